@@ -1,0 +1,108 @@
+//! Every code that meshctl can emit: `IST…` where istioctl has the check (same code, level and meaning), `KIA…`
+//! where only Kiali has it, `MSH…` for ours.
+
+use crate::finding::Level;
+
+/// A code: what a finding is about.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    pub id: &'static str,
+    pub name: &'static str,
+    /// The level it is reported at unless the rule says otherwise.
+    pub level: Level,
+    /// One line, for lists.
+    pub summary: &'static str,
+}
+
+macro_rules! codes {
+    ($($id:ident $name:ident $level:ident $summary:literal;)*) => {
+        $(pub static $id: Code = Code { id: stringify!($id), name: stringify!($name), level: Level::$level, summary: $summary };)*
+        /// All codes, by group and number.
+        pub static ALL: &[&Code] = &[$(&$id,)*];
+    };
+}
+
+codes! {
+    IST0002 Deprecated Warning "A deprecated feature is used";
+    IST0101 ReferencedResourceNotFound Error "Something that is referred to does not exist";
+    IST0102 NamespaceNotInjected Info "A namespace is not enabled for injection";
+    IST0103 PodMissingProxy Warning "A pod of an injected namespace has no proxy";
+    IST0106 SchemaValidationError Error "A field is not valid";
+    IST0107 MisplacedAnnotation Warning "An Istio annotation stands on a kind it does not apply to";
+    IST0108 UnknownAnnotation Warning "An annotation of Istio's domain is unknown";
+    IST0109 ConflictingMeshGatewayVirtualServiceHosts Error "Two VirtualServices claim one host on the mesh gateway";
+    IST0110 ConflictingSidecarWorkloadSelectors Error "Two Sidecars select the same workload";
+    IST0111 MultipleSidecarsWithoutWorkloadSelectors Error "A namespace has several Sidecars without selector";
+    IST0112 VirtualServiceDestinationPortSelectorRequired Error "A destination with several ports needs a port";
+    IST0116 DeploymentAssociatedToMultipleServices Warning "Services of one Deployment use one port with different protocols";
+    IST0118 PortNameIsNotUnderNamingConvention Info "A port name does not tell the protocol";
+    IST0123 NamespaceMultipleInjectionLabels Warning "A namespace has several injection labels";
+    IST0125 InvalidAnnotation Warning "An annotation's value is not valid";
+    IST0126 UnknownMeshNetworksServiceRegistry Error "A network refers to an unknown registry";
+    IST0127 NoMatchingWorkloadsFound Warning "A policy selects no workload";
+    IST0128 NoServerCertificateVerificationDestinationLevel Warning "TLS origination without a CA certificate";
+    IST0129 NoServerCertificateVerificationPortLevel Warning "TLS origination for a port without a CA certificate";
+    IST0130 VirtualServiceUnreachableRule Warning "A route rule can never be reached";
+    IST0131 VirtualServiceIneffectiveMatch Info "A match is covered by an earlier one";
+    IST0132 VirtualServiceHostNotFoundInGateway Warning "A VirtualService's host is not served by its gateway";
+    IST0133 SchemaWarning Warning "A field is valid but doubtful";
+    IST0134 ServiceEntryAddressesRequired Warning "A TCP ServiceEntry has no addresses";
+    IST0135 DeprecatedAnnotation Info "An annotation is deprecated";
+    IST0137 DeploymentConflictingPorts Warning "Services send several ports to one port of a Deployment";
+    IST0138 GatewayDuplicateCertificate Warning "Gateways share a certificate";
+    IST0139 InvalidWebhook Error "Injection webhooks overlap, or one has no service";
+    IST0140 IngressRouteRulesNotAffected Warning "A gateway route bypasses a subset rule";
+    IST0144 InvalidApplicationUID Warning "A container runs as the proxy's user";
+    IST0145 ConflictingGateways Error "Gateways serve the same host on one port";
+    IST0146 ImageAutoWithoutInjectionWarning Warning "Image `auto` on a Deployment that is not injected";
+    IST0147 ImageAutoWithoutInjectionError Error "Image `auto` on a Pod that is not injected";
+    IST0148 NamespaceInjectionEnabledByDefault Info "Injection is on by default in this namespace";
+    IST0149 JwtClaimBasedRoutingWithoutRequestAuthN Error "Routing by JWT claim without RequestAuthentication";
+    IST0150 ExternalNameServiceTypeInvalidPortName Warning "The port name of an ExternalName Service is not valid";
+    IST0151 EnvoyFilterUsesRelativeOperation Warning "An EnvoyFilter depends on the order of filters";
+    IST0152 EnvoyFilterUsesReplaceOperationIncorrectly Error "REPLACE does not work here";
+    IST0153 EnvoyFilterUsesAddOperationIncorrectly Error "ADD does not work here";
+    IST0154 EnvoyFilterUsesRemoveOperationIncorrectly Error "REMOVE does not work here";
+    IST0155 EnvoyFilterUsesRelativeOperationWithProxyVersion Warning "An EnvoyFilter depends on the order of filters for one proxy version";
+    IST0157 InvalidTelemetryProvider Warning "Access logging has no provider";
+    IST0158 PodsIstioProxyImageMismatchInNamespace Warning "Proxies run another image than injection would give";
+    IST0159 ConflictingTelemetryWorkloadSelectors Error "Two Telemetries select the same workload";
+    IST0160 MultipleTelemetriesWithoutWorkloadSelectors Error "A namespace has several Telemetries without selector";
+    IST0161 InvalidGatewayCredential Error "A gateway's secret is no valid certificate";
+    IST0162 GatewayPortNotDefinedOnService Warning "A gateway port is not exposed by its Service";
+    IST0163 InvalidExternalControlPlaneConfig Warning "The address of an external control plane is not valid";
+    IST0164 ExternalControlPlaneAddressIsNotAHostname Info "An external control plane is addressed by IP";
+    IST0165 ReferencedInternalGateway Warning "A VirtualService refers to a generated gateway";
+    IST0166 IneffectiveSelector Warning "A selector on a Gateway API gateway has no effect";
+    IST0167 IneffectivePolicy Warning "A policy has no effect here";
+    IST0170 MultiClusterInconsistentService Warning "A Service differs between clusters";
+    IST0171 NegativeConditionStatus Warning "An object's status says that something is wrong";
+    IST0173 DestinationRuleSubsetNotSelectPods Error "A subset selects no workload";
+    IST0174 UnknownDestinationRuleHost Warning "A DestinationRule's host is unknown";
+    IST0175 JwksUriFetchUnrestricted Warning "JWKS may be fetched from anywhere";
+    IST0176 GatewayAPICRDVersionBelowMinimum Warning "The Gateway API CRDs are too old";
+    IST0177 ConflictingServiceEntryProtocol Warning "ServiceEntries disagree about a port's protocol";
+
+    MSH0001 SyntaxError Error "A document is not valid YAML or JSON";
+    MSH0002 ProbableMisspelling Warning "A reference looks like a misspelling of something that exists";
+    MSH0003 DuplicateObject Warning "The same object is in the input twice";
+    MSH0004 UnusedIgnore Warning "A suppression matches no finding";
+
+    // MSH01: routing.
+
+    // MSH02: resilience.
+
+    // MSH03: security.
+
+    // MSH04: Gateway API.
+
+    // MSH05: schema.
+
+    // KIA: checks that only Kiali has, by number.
+
+}
+
+/// A code by its id, any case.
+pub fn find(id: &str) -> Option<&'static Code> {
+    ALL.iter().copied().find(|c| c.id.eq_ignore_ascii_case(id))
+}

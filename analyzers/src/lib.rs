@@ -1,0 +1,14 @@
+//! Rules: snapshot → findings. A rule is a file. Pure.
+
+pub mod codes;
+pub mod finding;
+pub mod reference;
+pub mod rule;
+pub mod rules;
+pub mod run;
+pub mod spelling;
+
+pub use codes::Code;
+pub use finding::{Finding, Fix, Level, Related};
+pub use rule::{Context, NotJudged, Options, Rule, Sink};
+pub use run::{Report, analyze};

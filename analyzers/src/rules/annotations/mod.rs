@@ -1,0 +1,5 @@
+//! Annotations and labels of Istio.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

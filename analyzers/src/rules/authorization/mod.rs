@@ -1,0 +1,5 @@
+//! AuthorizationPolicies' selectors and namespaces.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! DestinationRules against hosts and workloads.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! EnvoyFilters.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

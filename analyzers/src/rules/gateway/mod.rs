@@ -1,0 +1,5 @@
+//! Istio's Gateways.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

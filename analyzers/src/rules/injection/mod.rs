@@ -1,0 +1,5 @@
+//! Sidecar injection.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,48 @@
+//! ## MSH0003 DuplicateObject (Warning)
+//!
+//! **What it checks.** The same kind, namespace and name stands in the input more than once.
+//!
+//! **Why it matters.** Only one of them is applied, the last one; which one that is depends on the order of files.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: reviews, namespace: shop}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: reviews, namespace: shop}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: reviews, namespace: shop}
+//! ---
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: reviews, namespace: test}
+//! ```
+
+use crate::codes::MSH0003;
+use crate::rule::{Context, Sink};
+use mesh_model::kind::KINDS;
+use mesh_model::{Object, Role};
+use rustc_hash::FxHashMap;
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    for kind in KINDS {
+        let mut seen: FxHashMap<(u16, &str, &str), &'a Object> = FxHashMap::default();
+        for object in cx.mesh.objects(*kind).iter().filter(|o| o.role == Role::Judged && !o.name().is_empty()) {
+            if let Some(first) = seen.insert((object.cluster, object.namespace(), object.name()), object) {
+                sink.report(&MSH0003, object, object.name_node(), format!("{} is in the input twice", object.origin()))
+                    .help("remove one of them; only the last one is applied")
+                    .related(first, first.name_node(), "first here");
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The index of all rules. One rule = one file; each area's table lists its own.
+
+pub use crate::rule::Rule;
+
+pub mod annotations;
+pub mod authorization;
+pub mod control_plane;
+pub mod destination_rule;
+pub mod envoy_filter;
+pub mod gateway;
+pub mod gateway_api;
+pub mod injection;
+pub mod input;
+pub mod resilience;
+pub mod routing;
+pub mod schema;
+pub mod security;
+pub mod service;
+pub mod service_entry;
+pub mod sidecar;
+pub mod status;
+pub mod telemetry;
+pub mod virtual_service;
+
+/// Every rule, in the order of the tables.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    AREAS.iter().flat_map(|area| area.iter())
+}
+
+const AREAS: &[&[Rule]] = &[
+    input::RULES,
+    schema::RULES,
+    virtual_service::RULES,
+    destination_rule::RULES,
+    gateway::RULES,
+    service_entry::RULES,
+    annotations::RULES,
+    authorization::RULES,
+    sidecar::RULES,
+    telemetry::RULES,
+    envoy_filter::RULES,
+    injection::RULES,
+    service::RULES,
+    control_plane::RULES,
+    status::RULES,
+    routing::RULES,
+    resilience::RULES,
+    security::RULES,
+    gateway_api::RULES,
+];

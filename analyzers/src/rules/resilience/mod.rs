@@ -1,0 +1,5 @@
+//! Timeouts, retries, pools and ejection: checks that istioctl lacks.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

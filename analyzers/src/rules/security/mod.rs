@@ -1,0 +1,5 @@
+//! mTLS, authorization and JWT: checks that istioctl lacks.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! Services and the workloads behind them.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! ServiceEntries.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

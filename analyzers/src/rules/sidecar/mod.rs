@@ -1,0 +1,5 @@
+//! Sidecar resources.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! Telemetry resources.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! VirtualServices against what they refer to.
+
+use crate::rule::Rule;
+
+pub const RULES: &[Rule] = &[];

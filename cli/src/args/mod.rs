@@ -1,0 +1,33 @@
+//! What the user typed.
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "meshctl", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Analyze(AnalyzeArgs),
+    Validate(AnalyzeArgs),
+}
+
+#[derive(Args)]
+pub struct AnalyzeArgs {
+    pub paths: Vec<String>,
+    #[arg(short = 'f', long = "filename")]
+    pub files: Vec<String>,
+    #[arg(long)]
+    pub complete: bool,
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    #[arg(short, long, default_value = "text")]
+    pub output: String,
+    #[arg(long = "meshConfigFile")]
+    pub mesh_config: Option<String>,
+    #[arg(long = "meshNetworksFile")]
+    pub mesh_networks: Option<String>,
+}

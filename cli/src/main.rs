@@ -1,0 +1,15 @@
+//! `meshctl`, the binary: arguments, sources, printing, exit status.
+
+mod args;
+mod commands;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = args::Cli::parse();
+    match args.command {
+        args::Command::Analyze(a) => commands::analyze::run(&a),
+        args::Command::Validate(a) => commands::analyze::validate(&a),
+    }
+}

@@ -1,0 +1,3 @@
+//! One module a source: each returns a partial snapshot and the problems it met.
+
+pub mod manifests;

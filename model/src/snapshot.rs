@@ -1,0 +1,150 @@
+//! The snapshot: everything that was seen of one world, and what could not be seen.
+
+use crate::object::{Object, Role};
+use crate::source::{Source, Span};
+use crate::yaml::{Limits, SyntaxError, Tree, documents, parse_document};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp(pub i64);
+
+/// How much of the mesh the input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Completeness {
+    /// A part: what is not there may exist elsewhere.
+    #[default]
+    Part,
+    /// All of it: what is not there does not exist.
+    Complete,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A document that is not YAML (MSH0001).
+    Syntax,
+    /// An unrendered Helm template; not judged.
+    HelmTemplate,
+    /// A kustomize overlay, patch or base that wants `kustomize build`; not judged.
+    Kustomize,
+    /// Something asked for that could not be read (exit status 75 or 65).
+    Unreadable,
+}
+
+/// Something that was met while reading, with its place.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub kind: ProblemKind,
+    /// Path or source that it is about.
+    pub subject: String,
+    pub message: String,
+    pub place: Option<(Arc<Source>, Span)>,
+}
+
+/// What exists in one world. Objects stand in input order.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// "" for the ordinary, single world.
+    pub world: String,
+    pub objects: Vec<Object>,
+    /// Names by [`Object::cluster`]; at least one, "" when unnamed.
+    pub clusters: Vec<String>,
+    pub problems: Vec<Problem>,
+    /// Objects whose kind is unknown, by `apiVersion/kind`.
+    pub unknown_kinds: BTreeMap<String, usize>,
+    /// Documents that are no Kubernetes objects.
+    pub not_objects: usize,
+    pub documents: usize,
+    /// MeshConfig given on its own (a file, or `mesh` of the `istio` ConfigMap).
+    pub mesh_config: Option<Arc<Tree>>,
+    pub mesh_networks: Option<Arc<Tree>>,
+    pub completeness: Completeness,
+    /// The instant at which ages and expiries are judged.
+    pub as_of: Timestamp,
+}
+
+/// What one source text holds.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    pub objects: Vec<Object>,
+    pub errors: Vec<(Span, SyntaxError)>,
+    pub not_objects: Vec<Arc<Tree>>,
+    pub documents: usize,
+}
+
+/// Reads the objects of a manifest: YAML or JSON, several documents, `kind: List` opened. A list's items share
+/// their document's tree, so each keeps its own position.
+pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Limits) -> Manifest {
+    use rayon::prelude::*;
+    let chunks = documents(source.text());
+    let parsed: Vec<_> = if chunks.len() < 16 {
+        chunks.iter().map(|c| parse_document(source, c.span, limits)).collect()
+    } else {
+        chunks.par_iter().with_min_len(32).map(|c| parse_document(source, c.span, limits)).collect()
+    };
+    let mut out = Manifest { documents: chunks.len(), ..Manifest::default() };
+    for (chunk, parsed) in chunks.iter().zip(parsed) {
+        if let Some(error) = parsed.error {
+            out.errors.push((chunk.span, error));
+        }
+        let Some(tree) = parsed.tree.map(Arc::new) else { continue };
+        if tree.root().is_null() {
+            continue;
+        }
+        let before = out.objects.len();
+        push_objects(&mut out.objects, &tree, 0, role, cluster);
+        if out.objects.len() == before {
+            out.not_objects.push(tree);
+        }
+    }
+    out
+}
+
+fn push_objects(out: &mut Vec<Object>, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) {
+    let root = tree.node(node);
+    let Some(mut object) = Object::new(tree, node) else { return };
+    let items = root.get("items").filter(|i| i.is_sequence());
+    match items {
+        Some(items) if object.kind_name().ends_with("List") => {
+            for item in items.items() {
+                // A nested list opens too; the depth limit of the parser bounds this.
+                push_objects(out, tree, item.id(), role, cluster);
+            }
+        }
+        _ => {
+            object.role = role;
+            object.cluster = cluster;
+            out.push(object);
+        }
+    }
+}
+
+impl Snapshot {
+    pub fn new() -> Snapshot {
+        Snapshot { clusters: vec![String::new()], ..Snapshot::default() }
+    }
+    /// The name of an object's cluster; "" for the only one.
+    pub fn cluster_name(&self, object: &Object) -> &str {
+        self.clusters.get(object.cluster as usize).map_or("", String::as_str)
+    }
+    /// Adds a manifest's objects and problems.
+    pub fn add(&mut self, source: &Arc<Source>, manifest: Manifest) {
+        self.documents += manifest.documents;
+        self.not_objects += manifest.not_objects.len();
+        for object in manifest.objects {
+            if object.kind == crate::Kind::Other {
+                *self.unknown_kinds.entry(format!("{}/{}", object.api_version(), object.kind_name())).or_default() += 1;
+            }
+            self.objects.push(object);
+        }
+        for (_, error) in manifest.errors {
+            self.problems.push(Problem {
+                kind: ProblemKind::Syntax,
+                subject: source.name().to_owned(),
+                message: error.message,
+                place: Some((Arc::clone(source), error.span)),
+            });
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The full YAML language, through granit-parser's events: what the fast path leaves, and its reference.
+
+use super::tree::{Builder, NodeId, Style};
+use super::{Limits, Parsed, SyntaxError, scalar};
+use crate::source::{Source, Span};
+use granit_parser::{Event, Parser, ScalarStyle};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+struct Open {
+    id: NodeId,
+    mapping: bool,
+    /// The next child of a mapping is a key.
+    at_key: bool,
+    merges: bool,
+    anchor: usize,
+}
+
+/// Parses one document of a source.
+pub fn parse(source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
+    let mut builder = Builder::default();
+    let result = events(source, span, limits, &mut builder);
+    let complete = !builder.is_empty() && builder.next(0) as usize == builder.len();
+    match result {
+        Ok(()) => Parsed { tree: complete.then(|| builder.finish(source, span)), error: None },
+        // What follows a finished document is dropped, as Kubernetes does; but not in silence.
+        Err(error) if error.after_document => Parsed { tree: Some(builder.finish(source, span)), error: Some(error.error) },
+        Err(error) => Parsed { tree: None, error: Some(error.error) },
+    }
+}
+
+struct Failure {
+    error: SyntaxError,
+    after_document: bool,
+}
+
+fn fail<T>(span: Span, message: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure { error: SyntaxError { span, message: message.into() }, after_document: false })
+}
+
+fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder) -> Result<(), Failure> {
+    let text = source.slice(document);
+    let base = document.start as usize;
+    let mut stack: Vec<Open> = Vec::new();
+    let mut anchors: FxHashMap<usize, NodeId> = FxHashMap::default();
+    let mut done = false;
+    for item in Parser::new_from_str(text) {
+        let (event, at) = match item {
+            Ok(x) => x,
+            Err(e) => {
+                let offset = base + e.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+                let error = SyntaxError { span: Span::new(offset, offset), message: e.info() };
+                let after = "another value follows the end of this document; Kubernetes ignores it: put a line `---` between them";
+                return Err(match done {
+                    true => Failure { error: SyntaxError { message: after.into(), ..error }, after_document: true },
+                    false => Failure { error, after_document: false },
+                });
+            }
+        };
+        let range = at.byte_range().unwrap_or(text.len()..text.len());
+        let span = Span::new(base + range.start, base + range.end.max(range.start));
+        if b.len() > limits.nodes {
+            return fail(span, format!("the document has more than {} values after aliases are expanded", limits.nodes));
+        }
+        match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                before_child(&mut stack, span, Child::Scalar(&value, style))?;
+                let id = scalar_node(source, b, &value, style, tag.as_deref().and_then(|t| t.core_suffix()), span);
+                if anchor > 0 {
+                    anchors.insert(anchor, id);
+                }
+                after_child(&mut stack, b, source);
+            }
+            Event::MappingStart(_, anchor, _) | Event::SequenceStart(_, anchor, _) => {
+                let mapping = matches!(event, Event::MappingStart(..));
+                before_child(&mut stack, span, Child::Collection)?;
+                if stack.len() >= limits.depth {
+                    return fail(span, format!("nested more than {} levels deep", limits.depth));
+                }
+                let start = span.start as usize;
+                let id = if mapping { b.open_mapping(start) } else { b.open_sequence(start) };
+                stack.push(Open { id, mapping, at_key: mapping, merges: false, anchor });
+            }
+            Event::MappingEnd | Event::SequenceEnd => {
+                let Some(open) = stack.pop() else { return fail(span, "unbalanced collection") };
+                let children_end = if b.len() as NodeId > open.id + 1 { last_end(b) } else { 0 };
+                b.close(open.id, children_end.max(span.end as usize * usize::from(!range.is_empty())).max(b.span(open.id).start as usize));
+                if open.mapping {
+                    if open.merges {
+                        b.expand_merges(open.id, source).or_else(|message| fail(b.span(open.id), message))?;
+                    }
+                    b.find_duplicates(open.id, source);
+                }
+                if open.anchor > 0 {
+                    anchors.insert(open.anchor, open.id);
+                }
+                after_child(&mut stack, b, source);
+            }
+            Event::Alias(id) => {
+                before_child(&mut stack, span, Child::Collection)?;
+                let Some(&target) = anchors.get(&id) else { return fail(span, "this alias refers to itself") };
+                if b.len() + (b.next(target) - target) as usize > limits.nodes {
+                    return fail(span, format!("aliases expand to more than {} values", limits.nodes));
+                }
+                b.copy(target);
+                after_child(&mut stack, b, source);
+            }
+            Event::DocumentStart(..) if done => {
+                return Err(Failure {
+                    error: SyntaxError { span, message: "a second document starts here without a line `---`; Kubernetes ignores it".into() },
+                    after_document: true,
+                });
+            }
+            Event::DocumentEnd => done = true,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Where the last value that was added ends.
+fn last_end(b: &Builder) -> usize {
+    b.span(b.len() as NodeId - 1).end as usize
+}
+
+enum Child<'a> {
+    Scalar(&'a str, ScalarStyle),
+    Collection,
+}
+
+fn before_child(stack: &mut [Open], span: Span, child: Child<'_>) -> Result<(), Failure> {
+    let Some(top) = stack.last_mut() else { return Ok(()) };
+    if !top.mapping || !top.at_key {
+        return Ok(());
+    }
+    match child {
+        Child::Collection => fail(span, "a mapping or list cannot be a key; a template such as `{{ … }}` must be rendered or quoted"),
+        Child::Scalar("<<", ScalarStyle::Plain) => {
+            top.merges = true;
+            Ok(())
+        }
+        Child::Scalar(..) => Ok(()),
+    }
+}
+
+fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source) {
+    let Some(top) = stack.last_mut().filter(|t| t.mapping) else { return };
+    if top.at_key {
+        let key = b.len() as NodeId - 1;
+        if b.is_plain_scalar(key)
+            && let Some(canonical) = scalar::canonical_key(b.text(source, key))
+        {
+            b.set_text(key, &canonical);
+        }
+    }
+    top.at_key = !top.at_key;
+}
+
+fn scalar_node(source: &Source, b: &mut Builder, value: &str, style: ScalarStyle, tag: Option<&str>, span: Span) -> NodeId {
+    let mut style = match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    };
+    if span.is_empty() && style == Style::Plain {
+        return if tag == Some("str") { b.scalar_owned(Style::DoubleQuoted, span, "") } else { b.scalar(Style::Plain, span) };
+    }
+    match tag {
+        Some("str") if style == Style::Plain => style = Style::DoubleQuoted,
+        Some("int" | "float" | "bool" | "null") => return b.scalar_owned(Style::Plain, span, value),
+        _ => {}
+    }
+    let quote = u32::from(matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
+    let inner = Span { start: span.start + quote, end: span.end.saturating_sub(quote) };
+    if !inner.is_empty() && source.slice(inner) == value && (quote == 0 || matches!(source.text().as_bytes()[span.start as usize], b'"' | b'\'')) {
+        b.scalar(style, span)
+    } else {
+        b.scalar_owned(style, span, value)
+    }
+}

@@ -1,0 +1,51 @@
+//! YAML and JSON as Kubernetes reads them, with a position for every value.
+//!
+//! A stream is cut at lines that start with `---`, as Kubernetes does before it parses; each document becomes
+//! a [`Tree`] or a problem. `parse` never fails as a whole.
+
+mod full;
+mod scalar;
+mod split;
+mod tree;
+
+pub use scalar::{Scalar, resolve_plain};
+pub use split::{Chunk, documents};
+pub use tree::{Builder, Entries, Items, Node, NodeId, NodeKind, Style, Tree};
+
+use crate::source::{Source, Span};
+use std::sync::Arc;
+
+/// What was wrong with a document, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub span: Span,
+    pub message: String,
+}
+
+/// Bounds that keep hostile input cheap. The defaults are far above any real manifest.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Levels of nesting.
+    pub depth: usize,
+    /// Nodes of one document after aliases and merge keys are expanded.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { depth: 200, nodes: 8_000_000 }
+    }
+}
+
+/// What came of one document: its tree, and what was wrong with it. Both can be there.
+#[derive(Debug)]
+pub struct Parsed {
+    /// `None` where the document is empty or broken.
+    pub tree: Option<Tree>,
+    pub error: Option<SyntaxError>,
+}
+
+/// Parses one document of `source`, the bytes of `span`.
+pub fn parse_document(source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
+    full::parse(source, span, limits)
+}

@@ -1,0 +1,573 @@
+//! The tree of one document: a flat arena in document order, 16 bytes a node.
+
+use super::scalar::{Scalar, resolve_plain};
+use crate::source::{Position, Source, Span};
+use std::sync::Arc;
+
+/// Index of a node in its [`Tree`]; a parent comes before its children.
+pub type NodeId = u32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    Mapping,
+    Sequence,
+    Scalar,
+}
+
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+    Folded,
+}
+
+const KIND_MAPPING: u8 = 0;
+const KIND_SEQUENCE: u8 = 1;
+const KIND_SCALAR: u8 = 2; // + style
+
+#[derive(Clone, Copy, Debug)]
+struct Data {
+    span: Span,
+    /// The node after this one's subtree.
+    next: NodeId,
+    kind: u8,
+    /// The scalar's text differs from the source's and stands in `owned`.
+    owned: bool,
+    /// The mapping holds a key twice; the last one counts.
+    duplicates: bool,
+}
+
+/// One parsed document. Node 0 is its root.
+#[derive(Debug)]
+pub struct Tree {
+    source: Arc<Source>,
+    span: Span,
+    nodes: Box<[Data]>,
+    owned: Box<[(NodeId, Box<str>)]>,
+    duplicate_keys: Box<[(NodeId, NodeId)]>,
+}
+
+impl Tree {
+    pub fn root(&self) -> Node<'_> {
+        self.node(0)
+    }
+    pub fn node(&self, id: NodeId) -> Node<'_> {
+        debug_assert!((id as usize) < self.nodes.len());
+        Node { tree: self, id }
+    }
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+    /// The document's bytes in its source.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+    /// Keys that stand twice in one mapping: (the one that counts, the one it overrides).
+    pub fn duplicate_keys(&self) -> impl Iterator<Item = (Node<'_>, Node<'_>)> {
+        self.duplicate_keys.iter().map(|(last, first)| (self.node(*last), self.node(*first)))
+    }
+}
+
+/// A value in a tree. Cheap to copy; every accessor is total.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    tree: &'a Tree,
+    id: NodeId,
+}
+
+impl std::fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind() {
+            NodeKind::Mapping => f.debug_map().entries(self.entries()).finish(),
+            NodeKind::Sequence => f.debug_list().entries(self.items()).finish(),
+            NodeKind::Scalar => write!(f, "{:?}", self.value()),
+        }
+    }
+}
+
+impl PartialEq for Node<'_> {
+    /// The same node of the same tree, not an equal value.
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && std::ptr::eq(self.tree, other.tree)
+    }
+}
+impl Eq for Node<'_> {}
+
+impl<'a> Node<'a> {
+    fn data(self) -> &'a Data {
+        &self.tree.nodes[self.id as usize]
+    }
+    pub fn id(self) -> NodeId {
+        self.id
+    }
+    pub fn tree(self) -> &'a Tree {
+        self.tree
+    }
+    pub fn kind(self) -> NodeKind {
+        match self.data().kind {
+            KIND_MAPPING => NodeKind::Mapping,
+            KIND_SEQUENCE => NodeKind::Sequence,
+            _ => NodeKind::Scalar,
+        }
+    }
+    pub fn is_mapping(self) -> bool {
+        self.data().kind == KIND_MAPPING
+    }
+    pub fn is_sequence(self) -> bool {
+        self.data().kind == KIND_SEQUENCE
+    }
+    pub fn is_scalar(self) -> bool {
+        self.data().kind >= KIND_SCALAR
+    }
+    /// How a scalar was written; `Plain` for anything else.
+    pub fn style(self) -> Style {
+        match self.data().kind {
+            3 => Style::SingleQuoted,
+            4 => Style::DoubleQuoted,
+            5 => Style::Literal,
+            6 => Style::Folded,
+            _ => Style::Plain,
+        }
+    }
+    pub fn span(self) -> Span {
+        self.data().span
+    }
+    pub fn source(self) -> &'a Arc<Source> {
+        &self.tree.source
+    }
+    pub fn position(self) -> Position {
+        self.tree.source.position(self.span().start)
+    }
+
+    /// The content of a scalar after unescaping, whatever its type; "" for mappings and sequences.
+    pub fn text(self) -> &'a str {
+        let d = self.data();
+        if d.owned {
+            match self.tree.owned.binary_search_by_key(&self.id, |(id, _)| *id) {
+                Ok(i) => &self.tree.owned[i].1,
+                Err(_) => "",
+            }
+        } else if d.kind >= KIND_SCALAR {
+            let s = d.span;
+            let quote = u32::from(matches!(d.kind, 3 | 4));
+            self.tree.source.slice(Span { start: s.start + quote, end: s.end.saturating_sub(quote).max(s.start + quote) })
+        } else {
+            ""
+        }
+    }
+
+    /// The scalar's value as Kubernetes reads it; `Null` for mappings and sequences.
+    pub fn value(self) -> Scalar<'a> {
+        match self.data().kind {
+            KIND_SCALAR => resolve_plain(self.text()),
+            k if k > KIND_SCALAR => Scalar::Str(self.text()),
+            _ => Scalar::Null,
+        }
+    }
+    pub fn is_null(self) -> bool {
+        self.data().kind == KIND_SCALAR && self.value() == Scalar::Null
+    }
+    /// The text of a string; `None` for other types.
+    pub fn str(self) -> Option<&'a str> {
+        match self.value() {
+            Scalar::Str(s) => Some(s),
+            _ => None,
+        }
+    }
+    pub fn bool(self) -> Option<bool> {
+        match self.value() {
+            Scalar::Bool(b) => Some(b),
+            _ => None,
+        }
+    }
+    /// An integer; whole floats count, as they do in JSON.
+    pub fn int(self) -> Option<i64> {
+        match self.value() {
+            Scalar::Int(i) => Some(i),
+            Scalar::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Some(f as i64),
+            _ => None,
+        }
+    }
+    pub fn float(self) -> Option<f64> {
+        match self.value() {
+            Scalar::Int(i) => Some(i as f64),
+            Scalar::Float(f) => Some(f),
+            _ => None,
+        }
+    }
+
+    /// The value under `key`, nulls counting as absent (as they do in Kubernetes).
+    pub fn get(self, key: &str) -> Option<Node<'a>> {
+        self.get_entry(key).map(|(_, v)| v).filter(|v| !v.is_null())
+    }
+    /// Key and value under `key`, null values included.
+    pub fn get_entry(self, key: &str) -> Option<(Node<'a>, Node<'a>)> {
+        if self.data().kind != KIND_MAPPING {
+            return None;
+        }
+        let mut found = None;
+        for (k, v) in self.entries() {
+            if k.text() == key {
+                found = Some((k, v));
+                if !self.data().duplicates {
+                    break;
+                }
+            }
+        }
+        found
+    }
+    /// The value at a path of keys.
+    pub fn at(self, path: &[&str]) -> Option<Node<'a>> {
+        path.iter().try_fold(self, |n, key| n.get(key))
+    }
+    /// The text of a scalar under `key`, "" when absent. Numbers and booleans give their spelling.
+    pub fn text_of(self, key: &str) -> &'a str {
+        self.get(key).map_or("", Node::text)
+    }
+    /// The items of the sequence under `key`; empty when absent.
+    pub fn list(self, key: &str) -> Items<'a> {
+        self.get(key).map_or_else(|| self.no_children(), Node::items)
+    }
+    /// The entries of the mapping under `key`; empty when absent.
+    pub fn map(self, key: &str) -> Entries<'a> {
+        Entries(self.get(key).filter(|n| n.is_mapping()).map_or_else(|| self.no_children(), Node::children))
+    }
+
+    /// Keys and values of a mapping in their order; empty for anything else. A key written twice comes twice.
+    pub fn entries(self) -> Entries<'a> {
+        Entries(if self.is_mapping() { self.children() } else { self.no_children() })
+    }
+    /// The items of a sequence; empty for anything else.
+    pub fn items(self) -> Items<'a> {
+        if self.is_sequence() { self.children() } else { self.no_children() }
+    }
+    fn children(self) -> Items<'a> {
+        Items { tree: self.tree, at: self.id + 1, end: self.data().next }
+    }
+    fn no_children(self) -> Items<'a> {
+        Items { tree: self.tree, at: 0, end: 0 }
+    }
+    /// Items of a sequence or entries of a mapping; 0 for scalars.
+    pub fn len(self) -> usize {
+        match self.kind() {
+            NodeKind::Mapping => self.entries().count(),
+            NodeKind::Sequence => self.items().count(),
+            NodeKind::Scalar => 0,
+        }
+    }
+    pub fn is_empty(self) -> bool {
+        self.is_scalar() || self.data().next == self.id + 1
+    }
+
+    /// The node after this one's subtree: `id..end` are this node and all below it.
+    pub fn end_id(self) -> NodeId {
+        self.data().next
+    }
+
+    /// The path from `from` (an ancestor) down to this node, as `spec.http[0].route[1].destination.host`.
+    /// Keys that are no plain words are quoted: `metadata.annotations["a.b/c"]`.
+    pub fn path_from(self, from: Node<'a>) -> String {
+        let mut out = String::new();
+        let mut at = from;
+        'down: while at.id != self.id {
+            if at.is_mapping() {
+                for (k, v) in at.entries() {
+                    if k.id == self.id || (v.id <= self.id && self.id < v.end_id()) {
+                        push_key(&mut out, k.text());
+                        if k.id == self.id {
+                            return out;
+                        }
+                        at = v;
+                        continue 'down;
+                    }
+                }
+            } else {
+                for (i, v) in at.items().enumerate() {
+                    if v.id <= self.id && self.id < v.end_id() {
+                        out.push_str(&format!("[{i}]"));
+                        at = v;
+                        continue 'down;
+                    }
+                }
+            }
+            break;
+        }
+        out
+    }
+
+    /// Whether two values are equal, mappings regardless of order.
+    pub fn same_value(self, other: Node<'_>) -> bool {
+        match (self.kind(), other.kind()) {
+            (NodeKind::Scalar, NodeKind::Scalar) => self.value() == other.value(),
+            (NodeKind::Sequence, NodeKind::Sequence) => self.len() == other.len() && self.items().zip(other.items()).all(|(a, b)| a.same_value(b)),
+            (NodeKind::Mapping, NodeKind::Mapping) => {
+                self.len() == other.len() && self.entries().all(|(k, v)| other.get_entry(k.text()).is_some_and(|(_, o)| v.same_value(o)))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn push_key(out: &mut String, key: &str) {
+    if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        if !out.is_empty() {
+            out.push('.');
+        }
+        out.push_str(key);
+    } else {
+        out.push_str(&format!("[{key:?}]"));
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Items<'a> {
+    tree: &'a Tree,
+    at: NodeId,
+    end: NodeId,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Node<'a>;
+    fn next(&mut self) -> Option<Node<'a>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let node = Node { tree: self.tree, id: self.at };
+        self.at = node.data().next;
+        Some(node)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Entries<'a>(Items<'a>);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (Node<'a>, Node<'a>);
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.0.next()?;
+        Some((key, self.0.next()?))
+    }
+}
+
+/// Builds a [`Tree`] front to back. A parser opens a collection, adds what is inside, and closes it.
+#[derive(Default)]
+pub struct Builder {
+    nodes: Vec<Data>,
+    owned: Vec<(NodeId, Box<str>)>,
+    duplicate_keys: Vec<(NodeId, NodeId)>,
+}
+
+impl Builder {
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.owned.clear();
+        self.duplicate_keys.clear();
+    }
+    fn push(&mut self, kind: u8, span: Span, owned: bool) -> NodeId {
+        let id = self.nodes.len() as NodeId;
+        self.nodes.push(Data { span, next: id + 1, kind, owned, duplicates: false });
+        id
+    }
+    pub fn open_mapping(&mut self, start: usize) -> NodeId {
+        self.push(KIND_MAPPING, Span::new(start, start), false)
+    }
+    pub fn open_sequence(&mut self, start: usize) -> NodeId {
+        self.push(KIND_SEQUENCE, Span::new(start, start), false)
+    }
+    /// Closes a collection that ends before byte `end`.
+    pub fn close(&mut self, id: NodeId, end: usize) {
+        let next = self.nodes.len() as NodeId;
+        let data = &mut self.nodes[id as usize];
+        data.next = next;
+        data.span.end = (end as u32).max(data.span.start);
+    }
+    /// A scalar whose text is the source's at `span` (without the quotes, for quoted styles).
+    pub fn scalar(&mut self, style: Style, span: Span) -> NodeId {
+        self.push(KIND_SCALAR + style as u8, span, false)
+    }
+    /// A scalar whose text had to be decoded.
+    pub fn scalar_owned(&mut self, style: Style, span: Span, text: &str) -> NodeId {
+        let id = self.push(KIND_SCALAR + style as u8, span, true);
+        self.owned.push((id, text.into()));
+        id
+    }
+    pub fn text<'b>(&'b self, source: &'b Source, id: NodeId) -> &'b str {
+        let d = &self.nodes[id as usize];
+        if d.owned {
+            return match self.owned.binary_search_by_key(&id, |(i, _)| *i) {
+                Ok(i) => &self.owned[i].1,
+                Err(_) => "",
+            };
+        }
+        let quote = u32::from(matches!(d.kind, 3 | 4));
+        source.slice(Span { start: d.span.start + quote, end: d.span.end.saturating_sub(quote).max(d.span.start + quote) })
+    }
+    /// Replaces the text of a scalar, keeping its span: keys that YAML resolves to another type.
+    pub fn set_text(&mut self, id: NodeId, text: &str) {
+        self.nodes[id as usize].owned = true;
+        match self.owned.binary_search_by_key(&id, |(i, _)| *i) {
+            Ok(i) => self.owned[i].1 = text.into(),
+            Err(i) => self.owned.insert(i, (id, text.into())),
+        }
+    }
+    pub fn is_plain_scalar(&self, id: NodeId) -> bool {
+        self.nodes[id as usize].kind == KIND_SCALAR
+    }
+    pub fn is_scalar(&self, id: NodeId) -> bool {
+        self.nodes[id as usize].kind >= KIND_SCALAR
+    }
+    pub fn is_mapping(&self, id: NodeId) -> bool {
+        self.nodes[id as usize].kind == KIND_MAPPING
+    }
+    pub fn is_sequence(&self, id: NodeId) -> bool {
+        self.nodes[id as usize].kind == KIND_SEQUENCE
+    }
+    pub fn span(&self, id: NodeId) -> Span {
+        self.nodes[id as usize].span
+    }
+    pub fn next(&self, id: NodeId) -> NodeId {
+        self.nodes[id as usize].next
+    }
+    /// Notes that `last` repeats the key `first` of `mapping`.
+    pub fn duplicate_key(&mut self, mapping: NodeId, last: NodeId, first: NodeId) {
+        self.nodes[mapping as usize].duplicates = true;
+        self.duplicate_keys.push((last, first));
+    }
+    /// Appends a copy of the subtree at `id`, spans kept: an alias.
+    pub fn copy(&mut self, id: NodeId) {
+        let (from, to) = (id as usize, self.nodes[id as usize].next as usize);
+        let shift = self.nodes.len() as NodeId - id;
+        for i in from..to {
+            let mut d = self.nodes[i];
+            d.next += shift;
+            if d.owned
+                && let Ok(k) = self.owned.binary_search_by_key(&(i as NodeId), |(n, _)| *n)
+            {
+                let text = self.owned[k].1.clone();
+                self.owned.push((i as NodeId + shift, text));
+            }
+            self.nodes.push(d);
+        }
+    }
+    /// Notes keys that stand twice in a closed mapping.
+    pub fn find_duplicates(&mut self, mapping: NodeId, source: &Source) {
+        let mut keys: Vec<NodeId> = Vec::new();
+        let (mut at, end) = (mapping + 1, self.next(mapping));
+        while at < end {
+            keys.push(at);
+            at = self.next(self.next(at));
+        }
+        if keys.len() < 2 {
+            return;
+        }
+        let mut found = Vec::new();
+        if keys.len() <= 12 {
+            for (i, k) in keys.iter().enumerate().skip(1) {
+                let text = self.text(source, *k);
+                if let Some(first) = keys[..i].iter().rev().find(|f| self.text(source, **f) == text) {
+                    found.push((*k, *first));
+                }
+            }
+        } else {
+            let mut seen: rustc_hash::FxHashMap<&str, NodeId> = rustc_hash::FxHashMap::default();
+            for k in &keys {
+                if let Some(first) = seen.insert(self.text(source, *k), *k) {
+                    found.push((*k, first));
+                }
+            }
+        }
+        for (last, first) in found {
+            self.duplicate_key(mapping, last, first);
+        }
+    }
+
+    /// Expands the merge keys (`<<`) of a mapping that has just been closed and is the last thing in the arena:
+    /// its own keys first, then those of the merged mappings that it lacks.
+    pub fn expand_merges(&mut self, mapping: NodeId, source: &Source) -> Result<(), &'static str> {
+        let from = mapping + 1;
+        let mut own: Vec<(NodeId, NodeId)> = Vec::new();
+        let mut merged: Vec<NodeId> = Vec::new();
+        let mut at = from;
+        while at < self.next(mapping) {
+            let value = self.next(at);
+            if self.is_plain_scalar(at) && self.text(source, at) == "<<" {
+                if self.is_mapping(value) {
+                    merged.push(value);
+                } else if self.is_sequence(value) {
+                    let mut item = value + 1;
+                    while item < self.next(value) {
+                        if !self.is_mapping(item) {
+                            return Err("a merge key takes a mapping or a list of mappings");
+                        }
+                        merged.push(item);
+                        item = self.next(item);
+                    }
+                } else {
+                    return Err("a merge key takes a mapping or a list of mappings");
+                }
+            } else {
+                own.push((at, value));
+            }
+            at = self.next(value);
+        }
+        let mut pairs = own;
+        for m in merged {
+            let mut at = m + 1;
+            while at < self.next(m) {
+                let value = self.next(at);
+                if !pairs.iter().any(|(k, _)| self.text(source, *k) == self.text(source, at)) {
+                    pairs.push((at, value));
+                }
+                at = self.next(value);
+            }
+        }
+        // Rebuild behind the old children, then move everything down over them.
+        let old_end = self.nodes.len() as NodeId;
+        for (k, v) in pairs {
+            self.copy(k);
+            self.copy(v);
+        }
+        let shift = old_end - from;
+        self.nodes.drain(from as usize..old_end as usize);
+        for d in &mut self.nodes[from as usize..] {
+            d.next -= shift;
+        }
+        self.owned.retain(|(i, _)| *i < from || *i >= old_end);
+        for (i, _) in &mut self.owned {
+            if *i >= old_end {
+                *i -= shift;
+            }
+        }
+        self.duplicate_keys.retain(|(a, b)| *a < from && *b < from);
+        self.nodes[mapping as usize].next = self.nodes.len() as NodeId;
+        Ok(())
+    }
+
+    /// The finished tree; the builder is empty again and keeps its memory.
+    pub fn finish(&mut self, source: &Arc<Source>, span: Span) -> Tree {
+        let tree = Tree {
+            source: Arc::clone(source),
+            span,
+            nodes: self.nodes.as_slice().into(),
+            owned: std::mem::take(&mut self.owned).into_boxed_slice(),
+            duplicate_keys: self.duplicate_keys.as_slice().into(),
+        };
+        self.clear();
+        tree
+    }
+}

@@ -1,0 +1,17 @@
+//! What Istio configuration means: who sees what, what a host name stands for, which workloads a selector picks.
+//!
+//! Pure. Built once over a [`mesh_model::Snapshot`]; every question is answered from indexes.
+
+pub mod assumed;
+pub mod host;
+pub mod labels;
+pub mod mesh;
+pub mod mesh_config;
+pub mod service;
+pub mod workload;
+
+pub use labels::Selector;
+pub use mesh::{Mesh, Place};
+pub use mesh_config::MeshConfig;
+pub use service::{ExportTo, Port, Service, ServiceKind, Services};
+pub use workload::{InMesh, Workload, WorkloadSource, Workloads};

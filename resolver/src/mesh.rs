@@ -1,0 +1,105 @@
+//! The snapshot, indexed: the one thing that rules ask.
+
+use crate::host;
+use crate::mesh_config::MeshConfig;
+use crate::service::Services;
+use crate::workload::Workloads;
+use mesh_model::{Completeness, Kind, Node, Object, Snapshot};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// A place that a reference can point to. The input owns it when it holds something of that sort there; only
+/// then is a missing target known to be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'p> {
+    /// Hosts of a namespace: Services, ServiceEntries, WorkloadEntries.
+    Hosts(&'p str),
+    /// Workloads of a namespace: Pods or templates; `""` for any namespace.
+    Workloads(&'p str),
+    /// Objects of a kind in a namespace; `""` for any namespace and for cluster scope.
+    Objects(Kind, &'p str),
+}
+
+#[derive(Default)]
+struct InNamespace<'a> {
+    objects: Vec<&'a Object>,
+    by_name: FxHashMap<&'a str, &'a Object>,
+}
+
+/// A snapshot and its indexes.
+pub struct Mesh<'a> {
+    pub snapshot: &'a Snapshot,
+    pub config: MeshConfig<'a>,
+    pub workloads: Workloads<'a>,
+    pub services: Services<'a>,
+    /// The cluster domain, `cluster.local`.
+    pub domain: &'a str,
+    by_kind: Vec<Vec<&'a Object>>,
+    /// By kind, then namespace.
+    by_namespace: Vec<FxHashMap<&'a str, InNamespace<'a>>>,
+    host_namespaces: FxHashSet<&'a str>,
+}
+
+impl<'a> Mesh<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
+        let mut by_kind = vec![Vec::new(); Kind::Other as usize + 1];
+        let mut by_namespace: Vec<FxHashMap<&str, InNamespace<'a>>> = Vec::new();
+        by_namespace.resize_with(by_kind.len(), FxHashMap::default);
+        let mut host_namespaces = FxHashSet::default();
+        for object in &snapshot.objects {
+            by_kind[object.kind as usize].push(object);
+            if object.kind == Kind::Other {
+                continue;
+            }
+            let place = by_namespace[object.kind as usize].entry(object.namespace()).or_default();
+            place.objects.push(object);
+            // The last of two with one name is the one that is applied.
+            place.by_name.insert(object.name(), object);
+            if matches!(object.kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) {
+                host_namespaces.insert(object.namespace());
+            }
+        }
+        let config = MeshConfig::new(snapshot.mesh_config.as_deref().map(|t| t.root()));
+        let domain = host::CLUSTER_DOMAIN;
+        let services = Services::new(snapshot, domain, &config.default_export_to("defaultServiceExportTo"));
+        Mesh { snapshot, config, workloads: Workloads::new(snapshot), services, domain, by_kind, by_namespace, host_namespaces }
+    }
+
+    /// Objects of a kind, in input order.
+    pub fn objects(&self, kind: Kind) -> &[&'a Object] {
+        &self.by_kind[kind as usize]
+    }
+    /// Objects of a kind in a namespace (effective), in input order.
+    pub fn objects_in(&self, kind: Kind, namespace: &str) -> &[&'a Object] {
+        self.by_namespace[kind as usize].get(namespace).map_or(&[], |n| &n.objects)
+    }
+    /// An object by name; the namespace is the effective one, "" for cluster scope.
+    pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
+        self.by_namespace[kind as usize].get(namespace)?.by_name.get(name).copied()
+    }
+    /// Labels of a Namespace object.
+    pub fn namespace_label(&self, namespace: &str, key: &str) -> Option<&'a str> {
+        self.find(Kind::Namespace, "", namespace)?.label(key)
+    }
+    pub fn is_complete(&self) -> bool {
+        self.snapshot.completeness == Completeness::Complete
+    }
+    /// Whether a thing that is missing from this place is known not to exist.
+    pub fn owns(&self, place: Place<'_>) -> bool {
+        self.is_complete()
+            || match place {
+                Place::Hosts(ns) => self.host_namespaces.contains(ns),
+                Place::Workloads("") => !self.workloads.all().is_empty(),
+                Place::Workloads(ns) => !self.workloads.ids_in(ns).is_empty(),
+                Place::Objects(kind, "") => !self.objects(kind).is_empty(),
+                Place::Objects(kind, ns) => !self.objects_in(kind, ns).is_empty(),
+            }
+    }
+    /// The place that a full host name points to: the namespace of a cluster host, else the object's own.
+    pub fn host_place<'h>(&self, fqdn: &'h str, namespace: &'h str) -> Place<'h> {
+        Place::Hosts(host::split_service(fqdn, self.domain).map_or(namespace, |(_, ns)| ns))
+    }
+    /// The field of a node's object, for messages.
+    pub fn path(object: &'a Object, node: Node<'a>) -> String {
+        node.path_from(object.root())
+    }
+}

@@ -1,0 +1,154 @@
+//! Workloads: Pods, and the templates that make them where no Pods are given.
+
+use crate::labels::{LabelIndex, Selector};
+use mesh_model::{Kind, Node, Object, Snapshot};
+use rustc_hash::FxHashMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkloadSource {
+    Pod,
+    /// A Deployment, StatefulSet, … whose Pods are not in the input.
+    Template,
+}
+
+/// How a workload takes part in the mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InMesh {
+    /// Has a sidecar, or will be given one.
+    Sidecar,
+    /// Captured by ztunnel.
+    Ambient,
+    /// A gateway (its proxy is the workload).
+    Gateway,
+    No,
+}
+
+#[derive(Clone, Debug)]
+pub struct Workload<'a> {
+    pub object: &'a Object,
+    /// Effective namespace.
+    pub namespace: &'a str,
+    /// The Pod, or the pod template: has `metadata` and `spec`.
+    pub pod: Node<'a>,
+    pub source: WorkloadSource,
+    /// Replicas wanted; 1 for a Pod.
+    pub replicas: i64,
+    labels: Option<Node<'a>>,
+}
+
+impl<'a> Workload<'a> {
+    pub fn label(&self, key: &str) -> Option<&'a str> {
+        self.labels?.get(key).map(Node::text)
+    }
+    pub fn labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.labels.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text(), v.text()))
+    }
+    pub fn annotation(&self, key: &str) -> Option<&'a str> {
+        self.pod.at(&["metadata", "annotations"])?.get(key).map(Node::text)
+    }
+    pub fn spec(&self) -> Option<Node<'a>> {
+        self.pod.get("spec")
+    }
+    pub fn service_account(&self) -> &'a str {
+        let spec = self.spec();
+        let name = spec.map_or("", |s| s.text_of("serviceAccountName"));
+        let name = if name.is_empty() { spec.map_or("", |s| s.text_of("serviceAccount")) } else { name };
+        if name.is_empty() { "default" } else { name }
+    }
+    /// The `istio-proxy` container: an ordinary one, or a native sidecar among the init containers.
+    pub fn proxy_container(&self) -> Option<Node<'a>> {
+        let spec = self.spec()?;
+        spec.list("containers").chain(spec.list("initContainers")).find(|c| c.text_of("name") == "istio-proxy")
+    }
+}
+
+/// The pod template of a workload object, if it has one.
+pub fn pod_template<'a>(object: &'a Object) -> Option<Node<'a>> {
+    match object.kind {
+        Kind::Pod => Some(object.root()),
+        Kind::CronJob => object.spec_at(&["jobTemplate", "spec", "template"]),
+        k if Kind::TEMPLATES.contains(&k) => object.spec_at(&["template"]),
+        _ => None,
+    }
+}
+
+/// All workloads, in input order, and their indexes.
+#[derive(Debug, Default)]
+pub struct Workloads<'a> {
+    all: Vec<Workload<'a>>,
+    by_namespace: FxHashMap<&'a str, Vec<u32>>,
+    index: LabelIndex,
+}
+
+impl<'a> Workloads<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Workloads<'a> {
+        let mut this = Workloads::default();
+        for object in snapshot.objects.iter().filter(|o| o.kind == Kind::Pod) {
+            this.push(object, object.root(), WorkloadSource::Pod);
+        }
+        let mut templates = Vec::new();
+        for object in snapshot.objects.iter().filter(|o| Kind::TEMPLATES.contains(&o.kind)) {
+            let Some(template) = pod_template(object) else { continue };
+            let selector = match object.kind {
+                Kind::Job | Kind::CronJob => Selector::from_map(template.at(&["metadata", "labels"])),
+                Kind::ReplicationController => Selector::from_map(object.spec_at(&["selector"])),
+                _ => Selector::from_label_selector(object.spec_at(&["selector"])),
+            };
+            let has_pods = !selector.is_empty() && this.matching(Some(object.namespace()), &selector).next().is_some();
+            if !has_pods {
+                templates.push((object, template));
+            }
+        }
+        for (object, template) in templates {
+            this.push(object, template, WorkloadSource::Template);
+        }
+        this
+    }
+
+    fn push(&mut self, object: &'a Object, pod: Node<'a>, source: WorkloadSource) {
+        let id = self.all.len() as u32;
+        let namespace = object.namespace();
+        let labels = pod.at(&["metadata", "labels"]).filter(|l| l.is_mapping());
+        for (k, v) in labels.into_iter().flat_map(Node::entries) {
+            self.index.insert(id, namespace, k.text(), v.text());
+        }
+        let replicas = match source {
+            WorkloadSource::Pod => 1,
+            WorkloadSource::Template => object.spec_at(&["replicas"]).and_then(Node::int).unwrap_or(1),
+        };
+        self.by_namespace.entry(namespace).or_default().push(id);
+        self.all.push(Workload { object, namespace, pod, source, replicas, labels });
+    }
+
+    pub fn all(&self) -> &[Workload<'a>] {
+        &self.all
+    }
+    pub fn get(&self, id: u32) -> &Workload<'a> {
+        &self.all[id as usize]
+    }
+    /// Ids of a namespace's workloads.
+    pub fn ids_in(&self, namespace: &str) -> &[u32] {
+        self.by_namespace.get(namespace).map_or(&[], Vec::as_slice)
+    }
+    pub fn in_namespace<'s>(&'s self, namespace: &str) -> impl Iterator<Item = &'s Workload<'a>> {
+        self.ids_in(namespace).iter().map(|id| self.get(*id))
+    }
+    /// Workloads that a selector picks, in one namespace or (`None`) in all. An empty selector picks all.
+    pub fn matching<'s>(&'s self, namespace: Option<&str>, selector: &Selector<'_>) -> impl Iterator<Item = &'s Workload<'a>> {
+        self.matching_ids(namespace, selector).into_iter().map(|id| self.get(id))
+    }
+    /// The same, as ids in ascending order.
+    pub fn matching_ids(&self, namespace: Option<&str>, selector: &Selector<'_>) -> Vec<u32> {
+        let verify = |id: &u32| {
+            let w = self.get(*id);
+            namespace.is_none_or(|ns| w.namespace == ns)
+                && selector.pairs.iter().all(|(k, v)| w.label(k) == Some(*v))
+                && (selector.expressions.is_none() || Selector { pairs: Vec::new(), expressions: selector.expressions }.matches(|k| w.label(k)))
+        };
+        match (self.index.candidates(namespace, selector), namespace) {
+            (Some(list), _) => list.iter().copied().filter(verify).collect(),
+            (None, Some(ns)) => self.ids_in(ns).iter().copied().filter(verify).collect(),
+            (None, None) => (0..self.all.len() as u32).filter(verify).collect(),
+        }
+    }
+}
