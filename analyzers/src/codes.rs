@@ -88,13 +88,13 @@ codes! {
     MSH0003 DuplicateObject Warning "The same object is in the input twice";
     MSH0004 UnusedIgnore Warning "A suppression matches no finding";
 
-    // MSH01: routing.
+    // MSH01: routing and hosts (VirtualService, DestinationRule, ServiceEntry, Sidecar).
 
     // MSH02: resilience.
 
     // MSH03: security.
 
-    // MSH04: Gateway API.
+    // MSH04: gateways, Istio's and the Gateway API's.
 
     // MSH05: schema.
 
