@@ -1,1 +1,53 @@
-fn main() {}
+//! `cargo xtask`: generators, benchmarks and packaging. One module a task; a new task is a module and a line in [`TASKS`].
+
+// A command line tool for developers: it prints and exits.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a task answers: nothing, or why it failed.
+type Outcome = Result<(), String>;
+
+struct Task {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+/// Every task, in the order of the help text.
+const TASKS: &[Task] = &[Task { name: "bench", about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh", run: bench::run }];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else {
+        usage();
+        return ExitCode::from(64);
+    };
+    let Some(task) = TASKS.iter().find(|t| t.name == name) else {
+        eprintln!("xtask: no task `{name}`");
+        usage();
+        return ExitCode::from(64);
+    };
+    match (task.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask {name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() {
+    eprintln!("usage: cargo xtask TASK");
+    for task in TASKS {
+        eprintln!("  {:8} {}", task.name, task.about);
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
