@@ -86,7 +86,7 @@ impl<'a> Sink<'a> {
     }
     pub fn report_at_level(&mut self, level: Level, code: &'static Code, object: &'a Object, at: Node<'a>, message: impl Into<String>) -> &mut Finding<'a> {
         let finding = Finding { code, level, object, at, message: message.into(), help: None, related: Vec::new(), fix: None };
-        if object.role == Role::Consulted {
+        if object.role != Role::Judged {
             return self.dropped.insert(Box::new(finding));
         }
         self.findings.push(finding);

@@ -8,8 +8,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Judged,
-    /// From `--world`, another cluster, or assumed to exist.
+    /// From `--world` or another cluster.
     Consulted,
+    /// Not in the input at all, but taken to exist: it answers look-ups and never makes a place owned.
+    Assumed,
 }
 
 /// One object. Cheap to clone: it shares its document's tree.

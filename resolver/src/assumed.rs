@@ -23,7 +23,7 @@ spec:
 /// Adds the assumed objects to a snapshot, to be consulted and never judged.
 pub fn add_ingress_gateway(snapshot: &mut mesh_model::Snapshot) {
     let source = mesh_model::Source::new("(assumed)", INGRESS_GATEWAY);
-    let manifest = mesh_model::snapshot::read_manifest(&source, mesh_model::Role::Consulted, 0, mesh_model::yaml::Limits::default());
+    let manifest = mesh_model::snapshot::read_manifest(&source, mesh_model::Role::Assumed, 0, mesh_model::yaml::Limits::default());
     // Put in front, so that an object of the input with the same name is the one that counts.
     snapshot.objects.splice(0..0, manifest.objects);
 }

@@ -2,16 +2,16 @@
 
 use crate::host;
 use crate::mesh_config::MeshConfig;
-use crate::service::Services;
+use crate::service::{Service, Services};
 use crate::workload::Workloads;
-use mesh_model::{Completeness, Kind, Node, Object, Snapshot};
+use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A place that a reference can point to. The input owns it when it holds something of that sort there; only
 /// then is a missing target known to be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'p> {
-    /// Hosts of a namespace: Services, ServiceEntries, WorkloadEntries.
+    /// Hosts of a namespace: Services, ServiceEntries, WorkloadEntries; `""` for hosts that any namespace may hold.
     Hosts(&'p str),
     /// Workloads of a namespace: Pods or templates; `""` for any namespace.
     Workloads(&'p str),
@@ -54,7 +54,7 @@ impl<'a> Mesh<'a> {
             place.objects.push(object);
             // The last of two with one name is the one that is applied.
             place.by_name.insert(object.name(), object);
-            if matches!(object.kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) {
+            if matches!(object.kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) && object.role != Role::Assumed {
                 host_namespaces.insert(object.namespace());
             }
         }
@@ -88,15 +88,23 @@ impl<'a> Mesh<'a> {
         self.is_complete()
             || match place {
                 Place::Hosts(ns) => self.host_namespaces.contains(ns),
-                Place::Workloads("") => !self.workloads.all().is_empty(),
-                Place::Workloads(ns) => !self.workloads.ids_in(ns).is_empty(),
+                Place::Workloads("") => self.workloads.all().iter().any(|w| w.object.role != Role::Assumed),
+                Place::Workloads(ns) => self.workloads.in_namespace(ns).any(|w| w.object.role != Role::Assumed),
                 Place::Objects(kind, "") => !self.objects(kind).is_empty(),
                 Place::Objects(kind, ns) => !self.objects_in(kind, ns).is_empty(),
             }
     }
-    /// The place that a full host name points to: the namespace of a cluster host, else the object's own.
-    pub fn host_place<'h>(&self, fqdn: &'h str, namespace: &'h str) -> Place<'h> {
-        Place::Hosts(host::split_service(fqdn, self.domain).map_or(namespace, |(_, ns)| ns))
+    /// The place that a full host name points to: the namespace of a cluster host. Any namespace may hold the
+    /// ServiceEntry of another host.
+    pub fn host_place<'h>(&self, fqdn: &'h str) -> Place<'h> {
+        Place::Hosts(host::split_service(fqdn, self.domain).map_or("", |(_, ns)| ns))
+    }
+    /// The services that a full host name stands for, as seen from any of `viewers` (namespaces): those that have
+    /// the very host, else those of the most specific wildcard.
+    pub fn resolve<'s>(&'s self, fqdn: &str, viewers: &[&str]) -> Vec<&'s Service<'a>> {
+        let seen = |s: &&Service<'a>| viewers.iter().any(|ns| s.export_to.visible_to(s.namespace, ns));
+        let exact: Vec<_> = self.services.by_host(fqdn).filter(seen).collect();
+        if exact.is_empty() { self.services.by_wildcard(fqdn).filter(seen).take(1).collect() } else { exact }
     }
     /// The field of a node's object, for messages.
     pub fn path(object: &'a Object, node: Node<'a>) -> String {

@@ -123,7 +123,7 @@ impl<'a> Services<'a> {
         list.into_iter().flatten().map(|id| self.get(*id))
     }
     /// Services with a wildcard host that covers `fqdn`, the most specific first.
-    pub fn by_wildcard<'s>(&'s self, fqdn: &'s str) -> impl Iterator<Item = &'s Service<'a>> {
+    pub fn by_wildcard<'s, 'f>(&'s self, fqdn: &'f str) -> impl Iterator<Item = &'s Service<'a>> + use<'a, 's, 'f> {
         let name = fqdn.strip_prefix('*').unwrap_or(fqdn);
         (0..=name.len())
             .filter(move |i| name.is_char_boundary(*i) && (*i == name.len() || name.as_bytes()[*i] == b'.'))
