@@ -6,6 +6,7 @@ pub mod reference;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod schema;
 pub mod spelling;
 
 pub use codes::Code;

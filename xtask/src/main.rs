@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod crds;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +19,10 @@ struct Task {
 }
 
 /// Every task, in the order of the help text.
-const TASKS: &[Task] = &[Task { name: "bench", about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh", run: bench::run }];
+const TASKS: &[Task] = &[
+    Task { name: "bench", about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh", run: bench::run },
+    Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
