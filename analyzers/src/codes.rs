@@ -87,6 +87,8 @@ codes! {
     MSH0002 ProbableMisspelling Warning "A reference looks like a misspelling of something that exists";
     MSH0003 DuplicateObject Warning "The same object is in the input twice";
     MSH0004 UnusedIgnore Warning "A suppression matches no finding";
+    MSH0005 DuplicateKey Warning "A mapping holds a key twice";
+    MSH0006 IgnoredContent Warning "A value follows a document and is ignored";
 
     // MSH01: routing and hosts (VirtualService, DestinationRule, ServiceEntry, Sidecar).
 

@@ -12,4 +12,5 @@ pub mod spelling;
 pub use codes::Code;
 pub use finding::{Finding, Fix, Level, Related};
 pub use rule::{Context, NotJudged, Options, Rule, Sink};
+pub use rules::input::unreadable_document::code as code_of_problem;
 pub use run::{Report, analyze};

@@ -52,5 +52,5 @@ pub fn add(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>, role: Role, clus
 }
 
 fn unreadable(snapshot: &mut Snapshot, subject: &str, message: &str) {
-    snapshot.problems.push(Problem { kind: ProblemKind::Unreadable, subject: subject.into(), message: message.into(), place: None });
+    snapshot.problems.push(Problem { kind: ProblemKind::Unreadable, subject: subject.into(), message: message.into(), help: None, place: None });
 }

@@ -20,15 +20,19 @@ pub enum Completeness {
     Complete,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What sort of problem was met. The analyzers give the first two a code: they are findings. The rest is said
+/// beside the findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProblemKind {
-    /// A document that is not YAML (MSH0001).
+    /// A document that is not valid YAML or JSON (MSH0001); the documents around it are read.
     Syntax,
+    /// Text behind the end of a document, which Kubernetes ignores (MSH0006).
+    Ignored,
     /// An unrendered Helm template; not judged.
     HelmTemplate,
-    /// A kustomize overlay, patch or base that wants `kustomize build`; not judged.
+    /// A kustomization, and the bases and patches that only it makes whole; not judged.
     Kustomize,
-    /// Something asked for that could not be read (exit status 75 or 65).
+    /// Something asked for that could not be read (exit status 65).
     Unreadable,
 }
 
@@ -38,7 +42,10 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// Path or source that it is about.
     pub subject: String,
+    /// What is wrong, in one sentence without advice.
     pub message: String,
+    /// What to do or to type.
+    pub help: Option<String>,
     pub place: Option<(Arc<Source>, Span)>,
 }
 
@@ -140,9 +147,10 @@ impl Snapshot {
         }
         for (_, error) in manifest.errors {
             self.problems.push(Problem {
-                kind: ProblemKind::Syntax,
+                kind: if error.after_document { ProblemKind::Ignored } else { ProblemKind::Syntax },
                 subject: source.name().to_owned(),
                 message: error.message,
+                help: error.help.map(str::to_owned),
                 place: Some((Arc::clone(source), error.span)),
             });
         }

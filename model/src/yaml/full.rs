@@ -24,21 +24,26 @@ pub fn parse(source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
     match result {
         Ok(()) => Parsed { tree: complete.then(|| builder.finish(source, span)), error: None },
         // What follows a finished document is dropped, as Kubernetes does; but not in silence.
-        Err(error) if error.after_document => Parsed { tree: Some(builder.finish(source, span)), error: Some(error.error) },
-        Err(error) => Parsed { tree: None, error: Some(error.error) },
+        Err(error) if error.after_document => Parsed { tree: Some(builder.finish(source, span)), error: Some(error) },
+        Err(error) => Parsed { tree: None, error: Some(error) },
     }
 }
 
-struct Failure {
-    error: SyntaxError,
-    after_document: bool,
+fn fail<T>(span: Span, message: impl Into<String>) -> Result<T, SyntaxError> {
+    Err(SyntaxError { span, message: message.into(), help: None, after_document: false })
 }
 
-fn fail<T>(span: Span, message: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure { error: SyntaxError { span, message: message.into() }, after_document: false })
+/// Another value behind a finished document.
+fn ignored(span: Span) -> SyntaxError {
+    SyntaxError {
+        span,
+        message: "a second value follows this document without a line `---` between them; Kubernetes ignores it".into(),
+        help: Some("put a line `---` between the two"),
+        after_document: true,
+    }
 }
 
-fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder) -> Result<(), Failure> {
+fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder) -> Result<(), SyntaxError> {
     let text = source.slice(document);
     let base = document.start as usize;
     let mut stack: Vec<Open> = Vec::new();
@@ -49,12 +54,8 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
             Ok(x) => x,
             Err(e) => {
                 let offset = base + e.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-                let error = SyntaxError { span: Span::new(offset, offset), message: e.info() };
-                let after = "another value follows the end of this document; Kubernetes ignores it: put a line `---` between them";
-                return Err(match done {
-                    true => Failure { error: SyntaxError { message: after.into(), ..error }, after_document: true },
-                    false => Failure { error, after_document: false },
-                });
+                let span = Span::new(offset, offset);
+                return if done { Err(ignored(span)) } else { fail(span, e.info()) };
             }
         };
         let range = at.byte_range().unwrap_or(text.len()..text.len());
@@ -105,12 +106,7 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 b.copy(target);
                 after_child(&mut stack, b, source);
             }
-            Event::DocumentStart(..) if done => {
-                return Err(Failure {
-                    error: SyntaxError { span, message: "a second document starts here without a line `---`; Kubernetes ignores it".into() },
-                    after_document: true,
-                });
-            }
+            Event::DocumentStart(..) if done => return Err(ignored(span)),
             Event::DocumentEnd => done = true,
             _ => {}
         }
@@ -128,7 +124,7 @@ enum Child<'a> {
     Collection,
 }
 
-fn before_child(stack: &mut [Open], span: Span, child: Child<'_>) -> Result<(), Failure> {
+fn before_child(stack: &mut [Open], span: Span, child: Child<'_>) -> Result<(), SyntaxError> {
     let Some(top) = stack.last_mut() else { return Ok(()) };
     if !top.mapping || !top.at_key {
         return Ok(());

@@ -20,6 +20,10 @@ use std::sync::Arc;
 pub struct SyntaxError {
     pub span: Span,
     pub message: String,
+    /// What to do about it.
+    pub help: Option<&'static str>,
+    /// The document before this place is whole; what follows is ignored.
+    pub after_document: bool,
 }
 
 /// Bounds that keep hostile input cheap. The defaults are far above any real manifest.
