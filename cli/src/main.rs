@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod print;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -11,5 +12,6 @@ fn main() -> ExitCode {
     match args.command {
         args::Command::Analyze(a) => commands::analyze::run(&a),
         args::Command::Validate(a) => commands::analyze::validate(&a),
+        args::Command::ProxyConfig(a) => commands::proxy_config::run(&a),
     }
 }

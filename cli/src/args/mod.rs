@@ -1,5 +1,7 @@
 //! What the user typed.
 
+pub mod proxy_config;
+
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
@@ -13,6 +15,8 @@ pub struct Cli {
 pub enum Command {
     Analyze(AnalyzeArgs),
     Validate(AnalyzeArgs),
+    #[command(alias = "pc")]
+    ProxyConfig(proxy_config::ProxyConfigArgs),
 }
 
 #[derive(Args)]

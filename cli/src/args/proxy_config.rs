@@ -1,0 +1,170 @@
+//! `meshctl proxy-config`: what the user typed; istioctl's spellings.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Args, Debug)]
+pub struct ProxyConfigArgs {
+    #[command(subcommand)]
+    pub what: ProxyConfigCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ProxyConfigCommand {
+    /// Everything, table by table; with `-o json` the dump as it is
+    #[command(visible_alias = "a")]
+    All(AllArgs),
+    /// The bootstrap: versions, node, static resources
+    #[command(visible_alias = "b")]
+    Bootstrap(BootstrapArgs),
+    /// Clusters: where traffic can go
+    #[command(visible_aliases = ["clusters", "c"])]
+    Cluster(ClusterArgs),
+    /// Extension configurations (ECDS)
+    #[command(visible_alias = "ec")]
+    Ecds(PlainArgs),
+    /// Endpoints as the control plane assigned them (from a dump with include_eds)
+    Eds(EndpointArgs),
+    /// Endpoints as Envoy uses them now (from /clusters?format=json)
+    #[command(visible_aliases = ["endpoints", "ep"])]
+    Endpoint(EndpointArgs),
+    /// Listeners and their filter chains
+    #[command(visible_aliases = ["listeners", "l"])]
+    Listener(ListenerArgs),
+    /// Routes
+    #[command(visible_aliases = ["routes", "r"])]
+    Route(RouteArgs),
+    /// Secrets: certificates and trust bundles
+    #[command(visible_aliases = ["secrets", "s"])]
+    Secret(PlainArgs),
+}
+
+/// Where the dump is.
+#[derive(Args, Debug, Clone)]
+pub struct SourceArgs {
+    /// The pod; needs a cluster
+    #[arg(value_name = "POD")]
+    pub pod: Option<String>,
+    /// A dump: a file or `-` for standard input
+    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
+    pub file: Option<String>,
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help = "table, json or yaml")]
+    pub output: String,
+}
+
+#[derive(Args, Debug)]
+pub struct PlainArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct BootstrapArgs {
+    /// The pod; needs a cluster
+    #[arg(value_name = "POD")]
+    pub pod: Option<String>,
+    /// A dump: a file or `-` for standard input
+    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
+    pub file: Option<String>,
+    #[arg(short, long, value_name = "FORMAT", default_value = "json", help = "json, yaml or short")]
+    pub output: String,
+}
+
+#[derive(Args, Debug, Default)]
+pub struct ClusterFilterArgs {
+    /// Part of the host name
+    #[arg(long, default_value = "")]
+    pub fqdn: String,
+    /// inbound or outbound
+    #[arg(long, default_value = "")]
+    pub direction: String,
+    #[arg(long, default_value = "")]
+    pub subset: String,
+}
+
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub filter: ClusterFilterArgs,
+    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
+    pub port: u32,
+}
+
+/// Whether every chain or route has its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verbose {
+    True,
+    False,
+}
+
+#[derive(Args, Debug)]
+pub struct ListenerArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[arg(long, default_value = "")]
+    pub address: String,
+    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
+    pub port: u32,
+    /// HTTP, TCP, HTTP+TCP or UNKNOWN
+    #[arg(long = "type", default_value = "", value_name = "TYPE")]
+    pub kind: String,
+    /// A line a filter chain (true) or a listener (false)
+    #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub verbose: Verbose,
+    #[arg(long, hide = true)]
+    pub waypoint: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RouteArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// One route configuration
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// A line a route (true) or a route configuration (false)
+    #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub verbose: Verbose,
+}
+
+#[derive(Args, Debug)]
+pub struct EndpointArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[arg(long, default_value = "")]
+    pub address: String,
+    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
+    pub port: u32,
+    /// A cluster's whole name
+    #[arg(long, default_value = "")]
+    pub cluster: String,
+    /// healthy, unhealthy, draining, …
+    #[arg(long, default_value = "")]
+    pub status: String,
+}
+
+#[derive(Args, Debug)]
+pub struct AllArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub filter: ClusterFilterArgs,
+    #[arg(long, default_value = "")]
+    pub address: String,
+    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
+    pub port: u32,
+    #[arg(long = "type", default_value = "", value_name = "TYPE")]
+    pub kind: String,
+    #[arg(long, default_value = "")]
+    pub name: String,
+    #[arg(long, default_value = "")]
+    pub cluster: String,
+    #[arg(long, default_value = "")]
+    pub status: String,
+    #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub verbose: Verbose,
+    /// A heading over each table
+    #[arg(long)]
+    pub with_headers: bool,
+}

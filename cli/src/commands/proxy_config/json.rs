@@ -1,0 +1,209 @@
+//! Whole resources, as protobuf's canonical JSON. Private keys are replaced wherever one is met.
+
+use super::filter::EndpointFilter;
+use super::istioctl::endpoint::{eds_matches, host_matches};
+use super::{Query, What, missing};
+use crate::commands::proxy_config::filter::cluster_order;
+use crate::commands::proxy_config::istioctl::route::sort;
+use mesh_envoy::admin::clusters::{self, ClusterStatus};
+use mesh_envoy::dump::endpoint::LbEndpoint;
+use mesh_envoy::dump::listener::Listener;
+use mesh_envoy::dump::{DumpError, SectionKind};
+use mesh_envoy::proto_json::camel_case;
+use serde_json::{Map, Value};
+
+/// A field in either spelling.
+pub fn field<'v>(value: &'v Value, snake: &str) -> Option<&'v Value> {
+    value.get(snake).or_else(|| value.get(camel(snake)))
+}
+
+fn camel(snake: &str) -> String {
+    let mut parts = snake.split('_');
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for p in parts {
+        let mut chars = p.chars();
+        out.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        out.push_str(chars.as_str());
+    }
+    out
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    field(value, key).and_then(Value::as_array).into_iter().flatten()
+}
+
+pub fn ecds_filters(section: &Value) -> impl Iterator<Item = &Value> {
+    list(section, "ecds_filters")
+}
+
+/// The resources of one section that pass the query's filters.
+pub fn section(query: &Query, values: Vec<(SectionKind, Value)>, found: &[String]) -> Result<Value, String> {
+    let kind = match query.what {
+        What::Bootstrap => SectionKind::Bootstrap,
+        What::Cluster => SectionKind::Clusters,
+        What::Listener => SectionKind::Listeners,
+        What::Route => SectionKind::Routes,
+        What::Secret => SectionKind::Secrets,
+        What::Ecds => SectionKind::Ecds,
+        What::Eds => SectionKind::Endpoints,
+        What::All | What::Endpoint => return Ok(Value::Null),
+    };
+    if query.what == What::Ecds {
+        if values.is_empty() {
+            return Err(missing(kind, found));
+        }
+        let filters: Vec<Value> = values.iter().flat_map(|(_, v)| ecds_filters(v)).cloned().collect();
+        let mut out = Map::new();
+        out.insert("ecds_filters".to_owned(), Value::Array(filters));
+        return Ok(camel_case(Value::Object(out)));
+    }
+    let Some((_, value)) = values.into_iter().next() else {
+        return if query.what == What::Eds { Ok(Value::Array(Vec::new())) } else { Err(missing(kind, found)) };
+    };
+    match query.what {
+        What::Bootstrap => Ok(camel_case(redacted(value))),
+        What::Secret => Ok(camel_case(redacted(value))),
+        What::Cluster => some(clusters_of(&value, query), "no clusters found: the section `ClustersConfigDump` is empty"),
+        What::Listener => some(listeners_of(&value, query)?, "no listeners found: the section `ListenersConfigDump` has no active ones"),
+        What::Route => some(routes_of(&value, query), "no routes found: the section `RoutesConfigDump` is empty"),
+        _ => Ok(eds_of(&value, &query.endpoints)),
+    }
+}
+
+fn some(list: Option<Vec<Value>>, none: &str) -> Result<Value, String> {
+    list.map(Value::Array).ok_or_else(|| none.to_owned())
+}
+
+fn name(v: &Value) -> &str {
+    v.get("name").and_then(Value::as_str).unwrap_or("")
+}
+
+/// A resource out of its `Any`: without the type it is known by.
+fn resource(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.shift_remove("@type");
+    }
+    camel_case(redacted(value))
+}
+
+fn clusters_of(section: &Value, query: &Query) -> Option<Vec<Value>> {
+    let mut all: Vec<&Value> = list(section, "dynamic_active_clusters").chain(list(section, "static_clusters")).filter_map(|e| e.get("cluster")).collect();
+    if all.is_empty() {
+        return None;
+    }
+    all.sort_by(|a, b| cluster_order(name(a), name(b)));
+    Some(all.into_iter().filter(|c| query.clusters.matches(name(c))).map(resource).collect())
+}
+
+fn listeners_of(section: &Value, query: &Query) -> Result<Option<Vec<Value>>, String> {
+    let active = list(section, "dynamic_listeners").filter_map(|d| field(d, "active_state"));
+    let all: Vec<&Value> = active.chain(list(section, "static_listeners")).filter_map(|s| s.get("listener")).collect();
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let mut out = Vec::new();
+    for l in all {
+        let text = l.to_string();
+        let view: Listener<'_> = serde_json::from_str(&text).map_err(|e| format!("listener `{}` can't be read: {e}", name(l)))?;
+        if query.listeners.matches(&view) {
+            out.push(resource(l));
+        }
+    }
+    Ok(Some(out))
+}
+
+fn routes_of(section: &Value, query: &Query) -> Option<Vec<Value>> {
+    let mut all: Vec<&Value> =
+        list(section, "dynamic_route_configs").chain(list(section, "static_route_configs")).filter_map(|e| field(e, "route_config")).collect();
+    if all.is_empty() {
+        return None;
+    }
+    sort(&mut all, |r| name(r).parse().ok());
+    Some(all.into_iter().filter(|r| query.route_name.is_empty() || name(r) == query.route_name).map(resource).collect())
+}
+
+fn eds_of(section: &Value, filter: &EndpointFilter) -> Value {
+    let all = list(section, "dynamic_endpoint_configs").chain(list(section, "static_endpoint_configs")).filter_map(|e| field(e, "endpoint_config"));
+    let mut out: Vec<Value> = Vec::new();
+    for assignment in all {
+        let mut kept = resource(assignment);
+        let cluster = kept.get("clusterName").and_then(Value::as_str).unwrap_or("").to_owned();
+        let mut count = 0;
+        for group in kept.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(endpoints) = group.get_mut("lbEndpoints").and_then(Value::as_array_mut) else { continue };
+            endpoints.retain(|e| {
+                let text = e.to_string();
+                serde_json::from_str::<LbEndpoint<'_>>(&text).is_ok_and(|view| eds_matches(filter, &view, &cluster))
+            });
+            count += endpoints.len();
+            if endpoints.is_empty()
+                && let Some(map) = group.as_object_mut()
+            {
+                map.shift_remove("lbEndpoints");
+            }
+        }
+        if count > 0 {
+            out.push(kept);
+        }
+    }
+    out.sort_by(|a, b| {
+        let name = |v: &Value| v.get("clusterName").and_then(Value::as_str).unwrap_or("").to_owned();
+        cluster_order(&name(a), &name(b))
+    });
+    Value::Array(out)
+}
+
+/// Clusters of `/clusters` with at least one endpoint that passes the filter.
+pub fn endpoints(text: &str, filter: &EndpointFilter) -> Result<Value, DumpError> {
+    let all: Vec<Value> = clusters::read(text)?;
+    let mut out = Vec::new();
+    for c in all {
+        let text = c.to_string();
+        let view: ClusterStatus<'_> = serde_json::from_str(&text)?;
+        if view.host_statuses.iter().any(|h| host_matches(filter, h, &view.name)) {
+            out.push(camel_case(c));
+        }
+    }
+    Ok(Value::Array(out))
+}
+
+/// Keys of private material are kept, their values are not. Envoy itself prints `[redacted]` in base64 here.
+pub fn redacted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(k, v)| match k.as_str() {
+                    "private_key" | "privateKey" | "password" | "session_ticket_keys" | "sessionTicketKeys" | "generic_secret" | "genericSecret" => {
+                        (k, hidden(v))
+                    }
+                    _ => (k, redacted(v)),
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(redacted).collect()),
+        Value::String(s) if s.contains("PRIVATE KEY-----") => Value::String("[redacted]".to_owned()),
+        other => other,
+    }
+}
+
+/// Base64 of `[redacted]`, as Envoy prints it in place of a key.
+const REDACTED: &str = "W3JlZGFjdGVkXQ==";
+
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(k, v)| match k.as_str() {
+                    "inline_bytes" | "inlineBytes" => (k, Value::String(REDACTED.to_owned())),
+                    "inline_string" | "inlineString" => (k, Value::String("[redacted]".to_owned())),
+                    "filename" | "environment_variable" | "environmentVariable" => (k, v),
+                    _ => (k, hidden(v)),
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(hidden).collect()),
+        Value::String(_) => Value::String("[redacted]".to_owned()),
+        other => other,
+    }
+}

@@ -1,0 +1,98 @@
+//! From what the user typed to a query.
+
+use super::filter::{ClusterFilter, EndpointFilter, ListenerFilter};
+use super::istioctl::{listener, route};
+use super::{Format, Headers, Query, Waypoint, What};
+use crate::args::proxy_config::{ProxyConfigCommand, SourceArgs, Verbose};
+use crate::print::document::Document;
+
+/// Where the dump is read from.
+pub struct Place {
+    pub pod: Option<String>,
+    pub file: Option<String>,
+}
+
+/// The query and its source; an unknown format is an error that names it.
+pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), String> {
+    let mut q = Query {
+        what: What::All,
+        format: Format::Table,
+        clusters: ClusterFilter::default(),
+        listeners: ListenerFilter::default(),
+        listener_detail: listener::Detail::Chains,
+        route_name: String::new(),
+        route_detail: route::Detail::Routes,
+        endpoints: EndpointFilter::default(),
+        headers: Headers::Plain,
+        waypoint: Waypoint::No,
+        now,
+    };
+    let source = match command {
+        ProxyConfigCommand::Bootstrap(a) => {
+            q.what = What::Bootstrap;
+            SourceArgs { pod: a.pod.clone(), file: a.file.clone(), output: a.output.clone() }
+        }
+        ProxyConfigCommand::All(a) => {
+            q.clusters = ClusterFilter { fqdn: a.filter.fqdn.clone(), direction: a.filter.direction.clone(), subset: a.filter.subset.clone(), port: a.port };
+            q.listeners = ListenerFilter { address: a.address.clone(), port: a.port, kind: a.kind.clone() };
+            q.endpoints = EndpointFilter { address: a.address.clone(), port: a.port, cluster: a.cluster.clone(), status: a.status.clone() };
+            q.route_name = a.name.clone();
+            set_detail(&mut q, a.verbose);
+            if a.with_headers {
+                q.headers = Headers::Named;
+            }
+            a.source.clone()
+        }
+        ProxyConfigCommand::Cluster(a) => {
+            q.what = What::Cluster;
+            q.clusters = ClusterFilter { fqdn: a.filter.fqdn.clone(), direction: a.filter.direction.clone(), subset: a.filter.subset.clone(), port: a.port };
+            a.source.clone()
+        }
+        ProxyConfigCommand::Ecds(a) => {
+            q.what = What::Ecds;
+            a.source.clone()
+        }
+        ProxyConfigCommand::Secret(a) => {
+            q.what = What::Secret;
+            a.source.clone()
+        }
+        ProxyConfigCommand::Eds(a) | ProxyConfigCommand::Endpoint(a) => {
+            q.what = if matches!(command, ProxyConfigCommand::Eds(_)) { What::Eds } else { What::Endpoint };
+            q.endpoints = EndpointFilter { address: a.address.clone(), port: a.port, cluster: a.cluster.clone(), status: a.status.clone() };
+            a.source.clone()
+        }
+        ProxyConfigCommand::Listener(a) => {
+            q.what = What::Listener;
+            q.listeners = ListenerFilter { address: a.address.clone(), port: a.port, kind: a.kind.clone() };
+            if a.waypoint {
+                q.waypoint = Waypoint::Yes;
+            }
+            set_detail(&mut q, a.verbose);
+            a.source.clone()
+        }
+        ProxyConfigCommand::Route(a) => {
+            q.what = What::Route;
+            q.route_name = a.name.clone();
+            set_detail(&mut q, a.verbose);
+            a.source.clone()
+        }
+    };
+    q.format = format(&source.output)?;
+    Ok((q, Place { pod: source.pod, file: source.file }))
+}
+
+fn set_detail(q: &mut Query, verbose: Verbose) {
+    if verbose == Verbose::False {
+        q.listener_detail = listener::Detail::Type;
+        q.route_detail = route::Detail::Count;
+    }
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    match name {
+        "table" | "short" => Ok(Format::Table),
+        "json" => Ok(Format::Document(Document::Json)),
+        "yaml" => Ok(Format::Document(Document::Yaml)),
+        _ => Err(format!("output format \"{name}\" not supported: table, json and yaml are")),
+    }
+}

@@ -1,0 +1,188 @@
+//! The sections that a query needs, and the answer from them.
+
+use super::istioctl::{self, WIDE};
+use super::json;
+use super::{Format, Headers, Query, Waypoint, What, missing};
+use crate::print::document::render;
+use crate::print::table::Table;
+use mesh_envoy::dump::bootstrap::BootstrapDump;
+use mesh_envoy::dump::cluster::{Cluster, Clusters};
+use mesh_envoy::dump::endpoint::{Endpoints, LoadAssignment};
+use mesh_envoy::dump::listener::{Listener, Listeners};
+use mesh_envoy::dump::route::{RouteConfig, Routes};
+use mesh_envoy::dump::secret::{Secret, Secrets};
+use mesh_envoy::dump::{SectionKind, Sections};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Parsed sections. A section that occurs twice counts as its last; ECDS sections are joined.
+pub struct Wanted<'a> {
+    kinds: &'static [SectionKind],
+    whole: bool,
+    bootstrap: Option<BootstrapDump<'a>>,
+    clusters: Option<Clusters<'a, Cluster<'a>>>,
+    listeners: Option<Listeners<'a, Listener<'a>>>,
+    routes: Option<Routes<'a, RouteConfig<'a>>>,
+    endpoints: Option<Endpoints<LoadAssignment<'a>>>,
+    secrets: Option<Secrets<'a, Secret<'a>>>,
+    values: Vec<(SectionKind, Value)>,
+}
+
+impl<'a> Sections<'a> for Wanted<'a> {
+    fn wants(&self, kind: SectionKind) -> bool {
+        self.kinds.contains(&kind)
+    }
+    fn take<D: serde::Deserializer<'a>>(&mut self, kind: SectionKind, section: D) -> Result<(), D::Error> {
+        if self.whole || kind == SectionKind::Ecds {
+            let value = Value::deserialize(section)?;
+            if kind != SectionKind::Ecds {
+                self.values.retain(|(k, _)| *k != kind);
+            }
+            self.values.push((kind, value));
+            return Ok(());
+        }
+        match kind {
+            SectionKind::Bootstrap => self.bootstrap = Some(Deserialize::deserialize(section)?),
+            SectionKind::Clusters => self.clusters = Some(Deserialize::deserialize(section)?),
+            SectionKind::Listeners => self.listeners = Some(Deserialize::deserialize(section)?),
+            SectionKind::Routes => self.routes = Some(Deserialize::deserialize(section)?),
+            SectionKind::Endpoints => self.endpoints = Some(Deserialize::deserialize(section)?),
+            SectionKind::Secrets => self.secrets = Some(Deserialize::deserialize(section)?),
+            SectionKind::ScopedRoutes | SectionKind::Ecds => {
+                serde::de::IgnoredAny::deserialize(section)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn kinds(what: What) -> &'static [SectionKind] {
+    use SectionKind::{Bootstrap, Clusters, Ecds, Endpoints, Listeners, Routes, Secrets};
+    match what {
+        What::All => &[Bootstrap, Clusters, Listeners, Routes, Endpoints, Secrets],
+        What::Bootstrap => &[Bootstrap],
+        What::Cluster => &[Clusters],
+        What::Ecds => &[Ecds],
+        What::Eds => &[Endpoints],
+        What::Endpoint => &[],
+        What::Listener => &[Listeners],
+        What::Route => &[Routes],
+        What::Secret => &[Secrets],
+    }
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(query: &Query) -> Wanted<'a> {
+        Wanted {
+            kinds: kinds(query.what),
+            whole: matches!(query.format, Format::Document(_)),
+            bootstrap: None,
+            clusters: None,
+            listeners: None,
+            routes: None,
+            endpoints: None,
+            secrets: None,
+            values: Vec::new(),
+        }
+    }
+
+    pub fn answer(self, query: &Query, found: &[String]) -> Result<String, String> {
+        if let Format::Document(document) = query.format {
+            return Ok(render(&json::section(query, self.values, found)?, document));
+        }
+        match query.what {
+            What::All => self.all(query, found),
+            What::Bootstrap => self.bootstrap_table(found),
+            What::Cluster => self.cluster_table(query, found, None),
+            What::Listener => self.listener_table(query, found, None),
+            What::Route => self.route_table(query, found, None),
+            What::Eds => Ok(self.eds_table(query, None)),
+            What::Secret => self.secret_table(query, found, None),
+            What::Ecds => self.ecds_table(found),
+            What::Endpoint => Ok(String::new()),
+        }
+    }
+
+    fn all(&self, query: &Query, found: &[String]) -> Result<String, String> {
+        let parts = [
+            ("BOOTSTRAP", self.bootstrap_table(found)?),
+            ("CLUSTER", self.cluster_table(query, found, Some("cluster/"))?),
+            ("LISTENER", self.listener_table(query, found, Some("listener/"))?),
+            ("ROUTE", self.route_table(query, found, Some("route/"))?),
+            ("SECRET", self.secret_table(query, found, Some("secret/"))?),
+            ("ENDPOINTS", self.eds_table(query, Some("endpoint/"))),
+        ];
+        let text = parts.map(|(name, table)| match query.headers {
+            Headers::Plain => table,
+            Headers::Named => format!("------ {name} INFO ------\n\n{table}"),
+        });
+        Ok(text.join("\n"))
+    }
+
+    fn bootstrap_table(&self, found: &[String]) -> Result<String, String> {
+        let b = self.bootstrap.as_ref().ok_or_else(|| missing(SectionKind::Bootstrap, found))?;
+        Ok(istioctl::bootstrap::table(&b.bootstrap))
+    }
+
+    fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+        let section = self.clusters.as_ref().ok_or_else(|| missing(SectionKind::Clusters, found))?;
+        let all: Vec<Cluster<'_>> = section.dynamic_active_clusters.iter().chain(&section.static_clusters).filter_map(|e| e.cluster.clone()).collect();
+        if all.is_empty() {
+            return Err("no clusters found: the section `ClustersConfigDump` is empty".to_owned());
+        }
+        Ok(istioctl::cluster::table(&all, &query.clusters, prefix))
+    }
+
+    fn listener_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+        let section = self.listeners.as_ref().ok_or_else(|| missing(SectionKind::Listeners, found))?;
+        let active = section.dynamic_listeners.iter().filter_map(|d| d.active_state.as_ref());
+        let all: Vec<Listener<'_>> = active.chain(&section.static_listeners).filter_map(|s| s.listener.clone()).collect();
+        if all.is_empty() {
+            return Err("no listeners found: the section `ListenersConfigDump` has no active ones".to_owned());
+        }
+        Ok(match query.waypoint {
+            Waypoint::Yes => istioctl::listener::waypoint_table(&all),
+            Waypoint::No => istioctl::listener::table(&all, &query.listeners, query.listener_detail, prefix),
+        })
+    }
+
+    fn route_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+        let section = self.routes.as_ref().ok_or_else(|| missing(SectionKind::Routes, found))?;
+        let all: Vec<RouteConfig<'_>> =
+            section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.clone()).collect();
+        if all.is_empty() {
+            return Err("no routes found: the section `RoutesConfigDump` is empty".to_owned());
+        }
+        Ok(istioctl::route::table(&all, &query.route_name, query.route_detail, prefix))
+    }
+
+    fn eds_table(&self, query: &Query, prefix: Option<&str>) -> String {
+        let entries = self.endpoints.iter().flat_map(|s| s.dynamic_endpoint_configs.iter().chain(&s.static_endpoint_configs));
+        let all: Vec<LoadAssignment<'_>> = entries.filter_map(|e| e.endpoint_config.clone()).collect();
+        istioctl::endpoint::eds_table(&all, &query.endpoints, prefix)
+    }
+
+    fn secret_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+        let section = self.secrets.as_ref().ok_or_else(|| missing(SectionKind::Secrets, found))?;
+        Ok(istioctl::secret::table(section, query.now, prefix))
+    }
+
+    fn ecds_table(&self, found: &[String]) -> Result<String, String> {
+        if self.values.is_empty() {
+            return Err(missing(SectionKind::Ecds, found));
+        }
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for filter in self.values.iter().flat_map(|(_, v)| json::ecds_filters(v)) {
+            let config = json::field(filter, "ecds_filter");
+            let text = |v: Option<&Value>, key: &str| v.and_then(|v| v.get(key)).and_then(Value::as_str).unwrap_or("").to_owned();
+            let kind = text(config.and_then(|c| json::field(c, "typed_config")), "@type");
+            rows.push((kind.trim_start_matches("type.googleapis.com/").to_owned(), text(config, "name")));
+        }
+        rows.sort();
+        let mut table = Table::new(["ECDS NAME", "TYPE"]);
+        for (kind, name) in rows {
+            table.row(vec![name, kind]);
+        }
+        Ok(table.render(WIDE))
+    }
+}

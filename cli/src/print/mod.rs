@@ -1,0 +1,5 @@
+//! What is printed: tables, whole values, instants.
+
+pub mod document;
+pub mod table;
+pub mod time;

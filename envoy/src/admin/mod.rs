@@ -1,0 +1,3 @@
+//! Other pages of Envoy's admin interface.
+
+pub mod clusters;

@@ -1,0 +1,14 @@
+//! Envoy's configuration language: what a proxy's admin pages say, read as data.
+//!
+//! This crate is pure: no IO, no async, no clock, no randomness, no environment. Dumps are read section by
+//! section, only what is asked for; fields and types that meshctl does not know survive wherever a value is shown whole.
+
+pub mod admin;
+pub mod certificate;
+pub mod cluster_name;
+pub mod dump;
+pub mod identify;
+pub mod proto_json;
+pub mod ztunnel;
+
+pub use cluster_name::ClusterName;

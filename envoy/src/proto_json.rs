@@ -1,0 +1,96 @@
+//! From Envoy's own JSON (snake_case, as `preserve_proto_field_names` prints it) to protobuf's canonical JSON
+//! (camelCase), without descriptors: keys are rewritten everywhere but where they are data.
+
+use serde_json::{Map, Value};
+
+/// Fields whose value is a map with free keys and message values: the keys stay, what is below is rewritten.
+const MAPS: &[&str] = &[
+    "typed_filter_metadata",
+    "typed_per_filter_config",
+    "typed_extension_protocol_options",
+    "extension_protocol_options",
+    "policies",
+    "map",
+    "typed_dns_resolver_map",
+    "key_values",
+    "per_socket_options",
+];
+/// Fields whose value is a `google.protobuf.Struct` or a map of them: everything below stays as it is.
+const STRUCTS: &[&str] = &["filter_metadata", "metadata_struct", "json_format", "opaque_config"];
+/// Messages that wrap free JSON in `value`.
+const STRUCT_TYPES: &[&str] = &["google.protobuf.Struct", "udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct", "google.protobuf.Value"];
+
+/// Rewrites the keys of a value of Envoy's JSON, at any depth.
+pub fn camel_case(value: Value) -> Value {
+    rewrite(value, Zone::Message)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Zone {
+    Message,
+    /// `node` of a bootstrap and its build version: their `metadata` is a Struct.
+    Node,
+    Map,
+    Free,
+}
+
+fn rewrite(value: Value, zone: Zone) -> Value {
+    match (value, zone) {
+        (Value::Object(map), Zone::Message | Zone::Node) => {
+            let wraps_struct = map.get("@type").and_then(Value::as_str).is_some_and(|t| STRUCT_TYPES.iter().any(|s| t.ends_with(s)));
+            let mut out = Map::with_capacity(map.len());
+            for (key, v) in map {
+                let below = match key.as_str() {
+                    "value" if wraps_struct => Zone::Free,
+                    "metadata" if zone == Zone::Node => Zone::Free,
+                    "node" | "user_agent_build_version" | "userAgentBuildVersion" => Zone::Node,
+                    k if STRUCTS.contains(&k) => Zone::Free,
+                    k if MAPS.contains(&k) => Zone::Map,
+                    _ => Zone::Message,
+                };
+                out.insert(camel(&key), rewrite(v, below));
+            }
+            Value::Object(out)
+        }
+        (Value::Object(map), Zone::Map) => Value::Object(map.into_iter().map(|(k, v)| (k, rewrite(v, Zone::Message))).collect()),
+        (Value::Array(items), z) => Value::Array(items.into_iter().map(|v| rewrite(v, z)).collect()),
+        (other, _) => other,
+    }
+}
+
+/// `dynamic_active_clusters` → `dynamicActiveClusters`; `@type` and names without an underscore stay.
+fn camel(key: &str) -> String {
+    if !key.contains('_') {
+        return key.to_owned();
+    }
+    let mut out = String::with_capacity(key.len());
+    let mut up = false;
+    for c in key.chars() {
+        match (c, up) {
+            ('_', _) => up = true,
+            (c, true) => {
+                out.extend(c.to_uppercase());
+                up = false;
+            }
+            (c, false) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_rewritten_except_where_they_are_data() {
+        let v = json!({"alt_stat_name": "a_b", "metadata": {"filter_metadata": {"istio_x": {"services_x": 1}}},
+            "typed_config": {"@type": "type.googleapis.com/udpa.type.v1.TypedStruct", "type_url": "x", "value": {"a_b": 1}},
+            "rules": {"policies": {"ns_a": {"any_rules": []}}}});
+        let want = json!({"altStatName": "a_b", "metadata": {"filterMetadata": {"istio_x": {"services_x": 1}}},
+            "typedConfig": {"@type": "type.googleapis.com/udpa.type.v1.TypedStruct", "typeUrl": "x", "value": {"a_b": 1}},
+            "rules": {"policies": {"ns_a": {"anyRules": []}}}});
+        assert_eq!(camel_case(v), want);
+    }
+}
