@@ -104,6 +104,9 @@ pub struct Workload {
     pub application_tunnel: ApplicationTunnel,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authorization_policies: Vec<String>,
+    /// Fields that meshctl does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -169,6 +172,9 @@ pub struct Service {
     pub canonical: bool,
     #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "text")]
     pub visibility: String,
+    /// Fields that meshctl does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A map by `uid:address`; some versions print a list.
@@ -227,6 +233,9 @@ pub struct Policy {
     pub scope: String,
     pub action: String,
     pub rules: serde_json::Value,
+    /// Fields that meshctl does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -237,6 +246,9 @@ pub struct Certificates {
     pub state: String,
     pub cert_chain: Vec<Certificate>,
     pub root_certs: Option<Vec<Certificate>>,
+    /// Fields that meshctl does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -256,6 +268,9 @@ pub struct WorkloadState {
     pub state: String,
     pub connections: Connections,
     pub info: WorkloadInfo,
+    /// Fields that meshctl does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -290,6 +305,15 @@ pub struct WorkloadInfo {
 }
 
 impl Dump {
+    /// Drops the fields that meshctl does not know: what istioctl prints.
+    pub fn without_unknown_fields(mut self) -> Dump {
+        self.workloads.iter_mut().for_each(|x| x.other.clear());
+        self.services.iter_mut().for_each(|x| x.other.clear());
+        self.policies.iter_mut().for_each(|x| x.other.clear());
+        self.certificates.iter_mut().for_each(|x| x.other.clear());
+        self.workload_state.iter_mut().for_each(|x| x.other.clear());
+        self
+    }
     /// The name of the service that a waypoint address points to: `None` without a waypoint, `NA` where it is unknown.
     pub fn waypoint_name(&self, waypoint: Option<&GatewayAddress>) -> &str {
         let Some(w) = waypoint else { return "None" };

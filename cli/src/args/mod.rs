@@ -1,6 +1,8 @@
 //! What the user typed.
 
+pub mod authz;
 pub mod proxy_config;
+pub mod ztunnel_config;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -17,6 +19,9 @@ pub enum Command {
     Validate(AnalyzeArgs),
     #[command(alias = "pc")]
     ProxyConfig(proxy_config::ProxyConfigArgs),
+    #[command(alias = "zc")]
+    ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
+    Authz(authz::AuthzArgs),
 }
 
 #[derive(Args)]

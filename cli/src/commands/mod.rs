@@ -1,2 +1,4 @@
 pub mod analyze;
+pub mod authz;
 pub mod proxy_config;
+pub mod ztunnel_config;

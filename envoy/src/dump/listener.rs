@@ -5,6 +5,7 @@ use super::endpoint::{AdditionalAddress, Address};
 use super::route::{RouteConfig, WeightedClusters};
 use super::value::{Text, UInt};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// `ListenersConfigDump`; `L` is [`Listener`] or a whole JSON value.
 #[derive(Clone, Debug, Deserialize)]
@@ -171,6 +172,27 @@ pub struct FilterConfig<'a> {
     pub cluster: Text<'a>,
     #[serde(borrow, alias = "weightedClusters")]
     pub weighted_clusters: Option<WeightedClusters<'a>>,
+    #[serde(borrow)]
+    pub rules: RbacOrOther<'a>,
+    #[serde(borrow, alias = "shadowRules")]
+    pub shadow_rules: RbacOrOther<'a>,
+}
+
+/// The policies of an RBAC filter, by name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Rbac<'a> {
+    #[serde(borrow, rename = "action")]
+    verdict: Text<'a>,
+    #[serde(borrow)]
+    pub policies: BTreeMap<Text<'a>, serde::de::IgnoredAny>,
+}
+
+impl Rbac<'_> {
+    /// `ALLOW`, `DENY` or `LOG`.
+    pub fn action(&self) -> &str {
+        super::enum_name(&self.verdict, &["ALLOW", "DENY", "LOG"])
+    }
 }
 
 impl Filter<'_> {
@@ -192,6 +214,43 @@ impl Filter<'_> {
 pub struct HttpFilter<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
+    #[serde(borrow, alias = "typedConfig")]
+    pub typed_config: HttpFilterConfig<'a>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HttpFilterConfig<'a> {
+    #[serde(borrow, rename = "@type")]
+    pub type_url: Text<'a>,
+    #[serde(borrow)]
+    pub rules: RbacOrOther<'a>,
+    #[serde(borrow, alias = "shadowRules")]
+    pub shadow_rules: RbacOrOther<'a>,
+}
+
+/// `rules` of an RBAC filter; other filters use the field's name for other things.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum RbacOrOther<'a> {
+    #[serde(borrow)]
+    Rbac(Rbac<'a>),
+    Other(serde::de::IgnoredAny),
+}
+
+impl Default for RbacOrOther<'_> {
+    fn default() -> Self {
+        RbacOrOther::Other(serde::de::IgnoredAny)
+    }
+}
+
+impl<'a> RbacOrOther<'a> {
+    pub fn rbac(&self) -> Option<&Rbac<'a>> {
+        match self {
+            RbacOrOther::Rbac(r) => Some(r),
+            RbacOrOther::Other(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

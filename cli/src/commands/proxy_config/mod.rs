@@ -10,6 +10,7 @@ use crate::print::document::{Document, render};
 use filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
+pub use query::format;
 use sections::Wanted;
 
 /// What is asked for.
@@ -84,7 +85,7 @@ fn endpoint(text: &str, query: &Query) -> Result<String, String> {
     }
 }
 
-fn not_a_dump(text: &str, error: &str) -> String {
+pub fn not_a_dump(text: &str, error: &str) -> String {
     match identify(text) {
         Content::ConfigDump => format!("the config dump can't be read: {error}"),
         other => format!("this is {}, not an Envoy config dump ({error}); take one with `curl localhost:15000/config_dump?include_eds`", other.describe()),
@@ -107,8 +108,13 @@ pub fn missing(kind: SectionKind, found: &[String]) -> String {
 
 /// Runs the command on a file or standard input.
 pub fn run(args: &crate::args::proxy_config::ProxyConfigArgs) -> std::process::ExitCode {
+    let outcome = query::query(&args.what, now()).and_then(|(query, place)| answer(&read_file(place.pod.as_deref(), place.file.as_deref())?, &query));
+    print(outcome)
+}
+
+/// Prints an answer whole, or says why there is none.
+pub fn print(outcome: Result<String, String>) -> std::process::ExitCode {
     use std::io::Write;
-    let outcome = query::query(&args.what, now()).and_then(|(query, place)| answer(&read(&place)?, &query));
     match outcome {
         Ok(text) => {
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -121,12 +127,14 @@ pub fn run(args: &crate::args::proxy_config::ProxyConfigArgs) -> std::process::E
     }
 }
 
-fn now() -> i64 {
+/// The instant that the answer is given for.
+pub fn now() -> i64 {
     std::env::var("MESHCTL_NOW").ok().and_then(|t| crate::print::time::parse_rfc3339(&t)).unwrap_or(0)
 }
 
-fn read(place: &query::Place) -> Result<String, String> {
-    match (&place.pod, place.file.as_deref()) {
+/// The text of a file or of standard input.
+pub fn read_file(pod: Option<&str>, file: Option<&str>) -> Result<String, String> {
+    match (pod, file) {
         (None, Some("-")) => std::io::read_to_string(std::io::stdin()).map_err(|e| format!("standard input can't be read: {e}")),
         (None, Some(path)) => std::fs::read_to_string(path).map_err(|e| format!("{path} can't be read: {e}")),
         _ => Err("give a dump with --file (or `-` for standard input)".to_owned()),

@@ -88,7 +88,8 @@ fn set_detail(q: &mut Query, verbose: Verbose) {
     }
 }
 
-fn format(name: &str) -> Result<Format, String> {
+/// A format by its name; `short` is istioctl's word for a table.
+pub fn format(name: &str) -> Result<Format, String> {
     match name {
         "table" | "short" => Ok(Format::Table),
         "json" => Ok(Format::Document(Document::Json)),
