@@ -126,7 +126,7 @@ impl<'a> Wanted<'a> {
 
     fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.clusters.as_ref().ok_or_else(|| missing(SectionKind::Clusters, found))?;
-        let all: Vec<Cluster<'_>> = section.dynamic_active_clusters.iter().chain(&section.static_clusters).filter_map(|e| e.cluster.clone()).collect();
+        let all: Vec<&Cluster<'_>> = section.dynamic_active_clusters.iter().chain(&section.static_clusters).filter_map(|e| e.cluster.as_ref()).collect();
         if all.is_empty() {
             return Err("no clusters found: the section `ClustersConfigDump` is empty".to_owned());
         }
@@ -136,7 +136,7 @@ impl<'a> Wanted<'a> {
     fn listener_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.listeners.as_ref().ok_or_else(|| missing(SectionKind::Listeners, found))?;
         let active = section.dynamic_listeners.iter().filter_map(|d| d.active_state.as_ref());
-        let all: Vec<Listener<'_>> = active.chain(&section.static_listeners).filter_map(|s| s.listener.clone()).collect();
+        let all: Vec<&Listener<'_>> = active.chain(&section.static_listeners).filter_map(|s| s.listener.as_ref()).collect();
         if all.is_empty() {
             return Err("no listeners found: the section `ListenersConfigDump` has no active ones".to_owned());
         }
@@ -148,8 +148,8 @@ impl<'a> Wanted<'a> {
 
     fn route_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.routes.as_ref().ok_or_else(|| missing(SectionKind::Routes, found))?;
-        let all: Vec<RouteConfig<'_>> =
-            section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.clone()).collect();
+        let all: Vec<&RouteConfig<'_>> =
+            section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.as_ref()).collect();
         if all.is_empty() {
             return Err("no routes found: the section `RoutesConfigDump` is empty".to_owned());
         }
@@ -158,7 +158,7 @@ impl<'a> Wanted<'a> {
 
     fn eds_table(&self, query: &Query, prefix: Option<&str>) -> String {
         let entries = self.endpoints.iter().flat_map(|s| s.dynamic_endpoint_configs.iter().chain(&s.static_endpoint_configs));
-        let all: Vec<LoadAssignment<'_>> = entries.filter_map(|e| e.endpoint_config.clone()).collect();
+        let all: Vec<&LoadAssignment<'_>> = entries.filter_map(|e| e.endpoint_config.as_ref()).collect();
         istioctl::endpoint::eds_table(&all, &query.endpoints, prefix)
     }
 

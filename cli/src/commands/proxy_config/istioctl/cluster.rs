@@ -7,8 +7,8 @@ use mesh_envoy::ClusterName;
 use mesh_envoy::dump::cluster::Cluster;
 
 /// The table; with `prefix` the first column names the resource, as `proxy-config all` prints it.
-pub fn table(clusters: &[Cluster<'_>], filter: &ClusterFilter, prefix: Option<&str>) -> String {
-    let mut sorted: Vec<&Cluster<'_>> = clusters.iter().filter(|c| filter.matches(&c.name)).collect();
+pub fn table(clusters: &[&Cluster<'_>], filter: &ClusterFilter, prefix: Option<&str>) -> String {
+    let mut sorted: Vec<&Cluster<'_>> = clusters.iter().copied().filter(|c| filter.matches(&c.name)).collect();
     sorted.sort_by(|a, b| cluster_order(&a.name, &b.name));
     let header = ["SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE"];
     let mut table = Table::new(prefix.map(|_| "NAME").into_iter().chain(header));

@@ -53,8 +53,8 @@ pub fn eds_matches(filter: &EndpointFilter, e: &LbEndpoint<'_>, cluster: &str) -
     filter.is_empty() || filter.matches(&eds_addresses(e), e.endpoint.address.port(), cluster, e.health_status())
 }
 
-pub fn eds_table(assignments: &[LoadAssignment<'_>], filter: &EndpointFilter, prefix: Option<&str>) -> String {
-    let mut sorted: Vec<&LoadAssignment<'_>> = assignments.iter().collect();
+pub fn eds_table(assignments: &[&LoadAssignment<'_>], filter: &EndpointFilter, prefix: Option<&str>) -> String {
+    let mut sorted: Vec<&LoadAssignment<'_>> = assignments.to_vec();
     sorted.sort_by(|a, b| cluster_order(&a.cluster_name, &b.cluster_name));
     let mut table = Table::new(["NAME", "STATUS", "LOCALITY", "CLUSTER"]);
     for a in sorted {

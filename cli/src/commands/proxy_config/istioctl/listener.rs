@@ -25,13 +25,13 @@ fn address(l: &Listener<'_>) -> String {
     }
 }
 
-fn sorted<'l, 'a>(listeners: &'l [Listener<'a>], filter: &ListenerFilter) -> Vec<&'l Listener<'a>> {
-    let mut out: Vec<_> = listeners.iter().filter(|l| filter.matches(l)).collect();
+fn sorted<'l, 'a>(listeners: &[&'l Listener<'a>], filter: &ListenerFilter) -> Vec<&'l Listener<'a>> {
+    let mut out: Vec<_> = listeners.iter().copied().filter(|l| filter.matches(l)).collect();
     out.sort_by_cached_key(|l| (l.address.port(), address(l), listener_type(l)));
     out
 }
 
-pub fn table(listeners: &[Listener<'_>], filter: &ListenerFilter, detail: Detail, prefix: Option<&str>) -> String {
+pub fn table(listeners: &[&Listener<'_>], filter: &ListenerFilter, detail: Detail, prefix: Option<&str>) -> String {
     let columns: &[&str] = if detail == Detail::Chains { &["ADDRESSES", "PORT", "MATCH", "DESTINATION"] } else { &["ADDRESSES", "PORT", "TYPE"] };
     let mut table = Table::new(prefix.map(|_| "NAME").into_iter().chain(columns.iter().copied()));
     for l in sorted(listeners, filter) {
@@ -99,8 +99,8 @@ pub fn destination(filters: &[Filter<'_>]) -> String {
 }
 
 /// The hidden `--waypoint` form: chains by name, with the conditions of the listener's matcher tree.
-pub fn waypoint_table(listeners: &[Listener<'_>]) -> String {
-    let mut sorted: Vec<_> = listeners.iter().collect();
+pub fn waypoint_table(listeners: &[&Listener<'_>]) -> String {
+    let mut sorted: Vec<_> = listeners.to_vec();
     sorted.sort_by_cached_key(|l| (l.address.port(), address(l), listener_type(l), l.name.to_string()));
     let mut table = Table::new(["LISTENER", "CHAIN", "MATCH", "DESTINATION"]);
     for l in sorted {

@@ -23,8 +23,8 @@ pub fn sort<T: Copy>(routes: &mut [T], name: impl Fn(T) -> Option<i64>) {
     }
 }
 
-pub fn table(routes: &[RouteConfig<'_>], name: &str, detail: Detail, prefix: Option<&str>) -> String {
-    let mut sorted: Vec<&RouteConfig<'_>> = routes.iter().collect();
+pub fn table(routes: &[&RouteConfig<'_>], name: &str, detail: Detail, prefix: Option<&str>) -> String {
+    let mut sorted: Vec<&RouteConfig<'_>> = routes.to_vec();
     sort(&mut sorted, |r| r.name.parse().ok());
     let columns: &[&str] = if detail == Detail::Routes { &["NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE"] } else { &["NAME", "VIRTUAL HOSTS"] };
     let mut table = Table::new(columns.iter().copied());
