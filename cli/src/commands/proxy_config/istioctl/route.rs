@@ -36,7 +36,7 @@ pub fn table(routes: &[&RouteConfig<'_>], name: &str, detail: Detail, prefix: Op
         }
         for vh in &r.virtual_hosts {
             let domains = domains(&vh.domains);
-            for route in vh.routes.iter().filter(|r| !r.route.as_ref().is_some_and(|a| &*a.cluster == "PassthroughCluster")) {
+            for route in vh.routes.iter().filter(|r| r.route.as_ref().is_none_or(|a| &*a.cluster != "PassthroughCluster")) {
                 table.row(vec![shown.clone(), vh.name.to_string(), domains.clone(), match_text(&route.matches), management(&route.metadata)]);
             }
             if vh.routes.is_empty() {
