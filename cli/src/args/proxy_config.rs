@@ -47,7 +47,7 @@ pub struct SourceArgs {
     /// A dump: a file or `-` for standard input
     #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
     pub file: Option<String>,
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", help = "table, json or yaml")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help = "table, wide, csv, json or yaml")]
     pub output: String,
 }
 
@@ -65,7 +65,7 @@ pub struct BootstrapArgs {
     /// A dump: a file or `-` for standard input
     #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
     pub file: Option<String>,
-    #[arg(short, long, value_name = "FORMAT", default_value = "json", help = "json, yaml or short")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "json", help = "json, yaml or short (the versions as a table)")]
     pub output: String,
 }
 

@@ -1,7 +1,7 @@
 //! `meshctl ztunnel-config`: what an ambient node proxy holds.
 
 use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand, ZtunnelSource};
-use crate::commands::proxy_config::{Format, format, now, print, read_file};
+use crate::commands::proxy_config::{Format, Style, format, now, print, read_file, style};
 use crate::print::document::render;
 use crate::print::table::Table;
 use crate::print::time::parse_rfc3339;
@@ -67,14 +67,14 @@ fn answer(command: &ZtunnelConfigCommand) -> Result<String, String> {
     let dump = mesh_envoy::ztunnel::read(&text).map_err(|e| {
         format!("this is {}, not a ztunnel config dump: {e}; take one with `curl localhost:15000/config_dump` in the ztunnel pod", identify(&text).describe())
     })?;
-    let dump = sorted(dump.without_unknown_fields());
+    let dump = sorted(if style() == Style::Istioctl { dump.without_unknown_fields() } else { dump });
     let filter = filter(command);
     let table = match (command, format) {
         (ZtunnelConfigCommand::All(_), Format::Document(d)) => {
             let value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
             return Ok(render(&value, d));
         }
-        (ZtunnelConfigCommand::All(a), Format::Table) => {
+        (ZtunnelConfigCommand::All(a), _) => {
             let parts = [
                 ("WORKLOAD", workloads(&dump, &filter)),
                 ("SERVICE", services(&dump, &filter)),
@@ -96,11 +96,11 @@ fn answer(command: &ZtunnelConfigCommand) -> Result<String, String> {
             };
             return Ok(render(&value, d));
         }
-        (ZtunnelConfigCommand::Certificate(_), Format::Table) => certificates(&dump),
-        (ZtunnelConfigCommand::Connections(_), Format::Table) => connections(&dump, &filter),
-        (ZtunnelConfigCommand::Policy(_), Format::Table) => policies(&dump, &filter),
-        (ZtunnelConfigCommand::Service(_), Format::Table) => services(&dump, &filter),
-        (ZtunnelConfigCommand::Workload(_), Format::Table) => workloads(&dump, &filter),
+        (ZtunnelConfigCommand::Certificate(_), _) => certificates(&dump),
+        (ZtunnelConfigCommand::Connections(_), _) => connections(&dump, &filter),
+        (ZtunnelConfigCommand::Policy(_), _) => policies(&dump, &filter),
+        (ZtunnelConfigCommand::Service(_), _) => services(&dump, &filter),
+        (ZtunnelConfigCommand::Workload(_), _) => workloads(&dump, &filter),
     };
     Ok(table)
 }

@@ -14,6 +14,26 @@ impl Table {
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
+    /// The table as comma-separated values (RFC 4180).
+    pub fn csv(&self) -> String {
+        let mut out = String::new();
+        for row in &self.rows {
+            for (i, cell) in row.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                if cell.contains([',', '"', '\n', '\r']) {
+                    out.push('"');
+                    push_safe(&mut out, &cell.replace('"', "\"\""));
+                    out.push('"');
+                } else {
+                    push_safe(&mut out, cell);
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
     /// The table as text, with `padding` blanks between columns.
     pub fn render(&self, padding: usize) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -24,6 +24,8 @@ pub struct Entry<'a, S> {
     pub name: Text<'a>,
     #[serde(default, borrow, alias = "lastUpdated")]
     pub last_updated: Text<'a>,
+    #[serde(default, borrow, alias = "versionInfo")]
+    pub version_info: Text<'a>,
     #[serde(default = "none")]
     pub secret: Option<S>,
     #[serde(default, borrow, alias = "errorState")]

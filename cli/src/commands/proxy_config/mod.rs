@@ -5,6 +5,7 @@ pub mod istioctl;
 mod json;
 mod query;
 mod sections;
+mod tables;
 
 use crate::print::document::{Document, render};
 use filter::{ClusterFilter, EndpointFilter, ListenerFilter};
@@ -30,7 +31,22 @@ pub enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Table,
+    Wide,
+    Csv,
     Document(Document),
+}
+
+/// Whose tables are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// istioctl's, to the letter.
+    Istioctl,
+    Meshctl,
+}
+
+/// The style that `--compat istioctl` or MESHCTL_COMPAT asks for.
+pub fn style() -> Style {
+    if std::env::var("MESHCTL_COMPAT").is_ok_and(|v| v == "istioctl") { Style::Istioctl } else { Style::Meshctl }
 }
 
 /// Everything the command line says, `All` included.
@@ -38,6 +54,7 @@ pub enum Format {
 pub struct Query {
     pub what: What,
     pub format: Format,
+    pub style: Style,
     pub clusters: ClusterFilter,
     pub listeners: ListenerFilter,
     pub listener_detail: istioctl::listener::Detail,
@@ -77,10 +94,27 @@ pub fn answer(text: &str, query: &Query) -> Result<String, String> {
     wanted.answer(query, &found)
 }
 
+/// A table of ours in the format asked for.
+fn show(table: &crate::print::table::Table, format: Format) -> String {
+    if format == Format::Csv { table.csv() } else { table.render(tables::PADDING) }
+}
+
+fn width(format: Format) -> tables::Width {
+    if format == Format::Table { tables::Width::Table } else { tables::Width::Wide }
+}
+
 fn endpoint(text: &str, query: &Query) -> Result<String, String> {
     let error = |e: mesh_envoy::dump::DumpError| not_clusters(text, &e.to_string());
     match query.format {
-        Format::Table => Ok(istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints)),
+        Format::Table | Format::Wide | Format::Csv => match (query.style, identify(text)) {
+            // Endpoints are endpoints, whichever page they come from.
+            (Style::Meshctl, Content::ConfigDump) => answer(text, &Query { what: What::Eds, ..query.clone() }),
+            (Style::Meshctl, _) => {
+                let clusters = mesh_envoy::admin::clusters::read(text).map_err(error)?;
+                Ok(show(&tables::endpoint::live(&clusters, &query.endpoints, width(query.format)), query.format))
+            }
+            (Style::Istioctl, _) => Ok(istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints)),
+        },
         Format::Document(d) => Ok(render(&json::endpoints(text, &query.endpoints).map_err(error)?, d)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use super::istioctl::{listener, route};
-use super::{Format, Headers, Query, Waypoint, What};
+use super::{Format, Headers, Query, Waypoint, What, style};
 use crate::args::proxy_config::{ProxyConfigCommand, SourceArgs, Verbose};
 use crate::print::document::Document;
 
@@ -17,6 +17,7 @@ pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), S
     let mut q = Query {
         what: What::All,
         format: Format::Table,
+        style: style(),
         clusters: ClusterFilter::default(),
         listeners: ListenerFilter::default(),
         listener_detail: listener::Detail::Chains,
@@ -92,8 +93,10 @@ fn set_detail(q: &mut Query, verbose: Verbose) {
 pub fn format(name: &str) -> Result<Format, String> {
     match name {
         "table" | "short" => Ok(Format::Table),
+        "wide" => Ok(Format::Wide),
+        "csv" => Ok(Format::Csv),
         "json" => Ok(Format::Document(Document::Json)),
         "yaml" => Ok(Format::Document(Document::Yaml)),
-        _ => Err(format!("output format \"{name}\" not supported: table, json and yaml are")),
+        _ => Err(format!("output format \"{name}\" not supported: table, wide, csv, json and yaml are")),
     }
 }

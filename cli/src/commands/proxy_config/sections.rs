@@ -2,7 +2,8 @@
 
 use super::istioctl::{self, WIDE};
 use super::json;
-use super::{Format, Headers, Query, Waypoint, What, missing};
+use super::tables::{self, State, Stated};
+use super::{Format, Headers, Query, Style, Waypoint, What, missing, show, width};
 use crate::print::document::render;
 use crate::print::table::Table;
 use mesh_envoy::dump::bootstrap::BootstrapDump;
@@ -74,7 +75,11 @@ fn kinds(what: What) -> &'static [SectionKind] {
 impl<'a> Wanted<'a> {
     pub fn new(query: &Query) -> Wanted<'a> {
         Wanted {
-            kinds: kinds(query.what),
+            kinds: if query.what == What::Cluster && query.style == Style::Meshctl && matches!(query.format, Format::Wide | Format::Csv) {
+                &[SectionKind::Clusters, SectionKind::Endpoints]
+            } else {
+                kinds(query.what)
+            },
             whole: matches!(query.format, Format::Document(_)),
             bootstrap: None,
             clusters: None,
@@ -104,19 +109,32 @@ impl<'a> Wanted<'a> {
     }
 
     fn all(&self, query: &Query, found: &[String]) -> Result<String, String> {
+        let prefix = |p| if query.style == Style::Istioctl { Some(p) } else { None };
         let parts = [
-            ("BOOTSTRAP", self.bootstrap_table(found)?),
-            ("CLUSTER", self.cluster_table(query, found, Some("cluster/"))?),
-            ("LISTENER", self.listener_table(query, found, Some("listener/"))?),
-            ("ROUTE", self.route_table(query, found, Some("route/"))?),
-            ("SECRET", self.secret_table(query, found, Some("secret/"))?),
-            ("ENDPOINTS", self.eds_table(query, Some("endpoint/"))),
+            ("BOOTSTRAP", self.bootstrap_table(found)),
+            ("CLUSTER", self.cluster_table(query, found, prefix("cluster/"))),
+            ("LISTENER", self.listener_table(query, found, prefix("listener/"))),
+            ("ROUTE", self.route_table(query, found, prefix("route/"))),
+            ("SECRET", self.secret_table(query, found, prefix("secret/"))),
+            ("ENDPOINTS", Ok(self.eds_table(query, prefix("endpoint/")))),
         ];
-        let text = parts.map(|(name, table)| match query.headers {
-            Headers::Plain => table,
-            Headers::Named => format!("------ {name} INFO ------\n\n{table}"),
-        });
-        Ok(text.join("\n"))
+        if query.style == Style::Meshctl && parts.iter().take(5).all(|(_, p)| p.is_err()) {
+            return Err(missing(SectionKind::Clusters, found));
+        }
+        let mut texts = Vec::new();
+        for (name, part) in parts {
+            // What a dump lacks costs that table only; istioctl stops there.
+            let table = match (part, query.style) {
+                (Ok(table), _) => table,
+                (Err(e), Style::Istioctl) => return Err(e),
+                (Err(e), Style::Meshctl) => format!("({e})\n"),
+            };
+            texts.push(match query.headers {
+                Headers::Plain => table,
+                Headers::Named => format!("------ {name} INFO ------\n\n{table}"),
+            });
+        }
+        Ok(texts.join("\n"))
     }
 
     fn bootstrap_table(&self, found: &[String]) -> Result<String, String> {
@@ -126,45 +144,79 @@ impl<'a> Wanted<'a> {
 
     fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.clusters.as_ref().ok_or_else(|| missing(SectionKind::Clusters, found))?;
-        let all: Vec<&Cluster<'_>> = section.dynamic_active_clusters.iter().chain(&section.static_clusters).filter_map(|e| e.cluster.as_ref()).collect();
+        let used = section.dynamic_active_clusters.iter().map(|e| (e, State::Active)).chain(section.static_clusters.iter().map(|e| (e, State::Static)));
+        let mut all: Vec<Stated<'_, Cluster<'_>>> =
+            used.filter_map(|(e, used)| Some(Stated { resource: e.cluster.as_ref()?, state: State::of(used, e.error_state.as_ref()) })).collect();
         if all.is_empty() {
             return Err("no clusters found: the section `ClustersConfigDump` is empty".to_owned());
         }
-        Ok(istioctl::cluster::table(&all, &query.clusters, prefix))
+        if query.style == Style::Istioctl {
+            return Ok(istioctl::cluster::table(&resources(&all), &query.clusters, prefix));
+        }
+        let warming = section.dynamic_warming_clusters.iter();
+        all.extend(warming.filter_map(|e| Some(Stated { resource: e.cluster.as_ref()?, state: State::of(State::Warming, e.error_state.as_ref()) })));
+        let endpoints = tables::cluster::counts(self.assignments());
+        Ok(show(&tables::cluster::table(&mut all, &query.clusters, width(query.format), &endpoints), query.format))
     }
 
     fn listener_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.listeners.as_ref().ok_or_else(|| missing(SectionKind::Listeners, found))?;
-        let active = section.dynamic_listeners.iter().filter_map(|d| d.active_state.as_ref());
-        let all: Vec<&Listener<'_>> = active.chain(&section.static_listeners).filter_map(|s| s.listener.as_ref()).collect();
+        let dynamic = section.dynamic_listeners.iter();
+        let active = dynamic.clone().filter_map(|d| Some((d.active_state.as_ref()?, State::of(State::Active, d.error_state.as_ref()))));
+        let used = active.chain(section.static_listeners.iter().map(|s| (s, State::Static)));
+        let mut all: Vec<Stated<'_, Listener<'_>>> = used.filter_map(|(s, state)| Some(Stated { resource: s.listener.as_ref()?, state })).collect();
         if all.is_empty() {
             return Err("no listeners found: the section `ListenersConfigDump` has no active ones".to_owned());
         }
-        Ok(match query.waypoint {
-            Waypoint::Yes => istioctl::listener::waypoint_table(&all),
-            Waypoint::No => istioctl::listener::table(&all, &query.listeners, query.listener_detail, prefix),
-        })
+        match (query.waypoint, query.style) {
+            (Waypoint::Yes, _) => return Ok(istioctl::listener::waypoint_table(&resources(&all))),
+            (_, Style::Istioctl) => return Ok(istioctl::listener::table(&resources(&all), &query.listeners, query.listener_detail, prefix)),
+            _ => {}
+        }
+        for d in dynamic {
+            let states = [(&d.warming_state, State::Warming), (&d.draining_state, State::Draining)];
+            all.extend(
+                states
+                    .into_iter()
+                    .filter_map(|(s, state)| Some(Stated { resource: s.as_ref()?.listener.as_ref()?, state: State::of(state, d.error_state.as_ref()) })),
+            );
+        }
+        Ok(show(&tables::listener::table(&mut all, &query.listeners, query.listener_detail, width(query.format)), query.format))
     }
 
     fn route_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.routes.as_ref().ok_or_else(|| missing(SectionKind::Routes, found))?;
-        let all: Vec<&RouteConfig<'_>> =
-            section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.as_ref()).collect();
+        let used = section.dynamic_route_configs.iter().map(|e| (e, State::Active)).chain(section.static_route_configs.iter().map(|e| (e, State::Static)));
+        let mut all: Vec<Stated<'_, RouteConfig<'_>>> =
+            used.filter_map(|(e, used)| Some(Stated { resource: e.route_config.as_ref()?, state: State::of(used, e.error_state.as_ref()) })).collect();
         if all.is_empty() {
             return Err("no routes found: the section `RoutesConfigDump` is empty".to_owned());
         }
-        Ok(istioctl::route::table(&all, &query.route_name, query.route_detail, prefix))
+        if query.style == Style::Istioctl {
+            return Ok(istioctl::route::table(&resources(&all), &query.route_name, query.route_detail, prefix));
+        }
+        Ok(show(&tables::route::table(&mut all, &query.route_name, query.route_detail), query.format))
+    }
+
+    fn assignments(&self) -> impl Iterator<Item = &LoadAssignment<'a>> {
+        let entries = self.endpoints.iter().flat_map(|s| s.dynamic_endpoint_configs.iter().chain(&s.static_endpoint_configs));
+        entries.filter_map(|e| e.endpoint_config.as_ref())
     }
 
     fn eds_table(&self, query: &Query, prefix: Option<&str>) -> String {
-        let entries = self.endpoints.iter().flat_map(|s| s.dynamic_endpoint_configs.iter().chain(&s.static_endpoint_configs));
-        let all: Vec<&LoadAssignment<'_>> = entries.filter_map(|e| e.endpoint_config.as_ref()).collect();
-        istioctl::endpoint::eds_table(&all, &query.endpoints, prefix)
+        let all: Vec<&LoadAssignment<'_>> = self.assignments().collect();
+        match query.style {
+            Style::Istioctl => istioctl::endpoint::eds_table(&all, &query.endpoints, prefix),
+            Style::Meshctl => show(&tables::endpoint::assigned(&all, &query.endpoints), query.format),
+        }
     }
 
     fn secret_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
         let section = self.secrets.as_ref().ok_or_else(|| missing(SectionKind::Secrets, found))?;
-        Ok(istioctl::secret::table(section, query.now, prefix))
+        Ok(match query.style {
+            Style::Istioctl => istioctl::secret::table(section, query.now, prefix),
+            Style::Meshctl => show(&tables::secret::table(section, query.now), query.format),
+        })
     }
 
     fn ecds_table(&self, found: &[String]) -> Result<String, String> {
@@ -185,4 +237,8 @@ impl<'a> Wanted<'a> {
         }
         Ok(table.render(WIDE))
     }
+}
+
+fn resources<'d, T>(all: &[Stated<'d, T>]) -> Vec<&'d T> {
+    all.iter().map(|s| s.resource).collect()
 }
