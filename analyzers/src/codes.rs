@@ -91,6 +91,9 @@ codes! {
     MSH0006 IgnoredContent Warning "A value follows a document and is ignored";
 
     // MSH01: routing and hosts (VirtualService, DestinationRule, ServiceEntry, Sidecar).
+    MSH0121 SubsetsNotJudged Info "Subsets whose DestinationRule is not in the input";
+    MSH0122 DelegateNotFound Warning "A route delegates to a VirtualService that can not be its delegate";
+    MSH0123 DelegateNested Warning "A delegate delegates again";
 
     // MSH02: resilience.
 

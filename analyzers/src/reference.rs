@@ -4,7 +4,7 @@ use crate::codes::{self, Code};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::spelling;
 use mesh_model::{Node, Object};
-use mesh_resolver::Place;
+use mesh_resolver::{Place, host};
 
 /// A reference whose target was not found.
 pub struct Missing<'a, 'm> {
@@ -35,6 +35,46 @@ pub fn missing<'a, 'c>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '_
     } else {
         sink.not_judged(m.reason);
     }
+}
+
+/// Reports a host that no visible Service or ServiceEntry has. `m.value` is the host as written, `m.place` is
+/// worked out here.
+pub fn missing_host<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '_>, message: String) {
+    let namespace = m.object.namespace();
+    let fqdn = host::expand(m.value, namespace, cx.mesh.domain);
+    let m = Missing { place: cx.mesh.host_place(&fqdn), ..*m };
+    if let Some(full) = half_qualified(cx, m.value) {
+        let finding = if cx.mesh.owns(m.place) {
+            sink.report(m.code, m.object, m.at, message)
+        } else {
+            sink.report(&codes::MSH0002, m.object, m.at, format!("{} `{}` is taken as a full name, not as a Service of the cluster", m.what, m.value))
+        };
+        finding.help(format!("Istio expands only names without a dot; write `{full}`"));
+        fix_scalar(finding, m.at, &full);
+        return;
+    }
+    match host::split_service(&fqdn, cx.mesh.domain) {
+        Some((_, ns)) if m.value.contains('.') => {
+            missing(cx, sink, &m, message, cx.mesh.services.in_namespace(ns).flat_map(|s| s.hosts.iter().map(String::as_str)));
+        }
+        Some((_, ns)) => missing(
+            cx,
+            sink,
+            &m,
+            message,
+            cx.mesh.services.in_namespace(ns).flat_map(|s| &s.hosts).filter_map(|h| host::split_service(h, cx.mesh.domain)).map(|(name, _)| name),
+        ),
+        None => missing(cx, sink, &m, message, cx.mesh.services.in_namespace(namespace).flat_map(|s| s.hosts.iter().map(String::as_str))),
+    }
+}
+
+/// `reviews.shop` and `reviews.shop.svc` where the full name is a Service that exists.
+fn half_qualified(cx: &Context<'_>, host: &str) -> Option<String> {
+    let short = host.strip_suffix(".svc").unwrap_or(host);
+    let (name, namespace) = short.split_once('.').filter(|(_, ns)| !ns.contains('.'))?;
+    let full = host::expand(name, namespace, cx.mesh.domain);
+    let exists = cx.mesh.services.by_host(&full).next().is_some();
+    exists.then(|| full.into_owned())
 }
 
 fn fix_scalar<'a>(finding: &mut crate::Finding<'a>, at: Node<'a>, value: &str) {

@@ -19,17 +19,18 @@ fn rule_files(dir: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// (code, is it the bad one, yaml)
-fn examples(text: &str) -> Vec<(String, bool, String)> {
+/// (code, is it the bad one, how much of the mesh it is, yaml)
+fn examples(text: &str) -> Vec<(String, bool, Completeness, String)> {
     let mut out = Vec::new();
     let (mut code, mut bad, mut yaml) = (String::new(), None, None::<String>);
+    let mut completeness = Completeness::Complete;
     for line in text.lines().take_while(|l| l.starts_with("//!") || l.is_empty()) {
         let line = line.strip_prefix("//!").unwrap_or("");
         let line = line.strip_prefix(' ').unwrap_or(line);
         if let Some(body) = &mut yaml {
             if line.trim() == "```" {
                 if let Some(bad) = bad {
-                    out.push((code.clone(), bad, yaml.take().unwrap_or_default()));
+                    out.push((code.clone(), bad, completeness, yaml.take().unwrap_or_default()));
                 }
                 yaml = None;
             } else {
@@ -37,12 +38,12 @@ fn examples(text: &str) -> Vec<(String, bool, String)> {
                 body.push('\n');
             }
         } else if let Some(rest) = line.strip_prefix("## ") {
+            completeness = Completeness::Complete;
             code = rest.split_whitespace().next().unwrap_or("").to_owned();
             bad = None;
-        } else if line.starts_with("**Bad**") {
-            bad = Some(true);
-        } else if line.starts_with("**Good**") {
-            bad = Some(false);
+        } else if line.starts_with("**Bad**") || line.starts_with("**Good**") {
+            bad = Some(line.starts_with("**Bad**"));
+            completeness = if line.ends_with("(in a part of a mesh)") { Completeness::Part } else { Completeness::Complete };
         } else if line.trim() == "```yaml" {
             yaml = Some(String::new());
         }
@@ -50,13 +51,13 @@ fn examples(text: &str) -> Vec<(String, bool, String)> {
     out
 }
 
-fn codes_of(yaml: &str) -> Vec<String> {
+fn codes_of(yaml: &str, completeness: Completeness) -> Vec<String> {
     let source = Source::new("example.yaml", yaml);
     let mut snapshot = Snapshot::new();
     let manifest = read_manifest(&source, Role::Judged, 0, Limits::default());
     snapshot.add(&source, manifest);
     mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
-    snapshot.completeness = Completeness::Complete;
+    snapshot.completeness = completeness;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
     let problems = snapshot.problems.iter().filter_map(|p| Some(format!("{} {}", code_of_problem(p.kind)?.id, p.message)));
@@ -74,13 +75,13 @@ fn every_example_does_what_it_says() {
         let found = examples(&text);
         for code in text.lines().filter_map(|l| l.strip_prefix("//! ## ")).filter_map(|l| l.split_whitespace().next()) {
             for bad in [true, false] {
-                if !found.iter().any(|(c, b, _)| c == code && *b == bad) {
+                if !found.iter().any(|(c, b, ..)| c == code && *b == bad) {
                     problems.push(format!("{}: {code} has no {} example", file.display(), if bad { "Bad" } else { "Good" }));
                 }
             }
         }
-        for (code, bad, yaml) in found {
-            let codes = codes_of(&yaml);
+        for (code, bad, completeness, yaml) in found {
+            let codes = codes_of(&yaml, completeness);
             let broken = codes.iter().any(|c| c.starts_with("MSH0001"));
             if codes.iter().any(|c| c.starts_with(&code)) != bad || (broken && code != "MSH0001") {
                 problems.push(format!("{}: {code} {} example gives {codes:#?}", file.display(), if bad { "Bad" } else { "Good" }));
