@@ -8,6 +8,7 @@ pub mod rules;
 pub mod run;
 pub mod schema;
 pub mod spelling;
+pub mod validation;
 
 pub use codes::Code;
 pub use finding::{Finding, Fix, Level, Related};
