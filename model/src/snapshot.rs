@@ -2,7 +2,7 @@
 
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
-use crate::yaml::{Limits, SyntaxError, Tree, documents, parse_document};
+use crate::yaml::{Builder, Limits, SyntaxError, Tree, documents, parse_document_with};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -86,9 +86,10 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
     use rayon::prelude::*;
     let chunks = documents(source.text());
     let parsed: Vec<_> = if chunks.len() < 16 {
-        chunks.iter().map(|c| parse_document(source, c.span, limits)).collect()
+        let mut builder = Builder::default();
+        chunks.iter().map(|c| parse_document_with(&mut builder, source, c.span, limits)).collect()
     } else {
-        chunks.par_iter().with_min_len(32).map(|c| parse_document(source, c.span, limits)).collect()
+        chunks.par_iter().with_min_len(32).map_init(Builder::default, |b, c| parse_document_with(b, source, c.span, limits)).collect()
     };
     let mut out = Manifest { documents: chunks.len(), ..Manifest::default() };
     for (chunk, parsed) in chunks.iter().zip(parsed) {

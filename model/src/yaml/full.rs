@@ -14,12 +14,13 @@ struct Open {
     at_key: bool,
     merges: bool,
     anchor: usize,
+    /// Where the last child ends.
+    end: usize,
 }
 
 /// Parses one document of a source.
-pub fn parse(source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
-    let mut builder = Builder::default();
-    let result = events(source, span, limits, &mut builder);
+pub fn parse(builder: &mut Builder, source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
+    let result = events(source, span, limits, builder);
     let complete = !builder.is_empty() && builder.next(0) as usize == builder.len();
     match result {
         Ok(()) => Parsed { tree: complete.then(|| builder.finish(source, span)), error: None },
@@ -66,11 +67,16 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
         match event {
             Event::Scalar(value, style, anchor, tag) => {
                 before_child(&mut stack, span, Child::Scalar(&value, style))?;
+                let span = match stack.last() {
+                    Some(top) if !top.mapping && span.is_empty() => behind_dash(source, top.end.max(b.span(top.id).start as usize), span),
+                    _ => span,
+                };
                 let id = scalar_node(source, b, &value, style, tag.as_deref().and_then(|t| t.core_suffix()), span);
                 if anchor > 0 {
                     anchors.insert(anchor, id);
                 }
-                after_child(&mut stack, b, source);
+                let end = b.span(id).end;
+                after_child(&mut stack, b, source, end);
             }
             Event::MappingStart(_, anchor, _) | Event::SequenceStart(_, anchor, _) => {
                 let mapping = matches!(event, Event::MappingStart(..));
@@ -78,14 +84,17 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 if stack.len() >= limits.depth {
                     return fail(span, format!("nested more than {} levels deep", limits.depth));
                 }
-                let start = span.start as usize;
+                let start = match stack.last() {
+                    Some(top) if !mapping && top.mapping && !top.at_key => first_dash(source, b, span),
+                    _ => span.start as usize,
+                };
                 let id = if mapping { b.open_mapping(start) } else { b.open_sequence(start) };
-                stack.push(Open { id, mapping, at_key: mapping, merges: false, anchor });
+                stack.push(Open { id, mapping, at_key: mapping, merges: false, anchor, end: 0 });
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 let Some(open) = stack.pop() else { return fail(span, "unbalanced collection") };
-                let children_end = if b.len() as NodeId > open.id + 1 { last_end(b) } else { 0 };
-                b.close(open.id, children_end.max(span.end as usize * usize::from(!range.is_empty())).max(b.span(open.id).start as usize));
+                // Block collections end with their last child, flow collections with their bracket.
+                b.close(open.id, open.end.max(span.end as usize * usize::from(!range.is_empty())));
                 if open.mapping {
                     if open.merges {
                         b.expand_merges(open.id, source).or_else(|message| fail(b.span(open.id), message))?;
@@ -95,7 +104,8 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 if open.anchor > 0 {
                     anchors.insert(open.anchor, open.id);
                 }
-                after_child(&mut stack, b, source);
+                let end = b.span(open.id).end;
+                after_child(&mut stack, b, source, end);
             }
             Event::Alias(id) => {
                 before_child(&mut stack, span, Child::Collection)?;
@@ -104,7 +114,7 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                     return fail(span, format!("aliases expand to more than {} values", limits.nodes));
                 }
                 b.copy(target);
-                after_child(&mut stack, b, source);
+                after_child(&mut stack, b, source, span.end);
             }
             Event::DocumentStart(..) if done => return Err(ignored(span)),
             Event::DocumentEnd => done = true,
@@ -114,9 +124,30 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
     Ok(())
 }
 
-/// Where the last value that was added ends.
-fn last_end(b: &Builder) -> usize {
-    b.span(b.len() as NodeId - 1).end as usize
+/// Where a list under the key that was just added starts: at its first dash. A list that is not indented deeper than
+/// its key is announced behind the dash.
+fn first_dash(source: &Source, b: &Builder, announced: Span) -> usize {
+    let key = b.span(b.len() as NodeId - 1);
+    let text = source.slice(Span { start: key.end, end: announced.start });
+    let rest = skip_comments(text.trim_start().strip_prefix(':').unwrap_or(""));
+    if rest.starts_with('-') { announced.start as usize - rest.len() } else { announced.start as usize }
+}
+
+/// The place of an empty item: right behind its dash, not behind a comment that follows.
+fn behind_dash(source: &Source, from: usize, announced: Span) -> Span {
+    let text = source.slice(Span { start: from as u32, end: announced.start });
+    match skip_comments(text).strip_prefix('-') {
+        Some(rest) => Span::new(announced.start as usize - rest.len(), announced.start as usize - rest.len()),
+        None => announced,
+    }
+}
+
+fn skip_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with('#') {
+        rest = rest.find(['\n', '\r']).map_or("", |n| rest[n..].trim_start());
+    }
+    rest
 }
 
 enum Child<'a> {
@@ -139,8 +170,12 @@ fn before_child(stack: &mut [Open], span: Span, child: Child<'_>) -> Result<(), 
     }
 }
 
-fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source) {
-    let Some(top) = stack.last_mut().filter(|t| t.mapping) else { return };
+fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source, end: u32) {
+    let Some(top) = stack.last_mut() else { return };
+    top.end = top.end.max(end as usize);
+    if !top.mapping {
+        return;
+    }
     if top.at_key {
         let key = b.len() as NodeId - 1;
         if b.is_plain_scalar(key)
@@ -153,6 +188,7 @@ fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source) {
 }
 
 fn scalar_node(source: &Source, b: &mut Builder, value: &str, style: ScalarStyle, tag: Option<&str>, span: Span) -> NodeId {
+    let mut span = span;
     let mut style = match style {
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted => Style::SingleQuoted,
@@ -160,6 +196,11 @@ fn scalar_node(source: &Source, b: &mut Builder, value: &str, style: ScalarStyle
         ScalarStyle::Literal => Style::Literal,
         ScalarStyle::Folded => Style::Folded,
     };
+    if matches!(style, Style::Literal | Style::Folded) {
+        // Trailing blank lines are no place to point at.
+        let text = source.slice(span);
+        span.end = span.start + text.trim_ascii_end().len() as u32;
+    }
     if span.is_empty() && style == Style::Plain {
         return if tag == Some("str") { b.scalar_owned(Style::DoubleQuoted, span, "") } else { b.scalar(Style::Plain, span) };
     }

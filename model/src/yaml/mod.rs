@@ -4,6 +4,7 @@
 //! a [`Tree`] or a problem. `parse` never fails as a whole.
 
 mod full;
+mod hand;
 mod scalar;
 mod split;
 mod tree;
@@ -51,5 +52,34 @@ pub struct Parsed {
 
 /// Parses one document of `source`, the bytes of `span`.
 pub fn parse_document(source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
-    full::parse(source, span, limits)
+    parse_document_with(&mut Builder::default(), source, span, limits)
+}
+
+/// The same, with a builder whose memory is used again from document to document.
+pub fn parse_document_with(builder: &mut Builder, source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
+    builder.clear();
+    if hand::parse(source, span, limits, builder) {
+        let tree = (!builder.is_empty()).then(|| builder.finish(source, span));
+        return Parsed { tree, error: None };
+    }
+    builder.clear();
+    full::parse(builder, source, span, limits)
+}
+
+/// Where the fast path answers otherwise than the full parser: for tests and fuzzing. `Ok(false)`: it gave up.
+#[doc(hidden)]
+pub fn compare_paths(source: &Arc<Source>, span: Span, limits: Limits) -> Result<bool, String> {
+    let mut builder = Builder::default();
+    if !hand::parse(source, span, limits, &mut builder) {
+        return Ok(false);
+    }
+    let fast = (!builder.is_empty()).then(|| builder.finish(source, span));
+    builder.clear();
+    let full = full::parse(&mut builder, source, span, limits);
+    let (fast, slow) = (fast.map(|t| t.dump()), full.tree.map(|t| t.dump()));
+    match full.error {
+        Some(error) => Err(format!("the full parser finds an error: {error:?}")),
+        None if fast != slow => Err(format!("fast: {}full: {}", fast.unwrap_or_default(), slow.unwrap_or_default())),
+        None => Ok(true),
+    }
 }

@@ -71,6 +71,18 @@ impl Tree {
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
+    /// Every node on a line of its own, for comparing trees.
+    pub(super) fn dump(&self) -> String {
+        use std::fmt::Write;
+        let mut out = String::new();
+        for id in 0..self.nodes.len() as NodeId {
+            let n = self.node(id);
+            let d = n.data();
+            let _ = writeln!(out, "{id} {:?} {:?} {}..{} next {} {:?} {}", n.kind(), n.style(), d.span.start, d.span.end, d.next, n.text(), d.duplicates);
+        }
+        let _ = writeln!(out, "{:?}", self.duplicate_keys);
+        out
+    }
     /// Keys that stand twice in one mapping: (the one that counts, the one it overrides).
     pub fn duplicate_keys(&self) -> impl Iterator<Item = (Node<'_>, Node<'_>)> {
         self.duplicate_keys.iter().map(|(last, first)| (self.node(*last), self.node(*first)))
@@ -377,6 +389,13 @@ impl Builder {
         self.nodes.clear();
         self.owned.clear();
         self.duplicate_keys.clear();
+    }
+    /// Forgets the node `id` and all behind it.
+    pub(super) fn truncate(&mut self, id: NodeId) {
+        self.nodes.truncate(id as usize);
+        while self.owned.last().is_some_and(|(i, _)| *i >= id) {
+            self.owned.pop();
+        }
     }
     fn push(&mut self, kind: u8, span: Span, owned: bool) -> NodeId {
         let id = self.nodes.len() as NodeId;
