@@ -13,7 +13,9 @@ pub mod net;
 pub mod protocol;
 pub mod regex;
 pub mod report;
+pub mod server_tls;
 pub mod target;
+pub mod traffic_policy;
 pub mod url;
 pub mod visibility;
 
