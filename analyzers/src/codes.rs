@@ -104,6 +104,7 @@ codes! {
     // MSH05: schema.
 
     // KIA: checks that only Kiali has, by number.
+    KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";
 
 }
 
