@@ -39,20 +39,37 @@ pub struct Mesh<'a> {
     host_namespaces: FxHashSet<&'a str>,
 }
 
+/// The objects that count: of those with one kind, namespace and name in a cluster the last judged one, or the last
+/// where none is judged.
+fn effective(snapshot: &Snapshot) -> Vec<&Object> {
+    fn key(o: &Object) -> (Kind, u16, &str, &str) {
+        (o.kind, o.cluster, o.namespace(), o.name())
+    }
+    let named = |o: &Object| o.kind != Kind::Other && !o.name().is_empty();
+    let mut seen = FxHashMap::default();
+    for object in snapshot.objects.iter().filter(|o| named(o)) {
+        let best = seen.entry(key(object)).or_insert(object);
+        if object.role == Role::Judged || best.role != Role::Judged {
+            *best = object;
+        }
+    }
+    snapshot.objects.iter().filter(|o| !named(o) || seen.get(&key(o)).is_some_and(|best| std::ptr::eq(*best, *o))).collect()
+}
+
 impl<'a> Mesh<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
         let mut by_kind = vec![Vec::new(); Kind::Other as usize + 1];
         let mut by_namespace: Vec<FxHashMap<&str, InNamespace<'a>>> = Vec::new();
         by_namespace.resize_with(by_kind.len(), FxHashMap::default);
         let mut host_namespaces = FxHashSet::default();
-        for object in &snapshot.objects {
+        let effective = effective(snapshot);
+        for &object in &effective {
             by_kind[object.kind as usize].push(object);
             if object.kind == Kind::Other {
                 continue;
             }
             let place = by_namespace[object.kind as usize].entry(object.namespace()).or_default();
             place.objects.push(object);
-            // The last of two with one name is the one that is applied.
             place.by_name.insert(object.name(), object);
             if matches!(object.kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) && object.role != Role::Assumed {
                 host_namespaces.insert(object.namespace());
@@ -60,11 +77,11 @@ impl<'a> Mesh<'a> {
         }
         let config = MeshConfig::new(snapshot.mesh_config.as_deref().map(|t| t.root()));
         let domain = host::CLUSTER_DOMAIN;
-        let services = Services::new(snapshot, domain, &config.default_export_to("defaultServiceExportTo"));
-        Mesh { snapshot, config, workloads: Workloads::new(snapshot), services, domain, by_kind, by_namespace, host_namespaces }
+        let services = Services::new(&effective, domain, &config.default_export_to("defaultServiceExportTo"));
+        Mesh { snapshot, config, workloads: Workloads::new(&effective), services, domain, by_kind, by_namespace, host_namespaces }
     }
 
-    /// Objects of a kind, in input order.
+    /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.
     pub fn objects(&self, kind: Kind) -> &[&'a Object] {
         &self.by_kind[kind as usize]
     }

@@ -1,7 +1,7 @@
 //! Services: Kubernetes Services and ServiceEntries as one registry of hosts.
 
 use crate::labels::Selector;
-use mesh_model::{Kind, Node, Object, Snapshot};
+use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +85,9 @@ pub struct Services<'a> {
 }
 
 impl<'a> Services<'a> {
-    pub fn new(snapshot: &'a Snapshot, domain: &str, default_export_to: &[&'a str]) -> Services<'a> {
+    pub fn new(objects: &[&'a Object], domain: &str, default_export_to: &[&'a str]) -> Services<'a> {
         let mut this = Services::default();
-        for object in &snapshot.objects {
+        for &object in objects {
             let service = match object.kind {
                 Kind::Service => kubernetes(object, domain, default_export_to),
                 Kind::ServiceEntry => service_entry(object, default_export_to),

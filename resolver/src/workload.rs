@@ -1,7 +1,7 @@
 //! Workloads: Pods, and the templates that make them where no Pods are given.
 
 use crate::labels::{LabelIndex, Selector};
-use mesh_model::{Kind, Node, Object, Snapshot};
+use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,13 @@ pub struct Workloads<'a> {
 }
 
 impl<'a> Workloads<'a> {
-    pub fn new(snapshot: &'a Snapshot) -> Workloads<'a> {
+    pub fn new(objects: &[&'a Object]) -> Workloads<'a> {
         let mut this = Workloads::default();
-        for object in snapshot.objects.iter().filter(|o| o.kind == Kind::Pod) {
+        for object in objects.iter().copied().filter(|o| o.kind == Kind::Pod) {
             this.push(object, object.root(), WorkloadSource::Pod);
         }
         let mut templates = Vec::new();
-        for object in snapshot.objects.iter().filter(|o| Kind::TEMPLATES.contains(&o.kind)) {
+        for object in objects.iter().copied().filter(|o| Kind::TEMPLATES.contains(&o.kind)) {
             let Some(template) = pod_template(object) else { continue };
             let selector = match object.kind {
                 Kind::Job | Kind::CronJob => Selector::from_map(template.at(&["metadata", "labels"])),

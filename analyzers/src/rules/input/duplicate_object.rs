@@ -30,19 +30,16 @@
 
 use crate::codes::MSH0003;
 use crate::rule::{Context, Sink};
-use mesh_model::kind::KINDS;
-use mesh_model::{Object, Role};
+use mesh_model::{Kind, Object, Role};
 use rustc_hash::FxHashMap;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    for kind in KINDS {
-        let mut seen: FxHashMap<(u16, &str, &str), &'a Object> = FxHashMap::default();
-        for object in cx.mesh.objects(*kind).iter().filter(|o| o.role == Role::Judged && !o.name().is_empty()) {
-            if let Some(first) = seen.insert((object.cluster, object.namespace(), object.name()), object) {
-                sink.report(&MSH0003, object, object.name_node(), format!("{} is in the input twice", object.origin()))
-                    .help("remove one of them; only the last one is applied")
-                    .related(first, first.name_node(), "first here");
-            }
+    let mut seen: FxHashMap<(Kind, u16, &str, &str), &'a Object> = FxHashMap::default();
+    for object in cx.mesh.snapshot.objects.iter().filter(|o| o.role == Role::Judged && o.kind != Kind::Other && !o.name().is_empty()) {
+        if let Some(first) = seen.insert((object.kind, object.cluster, object.namespace(), object.name()), object) {
+            sink.report(&MSH0003, object, object.name_node(), format!("{} is in the input twice", object.origin()))
+                .help("remove one of them; only the last one is applied")
+                .related(first, first.name_node(), "first here");
         }
     }
 }
