@@ -12,5 +12,5 @@ pub mod yaml;
 pub use kind::{Kind, Scope};
 pub use object::{Object, Role};
 pub use snapshot::{Completeness, Problem, ProblemKind, Snapshot, Timestamp};
-pub use source::{Position, Source, Span};
+pub use source::{Invalid, Position, Source, Span};
 pub use yaml::{Node, NodeKind, Scalar, Style, Tree};

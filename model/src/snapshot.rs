@@ -75,8 +75,10 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub struct Manifest {
     pub objects: Vec<Object>,
+    /// The bytes of a document, and what is wrong in it.
     pub errors: Vec<(Span, SyntaxError)>,
-    pub not_objects: Vec<Arc<Tree>>,
+    /// Documents that are no Kubernetes objects.
+    pub not_objects: usize,
     pub documents: usize,
 }
 
@@ -100,30 +102,26 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
         if tree.root().is_null() {
             continue;
         }
-        let before = out.objects.len();
-        push_objects(&mut out.objects, &tree, 0, role, cluster);
-        if out.objects.len() == before {
-            out.not_objects.push(tree);
-        }
+        out.not_objects += push_objects(&mut out.objects, &tree, 0, role, cluster);
     }
     out
 }
 
-fn push_objects(out: &mut Vec<Object>, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) {
+/// Adds the objects at a node; how many values there are none.
+fn push_objects(out: &mut Vec<Object>, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) -> usize {
     let root = tree.node(node);
-    let Some(mut object) = Object::new(tree, node) else { return };
+    let Some(mut object) = Object::new(tree, node) else { return 1 };
     let items = root.get("items").filter(|i| i.is_sequence());
     match items {
         Some(items) if object.kind_name().ends_with("List") => {
-            for item in items.items() {
-                // A nested list opens too; the depth limit of the parser bounds this.
-                push_objects(out, tree, item.id(), role, cluster);
-            }
+            // A nested list opens too; the depth limit of the parser bounds this.
+            items.items().map(|item| push_objects(out, tree, item.id(), role, cluster)).sum()
         }
         _ => {
             object.role = role;
             object.cluster = cluster;
             out.push(object);
+            0
         }
     }
 }
@@ -139,7 +137,7 @@ impl Snapshot {
     /// Adds a manifest's objects and problems.
     pub fn add(&mut self, source: &Arc<Source>, manifest: Manifest) {
         self.documents += manifest.documents;
-        self.not_objects += manifest.not_objects.len();
+        self.not_objects += manifest.not_objects;
         for object in manifest.objects {
             if object.kind == crate::Kind::Other {
                 *self.unknown_kinds.entry(format!("{}/{}", object.api_version(), object.kind_name())).or_default() += 1;

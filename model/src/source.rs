@@ -34,11 +34,55 @@ pub struct Source {
     name: String,
     text: String,
     lines: OnceLock<Box<[u32]>>,
+    invalid: Box<[Invalid]>,
 }
+
+/// Bytes of an input that are no UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Where their replacement stands in the text.
+    pub at: u32,
+    /// Where they stand in the input, in bytes from its start.
+    pub offset: u64,
+}
+
+/// So many invalid places are noted; what follows them is no text, and is not kept.
+const INVALID_LIMIT: usize = 1000;
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { name: name.into(), text: text.into(), lines: OnceLock::new() })
+        Arc::new(Source { name: name.into(), text: text.into(), lines: OnceLock::new(), invalid: Box::default() })
+    }
+
+    /// A source of bytes that should be UTF-8. Where they are not, the text holds a replacement character and the
+    /// document around it is broken.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Arc<Source> {
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) => return Source::new(name, text),
+            Err(e) => e.into_bytes(),
+        };
+        let mut text = String::with_capacity(bytes.len());
+        let mut invalid = Vec::new();
+        let mut offset = 0;
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            offset += chunk.valid().len();
+            if !chunk.invalid().is_empty() {
+                invalid.push(Invalid { at: text.len() as u32, offset: offset as u64 });
+                text.push(char::REPLACEMENT_CHARACTER);
+                offset += chunk.invalid().len();
+            }
+            if invalid.len() == INVALID_LIMIT {
+                break;
+            }
+        }
+        Arc::new(Source { name: name.into(), text, lines: OnceLock::new(), invalid: invalid.into() })
+    }
+
+    /// The first place within a span that was no UTF-8.
+    pub fn first_invalid(&self, span: Span) -> Option<Invalid> {
+        let i = self.invalid.partition_point(|i| i.at < span.start);
+        self.invalid.get(i).copied().filter(|i| i.at < span.end)
     }
 
     pub fn name(&self) -> &str {
@@ -95,6 +139,16 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_noted() {
+        let s = Source::from_bytes("a", b"a: b\nc: \xff\xfed\ne: \xc3\n".to_vec());
+        assert_eq!(s.text(), "a: b\nc: \u{fffd}\u{fffd}d\ne: \u{fffd}\n");
+        assert_eq!(s.first_invalid(Span::new(0, 5)), None);
+        assert_eq!(s.first_invalid(Span::new(0, 99)), Some(Invalid { at: 8, offset: 8 }));
+        assert_eq!(s.first_invalid(Span::new(16, 99)), Some(Invalid { at: 19, offset: 15 }));
+        assert!(Source::from_bytes("a", vec![0xff; 1 << 20]).text().len() < 4000);
+    }
 
     #[test]
     fn positions_count_lines_and_characters() {

@@ -57,6 +57,15 @@ pub fn parse_document(source: &Arc<Source>, span: Span, limits: Limits) -> Parse
 
 /// The same, with a builder whose memory is used again from document to document.
 pub fn parse_document_with(builder: &mut Builder, source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
+    if let Some(invalid) = source.first_invalid(span) {
+        let error = SyntaxError {
+            span: Span { start: invalid.at, end: invalid.at + 3 },
+            message: format!("the byte at offset {} of the file is no UTF-8", invalid.offset),
+            help: Some("save the file as UTF-8"),
+            after_document: false,
+        };
+        return Parsed { tree: None, error: Some(error) };
+    }
     builder.clear();
     if hand::parse(source, span, limits, builder) {
         let tree = (!builder.is_empty()).then(|| builder.finish(source, span));

@@ -545,11 +545,12 @@ impl Builder {
             at = self.next(value);
         }
         let mut pairs = own;
+        let mut known: rustc_hash::FxHashSet<&str> = pairs.iter().map(|(k, _)| self.text(source, *k)).collect();
         for m in merged {
             let mut at = m + 1;
             while at < self.next(m) {
                 let value = self.next(at);
-                if !pairs.iter().any(|(k, _)| self.text(source, *k) == self.text(source, at)) {
+                if known.insert(self.text(source, at)) {
                     pairs.push((at, value));
                 }
                 at = self.next(value);

@@ -1,0 +1,170 @@
+//! Manifests: files, directories, globs and standard input.
+//!
+//! Directories are read recursively and in order, hidden ones aside, for `.yaml`, `.yml` and `.json`; a file that is
+//! named itself may have any extension, and may be a pipe. Nothing else blocks: what is no file is not opened. Charts
+//! and kustomizations are recognised and left to `helm` and `kustomize`.
+
+mod find;
+mod packaging;
+
+use find::{Found, Named, Search, plain};
+use mesh_model::snapshot::{Manifest, read_manifest};
+use mesh_model::yaml::Limits;
+use mesh_model::{Object, Problem, ProblemKind, Role, Snapshot, Source, Span};
+use packaging::{Packaging, Part, loose_template};
+use rayon::prelude::*;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// A source's bytes are counted in 32 bits.
+const SIZE_LIMIT: u64 = u32::MAX as u64 - 16;
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub files_read: usize,
+    pub files: usize,
+    pub bytes_read: u64,
+}
+
+/// How to read.
+#[derive(Clone, Copy)]
+pub struct Options<'o> {
+    pub role: Role,
+    /// Index into [`Snapshot::clusters`].
+    pub cluster: u16,
+    /// Called after each file, from any thread.
+    pub progress: Option<&'o (dyn Fn(Progress) + Sync)>,
+}
+
+/// Reads paths (`-` is standard input) into a snapshot. What can't be read becomes a problem.
+pub fn read(snapshot: &mut Snapshot, paths: &[String], role: Role, cluster: u16) {
+    read_with(snapshot, paths, &Options { role, cluster, progress: None });
+}
+
+/// The same, with a hook that tells the progress.
+pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_>) {
+    let mut search = Search::default();
+    for path in paths {
+        if path == "-" {
+            // In its place among the others.
+            search.files.push(Found { path: PathBuf::from("-"), named: Named::Itself });
+        } else {
+            search.add(path);
+        }
+    }
+    let packaging = Packaging::new(&search.files);
+    let (files, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let results: Vec<Option<Result<Text, Problem>>> = search
+        .files
+        .par_iter()
+        .enumerate()
+        .with_max_len(8)
+        .map(|(i, file)| {
+            let result = (*packaging.part(i) == Part::Manifest).then(|| read_file(file, options));
+            let read = bytes.fetch_add(result.iter().flatten().map(|t| t.source.text().len() as u64).sum(), Ordering::Relaxed);
+            let done = files.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(hook) = options.progress {
+                hook(Progress { files_read: done, files: search.files.len(), bytes_read: read });
+            }
+            result
+        })
+        .collect();
+    let mut templates = Vec::new();
+    for (file, result) in search.files.iter().zip(results) {
+        match result {
+            None => {}
+            Some(Err(problem)) => snapshot.problems.push(problem),
+            Some(Ok(text)) if text.is_template => templates.push(file.path.clone()),
+            Some(Ok(text)) => snapshot.add(&text.source, text.manifest),
+        }
+    }
+    snapshot.problems.extend(packaging.problems());
+    snapshot.problems.extend(templates.iter().map(|p| loose_template(&p.display().to_string())));
+    snapshot.problems.extend(search.unreadable.into_iter().map(|u| Problem {
+        kind: ProblemKind::Unreadable,
+        subject: u.subject,
+        message: u.message,
+        help: u.help,
+        place: None,
+    }));
+}
+
+/// Adds the bytes of one source.
+pub fn add(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>, role: Role, cluster: u16) {
+    match parse(name, bytes, &Options { role, cluster, progress: None }) {
+        Ok(text) if text.is_template => snapshot.problems.push(loose_template(name)),
+        Ok(text) => snapshot.add(&text.source, text.manifest),
+        Err(problem) => snapshot.problems.push(problem),
+    }
+}
+
+struct Text {
+    source: Arc<Source>,
+    manifest: Manifest,
+    is_template: bool,
+}
+
+fn read_file(file: &Found, options: &Options<'_>) -> Result<Text, Problem> {
+    let name = file.path.display().to_string();
+    let bytes = if name == "-" { bounded(std::io::stdin().lock()) } else { open(&file.path) };
+    let bytes = bytes.map_err(|message| Problem { kind: ProblemKind::Unreadable, subject: name.clone(), message, help: None, place: None })?;
+    let is_json = file.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    if is_json && file.named == Named::Found && memchr::memmem::find(&bytes, b"apiVersion").is_none() {
+        // Settings of some other tool, perhaps with comments and trailing commas that are no JSON.
+        let manifest = Manifest { documents: 1, not_objects: 1, ..Manifest::default() };
+        return Ok(Text { source: Source::new(name, ""), manifest, is_template: false });
+    }
+    parse(&name, bytes, options)
+}
+
+fn open(path: &Path) -> Result<Vec<u8>, String> {
+    let file = std::fs::File::open(path).map_err(|e| plain(&e))?;
+    if let Ok(meta) = file.metadata()
+        && meta.is_file()
+        && meta.len() > SIZE_LIMIT
+    {
+        return Err(too_big());
+    }
+    bounded(file)
+}
+
+fn too_big() -> String {
+    "has more than 4 GiB; a source is limited to that".into()
+}
+
+fn bounded(mut reader: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    reader.by_ref().take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(|e| plain(&e))?;
+    if bytes.len() as u64 > SIZE_LIMIT { Err(too_big()) } else { Ok(bytes) }
+}
+
+fn parse(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Text, Problem> {
+    if is_utf16(&bytes) {
+        return Err(Problem {
+            kind: ProblemKind::Syntax,
+            subject: name.to_owned(),
+            message: "the file is UTF-16, not UTF-8".into(),
+            help: Some("save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8`".into()),
+            place: Some((Source::new(name, ""), Span::default())),
+        });
+    }
+    let source = Source::from_bytes(name, bytes);
+    let manifest = read_manifest(&source, options.role, options.cluster, Limits::default());
+    let is_template = is_template(&source, &manifest);
+    Ok(Text { source, manifest, is_template })
+}
+
+/// By its mark, or by a zero beside the first character.
+fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, _, ..] | [1..=0x7f, 0, _, 0, ..])
+}
+
+/// Template actions that keep a document from being YAML, or that stand where an object says what it is.
+fn is_template(source: &Source, manifest: &Manifest) -> bool {
+    let actions = |text: &str| ["{{", "{%"].iter().any(|open| memchr::memmem::find(text.as_bytes(), open.as_bytes()).is_some());
+    let unrendered = |o: &Object| [o.api_version(), o.kind_name(), o.name(), o.written_namespace()].iter().any(|t| t.contains("{{"));
+    manifest.errors.iter().any(|(document, _)| actions(source.slice(*document))) || (actions(source.text()) && manifest.objects.iter().any(unrendered))
+}
