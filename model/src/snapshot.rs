@@ -2,7 +2,7 @@
 
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
-use crate::yaml::{Builder, Limits, SyntaxError, Tree, documents, parse_document_with};
+use crate::yaml::{Builder, Limits, SyntaxError, Tree, documents, parse_document, parse_document_with};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -134,6 +134,24 @@ impl Snapshot {
     pub fn cluster_name(&self, object: &Object) -> &str {
         self.clusters.get(object.cluster as usize).map_or("", String::as_str)
     }
+    /// `mesh` and `meshNetworks` of the control plane's ConfigMap, unless they were given on their own.
+    fn read_mesh_config(&mut self, object: &Object) {
+        if object.kind != crate::Kind::ConfigMap || object.name() != "istio" {
+            return;
+        }
+        let parse = |key: &str| {
+            let text = object.at(&["data", key])?.text();
+            let source = Source::new(format!("{} ({} of ConfigMap istio)", object.source().name(), key), text);
+            let span = Span::new(0, text.len());
+            parse_document(&source, span, Limits::default()).tree.map(Arc::new)
+        };
+        if self.mesh_config.is_none() {
+            self.mesh_config = parse("mesh");
+        }
+        if self.mesh_networks.is_none() {
+            self.mesh_networks = parse("meshNetworks");
+        }
+    }
     /// Adds a manifest's objects and problems.
     pub fn add(&mut self, source: &Arc<Source>, manifest: Manifest) {
         self.documents += manifest.documents;
@@ -142,6 +160,7 @@ impl Snapshot {
             if object.kind == crate::Kind::Other {
                 *self.unknown_kinds.entry(format!("{}/{}", object.api_version(), object.kind_name())).or_default() += 1;
             }
+            self.read_mesh_config(&object);
             self.objects.push(object);
         }
         for (_, error) in manifest.errors {

@@ -15,6 +15,7 @@ pub mod resilience;
 pub mod routing;
 pub mod schema;
 pub mod security;
+mod selectors;
 pub mod service;
 pub mod service_entry;
 pub mod sidecar;
@@ -48,3 +49,9 @@ const AREAS: &[&[Rule]] = &[
     security::RULES,
     gateway_api::RULES,
 ];
+
+/// Each of several objects with another one of them.
+fn with_another<'o, 'a>(list: &'o [&'a mesh_model::Object]) -> impl Iterator<Item = (&'a mesh_model::Object, &'a mesh_model::Object)> + use<'o, 'a> {
+    let others = |i: usize| if i == 0 { list.get(1) } else { list.first() };
+    list.iter().enumerate().filter_map(move |(i, object)| Some((*object, *others(i)?)))
+}
