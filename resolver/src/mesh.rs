@@ -3,7 +3,7 @@
 use crate::host;
 use crate::mesh_config::MeshConfig;
 use crate::service::{Service, Services};
-use crate::workload::Workloads;
+use crate::workload::{InMesh, Workload, Workloads};
 use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -126,5 +126,28 @@ impl<'a> Mesh<'a> {
     /// The field of a node's object, for messages.
     pub fn path(object: &'a Object, node: Node<'a>) -> String {
         node.path_from(object.root())
+    }
+
+    /// How a workload takes part in the mesh: by its proxy container, else as injection and the ambient labels will
+    /// have it (istioctl's order: container, pod label, pod annotation, namespace label).
+    pub fn in_mesh(&self, w: &Workload<'_>) -> InMesh {
+        if w.annotation("ambient.istio.io/redirection") == Some("enabled") {
+            return InMesh::Ambient;
+        }
+        if w.proxy_container().is_some_and(|c| !c.text_of("image").is_empty()) {
+            let gateway = w.label("gateway.networking.k8s.io/gateway-name").is_some() || w.spec().is_some_and(|s| s.list("containers").count() == 1);
+            return if gateway { InMesh::Gateway } else { InMesh::Sidecar };
+        }
+        let asked = w.label("sidecar.istio.io/inject").or_else(|| w.annotation("sidecar.istio.io/inject"));
+        if let Some(asked) = asked {
+            return if asked.eq_ignore_ascii_case("true") { InMesh::Sidecar } else { InMesh::No };
+        }
+        let label = |key| self.namespace_label(w.namespace, key);
+        match (label("istio-injection"), label("istio.io/rev"), w.label("istio.io/rev")) {
+            (Some("enabled"), _, _) | (None, Some(_), _) | (None, _, Some(_)) => InMesh::Sidecar,
+            (Some(_), _, _) => InMesh::No,
+            _ if w.label("istio.io/dataplane-mode").or_else(|| label("istio.io/dataplane-mode")) == Some("ambient") => InMesh::Ambient,
+            _ => InMesh::No,
+        }
     }
 }

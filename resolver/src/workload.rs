@@ -37,6 +37,12 @@ pub struct Workload<'a> {
 }
 
 impl<'a> Workload<'a> {
+    /// The workload that a template will make, whether its Pods are known or not.
+    pub fn of_template(object: &'a Object, template: Node<'a>) -> Workload<'a> {
+        let labels = template.at(&["metadata", "labels"]).filter(|l| l.is_mapping());
+        let replicas = object.spec_at(&["replicas"]).and_then(Node::int).unwrap_or(1);
+        Workload { object, namespace: object.namespace(), pod: template, source: WorkloadSource::Template, replicas, labels }
+    }
     pub fn label(&self, key: &str) -> Option<&'a str> {
         self.labels?.get(key).map(Node::text)
     }

@@ -1,5 +1,9 @@
-//! Gateway API objects: checks that istioctl lacks.
+//! The Gateway API.
 
+use crate::codes::IST0166;
 use crate::rule::Rule;
 
-pub const RULES: &[Rule] = &[];
+mod ineffective_selector;
+
+pub const RULES: &[Rule] =
+    &[Rule { name: "ineffective-selector", codes: &[&IST0166], analyzer: "k8sgateway.SelectorAnalyzer", run: ineffective_selector::run }];

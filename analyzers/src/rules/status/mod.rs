@@ -1,5 +1,8 @@
-//! What objects say of themselves in their status.
+//! What controllers wrote into the status of objects.
 
+use crate::codes::IST0171;
 use crate::rule::Rule;
 
-pub const RULES: &[Rule] = &[];
+mod negative_condition;
+
+pub const RULES: &[Rule] = &[Rule { name: "negative-condition", codes: &[&IST0171], analyzer: "conditions.ConditionAnalyzer", run: negative_condition::run }];

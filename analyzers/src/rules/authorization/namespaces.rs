@@ -1,0 +1,75 @@
+//! ## IST0101 ReferencedResourceNotFound (Error)
+//!
+//! **What it checks.** A namespace named in the sources of an AuthorizationPolicy that does not exist.
+//!
+//! **Why it matters.** No request comes from there: the rule never matches.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: frontend, labels: {istio-injection: enabled}}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: frontend}
+//! spec:
+//!   rules: [{from: [{source: {namespaces: [fronted]}}]}]
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: frontend, labels: {istio-injection: enabled}}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: frontend}
+//! spec:
+//!   rules: [{from: [{source: {namespaces: [front*]}}]}]
+//! ```
+
+use crate::codes::IST0101;
+use crate::reference::{Missing, missing};
+use crate::rule::{Context, NotJudged, Sink};
+use mesh_model::{Kind, Node, Object, Role};
+use mesh_resolver::Place;
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
+        let Some(spec) = policy.spec() else { continue };
+        for source in spec.list("rules").flat_map(|r| r.list("from")).filter_map(|f| f.get("source")) {
+            for field in ["namespaces", "notNamespaces"] {
+                for at in source.list(field).filter(|n| n.is_scalar() && !n.is_null()) {
+                    check(cx, sink, policy, at);
+                }
+            }
+        }
+    }
+}
+
+fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
+    let pattern = at.text();
+    let all = cx.mesh.objects(Kind::Namespace);
+    let found = match (pattern, pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        ("*", _, _) => !all.is_empty() || !cx.mesh.is_complete(),
+        (_, Some(suffix), _) => all.iter().any(|n| n.name().ends_with(suffix)),
+        (_, _, Some(prefix)) => all.iter().any(|n| n.name().starts_with(prefix)),
+        _ => cx.mesh.find(Kind::Namespace, "", pattern).is_some() || all.iter().any(|n| n.name().eq_ignore_ascii_case(pattern)),
+    };
+    if found {
+        return;
+    }
+    // Something that stands in a namespace shows that it is there, though no Namespace object is in the input.
+    let populated = !cx.mesh.is_complete() && (!cx.mesh.workloads.ids_in(pattern).is_empty() || cx.mesh.services.in_namespace(pattern).next().is_some());
+    if populated {
+        return;
+    }
+    // Namespaces are listed one by one in repositories: only a complete input shows that one is missing.
+    let place = if cx.mesh.is_complete() { Place::Objects(Kind::Namespace, "") } else { Place::Objects(Kind::Other, "-") };
+    let m = Missing { code: &IST0101, object: policy, at, what: "namespace", value: pattern, place, reason: NotJudged::NamespaceOutside };
+    missing(cx, sink, &m, format!("namespace `{pattern}` does not exist"), all.iter().map(|n| n.name()));
+}

@@ -1,0 +1,91 @@
+//! ## IST0127 NoMatchingWorkloadsFound (Warning)
+//!
+//! **What it checks.** An AuthorizationPolicy whose selector picks no workload of the mesh, or that stands in a namespace
+//! without one.
+//!
+//! **Why it matters.** The policy protects nothing.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   selector: {matchLabels: {app: kart}}
+//!   rules: [{}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {app: cart}}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   selector: {matchLabels: {app: cart}}
+//!   rules: [{}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {app: cart}}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ```
+
+use crate::codes::{IST0127, MSH0002};
+use crate::rule::{Context, NotJudged, Sink};
+use crate::spelling;
+use mesh_model::{Kind, Object, Role};
+use mesh_resolver::{InMesh, Place, Selector};
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
+        check(cx, sink, policy);
+    }
+}
+
+fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object) {
+    // A policy with targets selects by them, not by labels.
+    if ["targetRef", "targetRefs"].iter().any(|f| policy.spec_at(&[f]).is_some_and(|t| !t.is_empty())) {
+        return;
+    }
+    let mesh_wide = policy.namespace() == cx.mesh.config.root_namespace();
+    let namespace = (!mesh_wide).then(|| policy.namespace());
+    let node = policy.spec_at(&["selector"]);
+    if node.is_none() && mesh_wide {
+        return;
+    }
+    let selector = Selector::from_map(node.and_then(|n| n.get("matchLabels")));
+    if cx.mesh.workloads.matching(namespace, &selector).any(|w| cx.mesh.in_mesh(w) != InMesh::No) {
+        return;
+    }
+    // Of a part of a mesh, namespaces may lack the labels that would say that their workloads are in it.
+    let seen =
+        cx.mesh.owns(Place::Workloads(namespace.unwrap_or(""))) && (cx.mesh.is_complete() || cx.mesh.workloads.matching(namespace, &selector).next().is_none());
+    let at = node.unwrap_or_else(|| policy.name_node());
+    if !seen || (node.is_none() && !cx.mesh.is_complete()) {
+        let labels = cx.mesh.workloads.all().iter().filter(|w| namespace.is_none_or(|ns| w.namespace == ns));
+        let values: Vec<&str> = labels.flat_map(|w| w.labels().map(|(_, v)| v)).take(1000).collect();
+        if let Some((_, v)) =
+            node.and_then(|n| n.get("matchLabels")).and_then(|m| m.entries().find(|(_, v)| spelling::nearest(v.text(), values.iter().copied()).is_some()))
+            && let Some(near) = spelling::nearest(v.text(), values.iter().copied())
+        {
+            sink.report(&MSH0002, policy, v, format!("label `{}` selects no workload in the input, but `{near}` would", v.text()))
+                .help(format!("did you mean `{near}`?"));
+        } else {
+            sink.not_judged(NotJudged::WorkloadOutside);
+        }
+        return;
+    }
+    let what = match (node, selector.is_empty()) {
+        (None, _) => format!("namespace `{}` has no workload of the mesh that the policy could apply to", policy.namespace()),
+        (Some(_), true) => "the policy's empty selector finds no workload of the mesh".to_owned(),
+        (Some(_), false) => format!("selector `{}` picks no workload of the mesh", selector.display()),
+    };
+    sink.report(&IST0127, policy, at, what).help("compare the labels with those of the pods, and check that the pods have a proxy");
+}

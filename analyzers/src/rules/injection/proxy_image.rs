@@ -1,0 +1,126 @@
+//! ## IST0158 PodsIstioProxyImageMismatchInNamespace (Warning)
+//!
+//! **What it checks.** Pods whose proxy runs another image than the injector would give them now.
+//!
+//! **Why it matters.** They were made before an upgrade of the control plane; old proxies stay behind until they are made
+//! anew.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ConfigMap
+//! metadata: {name: istio-sidecar-injector, namespace: istio-system}
+//! data: {values: '{"global": {"hub": "docker.io/istio", "tag": "1.31.0", "proxy": {"image": "proxyv2"}}}'}
+//! ---
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: shop, labels: {istio-injection: enabled}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: istio-proxy, image: "docker.io/istio/proxyv2:1.30.0"}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ConfigMap
+//! metadata: {name: istio-sidecar-injector, namespace: istio-system}
+//! data: {values: '{"global": {"hub": "docker.io/istio", "tag": "1.31.0", "proxy": {"image": "proxyv2"}}}'}
+//! ---
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: shop, labels: {istio-injection: enabled}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: istio-proxy, image: "docker.io/istio/proxyv2:1.31.0-distroless"}]}
+//! ```
+
+use super::namespace_labels::{injector_name, values};
+use crate::codes::IST0158;
+use crate::rule::{Context, Sink};
+use mesh_model::{Kind, Node, Object};
+use mesh_resolver::Selector;
+use std::collections::BTreeMap;
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    let images: BTreeMap<&str, String> =
+        cx.mesh.objects(Kind::ConfigMap).iter().filter(|c| c.name().starts_with("istio-sidecar-injector")).map(|c| (c.name(), image_of(c))).collect();
+    if images.is_empty() {
+        return;
+    }
+    let mut pods: BTreeMap<&str, Vec<&'a Object>> = BTreeMap::new();
+    for pod in cx.mesh.objects(Kind::Pod) {
+        if mismatches(cx, pod, &images) {
+            pods.entry(pod.namespace()).or_default().push(pod);
+        }
+    }
+    for (namespace, pods) in pods {
+        let Some(ns) = cx.mesh.find(Kind::Namespace, "", namespace) else { continue };
+        let mut names: Vec<String> = pods.iter().map(|p| format!("`{}`", p.name())).collect();
+        names.sort();
+        let finding = sink.report(
+            &IST0158,
+            ns,
+            ns.name_node(),
+            format!("proxies in namespace `{namespace}` run another image than the injector gives: {}", names.join(", ")),
+        );
+        finding.help("make the pods anew (`kubectl rollout restart`) to upgrade their proxies");
+        for pod in pods.iter().take(5) {
+            finding.related(pod, pod.name_node(), "this pod");
+        }
+    }
+}
+
+/// The image of the injector's values: `hub/image:tag`, or `image` where it is a whole reference.
+fn image_of(config_map: &Object) -> String {
+    let values = values(config_map).unwrap_or_default();
+    let global = &values["global"];
+    let text = |v: &serde_json::Value| v.as_str().map_or_else(|| if v.is_null() { String::new() } else { v.to_string() }, str::to_owned);
+    let image = text(&global["proxy"]["image"]);
+    if image.contains('/') { image } else { format!("{}/{image}:{}", text(&global["hub"]), text(&global["tag"])) }
+}
+
+fn mismatches(cx: &Context<'_>, pod: &Object, images: &BTreeMap<&str, String>) -> bool {
+    let label = |key| cx.mesh.namespace_label(pod.namespace(), key);
+    let revision = match (label("istio.io/rev"), label("istio-injection")) {
+        (Some(revision), _) => revision,
+        (None, Some("enabled")) => "default",
+        _ => return false,
+    };
+    if pod.annotation("sidecar.istio.io/proxyImage").is_some_and(|i| !i.is_empty()) {
+        return false;
+    }
+    let Some(wanted) = images.get(injector_name(revision).as_str()) else { return false };
+    let Some(spec) = pod.spec() else { return false };
+    let mut proxies = spec.list("containers").chain(spec.list("initContainers")).filter(|c| c.text_of("name") == "istio-proxy");
+    let variant = image_type(cx, pod);
+    proxies.any(|c| c.text_of("image") != wanted && c.text_of("image") != format!("{wanted}-{variant}"))
+}
+
+/// The image type: of the pod's annotation, else of the ProxyConfigs of its workload, namespace and mesh, else of the
+/// mesh configuration; `distroless` is the default there.
+fn image_type(cx: &Context<'_>, pod: &Object) -> String {
+    let of = |config: Option<Node<'_>>| config.and_then(|c| c.at(&["image", "imageType"])).map(|t| t.text().to_owned()).filter(|t| !t.is_empty());
+    if let Some(annotation) = pod.annotation("proxy.istio.io/config")
+        && let Some(t) = annotation.lines().find_map(|l| l.trim().strip_prefix("imageType:"))
+    {
+        return t.trim().trim_matches(['"', '\'']).to_owned();
+    }
+    let root = cx.mesh.config.root_namespace();
+    let matching = |object: &Object| {
+        let selector = Selector::from_label_selector(object.spec_at(&["selector"]));
+        !selector.is_empty() && selector.pairs.iter().all(|(k, v)| pod.label(k) == Some(*v))
+    };
+    let whole = |object: &Object| object.spec_at(&["selector", "matchLabels"]).is_none_or(|s| s.is_empty());
+    let configs = |ns: &str| cx.mesh.objects_in(Kind::ProxyConfig, ns).iter().copied();
+    let workload = configs(pod.namespace()).filter(|o| matching(o)).find_map(|o| of(o.spec()));
+    let namespace = || configs(pod.namespace()).filter(|o| whole(o)).find_map(|o| of(o.spec()));
+    let mesh = || configs(root).filter(|o| whole(o)).find_map(|o| of(o.spec()));
+    workload.or_else(namespace).or_else(mesh).or_else(|| of(cx.mesh.config.at(&["defaultConfig"]))).unwrap_or_else(|| "distroless".to_owned())
+}
