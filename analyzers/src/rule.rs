@@ -70,6 +70,14 @@ impl NotJudged {
     }
 }
 
+/// Namespaces of Kubernetes itself, which are no part of the mesh: nothing there is judged.
+const KUBERNETES_OWN: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+fn is_kubernetes_own(object: &Object) -> bool {
+    let namespace = if object.kind == mesh_model::Kind::Namespace { object.name() } else { object.namespace() };
+    KUBERNETES_OWN.contains(&namespace)
+}
+
 /// Where a rule reports. Findings on objects that are only consulted are dropped here, in one place.
 #[derive(Default)]
 pub struct Sink<'a> {
@@ -86,7 +94,7 @@ impl<'a> Sink<'a> {
     }
     pub fn report_at_level(&mut self, level: Level, code: &'static Code, object: &'a Object, at: Node<'a>, message: impl Into<String>) -> &mut Finding<'a> {
         let finding = Finding { code, level, object, at, message: message.into(), help: None, related: Vec::new(), fix: None };
-        if object.role != Role::Judged {
+        if object.role != Role::Judged || is_kubernetes_own(object) {
             return self.dropped.insert(Box::new(finding));
         }
         self.findings.push(finding);

@@ -52,10 +52,20 @@ fn examples(text: &str) -> Vec<(String, bool, Completeness, String)> {
 }
 
 fn codes_of(yaml: &str, completeness: Completeness) -> Vec<String> {
-    let source = Source::new("example.yaml", yaml);
     let mut snapshot = Snapshot::new();
-    let manifest = read_manifest(&source, Role::Judged, 0, Limits::default());
-    snapshot.add(&source, manifest);
+    // `# meshctl: cluster NAME` begins the documents of another cluster.
+    const CLUSTER: &str = "# meshctl: cluster ";
+    let mut parts: Vec<&str> = yaml.split(CLUSTER).collect();
+    if parts.len() > 1 {
+        parts.remove(0);
+        snapshot.clusters = parts.iter().map(|p| p.lines().next().unwrap_or("").to_owned()).collect();
+        parts = parts.iter().map(|p| p.split_once('\n').map_or("", |(_, rest)| rest)).collect();
+    }
+    for (cluster, text) in parts.into_iter().enumerate() {
+        let source = Source::new("example.yaml", text);
+        let manifest = read_manifest(&source, Role::Judged, cluster as u16, Limits::default());
+        snapshot.add(&source, manifest);
+    }
     mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
     snapshot.completeness = completeness;
     let mesh = Mesh::new(&snapshot);

@@ -107,8 +107,8 @@ impl<'a> Mesh<'a> {
                 Place::Hosts(ns) => self.host_namespaces.contains(ns),
                 Place::Workloads("") => self.workloads.all().iter().any(|w| w.object.role != Role::Assumed),
                 Place::Workloads(ns) => self.workloads.in_namespace(ns).any(|w| w.object.role != Role::Assumed),
-                Place::Objects(kind, "") => !self.objects(kind).is_empty(),
-                Place::Objects(kind, ns) => !self.objects_in(kind, ns).is_empty(),
+                Place::Objects(kind, "") => self.objects(kind).iter().any(|o| o.role != Role::Assumed),
+                Place::Objects(kind, ns) => self.objects_in(kind, ns).iter().any(|o| o.role != Role::Assumed),
             }
     }
     /// The place that a full host name points to: the namespace of a cluster host. Any namespace may hold the

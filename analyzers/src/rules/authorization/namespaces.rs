@@ -37,14 +37,18 @@ use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Node, Object, Role};
 use mesh_resolver::Place;
+use rustc_hash::FxHashSet;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
         let Some(spec) = policy.spec() else { continue };
+        let mut said: FxHashSet<&str> = FxHashSet::default();
         for source in spec.list("rules").flat_map(|r| r.list("from")).filter_map(|f| f.get("source")) {
             for field in ["namespaces", "notNamespaces"] {
                 for at in source.list(field).filter(|n| n.is_scalar() && !n.is_null()) {
-                    check(cx, sink, policy, at);
+                    if said.insert(at.text()) {
+                        check(cx, sink, policy, at);
+                    }
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! ## IST0106 SchemaValidationError (Error)
 //!
-//! **What it checks.** A PeerAuthentication that Istio refuses: ports without a selector, no port at all, a port out of
-//! range.
+//! **What it checks.** A PeerAuthentication that Istio refuses: ports without a selector, a port out of range.
 //!
 //! **Why it matters.** The object never takes effect: the port keeps the mode of its namespace or mesh.
 //!
@@ -39,9 +38,6 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         if let Some(ports) = message(spec, "portLevelMtls") {
             if whole_namespace && !ports.is_empty() {
                 checks.error(ports, "`portLevelMtls` stands in a policy of a whole namespace or mesh").help("add a `selector`; ports belong to workloads");
-            }
-            if ports.is_empty() {
-                checks.error(ports, "`portLevelMtls` has no port").help("add a port, or remove the field");
             }
             for (key, _) in ports.entries() {
                 if key.text().parse::<i64>().is_ok_and(|p| net::port(p).is_err()) {
