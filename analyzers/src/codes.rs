@@ -102,6 +102,16 @@ codes! {
     // MSH04: gateways, Istio's and the Gateway API's.
 
     // MSH05: schema.
+    MSH0501 UnknownField Error "A field that the kind does not have";
+    MSH0502 WrongType Error "A value of the wrong type";
+    MSH0503 UnknownEnumValue Error "A value that is none of those that its field can have";
+    MSH0504 OutOfBounds Error "A value outside its bounds, or not of the form asked for";
+    MSH0505 MissingField Error "A required field is missing";
+    MSH0506 CrdRule Error "A rule of the custom resource definition does not hold";
+    MSH0507 ExclusiveFields Error "Fields that exclude each other are set together";
+    MSH0508 OtherVersion Error "A field, value or kind that this version does not have";
+    MSH0509 ApiVersionNotServed Error "The apiVersion does not serve the kind";
+    MSH0510 RepeatedItem Error "A list has an item twice that must be unique";
 
     // KIA: checks that only Kiali has, by number.
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";

@@ -2,6 +2,7 @@
 
 use crate::codes::Code;
 use crate::finding::{Finding, Level};
+use crate::schema::Fault;
 use mesh_model::{Node, Object, Role};
 use mesh_resolver::Mesh;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ impl Default for Options {
 pub struct Context<'a> {
     pub mesh: &'a Mesh<'a>,
     pub options: &'a Options,
+    /// What is wrong with the form of objects; the schema rules report it.
+    pub faults: Vec<Fault<'a>>,
 }
 
 /// Why a reference was not judged: its target may exist outside the input.

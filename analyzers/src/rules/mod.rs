@@ -7,6 +7,7 @@ pub mod authorization;
 pub mod control_plane;
 pub mod destination_rule;
 pub mod envoy_filter;
+pub mod form;
 pub mod gateway;
 pub mod gateway_api;
 pub mod injection;
@@ -30,6 +31,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 const AREAS: &[&[Rule]] = &[
     input::RULES,
+    form::RULES,
     schema::RULES,
     virtual_service::RULES,
     destination_rule::RULES,
