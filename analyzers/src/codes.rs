@@ -94,6 +94,9 @@ codes! {
     MSH0121 SubsetsNotJudged Info "Subsets whose DestinationRule is not in the input";
     MSH0122 DelegateNotFound Warning "A route delegates to a VirtualService that can not be its delegate";
     MSH0123 DelegateNested Warning "A delegate delegates again";
+    MSH0124 ServiceEntryConflict Warning "ServiceEntries for one host differ in resolution or location";
+    MSH0125 ServiceEntryAddressOverlap Warning "ServiceEntries share an address and TCP port";
+    MSH0126 ServiceEntryShadowsService Warning "A ServiceEntry has the host of a Kubernetes Service";
 
     // MSH02: resilience.
 
@@ -115,6 +118,7 @@ codes! {
 
     // KIA: checks that only Kiali has, by number.
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";
+    KIA1004 SidecarEgressHostNotFound Warning "An egress host of a Sidecar matches nothing";
 
 }
 
