@@ -115,6 +115,7 @@ codes! {
     MSH0508 OtherVersion Error "A field, value or kind that this version does not have";
     MSH0509 ApiVersionNotServed Error "The apiVersion does not serve the kind";
     MSH0510 RepeatedItem Error "A list has an item twice that must be unique";
+    MSH0511 InvalidName Error "A name that no object can have";
 
     // KIA: checks that only Kiali has, by number.
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";

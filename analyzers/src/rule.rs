@@ -26,7 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { istio_minor: 31 }
+        Options { istio_minor: *crate::schema::ISTIO_MINORS.end() }
     }
 }
 

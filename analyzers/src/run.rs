@@ -61,7 +61,7 @@ fn yield_to_validation(findings: &mut Vec<Finding<'_>>) {
         return;
     }
     findings.retain(|f| {
-        let may_yield = is_form(f.code.id) && !matches!(f.code.id, "MSH0501" | "MSH0508" | "MSH0509");
+        let may_yield = is_form(f.code.id) && !matches!(f.code.id, "MSH0501" | "MSH0508" | "MSH0509" | "MSH0511");
         !may_yield || !refused.get(&place(f.object)).is_some_and(|nodes| nodes.iter().any(|n| same_fault(f, *n)))
     });
 }

@@ -28,7 +28,16 @@ fn tables(dir: &Path) -> Result<BTreeMap<String, String>, String> {
     let mut out = BTreeMap::new();
     for family in ["istio-1.", "gateway-api-1."] {
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-        for (minor, path) in minors(dir, family)? {
+        let mut files = minors(dir, family)?;
+        let coming = parse("istio-1.32.yaml", include_str!("istio-1.32.yaml").to_owned())?;
+        let coming = coming.iter().map(Tree::root).find(|c| family == "istio-1." && c.get("minor").is_some());
+        let coming_minor = coming.and_then(|c| c.get("minor")?.int()).and_then(|m| u16::try_from(m).ok()).unwrap_or(0);
+        if let Some((newest, path)) = files.last().cloned()
+            && newest < coming_minor
+        {
+            files.push((coming_minor, path));
+        }
+        for (minor, path) in files {
             for tree in read(&path)? {
                 let crd = tree.root();
                 if crd.text_of("kind") == "CustomResourceDefinition" {
@@ -37,7 +46,16 @@ fn tables(dir: &Path) -> Result<BTreeMap<String, String>, String> {
                 }
             }
         }
-        for (group, content) in groups {
+        for (group, mut content) in groups {
+            for addition in coming.into_iter().flat_map(|c| c.list("add")) {
+                for ((kind, _), (_, schema)) in &mut content.kinds {
+                    if kind == addition.text_of("kind")
+                        && let Some(more) = addition.get("schema")
+                    {
+                        schema.extend_fields(addition.text_of("in"), more, coming_minor);
+                    }
+                }
+            }
             out.insert(format!("{group}.txt"), content.print());
         }
     }
@@ -61,12 +79,16 @@ fn minors(dir: &Path, prefix: &str) -> Result<Vec<(u16, std::path::PathBuf)>, St
 
 fn read(path: &Path) -> Result<Vec<Tree>, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let source = Source::new(path.display().to_string(), text);
+    parse(&path.display().to_string(), text)
+}
+
+fn parse(name: &str, text: String) -> Result<Vec<Tree>, String> {
+    let source = Source::new(name, text);
     let mut out = Vec::new();
     for chunk in documents(source.text()) {
         let parsed = parse_document(&source, chunk.span, Limits::default());
         if let Some(e) = parsed.error {
-            return Err(format!("{}: {}", path.display(), e.message));
+            return Err(format!("{name}: {}", e.message));
         }
         out.extend(parsed.tree);
     }
@@ -196,6 +218,34 @@ impl Schema {
             Some(inner) => format!("{}[{}]", self.shape, inner.key()),
             None => self.shape.to_owned(),
         }
+    }
+
+    /// Adds what `more` has to every field called `name`, from `minor` on.
+    fn extend_fields(&mut self, name: &str, more: Node<'_>, minor: u16) {
+        for (field, variants) in &mut self.fields {
+            for (_, schema) in variants {
+                schema.extend_fields(name, more, minor);
+                if field == name {
+                    let target = if schema.shape == "list" { schema.inner.as_deref_mut() } else { Some(schema) };
+                    if let Some(target) = target.filter(|t| t.shape == "object") {
+                        target.extend(more, minor);
+                    }
+                }
+            }
+        }
+        if let Some(inner) = &mut self.inner {
+            inner.extend_fields(name, more, minor);
+        }
+    }
+
+    fn extend(&mut self, more: Node<'_>, minor: u16) {
+        let more = Schema::read(more, minor);
+        if more.items.keys().any(|i| i.starts_with("atmostone=")) {
+            for (_, minors) in self.items.iter_mut().filter(|(i, _)| i.starts_with("atmostone=")) {
+                minors.remove(&minor);
+            }
+        }
+        self.merge(more);
     }
 
     fn merge(&mut self, other: Schema) {

@@ -84,6 +84,8 @@ pub enum What<'a> {
     Rule {
         message: String,
     },
+    /// A name that no object can have.
+    Name,
     /// An apiVersion that does not serve the kind.
     Version {
         served: Vec<&'a str>,

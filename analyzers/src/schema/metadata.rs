@@ -1,7 +1,7 @@
 //! `metadata`, which is the same for every kind.
 
 use super::cel::is_subdomain;
-use super::fault::{Bound, Expected, Fault, What};
+use super::fault::{Expected, Fault, What};
 use crate::spelling;
 use mesh_model::{Kind, Node, Object, Scalar};
 
@@ -48,7 +48,7 @@ pub fn name<'a>(object: &'a Object, out: &mut Vec<Fault<'a>>) {
         }
         "" => {}
         name if name.len() <= 253 && is_subdomain(name) => {}
-        _ => out.push(Fault { object, at: object.name_node(), what: What::OutOfBounds(Bound::Format("name")) }),
+        _ => out.push(Fault { object, at: object.name_node(), what: What::Name }),
     }
 }
 

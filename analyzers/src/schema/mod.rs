@@ -15,7 +15,7 @@ use crate::rule::Options;
 use mesh_model::{Object, Role};
 use rayon::prelude::*;
 
-/// The minor versions of Istio that the tables can tell apart; the newest has the fields of the one before it.
+/// The minor versions of Istio that the tables can tell apart; the newest is the one in development.
 pub const ISTIO_MINORS: std::ops::RangeInclusive<u16> = 27..=32;
 
 /// Every fault of form in the objects that are judged, in input order.

@@ -7,26 +7,28 @@
 //! **Bad**
 //!
 //! ```yaml
-//! apiVersion: networking.istio.io/v1
-//! kind: DestinationRule
-//! metadata: {name: reviews, namespace: shop}
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: Gateway
+//! metadata: {name: shop, namespace: shop}
 //! spec:
-//!   host: reviews.shop.svc.cluster.local
-//!   subsets:
-//!   - labels: {version: v1}
+//!   gatewayClassName: istio
+//!   listeners:
+//!   - name: http
+//!     port: 80
 //! ```
 //!
 //! **Good**
 //!
 //! ```yaml
-//! apiVersion: networking.istio.io/v1
-//! kind: DestinationRule
-//! metadata: {name: reviews, namespace: shop}
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: Gateway
+//! metadata: {name: shop, namespace: shop}
 //! spec:
-//!   host: reviews.shop.svc.cluster.local
-//!   subsets:
-//!   - name: v1
-//!     labels: {version: v1}
+//!   gatewayClassName: istio
+//!   listeners:
+//!   - name: http
+//!     port: 80
+//!     protocol: HTTP
 //! ```
 
 use crate::codes::MSH0505;

@@ -9,6 +9,7 @@ use mesh_model::Node;
 mod api_version;
 mod crd_rule;
 mod exclusive_fields;
+mod invalid_name;
 mod missing_field;
 mod other_version;
 mod out_of_bounds;
@@ -28,6 +29,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "schema-other-version", codes: &[&codes::MSH0508], analyzer: "", run: other_version::run },
     Rule { name: "schema-api-version", codes: &[&codes::MSH0509], analyzer: "", run: api_version::run },
     Rule { name: "schema-repeated-item", codes: &[&codes::MSH0510], analyzer: "", run: repeated_item::run },
+    Rule { name: "invalid-name", codes: &[&codes::MSH0511], analyzer: "", run: invalid_name::run },
 ];
 
 /// Offers to put `text` in place of a scalar, where it stands in the source as it is.

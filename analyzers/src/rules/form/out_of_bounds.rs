@@ -50,10 +50,6 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             Bound::Pattern(pattern) => (format!("`{}` does not have the form that `{path}` asks for", at.text()), format!("it must match `{pattern}`")),
             Bound::Format("int32") => (format!("`{path}` is {}, which does not fit into 32 bits", at.text()), "use a number up to 2147483647".to_owned()),
             Bound::Format("byte") => (format!("`{path}` is not base64"), "encode the value as base64".to_owned()),
-            Bound::Format("name") => (
-                format!("`{}` is no valid name of an object", at.text()),
-                "use lower-case letters, digits, `-` and `.`, starting and ending with a letter or digit".to_owned(),
-            ),
             Bound::Format(format) => (format!("`{}` is no valid {format} for `{path}`", at.text()), format!("give a valid {format}")),
         };
         sink.report(&MSH0504, fault.object, at, message).help(help);
