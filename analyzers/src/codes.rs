@@ -119,6 +119,7 @@ codes! {
 
     // KIA: checks that only Kiali has, by number.
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";
+    KIA0301 GatewayHostOverlap Warning "Gateways serve the same host, spelled differently, on one port";
     KIA1004 SidecarEgressHostNotFound Warning "An egress host of a Sidecar matches nothing";
 
 }
