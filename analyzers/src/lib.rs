@@ -1,6 +1,7 @@
 //! Rules: snapshot → findings. A rule is a file. Pure.
 
 pub mod codes;
+pub mod containment;
 pub mod finding;
 pub mod reference;
 pub mod rule;

@@ -42,13 +42,13 @@ use rustc_hash::FxHashSet;
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
         let Some(spec) = policy.spec() else { continue };
-        let mut said: FxHashSet<&str> = FxHashSet::default();
-        for source in spec.list("rules").flat_map(|r| r.list("from")).filter_map(|f| f.get("source")) {
-            for field in ["namespaces", "notNamespaces"] {
-                for at in source.list(field).filter(|n| n.is_scalar() && !n.is_null()) {
-                    if said.insert(at.text()) {
-                        check(cx, sink, policy, at);
-                    }
+        for rule in spec.list("rules") {
+            let mut said: FxHashSet<&str> = FxHashSet::default();
+            let sources = rule.list("from").filter_map(|f| f.get("source"));
+            let names = sources.flat_map(|s| s.list("namespaces").chain(s.list("notNamespaces")));
+            for at in names.filter(|n| n.is_scalar() && !n.is_null()) {
+                if said.insert(at.text()) {
+                    check(cx, sink, policy, at);
                 }
             }
         }

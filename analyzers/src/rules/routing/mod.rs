@@ -1,5 +1,9 @@
-//! Where requests can and cannot go: checks that istioctl lacks.
+//! Which requests a route can get.
 
+use crate::codes::{MSH0101, MSH0102};
 use crate::rule::Rule;
 
-pub const RULES: &[Rule] = &[];
+mod http_match;
+mod shadowed_route;
+
+pub const RULES: &[Rule] = &[Rule { name: "shadowed-route", codes: &[&MSH0101, &MSH0102], analyzer: "", run: shadowed_route::run }];

@@ -30,15 +30,19 @@
 //! ```
 
 use crate::rule::{Context, Sink};
-use crate::validation::{Checks, duration, each, fields, has_text, http, messages, strings, target, text, url};
+use crate::validation::{Checks, duration, each, fields, has_text, http, strings, target, text, url};
 use mesh_model::{Kind, Node};
 use serde_json::Value;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     each(cx, sink, Kind::RequestAuthentication, |checks, spec| {
         target::check_attachment(checks, spec);
-        for rule in messages(spec, "jwtRules") {
-            check_rule(checks, rule);
+        for rule in spec.list("jwtRules") {
+            if rule.is_null() {
+                checks.error(rule, "a JWT rule is empty: it has neither `issuer` nor `jwksUri`");
+            } else if rule.is_mapping() {
+                check_rule(checks, rule);
+            }
         }
     });
 }

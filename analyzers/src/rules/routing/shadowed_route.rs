@@ -1,0 +1,169 @@
+//! ## MSH0101 ShadowedRoute (Warning)
+//!
+//! **What it checks.** A rule of a VirtualService whose every request an earlier rule takes: exact paths under a prefix,
+//! expressions within expressions, matches that ask for more than one before them, several that share out all there is.
+//!
+//! **Why it matters.** The first rule that matches takes the request: the later rule never does anything.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   hosts: [api.example.com]
+//!   http:
+//!   - match: [{uri: {prefix: /api}}]
+//!     directResponse: {status: 200}
+//!   - match: [{uri: {exact: /api/v1}}]
+//!     directResponse: {status: 404}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   hosts: [api.example.com]
+//!   http:
+//!   - match: [{uri: {prefix: /api}, headers: {x-canary: {exact: "1"}}}]
+//!     directResponse: {status: 200}
+//!   - match: [{uri: {exact: /api/v1}}]
+//!     directResponse: {status: 404}
+//! ```
+//!
+//! ## MSH0102 ShadowedMatch (Info)
+//!
+//! **What it checks.** One match of several of a rule whose requests an earlier rule takes.
+//!
+//! **Why it matters.** The match has no effect; the rule's other matches have.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   hosts: [api.example.com]
+//!   http:
+//!   - match: [{uri: {regex: "/api/.*"}}]
+//!     directResponse: {status: 200}
+//!   - match: [{uri: {exact: /api/v1}}, {uri: {exact: /v2}}]
+//!     directResponse: {status: 404}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   hosts: [api.example.com]
+//!   http:
+//!   - match: [{uri: {regex: "/api/[0-9]+"}}]
+//!     directResponse: {status: 200}
+//!   - match: [{uri: {exact: /api/v1}}, {uri: {exact: /v2}}]
+//!     directResponse: {status: 404}
+//! ```
+
+use super::http_match::{HttpMatch, matches_of};
+use crate::codes::{MSH0101, MSH0102};
+use crate::containment::Requests;
+use crate::rule::{Context, Sink};
+use mesh_model::{Kind, Node, Object, Role};
+use std::collections::BTreeSet;
+
+/// Routes of one VirtualService beyond this are not compared with all before them.
+const MOST_BEFORE: usize = 200;
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    for vs in cx.mesh.objects(Kind::VirtualService).iter().copied().filter(|v| v.role == Role::Judged) {
+        if let Some(spec) = vs.spec().filter(|s| s.get("http").is_some_and(|h| h.len() > 1)) {
+            check(sink, vs, spec);
+        }
+    }
+}
+
+/// The gateways that a VirtualService is bound to.
+pub fn gateways_of(spec: Node<'_>) -> BTreeSet<&str> {
+    let named: BTreeSet<&str> = spec.list("gateways").map(Node::text).collect();
+    if named.is_empty() { BTreeSet::from(["mesh"]) } else { named }
+}
+
+fn check<'a>(sink: &mut Sink<'a>, vs: &'a Object, spec: Node<'a>) {
+    let gateways = gateways_of(spec);
+    let mut before: Vec<HttpMatch<'a>> = Vec::new();
+    for (i, route) in spec.list("http").enumerate() {
+        if !route.is_mapping() {
+            continue;
+        }
+        // After a rule without matches nothing is reached; IST0130 says so.
+        if before.iter().any(|m| m.requests.is_all() && m.node.get("match").is_none() && m.gateways == gateways && m.node.get("uri").is_none() && m.node.get("name").is_none()) {
+            return;
+        }
+        let Some(own) = matches_of(route, &gateways) else { continue };
+        let covering: Vec<Option<Vec<&HttpMatch<'a>>>> = own.iter().map(|m| cover(m, &before)).collect();
+        let all = covering.iter().all(Option::is_some);
+        // A rule that repeats earlier matches word for word is IST0130's.
+        let repeats = own.iter().all(|m| before.iter().any(|b| b.requests == m.requests && b.gateways == m.gateways));
+        if all && !repeats {
+            report_rule(sink, vs, route, i, &own, covering.iter().flatten().flatten().copied());
+        } else if !all {
+            for (m, by) in own.iter().zip(&covering) {
+                if let Some(by) = by.as_ref().filter(|by| !by.iter().any(|b| b.requests == m.requests)) {
+                    report_match(sink, vs, m, by);
+                }
+            }
+        }
+        // What delegates takes only what the delegate matches too.
+        if route.get("delegate").is_none() && before.len() < MOST_BEFORE {
+            before.extend(own);
+        }
+    }
+}
+
+/// The earlier matches that take everything that `m` does, as few as are needed.
+fn cover<'b, 'a>(m: &HttpMatch<'a>, before: &'b [HttpMatch<'a>]) -> Option<Vec<&'b HttpMatch<'a>>> {
+    let candidates: Vec<&HttpMatch<'a>> = before.iter().filter(|b| m.gateways.is_subset(&b.gateways)).collect();
+    if let Some(one) = candidates.iter().find(|b| m.requests.contained_in(&b.requests)) {
+        return Some(vec![one]);
+    }
+    let sets: Vec<&Requests> = candidates.iter().map(|b| &b.requests).collect();
+    (sets.len() > 1 && m.requests.contained_in_union(&sets)).then_some(candidates)
+}
+
+fn witness(m: &HttpMatch<'_>) -> String {
+    m.requests.witness().map_or_else(String::new, |w| format!("; `{w}` is taken earlier"))
+}
+
+fn report_rule<'a, 'b>(sink: &mut Sink<'a>, vs: &'a Object, route: Node<'a>, i: usize, own: &[HttpMatch<'a>], by: impl Iterator<Item = &'b HttpMatch<'a>>)
+where
+    'a: 'b,
+{
+    let label = match route.text_of("name") {
+        "" => format!("#{i}"),
+        n => format!("`{n}`"),
+    };
+    let example = own.first().map(witness).unwrap_or_default();
+    let finding = sink.report(&MSH0101, vs, own.first().map_or(route, |m| m.node), format!("rule {label} never takes a request: earlier rules take all of its{example}"));
+    finding.help("put the narrower rule first, or remove it");
+    let mut said = Vec::new();
+    for b in by.take(4) {
+        if !said.contains(&b.node) {
+            said.push(b.node);
+            finding.related(vs, b.node, "taken here");
+        }
+    }
+}
+
+fn report_match<'a>(sink: &mut Sink<'a>, vs: &'a Object, m: &HttpMatch<'a>, by: &[&HttpMatch<'a>]) {
+    let finding = sink.report(&MSH0102, vs, m.node, format!("the match never takes a request: an earlier rule takes all of its{}", witness(m)));
+    for b in by.iter().take(3) {
+        finding.related(vs, b.node, "taken here");
+    }
+}
