@@ -91,6 +91,8 @@ codes! {
     MSH0006 IgnoredContent Warning "A value follows a document and is ignored";
 
     // MSH01: routing and hosts (VirtualService, DestinationRule, ServiceEntry, Sidecar).
+    MSH0101 ShadowedRoute Warning "A rule never takes a request, because earlier rules do";
+    MSH0102 ShadowedMatch Info "A match never takes a request, because an earlier rule does";
     MSH0121 SubsetsNotJudged Info "Subsets whose DestinationRule is not in the input";
     MSH0122 DelegateNotFound Warning "A route delegates to a VirtualService that can not be its delegate";
     MSH0123 DelegateNested Warning "A delegate delegates again";
@@ -99,8 +101,16 @@ codes! {
     MSH0126 ServiceEntryShadowsService Warning "A ServiceEntry has the host of a Kubernetes Service";
 
     // MSH02: resilience.
+    MSH0201 RetriesDoNotFit Warning "A try cannot time out within the route's time-out";
+    MSH0202 OutlierDetectionEjectsAll Warning "Outlier detection can eject every endpoint";
+    MSH0203 PoolRejectsOrdinaryLoad Warning "A connection pool rejects the second concurrent request";
+    MSH0204 FirstErrorEjects Info "An endpoint is ejected at its first error";
 
     // MSH03: security.
+    MSH0301 PrincipalNeverMatches Warning "A principal that no workload can have";
+    MSH0302 PathNeverMatches Warning "A path that no request can have";
+    MSH0303 TokenNeverRequired Warning "Tokens are checked but never required";
+    MSH0304 MtlsConflict Warning "Clients are told to speak as the workload does not listen";
 
     // MSH04: gateways, Istio's and the Gateway API's.
 
@@ -118,6 +128,12 @@ codes! {
     MSH0511 InvalidName Error "A name that no object can have";
 
     // KIA: checks that only Kiali has, by number.
+    KIA0002 SeveralPeerAuthentications Warning "Several PeerAuthentications have one scope";
+    KIA0102 UnknownMethod Warning "A method that no request has";
+    KIA0105 IdentityNeedsMtls Warning "A policy asks for an identity where there is no mTLS";
+    KIA0106 ServiceAccountNotFound Warning "The service account of a principal does not exist";
+    KIA0108 UnknownTrustDomain Warning "The trust domain of a principal is not the mesh's";
+    KIA0201 SeveralDestinationRules Warning "DestinationRules for one host contradict each other";
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";
     KIA0301 GatewayHostOverlap Warning "Gateways serve the same host, spelled differently, on one port";
     KIA1004 SidecarEgressHostNotFound Warning "An egress host of a Sidecar matches nothing";

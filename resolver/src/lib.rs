@@ -7,11 +7,13 @@ pub mod host;
 pub mod labels;
 pub mod mesh;
 pub mod mesh_config;
+pub mod peer_authentication;
 pub mod service;
 pub mod workload;
 
 pub use labels::Selector;
 pub use mesh::{Mesh, Place};
 pub use mesh_config::MeshConfig;
+pub use peer_authentication::{MtlsMode, PeerAuthentications};
 pub use service::{ExportTo, Port, Service, ServiceKind, Services};
 pub use workload::{InMesh, Workload, WorkloadSource, Workloads};

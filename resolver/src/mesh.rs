@@ -2,6 +2,7 @@
 
 use crate::host;
 use crate::mesh_config::MeshConfig;
+use crate::peer_authentication::PeerAuthentications;
 use crate::service::{Service, Services};
 use crate::workload::{InMesh, Workload, Workloads};
 use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
@@ -31,6 +32,7 @@ pub struct Mesh<'a> {
     pub config: MeshConfig<'a>,
     pub workloads: Workloads<'a>,
     pub services: Services<'a>,
+    pub peer_authentications: PeerAuthentications<'a>,
     /// The cluster domain, `cluster.local`.
     pub domain: &'a str,
     by_kind: Vec<Vec<&'a Object>>,
@@ -78,7 +80,8 @@ impl<'a> Mesh<'a> {
         let config = MeshConfig::new(snapshot.mesh_config.as_deref().map(|t| t.root()));
         let domain = host::CLUSTER_DOMAIN;
         let services = Services::new(&effective, domain, &config.default_export_to("defaultServiceExportTo"));
-        Mesh { snapshot, config, workloads: Workloads::new(&effective), services, domain, by_kind, by_namespace, host_namespaces }
+        let peer_authentications = PeerAuthentications::new(&effective, config.root_namespace());
+        Mesh { snapshot, config, peer_authentications, workloads: Workloads::new(&effective), services, domain, by_kind, by_namespace, host_namespaces }
     }
 
     /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.

@@ -1,5 +1,12 @@
-//! Timeouts, retries, pools and ejection: checks that istioctl lacks.
+//! Time-outs, retries, pools, outlier detection.
 
+use crate::codes::{MSH0201, MSH0202, MSH0203, MSH0204};
 use crate::rule::Rule;
 
-pub const RULES: &[Rule] = &[];
+mod limits;
+mod retries;
+
+pub const RULES: &[Rule] = &[
+    Rule { name: "retries-fit", codes: &[&MSH0201], analyzer: "", run: retries::run },
+    Rule { name: "limits", codes: &[&MSH0202, &MSH0203, &MSH0204], analyzer: "", run: limits::run },
+];

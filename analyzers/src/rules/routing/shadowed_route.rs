@@ -103,7 +103,9 @@ fn check<'a>(sink: &mut Sink<'a>, vs: &'a Object, spec: Node<'a>) {
             continue;
         }
         // After a rule without matches nothing is reached; IST0130 says so.
-        if before.iter().any(|m| m.requests.is_all() && m.node.get("match").is_none() && m.gateways == gateways && m.node.get("uri").is_none() && m.node.get("name").is_none()) {
+        if before.iter().any(|m| {
+            m.requests.is_all() && m.node.get("match").is_none() && m.gateways == gateways && m.node.get("uri").is_none() && m.node.get("name").is_none()
+        }) {
             return;
         }
         let Some(own) = matches_of(route, &gateways) else { continue };
@@ -150,7 +152,8 @@ where
         n => format!("`{n}`"),
     };
     let example = own.first().map(witness).unwrap_or_default();
-    let finding = sink.report(&MSH0101, vs, own.first().map_or(route, |m| m.node), format!("rule {label} never takes a request: earlier rules take all of its{example}"));
+    let finding =
+        sink.report(&MSH0101, vs, own.first().map_or(route, |m| m.node), format!("rule {label} never takes a request: earlier rules take all of its{example}"));
     finding.help("put the narrower rule first, or remove it");
     let mut said = Vec::new();
     for b in by.take(4) {

@@ -1,0 +1,114 @@
+//! ## KIA0102 UnknownMethod (Warning)
+//!
+//! **What it checks.** A method of an AuthorizationPolicy that no request has, such as one in small letters.
+//!
+//! **Why it matters.** Methods are compared letter by letter: the rule never matches by it.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {methods: [get]}}]}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
+//! ```
+//!
+//! ## MSH0302 PathNeverMatches (Warning)
+//!
+//! **What it checks.** A path of an AuthorizationPolicy that does not begin with `/` or a wildcard, or that holds a query.
+//!
+//! **Why it matters.** Paths begin with `/` and are compared without the query: the rule never matches by it.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {paths: [admin]}}]}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {paths: [/admin]}}]}]}
+//! ```
+
+use crate::codes::{KIA0102, MSH0302};
+use crate::rule::{Context, Sink};
+use mesh_model::{Kind, Node, Object, Role};
+
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
+
+pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
+        let rules = policy.spec().into_iter().flat_map(|s| s.list("rules"));
+        for operation in rules.flat_map(|r| r.list("to")).filter_map(|t| t.get("operation")) {
+            for at in operation.list("methods").chain(operation.list("notMethods")).filter(|m| m.str().is_some()) {
+                check_method(sink, policy, at);
+            }
+            for at in operation.list("paths").chain(operation.list("notPaths")).filter(|p| p.str().is_some()) {
+                check_path(sink, policy, at);
+            }
+        }
+    }
+}
+
+fn check_method<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
+    let method = at.text();
+    let upper = method.to_ascii_uppercase();
+    // Unknown methods in capitals may be an application's own, as WebDAV's are; gRPC is always POST.
+    if method.contains('*') || method == upper || method.is_empty() {
+        return;
+    }
+    let finding = sink.report(&KIA0102, policy, at, format!("method `{method}` never matches: methods are in capitals"));
+    finding.help(format!("write `{upper}`"));
+    if METHODS.contains(&upper.as_str()) && at.source().slice(at.span()) == method {
+        finding.fix(format!("replace with `{upper}`"), at.span(), upper);
+    }
+}
+
+fn check_path<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
+    let path = at.text();
+    if path.is_empty() || path.starts_with('*') {
+        return;
+    }
+    if !path.starts_with('/') {
+        // A gRPC path and a template begin with a slash as well.
+        sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: paths begin with `/`")).help(format!("write `/{path}`"));
+    } else if path.contains('?') {
+        sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: paths are compared without the query")).help("leave out the query");
+    }
+}
