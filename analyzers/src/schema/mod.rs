@@ -5,6 +5,7 @@
 pub mod cel;
 mod check;
 mod fault;
+pub mod json;
 mod metadata;
 pub mod names;
 pub mod table;

@@ -95,7 +95,7 @@ pub const RULES: &[Rule] = &[
     // Gateway, ListenerSet.
     Rule { hash: 0x857e_6e8d, check: |n| repeated(n, |a, b| agree(a, b, "name")).and_then(|l| named_twice(l, "listener")) },
     Rule { hash: 0x1acb_08dd, check: |n| repeated(n, same_listener).map(overlaps) },
-    Rule { hash: 0x3234_62cd, check: |n| repeated(n, |a, b| has(a, "port") && has(b, "port") && same_listener(a, b)).map(overlaps) },
+    Rule { hash: 0x3234_62cd, check: |n| repeated(n, same_listener).map(overlaps) },
     Rule { hash: 0x48b2_1e98, check: |n| listener(n, https_terminates) },
     Rule {
         hash: 0x429a_78b3,
@@ -105,11 +105,14 @@ pub const RULES: &[Rule] = &[
     Rule { hash: 0x7b54_97a4, check: |n| listener(n, no_tls) },
     Rule { hash: 0x62fe_c807, check: terminate_needs_certificate },
     Rule { hash: 0x2725_e4a5, check: |n| address_twice(n, "Hostname") },
-    Rule { hash: 0x3964_3d10, check: |n| address_twice(n, "Hostname") },
+    Rule { hash: 0x3964_3d10, check: |n| address_without(n, "Hostname").or_else(|| address_twice(n, "Hostname")) },
     Rule { hash: 0xb4cd_70f3, check: |n| address_twice(n, "IPAddress") },
-    Rule { hash: 0xe66c_d1e4, check: |n| address_twice(n, "IPAddress") },
+    Rule { hash: 0xe66c_d1e4, check: |n| address_without(n, "IPAddress").or_else(|| address_twice(n, "IPAddress")) },
     Rule { hash: 0x4c85_ad0f, check: address_is_hostname },
-    Rule { hash: 0xeed4_61b5, check: address_is_hostname },
+    Rule {
+        hash: 0xeed4_61b5,
+        check: |n| (n.text_of("type") == "Hostname" && !has(n, "value")).then(|| (n, "an address has no value".into())).or_else(|| address_is_hostname(n)),
+    },
     Rule {
         hash: 0xa3b7_31dc,
         check: |n| {
@@ -384,6 +387,11 @@ fn address_twice<'a>(list: Node<'a>, ty: &str) -> Verdict<'a> {
     let of = |n: Node<'a>| text_or(n, "type", "IPAddress") == ty && has(n, "value");
     repeated(list, |a, b| of(a) && of(b) && agree(a, b, "value"))
         .map(|a| (a.get("value").unwrap_or(a), format!("the address `{}` stands twice", a.text_of("value"))))
+}
+
+/// Older versions have no address without a value.
+fn address_without<'a>(list: Node<'a>, ty: &str) -> Verdict<'a> {
+    list.items().find(|a| text_or(*a, "type", "IPAddress") == ty && !has(*a, "value")).map(|a| (a, "an address has no value".into()))
 }
 
 fn address_is_hostname(n: Node<'_>) -> Verdict<'_> {
