@@ -1,7 +1,7 @@
 //! ## IST0140 IngressRouteRulesNotAffected (Warning)
 //!
 //! **What it checks.** A VirtualService on a gateway sends traffic to a host without naming a subset, while a
-//! VirtualService for that host splits its traffic over subsets.
+//! VirtualService for that host, spelled the same way, routes to its subsets.
 //!
 //! **Why it matters.** The rules of the second one hold for requests from sidecars. A gateway routes by its own
 //! VirtualService alone, so its requests are spread over all versions.
@@ -55,12 +55,12 @@ use std::borrow::Cow;
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let objects = cx.mesh.objects(Kind::VirtualService);
     let full = |host: &'a str, object: &'a Object| host::expand(host, object.namespace(), cx.mesh.domain);
-    let mut split: FxHashMap<Cow<'a, str>, Vec<(&'a Object, Destination<'a>)>> = FxHashMap::default();
+    // By full host and spelling: the same words must mean the same service.
+    let mut split: FxHashMap<(Cow<'a, str>, &'a str), Vec<(&'a Object, Destination<'a>)>> = FxHashMap::default();
     for object in objects.iter().copied() {
         for d in destinations(object).into_iter().filter(|d| d.sort == Sort::Http && !d.subset.is_empty()) {
-            let fqdn = full(d.host, object);
-            let own = object.spec().into_iter().flat_map(|s| s.list("hosts")).any(|h| full(h.text(), object) == fqdn);
-            let list = if own { split.entry(fqdn).or_default() } else { continue };
+            let own = object.spec().into_iter().flat_map(|s| s.list("hosts")).any(|h| h.text() == d.host);
+            let list = if own { split.entry((full(d.host, object), d.host)).or_default() } else { continue };
             if !list.last().is_some_and(|(o, _)| std::ptr::eq(*o, object)) {
                 list.push((object, d));
             }
@@ -71,8 +71,12 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
     for object in objects.iter().copied().filter(|o| o.spec_at(&["gateways"]).is_some_and(|g| !g.is_empty())) {
         for d in destinations(object).into_iter().filter(|d| d.sort == Sort::Http && d.subset.is_empty() && !d.host.is_empty()) {
-            for (other, to) in split.get(&full(d.host, object)).into_iter().flatten() {
-                let whose = if std::ptr::eq(*other, object) { "another route of it".to_owned() } else { format!("VirtualService `{}`", other.full_name()) };
+            for (other, to) in split.get(&(full(d.host, object), d.host)).into_iter().flatten() {
+                let whose = if std::ptr::eq(*other, object) {
+                    "another route of this VirtualService".to_owned()
+                } else {
+                    format!("VirtualService `{}`", other.full_name())
+                };
                 sink.report(
                     &IST0140,
                     object,
