@@ -41,15 +41,23 @@ pub fn object<'a>(object: &'a Object, options: &Options, out: &mut Vec<Fault<'a>
         out.push(Fault { object, at, what });
         return;
     }
+    walk(object, group, minor, family, found.ty, out);
+}
+
+/// Walks an object by a type; whether its form is right.
+pub(super) fn walk<'a>(object: &'a Object, group: &Group<'a>, minor: u16, family: &'static str, ty: TypeId, out: &mut Vec<Fault<'a>>) -> bool {
     let from = out.len();
     let mut walk = Walk { object, group, minor, family, out, blocked: false, rules: Vec::new() };
-    walk.root(root, group.ty(found.ty));
+    walk.root(object.root(), group.ty(ty));
     let (blocked, rules) = (walk.blocked, std::mem::take(&mut walk.rules));
     // As an API server does: rules are for objects whose form is right.
     if !blocked {
         out.extend(rules);
     }
-    out[from..].sort_by_key(|f| f.at.id());
+    if let Some(new) = out.get_mut(from..) {
+        new.sort_by_key(|f| f.at.id());
+    }
+    !blocked
 }
 
 /// An object of a kind that its group does not have: perhaps a known one in the wrong group, or misspelt.
@@ -71,9 +79,9 @@ fn foreign<'a>(object: &'a Object, out: &mut Vec<Fault<'a>>) {
     }
 }
 
-struct Walk<'a, 'o> {
+struct Walk<'a, 'g, 'o> {
     object: &'a Object,
-    group: &'static Group<'static>,
+    group: &'g Group<'a>,
     minor: u16,
     family: &'static str,
     out: &'o mut Vec<Fault<'a>>,
@@ -84,18 +92,18 @@ struct Walk<'a, 'o> {
 
 /// The mappings around the one that is walked.
 struct Frame<'f, 'a> {
-    ty: &'static Type<'static>,
+    ty: &'f Type<'a>,
     node: Node<'a>,
     up: Option<&'f Frame<'f, 'a>>,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'g> Walk<'a, 'g, '_> {
     fn fault(&mut self, at: Node<'a>, what: What<'a>) {
         self.blocked |= !matches!(what, What::UnknownField { .. } | What::Rule { .. });
         self.out.push(Fault { object: self.object, at, what });
     }
 
-    fn root(&mut self, root: Node<'a>, ty: &'static Type<'static>) {
+    fn root(&mut self, root: Node<'a>, ty: &'g Type<'a>) {
         let frame = Frame { ty, node: root, up: None };
         for (key, value) in root.entries() {
             match key.text() {
@@ -109,7 +117,7 @@ impl<'a> Walk<'a, '_> {
         self.items(root, ty);
     }
 
-    fn field(&mut self, key: Node<'a>, value: Node<'a>, field: &'static Field<'static>, ty: &Type<'static>, frame: &Frame<'_, 'a>) {
+    fn field(&mut self, key: Node<'a>, value: Node<'a>, field: &'g Field<'a>, ty: &'g Type<'a>, frame: &Frame<'_, 'a>) {
         if !field.range.has(self.minor) {
             let range = ty.presence(field.name);
             if !range.has(self.minor) {
@@ -152,7 +160,8 @@ impl<'a> Walk<'a, '_> {
             }
             Shape::List(inner) => {
                 if node.is_sequence() {
-                    for item in node.items() {
+                    let nullable = self.group.ty(inner).nullable;
+                    for item in node.items().filter(|i| !(nullable && i.is_null())) {
                         self.value(item, inner, up);
                     }
                     return self.items(node, ty);
@@ -225,7 +234,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// The bounds of a value whose type is right.
-    fn items(&mut self, node: Node<'a>, ty: &'static Type<'static>) {
+    fn items(&mut self, node: Node<'a>, ty: &'g Type<'a>) {
         if !ty.enums.is_empty() {
             self.enumeration(node, ty);
         }
@@ -276,7 +285,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 Check::Pattern(id) => {
                     if let Some(p) = group.pattern(*id).filter(|p| !p.accepts(node.text())) {
-                        self.fault(node, What::OutOfBounds(Bound::Pattern(p.text.as_ref().into())));
+                        self.fault(node, What::OutOfBounds(Bound::Pattern(p.text.clone())));
                     }
                 }
                 Check::Format(format) => {
@@ -296,13 +305,13 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn enumeration(&mut self, node: Node<'a>, ty: &'static Type<'static>) {
+    fn enumeration(&mut self, node: Node<'a>, ty: &'g Type<'a>) {
         let (text, minor) = (node.text(), self.minor);
-        let known = || ty.enums.iter().filter(|(_, r)| r.has(minor)).map(|(v, _)| v.as_ref());
+        let known = || ty.enums.iter().filter(|(_, r)| r.has(minor)).map(|(v, _)| *v);
         if known().next().is_none() || known().any(|v| v == text) {
             return;
         }
-        if let Some((_, range)) = ty.enums.iter().find(|(v, _)| v == text) {
+        if let Some((_, range)) = ty.enums.iter().find(|(v, _)| *v == text) {
             self.fault(node, What::OtherVersion { range: *range, family: self.family, minor });
             return;
         }
@@ -310,7 +319,7 @@ impl<'a> Walk<'a, '_> {
         self.fault(node, What::UnknownValue { near, known: known().filter(|v| !v.is_empty()).collect() });
     }
 
-    fn exclusive(&mut self, node: Node<'a>, names: &'static [&'static str], least: usize) {
+    fn exclusive(&mut self, node: Node<'a>, names: &'g [&'a str], least: usize) {
         let there = || names.iter().filter_map(|n| node.get(n).and_then(|_| node.get_entry(n)).map(|(k, _)| (*n, k)));
         let count = there().count();
         if count > 1 || count < least {
@@ -319,7 +328,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn repeated(&mut self, list: Node<'a>, keys: &'static [(&'static str, &'static str)]) {
+    fn repeated(&mut self, list: Node<'a>, keys: &'g [(&'a str, &'a str)]) {
         let same = |a: Node<'_>, b: Node<'_>| {
             if keys.is_empty() {
                 return a.same_value(b);

@@ -4,6 +4,7 @@
 
 pub mod cel;
 mod check;
+mod custom;
 mod fault;
 pub mod json;
 mod metadata;
@@ -19,8 +20,14 @@ use rayon::prelude::*;
 /// The minor versions of Istio that the tables can tell apart; the newest is the one in development.
 pub const ISTIO_MINORS: std::ops::RangeInclusive<u16> = 27..=32;
 
-/// Every fault of form in the objects that are judged, in input order.
+/// Every fault of form in the objects that are judged.
 pub fn faults<'a>(objects: &'a [Object], options: &Options) -> Vec<Fault<'a>> {
+    let mut out = by_tables(objects, options);
+    custom::faults(objects, &mut out);
+    out
+}
+
+fn by_tables<'a>(objects: &'a [Object], options: &Options) -> Vec<Fault<'a>> {
     let per_object = |object: &'a Object, out: &mut Vec<Fault<'a>>| {
         if object.role == Role::Judged {
             check::object(object, options, out);

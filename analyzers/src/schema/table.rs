@@ -94,15 +94,17 @@ pub struct Type<'s> {
     pub shape: Shape,
     /// Unknown fields are kept.
     pub open: bool,
+    /// Null is a value of it.
+    pub nullable: bool,
     /// Sorted by name; a field whose type changed stands once for each.
     pub fields: Vec<Field<'s>>,
-    pub enums: Vec<(Cow<'s, str>, Range)>,
+    pub enums: Vec<(&'s str, Range)>,
     pub items: Vec<Item<'s>>,
 }
 
 impl<'s> Type<'s> {
     pub fn new(shape: Shape) -> Type<'s> {
-        Type { shape, open: false, fields: Vec::new(), enums: Vec::new(), items: Vec::new() }
+        Type { shape, open: false, nullable: false, fields: Vec::new(), enums: Vec::new(), items: Vec::new() }
     }
     /// The field of a name: the one that counts in `minor`, else any.
     pub fn field(&self, name: &str, minor: u16) -> Option<&Field<'s>> {
@@ -154,7 +156,9 @@ pub struct Group<'s> {
     patterns: Vec<Pattern<'s>>,
 }
 
-static ANYTHING: Type<'static> = Type { shape: Shape::Any, open: true, fields: Vec::new(), enums: Vec::new(), items: Vec::new() };
+const MAX_PATTERNS: usize = 1000;
+
+static ANYTHING: Type<'static> = Type { shape: Shape::Any, open: true, nullable: true, fields: Vec::new(), enums: Vec::new(), items: Vec::new() };
 
 impl<'s> Group<'s> {
     pub fn ty(&self, id: TypeId) -> &Type<'s> {
@@ -168,12 +172,16 @@ impl<'s> Group<'s> {
         self.types.push(ty);
         self.types.len() as TypeId - 1
     }
-    pub fn add_pattern(&mut self, text: Cow<'s, str>) -> u16 {
-        let at = self.patterns.iter().position(|p| p.text == text).unwrap_or_else(|| {
+    /// Index of a pattern; `None` beyond what any schema has.
+    pub fn add_pattern(&mut self, text: Cow<'s, str>) -> Option<u16> {
+        let at = self.patterns.iter().position(|p| p.text == text).unwrap_or(self.patterns.len());
+        if at == self.patterns.len() {
+            if at == MAX_PATTERNS {
+                return None;
+            }
             self.patterns.push(Pattern::new(text));
-            self.patterns.len() - 1
-        });
-        at as u16
+        }
+        u16::try_from(at).ok()
     }
     pub fn version(&self, kind: &str, version: &str) -> Option<&Version<'s>> {
         self.versions.iter().find(|v| v.kind == kind && v.version == version)
@@ -320,7 +328,7 @@ impl<'s> Reader<'s> {
                     continue;
                 }
                 "enum" => {
-                    ty.enums.push((unquote(value), range));
+                    ty.enums.push((value, range));
                     continue;
                 }
                 "required" => Check::Required(value),
@@ -332,7 +340,10 @@ impl<'s> Reader<'s> {
                 "maxlen" => Check::MaxLength(count()),
                 "minitems" | "minkeys" => Check::MinItems(count()),
                 "maxitems" | "maxkeys" => Check::MaxItems(count()),
-                "pattern" => Check::Pattern(self.group.add_pattern(unquote(value))),
+                "pattern" => match self.group.add_pattern(unquote(value)) {
+                    Some(id) => Check::Pattern(id),
+                    None => continue,
+                },
                 "format" => Check::Format(value),
                 "set" => Check::Set,
                 "unique" => Check::Unique(value.split(',').map(|k| k.split_once(':').unwrap_or((k, ""))).collect()),
@@ -396,6 +407,10 @@ mod tests {
                     assert!((id as usize) < group.types.len(), "{name}: a field of an unknown type");
                 }
             }
+            for rule in text.split(['(', ' ']).filter_map(|w| w.strip_prefix("cel=")) {
+                let hash = rule.get(..8).and_then(|h| u32::from_str_radix(h, 16).ok()).expect("a hash");
+                assert!(cel::find(hash).is_some(), "{name}: no check for the rule {hash:08x}");
+            }
             for p in &group.patterns {
                 assert!(Regex::new(&p.text).is_ok(), "{name}: {}", p.text);
             }
@@ -411,6 +426,6 @@ mod tests {
         assert_eq!(ty.field("x", 31).map(|f| f.range.since), Some(29));
         assert_eq!(ty.field("y", 31).map(|f| f.range.until), Some(28));
         let Shape::List(inner) = group.ty(ty.field("x", 31).expect("x").ty).shape else { panic!("a list") };
-        assert_eq!(group.ty(inner).enums, [(Cow::Borrowed("a"), Range::ALL), (Cow::Borrowed("b"), Range { since: 30, until: u16::MAX })]);
+        assert_eq!(group.ty(inner).enums, [("a", Range::ALL), ("b", Range { since: 30, until: u16::MAX })]);
     }
 }
