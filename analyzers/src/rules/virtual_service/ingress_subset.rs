@@ -52,11 +52,13 @@ use mesh_resolver::host;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 
+/// Routes to subsets by full host and spelling: the same words must mean the same service.
+type Split<'a> = FxHashMap<(Cow<'a, str>, &'a str), Vec<(&'a Object, Destination<'a>)>>;
+
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let objects = cx.mesh.objects(Kind::VirtualService);
     let full = |host: &'a str, object: &'a Object| host::expand(host, object.namespace(), cx.mesh.domain);
-    // By full host and spelling: the same words must mean the same service.
-    let mut split: FxHashMap<(Cow<'a, str>, &'a str), Vec<(&'a Object, Destination<'a>)>> = FxHashMap::default();
+    let mut split: Split<'a> = FxHashMap::default();
     for object in objects.iter().copied() {
         for d in destinations(object).into_iter().filter(|d| d.sort == Sort::Http && !d.subset.is_empty()) {
             let own = object.spec().into_iter().flat_map(|s| s.list("hosts")).any(|h| h.text() == d.host);

@@ -178,7 +178,7 @@ fn write(out: &mut String, node: Node<'_>, skip_name: bool) {
         }
         NodeKind::Mapping => {
             let mut entries: Vec<_> =
-                node.entries().filter(|(k, v)| !v.is_null() && (v.is_scalar() || !v.is_empty()) && !(skip_name && k.text() == "name")).collect();
+                node.entries().filter(|(_, v)| !v.is_null() && (v.is_scalar() || !v.is_empty())).filter(|(k, _)| !skip_name || k.text() != "name").collect();
             entries.sort_by_key(|(k, _)| k.text());
             out.push('{');
             for (k, v) in entries {
