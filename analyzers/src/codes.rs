@@ -14,6 +14,16 @@ pub struct Code {
     pub summary: &'static str,
 }
 
+impl Code {
+    /// The version of meshctl, major and minor, that had it first: for rule sets that are pinned.
+    pub fn since(&self) -> (u16, u16) {
+        SINCE.iter().find(|(id, _)| *id == self.id).map_or((0, 1), |(_, version)| *version)
+    }
+}
+
+/// Codes that are younger than 0.1.
+const SINCE: &[(&str, (u16, u16))] = &[];
+
 macro_rules! codes {
     ($($id:ident $name:ident $level:ident $summary:literal;)*) => {
         $(pub static $id: Code = Code { id: stringify!($id), name: stringify!($name), level: Level::$level, summary: $summary };)*

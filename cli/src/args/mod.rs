@@ -1,42 +1,77 @@
-//! What the user typed.
+//! What the user typed, and nothing that runs. Help texts live here.
 
+mod analyze;
 pub mod authz;
+mod explain;
+mod help;
 pub mod proxy_config;
 pub mod ztunnel_config;
 
-use clap::{Args, Parser, Subcommand};
+pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
+pub use explain::{ExplainArgs, ExplainFormat};
+pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
+
+use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "meshctl", version)]
+#[command(
+    name = "meshctl",
+    version = VERSION,
+    about = ABOUT,
+    override_help = help::top_level(),
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub struct Cli {
+    /// When to colour: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: ColorWhen,
+    /// No summary, notes or progress on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 pub enum Command {
-    Analyze(AnalyzeArgs),
-    Validate(AnalyzeArgs),
+    /// Find every mistake in a mesh's manifests, offline
+    #[command(after_help = analyze::ANALYZE_EXAMPLES)]
+    Analyze(Box<AnalyzeArgs>),
+    /// Check manifests against the schema and field rules only: the schema part of `analyze`
+    #[command(after_help = analyze::VALIDATE_EXAMPLES)]
+    Validate(Box<AnalyzeArgs>),
+    /// Explain a code, or list the rules
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(ExplainArgs),
+    /// What one proxy holds, from its config dump
     #[command(alias = "pc")]
     ProxyConfig(proxy_config::ProxyConfigArgs),
+    /// What an ambient node proxy holds, from its config dump
     #[command(alias = "zc")]
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
+    /// The authorization policies that a proxy enforces
     Authz(authz::AuthzArgs),
-}
-
-#[derive(Args)]
-pub struct AnalyzeArgs {
-    pub paths: Vec<String>,
-    #[arg(short = 'f', long = "filename")]
-    pub files: Vec<String>,
-    #[arg(long)]
-    pub complete: bool,
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    #[arg(short, long, default_value = "text")]
-    pub output: String,
-    #[arg(long = "meshConfigFile")]
-    pub mesh_config: Option<String>,
-    #[arg(long = "meshNetworksFile")]
-    pub mesh_networks: Option<String>,
+    /// Print a completion script for a shell
+    Completion {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of meshctl or of one command
+    Man {
+        /// A command; without it the page of meshctl itself
+        command: Option<String>,
+    },
+    /// Print the version
+    Version {
+        /// text or json
+        #[arg(short, long, default_value = "text")]
+        output: String,
+    },
+    /// Print help
+    #[command(hide = true)]
+    Help { command: Option<String> },
+    /// Anything else: answered with the right command
+    #[command(external_subcommand)]
+    Other(Vec<String>),
 }

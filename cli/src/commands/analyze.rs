@@ -1,52 +1,154 @@
 //! `meshctl analyze` and `meshctl validate`.
 
-use crate::args::AnalyzeArgs;
-use mesh_analyzers::{Options, analyze};
-use mesh_model::{Completeness, Role, Snapshot, Source};
-use mesh_resolver::Mesh;
-use std::process::ExitCode;
-use std::sync::Arc;
+mod run;
+mod summary;
 
-pub fn run(args: &AnalyzeArgs) -> ExitCode {
-    with(args, |_| true)
+use crate::args::{AnalyzeArgs, ColorWhen};
+use crate::baseline::{self, Known};
+use crate::config::{self, Config};
+use crate::entry::{Age, Entry};
+use crate::git::Tree;
+use crate::load::Shared;
+use crate::output::{Amount, Style, render};
+use crate::settings::Settings;
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio::{self, Progress};
+use crate::worlds;
+use mesh_analyzers::{codes, rules};
+use run::{Answer, Names};
+
+/// Which rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    All,
+    /// The schema and the fields of single objects: `validate`.
+    Schema,
 }
 
-/// The schema part: rules of the `schema` area.
-pub fn validate(args: &AnalyzeArgs) -> ExitCode {
-    with(args, |rule| rule.name.starts_with("schema"))
-}
-
-fn with(args: &AnalyzeArgs, wanted: impl Fn(&mesh_analyzers::Rule) -> bool + Sync) -> ExitCode {
-    let mut snapshot = Snapshot::new();
-    let paths: Vec<String> = args.paths.iter().chain(&args.files).cloned().collect();
-    mesh_collectors::manifests::read(&mut snapshot, &paths, Role::Judged, 0);
-    mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
-    snapshot.mesh_config = args.mesh_config.as_deref().and_then(tree);
-    snapshot.mesh_networks = args.mesh_networks.as_deref().and_then(tree);
-    if args.complete {
-        snapshot.completeness = Completeness::Complete;
+pub fn run(args: &AnalyzeArgs, part: Part, color: ColorWhen, quiet: bool) -> Outcome {
+    if args.list.list_analyzers {
+        stdio::answer(&list_analyzers(), None, color)?;
+        return Ok(Status::Fine);
     }
-    let mesh = Mesh::new(&snapshot);
-    let options = Options::default();
-    let report = analyze(&mesh, &options, wanted);
-    let list: Vec<serde_json::Value> = report
-        .findings
-        .iter()
-        .map(|f| {
-            let p = f.at.position();
-            serde_json::json!({
-                "code": f.code.id, "level": f.level.name(), "origin": f.object.origin(), "message": f.message,
-                "reference": format!("{}:{}", f.at.source().name(), p.line), "path": f.path(),
-            })
-        })
-        .collect();
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&list).unwrap_or_default());
-    ExitCode::from(if report.findings.iter().any(|f| f.level == mesh_analyzers::Level::Error) { 79 } else { 0 })
+    let config = configuration(args)?;
+    let settings = Settings::new(args, config.as_ref())?;
+    refuse_cluster(args, config.as_ref())?;
+    let plans = worlds::plan(&args.input, config.as_ref())?;
+    let known = args.select.baseline.as_deref().map(Known::read).transpose()?;
+
+    let note = |text: &str| {
+        if !quiet {
+            stdio::note(&format!("note: {text}"));
+        }
+    };
+    for text in &settings.notes {
+        note(text);
+    }
+    let progress = Progress::start(quiet);
+    let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref())?;
+    let mut answer = Answer::default();
+    for plan in &plans {
+        run::world(plan, &settings, &shared, part, &Names::AsTyped, &progress, &note, &mut answer);
+    }
+    answer.finish(&settings, part);
+    let known = match &args.select.base {
+        Some(revision) => Some(at_revision(revision, &plans, &settings, part, &progress)?),
+        None => known,
+    };
+    drop(progress);
+
+    if args.istioctl.ignore_unknown {
+        answer.entries.retain(|e| e.code != &codes::MSH0001);
+    }
+    let gone = known.map(|k| k.mark(&mut answer.entries));
+    let fails = |e: &&Entry| settings.fail_on.is_some_and(|limit| e.level <= limit) && e.age != Some(Age::Known);
+    let mut status = Status::Fine;
+    if !answer.unseen.is_empty() && !args.output.allow_partial {
+        status = status.max(Status::Partial);
+    }
+    if !answer.unreadable.is_empty() || answer.entries.iter().any(|e| e.code == &codes::MSH0001 && e.age != Some(Age::Known)) {
+        status = status.max(Status::Unreadable);
+    }
+    if let Some(path) = &args.select.write_baseline {
+        baseline::write(&answer.entries, path)?;
+        note(&format!("{} findings are written to {}", answer.entries.len(), path.display()));
+        return Ok(status);
+    }
+    if answer.entries.iter().any(|e| fails(&e)) {
+        status = Status::NotFine;
+    }
+    let is_text = matches!(settings.format, crate::args::Format::Text | crate::args::Format::Log);
+    let shown: Vec<Entry> = answer.entries.iter().filter(|e| e.level <= settings.threshold && !(is_text && e.age == Some(Age::Known))).cloned().collect();
+    let style = Style {
+        format: settings.format,
+        compat: settings.compat,
+        amount: if args.output.all { Amount::All } else { Amount::Short },
+        istio_minor: settings.options.istio_minor,
+        status: status.code(),
+        fail_on: settings.fail_on,
+    };
+    if !quiet {
+        stdio::notes(&summary::before(&answer));
+    }
+    stdio::answer(&render(&shown, &style), args.output.out.as_deref(), color)?;
+    if !quiet {
+        stdio::notes(&summary::after(&answer, &settings, gone, args.output.verbose));
+    }
+    // The answer is given; taking the snapshots apart would only take time.
+    std::mem::forget(answer);
+    Ok(status)
 }
 
-fn tree(path: &str) -> Option<Arc<mesh_model::Tree>> {
-    let source = Source::new(path, std::fs::read_to_string(path).ok()?);
-    let span = mesh_model::Span::new(0, source.text().len());
-    mesh_model::yaml::parse_document(&source, span, mesh_model::yaml::Limits::default()).tree.map(Arc::new)
+fn configuration(args: &AnalyzeArgs) -> Result<Option<Config>, Failure> {
+    if args.input.no_config {
+        return Ok(None);
+    }
+    if let Some(path) = &args.input.config {
+        return config::read(path).map(Some);
+    }
+    let first = args.input.paths.first().or(args.input.from.first()).map(String::as_str);
+    let first = first.or_else(|| args.input.cluster.first().and_then(|c| c.split_once('=')).map(|(_, dir)| dir));
+    config::find(first)
+}
+
+/// istioctl reads the cluster unless told not to; here files are all there is.
+fn refuse_cluster(args: &AnalyzeArgs, config: Option<&Config>) -> Result<(), Failure> {
+    let has_paths = !args.input.paths.is_empty() || !args.input.from.is_empty() || !args.input.cluster.is_empty();
+    let named = args.istioctl.use_kube == Some(true)
+        || args.istioctl.context.is_some()
+        || args.istioctl.kubeconfig.is_some()
+        || !args.istioctl.remote_contexts.is_empty();
+    if named && !has_paths && config.is_none() {
+        return Err(Failure::usage(
+            "this version reads manifests, not clusters; `kubectl get … -A -o yaml | meshctl analyze --complete -` takes what a cluster holds",
+        ));
+    }
+    Ok(())
+}
+
+/// What a revision's tree is found guilty of.
+fn at_revision(revision: &str, plans: &[worlds::Plan], settings: &Settings, part: Part, progress: &Progress) -> Result<Known, Failure> {
+    progress.phase(|| format!("reading revision {revision}"));
+    let tree = Tree::new(revision, plans)?;
+    let then = |path: &std::path::PathBuf| {
+        let mapped = tree.map_path(path);
+        if mapped.exists() { mapped } else { path.clone() }
+    };
+    let shared = Shared::read(settings.mesh_config.as_ref().map(then).as_deref(), settings.mesh_networks.as_ref().map(then).as_deref())?;
+    let mut answer = Answer::default();
+    for plan in plans {
+        run::world(&tree.plan(plan), settings, &shared, part, &Names::OfRevision(&tree), progress, &|_| {}, &mut answer);
+    }
+    answer.finish(settings, part);
+    Ok(Known::of(&answer.entries))
+}
+
+fn list_analyzers() -> String {
+    let mut out = String::new();
+    for rule in rules::all() {
+        let name = if rule.analyzer.is_empty() { String::new() } else { format!(" ({})", rule.analyzer) };
+        let codes: Vec<&str> = rule.codes.iter().map(|c| c.id).collect();
+        out.push_str(&format!("{}{name}: {}\n", rule.name, codes.join(", ")));
+    }
+    out
 }

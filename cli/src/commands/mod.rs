@@ -1,4 +1,9 @@
+//! What runs. Each command is a module.
+
 pub mod analyze;
 pub mod authz;
+pub mod explain;
+pub mod other;
 pub mod proxy_config;
+pub mod shell;
 pub mod ztunnel_config;

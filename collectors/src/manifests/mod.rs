@@ -37,11 +37,19 @@ pub struct Options<'o> {
     pub cluster: u16,
     /// Called after each file, from any thread.
     pub progress: Option<&'o (dyn Fn(Progress) + Sync)>,
+    /// Files that are left out, unopened.
+    pub exclude: Option<&'o dyn Fn(&Path) -> bool>,
+}
+
+impl Options<'_> {
+    fn new(role: Role, cluster: u16) -> Self {
+        Options { role, cluster, progress: None, exclude: None }
+    }
 }
 
 /// Reads paths (`-` is standard input) into a snapshot. What can't be read becomes a problem.
 pub fn read(snapshot: &mut Snapshot, paths: &[String], role: Role, cluster: u16) {
-    read_with(snapshot, paths, &Options { role, cluster, progress: None });
+    read_with(snapshot, paths, &Options::new(role, cluster));
 }
 
 /// The same, with a hook that tells the progress.
@@ -55,7 +63,11 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
             search.add(path);
         }
     }
+    if let Some(exclude) = options.exclude {
+        search.files.retain(|f| !exclude(&f.path));
+    }
     let packaging = Packaging::new(&search.files);
+    let &Options { role, cluster, progress, .. } = options;
     let (files, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let results: Vec<Option<Result<Text, Problem>>> = search
         .files
@@ -63,10 +75,10 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
         .enumerate()
         .with_max_len(8)
         .map(|(i, file)| {
-            let result = (*packaging.part(i) == Part::Manifest).then(|| read_file(file, options));
+            let result = (*packaging.part(i) == Part::Manifest).then(|| read_file(file, role, cluster));
             let read = bytes.fetch_add(result.iter().flatten().map(|t| t.source.text().len() as u64).sum(), Ordering::Relaxed);
             let done = files.fetch_add(1, Ordering::Relaxed) + 1;
-            if let Some(hook) = options.progress {
+            if let Some(hook) = progress {
                 hook(Progress { files_read: done, files: search.files.len(), bytes_read: read });
             }
             result
@@ -94,7 +106,7 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
 
 /// Adds the bytes of one source.
 pub fn add(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>, role: Role, cluster: u16) {
-    match parse(name, bytes, &Options { role, cluster, progress: None }) {
+    match parse(name, bytes, role, cluster) {
         Ok(text) if text.is_template => snapshot.problems.push(loose_template(name)),
         Ok(text) => snapshot.add(&text.source, text.manifest),
         Err(problem) => snapshot.problems.push(problem),
@@ -107,7 +119,7 @@ struct Text {
     is_template: bool,
 }
 
-fn read_file(file: &Found, options: &Options<'_>) -> Result<Text, Problem> {
+fn read_file(file: &Found, role: Role, cluster: u16) -> Result<Text, Problem> {
     let name = file.path.display().to_string();
     let bytes = if name == "-" { bounded(std::io::stdin().lock()) } else { open(&file.path) };
     let bytes = bytes.map_err(|message| Problem { kind: ProblemKind::Unreadable, subject: name.clone(), message, help: None, place: None })?;
@@ -117,7 +129,7 @@ fn read_file(file: &Found, options: &Options<'_>) -> Result<Text, Problem> {
         let manifest = Manifest { documents: 1, not_objects: 1, ..Manifest::default() };
         return Ok(Text { source: Source::new(name, ""), manifest, is_template: false });
     }
-    parse(&name, bytes, options)
+    parse(&name, bytes, role, cluster)
 }
 
 fn open(path: &Path) -> Result<Vec<u8>, String> {
@@ -141,7 +153,7 @@ fn bounded(mut reader: impl Read) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > SIZE_LIMIT { Err(too_big()) } else { Ok(bytes) }
 }
 
-fn parse(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Text, Problem> {
+fn parse(name: &str, bytes: Vec<u8>, role: Role, cluster: u16) -> Result<Text, Problem> {
     if is_utf16(&bytes) {
         return Err(Problem {
             kind: ProblemKind::Syntax,
@@ -152,7 +164,7 @@ fn parse(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Text, Prob
         });
     }
     let source = Source::from_bytes(name, bytes);
-    let manifest = read_manifest(&source, options.role, options.cluster, Limits::default());
+    let manifest = read_manifest(&source, role, cluster, Limits::default());
     let is_template = is_template(&source, &manifest);
     Ok(Text { source, manifest, is_template })
 }

@@ -1,0 +1,182 @@
+//! One world: read, judged, suppressed.
+
+use super::Part;
+use crate::entry::Entry;
+use crate::git::Tree;
+use crate::load::{self, Shared};
+use crate::select::Codes;
+use crate::settings::{Setting, Settings};
+use crate::stdio::Progress;
+use crate::suppress::{InInput, Seen, hidden_by};
+use crate::worlds::{Plan, absolute};
+use mesh_analyzers::{NotJudged, Rule, analyze, code_of_problem, codes, rules};
+use mesh_model::{Completeness, Problem, ProblemKind};
+use mesh_resolver::Mesh;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What came of all worlds.
+#[derive(Default)]
+pub struct Answer {
+    pub entries: Vec<Entry>,
+    pub not_judged: BTreeMap<NotJudged, usize>,
+    /// Input that could not be read.
+    pub unreadable: Vec<Problem>,
+    /// Charts and kustomizations.
+    pub unrendered: Vec<Problem>,
+    /// What was asked for beside the input and could not be seen.
+    pub unseen: Vec<String>,
+    pub suppressed: usize,
+    pub objects: usize,
+    pub files: usize,
+    pub not_objects: usize,
+    pub unknown_kinds: BTreeMap<String, usize>,
+    /// Patterns of the command line that match nothing.
+    pub unused_flags: Vec<String>,
+    pub is_complete: bool,
+}
+
+/// What files are called.
+pub enum Names<'t> {
+    AsTyped,
+    /// By their names in the repository.
+    OfRevision(&'t Tree),
+}
+
+impl Names<'_> {
+    fn name(&self, file: &str) -> String {
+        match self {
+            Names::AsTyped => file.to_owned(),
+            Names::OfRevision(tree) => tree.name(file),
+        }
+    }
+    fn base_dir(&self, settings: &Settings) -> PathBuf {
+        match self {
+            Names::AsTyped => settings.base_dir.clone(),
+            Names::OfRevision(tree) => tree.map_path(&settings.base_dir),
+        }
+    }
+}
+
+/// Whether a rule belongs to what is asked.
+fn runs(rule: &Rule, settings: &Settings, part: Part) -> bool {
+    let is_part = part == Part::All || rules::schema::RULES.iter().any(|r| r.name == rule.name) || rule.codes.contains(&&codes::MSH0005);
+    let is_named = settings.rules.as_ref().is_none_or(|names| names.contains(rule.name));
+    is_part && is_named && rule.codes.iter().any(|c| settings.codes.contains(c.id))
+}
+
+/// The codes that are looked for.
+fn active(settings: &Settings, part: Part) -> Codes {
+    let off = |id: &str| settings.levels.get(id) == Some(&Setting::Off);
+    rules::all().filter(|r| runs(r, settings, part)).flat_map(|r| r.codes).map(|c| c.id).filter(|id| settings.codes.contains(id) && !off(id)).collect()
+}
+
+#[allow(clippy::too_many_arguments)]
+pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, names: &Names<'_>, progress: &Progress, note: &dyn Fn(&str), answer: &mut Answer) {
+    let called = if plan.name.is_empty() { String::new() } else { format!(" world {}", plan.name) };
+    progress.phase(|| format!("reading{called}…"));
+    let base_dir = names.base_dir(settings);
+    let loaded = load::load(plan, settings, &base_dir, shared, note);
+    let snapshot = &loaded.snapshot;
+    progress.phase(|| format!("judging{called}: {} objects…", snapshot.objects.len()));
+    let mesh = Mesh::new(snapshot);
+    let wanted: BTreeSet<&str> = rules::all().filter(|r| runs(r, settings, part)).map(|r| r.name).collect();
+    let report = analyze(&mesh, &settings.options, |rule| wanted.contains(rule.name));
+    let active = active(settings, part);
+
+    let mut entries = Vec::new();
+    let mut in_input = InInput::new(snapshot);
+    for finding in report.findings.iter().filter(|f| active.contains(f.code.id)) {
+        let by_input = in_input.hides(finding);
+        let by_pattern = hidden_by(&settings.suppressions, finding.code, Some(finding.object), finding.at.source().name(), &base_dir);
+        if by_input || by_pattern {
+            answer.suppressed += 1;
+        } else {
+            entries.push(Entry::new(finding, snapshot));
+        }
+    }
+    for problem in &snapshot.problems {
+        let Some(code) = code_of_problem(problem.kind) else { continue };
+        if !settings.codes.contains(code.id) {
+            continue;
+        }
+        if hidden_by(&settings.suppressions, code, None, &problem.subject, &base_dir) {
+            answer.suppressed += 1;
+        } else {
+            let named = Problem { subject: names.name(&problem.subject), ..problem.clone() };
+            entries.push(Entry::of_problem(&named, code, &snapshot.world));
+        }
+    }
+    let is_complete = snapshot.completeness == Completeness::Complete;
+    if settings.codes.contains(codes::MSH0004.id) {
+        let seen = if is_complete || report.not_judged.is_empty() { Seen::Whole } else { Seen::Part };
+        entries.extend(in_input.unused(&active, seen));
+    }
+    if !plan.only.is_empty() {
+        let wanted = |e: &Entry| e.place.as_ref().is_none_or(|p| plan.only.iter().any(|only| absolute(Path::new(p.file())).starts_with(only)));
+        entries.retain(wanted);
+    }
+    entries.sort_by(|a, b| order(a).cmp(&order(b)));
+
+    answer.entries.extend(entries);
+    for (reason, n) in &report.not_judged {
+        *answer.not_judged.entry(*reason).or_default() += n;
+    }
+    for problem in &snapshot.problems {
+        match problem.kind {
+            ProblemKind::Unreadable => answer.unreadable.push(problem.clone()),
+            ProblemKind::HelmTemplate | ProblemKind::Kustomize => answer.unrendered.push(problem.clone()),
+            ProblemKind::Syntax | ProblemKind::Ignored => {}
+        }
+    }
+    let (objects, files) = load::judged(snapshot);
+    answer.objects += objects;
+    answer.files += files;
+    answer.not_objects += snapshot.not_objects;
+    for (kind, n) in &snapshot.unknown_kinds {
+        *answer.unknown_kinds.entry(kind.clone()).or_default() += n;
+    }
+    answer.unseen.extend(loaded.unseen.iter().cloned());
+    answer.is_complete = is_complete;
+    // Freeing millions of nodes one by one takes longer than the operating system does at the end.
+    std::mem::forget(report);
+    std::mem::forget(mesh);
+    drop(in_input);
+    std::mem::forget(loaded);
+}
+
+fn order(e: &Entry) -> (&str, u32, mesh_analyzers::Level, &str, &str, &str) {
+    let place = e.place.as_ref();
+    (place.map_or("", |p| p.file()), place.map_or(0, |p| p.span.start), e.level, e.code.id, &e.origin, &e.message)
+}
+
+impl Answer {
+    /// What can be said once every world was judged.
+    pub fn finish(&mut self, settings: &Settings, part: Part) {
+        let active = active(settings, part);
+        for pattern in settings.suppressions.iter().filter(|p| !p.used.get() && p.codes.iter().any(|c| active.contains(c))) {
+            match &pattern.place {
+                None => self.unused_flags.push(pattern.written.clone()),
+                Some(place) if settings.codes.contains(codes::MSH0004.id) => {
+                    let message = format!("the suppression `{}` matches no finding", pattern.written);
+                    let mut entry = Entry::of_unused(None, place.clone(), &message, "");
+                    entry.help = Some("remove it".to_owned());
+                    if !self.is_complete && !self.not_judged.is_empty() {
+                        entry.level = mesh_analyzers::Level::Info;
+                    }
+                    self.entries.push(entry);
+                }
+                Some(_) => {}
+            }
+        }
+        self.entries.retain(|e| settings.namespaces.is_empty() || e.namespace.is_empty() || settings.namespaces.contains(&e.namespace));
+        self.entries.retain_mut(|e| match settings.levels.get(e.code.id) {
+            Some(Setting::Off) => false,
+            Some(Setting::Level(level)) => {
+                e.level = *level;
+                true
+            }
+            None => true,
+        });
+    }
+}

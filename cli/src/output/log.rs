@@ -1,0 +1,23 @@
+//! istioctl's own text format, for `--compat istioctl`.
+
+use super::object::reference;
+use crate::entry::Entry;
+use crate::term::safe;
+use mesh_analyzers::Level;
+
+pub fn render(entries: &[Entry]) -> String {
+    let lines: Vec<String> = entries.iter().map(line).collect();
+    // istioctl ends with a line end even where it says nothing.
+    lines.join("\n") + "\n"
+}
+
+fn line(entry: &Entry) -> String {
+    let color = match entry.level {
+        Level::Error => "\u{1b}[1;31m",
+        Level::Warning => "\u{1b}[33m",
+        Level::Info => "",
+    };
+    let cluster = if entry.cluster.is_empty() { String::new() } else { format!("[{}] ", safe(&entry.cluster)) };
+    let place = entry.place.as_ref().map_or_else(String::new, |p| format!(" {}", reference(p)));
+    format!("{color}{}\u{1b}[0m [{}] {cluster}({}{}) {}", entry.level.name(), entry.code.id, safe(&entry.origin), safe(&place), safe(&entry.message))
+}

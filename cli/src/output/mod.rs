@@ -1,0 +1,91 @@
+//! The formats of findings. Only the text format leaves anything out.
+
+mod annotations;
+mod gitlab;
+mod junit;
+mod log;
+mod object;
+mod sarif;
+mod snippet;
+mod text;
+
+use crate::args::Format;
+use crate::entry::Entry;
+use crate::settings::Compat;
+use crate::term::safe_json;
+use mesh_analyzers::{Code, Level};
+
+/// How much of a code that hits many objects is shown in text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Short,
+    All,
+}
+
+pub struct Style {
+    pub format: Format,
+    pub compat: Compat,
+    pub amount: Amount,
+    pub istio_minor: u16,
+    pub status: u8,
+    pub fail_on: Option<Level>,
+}
+
+/// The whole of standard output. Text has ANSI colours; the caller takes them out where they are not wanted.
+pub fn render(entries: &[Entry], style: &Style) -> String {
+    let values = || match style.compat {
+        Compat::Meshctl => object::array(entries),
+        Compat::Istioctl => object::istioctl(entries, style.istio_minor),
+    };
+    match style.format {
+        Format::Text => text::render(entries, style.amount),
+        Format::Log => log::render(entries),
+        Format::Json => safe_json(pretty(&values(), if style.compat == Compat::Istioctl { b"\t" } else { b"  " })),
+        Format::Yaml => safe_json(crate::print::document::render(&values(), crate::print::document::Document::Yaml)),
+        Format::Sarif => safe_json(pretty(&sarif::log(entries, style.status), b"  ")),
+        Format::Junit => junit::render(entries, style.fail_on),
+        Format::Github => annotations::render(entries),
+        Format::Gitlab => safe_json(pretty(&gitlab::report(entries), b"  ")),
+    }
+}
+
+pub fn pretty(value: &serde_json::Value, indent: &[u8]) -> String {
+    let mut out = Vec::new();
+    let mut ser = serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(indent));
+    // Writing a Value into memory cannot fail.
+    let _ = serde::Serialize::serialize(value, &mut ser);
+    let mut text = String::from_utf8(out).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Where a code is explained.
+pub fn documentation(code: &Code) -> String {
+    if code.id.starts_with("IST") {
+        format!("https://istio.io/latest/docs/reference/config/analysis/{}/", code.id.to_ascii_lowercase())
+    } else {
+        format!("{}/blob/main/docs/rules/{}.md", env!("CARGO_PKG_REPOSITORY"), code.id)
+    }
+}
+
+/// A path as a relative URI: `a b/c.yaml` is `a%20b/c.yaml`.
+fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.trim_start_matches("./").bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// `[world] [cluster] message`, for formats that have no field of their own for it.
+fn message_in_world(entry: &Entry) -> String {
+    let mut out = String::new();
+    for name in [&entry.world, &entry.cluster].into_iter().filter(|n| !n.is_empty()) {
+        out.push_str(&format!("[{name}] "));
+    }
+    out + &entry.message
+}

@@ -1,0 +1,111 @@
+//! SARIF 2.1.0, for code scanning.
+
+use super::{documentation, message_in_world, uri};
+use crate::entry::{Age, Entry, Place};
+use mesh_analyzers::{Code, Level};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+pub fn log(entries: &[Entry], status: u8) -> Value {
+    let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
+    for entry in entries {
+        codes.insert(entry.code.id, entry.code);
+    }
+    let index: BTreeMap<&str, usize> = codes.keys().enumerate().map(|(i, id)| (*id, i)).collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "meshctl",
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": codes.values().map(|c| rule(c)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            // The exit status speaks of the findings; the run itself went well.
+            "invocations": [{"executionSuccessful": true, "exitCode": status}],
+            "results": entries.iter().map(|e| result(e, index.get(e.code.id).copied().unwrap_or(0))).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+fn rule(code: &Code) -> Value {
+    let mut out = json!({
+        "id": code.id,
+        "name": code.name,
+        "shortDescription": {"text": code.summary},
+        "helpUri": documentation(code),
+        "defaultConfiguration": {"level": level(code.level)},
+    });
+    if let (Some(object), Some(text)) = (out.as_object_mut(), crate::explain::page(code.id)) {
+        object.insert("help".to_owned(), json!({"text": text, "markdown": text}));
+    }
+    out
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "note",
+    }
+}
+
+fn result(entry: &Entry, rule: usize) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| {
+        out.insert(key.to_owned(), value);
+    };
+    put("ruleId", entry.code.id.into());
+    put("ruleIndex", rule.into());
+    put("level", level(entry.level).into());
+    let help = entry.help.as_ref().map_or_else(String::new, |h| format!("\nHelp: {h}"));
+    put("message", json!({"text": format!("{}{help}", message_in_world(entry))}));
+    let place = match &entry.place {
+        Some(place) => physical(place),
+        None => json!({"artifactLocation": {"uri": uri(entry.origin.trim_start_matches("File "))}}),
+    };
+    let name = if entry.path.is_empty() { entry.origin.clone() } else { format!("{} {}", entry.origin, entry.path) };
+    put("locations", json!([{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": name, "kind": "object"}]}]));
+    if !entry.related.is_empty() {
+        let related = entry.related.iter().enumerate();
+        put(
+            "relatedLocations",
+            related.map(|(i, r)| json!({"id": i, "physicalLocation": physical(&r.place), "message": {"text": format!("{}: {}", r.origin, r.label)}})).collect(),
+        );
+    }
+    if let Some(fix) = &entry.fix {
+        let (start, end) = (fix.place.start, fix.place.end);
+        let region = json!({"startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column});
+        let replacement = json!({"deletedRegion": region, "insertedContent": {"text": fix.replacement}});
+        let changes = json!([{"artifactLocation": {"uri": uri(fix.place.file())}, "replacements": [replacement]}]);
+        put("fixes", json!([{"description": {"text": fix.title}, "artifactChanges": changes}]));
+    }
+    put("partialFingerprints", json!({"meshctl/v1": entry.fingerprint.to_string()}));
+    match entry.age {
+        Some(Age::New) => put("baselineState", "new".into()),
+        Some(Age::Known) => put("baselineState", "unchanged".into()),
+        None => {}
+    }
+    let mut properties = Map::new();
+    for (key, text) in [("world", &entry.world), ("cluster", &entry.cluster)] {
+        if !text.is_empty() {
+            properties.insert(key.to_owned(), text.as_str().into());
+        }
+    }
+    if !properties.is_empty() {
+        put("properties", Value::Object(properties));
+    }
+    Value::Object(out)
+}
+
+fn physical(place: &Place) -> Value {
+    // An end is exclusive; an empty range is one character long for viewers.
+    let end = if place.start == place.end { place.start.column + 1 } else { place.end.column };
+    json!({
+        "artifactLocation": {"uri": uri(place.file())},
+        "region": {"startLine": place.start.line, "startColumn": place.start.column, "endLine": place.end.line, "endColumn": end},
+    })
+}

@@ -1,0 +1,105 @@
+//! Standard output and error, and files: the only places that print.
+
+use crate::args::ColorWhen;
+use crate::status::Failure;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
+
+/// Writes an answer whole. A reader that has gone is no failure.
+pub fn answer(text: &str, out: Option<&Path>, color: ColorWhen) -> Result<(), Failure> {
+    match out {
+        Some(path) => file(path, anstream::adapter::strip_str(text).to_string().as_bytes()),
+        None => {
+            let stdout = std::io::stdout();
+            let colored = match color {
+                ColorWhen::Always => true,
+                ColorWhen::Never => false,
+                ColorWhen::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+            };
+            let mut lock = stdout.lock();
+            let written = if colored { lock.write_all(text.as_bytes()) } else { lock.write_all(anstream::adapter::strip_str(text).to_string().as_bytes()) };
+            match written.and_then(|()| lock.flush()) {
+                Ok(()) => Ok(()),
+                Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Failure::Closed),
+                Err(e) => Err(Failure::Other(format!("standard output: {e}"))),
+            }
+        }
+    }
+}
+
+/// Writes a file that only its owner reads.
+pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let written = options.open(path).and_then(|mut f| f.write_all(bytes));
+    written.map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
+}
+
+/// A line on standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", crate::term::safe(text));
+}
+
+/// Lines on standard error.
+pub fn notes(text: &str) {
+    for line in text.lines() {
+        note(line);
+    }
+}
+
+/// A line on a terminal that is overwritten by the next and gone at the end. It appears only when work takes long.
+pub struct Progress {
+    state: Option<std::sync::Arc<State>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: std::sync::Mutex<String>,
+    done: std::sync::atomic::AtomicBool,
+}
+
+impl Progress {
+    /// Nothing is shown where standard error is no terminal, or quiet is asked for.
+    pub fn start(quiet: bool) -> Progress {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Progress { state: None, thread: None };
+        }
+        let state = std::sync::Arc::new(State::default());
+        let shared = std::sync::Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            std::thread::park_timeout(std::time::Duration::from_millis(500));
+            while !shared.done.load(std::sync::atomic::Ordering::Acquire) {
+                let phase = shared.phase.lock().map(|p| p.clone()).unwrap_or_default();
+                let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{}", crate::term::safe(&phase));
+                std::thread::park_timeout(std::time::Duration::from_millis(100));
+            }
+            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
+        });
+        Progress { state: Some(state), thread: Some(thread) }
+    }
+    pub fn phase(&self, text: impl FnOnce() -> String) {
+        if let Some(state) = &self.state
+            && let Ok(mut phase) = state.phase.lock()
+        {
+            *phase = text();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(state) = &self.state {
+            state.done.store(true, std::sync::atomic::Ordering::Release);
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Which worlds are analysed: the input as typed, or those of `.meshctl.toml` that it touches.
+
+use crate::args::InputArgs;
+use crate::config::{self, Config, World};
+use crate::status::Failure;
+use std::path::{Path, PathBuf};
+
+/// One world to read.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// "" for the ordinary, single world.
+    pub name: String,
+    pub paths: Vec<String>,
+    pub clusters: Vec<(String, String)>,
+    pub consulted: Vec<String>,
+    pub command: Option<Command>,
+    pub complete: bool,
+    /// Findings are shown only of what lies here; everything when empty.
+    pub only: Vec<PathBuf>,
+}
+
+/// A program whose output is manifests.
+#[derive(Clone, Debug)]
+pub struct Command {
+    pub words: Vec<String>,
+    pub dir: PathBuf,
+}
+
+/// What to type, for one who typed nothing.
+const NOTHING: &str = "\
+nothing to analyse: no path is given. Type one of
+  meshctl analyze DIR                              the manifests in a folder (or files, or globs)
+  kustomize build DIR | meshctl analyze -          what a tool renders (`helm template CHART | …` as well)
+  meshctl analyze                                  in a repository whose .meshctl.toml has `paths` or [[world]]";
+
+/// The worlds that the arguments ask for.
+pub fn plan(input: &InputArgs, config: Option<&Config>) -> Result<Vec<Plan>, Failure> {
+    let typed: Vec<String> = input.paths.iter().chain(&input.from).cloned().collect();
+    if let Some(bad) = typed.iter().chain(&input.world).find(|p| p.is_empty()) {
+        return Err(Failure::usage(format!("a path is empty: `{bad}`")));
+    }
+    if let Some(kube) = typed.iter().chain(&input.world).find(|p| *p == "kube" || p.starts_with("kube:")) {
+        return Err(Failure::usage(format!(
+            "{kube}: this version reads manifests, not clusters; `kubectl get … -A -o yaml | meshctl analyze --complete -` takes what a cluster holds"
+        )));
+    }
+    let stdin = typed.iter().chain(&input.world).filter(|p| *p == "-").count();
+    if stdin > 1 {
+        return Err(Failure::usage("standard input (`-`) can be read once only"));
+    }
+    let clusters = input.cluster.iter().map(|text| cluster(text)).collect::<Result<Vec<_>, _>>()?;
+    for (i, (name, _)) in clusters.iter().enumerate() {
+        if clusters.iter().take(i).any(|(n, _)| n == name) {
+            return Err(Failure::usage(format!("--cluster: two clusters are named `{name}`")));
+        }
+    }
+    let ordinary = |paths: Vec<String>| {
+        let file = config.map(|c| &c.file);
+        let consulted = config.into_iter().flat_map(|c| c.file.consulted.iter().map(|p| config::shown(&c.dir, p)));
+        Plan {
+            paths,
+            clusters: clusters.clone(),
+            consulted: input.world.iter().cloned().chain(consulted).collect(),
+            complete: input.complete || file.is_some_and(|f| f.complete),
+            ..Plan::default()
+        }
+    };
+    let Some(config) = config.filter(|c| !c.file.world.is_empty() || !c.file.paths.is_empty()) else {
+        return if typed.is_empty() && clusters.is_empty() { Err(Failure::usage(NOTHING)) } else { Ok(vec![ordinary(typed)]) };
+    };
+    let world = |w: &World, only: Vec<PathBuf>| Plan {
+        name: w.name.clone(),
+        paths: w.paths.iter().map(|p| config::shown(&config.dir, p)).collect(),
+        command: w.command.as_ref().map(|c| Command { words: c.split(), dir: config.dir.clone() }),
+        consulted: input.world.iter().cloned().chain(config.file.consulted.iter().chain(&w.consulted).map(|p| config::shown(&config.dir, p))).collect(),
+        complete: input.complete || w.complete || config.file.complete,
+        only,
+        clusters: Vec::new(),
+    };
+    if typed.is_empty() && clusters.is_empty() {
+        let mut plans: Vec<Plan> = config.file.world.iter().map(|w| world(w, Vec::new())).collect();
+        if !config.file.paths.is_empty() {
+            plans.insert(0, ordinary(config.file.paths.iter().map(|p| config::shown(&config.dir, p)).collect()));
+        }
+        return Ok(plans);
+    }
+    // A path that holds a world's folder asks for that world; one inside of it asks for that part of its findings.
+    let mut plans = Vec::new();
+    let mut left = vec![true; typed.len()];
+    for w in &config.file.world {
+        let roots: Vec<PathBuf> = if w.paths.is_empty() { vec![config.dir.clone()] } else { w.paths.iter().map(|p| absolute(&config.dir.join(p))).collect() };
+        let (mut whole, mut only) = (false, Vec::new());
+        for (i, path) in typed.iter().enumerate().filter(|(_, p)| *p != "-") {
+            let path = absolute(Path::new(path));
+            if roots.iter().any(|r| r.starts_with(&path)) {
+                whole = true;
+            } else if !w.paths.is_empty() && roots.iter().any(|r| path.starts_with(r)) {
+                only.push(path);
+            } else {
+                continue;
+            }
+            left[i] = false;
+        }
+        if whole || !only.is_empty() {
+            plans.push(world(w, if whole { Vec::new() } else { only }));
+        }
+    }
+    let rest: Vec<String> = typed.into_iter().zip(left).filter(|(_, left)| *left).map(|(path, _)| path).collect();
+    if !rest.is_empty() || !clusters.is_empty() {
+        plans.insert(0, ordinary(rest));
+    }
+    Ok(plans)
+}
+
+pub fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn cluster(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((name, dir)) if !name.is_empty() && !dir.is_empty() => Ok((name.to_owned(), dir.to_owned())),
+        _ => Err(Failure::usage(format!("--cluster takes NAME=DIR, not `{text}`"))),
+    }
+}
