@@ -10,7 +10,9 @@ use mesh_model::{Kind, Node, Object, Scalar};
 /// Adds the faults of an object.
 pub fn object<'a>(object: &'a Object, options: &Options, out: &mut Vec<Fault<'a>>) {
     let root = object.root();
-    let Some((group, minor)) = group_of(object, options) else {
+    // Most objects are of Kubernetes' own kinds, which come after the custom ones.
+    let table = if object.kind <= Kind::InferencePool || object.kind == Kind::Other { group_of(object, options) } else { None };
+    let Some((group, minor)) = table else {
         if object.kind != Kind::Other {
             metadata::check(object, out);
         } else {
@@ -125,81 +127,83 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
                 return;
             }
         }
+        let mismatch = self.value(value, field.ty, Some(frame));
         // A null field is as good as absent.
-        if !value.is_null() {
-            self.value(value, field.ty, Some(frame));
+        if let Some(expected) = mismatch.filter(|_| !value.is_null()) {
+            self.wrong_type(value, field.ty, expected);
         }
     }
 
-    fn value(&mut self, node: Node<'a>, id: TypeId, up: Option<&Frame<'_, 'a>>) {
+    /// Judges a value by its type; the type that it should have, where it has another.
+    fn value(&mut self, node: Node<'a>, id: TypeId, up: Option<&Frame<'_, 'a>>) -> Option<Expected> {
         let ty = self.group.ty(id);
-        let expected = match ty.shape {
-            Shape::Any => return self.items(node, ty),
+        match ty.shape {
+            Shape::Any => {}
             Shape::Object => {
-                if node.is_mapping() {
-                    let frame = Frame { ty, node, up };
-                    for (key, value) in node.entries() {
-                        match ty.field(key.text(), self.minor) {
-                            Some(field) => self.field(key, value, field, ty, &frame),
-                            None if ty.open => {}
-                            None => self.unknown(key, &frame, &[]),
-                        }
-                    }
-                    return self.items(node, ty);
+                if !node.is_mapping() {
+                    return Some(Expected::Object);
                 }
-                Expected::Object
+                let frame = Frame { ty, node, up };
+                for (key, value) in node.entries() {
+                    match ty.field(key.text(), self.minor) {
+                        Some(field) => self.field(key, value, field, ty, &frame),
+                        None if ty.open => {}
+                        None => self.unknown(key, &frame, &[]),
+                    }
+                }
             }
             Shape::Map(inner) => {
-                if node.is_mapping() {
-                    for (_, value) in node.entries().filter(|(_, v)| !v.is_null()) {
-                        self.value(value, inner, up);
-                    }
-                    return self.items(node, ty);
+                if !node.is_mapping() {
+                    return Some(Expected::Object);
                 }
-                Expected::Object
+                for (_, value) in node.entries() {
+                    if let Some(expected) = self.value(value, inner, up).filter(|_| !value.is_null()) {
+                        self.wrong_type(value, inner, expected);
+                    }
+                }
             }
             Shape::List(inner) => {
-                if node.is_sequence() {
-                    let nullable = self.group.ty(inner).nullable;
-                    for item in node.items().filter(|i| !(nullable && i.is_null())) {
-                        self.value(item, inner, up);
-                    }
-                    return self.items(node, ty);
+                if !node.is_sequence() {
+                    return Some(Expected::List);
                 }
-                Expected::List
+                for item in node.items() {
+                    if let Some(expected) = self.value(item, inner, up).filter(|_| !(self.group.ty(inner).nullable && item.is_null())) {
+                        self.wrong_type(item, inner, expected);
+                    }
+                }
             }
             Shape::Str => {
-                if node.is_scalar() && matches!(node.value(), Scalar::Str(_)) {
-                    return self.items(node, ty);
+                if !node.is_scalar() || !matches!(node.value(), Scalar::Str(_)) {
+                    return Some(Expected::String);
                 }
-                Expected::String
             }
             Shape::Bool => {
-                if node.bool().is_some() {
-                    return self.items(node, ty);
+                if node.bool().is_none() {
+                    return Some(Expected::Boolean);
                 }
-                Expected::Boolean
             }
             Shape::Int => {
-                if node.int().is_some() {
-                    return self.items(node, ty);
+                if node.int().is_none() {
+                    return Some(Expected::Integer);
                 }
-                Expected::Integer
             }
             Shape::Num => {
-                if node.float().is_some() {
-                    return self.items(node, ty);
+                if node.float().is_none() {
+                    return Some(Expected::Number);
                 }
-                Expected::Number
             }
             Shape::IntOrStr => {
-                if node.is_scalar() && (node.int().is_some() || node.str().is_some()) {
-                    return self.items(node, ty);
+                if !node.is_scalar() || node.int().is_none() && node.str().is_none() {
+                    return Some(Expected::IntegerOrString);
                 }
-                Expected::IntegerOrString
             }
-        };
-        let duration = ty.items.iter().any(|i| matches!(i.check, Check::Cel(rule) if rule.hash == super::cel::DURATION));
+        }
+        self.items(node, ty);
+        None
+    }
+
+    fn wrong_type(&mut self, node: Node<'a>, id: TypeId, expected: Expected) {
+        let duration = self.group.ty(id).items.iter().any(|i| matches!(i.check, Check::Cel(rule) if rule.hash == super::cel::DURATION));
         self.fault(node, What::WrongType { expected, duration });
     }
 
@@ -235,6 +239,10 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
 
     /// The bounds of a value whose type is right.
     fn items(&mut self, node: Node<'a>, ty: &'g Type<'a>) {
+        // Most values have no bounds.
+        if ty.items.is_empty() && ty.enums.is_empty() {
+            return;
+        }
         if !ty.enums.is_empty() {
             self.enumeration(node, ty);
         }

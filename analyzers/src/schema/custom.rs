@@ -112,7 +112,7 @@ fn compile<'a>(node: Node<'a>, group: &mut Group<'a>) -> TypeId {
             let id = compile(field, group);
             ty.fields.push(Field { name: name.text(), ty: id, range: Range::ALL });
         }
-        ty.fields.sort_by_key(|f| f.name);
+        ty.sort_fields();
     }
     ty.enums = node.list("enum").map(|v| (v.text(), Range::ALL)).collect();
     let count = |key: &str| node.get(key).and_then(Node::int).and_then(|v| usize::try_from(v).ok());
