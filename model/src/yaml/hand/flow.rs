@@ -64,13 +64,13 @@ impl Hand<'_> {
     /// A key and its colon, on one line.
     fn flow_key(&mut self, keys: &mut Keys) -> Read<()> {
         let start = self.at;
-        let key = match self.peek(0) {
+        match self.peek(0) {
             b'"' | b'\'' => {
                 let key = self.quoted(isize::MAX)?;
+                keys.note(self.builder.text(self.source, key).as_bytes());
                 while self.bytes.get(self.at) == Some(&b' ') {
                     self.at += 1;
                 }
-                key
             }
             _ => {
                 self.flow_plain_start()?;
@@ -86,14 +86,13 @@ impl Hand<'_> {
                     return Err(GiveUp);
                 }
                 self.at = i;
-                self.plain_key(start, end)?
+                self.plain_key(keys, start, end)?;
             }
-        };
+        }
         // A value must follow: `{a: , b}` and `{a:}` are left to the full parser.
         if self.bytes.get(self.at) != Some(&b':') || self.at - start > super::KEY_LIMIT {
             return Err(GiveUp);
         }
-        keys.note(self.builder, self.source, key);
         self.at += 1;
         if self.bytes[start] != b'"' && !self.blank(self.at) { Err(GiveUp) } else { Ok(()) }
     }

@@ -101,9 +101,7 @@ impl Hand<'_> {
     fn content(&mut self) -> Read<isize> {
         loop {
             self.line = self.at;
-            while self.bytes.get(self.at) == Some(&b' ') {
-                self.at += 1;
-            }
+            self.at = scalar::skip_spaces(self.bytes, self.at);
             match self.bytes.get(self.at) {
                 None => return Ok(-1),
                 Some(b'\n') => self.at += 1,
@@ -130,6 +128,7 @@ impl Hand<'_> {
     }
 
     /// Behind a value: white space, perhaps a comment, then the next content; its indentation.
+    #[inline(always)]
     fn after_value(&mut self) -> Read<isize> {
         self.commented = false;
         let from = self.at;
@@ -197,8 +196,7 @@ impl Hand<'_> {
             _ => {
                 let (start, end, stop) = self.plain()?;
                 if stop == Stop::Colon {
-                    self.at = start;
-                    return self.mapping(indent);
+                    return self.mapping_from(indent, Some((start, end)));
                 }
                 self.plain_value(parent, start, end)
             }
@@ -237,6 +235,7 @@ impl Hand<'_> {
     }
 
     /// Skips the blanks behind `-` or `:`. `None` where nothing but a comment follows on the line.
+    #[inline(always)]
     fn value_start(&mut self) -> Read<Option<()>> {
         let from = self.at;
         while self.bytes.get(self.at) == Some(&b' ') {
@@ -255,11 +254,22 @@ impl Hand<'_> {
     }
 
     fn mapping(&mut self, indent: isize) -> Read<isize> {
+        self.mapping_from(indent, None)
+    }
+
+    /// The same; where its first key is known to be plain, that is given, and `at` is at its colon.
+    fn mapping_from(&mut self, indent: isize, first: Option<(usize, usize)>) -> Read<isize> {
         self.enter()?;
-        let id = self.builder.open_mapping(self.at);
+        let id = self.builder.open_mapping(first.map_or(self.at, |(start, _)| start));
         let mut keys = Keys::default();
+        if let Some((start, end)) = first {
+            self.plain_key(&mut keys, start, end)?;
+        }
+        let mut first = first.is_some();
         let next = loop {
-            self.key(&mut keys)?;
+            if !std::mem::take(&mut first) {
+                self.key(&mut keys)?;
+            }
             // At the colon.
             let colon = self.at;
             self.at += 1;
@@ -296,51 +306,44 @@ impl Hand<'_> {
     /// Reads a key up to its colon.
     fn key(&mut self, keys: &mut Keys) -> Read<()> {
         let start = self.at;
-        let (key, end) = match self.peek(0) {
-            b'"' | b'\'' => {
-                // No line is indented that deep: a key stands on one line.
-                let key = self.quoted(isize::MAX)?;
-                let end = self.at;
-                while self.bytes.get(self.at) == Some(&b' ') {
-                    self.at += 1;
-                }
-                if self.bytes.get(self.at) != Some(&b':') || !self.blank(self.at + 1) {
-                    return Err(GiveUp);
-                }
-                (key, end)
-            }
-            _ => {
-                let (start, end, stop) = self.plain()?;
-                if stop != Stop::Colon {
-                    return Err(GiveUp);
-                }
-                (self.plain_key(start, end)?, end)
-            }
-        };
-        if self.at - start > KEY_LIMIT {
+        if !matches!(self.peek(0), b'"' | b'\'') {
+            let (start, end, stop) = self.plain()?;
+            return if stop == Stop::Colon { self.plain_key(keys, start, end) } else { Err(GiveUp) };
+        }
+        // No line is indented that deep: a key stands on one line.
+        let key = self.quoted(isize::MAX)?;
+        while self.bytes.get(self.at) == Some(&b' ') {
+            self.at += 1;
+        }
+        if self.bytes.get(self.at) != Some(&b':') || !self.blank(self.at + 1) || self.at - start > KEY_LIMIT {
             return Err(GiveUp);
         }
-        keys.note(self.builder, self.source, key);
-        self.end = end;
+        keys.note(self.builder.text(self.source, key).as_bytes());
         Ok(())
     }
 
-    fn plain_key(&mut self, start: usize, end: usize) -> Read<NodeId> {
-        let text = &self.bytes[start..end];
-        if text == b"<<" {
+    #[inline(always)]
+    fn plain_key(&mut self, keys: &mut Keys, start: usize, end: usize) -> Read<()> {
+        let text = self.bytes.get(start..end).unwrap_or_default();
+        if text == b"<<" || text.is_empty() || self.at - start > KEY_LIMIT {
             return Err(GiveUp);
         }
         let key = self.builder.scalar(Style::Plain, self.span(start, end));
-        if !text[0].is_ascii_alphabetic() || text.len() <= 5 {
+        let first = text[0];
+        if !first.is_ascii_alphabetic() || text.len() <= 5 && b"nNtTfFyYoO".contains(&first) {
             let canonical = canonical_key(self.source.slice(self.span(start, end)));
             if let Some(canonical) = canonical {
                 self.builder.set_text(key, &canonical);
+                keys.note(canonical.as_bytes());
+                return Ok(());
             }
         }
-        Ok(key)
+        keys.note(text);
+        Ok(())
     }
 
     /// A value behind `key: `.
+    #[inline(always)]
     fn inline_value(&mut self, indent: isize) -> Read<isize> {
         match self.peek(0) {
             b'"' | b'\'' => {
@@ -371,8 +374,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn note(&mut self, builder: &Builder, source: &Source, key: NodeId) {
-        let text = builder.text(source, key).as_bytes();
+    fn note(&mut self, text: &[u8]) {
         let (first, last) = (text.first().copied().unwrap_or(0), text.last().copied().unwrap_or(0));
         let middle = text.get(text.len() / 2).copied().unwrap_or(0);
         let mix = (u32::from(first) | u32::from(last) << 8 | u32::from(middle) << 16 | (text.len() as u32) << 24).wrapping_mul(0x9e37_79b1);

@@ -3,18 +3,47 @@
 use super::{GiveUp, Hand, Read, Stop};
 use crate::yaml::tree::{NodeId, Style};
 
-/// Bytes that end a run of plain text or need a look: line ends, `:` and `#`.
-const STOPS: [bool; 256] = {
-    let mut t = [false; 256];
-    t[b'\n' as usize] = true;
-    t[b'\r' as usize] = true;
-    t[b':' as usize] = true;
-    t[b'#' as usize] = true;
-    t
-};
+/// Marks the bytes of `word` that equal `byte`: the lowest mark is right, those above it need not be.
+fn marks(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let x = word ^ (ONES * u64::from(byte));
+    x.wrapping_sub(ONES) & !x & (ONES << 7)
+}
+
+/// Eight bytes at once, where there are so many.
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8).and_then(|w| w.try_into().ok()).map(u64::from_le_bytes)
+}
+
+/// From `at` to the next LF, `:` or `#`.
+#[inline(always)]
+fn next_stop(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(w) = word(bytes, at) {
+        let found = marks(w, b'\n') | marks(w, b':') | marks(w, b'#');
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    bytes.get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'\n' | b':' | b'#'))).map_or(bytes.len(), |n| at + n)
+}
+
+/// From `at` to the next byte that is no space.
+#[inline(always)]
+pub(super) fn skip_spaces(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(w) = word(bytes, at) {
+        let other = w ^ u64::from_le_bytes([b' '; 8]);
+        if other != 0 {
+            return at + other.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    bytes.get(at..).and_then(|rest| rest.iter().position(|b| *b != b' ')).map_or(bytes.len(), |n| at + n)
+}
 
 impl Hand<'_> {
     /// A run of plain text on one line: start, end without trailing blanks, and what ended it. `at` is there.
+    #[inline(always)]
     pub(super) fn plain(&mut self) -> Read<(usize, usize, Stop)> {
         match self.peek(0) {
             b'-' if !matches!(self.peek(1), b' ' | b'\n' | b'\r' | b'\t') => {}
@@ -27,23 +56,22 @@ impl Hand<'_> {
     }
 
     /// The same, where any text may start: the continuation of a plain scalar.
+    #[inline(always)]
     fn plain_rest(&mut self) -> Read<(usize, usize, Stop)> {
-        let start = self.at;
+        let (bytes, start) = (self.bytes, self.at);
         let mut i = start;
         let stop = loop {
-            let Some(b) = self.bytes.get(i) else { break Stop::Line };
-            if STOPS[*b as usize] {
-                match b {
-                    b'\n' | b'\r' => break Stop::Line,
-                    b':' if self.blank(i + 1) => break Stop::Colon,
-                    b'#' if i > start && matches!(self.bytes[i - 1], b' ' | b'\t') => break Stop::Line,
-                    _ => {}
-                }
+            i = next_stop(bytes, i);
+            match bytes.get(i) {
+                Some(b':') if self.blank(i + 1) => break Stop::Colon,
+                Some(b'#') if i > start && matches!(bytes[i - 1], b' ' | b'\t') => break Stop::Line,
+                None | Some(b'\n') => break Stop::Line,
+                _ => i += 1,
             }
-            i += 1;
         };
         let mut end = i;
-        while end > start && matches!(self.bytes[end - 1], b' ' | b'\t') {
+        // A CR stands only before an LF.
+        while end > start && matches!(bytes[end - 1], b' ' | b'\t' | b'\r') {
             end -= 1;
         }
         if end == start {
@@ -55,6 +83,7 @@ impl Hand<'_> {
     }
 
     /// The value whose first line is given, perhaps continued on deeper lines.
+    #[inline(always)]
     pub(super) fn plain_value(&mut self, parent: isize, start: usize, end: usize) -> Read<isize> {
         let next = self.after_value()?;
         self.end = end;
