@@ -79,6 +79,11 @@ impl Source {
         Arc::new(Source { name: name.into(), text, lines: OnceLock::new(), invalid: invalid.into() })
     }
 
+    /// The bytes from `start` on; empty past the end.
+    pub(crate) fn bytes_from(&self, start: usize) -> &[u8] {
+        self.text.as_bytes().get(start..).unwrap_or_default()
+    }
+
     /// The first place within a span that was no UTF-8.
     pub fn first_invalid(&self, span: Span) -> Option<Invalid> {
         let i = self.invalid.partition_point(|i| i.at < span.start);

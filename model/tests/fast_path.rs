@@ -37,6 +37,7 @@ const DOCUMENTS: &[&str] = &[
     "a: é\nß: \"ü\"\n",
     "x",
     "- \"a\"\n- 'b': c\n",
+    "a:\n-\n a: \n- ",
 ];
 
 #[test]

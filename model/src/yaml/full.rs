@@ -136,7 +136,9 @@ fn first_dash(source: &Source, b: &Builder, announced: Span) -> usize {
 /// The place of an empty item: right behind its dash, not behind a comment that follows.
 fn behind_dash(source: &Source, from: usize, announced: Span) -> Span {
     let text = source.slice(Span { start: from as u32, end: announced.start });
-    match skip_comments(text).strip_prefix('-') {
+    // An empty value ends before its colon.
+    let text = text.trim_start();
+    match skip_comments(text.strip_prefix(':').unwrap_or(text)).strip_prefix('-') {
         Some(rest) => Span::new(announced.start as usize - rest.len(), announced.start as usize - rest.len()),
         None => announced,
     }

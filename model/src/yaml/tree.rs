@@ -186,7 +186,9 @@ impl<'a> Node<'a> {
         }
     }
     pub fn is_null(self) -> bool {
-        self.data().kind == KIND_SCALAR && self.value() == Scalar::Null
+        let d = self.data();
+        // `null` and `~` are short; no need to look at longer text.
+        d.kind == KIND_SCALAR && (d.owned || d.span.len() <= 4) && self.value() == Scalar::Null
     }
     /// The text of a string; `None` for other types.
     pub fn str(self) -> Option<&'a str> {
@@ -228,7 +230,7 @@ impl<'a> Node<'a> {
         }
         let mut found = None;
         for (k, v) in self.entries() {
-            if k.text() == key {
+            if k.text_is(key) {
                 found = Some((k, v));
                 if !self.data().duplicates {
                     break;
@@ -236,6 +238,15 @@ impl<'a> Node<'a> {
             }
         }
         found
+    }
+    /// Whether a scalar's text is this one. Most keys are told apart by their length, without a look at the source.
+    fn text_is(self, text: &str) -> bool {
+        let d = self.data();
+        if d.owned || d.kind < KIND_SCALAR {
+            return d.kind >= KIND_SCALAR && self.text() == text;
+        }
+        let quotes = 2 * usize::from(matches!(d.kind, 3 | 4));
+        d.span.len().saturating_sub(quotes) == text.len() && self.tree.source.bytes_from(d.span.start as usize + quotes / 2).starts_with(text.as_bytes())
     }
     /// The value at a path of keys.
     pub fn at(self, path: &[&str]) -> Option<Node<'a>> {
