@@ -6,7 +6,9 @@ use crate::peer_authentication::PeerAuthentications;
 use crate::service::{Service, Services};
 use crate::workload::{InMesh, Workload, Workloads};
 use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rayon::prelude::*;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use std::hash::BuildHasher;
 
 /// A place that a reference can point to. The input owns it when it holds something of that sort there; only
 /// then is a missing target known to be missing.
@@ -41,47 +43,84 @@ pub struct Mesh<'a> {
     host_namespaces: FxHashSet<&'a str>,
 }
 
+/// An object and what it is found by, looked up once.
+struct Named<'a> {
+    object: &'a Object,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn key(&self) -> (Kind, u16, &'a str, &'a str) {
+        (self.object.kind, self.object.cluster, self.namespace, self.name)
+    }
+    fn counts_once(&self) -> bool {
+        self.object.kind != Kind::Other && !self.name.is_empty()
+    }
+}
+
 /// The objects that count: of those with one kind, namespace and name in a cluster the last judged one, or the last
 /// where none is judged.
-fn effective(snapshot: &Snapshot) -> Vec<&Object> {
-    fn key(o: &Object) -> (Kind, u16, &str, &str) {
-        (o.kind, o.cluster, o.namespace(), o.name())
+fn effective(snapshot: &Snapshot) -> Vec<Named<'_>> {
+    let name = |object| Named { object, namespace: Object::namespace(object), name: Object::name(object) };
+    let mut all: Vec<Named<'_>> = snapshot.objects.par_iter().with_min_len(256).map(name).collect();
+    // Mostly each is there once, and that is seen from hashes alone.
+    let mut hashes = FxHashSet::default();
+    hashes.reserve(all.len());
+    if all.iter().filter(|n| n.counts_once()).all(|n| hashes.insert(FxBuildHasher.hash_one(n.key()))) {
+        return all;
     }
-    let named = |o: &Object| o.kind != Kind::Other && !o.name().is_empty();
-    let mut seen = FxHashMap::default();
-    for object in snapshot.objects.iter().filter(|o| named(o)) {
-        let best = seen.entry(key(object)).or_insert(object);
-        if object.role == Role::Judged || best.role != Role::Judged {
-            *best = object;
+    let mut best: FxHashMap<_, &Object> = FxHashMap::default();
+    for n in all.iter().filter(|n| n.counts_once()) {
+        let best = best.entry(n.key()).or_insert(n.object);
+        if n.object.role == Role::Judged || best.role != Role::Judged {
+            *best = n.object;
         }
     }
-    snapshot.objects.iter().filter(|o| !named(o) || seen.get(&key(o)).is_some_and(|best| std::ptr::eq(*best, *o))).collect()
+    all.retain(|n| !n.counts_once() || best.get(&n.key()).is_some_and(|best| std::ptr::eq(*best, n.object)));
+    all
+}
+
+/// Objects by kind, and by kind and namespace.
+#[derive(Default)]
+struct Places<'a> {
+    by_kind: Vec<Vec<&'a Object>>,
+    by_namespace: Vec<FxHashMap<&'a str, InNamespace<'a>>>,
+    host_namespaces: FxHashSet<&'a str>,
+}
+
+fn places<'a>(effective: &[Named<'a>]) -> Places<'a> {
+    let mut places = Places::default();
+    places.by_kind.resize_with(Kind::Other as usize + 1, Vec::new);
+    places.by_namespace.resize_with(Kind::Other as usize + 1, FxHashMap::default);
+    for n in effective {
+        let kind = n.object.kind;
+        places.by_kind[kind as usize].push(n.object);
+        if kind == Kind::Other {
+            continue;
+        }
+        let place = places.by_namespace[kind as usize].entry(n.namespace).or_default();
+        place.objects.push(n.object);
+        place.by_name.insert(n.name, n.object);
+        if matches!(kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) && n.object.role != Role::Assumed {
+            places.host_namespaces.insert(n.namespace);
+        }
+    }
+    places
 }
 
 impl<'a> Mesh<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
-        let mut by_kind = vec![Vec::new(); Kind::Other as usize + 1];
-        let mut by_namespace: Vec<FxHashMap<&str, InNamespace<'a>>> = Vec::new();
-        by_namespace.resize_with(by_kind.len(), FxHashMap::default);
-        let mut host_namespaces = FxHashSet::default();
-        let effective = effective(snapshot);
-        for &object in &effective {
-            by_kind[object.kind as usize].push(object);
-            if object.kind == Kind::Other {
-                continue;
-            }
-            let place = by_namespace[object.kind as usize].entry(object.namespace()).or_default();
-            place.objects.push(object);
-            place.by_name.insert(object.name(), object);
-            if matches!(object.kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) && object.role != Role::Assumed {
-                host_namespaces.insert(object.namespace());
-            }
-        }
+        let named = effective(snapshot);
+        let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
         let config = MeshConfig::new(snapshot.mesh_config.as_deref().map(|t| t.root()));
         let domain = host::CLUSTER_DOMAIN;
-        let services = Services::new(&effective, domain, &config.default_export_to("defaultServiceExportTo"));
-        let peer_authentications = PeerAuthentications::new(&effective, config.root_namespace());
-        Mesh { snapshot, config, peer_authentications, workloads: Workloads::new(&effective), services, domain, by_kind, by_namespace, host_namespaces }
+        let default_export_to = config.default_export_to("defaultServiceExportTo");
+        let (workloads, (services, places)) =
+            rayon::join(|| Workloads::new(&objects), || (Services::new(&objects, domain, &default_export_to), places(&named)));
+        let peer_authentications = PeerAuthentications::new(&objects, config.root_namespace());
+        let Places { by_kind, by_namespace, host_namespaces } = places;
+        Mesh { snapshot, config, peer_authentications, workloads, services, domain, by_kind, by_namespace, host_namespaces }
     }
 
     /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.
