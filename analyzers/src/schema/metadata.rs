@@ -1,7 +1,7 @@
 //! `metadata`, which is the same for every kind.
 
-use super::cel::is_subdomain;
-use super::fault::{Expected, Fault, What};
+use super::cel::{is_qualified_name, is_subdomain};
+use super::fault::{Bound, Expected, Fault, What};
 use crate::spelling;
 use mesh_model::{Kind, Node, Object, Scalar};
 
@@ -65,8 +65,14 @@ fn one<'a>(object: &'a Object, metadata: Node<'a>, out: &mut Vec<Fault<'a>>) {
         match name {
             "name" | "namespace" | "generateName" => string(object, value, out),
             "labels" | "annotations" if value.is_mapping() => {
-                for (_, v) in value.entries() {
+                for (k, v) in value.entries() {
+                    if !is_qualified_name(k.text()) {
+                        out.push(Fault { object, at: k, what: What::OutOfBounds(Bound::Format("key")) });
+                    }
                     string(object, v, out);
+                    if name == "labels" && v.is_scalar() && !is_label_value(v.text()) {
+                        out.push(Fault { object, at: v, what: What::OutOfBounds(Bound::Format("label value")) });
+                    }
                 }
             }
             "labels" | "annotations" if !value.is_null() => {
@@ -87,4 +93,9 @@ fn string<'a>(object: &'a Object, value: Node<'a>, out: &mut Vec<Fault<'a>>) {
     if !value.is_scalar() || !matches!(value.value(), Scalar::Str(_) | Scalar::Null) {
         out.push(Fault { object, at: value, what: What::WrongType { expected: Expected::String, duration: false } });
     }
+}
+
+/// Empty, or letters, digits, `-`, `_` and `.` with a letter or digit at both ends, 63 at most.
+fn is_label_value(text: &str) -> bool {
+    text.is_empty() || is_qualified_name(text) && !text.contains('/')
 }

@@ -50,6 +50,14 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             Bound::Pattern(pattern) => (format!("`{}` does not have the form that `{path}` asks for", at.text()), format!("it must match `{pattern}`")),
             Bound::Format("int32") => (format!("`{path}` is {}, which does not fit into 32 bits", at.text()), "use a number up to 2147483647".to_owned()),
             Bound::Format("byte") => (format!("`{path}` is not base64"), "encode the value as base64".to_owned()),
+            Bound::Format("key") => (
+                format!("`{}` is no valid key of a label or annotation", at.text()),
+                "use up to 63 letters, digits, `-`, `_` and `.`, with a lower-case domain and `/` before them if need be".to_owned(),
+            ),
+            Bound::Format("label value") => (
+                format!("`{}` is no valid value of a label", at.text()),
+                "use up to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends".to_owned(),
+            ),
             Bound::Format(format) => (format!("`{}` is no valid {format} for `{path}`", at.text()), format!("give a valid {format}")),
         };
         sink.report(&MSH0504, fault.object, at, message).help(help);

@@ -55,7 +55,9 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
                 finding.fix("leave the quotes out", at.span(), at.text());
             }
             (Expected::List, NodeKind::Scalar) if !at.is_null() => {
-                finding.help(format!("write it as a list with one item, `[{}]`", at.text()));
+                let item =
+                    if at.text().bytes().all(|b| b.is_ascii_alphanumeric() || b"-./".contains(&b)) { at.text().to_owned() } else { format!("{:?}", at.text()) };
+                finding.help(format!("write it as a list with one item, `[{item}]`"));
             }
             (Expected::List, NodeKind::Mapping) => {
                 finding.help("start the item with `- `");

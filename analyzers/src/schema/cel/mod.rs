@@ -7,7 +7,7 @@ mod gateway_api;
 mod istio;
 mod text;
 
-pub use text::is_subdomain;
+pub use text::{is_qualified_name, is_subdomain};
 
 use mesh_model::Node;
 
