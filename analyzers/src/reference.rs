@@ -1,4 +1,40 @@
 //! References to things that are not in the input: broken, or not judged.
+//!
+//! ## MSH0002 ProbableMisspelling (Warning)
+//!
+//! **What it checks.** In a part of a mesh a reference leads out of the input, and something of nearly that name is in
+//! it: a host, a gateway, a subset, a secret. Where the input owns the place that is referred to, the reference is
+//! reported as broken (IST0101) instead.
+//!
+//! **Why it matters.** A reference to nothing is as good as none: its requests get 503, or its rule has no effect.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: ServiceEntry
+//! metadata: {name: partner, namespace: shop}
+//! spec: {hosts: [partner.example.com], ports: [{number: 443, name: https, protocol: HTTPS}], resolution: DNS}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: partner, namespace: shop}
+//! spec: {hosts: [partner.example.com], http: [{route: [{destination: {host: parnter.example.com}}]}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: ServiceEntry
+//! metadata: {name: partner, namespace: shop}
+//! spec: {hosts: [partner.example.com], ports: [{number: 443, name: https, protocol: HTTPS}], resolution: DNS}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: partner, namespace: shop}
+//! spec: {hosts: [partner.example.com], http: [{route: [{destination: {host: partner.example.com}}]}]}
+//! ```
 
 use crate::codes::{self, Code};
 use crate::rule::{Context, NotJudged, Sink};

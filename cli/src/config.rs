@@ -113,7 +113,7 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
 }
 
 /// The file that is in force where the first path is: in its folder or above it, up to the root of the repository.
-/// Outside of a repository only the folder itself counts: what lies above may belong to anybody.
+/// Outside of a repository it is looked for up to the working directory only: what lies above may belong to anybody.
 pub fn find(first: Option<&str>) -> Result<Option<Config>, Failure> {
     let start = match first {
         None | Some("-") => PathBuf::from("."),
@@ -123,10 +123,9 @@ pub fn find(first: Option<&str>) -> Result<Option<Config>, Failure> {
     let folder = if absolute.is_dir() { absolute.as_path() } else { absolute.parent().unwrap_or(&absolute) };
     // `a/../b` is walked as `b`.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    let Some(root) = folder.ancestors().find(|d| d.join(".git").exists()) else {
-        let path = folder.join(NAME);
-        return if path.is_file() { read(&path).map(Some) } else { Ok(None) };
-    };
+    let current = std::env::current_dir().and_then(|d| d.canonicalize()).unwrap_or_default();
+    let root = folder.ancestors().find(|d| d.join(".git").exists());
+    let root = root.or_else(|| folder.ancestors().find(|d| *d == current)).unwrap_or(&folder);
     for dir in folder.ancestors() {
         let path = dir.join(NAME);
         if path.is_file() {
@@ -145,18 +144,38 @@ fn fixed_part(path: &Path) -> PathBuf {
     if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed }
 }
 
-/// A path of the file as it is shown: relative to the working directory where it lies below it.
+/// A path of the file as it is shown: relative to the working directory.
 pub fn shown(dir: &Path, path: &str) -> String {
     if path == "-" {
         return path.to_owned();
     }
-    let joined = dir.join(path);
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    let target = normal(&dir.join(path));
     let current = std::env::current_dir().and_then(|d| d.canonicalize()).unwrap_or_default();
-    let canonical_dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-    let joined = if canonical_dir == dir { joined } else { canonical_dir.join(path) };
-    let relative = joined.strip_prefix(&current).map(Path::to_path_buf);
-    let text = relative.unwrap_or(joined).components().collect::<PathBuf>().display().to_string();
-    if text.is_empty() { ".".to_owned() } else { text }
+    let common = current.components().zip(target.components()).take_while(|(a, b)| a == b).count();
+    // Nothing but the root in common: the whole path says more.
+    let text = if common <= 1 {
+        target
+    } else {
+        let up = current.components().skip(common).map(|_| std::path::Component::ParentDir);
+        up.chain(target.components().skip(common)).collect()
+    };
+    if text.as_os_str().is_empty() { ".".to_owned() } else { text.display().to_string() }
+}
+
+/// A path without `.` and `..`, by its text alone.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            std::path::Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// A set of globs in which the name of a folder stands for all that it holds.

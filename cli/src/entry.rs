@@ -1,8 +1,10 @@
 //! Findings as they are printed, compared and counted: owned, with positions worked out.
 
 use crate::fingerprint::{Fingerprint, Hasher};
+use crate::suppress::relative;
 use mesh_analyzers::{Code, Finding, Level, codes};
 use mesh_model::{Kind, Node, Object, Position, Problem, Snapshot, Source, Span};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A range of a source, as people and as editors count.
@@ -138,9 +140,11 @@ impl Entry {
     }
 
     /// The entry of something that belongs to a file and to no object.
-    pub fn of_file(code: &'static Code, file: &str, message: &str, world: &str) -> Entry {
+    ///
+    /// Its fingerprint has the file's path from the folder `base`, so that it is the same from wherever it is asked.
+    pub fn of_file(code: &'static Code, file: &str, message: &str, world: &str, base: &Path) -> Entry {
         let mut hash = Hasher::default();
-        hash.text(code.id).text("File").text(file).text(message);
+        hash.text(code.id).text("File").text(&relative(file, base).to_string_lossy()).text(message);
         Entry {
             code,
             level: code.level,
@@ -160,15 +164,15 @@ impl Entry {
     }
 
     /// The entry of a problem that is a finding.
-    pub fn of_problem(problem: &Problem, code: &'static Code, world: &str) -> Entry {
+    pub fn of_problem(problem: &Problem, code: &'static Code, world: &str, base: &Path) -> Entry {
         let place = problem.place.as_ref().map(|(source, span)| Place::new(source, *span, document_without_secret(source, *span)));
-        Entry { help: problem.help.clone(), place, ..Entry::of_file(code, &problem.subject, &problem.message, world) }
+        Entry { help: problem.help.clone(), place, ..Entry::of_file(code, &problem.subject, &problem.message, world, base) }
     }
 
     /// An ignore that matches nothing.
-    pub fn of_unused(object: Option<&Object>, place: Place, message: &str, world: &str) -> Entry {
-        let base = Entry::of_file(&codes::MSH0004, place.source.name(), message, world);
-        let mut entry = Entry { place: Some(place), ..base };
+    pub fn of_unused(object: Option<&Object>, place: Place, message: &str, world: &str, base: &Path) -> Entry {
+        let of_file = Entry::of_file(&codes::MSH0004, place.source.name(), message, world, base);
+        let mut entry = Entry { place: Some(place), ..of_file };
         if let Some(object) = object {
             let mut hash = Hasher::default();
             hash.text("MSH0004").text(object.kind_name()).text(object.namespace()).text(object.name()).text(message);

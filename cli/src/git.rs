@@ -73,14 +73,6 @@ impl Tree {
         inside(&self.root, path).map_or_else(|| path.to_path_buf(), |relative| absolute(self.folder.path()).join(relative))
     }
 
-    /// The name that a file of this tree has in the repository, as the working directory sees it.
-    pub fn name(&self, file: &str) -> String {
-        match Path::new(file).strip_prefix(absolute(self.folder.path())) {
-            Ok(relative) => crate::config::shown(&self.root, &relative.display().to_string()),
-            Err(_) => file.to_owned(),
-        }
-    }
-
     /// Writes the files of `git ls-tree -z`.
     fn write(&self, list: &[u8]) -> Result<(), Failure> {
         let fail = |e: std::io::Error| Failure::Other(format!("--base: {e}"));

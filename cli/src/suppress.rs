@@ -88,8 +88,12 @@ impl Pattern {
 
 /// A path as it stands below a folder; as it is where it does not.
 pub fn relative(file: &str, base: &Path) -> std::path::PathBuf {
-    let absolute = std::path::absolute(file).unwrap_or_default();
-    absolute.strip_prefix(base).map_or_else(|_| file.into(), Path::to_path_buf)
+    let absolute = crate::config::normal(&std::path::absolute(file).unwrap_or_default());
+    if let Ok(relative) = absolute.strip_prefix(base) {
+        return relative.to_path_buf();
+    }
+    let real = absolute.canonicalize().unwrap_or(absolute);
+    real.strip_prefix(base).map_or_else(|_| file.into(), Path::to_path_buf)
 }
 
 /// A comment `# meshctl: ignore CODE[,CODE] reason`.
@@ -174,7 +178,7 @@ impl<'s> InInput<'s> {
     }
 
     /// What hides nothing, of codes that were looked for.
-    pub fn unused(&self, active: &Codes, seen: Seen) -> Vec<Entry> {
+    pub fn unused(&self, active: &Codes, seen: Seen, base: &Path) -> Vec<Entry> {
         let mut out = Vec::new();
         let world = &self.snapshot.world;
         for (object, used) in &self.annotated {
@@ -182,7 +186,7 @@ impl<'s> InInput<'s> {
             for word in list(object) {
                 if let Some((message, help)) = unused_word(word, used, active) {
                     let visible = Some(object.root().span());
-                    let entry = Entry::of_unused(Some(object), Place::new(value.source(), value.span(), visible), &message, world);
+                    let entry = Entry::of_unused(Some(object), Place::new(value.source(), value.span(), visible), &message, world, base);
                     out.push(Entry { help: Some(help), ..entry });
                 }
             }
@@ -192,7 +196,7 @@ impl<'s> InInput<'s> {
             for word in &comment.words {
                 if let Some((message, help)) = unused_word(word, &comment.used, active) {
                     let whole = Span::new(0, comment.source.text().len());
-                    let entry = Entry::of_unused(object, Place::new(&comment.source, comment.span, Some(whole)), &message, world);
+                    let entry = Entry::of_unused(object, Place::new(&comment.source, comment.span, Some(whole)), &message, world, base);
                     out.push(Entry { help: Some(help), ..entry });
                 }
             }
@@ -237,7 +241,7 @@ fn unused_word(word: &str, used: &BTreeSet<&'static str>, active: &Codes) -> Opt
 /// Whether a pattern of the command line or configuration hides something.
 pub fn hidden_by(patterns: &[Pattern], code: &Code, object: Option<&Object>, file: &str, base: &Path) -> bool {
     // All of them, so that each is known to be used.
-    patterns.iter().fold(false, |hidden, p| p.hits(code, object, file, base) || hidden)
+    patterns.iter().filter(|p| p.hits(code, object, file, base)).count() > 0
 }
 
 fn comments_of(source: &Arc<Source>, out: &mut Vec<Comment>) {

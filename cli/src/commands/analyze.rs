@@ -15,7 +15,7 @@ use crate::status::{Failure, Outcome, Status};
 use crate::stdio::{self, Progress};
 use crate::worlds;
 use mesh_analyzers::{codes, rules};
-use run::{Answer, Names};
+use run::{Answer, Files};
 
 /// Which rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn run(args: &AnalyzeArgs, part: Part, color: ColorWhen, quiet: bool) -> Out
     let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref())?;
     let mut answer = Answer::default();
     for plan in &plans {
-        run::world(plan, &settings, &shared, part, &Names::AsTyped, &progress, &note, &mut answer);
+        run::world(plan, &settings, &shared, part, &Files::AsTyped, &progress, &note, &mut answer);
     }
     answer.finish(&settings, part);
     let known = match &args.select.base {
@@ -137,7 +137,7 @@ fn at_revision(revision: &str, plans: &[worlds::Plan], settings: &Settings, part
     let shared = Shared::read(settings.mesh_config.as_ref().map(then).as_deref(), settings.mesh_networks.as_ref().map(then).as_deref())?;
     let mut answer = Answer::default();
     for plan in plans {
-        run::world(&tree.plan(plan), settings, &shared, part, &Names::OfRevision(&tree), progress, &|_| {}, &mut answer);
+        run::world(&tree.plan(plan), settings, &shared, part, &Files::OfRevision(&tree), progress, &|_| {}, &mut answer);
     }
     answer.finish(settings, part);
     Ok(Known::of(&answer.entries))

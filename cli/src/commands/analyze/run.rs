@@ -36,24 +36,17 @@ pub struct Answer {
     pub is_complete: bool,
 }
 
-/// What files are called.
-pub enum Names<'t> {
+/// Where the files of a plan are.
+pub enum Files<'t> {
     AsTyped,
-    /// By their names in the repository.
     OfRevision(&'t Tree),
 }
 
-impl Names<'_> {
-    fn name(&self, file: &str) -> String {
-        match self {
-            Names::AsTyped => file.to_owned(),
-            Names::OfRevision(tree) => tree.name(file),
-        }
-    }
+impl Files<'_> {
     fn base_dir(&self, settings: &Settings) -> PathBuf {
         match self {
-            Names::AsTyped => settings.base_dir.clone(),
-            Names::OfRevision(tree) => tree.map_path(&settings.base_dir),
+            Files::AsTyped => settings.base_dir.clone(),
+            Files::OfRevision(tree) => tree.map_path(&settings.base_dir),
         }
     }
 }
@@ -72,10 +65,10 @@ fn active(settings: &Settings, part: Part) -> Codes {
 }
 
 #[allow(clippy::too_many_arguments)]
-pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, names: &Names<'_>, progress: &Progress, note: &dyn Fn(&str), answer: &mut Answer) {
+pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: &Files<'_>, progress: &Progress, note: &dyn Fn(&str), answer: &mut Answer) {
     let called = if plan.name.is_empty() { String::new() } else { format!(" world {}", plan.name) };
     progress.phase(|| format!("reading{called}…"));
-    let base_dir = names.base_dir(settings);
+    let base_dir = at.base_dir(settings);
     let loaded = load::load(plan, settings, &base_dir, shared, note);
     let snapshot = &loaded.snapshot;
     progress.phase(|| format!("judging{called}: {} objects…", snapshot.objects.len()));
@@ -103,14 +96,13 @@ pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, name
         if hidden_by(&settings.suppressions, code, None, &problem.subject, &base_dir) {
             answer.suppressed += 1;
         } else {
-            let named = Problem { subject: names.name(&problem.subject), ..problem.clone() };
-            entries.push(Entry::of_problem(&named, code, &snapshot.world));
+            entries.push(Entry::of_problem(problem, code, &snapshot.world, &base_dir));
         }
     }
     let is_complete = snapshot.completeness == Completeness::Complete;
     if settings.codes.contains(codes::MSH0004.id) {
         let seen = if is_complete || report.not_judged.is_empty() { Seen::Whole } else { Seen::Part };
-        entries.extend(in_input.unused(&active, seen));
+        entries.extend(in_input.unused(&active, seen, &base_dir));
     }
     if !plan.only.is_empty() {
         let wanted = |e: &Entry| e.place.as_ref().is_none_or(|p| plan.only.iter().any(|only| absolute(Path::new(p.file())).starts_with(only)));
@@ -159,7 +151,7 @@ impl Answer {
                 None => self.unused_flags.push(pattern.written.clone()),
                 Some(place) if settings.codes.contains(codes::MSH0004.id) => {
                     let message = format!("the suppression `{}` matches no finding", pattern.written);
-                    let mut entry = Entry::of_unused(None, place.clone(), &message, "");
+                    let mut entry = Entry::of_unused(None, place.clone(), &message, "", &settings.base_dir);
                     entry.help = Some("remove it".to_owned());
                     if !self.is_complete && !self.not_judged.is_empty() {
                         entry.level = mesh_analyzers::Level::Info;

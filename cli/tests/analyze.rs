@@ -1,0 +1,243 @@
+//! What a person does with `meshctl analyze`: exit statuses, input, formats.
+
+mod common;
+
+use common::{BROKEN, REVIEWS, TWICE, command, folder, meshctl, meshctl_with_input, write};
+use std::process::Stdio;
+
+const FORMATS: [&str; 8] = ["text", "json", "yaml", "sarif", "junit", "github", "gitlab", "log"];
+
+#[test]
+fn the_exit_status_is_the_same_in_every_format() {
+    let dir = folder(&[("bad/svc.yaml", REVIEWS), ("bad/vs.yaml", BROKEN), ("warn/a.yaml", TWICE), ("good/svc.yaml", REVIEWS)]);
+    for format in FORMATS {
+        let status = |args: &[&str]| meshctl(dir.path(), &[&["analyze", "-q", "-o", format], args].concat()).status;
+        assert_eq!(status(&["bad"]), 79, "{format}");
+        assert_eq!(status(&["warn"]), 0, "{format}");
+        assert_eq!(status(&["--fail-on", "warning", "warn"]), 79, "{format}");
+        assert_eq!(status(&["--failure-threshold", "Info", "warn"]), 79, "{format}");
+        assert_eq!(status(&["--fail-on", "never", "bad"]), 0, "{format}");
+        assert_eq!(status(&["good"]), 0, "{format}");
+        assert_eq!(status(&["good", "gone.yaml"]), 65, "{format}");
+        assert_eq!(status(&["bad", "gone.yaml"]), 79, "{format}");
+        assert_eq!(status(&["good", "--world", "gone.yaml"]), 75, "{format}");
+        assert_eq!(status(&["good", "--world", "gone.yaml", "--allow-partial"]), 0, "{format}");
+        assert_eq!(status(&["good", "gone.yaml", "--world", "gone.yaml"]), 65, "{format}");
+        assert_eq!(status(&["bad", "--world", "gone.yaml"]), 79, "{format}");
+        assert_eq!(status(&["good", "--no-such-flag"]), 64, "{format}");
+    }
+}
+
+#[test]
+fn a_broken_document_is_one_finding_and_the_rest_goes_on() {
+    let dir = folder(&[("a.yaml", &format!("{REVIEWS}---\nkind: [\n---\n{BROKEN}"))]);
+    let run = meshctl(dir.path(), &["analyze", "-o", "json", "a.yaml"]);
+    let found = run.found();
+    assert_eq!(run.status, 79);
+    assert_eq!(found, ["MSH0001 File a.yaml", "IST0101 VirtualService shop/reviews"]);
+    let first = &run.findings()[0];
+    assert_eq!((first["level"].as_str(), first["range"]["start"]["line"].as_u64().is_some_and(|l| l >= 6)), (Some("Error"), true), "{first}");
+    assert_eq!(meshctl(dir.path(), &["analyze", "--fail-on", "never", "a.yaml"]).status, 65);
+    let broken_only = folder(&[("a.yaml", "kind: [\n")]);
+    assert_eq!(meshctl(broken_only.path(), &["analyze", "--ignore-unknown", "a.yaml"]).status, 0);
+    for format in FORMATS {
+        let run = meshctl(dir.path(), &["analyze", "-q", "-o", format, "a.yaml"]);
+        assert!(run.out.contains("MSH0001"), "{format}: {}", run.out);
+    }
+}
+
+#[test]
+fn without_input_it_says_what_can_be_typed() {
+    let dir = folder(&[]);
+    let run = meshctl(dir.path(), &["analyze"]);
+    assert_eq!(run.status, 64);
+    for words in ["meshctl analyze DIR", "meshctl analyze -", ".meshctl.toml"] {
+        assert!(run.err.contains(words), "{}", run.err);
+    }
+    assert_eq!(run.out, "");
+    assert_eq!(meshctl(dir.path(), &["analyze", "--use-kube=false"]).status, 64);
+}
+
+#[test]
+fn standard_input_globs_and_istioctls_flags_work() {
+    let dir = folder(&[("k8s/svc.yaml", REVIEWS), ("k8s/vs.yaml", BROKEN), ("mesh.yaml", "rootNamespace: istio-config\n")]);
+    let piped = meshctl_with_input(dir.path(), &["analyze", "-o", "json", "-"], &format!("{REVIEWS}---\n{BROKEN}"));
+    assert_eq!(piped.found(), ["IST0101 VirtualService shop/reviews"]);
+    assert!(piped.findings()[0]["reference"].as_str().is_some_and(|r| r.starts_with("-:")), "{}", piped.out);
+    let run = meshctl(
+        dir.path(),
+        &[
+            "analyze",
+            "--use-kube=false",
+            "-A",
+            "-R",
+            "--timeout",
+            "30s",
+            "--revision",
+            "canary",
+            "-i",
+            "istio-system",
+            "--meshConfigFile",
+            "mesh.yaml",
+            "--failure-threshold",
+            "Error",
+            "--output-threshold",
+            "Info",
+            "--color=false",
+            "-o",
+            "json",
+            "k8s/*.yaml",
+        ],
+    );
+    assert_eq!((run.status, run.found()), (79, vec!["IST0101 VirtualService shop/reviews".to_owned()]), "{}", run.err);
+    assert_eq!(meshctl(dir.path(), &["validate", "-f", "k8s/svc.yaml", "-o", "json"]).out, "[]\n");
+}
+
+#[test]
+fn what_is_misspelt_or_missing_is_an_error_that_names_it() {
+    let dir = folder(&[("vs.yaml", BROKEN)]);
+    for (args, status, says) in [
+        (&["--select", "IST1010"][..], 64, "did you mean `IST0110`"),
+        (&["--ignore", "duplicate-objekt"], 64, "did you mean `duplicate-object`"),
+        (&["-S", "IST010l=*"], 64, "did you mean `IST0101`"),
+        (&["-S", "IST0101"], 64, "CODE=OBJECT"),
+        (&["--analyzer", "duplicate-objekt"], 64, "did you mean `duplicate-object`"),
+        (&["--meshConfigFile", "missing.yaml"], 65, "missing.yaml"),
+        (&["--meshNetworksFile", "missing.yaml"], 65, "missing.yaml"),
+        (&["--baseline", "missing.json"], 65, "missing.json"),
+        (&["--now", "yesterday"], 64, "--now"),
+        (&["--istio-version", "two"], 64, "--istio-version"),
+        (&["--fail-on", "fatal"], 64, "--fail-on"),
+        (&["--output-threshold", "fatal"], 64, "--output-threshold"),
+        (&["--compat", "linkerd"], 64, "--compat"),
+        (&["--cluster", "a"], 64, "NAME=DIR"),
+        (&["-o", "xml"], 64, "xml"),
+        (&["--base", "--output=/tmp/x"], 64, "--base"),
+        (&["-", "-"], 64, "once only"),
+        (&["kube"], 64, "reads manifests"),
+    ] {
+        let run = meshctl(dir.path(), &[&["analyze", "vs.yaml"], args].concat());
+        assert_eq!(run.status, status, "{args:?}: {}", run.err);
+        assert!(run.err.contains(says), "{args:?}: {}", run.err);
+        assert_eq!(run.out, "", "{args:?}");
+    }
+}
+
+#[test]
+fn text_shows_the_line_a_caret_and_the_help_and_counts_what_repeats() {
+    let dir = folder(&[("svc.yaml", REVIEWS), ("vs.yaml", &BROKEN.replace("nowhere", "reveiws"))]);
+    let run = meshctl(dir.path(), &["analyze", "."]);
+    assert!(run.out.starts_with("./vs.yaml:11:15: error[IST0101] ") || run.out.starts_with("vs.yaml:11:15: error[IST0101] "), "{}", run.out);
+    assert!(run.out.contains("\n11 |         host: reveiws\n   |               ^^^^^^^\n   = help: did you mean `reviews`?\n"), "{}", run.out);
+    assert!(run.err.contains("1 error, "), "{}", run.err);
+
+    let many: String = (0..9).map(|i| format!("---\n{}", BROKEN.replace("name: reviews", &format!("name: r{i}")))).collect();
+    write(dir.path(), &[("many.yaml", &format!("{REVIEWS}{many}"))]);
+    let short = meshctl(dir.path(), &["analyze", "--select", "IST0101", "many.yaml"]);
+    assert_eq!(short.out.matches("error[IST0101]").count(), 1);
+    assert!(short.out.contains("and 8 more of IST0101, in 9 objects"), "{}", short.out);
+    let all = meshctl(dir.path(), &["analyze", "--select", "IST0101", "--all", "many.yaml"]);
+    assert_eq!(all.out.matches("error[IST0101]").count(), 9);
+    assert_eq!(meshctl(dir.path(), &["analyze", "--select", "IST0101", "-o", "json", "many.yaml"]).findings().len(), 9);
+}
+
+#[test]
+fn what_leads_out_of_the_input_is_counted_and_is_no_error() {
+    let dir = folder(&[("vs.yaml", BROKEN), ("world.yaml", REVIEWS)]);
+    let part = meshctl(dir.path(), &["analyze", "vs.yaml"]);
+    assert_eq!((part.status, part.out.as_str()), (0, ""), "{}", part.err);
+    assert!(part.err.contains("not judged"), "{}", part.err);
+    assert_eq!(meshctl(dir.path(), &["analyze", "--complete", "vs.yaml"]).status, 79);
+    // What is consulted makes the namespace known, and is itself not judged.
+    let consulted = meshctl(dir.path(), &["analyze", "-o", "json", "vs.yaml", "--world", "world.yaml", "--world", "world.yaml"]);
+    assert_eq!(consulted.found(), ["IST0101 VirtualService shop/reviews"], "{}", consulted.err);
+}
+
+#[test]
+fn namespaces_levels_and_codes_choose_what_is_reported() {
+    let other = BROKEN.replace("namespace: shop", "namespace: web");
+    let dir = folder(&[("a.yaml", &format!("{REVIEWS}---\n{BROKEN}---\n{other}---\n{TWICE}"))]);
+    let found = |args: &[&str]| meshctl(dir.path(), &[&["analyze", "--complete", "-o", "json", "a.yaml"], args].concat()).found();
+    let all = found(&[]);
+    assert!(all.contains(&"IST0101 VirtualService web/reviews".to_owned()) && all.contains(&"MSH0003 ServiceAccount shop/a".to_owned()), "{all:?}");
+    assert!(found(&["-n", "web"]).iter().all(|f| f.contains("web/")));
+    assert!(found(&["--select", "IST01"]).iter().all(|f| f.starts_with("IST01")));
+    assert!(!found(&["--ignore", "DuplicateObject"]).iter().any(|f| f.starts_with("MSH0003")));
+    assert!(!found(&["--output-threshold", "Error"]).iter().any(|f| f.starts_with("MSH0003")));
+    assert_eq!(found(&["--analyzer", "duplicate-object"]), ["MSH0003 ServiceAccount shop/a"]);
+}
+
+#[test]
+fn clusters_are_told_apart() {
+    let dir = folder(&[("east/a.yaml", REVIEWS), ("west/a.yaml", TWICE)]);
+    let run = meshctl(dir.path(), &["analyze", "-o", "json", "--select", "MSH0003", "--cluster", "east=east", "--cluster", "west=west"]);
+    assert_eq!(run.findings().iter().map(|f| f["cluster"].as_str()).collect::<Vec<_>>(), [Some("west")], "{}", run.err);
+}
+
+#[test]
+fn commands_to_the_terminal_do_not_pass_and_secrets_are_not_shown() {
+    let hostile = BROKEN.replace("host: nowhere", "host: \"no\\e[2Jwhere\\u202e\"").replace("name: reviews\n", "name: \"re\\e]0;x\\a\"\n");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\ndata: {key: aHVudGVyMg==}\n";
+    let dir = folder(&[("a.yaml", &format!("{REVIEWS}---\n{hostile}---\n{secret}---\n{secret}"))]);
+    for format in FORMATS {
+        let run = meshctl(dir.path(), &["analyze", "--complete", "-o", format, "a.yaml"]);
+        // istioctl's format colours the level, whatever it is written to; what stands there is our own.
+        let text = run.out + &run.err;
+        assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{format}: {text:?}");
+        assert!(!text.contains("aHVudGVyMg"), "{format}: {text}");
+        assert!(text.contains("MSH0003"), "{format}: {text}");
+    }
+    let broken = folder(&[("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hunter2\n")]);
+    let run = meshctl(broken.path(), &["analyze", "s.yaml"]);
+    assert!(run.out.contains("MSH0001") && !(run.out + &run.err).contains("hunter2"));
+}
+
+#[test]
+fn answers_go_to_a_private_file_and_a_closed_pipe_is_no_failure() {
+    let dir = folder(&[("svc.yaml", REVIEWS), ("vs.yaml", BROKEN)]);
+    let run = meshctl(dir.path(), &["analyze", "-o", "sarif", "--out", "out.sarif", "."]);
+    assert_eq!((run.status, run.out.as_str()), (79, ""));
+    assert!(std::fs::read_to_string(dir.path().join("out.sarif")).is_ok_and(|t| t.contains("\"2.1.0\"")));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(dir.path().join("out.sarif")).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    for args in [&["analyze", "-o", "json", "."][..], &["explain", "--list", "rules"], &["completion", "bash"], &["version"]] {
+        let mut child = command(dir.path()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("meshctl runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("meshctl ends");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(0) && !err.contains("panicked"), "{args:?}: {:?} {err}", output.status);
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
+    let many: String = (0..200).map(|i| format!("---\n{}---\n{TWICE}", BROKEN.replace("name: reviews", &format!("name: r{}", i % 150)))).collect();
+    let dir = folder(&[("a.yaml", &format!("{REVIEWS}{many}"))]);
+    let out = |threads: &str, format: &str| {
+        let output = command(dir.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .args(["analyze", "--complete", "-o", format, "--now", "2026-01-01T00:00:00Z", "a.yaml"])
+            .output()
+            .expect("meshctl runs");
+        assert!(!output.stdout.is_empty());
+        (output.stdout, output.stderr)
+    };
+    for format in ["json", "text", "sarif"] {
+        assert_eq!(out("1", format), out("4", format));
+    }
+}
+
+#[test]
+fn compat_prints_istioctls_shape() {
+    let dir = folder(&[("svc.yaml", REVIEWS), ("vs.yaml", BROKEN)]);
+    let log = command(dir.path()).env("MESHCTL_COMPAT", "istioctl").args(["analyze", "svc.yaml", "vs.yaml"]).output().expect("meshctl runs");
+    assert!(String::from_utf8_lossy(&log.stdout).starts_with("Error [IST0101] (VirtualService shop/reviews vs.yaml:11) "));
+    let json = common::run(command(dir.path()).args(["analyze", "--compat", "istioctl", "-o", "json", "svc.yaml", "vs.yaml"]).output().expect("meshctl runs"));
+    let keys: Vec<String> = json.findings()[0].as_object().expect("object").keys().cloned().collect();
+    assert_eq!(keys, ["code", "documentationUrl", "level", "message", "origin", "reference"]);
+    assert!(json.out.starts_with("[\n\t{\n\t\t\"code\""));
+}
