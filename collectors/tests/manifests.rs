@@ -76,6 +76,18 @@ fn a_broken_document_costs_only_itself() {
     assert!(snapshot.problems[0].message.contains("offset 63"), "{}", snapshot.problems[0].message);
 }
 
+#[test]
+fn a_value_behind_a_separator_is_told() {
+    let dir = tempfile::tempdir().expect("folder");
+    let other = "--- !ruby/object {}\n";
+    write(dir.path(), "a.yaml", account("a") + "--- kind: x\n---\n" + &account("b"));
+    write(dir.path(), "b.yaml", other);
+    let snapshot = read(&[&dir.path().display().to_string()]);
+    assert_eq!(names(&snapshot), ["a", "b"]);
+    let places: Vec<_> = snapshot.problems.iter().filter_map(|p| p.place.as_ref()).map(|(s, span)| (s.position(span.start).line, s.slice(*span))).collect();
+    assert_eq!(places, [(4, "--- kind: x")]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_and_pipes_never_block() {

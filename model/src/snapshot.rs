@@ -2,7 +2,7 @@
 
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
-use crate::yaml::{Builder, Limits, SyntaxError, Tree, documents, parse_document, parse_document_with};
+use crate::yaml::{Builder, Documents, Limits, SyntaxError, Tree, parse_document, parse_document_with, split};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ pub struct Manifest {
 /// their document's tree, so each keeps its own position.
 pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Limits) -> Manifest {
     use rayon::prelude::*;
-    let chunks = documents(source.text());
+    let Documents { chunks, bad_separators } = split(source.text());
     let parsed: Vec<_> = if chunks.len() < 16 {
         let mut builder = Builder::default();
         chunks.iter().map(|c| parse_document_with(&mut builder, source, c.span, limits)).collect()
@@ -103,6 +103,19 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
             continue;
         }
         out.not_objects += push_objects(&mut out.objects, &tree, 0, role, cluster);
+    }
+    if !out.objects.is_empty() {
+        // Other files may be written for readers that allow it.
+        out.errors.extend(bad_separators.into_iter().map(|span| {
+            let error = SyntaxError {
+                span,
+                message: "only a comment may follow `---` on its line; Kubernetes' reader refuses the rest of the file".into(),
+                help: Some("put what follows on a line of its own"),
+                after_document: false,
+            };
+            (span, error)
+        }));
+        out.errors.sort_by_key(|(_, error)| error.span.start);
     }
     out
 }

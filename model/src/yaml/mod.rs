@@ -10,7 +10,7 @@ mod split;
 mod tree;
 
 pub use scalar::{Scalar, resolve_plain};
-pub use split::{Chunk, documents};
+pub use split::{Chunk, Documents, documents, split};
 pub use tree::{Builder, Entries, Items, Node, NodeId, NodeKind, Style, Tree};
 
 use crate::source::{Source, Span};
