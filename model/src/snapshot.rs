@@ -105,7 +105,9 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
         out.not_objects += push_objects(&mut out.objects, &tree, 0, role, cluster);
     }
     if !out.objects.is_empty() {
-        // Other files may be written for readers that allow it.
+        // One fault is one finding, though the document that such a line opens is mostly no YAML either.
+        out.errors.retain(|(document, _)| bad_separators.binary_search_by_key(&document.start, |s| s.start).is_err());
+        // Files without objects may be written for readers that allow it.
         out.errors.extend(bad_separators.into_iter().map(|span| {
             let error = SyntaxError {
                 span,
