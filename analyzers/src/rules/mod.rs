@@ -24,6 +24,11 @@ pub mod status;
 pub mod telemetry;
 pub mod virtual_service;
 
+/// Whether a rule validates single objects, by their schema or as Istio's webhook does: what `validate` runs.
+pub fn is_validation(rule: &Rule) -> bool {
+    rule.name.starts_with("schema-")
+}
+
 /// Every rule, in the order of the tables.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     AREAS.iter().flat_map(|area| area.iter())
@@ -56,4 +61,17 @@ const AREAS: &[&[Rule]] = &[
 fn with_another<'o, 'a>(list: &'o [&'a mesh_model::Object]) -> impl Iterator<Item = (&'a mesh_model::Object, &'a mesh_model::Object)> + use<'o, 'a> {
     let others = |i: usize| if i == 0 { list.get(1) } else { list.first() };
     list.iter().enumerate().filter_map(move |(i, object)| Some((*object, *others(i)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validation_is_the_schema_area_and_the_form_of_objects() {
+        assert!(schema::RULES.iter().all(is_validation));
+        let others: Vec<_> = form::RULES.iter().filter(|r| !is_validation(r)).map(|r| r.name).collect();
+        assert_eq!(others, ["invalid-name"]);
+        assert!(all().filter(|r| is_validation(r)).all(|r| schema::RULES.iter().chain(form::RULES).any(|o| o.name == r.name)));
+    }
 }

@@ -53,7 +53,7 @@ impl Files<'_> {
 
 /// Whether a rule belongs to what is asked.
 fn runs(rule: &Rule, settings: &Settings, part: Part) -> bool {
-    let is_part = part == Part::All || rules::schema::RULES.iter().any(|r| r.name == rule.name) || rule.codes.contains(&&codes::MSH0005);
+    let is_part = part == Part::All || rules::is_validation(rule) || rule.codes.contains(&&codes::MSH0005);
     let is_named = settings.rules.as_ref().is_none_or(|names| names.contains(rule.name));
     is_part && is_named && rule.codes.iter().any(|c| settings.codes.contains(c.id))
 }
