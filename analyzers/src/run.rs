@@ -7,7 +7,7 @@ use crate::schema;
 use mesh_model::{Node, Object};
 use mesh_resolver::Mesh;
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
 /// What the rules said of one world, sorted by place.
@@ -60,7 +60,13 @@ fn yield_to_validation(findings: &mut Vec<Finding<'_>>) {
     if refused.is_empty() {
         return;
     }
+    // A mapping of which nothing is left but fields that do not exist is "empty" for that reason alone.
+    let unknown: FxHashSet<_> = findings.iter().filter(|f| f.code.id == "MSH0501").map(|f| (place(f.object).0, f.at.id())).collect();
     findings.retain(|f| {
+        if f.code.id == "IST0106" && f.at.is_mapping() && !f.at.is_empty() {
+            let tree = place(f.object).0;
+            return !f.at.entries().all(|(k, _)| unknown.contains(&(tree, k.id())));
+        }
         let may_yield = is_form(f.code.id) && !matches!(f.code.id, "MSH0501" | "MSH0508" | "MSH0509" | "MSH0511");
         !may_yield || !refused.get(&place(f.object)).is_some_and(|nodes| nodes.iter().any(|n| same_fault(f, *n)))
     });

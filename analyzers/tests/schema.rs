@@ -107,6 +107,8 @@ fn what_istio_validation_says_is_not_said_twice() {
     let found = validated(32, &format!("{RULE}  subsets: [{{labels: {{v: a}}}}]\n"));
     assert_eq!(found.iter().filter(|f| f.contains("IST0106")).count(), 1, "{found:?}");
     assert_eq!(found.len(), 1, "{found:?}");
+    let found = validated(32, &format!("{RULE}  trafficPolicy:\n    tsl: {{mode: SIMPLE}}\n"));
+    assert!(found.len() == 1 && found[0].contains("MSH0501"), "{found:?}");
 }
 
 #[test]
