@@ -77,8 +77,9 @@ impl Search {
             }
         }
         let clean: PathBuf = path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect();
-        if self.seen.insert(clean) {
-            self.files.push(Found { path: path.to_owned(), named });
+        if self.seen.insert(clean.clone()) {
+            // What is found below `.` is shown as people and CI systems write it, without `./`.
+            self.files.push(Found { path: if named == Named::Found { clean } else { path.to_owned() }, named });
         }
     }
 
