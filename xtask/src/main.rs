@@ -5,6 +5,8 @@
 
 mod bench;
 mod crds;
+mod dist;
+mod docs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ struct Task {
 const TASKS: &[Task] = &[
     Task { name: "bench", about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh", run: bench::run },
     Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },
+    Task { name: "dist", about: "build what a release holds: the stripped binary, completions, manual pages, checksums", run: dist::run },
+    Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },
 ];
 
 fn main() -> ExitCode {

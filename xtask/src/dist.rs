@@ -1,0 +1,84 @@
+//! `cargo xtask dist`: what a release holds, in target/dist: the stripped binary in an archive with its licence,
+//! completions and manual pages, and the checksums of all that.
+
+use crate::Outcome;
+use std::path::Path;
+use std::process::Command;
+
+const SHELLS: &[(&str, &str)] =
+    &[("bash", "meshctl.bash"), ("zsh", "_meshctl"), ("fish", "meshctl.fish"), ("powershell", "meshctl.ps1"), ("elvish", "meshctl.elv")];
+const PAGES: &[&str] = &["analyze", "validate", "explain", "proxy-config", "ztunnel-config", "authz", "completion", "man", "version"];
+
+pub fn run(_: &[String]) -> Outcome {
+    let root = crate::root();
+    let target = host()?;
+    let dist = root.join("target/dist");
+    let name = format!("meshctl-{}-{target}", env!("CARGO_PKG_VERSION"));
+    let folder = dist.join(&name);
+    if dist.exists() {
+        std::fs::remove_dir_all(&dist).map_err(|e| e.to_string())?;
+    }
+    for sub in ["completions", "man"] {
+        std::fs::create_dir_all(folder.join(sub)).map_err(|e| e.to_string())?;
+    }
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    // Stripped of symbols as well, which a release build for developers keeps.
+    let build = ["rustc", "--release", "--locked", "--package", "meshctl", "--bin", "meshctl", "--", "-C", "strip=symbols"];
+    succeed(Command::new(cargo).current_dir(&root).args(build))?;
+    let suffix = std::env::consts::EXE_SUFFIX;
+    let binary = folder.join(format!("meshctl{suffix}"));
+    copy(&root.join(format!("target/release/meshctl{suffix}")), &binary)?;
+    for file in ["LICENSE", "README.md", "CHANGELOG.md"] {
+        copy(&root.join(file), &folder.join(file))?;
+    }
+    for (shell, file) in SHELLS {
+        write(&folder.join("completions").join(file), &answer(&binary, &["completion", shell])?)?;
+    }
+    write(&folder.join("man/meshctl.1"), &answer(&binary, &["man"])?)?;
+    for page in PAGES {
+        write(&folder.join(format!("man/meshctl-{page}.1")), &answer(&binary, &["man", page])?)?;
+    }
+    let archive = format!("{name}.tar.gz");
+    succeed(Command::new("tar").current_dir(&dist).args(["--create", "--gzip", "--file", &archive, &name]))?;
+    std::fs::remove_dir_all(&folder).map_err(|e| e.to_string())?;
+    let sums = checksums(&dist, &archive)?;
+    write(&dist.join(format!("{name}.sha256")), sums.as_bytes())?;
+    println!("target/dist/{archive}\n{}", sums.trim_end());
+    Ok(())
+}
+
+fn host() -> Result<String, String> {
+    let output = Command::new("rustc").arg("-vV").output().map_err(|e| format!("rustc: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|l| l.strip_prefix("host: ")).map(str::to_owned).ok_or_else(|| "rustc does not say its host".to_owned())
+}
+
+/// With the system's own tool: GNU's, else that of the BSDs and macOS.
+fn checksums(dir: &Path, file: &str) -> Result<String, String> {
+    for (program, arguments) in [("sha256sum", &[file][..]), ("shasum", &["-a", "256", file])] {
+        if let Ok(output) = Command::new(program).current_dir(dir).args(arguments).output()
+            && output.status.success()
+        {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+    }
+    Err("neither sha256sum nor shasum can be run".to_owned())
+}
+
+fn succeed(command: &mut Command) -> Outcome {
+    let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
+}
+
+fn answer(binary: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let output = Command::new(binary).args(arguments).output().map_err(|e| e.to_string())?;
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("meshctl {}: {}", arguments.join(" "), output.status)) }
+}
+
+fn copy(from: &Path, to: &Path) -> Outcome {
+    std::fs::copy(from, to).map(|_| ()).map_err(|e| format!("{}: {e}", from.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Outcome {
+    std::fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display()))
+}
