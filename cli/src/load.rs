@@ -4,7 +4,7 @@ use crate::settings::Settings;
 use crate::status::Failure;
 use crate::worlds::{Command, Plan};
 use mesh_collectors::manifests;
-use mesh_model::{Completeness, Kind, ProblemKind, Role, Snapshot, Source, Span, Tree};
+use mesh_model::{Completeness, Kind, Object, ProblemKind, Role, Snapshot, Source, Span, Tree};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
         snapshot.mesh_config.clone_from(&shared.mesh_config);
     }
     if shared.mesh_networks.is_some() {
-        snapshot.mesh_networks.clone_from(&shared.mesh_networks);
+        snapshot.mesh_networks = shared.mesh_networks.clone().map(Object::mesh_networks);
     }
     if plan.complete {
         snapshot.completeness = Completeness::Complete;

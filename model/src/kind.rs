@@ -7,6 +7,8 @@ pub enum Scope {
     Cluster,
 }
 
+const NO_GROUP: [&str; 0] = [];
+
 macro_rules! kinds {
     ($($variant:ident $name:literal $groups:expr, $scope:ident;)*) => {
         /// A known kind; everything else is `Other` and never judged.
@@ -90,6 +92,8 @@ kinds! {
     MutatingWebhookConfiguration "MutatingWebhookConfiguration" ["admissionregistration.k8s.io"], Cluster;
     ValidatingWebhookConfiguration "ValidatingWebhookConfiguration" ["admissionregistration.k8s.io"], Cluster;
     CustomResourceDefinition "CustomResourceDefinition" ["apiextensions.k8s.io"], Cluster;
+    // Settings in a file of their own: no kind of the API, so no group has it.
+    MeshNetworks "MeshNetworks" NO_GROUP, Namespaced;
 }
 
 impl Kind {

@@ -50,6 +50,11 @@ impl Object {
         })
     }
 
+    /// Mesh networks from a file of their own; istioctl's name for them.
+    pub fn mesh_networks(tree: Arc<Tree>) -> Object {
+        Object { tree, root: 0, name: None, namespace: None, kind: Kind::MeshNetworks, role: Role::Judged, cluster: 0 }
+    }
+
     pub fn root(&self) -> Node<'_> {
         self.tree.node(self.root)
     }
@@ -74,7 +79,10 @@ impl Object {
         self.root().get("metadata")
     }
     pub fn kind_name(&self) -> &str {
-        self.root().text_of("kind")
+        match self.root().text_of("kind") {
+            "" => self.kind.name(),
+            kind => kind,
+        }
     }
     pub fn api_version(&self) -> &str {
         self.root().text_of("apiVersion")
@@ -84,7 +92,8 @@ impl Object {
         self.api_version().rsplit('/').next().unwrap_or("")
     }
     pub fn name(&self) -> &str {
-        self.name.map_or("", |n| self.tree.node(n).text())
+        let unnamed = if self.kind == Kind::MeshNetworks { "meshnetworks" } else { "" };
+        self.name.map_or(unnamed, |n| self.tree.node(n).text())
     }
     /// The node that names the object: `metadata.name`, else its `kind`.
     pub fn name_node(&self) -> Node<'_> {
@@ -97,6 +106,7 @@ impl Object {
     pub fn written_namespace(&self) -> &str {
         match self.kind.scope() {
             Scope::Cluster => "",
+            Scope::Namespaced if self.kind == Kind::MeshNetworks => "istio-system",
             Scope::Namespaced => self.namespace.map_or("", |n| self.tree.node(n).text()),
         }
     }

@@ -65,7 +65,8 @@ pub struct Snapshot {
     pub documents: usize,
     /// MeshConfig given on its own (a file, or `mesh` of the `istio` ConfigMap).
     pub mesh_config: Option<Arc<Tree>>,
-    pub mesh_networks: Option<Arc<Tree>>,
+    /// MeshNetworks given as a file; it counts instead of `meshNetworks` of the `istio` ConfigMap.
+    pub mesh_networks: Option<Object>,
     pub completeness: Completeness,
     /// The instant at which ages and expiries are judged.
     pub as_of: Timestamp,
@@ -149,22 +150,14 @@ impl Snapshot {
     pub fn cluster_name(&self, object: &Object) -> &str {
         self.clusters.get(object.cluster as usize).map_or("", String::as_str)
     }
-    /// `mesh` and `meshNetworks` of the control plane's ConfigMap, unless they were given on their own.
+    /// `mesh` of the control plane's ConfigMap, unless it was given on its own.
     fn read_mesh_config(&mut self, object: &Object) {
-        if object.kind != crate::Kind::ConfigMap || object.name() != "istio" {
+        if object.kind != crate::Kind::ConfigMap || object.name() != "istio" || self.mesh_config.is_some() {
             return;
         }
-        let parse = |key: &str| {
-            let text = object.at(&["data", key])?.text();
-            let source = Source::new(format!("{} ({} of ConfigMap istio)", object.source().name(), key), text);
-            let span = Span::new(0, text.len());
-            parse_document(&source, span, Limits::default()).tree.map(Arc::new)
-        };
-        if self.mesh_config.is_none() {
-            self.mesh_config = parse("mesh");
-        }
-        if self.mesh_networks.is_none() {
-            self.mesh_networks = parse("meshNetworks");
+        if let Some(text) = object.at(&["data", "mesh"]).map(crate::Node::text) {
+            let source = Source::new(format!("{} (mesh of ConfigMap istio)", object.source().name()), text);
+            self.mesh_config = parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.map(Arc::new);
         }
     }
     /// Adds a manifest's objects and problems.

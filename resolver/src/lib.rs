@@ -8,6 +8,7 @@ pub mod labels;
 pub mod mesh;
 pub mod mesh_config;
 pub mod peer_authentication;
+pub mod protocol;
 pub mod service;
 pub mod workload;
 
@@ -15,5 +16,6 @@ pub use labels::Selector;
 pub use mesh::{Mesh, Place};
 pub use mesh_config::MeshConfig;
 pub use peer_authentication::{MtlsMode, PeerAuthentications};
+pub use protocol::Protocol;
 pub use service::{ExportTo, Port, Service, ServiceKind, Services};
 pub use workload::{InMesh, Workload, WorkloadSource, Workloads};

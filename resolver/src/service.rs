@@ -1,6 +1,7 @@
 //! Services: Kubernetes Services and ServiceEntries as one registry of hosts.
 
 use crate::labels::Selector;
+use crate::protocol::{self, Protocol};
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
@@ -68,6 +69,13 @@ impl<'a> Service<'a> {
     }
     pub fn is_headless(&self) -> bool {
         self.kind == ServiceKind::Kubernetes && self.object.spec().is_some_and(|s| s.text_of("clusterIP") == "None")
+    }
+    /// What a port of the service carries.
+    pub fn protocol(&self, port: &Port<'_>) -> Protocol {
+        match self.kind {
+            ServiceKind::Kubernetes => protocol::of_service_port(port),
+            ServiceKind::ServiceEntry => Protocol::parse(port.protocol),
+        }
     }
     pub fn port(&self, number: u16) -> Option<&Port<'a>> {
         self.ports.iter().find(|p| p.number == number)

@@ -180,6 +180,7 @@ fn check<'a>(sink: &mut Sink<'a>, object: &'a Object, key: Node<'a>, value: Node
         return;
     }
     if let Err(why) = values::check(name, value.text()) {
-        sink.report(&IST0125, object, value, format!("annotation `{name}` has the value `{}`: {why}", value.text()));
+        sink.report(&IST0125, object, value, format!("annotation `{name}` has the value `{}`: {why}", value.text()))
+            .help("correct the value, or remove the annotation to have the default");
     }
 }

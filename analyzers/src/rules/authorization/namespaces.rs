@@ -42,21 +42,24 @@ use rustc_hash::FxHashSet;
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
         let Some(spec) = policy.spec() else { continue };
-        for rule in spec.list("rules") {
-            let mut said: FxHashSet<&str> = FxHashSet::default();
-            let sources = rule.list("from").filter_map(|f| f.get("source"));
-            let names = sources.flat_map(|s| s.list("namespaces").chain(s.list("notNamespaces")));
-            for at in names.filter(|n| n.is_scalar() && !n.is_null()) {
-                if said.insert(at.text()) {
-                    check(cx, sink, policy, at);
+        // A namespace that is missing in several places is told of once a line; istioctl knows the lines of `namespaces`
+        // only, and takes those of the like entries for `notNamespaces`.
+        let mut said: FxHashSet<(&str, u32)> = FxHashSet::default();
+        for source in spec.list("rules").flat_map(|r| r.list("from")).filter_map(|f| f.get("source")) {
+            let lines: Vec<u32> = source.list("namespaces").map(|n| n.position().line).collect();
+            for list in [source.list("namespaces"), source.list("notNamespaces")] {
+                for (i, at) in list.enumerate().filter(|(_, n)| n.is_scalar() && !n.is_null()) {
+                    if !exists(cx, at.text()) && said.insert((at.text(), lines.get(i).copied().unwrap_or(0))) {
+                        report(cx, sink, policy, at);
+                    }
                 }
             }
         }
     }
 }
 
-fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
-    let pattern = at.text();
+/// Whether a pattern stands for a namespace that is there.
+fn exists(cx: &Context<'_>, pattern: &str) -> bool {
     let all = cx.mesh.objects(Kind::Namespace);
     let found = match (pattern, pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         ("*", _, _) => !all.is_empty() || !cx.mesh.is_complete(),
@@ -64,16 +67,15 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node
         (_, _, Some(prefix)) => all.iter().any(|n| n.name().starts_with(prefix)),
         _ => cx.mesh.find(Kind::Namespace, "", pattern).is_some() || all.iter().any(|n| n.name().eq_ignore_ascii_case(pattern)),
     };
-    if found {
-        return;
-    }
     // Something that stands in a namespace shows that it is there, though no Namespace object is in the input.
-    let populated = !cx.mesh.is_complete() && (!cx.mesh.workloads.ids_in(pattern).is_empty() || cx.mesh.services.in_namespace(pattern).next().is_some());
-    if populated {
-        return;
-    }
+    let populated = || !cx.mesh.is_complete() && (!cx.mesh.workloads.ids_in(pattern).is_empty() || cx.mesh.services.in_namespace(pattern).next().is_some());
+    found || populated()
+}
+
+fn report<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
+    let pattern = at.text();
     // Namespaces are listed one by one in repositories: only a complete input shows that one is missing.
     let place = if cx.mesh.is_complete() { Place::Objects(Kind::Namespace, "") } else { Place::Objects(Kind::Other, "-") };
     let m = Missing { code: &IST0101, object: policy, at, what: "namespace", value: pattern, place, reason: NotJudged::NamespaceOutside };
-    missing(cx, sink, &m, format!("namespace `{pattern}` does not exist"), all.iter().map(|n| n.name()));
+    missing(cx, sink, &m, format!("namespace `{pattern}` does not exist"), cx.mesh.objects(Kind::Namespace).iter().map(|n| n.name()));
 }

@@ -47,10 +47,10 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-/// `v1.2.3-rc1` without its prerelease.
+/// `v1.2.3-rc1` without its prerelease; `v1.2` is 1.2.0.
 fn parse(text: &str) -> Option<[u64; 3]> {
     let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next()?;
     let mut parts = core.split('.').map(|p| p.parse::<u64>().ok());
-    let version = [parts.next()??, parts.next()??, parts.next()??];
+    let version = [parts.next()??, parts.next().unwrap_or(Some(0))?, parts.next().unwrap_or(Some(0))?];
     parts.next().is_none().then_some(version)
 }

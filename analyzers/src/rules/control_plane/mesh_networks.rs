@@ -33,7 +33,7 @@
 
 use crate::codes::IST0126;
 use crate::rule::{Context, NotJudged, Sink};
-use mesh_model::{Kind, Node, Object, Role};
+use mesh_model::{Kind, Node, Object, Role, Source, Span, yaml};
 use mesh_resolver::Place;
 use std::collections::BTreeSet;
 
@@ -47,29 +47,63 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         .map(|(k, _)| k.text())
         .chain(OWN.iter().copied())
         .collect();
+    if let Some(networks) = &cx.mesh.snapshot.mesh_networks {
+        for (network, registry) in unknown(networks.root(), &known) {
+            report(cx, sink, networks, registry, network.text(), registry.text());
+        }
+        return;
+    }
     for config in cx.mesh.objects(Kind::ConfigMap).iter().copied().filter(|c| c.role == Role::Judged && c.name() == "istio") {
         let Some(text) = config.at(&["data", "meshNetworks"]) else { continue };
-        check(cx, sink, config, text, &known);
+        let source = Source::new("meshNetworks", text.text());
+        let parsed = yaml::parse_document(&source, Span::new(0, source.text().len()), yaml::Limits::default());
+        // The networks stand in a text of their own: findings point at the whole text.
+        for (network, registry) in parsed.tree.iter().flat_map(|tree| unknown(tree.root(), &known)) {
+            report(cx, sink, config, text, network.text(), registry.text());
+        }
     }
 }
 
-/// The networks stand in a text of their own: names are found by its lines, findings point at the whole text.
-fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, config: &'a Object, text: Node<'a>, known: &BTreeSet<&str>) {
-    let source = mesh_model::Source::new("meshNetworks", text.text());
-    let span = mesh_model::Span::new(0, source.text().len());
-    let Some(tree) = mesh_model::yaml::parse_document(&source, span, mesh_model::yaml::Limits::default()).tree else { return };
-    for (network, value) in tree.root().map("networks") {
-        for endpoint in value.list("endpoints") {
-            let registry = endpoint.text_of("fromRegistry");
-            if registry.is_empty() || known.contains(registry) {
-                continue;
+/// Networks with the registries that they name and that are not known, each once a network.
+fn unknown<'t>(networks: Node<'t>, known: &BTreeSet<&str>) -> Vec<(Node<'t>, Node<'t>)> {
+    let mut out: Vec<(Node<'t>, Node<'t>)> = Vec::new();
+    for (network, value) in networks.map("networks") {
+        for registry in value.list("endpoints").filter_map(|e| e.get("fromRegistry")).filter(|r| !r.text().is_empty() && !known.contains(r.text())) {
+            if !out.iter().any(|(n, r)| *n == network && r.text() == registry.text()) {
+                out.push((network, registry));
             }
-            if !cx.mesh.owns(Place::Objects(Kind::Secret, config.namespace())) {
-                sink.not_judged(NotJudged::SecretOutside);
-                continue;
-            }
-            sink.report(&IST0126, config, text, format!("network `{}` takes its endpoints from `{registry}`, which is no known registry", network.text()))
-                .help("give the cluster's name, as it stands in a remote secret labelled `istio/multiCluster=true`");
         }
+    }
+    out
+}
+
+fn report<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, at: Node<'a>, network: &str, registry: &str) {
+    if !cx.mesh.owns(Place::Objects(Kind::Secret, object.namespace())) {
+        sink.not_judged(NotJudged::SecretOutside);
+        return;
+    }
+    sink.report(&IST0126, object, at, format!("network `{network}` takes its endpoints from `{registry}`, which is no known registry"))
+        .help("give the cluster's name, as it stands in a remote secret labelled `istio/multiCluster=true`");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Report, analyze};
+    use mesh_model::{Completeness, Snapshot};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_file_of_networks_has_its_own_places() {
+        let source = Source::new("networks.yaml", "networks:\n  east:\n    endpoints:\n    - fromRegistry: Kubernetes\n    - fromRegistry: nowhere\n");
+        let tree = yaml::parse_document(&source, Span::new(0, source.text().len()), yaml::Limits::default()).tree.expect("networks");
+        let mut snapshot = Snapshot::new();
+        snapshot.mesh_networks = Some(Object::mesh_networks(Arc::new(tree)));
+        snapshot.completeness = Completeness::Complete;
+        let mesh = mesh_resolver::Mesh::new(&snapshot);
+        let options = Options::default();
+        let Report { findings, .. } = analyze(&mesh, &options, |_| true);
+        let said: Vec<_> = findings.iter().map(|f| (f.code.id, f.object.origin(), f.at.position().line, f.path())).collect();
+        assert_eq!(said, [("IST0126", "MeshNetworks istio-system/meshnetworks".to_owned(), 5, "networks.east.endpoints[1].fromRegistry".to_owned())]);
     }
 }

@@ -115,17 +115,20 @@ use mesh_model::{Kind, Node, Object, Role};
 const INJECTION: &str = "istio-injection";
 const REVISION: &str = "istio.io/rev";
 const DATAPLANE: &str = "istio.io/dataplane-mode";
+/// Where istiod stands; it is not injected.
+const CONTROL_PLANE: &str = "istio-system";
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    for namespace in cx.mesh.objects(Kind::Namespace).iter().copied().filter(|n| n.role == Role::Judged && n.name() != cx.mesh.config.root_namespace()) {
-        check_namespace(cx, sink, namespace);
+    let by_default = enabled_by_default(cx);
+    for namespace in cx.mesh.objects(Kind::Namespace).iter().copied().filter(|n| n.role == Role::Judged && n.name() != CONTROL_PLANE) {
+        check_namespace(sink, namespace, by_default);
     }
     for pod in cx.mesh.objects(Kind::Pod).iter().copied().filter(|p| p.role == Role::Judged) {
         check_pod(cx, sink, pod);
     }
 }
 
-fn check_namespace<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, ns: &'a Object) {
+fn check_namespace<'a>(sink: &mut Sink<'a>, ns: &'a Object, by_default: bool) {
     let injection = ns.label(INJECTION);
     let mut labels: Vec<(Node<'a>, Node<'a>)> = ns.labels().filter(|(k, _)| k.text() == INJECTION).collect();
     if injection.is_none_or(|i| i == "enabled") {
@@ -141,7 +144,7 @@ fn check_namespace<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, ns: &'a Object) {
     if ns.label(DATAPLANE) == Some("ambient") || injection.is_some_and(|i| !i.is_empty()) || ns.label(REVISION).is_some() {
         return;
     }
-    if enabled_by_default(cx, ns.label(REVISION)) {
+    if by_default {
         sink.report(&IST0148, ns, ns.name_node(), format!("namespace `{}` is injected, because the injector enables namespaces by default", ns.name()))
             .help("label it with `istio-injection` to say what is meant");
     } else {
@@ -150,9 +153,9 @@ fn check_namespace<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, ns: &'a Object) {
     }
 }
 
-/// `enableNamespacesByDefault` of the injector's values.
-fn enabled_by_default(cx: &Context<'_>, revision: Option<&str>) -> bool {
-    let wanted = injector_name(revision.unwrap_or(""));
+/// `enableNamespacesByDefault` of the default injector's values.
+fn enabled_by_default(cx: &Context<'_>) -> bool {
+    let wanted = injector_name("");
     cx.mesh.objects(Kind::ConfigMap).iter().filter(|c| c.name() == wanted).any(|c| {
         values(c).is_some_and(|v| {
             v.get("sidecarInjectorWebhook").and_then(|w| w.get("enableNamespacesByDefault")).and_then(serde_json::Value::as_bool) == Some(true)
@@ -171,7 +174,8 @@ pub fn values(config_map: &Object) -> Option<serde_json::Value> {
 }
 
 fn check_pod<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, pod: &'a Object) {
-    if cx.mesh.namespace_label(pod.namespace(), INJECTION) != Some("enabled") || pod.namespace() == cx.mesh.config.root_namespace() {
+    let label = |key| cx.mesh.namespace_label(pod.namespace(), key);
+    if pod.namespace() == CONTROL_PLANE || label(INJECTION) != Some("enabled") || label(DATAPLANE) == Some("ambient") {
         return;
     }
     let inject = pod.label("sidecar.istio.io/inject").or_else(|| pod.annotation("sidecar.istio.io/inject"));

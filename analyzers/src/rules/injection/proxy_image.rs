@@ -29,7 +29,7 @@
 //! apiVersion: v1
 //! kind: ConfigMap
 //! metadata: {name: istio-sidecar-injector, namespace: istio-system}
-//! data: {values: '{"global": {"hub": "docker.io/istio", "tag": "1.31.0", "proxy": {"image": "proxyv2"}}}'}
+//! data: {values: '{"global": {"hub": "docker.io/istio", "tag": "1.31.0", "variant": "distroless", "proxy": {"image": "proxyv2"}}}'}
 //! ---
 //! apiVersion: v1
 //! kind: Namespace
@@ -44,13 +44,13 @@
 use super::namespace_labels::{injector_name, values};
 use crate::codes::IST0158;
 use crate::rule::{Context, Sink};
-use mesh_model::{Kind, Node, Object};
+use mesh_model::{Kind, Node, Object, Source, Span, yaml};
 use mesh_resolver::Selector;
 use std::collections::BTreeMap;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    let images: BTreeMap<&str, String> =
-        cx.mesh.objects(Kind::ConfigMap).iter().filter(|c| c.name().starts_with("istio-sidecar-injector")).map(|c| (c.name(), image_of(c))).collect();
+    let injectors = cx.mesh.objects(Kind::ConfigMap).iter().filter(|c| c.name().starts_with("istio-sidecar-injector"));
+    let images: BTreeMap<&str, Image> = injectors.map(|c| (c.name(), Image::of(c))).collect();
     if images.is_empty() {
         return;
     }
@@ -77,16 +77,26 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-/// The image of the injector's values: `hub/image:tag`, or `image` where it is a whole reference.
-fn image_of(config_map: &Object) -> String {
-    let values = values(config_map).unwrap_or_default();
-    let global = &values["global"];
-    let text = |v: &serde_json::Value| v.as_str().map_or_else(|| if v.is_null() { String::new() } else { v.to_string() }, str::to_owned);
-    let image = text(&global["proxy"]["image"]);
-    if image.contains('/') { image } else { format!("{}/{image}:{}", text(&global["hub"]), text(&global["tag"])) }
+/// What the injector's values give.
+struct Image {
+    /// `hub/image:tag`, or `image` where it is a whole reference.
+    reference: String,
+    /// Put behind it unless a ProxyConfig says otherwise.
+    variant: String,
 }
 
-fn mismatches(cx: &Context<'_>, pod: &Object, images: &BTreeMap<&str, String>) -> bool {
+impl Image {
+    fn of(config_map: &Object) -> Image {
+        let values = values(config_map).unwrap_or_default();
+        let global = &values["global"];
+        let text = |v: &serde_json::Value| v.as_str().map_or_else(|| if v.is_null() { String::new() } else { v.to_string() }, str::to_owned);
+        let image = text(&global["proxy"]["image"]);
+        let reference = if image.contains('/') { image } else { format!("{}/{image}:{}", text(&global["hub"]), text(&global["tag"])) };
+        Image { reference, variant: text(&global["variant"]) }
+    }
+}
+
+fn mismatches(cx: &Context<'_>, pod: &Object, images: &BTreeMap<&str, Image>) -> bool {
     let label = |key| cx.mesh.namespace_label(pod.namespace(), key);
     let revision = match (label("istio.io/rev"), label("istio-injection")) {
         (Some(revision), _) => revision,
@@ -99,28 +109,29 @@ fn mismatches(cx: &Context<'_>, pod: &Object, images: &BTreeMap<&str, String>) -
     let Some(wanted) = images.get(injector_name(revision).as_str()) else { return false };
     let Some(spec) = pod.spec() else { return false };
     let mut proxies = spec.list("containers").chain(spec.list("initContainers")).filter(|c| c.text_of("name") == "istio-proxy");
-    let variant = image_type(cx, pod);
-    proxies.any(|c| c.text_of("image") != wanted && c.text_of("image") != format!("{wanted}-{variant}"))
+    let variant = image_type(cx, pod).unwrap_or_else(|| wanted.variant.clone());
+    let variant = format!("{}-{variant}", wanted.reference);
+    proxies.any(|c| c.text_of("image") != wanted.reference && c.text_of("image") != variant)
 }
 
 /// The image type: of the pod's annotation, else of the ProxyConfigs of its workload, namespace and mesh, else of the
-/// mesh configuration; `distroless` is the default there.
-fn image_type(cx: &Context<'_>, pod: &Object) -> String {
+/// mesh configuration.
+fn image_type(cx: &Context<'_>, pod: &Object) -> Option<String> {
     let of = |config: Option<Node<'_>>| config.and_then(|c| c.at(&["image", "imageType"])).map(|t| t.text().to_owned()).filter(|t| !t.is_empty());
-    if let Some(annotation) = pod.annotation("proxy.istio.io/config")
-        && let Some(t) = annotation.lines().find_map(|l| l.trim().strip_prefix("imageType:"))
-    {
-        return t.trim().trim_matches(['"', '\'']).to_owned();
+    let of_annotation = |text: &str| {
+        let source = Source::new("", text);
+        let parsed = yaml::parse_document(&source, Span::new(0, text.len()), yaml::Limits::default());
+        parsed.tree.as_ref().and_then(|t| of(Some(t.root())))
+    };
+    if let Some(own) = pod.annotation("proxy.istio.io/config").and_then(of_annotation) {
+        return Some(own);
     }
     let root = cx.mesh.config.root_namespace();
-    let matching = |object: &Object| {
-        let selector = Selector::from_label_selector(object.spec_at(&["selector"]));
-        !selector.is_empty() && selector.pairs.iter().all(|(k, v)| pod.label(k) == Some(*v))
-    };
-    let whole = |object: &Object| object.spec_at(&["selector", "matchLabels"]).is_none_or(|s| s.is_empty());
+    let labels = |o: &'_ Object| o.spec_at(&["selector", "matchLabels"]).filter(|s| !s.is_empty()).is_some();
+    let selects = |o: &Object| labels(o) && Selector::from_label_selector(o.spec_at(&["selector"])).pairs.iter().all(|(k, v)| pod.label(k) == Some(*v));
     let configs = |ns: &str| cx.mesh.objects_in(Kind::ProxyConfig, ns).iter().copied();
-    let workload = configs(pod.namespace()).filter(|o| matching(o)).find_map(|o| of(o.spec()));
-    let namespace = || configs(pod.namespace()).filter(|o| whole(o)).find_map(|o| of(o.spec()));
-    let mesh = || configs(root).filter(|o| whole(o)).find_map(|o| of(o.spec()));
-    workload.or_else(namespace).or_else(mesh).or_else(|| of(cx.mesh.config.at(&["defaultConfig"]))).unwrap_or_else(|| "distroless".to_owned())
+    let workload = configs(pod.namespace()).filter(|o| selects(o)).find_map(|o| of(o.spec()));
+    let namespace = || configs(pod.namespace()).filter(|o| !labels(o)).find_map(|o| of(o.spec()));
+    let mesh = || configs(root).filter(|o| !labels(o)).find_map(|o| of(o.spec()));
+    workload.or_else(namespace).or_else(mesh).or_else(|| of(cx.mesh.config.at(&["defaultConfig"])))
 }

@@ -52,19 +52,23 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         by_name.entry((s.namespace(), s.name())).or_default().push(s);
     }
     for (_, copies) in by_name.into_iter().filter(|(_, c)| c.len() > 1) {
-        for (what, show) in [("headless", headless as fn(&Object) -> String), ("of the type", kind), ("with the ports", ports)] {
-            let values: BTreeSet<String> = copies.iter().map(|s| show(s)).collect();
-            if values.len() < 2 {
-                continue;
-            }
-            let object = copies[0];
-            let list: Vec<String> = copies.iter().map(|s| format!("{} in `{}`", show(s), cx.mesh.snapshot.cluster_name(s))).collect();
-            let message = format!("Service `{}` differs between clusters: {what} {}", object.full_name(), list.join(", "));
-            let finding = sink.report(&IST0170, object, object.name_node(), message);
-            finding.help("make the Service the same in all clusters");
-            for other in &copies[1..] {
-                finding.related(other, other.name_node(), format!("in `{}`", cx.mesh.snapshot.cluster_name(other)));
-            }
+        let differences: Vec<String> = [("headless", headless as fn(&Object) -> String), ("type", kind), ("ports", ports)]
+            .into_iter()
+            .filter(|(_, show)| copies.iter().map(|s| show(s)).collect::<BTreeSet<_>>().len() > 1)
+            .map(|(what, show)| {
+                let each: Vec<String> = copies.iter().map(|s| format!("`{}` in `{}`", show(s), cx.mesh.snapshot.cluster_name(s))).collect();
+                format!("{what} {}", each.join(", "))
+            })
+            .collect();
+        if differences.is_empty() {
+            continue;
+        }
+        let object = copies[0];
+        let message = format!("Service `{}` differs between clusters: {}", object.full_name(), differences.join("; "));
+        let finding = sink.report(&IST0170, object, object.name_node(), message);
+        finding.help("make the Service the same in all clusters");
+        for other in &copies[1..] {
+            finding.related(other, other.name_node(), format!("in `{}`", cx.mesh.snapshot.cluster_name(other)));
         }
     }
 }
@@ -81,16 +85,23 @@ fn kind(s: &Object) -> String {
 }
 
 fn ports(s: &Object) -> String {
-    let text = |p: Node<'_>, key: &str, default: &str| match p.text_of(key) {
+    let mut ports: Vec<String> = s.spec().into_iter().flat_map(|s| s.list("ports")).map(port).collect();
+    ports.sort();
+    ports.join(" ")
+}
+
+/// `name:port/protocol>target`, and what else tells ports apart.
+fn port(p: Node<'_>) -> String {
+    let text = |key: &str, default: &'static str| match p.text_of(key) {
         "" => default.to_owned(),
         t => t.to_owned(),
     };
-    let mut ports: Vec<String> = s
-        .spec()
-        .into_iter()
-        .flat_map(|s| s.list("ports"))
-        .map(|p| format!("{}:{}/{}>{}", text(p, "name", "-"), text(p, "port", "?"), text(p, "protocol", "TCP"), text(p, "targetPort", p.text_of("port"))))
-        .collect();
-    ports.sort();
-    ports.join(" ")
+    let target = if p.text_of("targetPort").is_empty() { p.text_of("port") } else { p.text_of("targetPort") };
+    let mut out = format!("{}:{}/{}>{target}", text("name", "-"), text("port", "?"), text("protocol", "TCP"));
+    for key in ["appProtocol", "nodePort"] {
+        if p.get(key).is_some() {
+            out.push_str(&format!(" {key} {}", p.text_of(key)));
+        }
+    }
+    out
 }

@@ -29,6 +29,7 @@
 use crate::codes::IST0171;
 use crate::rule::{Context, Sink};
 use mesh_model::{Kind, Node, Object, Role};
+use std::collections::BTreeSet;
 
 /// The conditions that must not be False, by kind.
 const CONDITIONS: &[(Kind, &[&str])] = &[
@@ -47,8 +48,12 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             let Some(status) = object.root().get("status") else { continue };
             let own = status.list("conditions");
             let of_parents = status.list("parents").flat_map(|p| p.list("conditions"));
+            // Several parents may refuse a route for one reason.
+            let mut said = BTreeSet::new();
             for condition in own.chain(of_parents) {
-                check(sink, object, condition, types);
+                if said.insert(["type", "status", "reason", "message"].map(|f| condition.text_of(f))) {
+                    check(sink, object, condition, types);
+                }
             }
         }
     }
