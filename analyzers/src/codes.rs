@@ -121,6 +121,9 @@ codes! {
     MSH0302 PathNeverMatches Warning "A path that no request can have";
     MSH0303 TokenNeverRequired Warning "Tokens are checked but never required";
     MSH0304 MtlsConflict Warning "Clients are told to speak as the workload does not listen";
+    MSH0305 HttpRuleOnTcpPort Warning "A rule asks for HTTP on a port of TCP";
+    MSH0306 HostNeverMatches Warning "A host that no request can have";
+    MSH0307 PolicyPortNotServed Warning "A policy names the port of a Service instead of the workload's";
 
     // MSH04: gateways, Istio's and the Gateway API's.
 

@@ -3,6 +3,7 @@
 //! Pure. Built once over a [`mesh_model::Snapshot`]; every question is answered from indexes.
 
 pub mod assumed;
+pub mod destination_rule;
 pub mod host;
 pub mod labels;
 pub mod mesh;
@@ -12,6 +13,7 @@ pub mod protocol;
 pub mod service;
 pub mod workload;
 
+pub use destination_rule::DestinationRules;
 pub use labels::Selector;
 pub use mesh::{Mesh, Place};
 pub use mesh_config::MeshConfig;

@@ -1,5 +1,6 @@
 //! The snapshot, indexed: the one thing that rules ask.
 
+use crate::destination_rule::DestinationRules;
 use crate::host;
 use crate::mesh_config::MeshConfig;
 use crate::peer_authentication::PeerAuthentications;
@@ -35,6 +36,7 @@ pub struct Mesh<'a> {
     pub workloads: Workloads<'a>,
     pub services: Services<'a>,
     pub peer_authentications: PeerAuthentications<'a>,
+    pub destination_rules: DestinationRules<'a>,
     /// The cluster domain, `cluster.local`.
     pub domain: &'a str,
     by_kind: Vec<Vec<&'a Object>>,
@@ -119,8 +121,9 @@ impl<'a> Mesh<'a> {
         let (workloads, (services, places)) =
             rayon::join(|| Workloads::new(&objects), || (Services::new(&objects, domain, &default_export_to), places(&named)));
         let peer_authentications = PeerAuthentications::new(&objects, config.root_namespace());
+        let destination_rules = DestinationRules::new(&objects, domain, &config.default_export_to("defaultDestinationRuleExportTo"), config.root_namespace());
         let Places { by_kind, by_namespace, host_namespaces } = places;
-        Mesh { snapshot, config, peer_authentications, workloads, services, domain, by_kind, by_namespace, host_namespaces }
+        Mesh { snapshot, config, peer_authentications, destination_rules, workloads, services, domain, by_kind, by_namespace, host_namespaces }
     }
 
     /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.
@@ -177,18 +180,30 @@ impl<'a> Mesh<'a> {
             return InMesh::Ambient;
         }
         if w.proxy_container().is_some_and(|c| !c.text_of("image").is_empty()) {
-            let gateway = w.label("gateway.networking.k8s.io/gateway-name").is_some() || w.spec().is_some_and(|s| s.list("containers").count() == 1);
+            let alone = w.spec().is_some_and(|s| s.list("containers").all(|c| c.text_of("name") == "istio-proxy"));
+            let gateway = w.label("gateway.networking.k8s.io/gateway-name").is_some() || alone;
             return if gateway { InMesh::Gateway } else { InMesh::Sidecar };
         }
-        let asked = w.label("sidecar.istio.io/inject").or_else(|| w.annotation("sidecar.istio.io/inject"));
-        if let Some(asked) = asked {
-            return if asked.eq_ignore_ascii_case("true") { InMesh::Sidecar } else { InMesh::No };
+        if w.spec().and_then(|s| s.get("hostNetwork")).and_then(Node::bool) == Some(true) {
+            return InMesh::No;
         }
-        let label = |key| self.namespace_label(w.namespace, key);
-        match (label("istio-injection"), label("istio.io/rev"), w.label("istio.io/rev")) {
-            (Some("enabled"), _, _) | (None, Some(_), _) | (None, _, Some(_)) => InMesh::Sidecar,
-            (Some(_), _, _) => InMesh::No,
-            _ if w.label("istio.io/dataplane-mode").or_else(|| label("istio.io/dataplane-mode")) == Some("ambient") => InMesh::Ambient,
+        let asked = w.label("sidecar.istio.io/inject").or_else(|| w.annotation("sidecar.istio.io/inject"));
+        if asked.is_some_and(|a| !a.eq_ignore_ascii_case("true")) {
+            return InMesh::No;
+        }
+        let Some(namespace) = self.find(Kind::Namespace, "", w.namespace) else {
+            return match asked.or(w.label("istio.io/rev")) {
+                Some(_) => InMesh::Sidecar,
+                None if w.label("istio.io/dataplane-mode") == Some("ambient") => InMesh::Ambient,
+                None if self.is_complete() => InMesh::No,
+                None => InMesh::Unknown,
+            };
+        };
+        match (namespace.label("istio-injection"), namespace.label("istio.io/rev").or(asked).or(w.label("istio.io/rev"))) {
+            (Some("enabled"), _) | (None | Some(""), Some(_)) => InMesh::Sidecar,
+            // Whoever disables injection, namespace or pod, wins.
+            (Some(_), _) => InMesh::No,
+            _ if w.label("istio.io/dataplane-mode").or(namespace.label("istio.io/dataplane-mode")) == Some("ambient") => InMesh::Ambient,
             _ => InMesh::No,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::labels::Selector;
 use crate::protocol::{self, Protocol};
+use crate::workload::Workload;
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
@@ -22,6 +23,13 @@ pub struct Port<'a> {
     /// A number or a name; "" when absent.
     pub target: &'a str,
     pub node: Node<'a>,
+}
+
+impl Port<'_> {
+    /// The port of a workload behind it; `None` where the workload has no port of the name.
+    pub fn of_workload(&self, w: &Workload<'_>) -> Option<u16> {
+        if matches!(self.target, "" | "0") { Some(self.number) } else { w.target_port(self.target) }
+    }
 }
 
 /// To which namespaces an object is visible.
@@ -90,6 +98,8 @@ pub struct Services<'a> {
     /// By the part behind `*`, for wildcard hosts: `.example.com`, or "" for `*`.
     by_suffix: FxHashMap<String, Vec<u32>>,
     by_namespace: FxHashMap<&'a str, Vec<u32>>,
+    /// Kubernetes Services by namespace and the first pair of their selector.
+    by_selector: FxHashMap<(&'a str, &'a str, &'a str), Vec<u32>>,
 }
 
 impl<'a> Services<'a> {
@@ -107,6 +117,11 @@ impl<'a> Services<'a> {
                     Some(suffix) => this.by_suffix.entry(suffix.to_owned()).or_default().push(id),
                     None => this.by_host.entry(host.clone()).or_default().push(id),
                 }
+            }
+            if service.kind == ServiceKind::Kubernetes
+                && let Some((k, v)) = service.selector().pairs.into_iter().next()
+            {
+                this.by_selector.entry((service.namespace, k, v)).or_default().push(id);
             }
             this.by_namespace.entry(service.namespace).or_default().push(id);
             this.all.push(service);
@@ -138,6 +153,14 @@ impl<'a> Services<'a> {
             .filter_map(move |i| self.by_suffix.get(&name[i..]))
             .flatten()
             .map(|id| self.get(*id))
+    }
+    /// Kubernetes Services of its namespace that select a workload, in input order.
+    pub fn selecting<'s>(&'s self, w: &Workload<'a>) -> Vec<&'s Service<'a>> {
+        let candidates = w.labels().filter_map(|(k, v)| self.by_selector.get(&(w.namespace, k, v)));
+        let mut ids: Vec<u32> = candidates.flatten().copied().filter(|id| self.get(*id).selector().pairs.iter().all(|(k, v)| w.label(k) == Some(*v))).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().map(|id| self.get(id)).collect()
     }
     /// Host names known, for spelling suggestions.
     pub fn host_names(&self) -> impl Iterator<Item = &str> {

@@ -2,7 +2,7 @@
 
 use crate::labels::{LabelIndex, Selector};
 use mesh_model::{Kind, Node, Object};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkloadSource {
@@ -21,6 +21,15 @@ pub enum InMesh {
     /// A gateway (its proxy is the workload).
     Gateway,
     No,
+    /// The namespace's labels decide, and its Namespace object is not in the input, which is a part of a mesh.
+    Unknown,
+}
+
+impl InMesh {
+    /// Whether its traffic passes a proxy.
+    pub fn is_in(self) -> bool {
+        matches!(self, InMesh::Sidecar | InMesh::Ambient | InMesh::Gateway)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -61,11 +70,34 @@ impl<'a> Workload<'a> {
         let name = if name.is_empty() { spec.map_or("", |s| s.text_of("serviceAccount")) } else { name };
         if name.is_empty() { "default" } else { name }
     }
+    /// The port that a Service's target port is here: a number, or the name of a container's port.
+    pub fn target_port(&self, target: &str) -> Option<u16> {
+        target.parse().ok().or_else(|| self.container_ports().find(|p| p.text_of("name") == target)?.get("containerPort").and_then(port_number))
+    }
+    /// Ports that the containers declare.
+    pub fn container_ports(&self) -> impl Iterator<Item = Node<'a>> {
+        let spec = self.spec();
+        let containers = ["containers", "initContainers"].into_iter().flat_map(move |f| spec.into_iter().flat_map(move |s| s.list(f)));
+        containers.flat_map(|c| c.list("ports"))
+    }
+    /// Whether what is sent to a port passes the sidecar, as its annotations have it.
+    pub fn captures_inbound(&self, port: u16) -> bool {
+        let lists = |key: &str| self.annotation(key).is_some_and(|v| v.split(',').any(|p| p.trim().parse() == Ok(port)));
+        let included = match self.annotation("traffic.sidecar.istio.io/includeInboundPorts").map(str::trim) {
+            None | Some("*") => true,
+            Some(_) => lists("traffic.sidecar.istio.io/includeInboundPorts"),
+        };
+        included && !lists("traffic.sidecar.istio.io/excludeInboundPorts")
+    }
     /// The `istio-proxy` container: an ordinary one, or a native sidecar among the init containers.
     pub fn proxy_container(&self) -> Option<Node<'a>> {
         let spec = self.spec()?;
         spec.list("containers").chain(spec.list("initContainers")).find(|c| c.text_of("name") == "istio-proxy")
     }
+}
+
+fn port_number(node: Node<'_>) -> Option<u16> {
+    node.int().and_then(|n| u16::try_from(n).ok())
 }
 
 /// The pod template of a workload object, if it has one.
@@ -84,6 +116,8 @@ pub struct Workloads<'a> {
     all: Vec<Workload<'a>>,
     by_namespace: FxHashMap<&'a str, Vec<u32>>,
     index: LabelIndex,
+    /// (namespace, service account) that something runs as.
+    accounts: FxHashSet<(&'a str, &'a str)>,
 }
 
 impl<'a> Workloads<'a> {
@@ -123,7 +157,9 @@ impl<'a> Workloads<'a> {
             WorkloadSource::Template => object.spec_at(&["replicas"]).and_then(Node::int).unwrap_or(1),
         };
         self.by_namespace.entry(namespace).or_default().push(id);
-        self.all.push(Workload { object, namespace, pod, source, replicas, labels });
+        let workload = Workload { object, namespace, pod, source, replicas, labels };
+        self.accounts.insert((namespace, workload.service_account()));
+        self.all.push(workload);
     }
 
     pub fn all(&self) -> &[Workload<'a>] {
@@ -139,8 +175,12 @@ impl<'a> Workloads<'a> {
     pub fn in_namespace<'s>(&'s self, namespace: &str) -> impl Iterator<Item = &'s Workload<'a>> {
         self.ids_in(namespace).iter().map(|id| self.get(*id))
     }
+    /// Whether a workload of the namespace runs as this service account.
+    pub fn run_as(&self, namespace: &str, account: &str) -> bool {
+        self.accounts.contains(&(namespace, account))
+    }
     /// Workloads that a selector picks, in one namespace or (`None`) in all. An empty selector picks all.
-    pub fn matching<'s>(&'s self, namespace: Option<&str>, selector: &Selector<'_>) -> impl Iterator<Item = &'s Workload<'a>> {
+    pub fn matching<'s>(&'s self, namespace: Option<&str>, selector: &Selector<'_>) -> impl Iterator<Item = &'s Workload<'a>> + use<'a, 's> {
         self.matching_ids(namespace, selector).into_iter().map(|id| self.get(id))
     }
     /// The same, as ids in ascending order.

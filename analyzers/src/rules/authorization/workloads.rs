@@ -41,7 +41,7 @@ use crate::codes::{IST0127, MSH0002};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::spelling;
 use mesh_model::{Kind, Object, Role};
-use mesh_resolver::{InMesh, Place, Selector};
+use mesh_resolver::{Place, Selector};
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
@@ -61,7 +61,7 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object) {
         return;
     }
     let selector = Selector::from_map(node.and_then(|n| n.get("matchLabels")));
-    if cx.mesh.workloads.matching(namespace, &selector).any(|w| cx.mesh.in_mesh(w) != InMesh::No) {
+    if cx.mesh.workloads.matching(namespace, &selector).any(|w| cx.mesh.in_mesh(w).is_in()) {
         return;
     }
     // Of a part of a mesh, namespaces may lack the labels that would say that their workloads are in it.

@@ -48,11 +48,13 @@
 //!   rules: [{from: [{source: {principals: ["*/ns/shop/sa/default"]}}]}]
 //! ```
 
+use super::selected::selected;
 use crate::codes::KIA0105;
 use crate::finding::Level;
 use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Node, Object, Role};
-use mesh_resolver::{InMesh, MtlsMode, Selector};
+use mesh_resolver::MtlsMode;
+use mesh_resolver::peer_authentication::Effective;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
@@ -74,52 +76,38 @@ fn identity(policy: &Object) -> Option<(Node<'_>, &str)> {
 }
 
 fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>, field: &str) {
-    if ["targetRef", "targetRefs"].iter().any(|f| policy.spec_at(&[f]).is_some()) {
-        return;
-    }
-    let selector = Selector::from_map(policy.spec_at(&["selector", "matchLabels"]));
-    let namespace = (policy.namespace() != cx.mesh.config.root_namespace()).then(|| policy.namespace());
-    let mut worst = None;
-    let mut seen = false;
-    for w in cx.mesh.workloads.matching(namespace, &selector).take(1000) {
-        match cx.mesh.in_mesh(w) {
-            InMesh::Ambient => {
-                sink.not_judged(NotJudged::Ambient);
-                return;
-            }
-            InMesh::No => {}
-            InMesh::Sidecar | InMesh::Gateway => {
-                seen = true;
-                let mode = cx.mesh.peer_authentications.of_workload(w, None);
-                if mode.mode == MtlsMode::Disable {
-                    worst = Some((mode, w));
-                    break;
-                }
-                if mode.mode == MtlsMode::Permissive && worst.is_none() {
-                    worst = Some((mode, w));
-                }
-            }
-        }
-    }
-    if !seen {
+    let workloads = match selected(cx, policy) {
+        Ok(workloads) => workloads,
         // The namespace's mode is all there is to say of workloads that are not in the input.
+        Err(Some(NotJudged::WorkloadOutside)) => Vec::new(),
+        Err(reason) => return reason.into_iter().for_each(|r| sink.not_judged(r)),
+    };
+    if workloads.is_empty() {
         let mode = cx.mesh.peer_authentications.of_namespace(policy.namespace());
-        if mode.mode == MtlsMode::Permissive && namespace.is_some() && mode.policy.is_none() {
-            info(sink, policy, at, field, "PERMISSIVE, the default");
+        if mode.mode == MtlsMode::Permissive && policy.namespace() != cx.mesh.config.root_namespace() && mode.policy.is_none() {
+            info(sink, policy, at, field, &by(cx, &mode));
         }
         return;
     }
-    let Some((mode, w)) = worst else { return };
-    if mode.mode == MtlsMode::Disable {
+    let modes = || workloads.iter().map(|w| (cx.mesh.peer_authentications.of_workload(w, None), *w));
+    if let Some((mode, w)) = modes().find(|(m, _)| m.mode == MtlsMode::Disable) {
         let finding =
             sink.report(&KIA0105, policy, at, format!("`{field}` needs mTLS, but the mode of `{}` is DISABLE: callers have no identity", w.object.name()));
         finding.help("use the mode STRICT, or tell callers by something else");
         if let Some(pa) = mode.policy {
             finding.related(pa, pa.spec_at(&["mtls", "mode"]).unwrap_or_else(|| pa.name_node()), "the mode is set here");
         }
-    } else {
-        let by = mode.policy.map_or("PERMISSIVE, the default".to_owned(), |p| format!("PERMISSIVE by `{}`", p.full_name()));
-        info(sink, policy, at, field, &by);
+    } else if let Some((mode, _)) = modes().find(|(m, _)| m.mode == MtlsMode::Permissive) {
+        info(sink, policy, at, field, &by(cx, &mode));
+    }
+}
+
+/// PERMISSIVE, and what makes it so.
+fn by(cx: &Context<'_>, mode: &Effective<'_>) -> String {
+    match mode.policy {
+        Some(policy) => format!("PERMISSIVE by `{}`", policy.full_name()),
+        None if cx.mesh.is_complete() => "PERMISSIVE, the default".to_owned(),
+        None => "PERMISSIVE, the default where no PeerAuthentication sets one (none of the input does)".to_owned(),
     }
 }
 

@@ -34,7 +34,8 @@
 //!
 //! ## MSH0302 PathNeverMatches (Warning)
 //!
-//! **What it checks.** A path of an AuthorizationPolicy that does not begin with `/` or a wildcard, or that holds a query.
+//! **What it checks.** A path of an AuthorizationPolicy that does not begin with `/` or a wildcard, that holds a query, or
+//! that has a `*` at neither end (templates such as `/a/{*}/b` aside).
 //!
 //! **Why it matters.** Paths begin with `/` and are compared without the query: the rule never matches by it.
 //!
@@ -66,7 +67,42 @@
 //! spec: {rules: [{to: [{operation: {paths: [/admin]}}]}]}
 //! ```
 
-use crate::codes::{KIA0102, MSH0302};
+//! ## MSH0306 HostNeverMatches (Warning)
+//!
+//! **What it checks.** A host of an AuthorizationPolicy that is more than a host: a URL, a path, or a `*` in the middle.
+//!
+//! **Why it matters.** Hosts are compared with the request's authority, which has none of these: the rule never matches by
+//! it.
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {hosts: ["https://cart.example.com"]}}]}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{to: [{operation: {hosts: ["cart.example.com", "cart.example.com:*", "*.example.org"]}}]}]}
+//! ```
+
+use crate::codes::{KIA0102, MSH0302, MSH0306};
 use crate::rule::{Context, Sink};
 use mesh_model::{Kind, Node, Object, Role};
 
@@ -81,6 +117,9 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             }
             for at in operation.list("paths").chain(operation.list("notPaths")).filter(|p| p.str().is_some()) {
                 check_path(sink, policy, at);
+            }
+            for at in operation.list("hosts").chain(operation.list("notHosts")).filter(|p| p.str().is_some()) {
+                check_host(sink, policy, at);
             }
         }
     }
@@ -110,5 +149,30 @@ fn check_path<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
         sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: paths begin with `/`")).help(format!("write `/{path}`"));
     } else if path.contains('?') {
         sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: paths are compared without the query")).help("leave out the query");
+    } else if !path.contains('{') && has_inner_wildcard(path) {
+        sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: `*` is a wildcard at the end or the beginning only"))
+            .help(format!("write `{}`, where `{{*}}` stands for one segment", path.replace('*', "{*}")));
     }
+}
+
+/// Whether a `*` stands where it means itself. One at the beginning makes one at the end mean itself, too.
+fn has_inner_wildcard(pattern: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(rest) => rest.contains('*'),
+        None => pattern.strip_suffix('*').unwrap_or(pattern).contains('*'),
+    }
+}
+
+fn check_host<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
+    let host = at.text();
+    let (why, help) = if host.contains("://") {
+        ("it is a URL", "write the host alone")
+    } else if host.contains('/') {
+        ("it has a path", "write the host alone, and the path into `paths`")
+    } else if has_inner_wildcard(host) {
+        ("`*` is a wildcard at one end only", "write the hosts one by one")
+    } else {
+        return;
+    };
+    sink.report(&MSH0306, policy, at, format!("host `{host}` never matches: {why}")).help(help);
 }

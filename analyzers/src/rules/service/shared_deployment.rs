@@ -105,51 +105,23 @@
 
 use crate::codes::{IST0116, IST0137};
 use crate::rule::{Context, Sink};
-use mesh_model::{Kind, Node, Object, Role};
+use mesh_model::{Kind, Object, Role};
 use mesh_resolver::workload::pod_template;
-use mesh_resolver::{InMesh, Service, ServiceKind};
-use rustc_hash::FxHashMap;
+use mesh_resolver::{Service, Workload};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    let index = ServicesByLabel::new(cx);
     for deployment in cx.mesh.objects(Kind::Deployment).iter().copied().filter(|d| d.role == Role::Judged) {
         if deployment.label("gateway.istio.io/managed") == Some("istio.io-mesh-controller") {
             continue;
         }
         let Some(template) = pod_template(deployment) else { continue };
-        let services = index.selecting(deployment.namespace(), template);
-        if !services.is_empty() && in_mesh(cx, deployment, template) {
+        let workload = Workload::of_template(deployment, template);
+        let services = cx.mesh.services.selecting(&workload);
+        if !services.is_empty() && cx.mesh.in_mesh(&workload).is_in() {
             check_protocols(sink, deployment, &services);
             check_targets(sink, deployment, &services);
         }
-    }
-}
-
-fn in_mesh(cx: &Context<'_>, deployment: &Object, template: Node<'_>) -> bool {
-    let workload = mesh_resolver::Workload::of_template(deployment, template);
-    cx.mesh.in_mesh(&workload) != InMesh::No
-}
-
-/// Services by namespace and the first pair of their selector, so that a workload finds its own quickly.
-struct ServicesByLabel<'m, 'a> {
-    by_pair: FxHashMap<(&'a str, &'a str, &'a str), Vec<&'m Service<'a>>>,
-}
-
-impl<'m, 'a> ServicesByLabel<'m, 'a> {
-    fn new(cx: &Context<'a>) -> ServicesByLabel<'a, 'a> {
-        let mut by_pair: FxHashMap<_, Vec<&'a Service<'a>>> = FxHashMap::default();
-        for s in cx.mesh.services.all().iter().filter(|s| s.kind == ServiceKind::Kubernetes) {
-            if let Some((k, v)) = s.selector().pairs.into_iter().next() {
-                by_pair.entry((s.namespace, k, v)).or_default().push(s);
-            }
-        }
-        ServicesByLabel { by_pair }
-    }
-    fn selecting(&self, namespace: &'a str, template: Node<'a>) -> Vec<&'m Service<'a>> {
-        let Some(labels) = template.at(&["metadata", "labels"]) else { return Vec::new() };
-        let candidates = labels.entries().filter_map(|(k, v)| self.by_pair.get(&(namespace, k.text(), v.text())));
-        candidates.flatten().copied().filter(|s| s.selector().pairs.iter().all(|(k, v)| labels.get(k).map(Node::text) == Some(*v))).collect()
     }
 }
 
