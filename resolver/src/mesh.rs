@@ -176,6 +176,10 @@ impl<'a> Mesh<'a> {
     /// How a workload takes part in the mesh: by its proxy container, else as injection and the ambient labels will
     /// have it (istioctl's order: container, pod label, pod annotation, namespace label).
     pub fn in_mesh(&self, w: &Workload<'_>) -> InMesh {
+        *w.in_mesh.get_or_init(|| self.decide_in_mesh(w))
+    }
+
+    fn decide_in_mesh(&self, w: &Workload<'_>) -> InMesh {
         if w.annotation("ambient.istio.io/redirection") == Some("enabled") {
             return InMesh::Ambient;
         }

@@ -3,6 +3,7 @@
 use crate::labels::{LabelIndex, Selector};
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkloadSource {
@@ -43,6 +44,8 @@ pub struct Workload<'a> {
     /// Replicas wanted; 1 for a Pod.
     pub replicas: i64,
     labels: Option<Node<'a>>,
+    /// Asked for by many rules, decided once.
+    pub(crate) in_mesh: OnceLock<InMesh>,
 }
 
 impl<'a> Workload<'a> {
@@ -50,7 +53,7 @@ impl<'a> Workload<'a> {
     pub fn of_template(object: &'a Object, template: Node<'a>) -> Workload<'a> {
         let labels = template.at(&["metadata", "labels"]).filter(|l| l.is_mapping());
         let replicas = object.spec_at(&["replicas"]).and_then(Node::int).unwrap_or(1);
-        Workload { object, namespace: object.namespace(), pod: template, source: WorkloadSource::Template, replicas, labels }
+        Workload { object, namespace: object.namespace(), pod: template, source: WorkloadSource::Template, replicas, labels, in_mesh: OnceLock::new() }
     }
     pub fn label(&self, key: &str) -> Option<&'a str> {
         self.labels?.get(key).map(Node::text)
@@ -157,7 +160,7 @@ impl<'a> Workloads<'a> {
             WorkloadSource::Template => object.spec_at(&["replicas"]).and_then(Node::int).unwrap_or(1),
         };
         self.by_namespace.entry(namespace).or_default().push(id);
-        let workload = Workload { object, namespace, pod, source, replicas, labels };
+        let workload = Workload { object, namespace, pod, source, replicas, labels, in_mesh: OnceLock::new() };
         self.accounts.insert((namespace, workload.service_account()));
         self.all.push(workload);
     }

@@ -46,10 +46,10 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         // only, and takes those of the like entries for `notNamespaces`.
         let mut said: FxHashSet<(&str, u32)> = FxHashSet::default();
         for source in spec.list("rules").flat_map(|r| r.list("from")).filter_map(|f| f.get("source")) {
-            let lines: Vec<u32> = source.list("namespaces").map(|n| n.position().line).collect();
+            let line = |i: usize| source.list("namespaces").nth(i).map_or(0, |n| n.position().line);
             for list in [source.list("namespaces"), source.list("notNamespaces")] {
                 for (i, at) in list.enumerate().filter(|(_, n)| n.is_scalar() && !n.is_null()) {
-                    if !exists(cx, at.text()) && said.insert((at.text(), lines.get(i).copied().unwrap_or(0))) {
+                    if !exists(cx, at.text()) && said.insert((at.text(), line(i))) {
                         report(cx, sink, policy, at);
                     }
                 }
