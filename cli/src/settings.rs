@@ -3,7 +3,7 @@
 use crate::args::{AnalyzeArgs, Format};
 use crate::config::{self, Config};
 use crate::entry::Place;
-use crate::print::time::parse_rfc3339;
+use crate::print::time::{clock, parse_rfc3339};
 use crate::select::{self, Codes};
 use crate::status::Failure;
 use crate::suppress::Pattern;
@@ -123,7 +123,7 @@ impl Settings {
             Some(text) => {
                 Timestamp(parse_rfc3339(text).ok_or_else(|| Failure::usage(format!("--now takes an instant such as 2026-11-22T11:40:00Z, not `{text}`")))?)
             }
-            None => clock(),
+            None => Timestamp(clock()),
         };
         let exclude = match file.map(|f| &f.exclude) {
             Some(list) if !list.is_empty() => Some(config::globs(list, &format!("{config_name}: exclude"))?),
@@ -212,10 +212,4 @@ fn istio_minor(text: &str, newest: u16, notes: &mut Vec<String>) -> Result<u16, 
 fn version(text: &str) -> Option<(u16, u16)> {
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-/// The clock, read once.
-fn clock() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

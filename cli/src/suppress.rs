@@ -134,7 +134,7 @@ impl<'s> InInput<'s> {
                 _ => {
                     let text = object.source().text();
                     comments_of(object.source(), &mut comments);
-                    let has = text.contains("analyze-suppress");
+                    let has = memchr::memmem::find(text.as_bytes(), b"analyze-suppress").is_some();
                     last = Some((object.source(), has));
                     has
                 }
@@ -246,12 +246,12 @@ pub fn hidden_by(patterns: &[Pattern], code: &Code, object: Option<&Object>, fil
 
 fn comments_of(source: &Arc<Source>, out: &mut Vec<Comment>) {
     let text = source.text();
-    let mut found = text.match_indices("meshctl:").peekable();
+    let mut found = memchr::memmem::find_iter(text.as_bytes(), b"meshctl:").peekable();
     if found.peek().is_none() {
         return;
     }
     let chunks = documents(text);
-    for (at, _) in found {
+    for at in found {
         let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |i| i + 1);
         let before = text[line_start..at].trim_end();
         let Some(content) = before.strip_suffix('#').map(|b| b.trim_end_matches('#')) else { continue };

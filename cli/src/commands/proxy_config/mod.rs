@@ -163,7 +163,7 @@ pub fn print(outcome: Result<String, String>) -> std::process::ExitCode {
 
 /// The instant that the answer is given for.
 pub fn now() -> i64 {
-    std::env::var("MESHCTL_NOW").ok().and_then(|t| crate::print::time::parse_rfc3339(&t)).unwrap_or(0)
+    std::env::var("MESHCTL_NOW").ok().and_then(|t| crate::print::time::parse_rfc3339(&t)).unwrap_or_else(crate::print::time::clock)
 }
 
 /// The text of a file or of standard input.
