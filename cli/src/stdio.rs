@@ -74,12 +74,16 @@ impl Progress {
         let shared = std::sync::Arc::clone(&state);
         let thread = std::thread::spawn(move || {
             std::thread::park_timeout(std::time::Duration::from_millis(500));
+            let mut shown = false;
             while !shared.done.load(std::sync::atomic::Ordering::Acquire) {
                 let phase = shared.phase.lock().map(|p| p.clone()).unwrap_or_default();
                 let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{}", crate::term::safe(&phase));
+                shown = true;
                 std::thread::park_timeout(std::time::Duration::from_millis(100));
             }
-            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
+            if shown {
+                let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
+            }
         });
         Progress { state: Some(state), thread: Some(thread) }
     }

@@ -64,7 +64,9 @@ fn result(answer: &Answer, settings: &Settings, gone: Option<usize>) -> String {
     let (errors, warnings, infos) = (of(Level::Error), of(Level::Warning), of(Level::Info));
     let input = format!("{} of {}", count(answer.objects, "object", "objects"), count(answer.files, "file", "files"));
     let new = if gone.is_some() { "new " } else { "" };
-    let mut out = if errors + warnings + infos == 0 {
+    let mut out = if answer.objects == 0 && errors + warnings + infos == 0 {
+        "no object was found that could be judged".to_owned()
+    } else if errors + warnings + infos == 0 {
         format!("no {new}problem found in {input}")
     } else {
         let hidden = if infos > 0 && settings.threshold < Level::Info { " (not shown: --output-threshold info)" } else { "" };
