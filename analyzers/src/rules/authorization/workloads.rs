@@ -69,8 +69,12 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object) {
         cx.mesh.owns(Place::Workloads(namespace.unwrap_or(""))) && (cx.mesh.is_complete() || cx.mesh.workloads.matching(namespace, &selector).next().is_none());
     let at = node.unwrap_or_else(|| policy.name_node());
     if !seen || (node.is_none() && !cx.mesh.is_complete()) {
-        let labels = cx.mesh.workloads.all().iter().filter(|w| namespace.is_none_or(|ns| w.namespace == ns));
-        let values: Vec<&str> = labels.flat_map(|w| w.labels().map(|(_, v)| v)).take(1000).collect();
+        let mut values = Vec::new();
+        let labels = |w: &mesh_resolver::Workload<'a>| w.labels().map(|(_, v)| v).collect::<Vec<_>>();
+        match namespace {
+            Some(ns) => values.extend(cx.mesh.workloads.in_namespace(ns).flat_map(labels).take(1000)),
+            None => values.extend(cx.mesh.workloads.all().iter().flat_map(labels).take(1000)),
+        }
         if let Some((_, v)) =
             node.and_then(|n| n.get("matchLabels")).and_then(|m| m.entries().find(|(_, v)| spelling::nearest(v.text(), values.iter().copied()).is_some()))
             && let Some(near) = spelling::nearest(v.text(), values.iter().copied())

@@ -69,13 +69,16 @@ use std::collections::BTreeSet;
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let mut cache = Cache::default();
     let mut ports: FxHashMap<Pairs<'a>, BTreeSet<i64>> = FxHashMap::default();
+    let mut misspelt: FxHashMap<Pairs<'a>, Option<String>> = FxHashMap::default();
     let gateways = cx.mesh.objects(Kind::Gateway);
     let serving: FxHashSet<Pairs<'a>> = gateways.iter().filter(|g| g.spec_at(&["servers"]).is_some_and(|s| !s.is_empty())).map(|g| selector(g).pairs).collect();
     for gateway in gateways.iter().copied() {
         let selector = selector(gateway);
         let picked = cache.of(cx, &selector);
         if picked.workloads.is_empty() {
-            nothing_picked(cx, sink, gateway, &selector);
+            // Gateways share few selectors, and the search for a misspelling looks at every workload.
+            let near = misspelt.entry(selector.pairs.clone()).or_insert_with(|| near_label(cx, gateway));
+            nothing_picked(cx, sink, gateway, &selector, near.as_deref());
             continue;
         }
         let at = gateway.spec_at(&["selector"]).unwrap_or(gateway.name_node());
@@ -104,13 +107,16 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-fn nothing_picked<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, selector: &Selector<'a>) {
-    let labels = gateway.spec_at(&["selector"]);
-    let at = labels.unwrap_or(gateway.name_node());
-    let near = labels.into_iter().flat_map(Node::entries).find_map(|(key, value)| {
-        let known = cx.mesh.workloads.all().iter().filter_map(|w| w.label(key.text()));
+/// The label of a workload that a gateway's selector probably means.
+fn near_label(cx: &Context<'_>, gateway: &Object) -> Option<String> {
+    gateway.spec_at(&["selector"]).into_iter().flat_map(Node::entries).find_map(|(key, value)| {
+        let known: BTreeSet<&str> = cx.mesh.workloads.all().iter().filter_map(|w| w.label(key.text())).collect();
         spelling::nearest(value.text(), known).map(|near| format!("`{}: {near}`", key.text()))
-    });
+    })
+}
+
+fn nothing_picked<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, selector: &Selector<'a>, near: Option<&str>) {
+    let at = gateway.spec_at(&["selector"]).unwrap_or(gateway.name_node());
     let shown = selector.display();
     if cx.mesh.is_complete() {
         let help = near.map_or_else(|| "correct the labels, or install the gateway that it is for".to_owned(), |near| format!("did you mean {near}?"));
