@@ -42,7 +42,7 @@ pub fn pages(root: &Path) -> std::io::Result<BTreeMap<String, String>> {
 /// Headings and bodies of the sections of a file's head comment.
 fn sections(text: &str) -> Vec<(String, String)> {
     let mut out: Vec<(String, Vec<&str>)> = Vec::new();
-    for line in text.lines().take_while(|l| l.starts_with("//!")) {
+    for line in text.lines().take_while(|l| l.starts_with("//!") || l.is_empty()) {
         let line = line.trim_start_matches("//!");
         let line = line.strip_prefix(' ').unwrap_or(line);
         if let Some(heading) = line.strip_prefix("## ") {
