@@ -124,6 +124,7 @@ codes! {
     MSH0305 HttpRuleOnTcpPort Warning "A rule asks for HTTP on a port of TCP";
     MSH0306 HostNeverMatches Warning "A host that no request can have";
     MSH0307 PolicyPortNotServed Warning "A policy names the port of a Service instead of the workload's";
+    MSH0308 PeerAuthenticationWithoutEffect Warning "A PeerAuthentication that can not do what it says";
 
     // MSH04: gateways, Istio's and the Gateway API's.
 
@@ -142,6 +143,8 @@ codes! {
 
     // KIA: checks that only Kiali has, by number.
     KIA0002 SeveralPeerAuthentications Warning "Several PeerAuthentications have one scope";
+    KIA0003 OverlappingPeerAuthentications Warning "PeerAuthentications with different selectors pick the same workload";
+    KIA0004 SelectorFindsNoWorkload Warning "An authentication policy selects no workload";
     KIA0102 UnknownMethod Warning "A method that no request has";
     KIA0105 IdentityNeedsMtls Warning "A policy asks for an identity where there is no mTLS";
     KIA0106 ServiceAccountNotFound Warning "The service account of a principal does not exist";

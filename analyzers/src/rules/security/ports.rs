@@ -138,7 +138,7 @@ struct Served<'a> {
 }
 
 /// The ports of the workloads that a policy applies to.
-struct Ports<'a> {
+pub struct Ports<'a> {
     /// By the workload's port; those of Services.
     served: BTreeMap<u16, Vec<Served<'a>>>,
     /// Declared by containers.
@@ -148,7 +148,7 @@ struct Ports<'a> {
 }
 
 impl<'a> Ports<'a> {
-    fn behind(cx: &Context<'a>, policy: &'a Object) -> Result<Ports<'a>, Option<NotJudged>> {
+    pub fn behind(cx: &Context<'a>, policy: &'a Object) -> Result<Ports<'a>, Option<NotJudged>> {
         let mut ports = Ports { served: BTreeMap::new(), declared: BTreeSet::new(), mapped: BTreeMap::new() };
         for w in selected(cx, policy)? {
             // Services that are not in the input may serve other ports.
@@ -170,6 +170,12 @@ impl<'a> Ports<'a> {
             }
         }
         Ok(ports)
+    }
+    /// Where a port is a Service's and no workload listens on it: the workload's port, and the Service's.
+    pub fn only_of_service(&self, port: u16) -> Option<(u16, Option<(&'a Object, Node<'a>)>)> {
+        let own = *self.mapped.get(&port).filter(|_| !self.served.contains_key(&port) && !self.declared.contains(&port))?;
+        let of_port = |s: &&Served<'a>| s.port.get("port").and_then(Node::int) == Some(i64::from(port));
+        Some((own, self.served.get(&own).and_then(|s| s.iter().find(of_port)).map(|s| (s.service, s.port))))
     }
     /// Whether a port carries TCP, and nothing that could be HTTP.
     fn is_tcp(&self, port: u16) -> bool {
@@ -230,7 +236,7 @@ fn ports_for<'p>(rule: Node<'p>, ports: &'p Ports<'_>) -> impl Iterator<Item = u
 fn check_ports<'a>(sink: &mut Sink<'a>, policy: &'a Object, rule: Node<'a>, ports: &Ports<'a>) -> bool {
     let mut found = false;
     for (at, port) in ports_of_rule(rule) {
-        let Some(own) = ports.mapped.get(&port).filter(|_| !ports.served.contains_key(&port) && !ports.declared.contains(&port)) else { continue };
+        let Some((own, service)) = ports.only_of_service(port) else { continue };
         let finding = sink.report(
             &MSH0307,
             policy,
@@ -238,8 +244,8 @@ fn check_ports<'a>(sink: &mut Sink<'a>, policy: &'a Object, rule: Node<'a>, port
             format!("port `{port}` never matches: it is the Service's, the workload listens on `{own}`, which its proxy sees"),
         );
         finding.help(format!("write `{own}`"));
-        if let Some(s) = ports.served.get(own).and_then(|s| s.first()) {
-            finding.related(s.service, s.port, "this port of the Service");
+        if let Some((service, port)) = service {
+            finding.related(service, port, "this port of the Service");
         }
         found = true;
     }
