@@ -112,12 +112,13 @@ fn by(cx: &Context<'_>, mode: &Effective<'_>) -> String {
 }
 
 fn info<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>, field: &str, mode: &str) {
+    let match_it = if field.starts_with("not") { "always match" } else { "never match" };
     sink.report_at_level(
         Level::Info,
         &KIA0105,
         policy,
         at,
-        format!("`{field}` needs mTLS; the mode here is {mode}, so callers without a sidecar have no identity and never match"),
+        format!("`{field}` needs mTLS; the mode here is {mode}, so callers without a sidecar have no identity and {match_it}"),
     )
     .help("a PeerAuthentication of the mode STRICT makes sure that every caller has one");
 }

@@ -150,9 +150,27 @@ fn check_path<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
     } else if path.contains('?') {
         sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: paths are compared without the query")).help("leave out the query");
     } else if !path.contains('{') && has_inner_wildcard(path) {
-        sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: `*` is a wildcard at the end or the beginning only"))
-            .help(format!("write `{}`, where `{{*}}` stands for one segment", path.replace('*', "{*}")));
+        sink.report(&MSH0302, policy, at, format!("path `{path}` never matches: `*` is a wildcard at the end or the beginning only")).help(match meant(path) {
+            Some(meant) => format!("write `{meant}`"),
+            None => "write `{*}` for one segment and `{**}` for any number of them".to_owned(),
+        });
     }
+}
+
+/// What a path with a `*` within was probably meant to be: `/a/**` is `/a/*`, `/a/*/b` is `/a/{*}/b`.
+fn meant(path: &str) -> Option<String> {
+    if let Some(prefix) = path.strip_suffix("**").filter(|p| !p.contains('*')) {
+        return Some(format!("{prefix}*"));
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    let last = segments.len() - 1;
+    let whole = segments.iter().all(|s| matches!(*s, "*" | "**") || !s.contains('*'));
+    let template = |(i, s): (usize, &&str)| match *s {
+        "*" if i < last => "{*}".to_owned(),
+        "*" | "**" => "{**}".to_owned(),
+        s => s.to_owned(),
+    };
+    whole.then(|| segments.iter().enumerate().map(template).collect::<Vec<_>>().join("/"))
 }
 
 /// Whether a `*` stands where it means itself. One at the beginning makes one at the end mean itself, too.
@@ -175,4 +193,20 @@ fn check_host<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {
         return;
     };
     sink.report(&MSH0306, policy, at, format!("host `{host}` never matches: {why}")).help(help);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_and_what_was_meant() {
+        for sound in ["/a", "/a/*", "*/a", "*", "a.*"] {
+            assert!(!has_inner_wildcard(sound), "{sound}");
+        }
+        assert!(["/a/**", "/a/*/b", "*a*"].into_iter().all(has_inner_wildcard));
+        assert_eq!(meant("/dex/**").as_deref(), Some("/dex/*"));
+        assert_eq!(meant("/a/*/b/*").as_deref(), Some("/a/{*}/b/{**}"));
+        assert_eq!(meant("/a/x*y/b"), None);
+    }
 }
