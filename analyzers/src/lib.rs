@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod containment;
+mod envoy_api;
 pub mod finding;
 pub mod reference;
 pub mod rule;

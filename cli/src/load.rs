@@ -80,7 +80,7 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     }
     mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
     if shared.mesh_config.is_some() {
-        snapshot.mesh_config.clone_from(&shared.mesh_config);
+        snapshot.mesh_config = shared.mesh_config.clone().map(Object::mesh_config);
     }
     if shared.mesh_networks.is_some() {
         snapshot.mesh_networks = shared.mesh_networks.clone().map(Object::mesh_networks);

@@ -93,6 +93,7 @@ kinds! {
     ValidatingWebhookConfiguration "ValidatingWebhookConfiguration" ["admissionregistration.k8s.io"], Cluster;
     CustomResourceDefinition "CustomResourceDefinition" ["apiextensions.k8s.io"], Cluster;
     // Settings in a file of their own: no kind of the API, so no group has it.
+    MeshConfig "MeshConfig" NO_GROUP, Namespaced;
     MeshNetworks "MeshNetworks" NO_GROUP, Namespaced;
 }
 

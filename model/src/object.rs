@@ -50,6 +50,11 @@ impl Object {
         })
     }
 
+    /// The mesh configuration, from a file of its own or from its ConfigMap; istioctl's name for it.
+    pub fn mesh_config(tree: Arc<Tree>) -> Object {
+        Object { tree, root: 0, name: None, namespace: None, kind: Kind::MeshConfig, role: Role::Judged, cluster: 0 }
+    }
+
     /// Mesh networks from a file of their own; istioctl's name for them.
     pub fn mesh_networks(tree: Arc<Tree>) -> Object {
         Object { tree, root: 0, name: None, namespace: None, kind: Kind::MeshNetworks, role: Role::Judged, cluster: 0 }
@@ -92,7 +97,11 @@ impl Object {
         self.api_version().rsplit('/').next().unwrap_or("")
     }
     pub fn name(&self) -> &str {
-        let unnamed = if self.kind == Kind::MeshNetworks { "meshnetworks" } else { "" };
+        let unnamed = match self.kind {
+            Kind::MeshConfig => "meshconfig",
+            Kind::MeshNetworks => "meshnetworks",
+            _ => "",
+        };
         self.name.map_or(unnamed, |n| self.tree.node(n).text())
     }
     /// The node that names the object: `metadata.name`, else its `kind`.
@@ -106,7 +115,7 @@ impl Object {
     pub fn written_namespace(&self) -> &str {
         match self.kind.scope() {
             Scope::Cluster => "",
-            Scope::Namespaced if self.kind == Kind::MeshNetworks => "istio-system",
+            Scope::Namespaced if matches!(self.kind, Kind::MeshConfig | Kind::MeshNetworks) => "istio-system",
             Scope::Namespaced => self.namespace.map_or("", |n| self.tree.node(n).text()),
         }
     }

@@ -64,7 +64,7 @@ pub struct Snapshot {
     pub not_objects: usize,
     pub documents: usize,
     /// MeshConfig given on its own (a file, or `mesh` of the `istio` ConfigMap).
-    pub mesh_config: Option<Arc<Tree>>,
+    pub mesh_config: Option<Object>,
     /// MeshNetworks given as a file; it counts instead of `meshNetworks` of the `istio` ConfigMap.
     pub mesh_networks: Option<Object>,
     pub completeness: Completeness,
@@ -157,7 +157,7 @@ impl Snapshot {
         }
         if let Some(text) = object.at(&["data", "mesh"]).map(crate::Node::text) {
             let source = Source::new(format!("{} (mesh of ConfigMap istio)", object.source().name()), text);
-            self.mesh_config = parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.map(Arc::new);
+            self.mesh_config = parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.map(|tree| Object::mesh_config(Arc::new(tree)));
         }
     }
     /// Adds a manifest's objects and problems.

@@ -115,7 +115,7 @@ impl<'a> Mesh<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
         let named = effective(snapshot);
         let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
-        let config = MeshConfig::new(snapshot.mesh_config.as_deref().map(|t| t.root()));
+        let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
         let domain = host::CLUSTER_DOMAIN;
         let default_export_to = config.default_export_to("defaultServiceExportTo");
         let (workloads, (services, places)) =

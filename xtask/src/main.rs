@@ -7,6 +7,7 @@ mod bench;
 mod crds;
 mod dist;
 mod docs;
+mod envoy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ const TASKS: &[Task] = &[
     Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },
     Task { name: "dist", about: "build what a release holds: the stripped binary, completions, manual pages, checksums", run: dist::run },
     Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },
+    Task { name: "envoy", about: "FILE: make the table of Envoy's messages from a FileDescriptorSet of its API", run: envoy::run },
 ];
 
 fn main() -> ExitCode {

@@ -21,4 +21,4 @@ pub mod visibility;
 
 pub use fields::{flag, float, has, has_text, int, lacks_text, message, messages, strings, text};
 pub use protocol::Protocol;
-pub use report::{Checks, Said, each};
+pub use report::{Checks, Said, each, each_text};

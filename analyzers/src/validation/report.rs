@@ -3,8 +3,10 @@
 use crate::codes::{self, Code};
 use crate::finding::{Finding, Level, Related};
 use crate::rule::{Context, Sink};
-use mesh_model::{Kind, Node, Object, Role, Span};
+use mesh_model::yaml::{Limits, parse_document};
+use mesh_model::{Kind, Node, Object, Role, Source, Span, Tree};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Runs `check` over every judged object of a kind, with its spec. An object without a spec is checked as if its
 /// spec were empty; one whose spec is no mapping is left alone.
@@ -12,10 +14,42 @@ pub fn each<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, kind: Kind, check: impl F
     for object in cx.mesh.objects(kind).iter().copied().filter(|o| o.role == Role::Judged) {
         let spec = object.spec().unwrap_or_else(|| object.name_node());
         if object.spec().is_none() || spec.is_mapping() {
-            let mut checks = Checks { sink, object, seen: FxHashMap::default() };
+            let mut checks = Checks::new(sink, object);
             if !checks.refused_by_annotation() {
                 check(&mut checks, spec);
             }
+        }
+    }
+}
+
+/// Runs `check` over configuration that stands in a file of its own (`given`), and in `key` of the control plane's
+/// ConfigMaps. What is wrong in a ConfigMap points at its whole text, and names the path in it.
+pub fn each_text<'a>(
+    cx: &Context<'a>,
+    sink: &mut Sink<'a>,
+    given: Option<&'a Object>,
+    key: &str,
+    make: fn(Arc<Tree>) -> Object,
+    check: impl for<'l, 's> Fn(&mut Checks<'l, 's>, Node<'l>),
+) {
+    let is_own = |c: &&Object| c.name() == "istio" || c.name().starts_with("istio-");
+    let maps = cx.mesh.objects(Kind::ConfigMap).iter().copied().filter(is_own);
+    let texts: Vec<_> = maps.filter_map(|c| Some((c, c.at(&["data", key]).filter(|t| t.str().is_some())?))).collect();
+    if let Some(object) = given.filter(|g| g.root().is_mapping() && !texts.iter().any(|(_, t)| t.text() == g.source().text())) {
+        check(&mut Checks::new(sink, object), object.root());
+    }
+    for (map, text) in texts.into_iter().filter(|(map, _)| map.role == Role::Judged) {
+        let source = Source::new(key, text.text());
+        let Some(tree) = parse_document(&source, Span::new(0, source.text().len()), Limits::default()).tree else { continue };
+        let object = make(Arc::new(tree));
+        let mut within = Sink::default();
+        if object.root().is_mapping() {
+            check(&mut Checks::new(&mut within, &object), object.root());
+        }
+        for finding in within.findings {
+            let path = finding.path();
+            let message = if path.is_empty() { finding.message } else { format!("{} (`{path}`)", finding.message) };
+            sink.report_at_level(finding.level, finding.code, map, text, message).help = finding.help;
         }
     }
 }
@@ -32,7 +66,11 @@ pub struct Checks<'a, 's> {
 /// More places than this are not attached.
 const MOST_RELATED: usize = 20;
 
-impl<'a> Checks<'a, '_> {
+impl<'a, 's> Checks<'a, 's> {
+    pub fn new(sink: &'s mut Sink<'a>, object: &'a Object) -> Checks<'a, 's> {
+        Checks { sink, object, seen: FxHashMap::default() }
+    }
+
     /// Metadata annotations that no user's object may carry. True when the object is refused for one.
     fn refused_by_annotation(&mut self) -> bool {
         for (key, value) in self.object.annotations() {
@@ -130,6 +168,13 @@ impl<'a> Said<'_, 'a> {
     pub fn related(self, object: &'a Object, at: Node<'a>, label: impl Into<String>) -> Self {
         self.0.map_or(Said(None), |f| {
             f.related(object, at, label);
+            Said(Some(f))
+        })
+    }
+    /// Another place in the same object.
+    pub fn related_here(self, at: Node<'a>, label: impl Into<String>) -> Self {
+        self.0.map_or(Said(None), |f| {
+            f.related(f.object, at, label);
             Said(Some(f))
         })
     }

@@ -131,6 +131,26 @@ pub fn check_pool<'a>(checks: &mut Checks<'a, '_>, pool: Node<'a>) {
 
 const TOPOLOGY: &[&str] = &["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
 
+/// The load balancing of a whole mesh: endpoints are found unhealthy there by default.
+pub fn check_mesh_locality<'a>(checks: &mut Checks<'a, '_>, mesh: Node<'a>) {
+    if let Some(l) = message(mesh, "localityLbSetting") {
+        check_locality(checks, l, Some(l));
+    }
+    if let Some(z) = message(mesh, "zoneAwareLbSetting") {
+        check_zones(checks, z, Some(z));
+    }
+}
+
+/// The policy of a mesh for every host.
+pub fn check_mesh_default<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
+    if let Some(pool) = message(policy, "connectionPool") {
+        check_pool(checks, pool);
+    }
+    if let Some(outlier) = message(policy, "outlierDetection") {
+        check_outlier(checks, outlier);
+    }
+}
+
 fn check_load_balancer<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>) {
     if let Some(hash) = message(lb, "consistentHash") {
         check_hash(checks, hash);
@@ -143,10 +163,7 @@ fn check_load_balancer<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: O
         check_locality(checks, l, outlier);
     }
     if let Some(z) = zones {
-        for (at, label) in strings(z, "failoverPriority").filter(|(_, l)| TOPOLOGY.contains(l)) {
-            checks.error(at, format!("`failoverPriority` names `{label}`, which `zoneAwareLbSetting` handles itself"));
-        }
-        check_failover(checks, z, outlier);
+        check_zones(checks, z, outlier);
     }
     if let Some(warm) = message(lb, "warmup") {
         if warm.get("duration").is_none() {
@@ -252,6 +269,13 @@ fn check_locality<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option
     check_failover(checks, lb, outlier);
 }
 
+fn check_zones<'a>(checks: &mut Checks<'a, '_>, zones: Node<'a>, outlier: Option<Node<'a>>) {
+    for (at, label) in strings(zones, "failoverPriority").filter(|(_, l)| TOPOLOGY.contains(l)) {
+        checks.error(at, format!("`failoverPriority` names `{label}`, which `zoneAwareLbSetting` handles itself"));
+    }
+    check_failover(checks, zones, outlier);
+}
+
 fn check_failover<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>) {
     let given = ["failover", "failoverPriority"].into_iter().find_map(|k| lb.get(k).filter(|l| l.is_sequence() && !l.is_empty()));
     if let Some(at) = given
@@ -299,7 +323,7 @@ fn check_localities<'a>(checks: &mut Checks<'a, '_>, list: &[(Node<'a>, &str)]) 
     }
 }
 
-fn check_client_tls<'a>(checks: &mut Checks<'a, '_>, tls: Node<'a>) {
+pub fn check_client_tls<'a>(checks: &mut Checks<'a, '_>, tls: Node<'a>) {
     let at = |f: &str| tls.get(f).unwrap_or(tls);
     let (mode, credential) = (text(tls, "mode"), text(tls, "credentialName"));
     if let Some(rest) = credential.strip_prefix("configmap://") {

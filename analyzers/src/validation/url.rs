@@ -52,7 +52,7 @@ fn escapes(text: &str) -> bool {
 /// An http or https URL.
 pub fn check_http(text: &str) -> Result<(), String> {
     let parts = parse(text)?;
-    if matches!(parts.scheme, "http" | "https") {
+    if ["http", "https"].iter().any(|s| parts.scheme.eq_ignore_ascii_case(s)) {
         Ok(())
     } else {
         Err(format!("`{text}` has the scheme `{}`; only http and https are supported", parts.scheme))

@@ -83,11 +83,12 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
     target::check_attachment(checks, spec);
     let action = text(spec, "action");
-    let rules = spec.get("rules").filter(|r| r.is_sequence());
+    // An empty list is none to Istio.
+    let no_rules = spec.get("rules").is_none_or(|r| r.is_sequence() && r.is_empty());
     let provider = message(spec, "provider");
     let at = spec.get("action").unwrap_or(spec);
     if action == "CUSTOM" {
-        if rules.is_none() {
+        if no_rules {
             checks.error(at, "a CUSTOM policy without `rules` never asks its provider").help("an empty rule, `rules: [{}]`, asks for every request");
         } else if provider.is_none_or(|p| fields::lacks_text(p, "name")) {
             checks.error(provider.unwrap_or(at), "a CUSTOM policy names no `provider.name`").help("name an extension provider of the mesh configuration");
@@ -98,7 +99,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
     } else if let Some(p) = provider {
         checks.error(p, "`provider` is only for the action CUSTOM").help("remove it, or set `action: CUSTOM`");
     }
-    if action == "DENY" && rules.is_none() {
+    if action == "DENY" && no_rules {
         checks.error(at, "a DENY policy without `rules` never denies anything").help("an empty rule, `rules: [{}]`, denies every request");
     }
     for (i, rule) in spec.list("rules").enumerate() {
@@ -178,11 +179,6 @@ fn given(node: Node<'_>, fields: &[&str]) -> bool {
 }
 
 fn check_rule<'a>(checks: &mut Checks<'a, '_>, rule: Node<'a>, i: usize, action: &str) {
-    for key in ["from", "to"] {
-        if let Some(list) = rule.get(key).filter(|l| l.is_sequence() && l.is_empty()) {
-            checks.error(list, format!("`{key}` of rule #{i} is empty")).help("leave it out where anything matches");
-        }
-    }
     let (mut source_seen, mut tcp_source, mut operation_seen, mut tcp_operation) = (false, false, false, false);
     for from in rule.list("from") {
         let Some(source) = message(from, "source") else {
@@ -287,10 +283,13 @@ fn check_service_accounts<'a>(checks: &mut Checks<'a, '_>, node: Node<'a>, field
     }
     for (at, v) in strings(node, field) {
         let parts: Vec<&str> = v.split('/').collect();
+        if v.contains('*') {
+            let message = format!("`{v}` of `{field}` has a wildcard; service accounts are compared literally");
+            checks.error_once(&format!("wildcard in {field}"), at, message);
+            return;
+        }
         let why = if v.is_empty() {
             format!("`{field}` holds an empty value")
-        } else if v.contains('*') {
-            format!("`{v}` of `{field}` has a wildcard; service accounts are compared literally")
         } else if parts.len() > 2 || parts.iter().any(|p| p.is_empty()) {
             format!("`{v}` of `{field}` is neither `serviceAccount` nor `namespace/serviceAccount`")
         } else if v.len() > 320 {

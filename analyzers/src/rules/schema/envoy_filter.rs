@@ -125,7 +125,7 @@ fn check_patch<'a>(checks: &mut Checks<'a, '_>, cp: Node<'a>) {
     }
     let value = message(patch, "value");
     if operation != "REMOVE" && patch.get("value").is_none() {
-        checks.error(patch, format!("a patch of the operation {operation} has no `value`"));
+        checks.error_once("no value", patch, format!("a patch of the operation {operation} has no `value`"));
         return;
     }
     if let Some(version) = matching.and_then(|m| message(m, "proxy")).and_then(|p| p.get("proxyVersion")).filter(|v| v.str().is_some_and(|s| !s.is_empty())) {
@@ -148,11 +148,11 @@ fn check_patch<'a>(checks: &mut Checks<'a, '_>, cp: Node<'a>) {
 
 /// The class of the match and its filters. False where Istio looks no further.
 fn check_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>, apply_to: &str) -> bool {
-    let has_class = ["listener", "routeConfiguration", "cluster"].iter().any(|c| m.get(c).is_some());
+    let has_class = ["listener", "routeConfiguration", "cluster", "waypoint"].iter().any(|c| m.get(c).is_some());
     if LISTENER_CLASS.contains(&apply_to) {
         let Some(listener) = message(m, "listener") else {
             if has_class {
-                checks.error(m, format!("a patch of {apply_to} matches by something else than `listener`"));
+                checks.error_once("listener class", m, format!("a patch of {apply_to} matches by something else than `listener`"));
                 return false;
             }
             return true;
@@ -181,7 +181,7 @@ fn check_filter<'a>(checks: &mut Checks<'a, '_>, filter: Node<'a>, apply_to: &st
     let sub = message(filter, "subFilter");
     if let Some(sub) = sub {
         if apply_to != "HTTP_FILTER" {
-            checks.error(sub, format!("`subFilter` is only for patches of HTTP_FILTER, not of {apply_to}"));
+            checks.error_once("subFilter", sub, format!("`subFilter` is only for patches of HTTP_FILTER, not of {apply_to}"));
             return false;
         }
         if !CONNECTION_MANAGER.contains(&text(filter, "name")) {

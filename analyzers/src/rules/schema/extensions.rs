@@ -91,18 +91,13 @@ fn check_wasm<'a>(checks: &mut Checks<'a, '_>, wasm: Node<'a>) {
 }
 
 fn check_url(text: &str) -> Result<(), String> {
-    // `registry.example.com/image:tag` has no scheme; it is taken for an OCI reference.
-    let absolute = text.starts_with('/') || text.contains("://");
-    let parts = if absolute { url::parse(text) } else { Err(String::new()) };
-    let parts = match parts {
-        Ok(p) => p,
-        Err(_) => {
-            let with_scheme = format!("http://{text}");
-            return url::parse(&with_scheme).map(|_| ()).map_err(|_| format!("`{text}` is not a valid URL"));
-        }
+    let Ok(parts) = url::parse(text).and_then(|p| if p.scheme.is_empty() && !text.starts_with('/') { Err(String::new()) } else { Ok(p) }) else {
+        // `registry.example.com/image:tag` has no scheme; it is taken for an OCI reference.
+        return url::parse(&format!("http://{text}")).map(|_| ()).map_err(|_| format!("`{text}` is not a valid URL"));
     };
-    match parts.scheme {
+    match parts.scheme.to_ascii_lowercase().as_str() {
         "" | "file" | "http" | "https" | "oci" => Ok(()),
+        // A registry with a port and no scheme reads as a scheme of its own.
         other => Err(format!("`{text}` has the scheme `{other}`; oci, https, http and file are supported")),
     }
 }

@@ -9,6 +9,8 @@ mod envoy_filter;
 mod envoy_patch;
 mod extensions;
 mod gateway;
+mod mesh_config;
+mod mesh_networks;
 mod peer_authentication;
 mod proxy_config;
 mod request_authentication;
@@ -40,4 +42,6 @@ rules! {
     "schema-workload-group" "schema.ValidationAnalyzer.WorkloadGroup" workload_group;
     "schema-proxy-config" "schema.ValidationAnalyzer.ProxyConfig" proxy_config;
     "schema-extensions" "schema.ValidationAnalyzer.WasmPlugin" extensions;
+    "schema-mesh-config" "schema.ValidationAnalyzer.MeshConfig" mesh_config;
+    "schema-mesh-networks" "schema.ValidationAnalyzer.MeshNetworks" mesh_networks;
 }

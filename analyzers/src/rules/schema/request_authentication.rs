@@ -39,7 +39,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         target::check_attachment(checks, spec);
         for rule in spec.list("jwtRules") {
             if rule.is_null() {
-                checks.error(rule, "a JWT rule is empty: it has neither `issuer` nor `jwksUri`");
+                checks.error(rule, "a JWT rule has neither `issuer` nor `jwksUri`");
             } else if rule.is_mapping() {
                 check_rule(checks, rule);
             }
@@ -58,7 +58,16 @@ fn check_rule<'a>(checks: &mut Checks<'a, '_>, rule: Node<'a>) {
     }
     if has_text(rule, "jwksUri") {
         let at = rule.get("jwksUri").unwrap_or(rule);
-        checks.valid(at, url::check_http(at.text()));
+        match url::parse(at.text()) {
+            Ok(parts) => {
+                if let Err(message) = url::check_http(at.text()) {
+                    checks.error_once(&format!("scheme {}", parts.scheme), at, message);
+                }
+            }
+            Err(message) => {
+                checks.error(at, message);
+            }
+        }
     }
     if has_text(rule, "jwks") {
         check_keys(checks, rule.get("jwks").unwrap_or(rule));
@@ -105,19 +114,18 @@ fn check_keys<'a>(checks: &mut Checks<'a, '_>, at: Node<'a>) {
         }
         None => parsed.iter().collect(),
     };
-    for (i, key) in keys.into_iter().enumerate() {
-        match judge_key(key) {
-            Key::Public => {}
-            Key::Private => {
-                checks
-                    .warn(at, format!("key #{i} of `jwks` is a private key; only public keys are needed to verify tokens"))
-                    .help("remove it from the manifest, and replace the key pair: it has been written down");
-            }
-            Key::Bad(why) => {
-                checks.error(at, format!("key #{i} of `jwks` {why}"));
-                return;
-            }
+    let judged: Vec<Key> = keys.into_iter().map(judge_key).collect();
+    // One bad key spoils the set: nothing else is said of it.
+    for (i, key) in judged.iter().enumerate() {
+        if let Key::Bad(why) = key {
+            checks.error(at, format!("key #{i} of `jwks` {why}"));
+            return;
         }
+    }
+    for i in (0..judged.len()).filter(|i| matches!(judged[*i], Key::Private)) {
+        checks
+            .warn(at, format!("key #{i} of `jwks` is a private key; only public keys are needed to verify tokens"))
+            .help("remove it from the manifest, and replace the key pair: it has been written down");
     }
 }
 

@@ -85,8 +85,8 @@ fn check_probe<'a>(checks: &mut Checks<'a, '_>, probe: Node<'a>) {
         if exec.get("command").is_none_or(|c| c.is_empty()) {
             checks.error(exec, "`exec` of the probe has no `command`");
         }
-    } else if message(probe, "grpc").is_some() {
-        // Known to newer releases only; its port is all there is to it.
+    } else if let Some(grpc) = message(probe, "grpc") {
+        checks.error(grpc, "the probe uses `grpc`, which the schema knows and Istio's validation refuses").help("use `httpGet`, `tcpSocket` or `exec`");
     } else {
         checks.error(probe, "the probe has none of `httpGet`, `tcpSocket` and `exec`");
     }

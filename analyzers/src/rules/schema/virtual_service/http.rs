@@ -331,7 +331,7 @@ fn check_direct_response<'a>(checks: &mut Checks<'a, '_>, response: Node<'a>) {
     }
 }
 
-fn check_retries<'a>(checks: &mut Checks<'a, '_>, retries: Node<'a>) {
+pub(in crate::rules::schema) fn check_retries<'a>(checks: &mut Checks<'a, '_>, retries: Node<'a>) {
     let attempts = int(retries, "attempts").unwrap_or(0);
     let at = retries.get("attempts").unwrap_or(retries);
     if attempts < 0 {

@@ -83,6 +83,8 @@ use crate::validation::{Checks, domain, each, http as header, net, strings, visi
 use mesh_model::{Kind, Node};
 use mesh_resolver::host;
 
+pub(super) use http::check_retries;
+
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     each(cx, sink, Kind::VirtualService, check);
 }
