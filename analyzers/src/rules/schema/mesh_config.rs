@@ -160,9 +160,6 @@ fn check_proxy_config<'a>(checks: &mut Checks<'a, '_>, config: Node<'a>) {
             check_address(checks, service, "address");
         }
     }
-    if let Some((key, _)) = config.get("proxyMetadata").and_then(|m| m.get_entry("ISTIO_META_DNS_AUTO_ALLOCATE")) {
-        checks.warn(key, "`ISTIO_META_DNS_AUTO_ALLOCATE` is deprecated").help("istiod allocates addresses itself: `PILOT_ENABLE_IP_AUTOALLOCATE`");
-    }
     check_port(checks, config, "proxyAdminPort");
     check_port(checks, config, "statusPort");
     if let Some(provider) = message(config, "privateKeyProvider") {

@@ -39,9 +39,6 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             if whole_namespace && !ports.is_empty() {
                 checks.error(ports, "`portLevelMtls` stands in a policy of a whole namespace or mesh").help("add a `selector`; ports belong to workloads");
             }
-            if ports.is_empty() {
-                checks.error(ports, "`portLevelMtls` is there and empty").help("leave it out, or name a port");
-            }
             for (key, _) in ports.entries() {
                 if key.text().parse::<i64>().is_ok_and(|p| net::port(p).is_err()) {
                     checks.error_once("port out of range", key, format!("port {} is not in the range 1 to 65535", key.text()));
