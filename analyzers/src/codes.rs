@@ -127,6 +127,16 @@ codes! {
     MSH0308 PeerAuthenticationWithoutEffect Warning "A PeerAuthentication that can not do what it says";
 
     // MSH04: gateways, Istio's and the Gateway API's.
+    MSH0401 ListenerNotFound Error "A route names a listener or port that its parent does not have";
+    MSH0402 NoCommonHostname Warning "A route and its listener have no hostname in common";
+    MSH0403 RouteNotAllowed Warning "A listener does not take the route";
+    MSH0404 BackendPortNotFound Error "A route sends to a port that the Service does not have";
+    MSH0405 ReferenceNotGranted Error "A reference to another namespace that no ReferenceGrant allows";
+    MSH0406 BackendKindNotSupported Warning "A route sends to a kind that Istio can not send to";
+    MSH0407 ListenerConflict Warning "Listeners of one Gateway that exclude each other";
+    MSH0408 ListenerCredential Error "A listener's certificate is missing or not valid";
+    MSH0409 RepeatedRouteMatch Warning "A route has a match twice";
+    MSH0410 ListenerNotSupported Warning "A listener that Istio does not support";
 
     // MSH05: schema.
     MSH0501 UnknownField Error "A field that the kind does not have";
@@ -153,6 +163,9 @@ codes! {
     KIA0203 SubsetSelectsNothingOfHost Warning "A subset selects no workload of its host";
     KIA0301 GatewayHostOverlap Warning "Gateways serve the same host, spelled differently, on one port";
     KIA1004 SidecarEgressHostNotFound Warning "An egress host of a Sidecar matches nothing";
+    KIA1401 RouteParentNotFound Error "The parent of a route does not exist";
+    KIA1402 RouteBackendNotFound Error "A route sends to a Service that does not exist";
+    KIA1601 GrantFromUnknownNamespace Warning "A ReferenceGrant for a namespace that does not exist";
 
 }
 
