@@ -136,7 +136,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, name: N
 }
 
 /// What is wrong with a TLS secret; never any of its content.
-fn fault(secret: &Object, now: Timestamp) -> Option<Cow<'static, str>> {
+pub(crate) fn fault(secret: &Object, now: Timestamp) -> Option<Cow<'static, str>> {
     let value = |key: &str| {
         let plain = secret.at(&["stringData", key]).map(|n| n.text().as_bytes().to_vec());
         plain.or_else(|| secret.at(&["data", key]).map(|n| x509::base64(n.text()).unwrap_or_default()))

@@ -5,7 +5,7 @@ use crate::rule::Rule;
 
 mod certificate;
 mod conflict;
-mod credential;
+pub(crate) mod credential;
 mod picked;
 mod port;
 mod x509;
