@@ -103,6 +103,7 @@ codes! {
     // MSH01: routing and hosts (VirtualService, DestinationRule, ServiceEntry, Sidecar).
     MSH0101 ShadowedRoute Warning "A rule never takes a request, because earlier rules do";
     MSH0102 ShadowedMatch Info "A match never takes a request, because an earlier rule does";
+    MSH0103 ShadowedByMerge Warning "A rule never takes a request, because another VirtualService of its hosts does";
     MSH0121 SubsetsNotJudged Info "Subsets whose DestinationRule is not in the input";
     MSH0122 DelegateNotFound Warning "A route delegates to a VirtualService that can not be its delegate";
     MSH0123 DelegateNested Warning "A delegate delegates again";

@@ -9,7 +9,7 @@ mod deprecated_fields;
 pub(crate) mod destination;
 mod destination_host;
 mod destination_subset;
-mod gateway_reference;
+pub(crate) mod gateway_reference;
 mod ingress_subset;
 mod jwt_claim_route;
 
