@@ -275,11 +275,8 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, route: 
         ("", "Service") if granted => judge_service(cx, sink, route, &r, effect),
         ("multicluster.x-k8s.io", "ServiceImport") if granted => judge_import(cx, sink, route, &r),
         (ISTIO, "Hostname") => judge_hostname(cx, sink, route, &r, effect),
-        _ if r.known_kind() == Kind::InferencePool => {
-            if granted && cx.mesh.find(Kind::InferencePool, r.namespace, r.name).is_none() {
-                not_found(cx, sink, route, &r, effect, (Kind::InferencePool, NotJudged::ObjectOutside));
-            }
-        }
+        _ if r.known_kind() == Kind::InferencePool && (!granted || cx.mesh.find(Kind::InferencePool, r.namespace, r.name).is_some()) => {}
+        _ if r.known_kind() == Kind::InferencePool => not_found(cx, sink, route, &r, effect, (Kind::InferencePool, NotJudged::ObjectOutside)),
         ("", "Service") | ("multicluster.x-k8s.io", "ServiceImport") | ("gateway.networking.x-k8s.io", "XBackend") => {}
         _ if attached.istio && granted => {
             sink.report(&MSH0406, route, r.at("kind"), format!("Istio can not send to {} `{}`: {}", r.kind, r.name, effect.describe()))

@@ -13,6 +13,8 @@ mod refs;
 mod repeated_match;
 mod route_parent;
 mod support;
+#[cfg(test)]
+mod tests;
 
 pub const RULES: &[Rule] = &[
     Rule { name: "ineffective-selector", codes: &[&IST0166], analyzer: "k8sgateway.SelectorAnalyzer", run: ineffective_selector::run },

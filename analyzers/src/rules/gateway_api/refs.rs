@@ -65,7 +65,7 @@ pub struct Grants<'a>(FxHashSet<Grant<'a>>);
 impl<'a> Grants<'a> {
     pub fn new(cx: &Context<'a>) -> Grants<'a> {
         let mut grants = FxHashSet::default();
-        for grant in cx.mesh.objects(Kind::ReferenceGrant).iter().copied() {
+        for grant in cx.mesh.objects(Kind::ReferenceGrant) {
             let Some(spec) = grant.spec() else { continue };
             for from in spec.list("from") {
                 for to in spec.list("to") {

@@ -282,7 +282,8 @@ fn check_deny<'a>(sink: &mut Sink<'a>, policy: &'a Object, rule: Node<'a>, ports
 
 fn report<'a>(sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>, ports: &Ports<'a>, port: u16, effect: &str) {
     let served = ports.served.get(&port).and_then(|s| s.first());
-    let finding = sink.report(&MSH0305, policy, at, format!("`{}` can not be known on port `{port}`, which carries TCP: {effect}", at.text()));
+    let service = served.map_or_else(String::new, |s| format!(" of Service `{}`", s.service.name()));
+    let finding = sink.report(&MSH0305, policy, at, format!("`{}` can not be known on port `{port}`{service}, which carries TCP: {effect}", at.text()));
     finding.help("use conditions on the connection there (ports, principals, namespaces, IP blocks), or name the port after its protocol if it is HTTP");
     if let Some(s) = served {
         finding.related(s.service, s.port, "the port of the Service");
