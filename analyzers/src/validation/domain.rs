@@ -43,12 +43,13 @@ fn prefix(name: &str) -> &str {
     &name[..end]
 }
 
-fn labels(domain: &str) -> Result<(), String> {
-    let top = domain.rsplit('.').next().unwrap_or("");
+/// The labels of `part`, the whole of a domain name or what follows its first label.
+fn labels(domain: &str, part: &str) -> Result<(), String> {
+    let top = part.rsplit('.').next().unwrap_or("");
     if top.parse::<i64>().is_ok() {
         return Err(format!("`{domain}` is not a valid domain name: its last label `{top}` is a number"));
     }
-    let mut rest = domain.split('.').peekable();
+    let mut rest = part.split('.').peekable();
     while let Some(label) = rest.next() {
         // `istio.io.` is a name without doubt.
         if label.is_empty() && rest.peek().is_none() {
@@ -64,7 +65,7 @@ fn labels(domain: &str) -> Result<(), String> {
 /// A domain name without wildcards.
 pub fn fqdn(name: &str) -> Result<(), String> {
     length(name)?;
-    labels(name)
+    labels(name, name)
 }
 
 /// A domain name whose first label may be a wildcard.
@@ -74,10 +75,16 @@ pub fn wildcard(name: &str) -> Result<(), String> {
     if !is_wildcard_label(first) {
         return Err(format!("`{name}` is not a valid domain name: `{first}` is not a DNS label"));
     }
-    rest.map_or(Ok(()), |r| {
-        labels(r)
-            .map_err(|_| labels(r).err().map_or_else(String::new, |why| if r == name { why } else { why.replacen(&format!("`{r}`"), &format!("`{name}`"), 1) }))
-    })
+    rest.map_or(Ok(()), |r| labels(name, r))
+}
+
+/// What tells one bad domain name from another: names that share the bad part are one fault to Istio.
+pub fn fault_key(name: &str) -> String {
+    let bad = match name.split_once('.') {
+        Some((first, rest)) if is_wildcard_label(first) && name.len() <= 255 => rest,
+        _ => name,
+    };
+    format!("domain {bad}")
 }
 
 /// `*.example.com` is a wildcard, `*example.com` and `a*.com` are partial ones.
@@ -109,18 +116,26 @@ pub enum HostOf {
     Sidecar,
 }
 
+/// What is wrong with a host, and the key by which Istio tells such faults apart.
+#[derive(Debug)]
+pub struct Fault {
+    pub key: String,
+    pub message: String,
+}
+
 /// `namespace/host` of a Gateway server or a Sidecar's egress. All that is wrong with it.
-pub fn namespaced_host(text: &str, of: HostOf) -> Vec<String> {
+pub fn namespaced_host(text: &str, of: HostOf) -> Vec<Fault> {
     let mut problems = Vec::new();
+    let fault = |key: &str, message: String| Fault { key: key.to_owned(), message };
     let Some((namespace, host)) = text.split_once('/') else {
         match of {
             HostOf::Gateway => host_part(text, of, &mut problems),
-            HostOf::Sidecar => problems.push("egress hosts have the form `namespace/host`".to_owned()),
+            HostOf::Sidecar => problems.push(fault("host without namespace", format!("`{text}` is not of the form `namespace/host`"))),
         }
         return problems;
     };
     if namespace.is_empty() || host.is_empty() {
-        problems.push("the namespace or the host of a `namespace/host` is empty".to_owned());
+        problems.push(fault("half a host", format!("the namespace or the host of `{text}` is empty")));
     }
     let bare = match of {
         HostOf::Gateway => namespace,
@@ -128,22 +143,22 @@ pub fn namespaced_host(text: &str, of: HostOf) -> Vec<String> {
     };
     let empty_is_fine = of == HostOf::Sidecar && bare.is_empty();
     if !matches!(bare, "*" | ".") && !empty_is_fine && !is_label(bare) {
-        problems.push(format!("`{namespace}` is not a valid namespace of a host"));
+        problems.push(fault(&format!("namespace {namespace}"), format!("`{namespace}` is not a valid namespace of a host")));
     }
     host_part(host, of, &mut problems);
     problems
 }
 
-fn host_part(host: &str, of: HostOf, problems: &mut Vec<String>) {
+fn host_part(host: &str, of: HostOf, problems: &mut Vec<Fault>) {
     if host != "*" && !host.contains('.') {
-        problems.push("hosts here are full names; short names are not allowed".to_owned());
+        problems.push(Fault { key: "short name".to_owned(), message: format!("`{host}` is a short name; hosts here are full names") });
     }
     if let Err(why) = wildcard(host)
         && (of == HostOf::Sidecar || !net::is_ip(host))
     {
-        problems.push(why);
+        problems.push(Fault { key: fault_key(host), message: why });
     }
-    problems.extend(whole_wildcard(host).err());
+    problems.extend(whole_wildcard(host).err().map(|message| Fault { key: format!("partial {host}"), message }));
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reporting IST0106 (errors) and IST0133 (warnings) of one object.
 
+use super::domain;
 use crate::codes::{self, Code};
 use crate::finding::{Finding, Level, Related};
 use crate::rule::{Context, Sink};
@@ -139,6 +140,13 @@ impl<'a, 's> Checks<'a, 's> {
         }
         self.seen.insert(identity, self.sink.findings.len());
         Said(Some(self.sink.report(code, self.object, at, message)))
+    }
+
+    /// Reports an error for a domain name that was judged.
+    pub fn valid_domain(&mut self, at: Node<'a>, judged: Result<(), String>) {
+        if let Err(message) = judged {
+            self.error_once(&domain::fault_key(at.text()), at, message);
+        }
     }
 
     /// Reports an error for a value that was judged.

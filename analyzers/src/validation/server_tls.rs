@@ -55,7 +55,7 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, tls: Node<'a>) {
         let texts = ["caCrl", "serverCertificate", "privateKey", "caCertificates", "credentialName"].into_iter().find(|f| has_text(tls, f));
         let given = texts.or_else(|| ["tlsCertificates", "credentialNames"].into_iter().find(|f| lists(tls, f)));
         if let Some(field) = given {
-            checks.warn(tls.get(field).unwrap_or(tls), format!("`{field}` is ignored in the mode {mode}"));
+            checks.warn_once(&format!("certificates of {mode}"), tls.get(field).unwrap_or(tls), format!("`{field}` is ignored in the mode {mode}"));
         }
     }
     let sources = [

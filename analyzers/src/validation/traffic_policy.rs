@@ -7,9 +7,19 @@ use rustc_hash::FxHashSet;
 
 const FIELDS: &[&str] = &["outlierDetection", "connectionPool", "loadBalancer", "tls", "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget"];
 
+/// What a policy is of. Istio warns of the policy of a whole rule only: what a subset or a port lacks it may have from
+/// the rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    Rule,
+    /// A subset or a port.
+    Part,
+}
+
 /// A policy of a rule or of a subset.
-pub fn check<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
-    if FIELDS.iter().all(|f| policy.get(f).is_none()) {
+pub fn check<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>, of: Of) {
+    let is_empty = |v: Node<'_>| v.is_sequence() && v.is_empty();
+    if FIELDS.iter().all(|f| policy.get(f).is_none_or(is_empty)) {
         checks.error(policy, "a traffic policy has no content");
         return;
     }
@@ -17,7 +27,7 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
         checks.error(at, "both `tunnel` and `proxyProtocol` are given");
         return;
     }
-    check_common(checks, policy);
+    check_common(checks, policy, of);
     for port in policy.list("portLevelSettings") {
         if port.is_null() {
             checks.error(port, "an entry of `portLevelSettings` is null");
@@ -28,7 +38,7 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
             if FIELDS[..4].iter().all(|f| port.get(f).is_none()) {
                 checks.error(port, "an entry of `portLevelSettings` has no content");
             } else {
-                check_common(checks, port);
+                check_common(checks, port, Of::Part);
             }
         }
     }
@@ -37,16 +47,16 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
     }
 }
 
-fn check_common<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
+fn check_common<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>, of: Of) {
     let outlier = message(policy, "outlierDetection");
     if let Some(o) = outlier {
-        check_outlier(checks, o);
+        check_outlier(checks, o, of);
     }
     if let Some(pool) = message(policy, "connectionPool") {
         check_pool(checks, pool);
     }
     if let Some(lb) = message(policy, "loadBalancer") {
-        check_load_balancer(checks, lb, outlier);
+        check_load_balancer(checks, lb, outlier, of);
     }
     if let Some(tls) = message(policy, "tls") {
         check_client_tls(checks, tls);
@@ -56,18 +66,20 @@ fn check_common<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
 fn check_tunnel<'a>(checks: &mut Checks<'a, '_>, tunnel: Node<'a>) {
     let at = |f: &str| tunnel.get(f).unwrap_or(tunnel);
     if !matches!(text(tunnel, "protocol"), "" | "CONNECT" | "POST") {
-        checks.error(at("protocol"), format!("protocol `{}` of a tunnel is neither CONNECT nor POST", text(tunnel, "protocol")));
+        checks.error_once("protocol of a tunnel", at("protocol"), format!("protocol `{}` of a tunnel is neither CONNECT nor POST", text(tunnel, "protocol")));
     }
     let host = text(tunnel, "targetHost");
     if domain::fqdn(host).is_err() && !net::is_ip(host) {
         checks.error(at("targetHost"), format!("`targetHost` `{host}` is neither a domain name nor an IP address"));
     }
-    checks.valid(at("targetPort"), net::port(int(tunnel, "targetPort").unwrap_or(0)));
+    if let Err(why) = net::port(int(tunnel, "targetPort").unwrap_or(0)) {
+        checks.error(at("targetPort"), format!("`targetPort` of a tunnel: {why}"));
+    }
 }
 
-fn check_outlier<'a>(checks: &mut Checks<'a, '_>, o: Node<'a>) {
+fn check_outlier<'a>(checks: &mut Checks<'a, '_>, o: Node<'a>, of: Of) {
     duration::check(checks, o, "baseEjectionTime");
-    if int(o, "consecutiveErrors").is_some_and(|n| n != 0) {
+    if of == Of::Rule && int(o, "consecutiveErrors").is_some_and(|n| n != 0) {
         checks
             .warn(o.get("consecutiveErrors").unwrap_or(o), "`consecutiveErrors` is deprecated")
             .help("use `consecutive5xxErrors` or `consecutiveGatewayErrors`");
@@ -94,7 +106,8 @@ pub fn check_pool<'a>(checks: &mut Checks<'a, '_>, pool: Node<'a>) {
     }
     let negative = |checks: &mut Checks<'a, '_>, node: Node<'a>, field: &str| {
         if int(node, field).is_some_and(|n| n < 0) {
-            checks.error(node.get(field).unwrap_or(node), format!("`{field}` is below zero"));
+            let at = node.get(field).unwrap_or(node);
+            checks.error_once(&format!("negative {field}"), at, format!("`{field}` is {}, below zero", at.text()));
         }
     };
     if let Some(http) = http {
@@ -134,10 +147,10 @@ const TOPOLOGY: &[&str] = &["topology.kubernetes.io/region", "topology.kubernete
 /// The load balancing of a whole mesh: endpoints are found unhealthy there by default.
 pub fn check_mesh_locality<'a>(checks: &mut Checks<'a, '_>, mesh: Node<'a>) {
     if let Some(l) = message(mesh, "localityLbSetting") {
-        check_locality(checks, l, Some(l));
+        check_locality(checks, l, Some(l), Of::Rule);
     }
     if let Some(z) = message(mesh, "zoneAwareLbSetting") {
-        check_zones(checks, z, Some(z));
+        check_zones(checks, z, Some(z), Of::Rule);
     }
 }
 
@@ -147,23 +160,23 @@ pub fn check_mesh_default<'a>(checks: &mut Checks<'a, '_>, policy: Node<'a>) {
         check_pool(checks, pool);
     }
     if let Some(outlier) = message(policy, "outlierDetection") {
-        check_outlier(checks, outlier);
+        check_outlier(checks, outlier, Of::Rule);
     }
 }
 
-fn check_load_balancer<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>) {
+fn check_load_balancer<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
     if let Some(hash) = message(lb, "consistentHash") {
-        check_hash(checks, hash);
+        check_hash(checks, hash, of);
     }
     let (locality, zones) = (message(lb, "localityLbSetting"), message(lb, "zoneAwareLbSetting"));
     if let (Some(_), Some(z)) = (locality, zones) {
         checks.error(z, "both `localityLbSetting` and `zoneAwareLbSetting` are given");
     }
     if let Some(l) = locality {
-        check_locality(checks, l, outlier);
+        check_locality(checks, l, outlier, of);
     }
     if let Some(z) = zones {
-        check_zones(checks, z, outlier);
+        check_zones(checks, z, outlier, of);
     }
     if let Some(warm) = message(lb, "warmup") {
         if warm.get("duration").is_none() {
@@ -180,7 +193,7 @@ fn check_load_balancer<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: O
     }
 }
 
-fn check_hash<'a>(checks: &mut Checks<'a, '_>, hash: Node<'a>) {
+fn check_hash<'a>(checks: &mut Checks<'a, '_>, hash: Node<'a>, of: Of) {
     if let Some(cookie) = message(hash, "httpCookie") {
         if fields::lacks_text(cookie, "name") {
             checks.error(cookie, "`httpCookie` has no `name`");
@@ -198,7 +211,9 @@ fn check_hash<'a>(checks: &mut Checks<'a, '_>, hash: Node<'a>) {
     let ring = number(hash, "minimumRingSize");
     if ring.is_some_and(|n| n != 0) {
         let at = hash.get("minimumRingSize").unwrap_or(hash);
-        checks.warn(at, "`minimumRingSize` is deprecated").help("use `ringHash.minimumRingSize`");
+        if of == Of::Rule {
+            checks.warn(at, "`minimumRingSize` is deprecated").help("use `ringHash.minimumRingSize`");
+        }
         if hash.get("ringHash").is_some() || hash.get("maglev").is_some() {
             checks.error(at, "`minimumRingSize` stands beside `ringHash` or `maglev`").help("keep one of them");
         }
@@ -233,7 +248,7 @@ fn is_prime(n: i64) -> bool {
     }
 }
 
-fn check_locality<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>) {
+fn check_locality<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
     let given = |key: &str| lb.get(key).is_some_and(|l| l.is_sequence() && !l.is_empty());
     if given("distribute") && given("failover") {
         checks.error(lb.get("failover").unwrap_or(lb), "both `distribute` and `failover` are given");
@@ -266,20 +281,21 @@ fn check_locality<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option
         check_localities(checks, &targets);
     }
     check_localities(checks, &sources);
-    check_failover(checks, lb, outlier);
+    check_failover(checks, lb, outlier, of);
 }
 
-fn check_zones<'a>(checks: &mut Checks<'a, '_>, zones: Node<'a>, outlier: Option<Node<'a>>) {
+fn check_zones<'a>(checks: &mut Checks<'a, '_>, zones: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
     for (at, label) in strings(zones, "failoverPriority").filter(|(_, l)| TOPOLOGY.contains(l)) {
         checks.error(at, format!("`failoverPriority` names `{label}`, which `zoneAwareLbSetting` handles itself"));
     }
-    check_failover(checks, zones, outlier);
+    check_failover(checks, zones, outlier, of);
 }
 
-fn check_failover<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>) {
+fn check_failover<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
     let given = ["failover", "failoverPriority"].into_iter().find_map(|k| lb.get(k).filter(|l| l.is_sequence() && !l.is_empty()));
     if let Some(at) = given
         && outlier.is_none()
+        && of == Of::Rule
     {
         checks
             .warn(at, "failover without `outlierDetection` never happens: no endpoint is ever found unhealthy")

@@ -71,7 +71,8 @@
 //! ```
 
 use crate::rule::{Context, Sink};
-use crate::validation::{Checks, domain, each, labels, message, traffic_policy, visibility};
+use crate::validation::traffic_policy::{self, Of};
+use crate::validation::{Checks, domain, each, labels, message, visibility};
 use mesh_model::{Kind, Node};
 use rustc_hash::FxHashSet;
 
@@ -80,12 +81,15 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
-    let host = spec.get("host");
-    if host.is_none_or(|h| h.str().is_some()) {
-        checks.valid(host.unwrap_or(spec), domain::wildcard(host.map_or("", Node::text)));
+    match spec.get("host") {
+        None => {
+            checks.error(spec, "a DestinationRule has no `host`");
+        }
+        Some(host) if host.str().is_some() => checks.valid_domain(host, domain::wildcard(host.text())),
+        Some(_) => {}
     }
     if let Some(policy) = message(spec, "trafficPolicy") {
-        traffic_policy::check(checks, policy);
+        traffic_policy::check(checks, policy, Of::Rule);
     }
     let mut names: FxHashSet<&str> = FxHashSet::default();
     for subset in spec.list("subsets") {
@@ -98,7 +102,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
         }
         let name = crate::validation::text(subset, "name");
         let at = subset.get("name").unwrap_or(subset);
-        if !names.insert(name) {
+        if subset.get("name").is_none_or(|n| n.str().is_some()) && !names.insert(name) {
             checks.error(at, format!("subset `{name}` is defined twice"));
         }
         if subset.get("name").is_none_or(|n| n.str().is_some()) {
@@ -106,7 +110,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
         }
         labels::check(checks, subset, "labels");
         if let Some(policy) = message(subset, "trafficPolicy") {
-            traffic_policy::check(checks, policy);
+            traffic_policy::check(checks, policy, Of::Part);
         }
     }
     let selector = message(spec, "workloadSelector");

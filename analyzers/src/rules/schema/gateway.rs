@@ -80,7 +80,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
     let object = checks.object;
     checks.valid(object.name_node(), domain::label("name of a Gateway", object.name()));
-    if spec.get("servers").is_none_or(|s| s.is_empty()) {
+    if spec.get("servers").is_none_or(|s| s.is_sequence() && s.is_empty()) {
         checks.error(spec, "a Gateway has no `servers`");
     }
     for server in spec.list("servers") {
@@ -94,7 +94,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
     for server in fields::messages(spec, "servers") {
         let Some(port) = message(server, "port") else { continue };
         let name = text(port, "name");
-        if !names.insert(name) {
+        if port.get("name").is_none_or(|n| n.str().is_some()) && !names.insert(name) {
             checks.error(port.get("name").unwrap_or(port), format!("port name `{name}` is used by two servers")).help("names of ports are unique in a Gateway");
         }
         if !Protocol::parse(text(port, "protocol")).is_http() && server_tls::redirects(message(server, "tls")) {
@@ -112,8 +112,8 @@ fn check_server<'a>(checks: &mut Checks<'a, '_>, server: Node<'a>) {
     let generated = checks.object.annotation("internal.istio.io/gateway-semantics") == Some("gateway");
     for (at, host) in strings(server, "hosts") {
         let host = if generated { host.strip_prefix("~/").unwrap_or(host) } else { host };
-        for problem in domain::namespaced_host(host, HostOf::Gateway) {
-            checks.error(at, problem);
+        for fault in domain::namespaced_host(host, HostOf::Gateway) {
+            checks.error_once(&fault.key, at, fault.message);
         }
     }
     let bind = text(server, "bind");
@@ -129,7 +129,7 @@ fn check_server<'a>(checks: &mut Checks<'a, '_>, server: Node<'a>) {
     match tls {
         None if protocol.is_tls() && server.get("tls").is_none() => {
             checks
-                .error(port.get("protocol").unwrap_or(port), format!("a server of the protocol {} has no `tls`", text(port, "protocol")))
+                .error_once("no tls", port.get("protocol").unwrap_or(port), format!("a server of the protocol {} has no `tls`", text(port, "protocol")))
                 .help("add `tls` with a mode and a certificate");
         }
         Some(tls) if !protocol.is_tls() => {
@@ -177,7 +177,7 @@ fn check_port<'a>(checks: &mut Checks<'a, '_>, server: Node<'a>, port: Option<No
     }
     if fields::lacks_text(port, "name") {
         fine = false;
-        checks.error_once(&format!("unnamed port {number} {protocol}"), port, "a port of a server has no `name`");
+        checks.error_once(&format!("unnamed port {number} {protocol} {}", int(port, "targetPort").unwrap_or(0)), port, "a port of a server has no `name`");
     }
     fine
 }
@@ -187,7 +187,9 @@ fn check_bind<'a>(checks: &mut Checks<'a, '_>, server: Node<'a>, port: Option<No
     if let Some(path) = bind.strip_prefix(net::UNIX) {
         checks.valid(at, net::unix_path(path));
         if let Some(number) = port.filter(|p| int(*p, "number").unwrap_or(0) != 0) {
-            checks.error(number.get("number").unwrap_or(number), "a server on a unix domain socket has a port number").help("use 0");
+            let at = number.get("number").unwrap_or(number);
+            let key = format!("port of a socket {} {} {}", at.text(), text(number, "protocol"), text(number, "name"));
+            checks.error_once(&key, at, format!("a server on a unix domain socket has the port number {}", at.text())).help("use 0");
         }
     } else if !bind.is_empty() {
         checks.valid(at, net::ip(bind));

@@ -146,7 +146,7 @@ fn check_hosts<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str
             checks.error(at, "host `*` is not allowed in a ServiceEntry");
             continue;
         }
-        checks.valid(at, domain::wildcard(host));
+        checks.valid_domain(at, domain::wildcard(host));
         if resolution != "DYNAMIC_DNS"
             && let Err(why) = domain::whole_wildcard(host)
         {
@@ -172,7 +172,7 @@ fn allocates(checks: &Checks<'_, '_>, spec: Node<'_>, resolution: &str) -> bool 
     resolution != "NONE" && !given(spec, "addresses") && !forbidden
 }
 
-/// The names of the ports.
+/// The names of the ports, each once.
 fn check_ports<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str) -> Vec<&'a str> {
     let mut names: FxHashSet<&str> = FxHashSet::default();
     let mut numbers: FxHashSet<i64> = FxHashSet::default();
@@ -183,12 +183,12 @@ fn check_ports<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str
     for port in messages(spec, "ports") {
         let name = text(port, "name");
         let name_at = port.get("name").unwrap_or(port);
-        if !names.insert(name) {
+        if port.get("name").is_none_or(|n| n.str().is_some()) && !names.insert(name) {
             checks.error(name_at, format!("port name `{name}` is defined twice"));
         }
         let number = int(port, "number").unwrap_or(0);
         let number_at = port.get("number").unwrap_or(port);
-        if !numbers.insert(number) {
+        if port.get("number").is_none_or(|n| n.int().is_some()) && !numbers.insert(number) {
             checks.error(number_at, format!("port {number} is defined twice"));
         }
         if let Some(target) = int(port, "targetPort").filter(|t| *t != 0) {
@@ -213,7 +213,10 @@ fn check_ports<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str
             checks.valid(number_at, net::port(number));
         }
     }
-    messages(spec, "ports").map(|p| text(p, "name")).collect()
+    let mut listed: Vec<&str> = messages(spec, "ports").map(|p| text(p, "name")).collect();
+    listed.sort_unstable();
+    listed.dedup();
+    listed
 }
 
 fn check_dns<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str, names: &[&str]) {

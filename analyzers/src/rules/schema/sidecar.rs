@@ -279,8 +279,8 @@ fn check_hosts<'a>(checks: &mut Checks<'a, '_>, listener: Node<'a>) {
             }
             services.insert(name);
         }
-        for problem in domain::namespaced_host(host, HostOf::Sidecar) {
-            checks.error(at, problem);
+        for fault in domain::namespaced_host(host, HostOf::Sidecar) {
+            checks.error_once(&fault.key, at, fault.message);
         }
     }
     if seen.len() > 1 && seen.get("*").is_some_and(|s| s.contains("*")) {

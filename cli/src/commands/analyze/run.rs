@@ -162,6 +162,12 @@ impl Answer {
             }
         }
         self.entries.retain(|e| settings.namespaces.is_empty() || e.namespace.is_empty() || settings.namespaces.contains(&e.namespace));
+        // What Istio's webhook says of a match without effect is a warning; only `analyze` takes it lightly.
+        if part == Part::Schema {
+            for entry in self.entries.iter_mut().filter(|e| e.code == &codes::IST0131) {
+                entry.level = mesh_analyzers::Level::Warning;
+            }
+        }
         self.entries.retain_mut(|e| match settings.levels.get(e.code.id) {
             Some(Setting::Off) => false,
             Some(Setting::Level(level)) => {

@@ -1,6 +1,6 @@
 //! HTTP routes.
 
-use super::{check_gateway_names, given, layer4};
+use super::{Legacy, check_gateway_names, given, layer4};
 use crate::validation::{Checks, domain, duration, fields, float, has, has_text, http, int, labels, message, messages, net, regex, strings, text};
 use mesh_model::Node;
 
@@ -50,8 +50,8 @@ fn check_conflicts<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, place: Plac
         n => format!(" `{n}`"),
     };
     if has(route, "delegate") && place == Place::Root {
-        for field in ["redirect", "route"] {
-            if has(route, field) {
+        for (field, is_given) in [("redirect", has(route, "redirect")), ("route", given(route, "route"))] {
+            if is_given {
                 checks
                     .error(route.get(field).unwrap_or(route), format!("route{label} delegates and has a `{field}` of its own"))
                     .help("the delegate decides where requests go");
@@ -142,7 +142,7 @@ fn check_match_rest<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>) {
         checks.valid(m.get("port").unwrap_or(m), net::port(port));
     }
     labels::check(checks, m, "sourceLabels");
-    check_gateway_names(checks, m, "gateways");
+    check_gateway_names(checks, m, Legacy::Accepted);
     if has_text(m, "sourceNamespace") {
         checks.valid(m.get("sourceNamespace").unwrap_or(m), domain::label("source namespace", text(m, "sourceNamespace")));
     }
@@ -217,12 +217,10 @@ fn check_fault<'a>(checks: &mut Checks<'a, '_>, fault: Node<'a>) {
             }
         } else if has(abort, "http2Error") {
             checks.error(abort.get("http2Error").unwrap_or(abort), "aborting with an HTTP/2 error is not supported");
-        } else if let Some(status) = abort.get("httpStatus") {
-            if let Some(code) = status.int() {
-                check_status(checks, status, code);
-            }
-        } else if !has(abort, "grpcStatus") {
-            checks.warn(abort, "an abort has no status, so it does nothing").help("give `httpStatus` or `grpcStatus`");
+        } else if let Some(status) = abort.get("httpStatus")
+            && let Some(code) = status.int()
+        {
+            check_status(checks, status, code);
         }
     }
     if let Some(delay) = message(fault, "delay") {
@@ -243,9 +241,9 @@ fn check_status<'a>(checks: &mut Checks<'a, '_>, at: Node<'a>, code: i64) {
 }
 
 fn check_mirrors<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>) {
-    if has(route, "mirrorPercent") {
-        let at = route.get("mirrorPercent").unwrap_or(route);
-        if let Some(p) = int(route, "mirrorPercent").filter(|p| *p > 100) {
+    // The schema knows both spellings.
+    if let Some(at) = ["mirrorPercent", "mirror_percent"].iter().find_map(|f| route.get(f)) {
+        if let Some(p) = at.int().filter(|p| *p > 100) {
             checks.error(at, format!("`mirrorPercent` is {p}, more than 100"));
         }
         checks.warn(at, "`mirrorPercent` is deprecated").help("use `mirrorPercentage: {value: …}`");

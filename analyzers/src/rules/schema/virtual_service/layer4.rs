@@ -1,11 +1,11 @@
 //! TLS and TCP routes, and destinations.
 
-use super::{Bound, check_gateway_names, given};
+use super::{Legacy, check_gateway_names, given};
 use crate::validation::{Checks, domain, has, has_text, int, labels, message, net, strings, text};
 use mesh_model::Node;
 use mesh_resolver::host;
 
-pub fn check_tls<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, spec: Node<'a>, bound: Bound) {
+pub fn check_tls<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, spec: Node<'a>) {
     if !given(route, "match") {
         checks.error(route, "a TLS route has no `match`").help("TLS routes are chosen by `sniHosts`");
     }
@@ -13,7 +13,7 @@ pub fn check_tls<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, spec: Node<'a
         if m.is_null() {
             checks.error(m, "a match of a TLS route is null");
         } else if m.is_mapping() {
-            check_tls_match(checks, m, spec, bound);
+            check_tls_match(checks, m, spec);
         }
     }
     if !given(route, "route") {
@@ -22,17 +22,19 @@ pub fn check_tls<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, spec: Node<'a
     check_destinations(checks, route);
 }
 
-fn check_tls_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>, spec: Node<'a>, bound: Bound) {
+fn check_tls_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>, spec: Node<'a>) {
     if !given(m, "sniHosts") {
         checks.error(m, "a match of a TLS route has no `sniHosts`");
     }
+    // Generated SNI hosts are allowed unless the mesh is named, even where no gateway is.
+    let on_mesh = strings(spec, "gateways").any(|(_, g)| g == "mesh");
     for (at, sni) in strings(m, "sniHosts") {
-        let judged = if bound == Bound::Gateway { domain::gateway_bound(true, sni) } else { domain::wildcard(sni) };
+        let judged = if on_mesh { domain::wildcard(sni) } else { domain::gateway_bound(true, sni) };
         if let Err(why) = judged {
             if net::is_ip(sni) {
                 checks.warn(at, format!("SNI host `{sni}` is an IP address, which clients do not send as SNI"));
             } else {
-                checks.error(at, why);
+                checks.error_once(&domain::fault_key(sni), at, why);
             }
         } else if !strings(spec, "hosts").any(|(_, h)| host::covers(h, sni)) {
             checks
@@ -40,7 +42,7 @@ fn check_tls_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>, spec: Node<'a>,
                 .help("SNI hosts are hosts of the VirtualService, or narrower");
         }
     }
-    check_l4_match(checks, m);
+    check_l4_match(checks, m, Legacy::Warned);
 }
 
 pub fn check_tcp<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>) {
@@ -48,7 +50,7 @@ pub fn check_tcp<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>) {
         if m.is_null() {
             checks.error(m, "a match of a TCP route is null");
         } else if m.is_mapping() {
-            check_l4_match(checks, m);
+            check_l4_match(checks, m, Legacy::Accepted);
         }
     }
     if !given(route, "route") {
@@ -57,7 +59,7 @@ pub fn check_tcp<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>) {
     check_destinations(checks, route);
 }
 
-fn check_l4_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>) {
+fn check_l4_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>, legacy: Legacy) {
     for (at, subnet) in strings(m, "destinationSubnets") {
         checks.valid(at, net::ip_or_cidr(subnet));
     }
@@ -65,7 +67,7 @@ fn check_l4_match<'a>(checks: &mut Checks<'a, '_>, m: Node<'a>) {
         checks.valid(m.get("port").unwrap_or(m), net::port(port));
     }
     labels::check(checks, m, "sourceLabels");
-    check_gateway_names(checks, m, "gateways");
+    check_gateway_names(checks, m, legacy);
 }
 
 /// The weighted destinations under `route`.
@@ -105,7 +107,7 @@ pub fn check_destination<'a>(checks: &mut Checks<'a, '_>, destination: Node<'a>)
     if host == "*" {
         checks.error(at, "destination host `*` is no service");
     } else if destination.get("host").is_none_or(|h| h.str().is_some()) {
-        checks.valid(at, domain::wildcard(host));
+        checks.valid_domain(at, domain::wildcard(host));
     }
     if has_text(destination, "subset") {
         checks.valid(destination.get("subset").unwrap_or(destination), domain::label("subset name", text(destination, "subset")));

@@ -115,7 +115,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
         true => Bound::Gateway,
         false => Bound::Mesh,
     };
-    check_gateway_names(checks, spec, "gateways");
+    check_gateway_names(checks, spec, Legacy::Warned);
     if bound == Bound::Mesh {
         check_claims(checks, spec);
     }
@@ -132,7 +132,7 @@ fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
         }
     }
     for route in spec.list("tls").filter(|r| r.is_mapping()) {
-        layer4::check_tls(checks, route, spec, bound);
+        layer4::check_tls(checks, route, spec);
     }
     for route in spec.list("tcp").filter(|r| r.is_mapping()) {
         layer4::check_tcp(checks, route);
@@ -162,7 +162,7 @@ fn check_hosts<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, bound: Bound) {
         let judged = if bound == Bound::Gateway { domain::gateway_bound(sni, name) } else { domain::wildcard(name) };
         match judged {
             Err(why) if !net::is_ip(name) => {
-                checks.error(*at, why);
+                checks.error_once(&domain::fault_key(name), *at, why);
                 all_valid = false;
             }
             Ok(()) if bound == Bound::Mesh && *name == "*" => {
@@ -182,11 +182,19 @@ fn check_hosts<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, bound: Bound) {
     }
 }
 
-/// `namespace/name`, or a bare name. Istio stops at the first bare one.
-pub(super) fn check_gateway_names<'a>(checks: &mut Checks<'a, '_>, node: Node<'a>, field: &str) {
-    for (at, gateway) in strings(node, field) {
+/// Whether the old spelling `name.namespace` of a gateway is warned of. In the matches of HTTP and TCP routes Istio
+/// accepts it silently.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Legacy {
+    Warned,
+    Accepted,
+}
+
+/// `gateways`: `namespace/name`, or a bare name. Istio stops at the first bare one.
+pub(super) fn check_gateway_names<'a>(checks: &mut Checks<'a, '_>, node: Node<'a>, legacy: Legacy) {
+    for (at, gateway) in strings(node, "gateways") {
         let Some((namespace, name)) = gateway.split_once('/') else {
-            if gateway.contains('.') {
+            if gateway.contains('.') && legacy == Legacy::Warned {
                 let mut parts = gateway.split('.');
                 let (name, namespace) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
                 checks
@@ -198,7 +206,7 @@ pub(super) fn check_gateway_names<'a>(checks: &mut Checks<'a, '_>, node: Node<'a
             return;
         };
         if namespace.is_empty() || name.is_empty() {
-            checks.error(at, format!("gateway `{gateway}` lacks its namespace or name"));
+            checks.error_once("half a gateway", at, format!("gateway `{gateway}` lacks its namespace or name"));
         }
         checks.valid(at, domain::label("namespace of a gateway", namespace));
         checks.valid(at, domain::label("gateway name", name));

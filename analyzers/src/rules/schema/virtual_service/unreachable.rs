@@ -76,7 +76,7 @@
 
 use crate::codes::{IST0130, IST0131};
 use crate::validation::{Checks, message, text};
-use mesh_model::{Node, NodeKind};
+use mesh_model::{Node, NodeKind, Scalar};
 use rustc_hash::FxHashMap;
 
 pub fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
@@ -107,7 +107,7 @@ fn check_routes<'a>(checks: &mut Checks<'a, '_>, routes: &[Node<'a>], kind: &str
         let matches: Vec<Node<'a>> = route.list("match").collect();
         if matches.is_empty() {
             if let Some((_, before)) = without {
-                unreachable(checks, route, &this, "an earlier rule has no matches and takes every request", before);
+                unreachable(checks, route, &this, Why::SecondWithout, before);
             }
             without = Some((i, route));
             continue;
@@ -116,7 +116,7 @@ fn check_routes<'a>(checks: &mut Checks<'a, '_>, routes: &[Node<'a>], kind: &str
         let mut original = None;
         for (n, m) in matches.iter().copied().enumerate() {
             if let Some((_, before)) = without {
-                unreachable(checks, route, &this, "an earlier rule has no matches and takes every request", before);
+                unreachable(checks, route, &this, Why::AfterOneWithout, before);
                 continue;
             }
             let canonical = canonical(m, named);
@@ -135,7 +135,7 @@ fn check_routes<'a>(checks: &mut Checks<'a, '_>, routes: &[Node<'a>], kind: &str
             }
         }
         if duplicates == matches.len() {
-            unreachable(checks, route, &this, "all its matches stand in earlier rules", original.unwrap_or(route));
+            unreachable(checks, route, &this, Why::Repeated, original.unwrap_or(route));
         }
     }
     for (i, wide) in prefixes.iter().enumerate() {
@@ -150,15 +150,29 @@ fn check_routes<'a>(checks: &mut Checks<'a, '_>, routes: &[Node<'a>], kind: &str
     }
 }
 
-fn unreachable<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, rule: &str, reason: &str, before: Node<'a>) {
+/// Why a rule is never used. Istio tells the first two apart, though a person need not.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    /// Neither it nor an earlier rule has matches.
+    SecondWithout,
+    /// It has matches and an earlier rule has none.
+    AfterOneWithout,
+    Repeated,
+}
+
+fn unreachable<'a>(checks: &mut Checks<'a, '_>, route: Node<'a>, rule: &str, why: Why, before: Node<'a>) {
     let object = checks.object;
+    let reason = match why {
+        Why::SecondWithout | Why::AfterOneWithout => "an earlier rule has no matches and takes every request",
+        Why::Repeated => "all its matches stand in earlier rules",
+    };
     checks
-        .report(&IST0130, route, None, format!("rule {rule} is never used: {reason}"))
+        .report(&IST0130, route, Some(&format!("{why:?} {rule}")), format!("rule {rule} is never used: {reason}"))
         .related(object, before, "requests stop here")
         .help("put the rule before it, or remove it");
 }
 
-/// A match as text that is equal for equal conditions: sorted keys, without nulls and empty collections.
+/// A match as text that is equal for equal conditions: sorted keys, without nulls, defaults and empty collections.
 fn canonical(m: Node<'_>, named: bool) -> String {
     let mut out = String::new();
     write(&mut out, m, named);
@@ -177,8 +191,7 @@ fn write(out: &mut String, node: Node<'_>, skip_name: bool) {
             out.push(']');
         }
         NodeKind::Mapping => {
-            let mut entries: Vec<_> =
-                node.entries().filter(|(_, v)| !v.is_null() && (v.is_scalar() || !v.is_empty())).filter(|(k, _)| !skip_name || k.text() != "name").collect();
+            let mut entries: Vec<_> = node.entries().filter(|(k, v)| !is_default(k.text(), *v) && (!skip_name || k.text() != "name")).collect();
             entries.sort_by_key(|(k, _)| k.text());
             out.push('{');
             for (k, v) in entries {
@@ -189,6 +202,19 @@ fn write(out: &mut String, node: Node<'_>, skip_name: bool) {
             }
             out.push('}');
         }
+    }
+}
+
+/// Whether a field says no more than its absence. An empty message, such as `authority: {}`, and an empty pattern do.
+fn is_default(key: &str, value: Node<'_>) -> bool {
+    match value.kind() {
+        NodeKind::Scalar => match value.value() {
+            Scalar::Null | Scalar::Bool(false) | Scalar::Int(0) => true,
+            Scalar::Str("") => !matches!(key, "exact" | "prefix" | "regex"),
+            _ => false,
+        },
+        NodeKind::Sequence => value.is_empty(),
+        NodeKind::Mapping => value.is_empty() && matches!(key, "headers" | "withoutHeaders" | "queryParams" | "sourceLabels"),
     }
 }
 
