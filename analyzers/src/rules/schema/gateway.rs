@@ -188,7 +188,8 @@ fn check_bind<'a>(checks: &mut Checks<'a, '_>, server: Node<'a>, port: Option<No
         checks.valid(at, net::unix_path(path));
         if let Some(number) = port.filter(|p| int(*p, "number").unwrap_or(0) != 0) {
             let at = number.get("number").unwrap_or(number);
-            let key = format!("port of a socket {} {} {}", at.text(), text(number, "protocol"), text(number, "name"));
+            let key =
+                format!("port of a socket {} {} {} {}", at.text(), text(number, "protocol"), text(number, "name"), int(number, "targetPort").unwrap_or(0));
             checks.error_once(&key, at, format!("a server on a unix domain socket has the port number {}", at.text())).help("use 0");
         }
     } else if !bind.is_empty() {

@@ -308,5 +308,5 @@ fn service_host(service: &str) -> Result<(), String> {
     if !service.contains('/') {
         return if net::is_ip(service) { Ok(()) } else { domain::fqdn(service) };
     }
-    domain::namespaced_host(service, domain::HostOf::Sidecar).into_iter().next().map_or(Ok(()), Err)
+    domain::namespaced_host(service, domain::HostOf::Sidecar).into_iter().next().map_or(Ok(()), |fault| Err(fault.message))
 }

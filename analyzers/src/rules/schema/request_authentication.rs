@@ -53,11 +53,13 @@ fn check_rule<'a>(checks: &mut Checks<'a, '_>, rule: Node<'a>) {
             checks.error(at, "an audience is empty");
         }
     }
-    if fields::lacks_text(rule, "issuer") && fields::lacks_text(rule, "jwksUri") {
+    // The schema knows both spellings.
+    let uri = if rule.get("jwksUri").is_some() { "jwksUri" } else { "jwks_uri" };
+    if fields::lacks_text(rule, "issuer") && fields::lacks_text(rule, uri) {
         checks.error(rule, "a JWT rule has neither `issuer` nor `jwksUri`");
     }
-    if has_text(rule, "jwksUri") {
-        let at = rule.get("jwksUri").unwrap_or(rule);
+    if has_text(rule, uri) {
+        let at = rule.get(uri).unwrap_or(rule);
         match url::parse(at.text()) {
             Ok(parts) => {
                 if let Err(message) = url::check_http(at.text()) {

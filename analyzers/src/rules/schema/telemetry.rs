@@ -70,8 +70,15 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         }
         check_tracing(checks, spec);
         for logging in messages(spec, "accessLogging") {
-            if let Some(expression) = message(logging, "filter").and_then(|f| f.get("expression")).filter(|e| e.str().is_some_and(|s| !s.is_empty())) {
-                check_expression(checks, expression);
+            match message(logging, "filter").map(|f| (f, f.get("expression"))) {
+                Some((filter, None)) => {
+                    checks.error_once("empty CEL expression", filter, "a `filter` has no `expression`");
+                }
+                Some((_, Some(at))) if at.str() == Some("") => {
+                    checks.error_once("empty CEL expression", at, "the `expression` of a `filter` is empty");
+                }
+                Some((_, Some(at))) if at.str().is_some() => check_expression(checks, at),
+                _ => {}
             }
             check_providers(checks, logging);
         }
