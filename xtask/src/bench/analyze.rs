@@ -123,11 +123,16 @@ fn compare(findings: &Path, seeded: &Path) -> Outcome {
     missed.iter().for_each(|(code, _)| *by_code.entry(format!("missed {code}")).or_default() += 1);
     extra.iter().for_each(|((code, _), _)| *by_code.entry(format!("extra {code}")).or_default() += 1);
     by_code.iter().for_each(|(what, n)| println!("    {n} {what}"));
-    for (code, origin) in missed.iter().take(10) {
+    // One of each, to look at.
+    for (code, origin) in first_of_each(&missed, |m| &m.0) {
         println!("    missed: {code} {origin}");
     }
-    for ((code, origin), messages) in extra.iter().take(10) {
+    for ((code, origin), messages) in first_of_each(&extra, |e| &e.0.0) {
         println!("    extra: {code} {origin}: {}", messages.first().map_or("", String::as_str));
     }
     Ok(())
+}
+
+fn first_of_each<'a, T>(list: &'a [T], code: impl Fn(&T) -> &String) -> impl Iterator<Item = &'a T> {
+    list.iter().enumerate().filter(move |(i, item)| *i == 0 || code(&list[i - 1]) != code(item)).map(|(_, item)| item)
 }
