@@ -1,7 +1,7 @@
 //! Rules: snapshot → findings. A rule is a file. Pure.
 
 pub mod codes;
-pub mod containment;
+mod containment;
 mod envoy_api;
 pub mod finding;
 pub mod reference;

@@ -231,20 +231,20 @@ impl<'n> Lazy<'n> {
         self.next.resize(self.next.len() + self.classes, u32::MAX);
         id
     }
+    /// Where a byte leads from one state.
+    fn target(&self, from: u32, byte: u8) -> Option<u32> {
+        match self.nfa.states.get(from as usize)? {
+            State::Bytes(ranges, next) if ranges.iter().any(|(lo, hi)| (*lo..=*hi).contains(&byte)) => Some(*next),
+            _ => None,
+        }
+    }
     fn step(&mut self, from: u32, class: usize, byte: u8) -> u32 {
         let slot = from as usize * self.classes + class;
         match self.next.get(slot) {
             Some(&u32::MAX) | None => {}
             Some(known) => return *known,
         }
-        let mut targets = Vec::new();
-        for id in &self.sets[from as usize].0 {
-            if let Some(State::Bytes(ranges, next)) = self.nfa.states.get(*id as usize)
-                && ranges.iter().any(|(lo, hi)| (*lo..=*hi).contains(&byte))
-            {
-                targets.push(*next);
-            }
-        }
+        let targets: Vec<u32> = self.sets[from as usize].0.iter().filter_map(|id| self.target(*id, byte)).collect();
         let to = self.state(&targets, At::Later);
         self.next[slot] = to;
         to
@@ -333,12 +333,18 @@ pub fn search(must: &[&Nfa], others: &[&Nfa], wanted: impl Fn(&[bool]) -> bool) 
 
 /// Whether the automaton accepts a string.
 pub fn accepts(nfa: &Nfa, text: &str) -> bool {
-    let mut lazy = Lazy::new(nfa, 256);
-    let mut at = 0;
-    for b in text.bytes() {
-        at = lazy.step(at, usize::from(b), b);
+    let run = Lazy::new(nfa, 0);
+    let mut set = run.closure(&[nfa.start], At::Start, false);
+    let mut at = At::Start;
+    for byte in text.bytes() {
+        let targets: Vec<u32> = set.iter().filter_map(|id| run.target(*id, byte)).collect();
+        at = At::Later;
+        set = run.closure(&targets, at, false);
+        if set.is_empty() {
+            return false;
+        }
     }
-    lazy.accepts(at)
+    run.closure(&set, at, true).contains(&Builder::ACCEPT)
 }
 
 #[cfg(test)]

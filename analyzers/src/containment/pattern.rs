@@ -23,8 +23,6 @@ enum Form {
     Any,
     Exact(String),
     Prefix(String),
-    /// The string itself, or it and `/` and anything.
-    PathPrefix(String),
     Regex(String),
 }
 
@@ -59,13 +57,6 @@ impl Pattern {
     pub fn prefix(text: &str, case: Case) -> Pattern {
         if text.is_empty() { Pattern::any() } else { Pattern::new(Form::Prefix(text.to_owned()), case) }
     }
-    /// The Gateway API's PathPrefix: whole path elements; a trailing `/` is ignored.
-    pub fn path_prefix(text: &str) -> Pattern {
-        match text.trim_end_matches('/') {
-            "" => Pattern::prefix("/", Case::Sensitive),
-            text => Pattern::new(Form::PathPrefix(text.to_owned()), Case::Sensitive),
-        }
-    }
     /// A regular expression for the whole string.
     pub fn regex(text: &str) -> Pattern {
         match text {
@@ -83,47 +74,22 @@ impl Pattern {
             _ => None,
         }
     }
-    /// What every member begins with, where members are known by their beginning.
-    pub fn literal_start(&self) -> Option<&str> {
-        match &self.form {
-            Form::Exact(text) | Form::Prefix(text) | Form::PathPrefix(text) if self.case == Case::Sensitive => Some(text),
-            _ => None,
-        }
-    }
-    /// As a person writes it.
-    pub fn display(&self) -> String {
-        let case = if self.case == Case::Ignored { ", any case" } else { "" };
-        match &self.form {
-            Form::Any => "any value".to_owned(),
-            Form::Exact(text) => format!("exact `{text}`{case}"),
-            Form::Prefix(text) => format!("prefix `{text}`{case}"),
-            Form::PathPrefix(text) => format!("path prefix `{text}`"),
-            Form::Regex(text) => format!("regex `{text}`"),
-        }
-    }
 
     fn compile(&self) -> Result<Nfa, Undecided> {
         let ignore = self.case == Case::Ignored;
-        let ascii = |text: &str| if text.is_ascii() { Ok(()) } else { Err(Undecided) };
+        let printable = |text: &str| if text.bytes().all(|b| (0x20..=0x7e).contains(&b)) { Ok(()) } else { Err(Undecided) };
         let mut b = Nfa::builder();
         let end = automaton::Builder::ACCEPT;
         let start = match &self.form {
             Form::Any => b.any_of(PRINTABLE, end)?,
             Form::Exact(text) => {
-                ascii(text)?;
+                printable(text)?;
                 b.text(text, ignore, end)?
             }
             Form::Prefix(text) => {
-                ascii(text)?;
+                printable(text)?;
                 let rest = b.any_of(PRINTABLE, end)?;
                 b.text(text, ignore, rest)?
-            }
-            Form::PathPrefix(text) => {
-                ascii(text)?;
-                let rest = b.any_of(PRINTABLE, end)?;
-                let slash = b.text("/", false, rest)?;
-                let either = b.either(vec![end, slash])?;
-                b.text(text, ignore, either)?
             }
             Form::Regex(text) => return Nfa::regex(text),
         };
@@ -141,7 +107,7 @@ impl Pattern {
             Form::Any => true,
             Form::Exact(p) => start(p) == Some(""),
             Form::Prefix(p) => start(p).is_some(),
-            Form::PathPrefix(p) => start(p).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Form::Regex(_) if !text.is_ascii() => return Err(Undecided),
             Form::Regex(_) => automaton::accepts(self.nfa()?, text),
         })
     }
@@ -155,9 +121,8 @@ impl Pattern {
         }
         match (&self.form, &inner.form) {
             (_, Form::Exact(text)) => self.accepts(text).ok(),
-            (Form::Exact(_), Form::Prefix(_) | Form::PathPrefix(_) | Form::Any) => Some(false),
-            (Form::Prefix(a), Form::Prefix(b) | Form::PathPrefix(b)) => Some(b.starts_with(a.as_str())),
-            (Form::PathPrefix(_), Form::PathPrefix(b)) => self.accepts(b).ok(),
+            (Form::Exact(_), Form::Prefix(_) | Form::Any) => Some(false),
+            (Form::Prefix(a), Form::Prefix(b)) => Some(b.starts_with(a.as_str())),
             _ => None,
         }
     }
@@ -172,9 +137,6 @@ pub struct Constraint {
 }
 
 impl Constraint {
-    pub fn within(pattern: Pattern) -> Constraint {
-        Constraint { within: vec![pattern], outside: Vec::new() }
-    }
     pub fn is_free(&self) -> bool {
         self.within.is_empty() && self.outside.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use super::automaton::Undecided;
 use super::pattern::{Constraint, Pattern, Text};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -31,9 +32,16 @@ impl Field {
 }
 
 /// The requests that fulfil all constraints.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Requests {
     fields: BTreeMap<Field, Constraint>,
+    witness: OnceCell<Option<Witness>>,
+}
+
+impl PartialEq for Requests {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
 }
 
 /// More sets than this are not looked at together.
@@ -45,9 +53,11 @@ impl Requests {
             return;
         }
         self.fields.entry(field).or_default().within.push(pattern);
+        self.witness = OnceCell::new();
     }
     pub fn outside(&mut self, field: Field, pattern: Pattern) {
         self.fields.entry(field).or_default().outside.push(pattern);
+        self.witness = OnceCell::new();
     }
     /// Every request.
     pub fn is_all(&self) -> bool {
@@ -63,7 +73,26 @@ impl Requests {
 
     /// Whether every request of this set is one of `other`.
     pub fn contained_in(&self, other: &Requests) -> bool {
+        // One request of the set often tells that it is not.
+        if self.witness_ref().is_some_and(|w| other.admits(w) == Ok(false)) {
+            return false;
+        }
         other.fields.keys().all(|f| self.covered_in(f, &[other]))
+    }
+
+    /// Whether a request is one of the set.
+    pub fn admits(&self, w: &Witness) -> Result<bool, Undecided> {
+        for (field, constraint) in &self.fields {
+            let value = w.value(field);
+            // What a witness does not say it leaves open where every request has it.
+            if value.is_none() && field.always() {
+                return Err(Undecided);
+            }
+            if !constraint.admits(value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether every request of this set is one of `others` taken together, as far as that is seen cheaply: one of
@@ -85,6 +114,12 @@ impl Requests {
 
     /// A request of the set, `None` where there is none or it is too hard to find.
     pub fn witness(&self) -> Option<Witness> {
+        self.witness_ref().cloned()
+    }
+    fn witness_ref(&self) -> Option<&Witness> {
+        self.witness.get_or_init(|| self.find_witness()).as_ref()
+    }
+    fn find_witness(&self) -> Option<Witness> {
         let mut values = Vec::new();
         for (field, constraint) in &self.fields {
             match constraint.example(field.text()) {
@@ -101,11 +136,23 @@ impl Requests {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness(Vec<(Field, String)>);
 
+impl Witness {
+    /// What the request has there, where the set says anything of it.
+    pub fn value(&self, field: &Field) -> Option<&str> {
+        self.0.iter().find(|(f, _)| f == field).map(|(_, v)| v.as_str())
+    }
+}
+
 impl fmt::Display for Witness {
     /// `GET shop.example.com/cart with header x-user: jason`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let get = |field: &Field| self.0.iter().find(|(g, _)| g == field).map(|(_, v)| v.as_str());
-        write!(f, "{} {}{}", get(&Field::Method).unwrap_or("GET"), get(&Field::Authority).unwrap_or(""), get(&Field::Path).unwrap_or("/"))?;
+        write!(
+            f,
+            "{} {}{}",
+            self.value(&Field::Method).unwrap_or("GET"),
+            self.value(&Field::Authority).unwrap_or(""),
+            self.value(&Field::Path).unwrap_or("/")
+        )?;
         let mut query = self.0.iter().filter_map(|(g, v)| if let Field::Query(n) = g { Some((n, v)) } else { None });
         if let Some((n, v)) = query.next() {
             write!(f, "?{n}={v}")?;

@@ -29,6 +29,8 @@ fn one<'a>(m: Node<'a>, gateways: &BTreeSet<&'a str>) -> Option<HttpMatch<'a>> {
     }
     let mut r = Requests::default();
     let mut own = gateways.clone();
+    // A match that names gateways is not asked for the caller's labels and namespace.
+    let any_source = m.get("gateways").is_some_and(|g| !g.is_empty());
     for (key, value) in m.entries().filter(|(_, v)| !v.is_null()) {
         match key.text() {
             "name" | "statPrefix" | "ignoreUriCase" => {}
@@ -41,12 +43,16 @@ fn one<'a>(m: Node<'a>, gateways: &BTreeSet<&'a str>) -> Option<HttpMatch<'a>> {
             "scheme" => r.within(Field::Scheme, string_match(value, Case::Sensitive)?),
             "headers" => {
                 for (name, v) in value.entries() {
-                    r.within(Field::Header(name.text().to_ascii_lowercase()), header_match(v)?);
+                    r.within(header(name.text()), header_match(v)?);
                 }
             }
             "withoutHeaders" => {
                 for (name, v) in value.entries() {
-                    r.outside(Field::Header(name.text().to_ascii_lowercase()), header_match(v)?);
+                    // A claim can have several values; what is not among them says little.
+                    if name.text().starts_with('@') {
+                        return None;
+                    }
+                    r.outside(header(name.text()), header_match(v)?);
                 }
             }
             "queryParams" => {
@@ -60,6 +66,7 @@ fn one<'a>(m: Node<'a>, gateways: &BTreeSet<&'a str>) -> Option<HttpMatch<'a>> {
                     r.within(Field::Port, Pattern::exact(&port.to_string(), Case::Sensitive));
                 }
             }
+            "sourceNamespace" | "sourceLabels" if any_source => {}
             "sourceNamespace" => r.within(Field::SourceNamespace, Pattern::exact(value.text(), Case::Sensitive)),
             "sourceLabels" => {
                 for (name, v) in value.entries() {
@@ -75,6 +82,11 @@ fn one<'a>(m: Node<'a>, gateways: &BTreeSet<&'a str>) -> Option<HttpMatch<'a>> {
         }
     }
     Some(HttpMatch { node: m, requests: r, gateways: own })
+}
+
+/// Names of headers have no case; those of claims (`@request.auth.claims…`) have.
+fn header(name: &str) -> Field {
+    Field::Header(if name.starts_with('@') { name.to_owned() } else { name.to_ascii_lowercase() })
 }
 
 /// `exact`, `prefix` or `regex`; an empty one takes any value that is there.

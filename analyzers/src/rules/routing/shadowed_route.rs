@@ -83,7 +83,9 @@ const MOST_BEFORE: usize = 200;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for vs in cx.mesh.objects(Kind::VirtualService).iter().copied().filter(|v| v.role == Role::Judged) {
-        if let Some(spec) = vs.spec().filter(|s| s.get("http").is_some_and(|h| h.len() > 1)) {
+        // One without hosts is a delegate: what of it is in use depends on the matches of those that delegate to it.
+        let is_root = |s: &Node<'_>| s.list("hosts").next().is_some();
+        if let Some(spec) = vs.spec().filter(|s| is_root(s) && s.get("http").is_some_and(|h| h.len() > 1)) {
             check(sink, vs, spec);
         }
     }
@@ -168,5 +170,41 @@ fn report_match<'a>(sink: &mut Sink<'a>, vs: &'a Object, m: &HttpMatch<'a>, by: 
     let finding = sink.report(&MSH0102, vs, m.node, format!("the match never takes a request: an earlier rule takes all of its{}", witness(m)));
     for b in by.iter().take(3) {
         finding.related(vs, b.node, "taken here");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Options, analyze};
+    use mesh_model::snapshot::read_manifest;
+    use mesh_model::yaml::Limits;
+    use mesh_model::{Role, Snapshot, Source};
+
+    fn codes(spec: &str) -> Vec<&'static str> {
+        let source =
+            Source::new("", format!("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a, namespace: shop}}\nspec: {spec}\n"));
+        let mut snapshot = Snapshot::new();
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        let mesh = mesh_resolver::Mesh::new(&snapshot);
+        analyze(&mesh, &Options::default(), |r| r.name == "shadowed-route").findings.iter().map(|f| f.code.id).collect()
+    }
+
+    #[test]
+    fn the_order_of_a_delegate_is_not_judged() {
+        let rules = "http: [{match: [{uri: {prefix: /api}}], route: []}, {match: [{uri: {exact: /api/v1}}], route: []}]";
+        assert_eq!(codes(&format!("{{hosts: [x.com], {rules}}}")), ["MSH0101"]);
+        assert!(codes(&format!("{{{rules}}}")).is_empty());
+    }
+
+    #[test]
+    fn the_caller_does_not_count_where_a_match_names_gateways() {
+        let rules = |gateways| {
+            format!(
+                "{{hosts: [x.com], http: [{{match: [{{uri: {{prefix: /api}}, sourceLabels: {{app: web}}{gateways}}}], route: []}}, \
+                 {{match: [{{uri: {{exact: /api/v1}}}}], route: []}}]}}"
+            )
+        };
+        assert!(codes(&rules("")).is_empty());
+        assert_eq!(codes(&rules(", gateways: [mesh]")), ["MSH0101"]);
     }
 }
