@@ -133,6 +133,6 @@ fn compare(findings: &Path, seeded: &Path) -> Outcome {
     Ok(())
 }
 
-fn first_of_each<'a, T>(list: &'a [T], code: impl Fn(&T) -> &String) -> impl Iterator<Item = &'a T> {
+fn first_of_each<T>(list: &[T], code: impl Fn(&T) -> &String) -> impl Iterator<Item = &T> {
     list.iter().enumerate().filter(move |(i, item)| *i == 0 || code(&list[i - 1]) != code(item)).map(|(_, item)| item)
 }
