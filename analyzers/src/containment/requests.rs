@@ -59,10 +59,6 @@ impl Requests {
         self.fields.entry(field).or_default().outside.push(pattern);
         self.witness = OnceCell::new();
     }
-    /// Every request.
-    pub fn is_all(&self) -> bool {
-        self.fields.values().all(Constraint::is_free)
-    }
 
     fn covered_in(&self, field: &Field, others: &[&Requests]) -> bool {
         let free = Constraint::default();

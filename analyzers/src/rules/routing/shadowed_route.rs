@@ -104,12 +104,6 @@ fn check<'a>(sink: &mut Sink<'a>, vs: &'a Object, spec: Node<'a>) {
         if !route.is_mapping() {
             continue;
         }
-        // After a rule without matches nothing is reached; IST0130 says so.
-        if before.iter().any(|m| {
-            m.requests.is_all() && m.node.get("match").is_none() && m.gateways == gateways && m.node.get("uri").is_none() && m.node.get("name").is_none()
-        }) {
-            return;
-        }
         let Some(own) = matches_of(route, &gateways) else { continue };
         let covering: Vec<Option<Vec<&HttpMatch<'a>>>> = own.iter().map(|m| cover(m, &before)).collect();
         let all = covering.iter().all(Option::is_some);
@@ -127,6 +121,10 @@ fn check<'a>(sink: &mut Sink<'a>, vs: &'a Object, spec: Node<'a>) {
         // What delegates takes only what the delegate matches too.
         if route.get("delegate").is_none() && before.len() < MOST_BEFORE {
             before.extend(own);
+        }
+        // After a rule without matches nothing is reached; IST0130 says so.
+        if route.list("match").next().is_none() {
+            return;
         }
     }
 }
@@ -187,6 +185,12 @@ mod tests {
         snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
         let mesh = mesh_resolver::Mesh::new(&snapshot);
         analyze(&mesh, &Options::default(), |r| r.name == "shadowed-route").findings.iter().map(|f| f.code.id).collect()
+    }
+
+    #[test]
+    fn what_follows_a_rule_without_matches_is_told_of_once() {
+        let rest = "{match: [{uri: {prefix: /api}}], route: []}, {match: [{uri: {exact: /api/v1}}], route: []}";
+        assert!(codes(&format!("{{hosts: [x.com], http: [{{name: first, route: []}}, {rest}]}}")).is_empty());
     }
 
     #[test]
