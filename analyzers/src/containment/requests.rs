@@ -69,15 +69,16 @@ impl Requests {
 
     /// Whether every request of this set is one of `other`.
     pub fn contained_in(&self, other: &Requests) -> bool {
-        // One request of the set often tells that it is not.
-        if self.witness_ref().is_some_and(|w| other.admits(w) == Ok(false)) {
-            return false;
-        }
-        other.fields.keys().all(|f| self.covered_in(f, &[other]))
+        !self.has_witness_outside(&[other]) && other.fields.keys().all(|f| self.covered_in(f, &[other]))
+    }
+
+    /// One request of the set often tells that it is not within others.
+    fn has_witness_outside(&self, others: &[&Requests]) -> bool {
+        self.witness_ref().is_some_and(|w| others.iter().all(|o| o.admits(w) == Ok(false)))
     }
 
     /// Whether a request is one of the set.
-    pub fn admits(&self, w: &Witness) -> Result<bool, Undecided> {
+    fn admits(&self, w: &Witness) -> Result<bool, Undecided> {
         for (field, constraint) in &self.fields {
             let value = w.value(field);
             // What a witness does not say it leaves open where every request has it.
@@ -94,6 +95,9 @@ impl Requests {
     /// Whether every request of this set is one of `others` taken together, as far as that is seen cheaply: one of
     /// them holds all, or several do that differ in one field.
     pub fn contained_in_union(&self, others: &[&Requests]) -> bool {
+        if self.has_witness_outside(others) {
+            return false;
+        }
         if others.iter().any(|o| self.contained_in(o)) {
             return true;
         }
