@@ -8,7 +8,9 @@ pub mod certificate;
 pub mod cluster_name;
 pub mod dump;
 pub mod identify;
+pub mod matcher;
 pub mod proto_json;
+pub mod rbac;
 pub mod ztunnel;
 
 pub use cluster_name::ClusterName;

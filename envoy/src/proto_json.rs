@@ -20,6 +20,21 @@ const STRUCTS: &[&str] = &["filter_metadata", "metadata_struct", "json_format", 
 /// Messages that wrap free JSON in `value`.
 const STRUCT_TYPES: &[&str] = &["google.protobuf.Struct", "udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct", "google.protobuf.Value"];
 
+/// A field by its snake_case name, in either spelling.
+pub fn field<'v>(value: &'v Value, snake: &str) -> Option<&'v Value> {
+    value.get(snake).or_else(|| value.get(camel(snake)))
+}
+
+/// The items of a repeated field, in either spelling; none where it is absent.
+pub fn items<'v>(value: &'v Value, snake: &str) -> impl Iterator<Item = &'v Value> {
+    field(value, snake).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A string field in either spelling, "" where it is absent.
+pub fn text<'v>(value: &'v Value, snake: &str) -> &'v str {
+    field(value, snake).and_then(Value::as_str).unwrap_or("")
+}
+
 /// Rewrites the keys of a value of Envoy's JSON, at any depth.
 pub fn camel_case(value: Value) -> Value {
     rewrite(value, Zone::Message)

@@ -38,7 +38,7 @@ fn code(text: &str) -> String {
 }
 
 const PURE: &[(&str, &[&str])] = &[
-    ("envoy", &["data-encoding", "serde", "serde_json", "x509-parser"]),
+    ("envoy", &["data-encoding", "regex", "serde", "serde_json", "x509-parser"]),
     ("model", &["granit-parser", "memchr", "rayon", "rustc-hash"]),
     ("resolver", &["mesh-model", "rayon", "rustc-hash"]),
     (

@@ -10,23 +10,8 @@ use mesh_envoy::dump::endpoint::LbEndpoint;
 use mesh_envoy::dump::listener::Listener;
 use mesh_envoy::dump::{DumpError, SectionKind};
 use mesh_envoy::proto_json::camel_case;
+pub use mesh_envoy::proto_json::field;
 use serde_json::{Map, Value};
-
-/// A field in either spelling.
-pub fn field<'v>(value: &'v Value, snake: &str) -> Option<&'v Value> {
-    value.get(snake).or_else(|| value.get(camel(snake)))
-}
-
-fn camel(snake: &str) -> String {
-    let mut parts = snake.split('_');
-    let mut out = parts.next().unwrap_or("").to_owned();
-    for p in parts {
-        let mut chars = p.chars();
-        out.extend(chars.next().map(|c| c.to_ascii_uppercase()));
-        out.push_str(chars.as_str());
-    }
-    out
-}
 
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     field(value, key).and_then(Value::as_array).into_iter().flatten()
