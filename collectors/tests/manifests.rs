@@ -152,3 +152,48 @@ fn templates_and_kustomizations_are_left_to_their_tools() {
     let alone = read(&[&root.join("base/c.yaml").display().to_string(), &root.join("chart/templates/a.yaml").display().to_string()]);
     assert_eq!((names(&alone).len(), alone.problems.len()), (0, 2));
 }
+
+#[test]
+fn a_template_costs_only_its_own_document() {
+    let dir = tempfile::tempdir().expect("folder");
+    let root = dir.path();
+    write(root, "a.yaml", format!("{}---\nname: {{{{ .Values.name }}}}\n---\n{}---\n{}", account("a"), account("{{ .x }}"), account("b")));
+    write(root, "b.yaml", format!("{}---\nalert: \"{{{{ $value }}}}\"\nexpr: [\n", account("c")));
+    let snapshot = read(&[&root.display().to_string()]);
+    assert_eq!(names(&snapshot), ["a", "b", "c"]);
+    let said = problems(&snapshot, root);
+    assert!(said[0].starts_with("Syntax b.yaml"), "{said:#?}");
+    assert_eq!(snapshot.problems[1].message, "2 of its documents are templates that are not rendered, and not judged");
+    assert_eq!((said.len(), snapshot.problems[1].subject.ends_with("a.yaml")), (2, true), "{said:#?}");
+}
+
+#[test]
+fn a_broken_kustomization_is_told() {
+    let dir = tempfile::tempdir().expect("folder");
+    let root = dir.path();
+    write(root, "base/kustomization.yaml", "resources: [a.yaml\n");
+    write(root, "base/patch.yaml", account("patch"));
+    write(root, "other/a.yaml", account("a"));
+    let snapshot = read(&[&root.display().to_string()]);
+    assert_eq!(names(&snapshot), ["a"]);
+    let kinds: Vec<_> = snapshot.problems.iter().map(|p| p.kind).collect();
+    assert_eq!(kinds, [ProblemKind::Syntax, ProblemKind::Kustomize], "{:#?}", problems(&snapshot, root));
+    // It is no part of the input here, but what is can't be judged without it.
+    let said = problems(&read(&[&root.join("base/patch.yaml").display().to_string()]), root);
+    assert!(said[0].starts_with("Unreadable base/kustomization.yaml: a kustomization that is not valid YAML: line 1, column 12: "), "{said:#?}");
+}
+
+#[test]
+fn bytes_are_counted_with_the_file_they_are_of() {
+    let dir = tempfile::tempdir().expect("folder");
+    write(dir.path(), "a.yaml", account("a"));
+    write(dir.path(), "b.json", "{\"no\": \"object\"}");
+    let most = std::sync::Mutex::new((0, 0));
+    let progress = |p: mesh_collectors::manifests::Progress| {
+        let mut most = most.lock().expect("lock");
+        *most = (*most).max((p.files_read, p.bytes_read));
+    };
+    let options = mesh_collectors::manifests::Options { role: Role::Judged, cluster: 0, progress: Some(&progress), exclude: None };
+    mesh_collectors::manifests::read_with(&mut Snapshot::new(), &[dir.path().display().to_string()], &options);
+    assert_eq!(*most.lock().expect("lock"), (2, account("a").len() as u64 + 16));
+}

@@ -2,7 +2,11 @@
 
 use crate::kind::{Kind, Scope};
 use crate::yaml::{Node, NodeId, Tree};
+use std::num::NonZero;
 use std::sync::Arc;
+
+/// A node that is not its tree's root.
+type Inner = Option<NonZero<NodeId>>;
 
 /// Whether an object is judged, or only looked up by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +23,11 @@ pub enum Role {
 pub struct Object {
     tree: Arc<Tree>,
     root: NodeId,
-    name: Option<NodeId>,
-    namespace: Option<NodeId>,
+    /// `apiVersion` and `kind`: of the object itself, or, before its root, of the list that holds it.
+    api: Inner,
+    kind_at: Inner,
+    name: Inner,
+    namespace: Inner,
     pub kind: Kind,
     pub role: Role,
     /// Index into [`crate::Snapshot::clusters`].
@@ -31,33 +38,59 @@ impl Object {
     /// The object at a node, if the node looks like one: a mapping with `apiVersion` and `kind`.
     pub fn new(tree: &Arc<Tree>, node: NodeId) -> Option<Object> {
         let root = tree.node(node);
-        let api = root.get("apiVersion")?;
-        let kind = root.get("kind")?;
-        if !api.is_scalar() || !kind.is_scalar() || kind.text().is_empty() {
+        let (api, kind) = (root.get("apiVersion")?, root.get("kind")?);
+        Object::of(tree, root, api, kind)
+    }
+
+    /// An item of a typed list (`kind: ServiceList`), which carries neither `apiVersion` nor `kind`: the list says both.
+    pub fn item(list: &Object, item: NodeId) -> Option<Object> {
+        let tree = &list.tree;
+        let root = tree.node(item);
+        let said = |key| root.get(key).is_some();
+        if said("apiVersion") || said("kind") || !root.get("metadata").is_some_and(Node::is_mapping) {
             return None;
         }
-        let group = api.text().rsplit_once('/').map_or("", |(g, _)| g);
+        Object::of(tree, root, list.inner(list.api)?, list.inner(list.kind_at)?)
+    }
+
+    fn of(tree: &Arc<Tree>, root: Node<'_>, api: Node<'_>, kind: Node<'_>) -> Option<Object> {
+        if !api.is_scalar() || !kind.is_scalar() {
+            return None;
+        }
+        let id = |node: Node<'_>| NonZero::new(node.id());
         let meta = root.get("metadata");
-        let id = |key| meta.and_then(|m| m.get(key)).filter(|n| n.is_scalar()).map(Node::id);
-        Some(Object {
+        let text = |key| meta.and_then(|m| m.get(key)).filter(|n| n.is_scalar()).and_then(id);
+        let mut object = Object {
             tree: Arc::clone(tree),
-            root: node,
-            name: id("name"),
-            namespace: id("namespace"),
-            kind: Kind::find(group, kind.text()),
+            root: root.id(),
+            api: id(api),
+            kind_at: id(kind),
+            name: text("name"),
+            namespace: text("namespace"),
+            kind: Kind::Other,
             role: Role::Judged,
             cluster: 0,
-        })
+        };
+        object.kind = Kind::find(object.group(), object.kind_name());
+        (!object.kind_name().is_empty()).then_some(object)
+    }
+
+    fn settings(tree: Arc<Tree>, kind: Kind) -> Object {
+        Object { tree, root: 0, api: None, kind_at: None, name: None, namespace: None, kind, role: Role::Judged, cluster: 0 }
     }
 
     /// The mesh configuration, from a file of its own or from its ConfigMap; istioctl's name for it.
     pub fn mesh_config(tree: Arc<Tree>) -> Object {
-        Object { tree, root: 0, name: None, namespace: None, kind: Kind::MeshConfig, role: Role::Judged, cluster: 0 }
+        Object::settings(tree, Kind::MeshConfig)
     }
 
     /// Mesh networks from a file of their own; istioctl's name for them.
     pub fn mesh_networks(tree: Arc<Tree>) -> Object {
-        Object { tree, root: 0, name: None, namespace: None, kind: Kind::MeshNetworks, role: Role::Judged, cluster: 0 }
+        Object::settings(tree, Kind::MeshNetworks)
+    }
+
+    fn inner(&self, id: Inner) -> Option<Node<'_>> {
+        id.map(|id| self.tree.node(id.get()))
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -84,13 +117,20 @@ impl Object {
         self.root().get("metadata")
     }
     pub fn kind_name(&self) -> &str {
-        match self.root().text_of("kind") {
-            "" => self.kind.name(),
-            kind => kind,
-        }
+        let written = match self.inner(self.kind_at) {
+            // The list's kind: `Service` of `ServiceList`.
+            Some(kind) if kind.id() < self.root => kind.text().strip_suffix("List").unwrap_or(""),
+            Some(kind) => kind.text(),
+            None => "",
+        };
+        if written.is_empty() { self.kind.name() } else { written }
     }
     pub fn api_version(&self) -> &str {
-        self.root().text_of("apiVersion")
+        self.inner(self.api).map_or("", Node::text)
+    }
+    /// `networking.istio.io` of `networking.istio.io/v1`; "" for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version().rsplit_once('/').map_or("", |(group, _)| group)
     }
     /// `v1` of `networking.istio.io/v1`.
     pub fn version(&self) -> &str {
@@ -102,21 +142,18 @@ impl Object {
             Kind::MeshNetworks => "meshnetworks",
             _ => "",
         };
-        self.name.map_or(unnamed, |n| self.tree.node(n).text())
+        self.inner(self.name).map_or(unnamed, Node::text)
     }
     /// The node that names the object: `metadata.name`, else its `kind`.
     pub fn name_node(&self) -> Node<'_> {
-        match self.name {
-            Some(n) => self.tree.node(n),
-            None => self.root().get("kind").unwrap_or(self.root()),
-        }
+        self.inner(self.name).or_else(|| self.root().get("kind")).unwrap_or(self.root())
     }
     /// The namespace as written; "" where none is. Origins print this.
     pub fn written_namespace(&self) -> &str {
         match self.kind.scope() {
             Scope::Cluster => "",
             Scope::Namespaced if matches!(self.kind, Kind::MeshConfig | Kind::MeshNetworks) => "istio-system",
-            Scope::Namespaced => self.namespace.map_or("", |n| self.tree.node(n).text()),
+            Scope::Namespaced => self.inner(self.namespace).map_or("", Node::text),
         }
     }
     /// The namespace that the object is looked up in: `default` where none is written, "" for cluster scope.

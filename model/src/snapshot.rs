@@ -125,13 +125,23 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
 
 /// Adds the objects at a node; how many values there are none.
 fn push_objects(out: &mut Vec<Object>, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) -> usize {
-    let root = tree.node(node);
-    let Some(mut object) = Object::new(tree, node) else { return 1 };
-    let items = root.get("items").filter(|i| i.is_sequence());
+    match Object::new(tree, node) {
+        Some(object) => push_object(out, object, role, cluster),
+        None => 1,
+    }
+}
+
+fn push_object(out: &mut Vec<Object>, mut object: Object, role: Role, cluster: u16) -> usize {
+    let items = if object.kind_name().ends_with("List") { object.root().get_entry("items").map(|(_, items)| items) } else { None };
     match items {
-        Some(items) if object.kind_name().ends_with("List") => {
+        // `items: null` is what an empty list looks like when Go wrote it.
+        Some(items) if items.is_sequence() || items.is_null() => {
             // A nested list opens too; the depth limit of the parser bounds this.
-            items.items().map(|item| push_objects(out, tree, item.id(), role, cluster)).sum()
+            let open = |item: crate::Node<'_>| match Object::item(&object, item.id()) {
+                Some(item) => push_object(out, item, role, cluster),
+                None => push_objects(out, object.tree(), item.id(), role, cluster),
+            };
+            items.items().map(open).sum()
         }
         _ => {
             object.role = role;

@@ -34,7 +34,10 @@ pub struct Source {
     name: String,
     text: String,
     lines: OnceLock<Box<[u32]>>,
+    characters: OnceLock<Box<[u32]>>,
     invalid: Box<[Invalid]>,
+    /// Behind so many bytes of the input nothing was kept.
+    cut: Option<u64>,
 }
 
 /// Bytes of an input that are no UTF-8.
@@ -46,12 +49,24 @@ pub struct Invalid {
     pub offset: u64,
 }
 
+/// Characters are counted in blocks of so many bytes.
+const BLOCK: usize = 1024;
+
+/// Characters in bytes of UTF-8.
+fn characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count() as u32
+}
+
 /// So many invalid places are noted; what follows them is no text, and is not kept.
 const INVALID_LIMIT: usize = 1000;
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { name: name.into(), text: text.into(), lines: OnceLock::new(), invalid: Box::default() })
+        Arc::new(Source::of(name.into(), text.into()))
+    }
+
+    fn of(name: String, text: String) -> Source {
+        Source { name, text, lines: OnceLock::new(), characters: OnceLock::new(), invalid: Box::default(), cut: None }
     }
 
     /// A source of bytes that should be UTF-8. Where they are not, the text holds a replacement character and the
@@ -76,7 +91,14 @@ impl Source {
                 break;
             }
         }
-        Arc::new(Source { name: name.into(), text, lines: OnceLock::new(), invalid: invalid.into() })
+        let cut = (offset < bytes.len()).then_some(offset as u64);
+        Arc::new(Source { invalid: invalid.into(), cut, ..Source::of(name.into(), text) })
+    }
+
+    /// Where the input was cut off for holding too many bytes that are no UTF-8, in bytes from its start; the text ends
+    /// there.
+    pub fn cut(&self) -> Option<u64> {
+        self.cut
     }
 
     /// The bytes from `start` on; empty past the end.
@@ -123,9 +145,32 @@ impl Source {
         let starts = self.line_starts();
         let line = starts.partition_point(|&s| s <= offset) - 1;
         let from = starts[line] as usize;
-        let upto = self.text.as_bytes().get(from..offset as usize).unwrap_or_default();
-        let column = upto.iter().filter(|b| (**b & 0xC0) != 0x80).count() as u32 + 1;
-        Position { line: line as u32 + 1, column }
+        let column = if offset as usize - from <= 4 * BLOCK {
+            characters(self.text.as_bytes().get(from..offset as usize).unwrap_or_default())
+        } else {
+            self.characters_before(offset) - self.characters_before(from as u32)
+        };
+        Position { line: line as u32 + 1, column: column + 1 }
+    }
+
+    /// Characters before a byte: many places in one long line cost no more than in short ones.
+    fn characters_before(&self, offset: u32) -> u32 {
+        let bytes = self.text.as_bytes();
+        let blocks = self.characters.get_or_init(|| {
+            let mut sum = 0;
+            let before = |block: &[u8]| {
+                let before = sum;
+                sum += characters(block);
+                before
+            };
+            bytes.chunks(BLOCK).map(before).collect()
+        });
+        let block = offset as usize / BLOCK;
+        match blocks.get(block) {
+            Some(before) => before + characters(bytes.get(block * BLOCK..offset as usize).unwrap_or_default()),
+            // The text ends with a whole block.
+            None => blocks.last().map_or(0, |before| before + characters(&bytes[(blocks.len() - 1) * BLOCK..])),
+        }
     }
 
     /// The text of a line (from 1) without its line end; empty where there is none.
@@ -152,7 +197,21 @@ mod tests {
         assert_eq!(s.first_invalid(Span::new(0, 5)), None);
         assert_eq!(s.first_invalid(Span::new(0, 99)), Some(Invalid { at: 8, offset: 8 }));
         assert_eq!(s.first_invalid(Span::new(16, 99)), Some(Invalid { at: 19, offset: 15 }));
-        assert!(Source::from_bytes("a", vec![0xff; 1 << 20]).text().len() < 4000);
+        let cut = Source::from_bytes("a", vec![0xff; 1 << 20]);
+        assert!(cut.text().len() < 4000);
+        assert_eq!((cut.cut(), s.cut()), (Some(1000), None));
+        assert_eq!(Source::from_bytes("a", vec![0xff; 1000]).cut(), None);
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_counted_alike() {
+        let text = format!("a\n{}", "xé".repeat(BLOCK));
+        let s = Source::new("a", text.as_str());
+        for (at, _) in text.char_indices().skip(2).chain([(text.len(), ' ')]) {
+            let plain = characters(&text.as_bytes()[2..at]) + 1;
+            assert_eq!(s.position(at as u32), Position { line: 2, column: plain }, "{at}");
+            assert_eq!(s.characters_before(at as u32), plain + 1, "{at}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(super) fn walk<'a>(object: &'a Object, group: &Group<'a>, minor: u16, family
 /// An object of a kind that its group does not have: perhaps a known one in the wrong group, or misspelt.
 fn foreign<'a>(object: &'a Object, out: &mut Vec<Fault<'a>>) {
     let root = object.root();
-    let (group, kind) = (object.api_version().rsplit_once('/').map_or("", |(g, _)| g), object.kind_name());
+    let (group, kind) = (object.group(), object.kind_name());
     let has = |g: &str| table::group(g).is_some_and(|t| t.versions.iter().any(|v| v.kind == kind));
     let Some(own) = table::group(group) else {
         // Others have kinds of these names too; only a misspelt group is a fault.

@@ -51,7 +51,7 @@ fn by_tables<'a>(objects: &'a [Object], options: &Options) -> Vec<Fault<'a>> {
 
 /// The table of an object's group and the minor version that is judged by.
 fn group_of(object: &Object, options: &Options) -> Option<(&'static table::Group<'static>, u16)> {
-    let group = object.api_version().rsplit_once('/').map_or("", |(g, _)| g);
+    let group = object.group();
     let table = table::group(group)?;
     // The Gateway API has versions of its own; which one a cluster has is not known: the newest counts.
     let minor = if is_istio(object) { options.istio_minor.min(table.minors.1) } else { table.minors.1 };

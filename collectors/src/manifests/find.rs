@@ -41,7 +41,7 @@ impl Search {
     pub fn add(&mut self, argument: &str) {
         let path = Path::new(argument);
         match std::fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => self.walk(path, None),
+            Ok(meta) if meta.is_dir() => self.walk(path, None, 0),
             Ok(meta) => self.file(path, Named::Itself, &meta),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.contains(['*', '?', '[', '{']) => self.glob(argument),
             Err(e) => self.missing(path, &e, Named::Itself),
@@ -83,8 +83,9 @@ impl Search {
         }
     }
 
-    /// Adds the manifests below a directory; with a glob, the files that it matches.
-    fn walk(&mut self, dir: &Path, glob: Option<&globset::GlobMatcher>) {
+    /// Adds the manifests below a directory; with a glob, the files that it matches. `level` counts the directories from
+    /// the one where the search began.
+    fn walk(&mut self, dir: &Path, glob: Option<&Glob>, level: usize) {
         // A link can lead back up: each directory is read once.
         let identity = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
         if !self.directories.insert(identity.clone()) {
@@ -97,15 +98,24 @@ impl Search {
         let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         entries.sort();
         for path in entries {
-            if path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")) {
+            let name = path.file_name().unwrap_or_default();
+            if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             let wanted = match glob {
-                Some(glob) => glob.is_match(path.strip_prefix(".").unwrap_or(&path)),
+                Some(glob) => glob.matches(&path),
                 None => is_manifest(&path),
             };
+            let enters = glob.is_none_or(|g| g.enters(level, Path::new(name)));
+            if !wanted && !enters {
+                continue;
+            }
             match std::fs::metadata(&path) {
-                Ok(meta) if meta.is_dir() => self.walk(&path, glob),
+                Ok(meta) if meta.is_dir() => {
+                    if enters {
+                        self.walk(&path, glob, level + 1);
+                    }
+                }
                 Ok(meta) if wanted => self.file(&path, Named::Found, &meta),
                 Err(e) if wanted => self.missing(&path, &e, Named::Found),
                 _ => {}
@@ -119,20 +129,66 @@ impl Search {
 
     /// Expands a glob that the shell left alone: `*` stays within a directory, `**` does not.
     fn glob(&mut self, pattern: &str) {
-        let matcher = match globset::GlobBuilder::new(pattern.strip_prefix("./").unwrap_or(pattern)).literal_separator(true).build() {
-            Ok(glob) => glob.compile_matcher(),
+        let glob = match Glob::new(pattern) {
+            Ok(glob) => glob,
             Err(e) => return self.unreadable(Path::new(pattern), format!("does not exist, and is no glob: {}", e.kind()), None),
         };
-        let literal = &pattern[..pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len())];
-        let root = literal.rfind('/').map_or(".", |i| if i == 0 { "/" } else { &literal[..i] });
         let before = (self.files.len(), self.unreadable.len());
-        if Path::new(root).is_dir() {
-            self.walk(Path::new(root), Some(&matcher));
+        if glob.root.is_dir() {
+            self.walk(&glob.root, Some(&glob), 0);
         }
         if before == (self.files.len(), self.unreadable.len()) {
             self.unreadable(Path::new(pattern), "matches no file", None);
         }
     }
+}
+
+/// A glob over paths, and where what it matches can be.
+struct Glob {
+    root: PathBuf,
+    whole: globset::GlobMatcher,
+    /// What the directories below `root` must match, one level each.
+    levels: Vec<globset::GlobMatcher>,
+    /// Below these levels there may be any.
+    deep: bool,
+}
+
+impl Glob {
+    fn new(pattern: &str) -> Result<Glob, globset::Error> {
+        let matcher = |text: &str| globset::GlobBuilder::new(text).literal_separator(true).build().map(|g| g.compile_matcher());
+        let whole = matcher(pattern.strip_prefix("./").unwrap_or(pattern))?;
+        let literal = &pattern[..pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len())];
+        let (root, rest) = match literal.rfind('/') {
+            Some(0) => ("/", &pattern[1..]),
+            Some(i) => (&literal[..i], &pattern[i + 1..]),
+            None => (".", pattern),
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
+        let (_, directories) = parts.split_last().unwrap_or((&"", &[]));
+        let plain = directories.iter().take_while(|p| **p != "**");
+        let levels: Result<Vec<_>, _> = plain.map(|p| matcher(p)).collect();
+        // A slash within braces or brackets leaves parts that are no globs: then any directory may be meant.
+        let (levels, deep) = match levels {
+            Ok(levels) if !rest.contains(['{', '[']) || is_balanced(&parts) => (levels, parts.contains(&"**")),
+            _ => (Vec::new(), true),
+        };
+        Ok(Glob { root: PathBuf::from(root), whole, levels, deep })
+    }
+
+    fn matches(&self, path: &Path) -> bool {
+        self.whole.is_match(path.strip_prefix(".").unwrap_or(path))
+    }
+
+    /// Whether a match can be below a directory of this name on this level.
+    fn enters(&self, level: usize, name: &Path) -> bool {
+        self.levels.get(level).map_or(self.deep, |m| m.is_match(name))
+    }
+}
+
+/// Whether each part closes the braces and brackets that it opens.
+fn is_balanced(parts: &[&str]) -> bool {
+    let count = |part: &str, c: char| part.matches(c).count();
+    parts.iter().all(|p| count(p, '{') == count(p, '}') && count(p, '[') == count(p, ']'))
 }
 
 fn is_manifest(path: &Path) -> bool {
@@ -167,4 +223,27 @@ fn kind(_: &std::fs::Metadata) -> Special {
 pub fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The directories that a glob looks into, of some.
+    fn entered(pattern: &str) -> Vec<&'static str> {
+        let glob = Glob::new(pattern).expect("a glob");
+        let all = ["a", "a/b", "a/b/c", "x", "x/b"];
+        let enters = |path: &&str| path.split('/').enumerate().all(|(level, name)| glob.enters(level, Path::new(name)));
+        all.into_iter().filter(|p| enters(p)).collect()
+    }
+
+    #[test]
+    fn a_glob_is_looked_for_only_where_it_can_match() {
+        assert_eq!(entered("*.yaml"), Vec::<&str>::new());
+        assert_eq!(entered("./top/*.yaml"), Vec::<&str>::new());
+        assert_eq!(entered("a*/*.yaml"), ["a"]);
+        assert_eq!(entered("*/b/?.yaml"), ["a", "a/b", "x", "x/b"]);
+        assert_eq!(entered("{a,z}/**/*.yaml"), ["a", "a/b", "a/b/c"]);
+        assert_eq!(entered("{a/b,x}/*.yaml"), ["a", "a/b", "a/b/c", "x", "x/b"]);
+    }
 }

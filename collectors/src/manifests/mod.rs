@@ -6,17 +6,19 @@
 
 mod find;
 mod packaging;
+mod template;
 
 use find::{Found, Named, Search, plain};
 use mesh_model::snapshot::{Manifest, read_manifest};
 use mesh_model::yaml::Limits;
-use mesh_model::{Object, Problem, ProblemKind, Role, Snapshot, Source, Span};
+use mesh_model::{Problem, ProblemKind, Role, Snapshot, Source, Span};
 use packaging::{Packaging, Part, loose_template};
 use rayon::prelude::*;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use template::Templates;
 
 /// A source's bytes are counted in 32 bits.
 const SIZE_LIMIT: u64 = u32::MAX as u64 - 16;
@@ -76,7 +78,8 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
         .with_max_len(8)
         .map(|(i, file)| {
             let result = (*packaging.part(i) == Part::Manifest).then(|| read_file(file, role, cluster));
-            let read = bytes.fetch_add(result.iter().flatten().map(|t| t.source.text().len() as u64).sum(), Ordering::Relaxed);
+            let of_file: u64 = result.iter().flatten().map(|t| t.bytes).sum();
+            let read = bytes.fetch_add(of_file, Ordering::Relaxed) + of_file;
             let done = files.fetch_add(1, Ordering::Relaxed) + 1;
             if let Some(hook) = progress {
                 hook(Progress { files_read: done, files: search.files.len(), bytes_read: read });
@@ -89,12 +92,14 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
         match result {
             None => {}
             Some(Err(problem)) => snapshot.problems.push(problem),
-            Some(Ok(text)) if text.is_template => templates.push(file.path.clone()),
-            Some(Ok(text)) => snapshot.add(&text.source, text.manifest),
+            Some(Ok(text)) => {
+                templates.extend(loose_template(&file.path.display().to_string(), text.templates));
+                snapshot.add(&text.source, text.manifest);
+            }
         }
     }
     snapshot.problems.extend(packaging.problems());
-    snapshot.problems.extend(templates.iter().map(|p| loose_template(&p.display().to_string())));
+    snapshot.problems.extend(templates);
     snapshot.problems.extend(search.unreadable.into_iter().map(|u| Problem {
         kind: ProblemKind::Unreadable,
         subject: u.subject,
@@ -107,8 +112,10 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
 /// Adds the bytes of one source.
 pub fn add(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>, role: Role, cluster: u16) {
     match parse(name, bytes, role, cluster) {
-        Ok(text) if text.is_template => snapshot.problems.push(loose_template(name)),
-        Ok(text) => snapshot.add(&text.source, text.manifest),
+        Ok(text) => {
+            snapshot.problems.extend(loose_template(name, text.templates));
+            snapshot.add(&text.source, text.manifest);
+        }
         Err(problem) => snapshot.problems.push(problem),
     }
 }
@@ -116,7 +123,9 @@ pub fn add(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>, role: Role, clus
 struct Text {
     source: Arc<Source>,
     manifest: Manifest,
-    is_template: bool,
+    templates: Templates,
+    /// Of the input.
+    bytes: u64,
 }
 
 fn read_file(file: &Found, role: Role, cluster: u16) -> Result<Text, Problem> {
@@ -127,7 +136,7 @@ fn read_file(file: &Found, role: Role, cluster: u16) -> Result<Text, Problem> {
     if is_json && file.named == Named::Found && memchr::memmem::find(&bytes, b"apiVersion").is_none() {
         // Settings of some other tool, perhaps with comments and trailing commas that are no JSON.
         let manifest = Manifest { documents: 1, not_objects: 1, ..Manifest::default() };
-        return Ok(Text { source: Source::new(name, ""), manifest, is_template: false });
+        return Ok(Text { source: Source::new(name, ""), manifest, templates: Templates::None, bytes: bytes.len() as u64 });
     }
     parse(&name, bytes, role, cluster)
 }
@@ -163,20 +172,14 @@ fn parse(name: &str, bytes: Vec<u8>, role: Role, cluster: u16) -> Result<Text, P
             place: Some((Source::new(name, ""), Span::default())),
         });
     }
+    let length = bytes.len() as u64;
     let source = Source::from_bytes(name, bytes);
-    let manifest = read_manifest(&source, role, cluster, Limits::default());
-    let is_template = is_template(&source, &manifest);
-    Ok(Text { source, manifest, is_template })
+    let mut manifest = read_manifest(&source, role, cluster, Limits::default());
+    let templates = template::take_out(&source, &mut manifest);
+    Ok(Text { source, manifest, templates, bytes: length })
 }
 
 /// By its mark, or by a zero beside the first character.
 fn is_utf16(bytes: &[u8]) -> bool {
     matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, _, ..] | [1..=0x7f, 0, _, 0, ..])
-}
-
-/// Template actions that keep a document from being YAML, or that stand where an object says what it is.
-fn is_template(source: &Source, manifest: &Manifest) -> bool {
-    let actions = |text: &str| ["{{", "{%"].iter().any(|open| memchr::memmem::find(text.as_bytes(), open.as_bytes()).is_some());
-    let unrendered = |o: &Object| [o.api_version(), o.kind_name(), o.name(), o.written_namespace()].iter().any(|t| t.contains("{{"));
-    manifest.errors.iter().any(|(document, _)| actions(source.slice(*document))) || (actions(source.text()) && manifest.objects.iter().any(unrendered))
 }

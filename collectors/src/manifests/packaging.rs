@@ -1,6 +1,7 @@
 //! Helm charts and kustomizations: files that another tool turns into manifests. They are recognised, not judged.
 
 use super::find::Found;
+use super::template::Templates;
 use mesh_model::yaml::{Limits, documents, parse_document};
 use mesh_model::{Node, Problem, ProblemKind, Source};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,6 +29,8 @@ pub struct Packaging {
     taken: HashSet<PathBuf>,
     /// Kustomizations that can't be built alone.
     components: HashSet<PathBuf>,
+    /// Kustomizations that can't be read and are no part of the input, where they would be a finding.
+    unreadable: Vec<Problem>,
     /// Directories as they were given, by their clean form.
     shown: HashMap<PathBuf, PathBuf>,
 }
@@ -53,12 +56,21 @@ impl Packaging {
                 }
             }
         }
-        let mut this = Packaging { parts: Vec::new(), taken: HashSet::new(), components: HashSet::new(), shown };
+        let mut this = Packaging { parts: Vec::new(), taken: HashSet::new(), components: HashSet::new(), unreadable: Vec::new(), shown };
         let mut owners: HashMap<PathBuf, PathBuf> = HashMap::new();
         let kustomizations: BTreeMap<PathBuf, PathBuf> = looked.into_iter().filter_map(|(dir, file)| Some((dir, file?))).collect();
+        let mut broken = HashSet::new();
+        let judged: HashSet<PathBuf> = files.iter().map(|f| &f.path).filter(|p| is_kustomization(p)).map(|p| clean(p)).collect();
         for (dir, file) in &kustomizations {
-            owners.insert(clean(file), dir.clone());
-            this.read_kustomization(dir, file, &mut owners);
+            match this.read_kustomization(dir, file, &mut owners) {
+                Ok(()) => _ = owners.insert(clean(file), dir.clone()),
+                Err(problem) => {
+                    broken.insert(dir.as_path());
+                    if !judged.contains(&clean(file)) {
+                        this.unreadable.push(*problem);
+                    }
+                }
+            }
         }
         let mut charts = HashMap::new();
         this.parts = files
@@ -68,6 +80,9 @@ impl Packaging {
                     Part::Template(chart)
                 } else if let Some(dir) = owners.get(&clean(&f.path)) {
                     Part::Kustomize(dir.clone())
+                } else if let Some(dir) = broken.get(clean(&parent(&f.path)).as_path()).filter(|_| !is_kustomization(&f.path)) {
+                    // What it takes in is not known; these may well be patches.
+                    Part::Kustomize(dir.to_path_buf())
                 } else {
                     Part::Manifest
                 }
@@ -80,11 +95,24 @@ impl Packaging {
         self.parts.get(file).unwrap_or(&Part::Manifest)
     }
 
-    fn read_kustomization(&mut self, dir: &Path, file: &Path, owners: &mut HashMap<PathBuf, PathBuf>) {
-        let Ok(bytes) = std::fs::read(file) else { return };
+    /// Takes note of what a kustomization takes in; the problem, where it can't be read.
+    fn read_kustomization(&mut self, dir: &Path, file: &Path, owners: &mut HashMap<PathBuf, PathBuf>) -> Result<(), Box<Problem>> {
+        let problem = |message: String| {
+            let help = Some("the files beside it are not judged: what it takes in is not known".to_owned());
+            Box::new(Problem { kind: ProblemKind::Unreadable, subject: file.display().to_string(), message, help, place: None })
+        };
+        let bytes = super::open(file).map_err(problem)?;
         let source = Source::from_bytes(file.display().to_string(), bytes);
+        let mut trees = Vec::new();
         for chunk in documents(source.text()) {
-            let Some(tree) = parse_document(&source, chunk.span, Limits::default()).tree else { continue };
+            let parsed = parse_document(&source, chunk.span, Limits::default());
+            if let Some(error) = parsed.error.filter(|e| !e.after_document) {
+                let at = source.position(error.span.start);
+                return Err(problem(format!("a kustomization that is not valid YAML: line {}, column {}: {}", at.line, at.column, error.message)));
+            }
+            trees.extend(parsed.tree);
+        }
+        for tree in trees {
             let root = tree.root();
             if root.text_of("kind") == "Component" {
                 self.components.insert(dir.to_owned());
@@ -120,6 +148,7 @@ impl Packaging {
                 take(path.text());
             }
         }
+        Ok(())
     }
 
     /// What to say of the files that were left out: one problem a chart, one a kustomization that can be built.
@@ -133,7 +162,8 @@ impl Packaging {
                 Part::Manifest => {}
             }
         }
-        let mut out: Vec<Problem> = charts.iter().map(|(dir, files)| chart_problem(dir, *files)).collect();
+        let mut out: Vec<Problem> = self.unreadable.clone();
+        out.extend(charts.iter().map(|(dir, files)| chart_problem(dir, *files)));
         // A base is covered by what takes it in; one that nothing takes in is told itself.
         let roots: Vec<&Path> = kustomizations.keys().copied().filter(|d| !self.taken.contains(*d) && !self.components.contains(*d)).collect();
         let told = if roots.is_empty() { kustomizations.keys().copied().collect() } else { roots };
@@ -168,15 +198,21 @@ fn chart_problem(dir: &Path, files: usize) -> Problem {
     }
 }
 
-/// A template outside of any chart, or on standard input.
-pub fn loose_template(subject: &str) -> Problem {
-    Problem {
+/// What to say of templates outside of any chart, or on standard input.
+pub fn loose_template(subject: &str, templates: Templates) -> Option<Problem> {
+    let message = match templates {
+        Templates::None => return None,
+        Templates::All => "a template that is not rendered, and not judged".to_owned(),
+        Templates::Some(1) => "one of its documents is a template that is not rendered, and not judged".to_owned(),
+        Templates::Some(n) => format!("{n} of its documents are templates that are not rendered, and not judged"),
+    };
+    Some(Problem {
         kind: ProblemKind::HelmTemplate,
         subject: subject.to_owned(),
-        message: "a template that is not rendered, and not judged".into(),
+        message,
         help: Some("render it first: `helm template NAME DIR | meshctl analyze -`".into()),
         place: None,
-    }
+    })
 }
 
 /// A word as a shell wants it.
@@ -205,6 +241,10 @@ fn chart_of(path: &Path, known: &mut HashMap<PathBuf, bool>) -> Option<PathBuf> 
         dir = above;
     }
     chart
+}
+
+fn is_kustomization(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| KUSTOMIZATIONS.iter().any(|k| name == *k))
 }
 
 fn parent(path: &Path) -> PathBuf {

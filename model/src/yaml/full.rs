@@ -97,7 +97,7 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 b.close(open.id, open.end.max(span.end as usize * usize::from(!range.is_empty())));
                 if open.mapping {
                     if open.merges {
-                        b.expand_merges(open.id, source).or_else(|message| fail(b.span(open.id), message))?;
+                        b.expand_merges(open.id, source, limits.nodes).or_else(|message| fail(b.span(open.id), message))?;
                     }
                     b.find_duplicates(open.id, source);
                 }
@@ -112,6 +112,9 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 let Some(&target) = anchors.get(&id) else { return fail(span, "this alias refers to itself") };
                 if b.len() + (b.next(target) - target) as usize > limits.nodes {
                     return fail(span, format!("aliases expand to more than {} values", limits.nodes));
+                }
+                if stack.len() + b.height(target) > limits.depth {
+                    return fail(span, format!("aliases nest more than {} levels deep", limits.depth));
                 }
                 b.copy(target);
                 after_child(&mut stack, b, source, span.end);

@@ -60,7 +60,10 @@ pub fn parse_document_with(builder: &mut Builder, source: &Arc<Source>, span: Sp
     if let Some(invalid) = source.first_invalid(span) {
         let error = SyntaxError {
             span: Span { start: invalid.at, end: invalid.at + 3 },
-            message: format!("the byte at offset {} of the file is no UTF-8", invalid.offset),
+            message: match source.cut().filter(|_| span.end as usize == source.text().len()) {
+                None => format!("the byte at offset {} of the file is no UTF-8", invalid.offset),
+                Some(cut) => format!("the byte at offset {} of the file is no UTF-8, as are many more: what follows byte {cut} is not read", invalid.offset),
+            },
             help: Some("save the file as UTF-8"),
             after_document: false,
         };

@@ -64,7 +64,9 @@ fn resolve_number(text: &str) -> Scalar<'_> {
     } else {
         digits
     };
-    let radix = |prefix: &[&str], base: u32| prefix.iter().find_map(|p| clean.strip_prefix(p)).and_then(|d| i128::from_str_radix(d, base).ok());
+    // A second sign, as in `0x-5`, makes it a string; Rust would read it.
+    let digits_of = |d: &str, base: u32| d.bytes().all(|b| b.is_ascii_alphanumeric()).then(|| i128::from_str_radix(d, base).ok()).flatten();
+    let radix = |prefix: &[&str], base: u32| prefix.iter().find_map(|p| clean.strip_prefix(p)).and_then(|d| digits_of(d, base));
     let int = if let Some(v) = radix(&["0x", "0X"], 16).or_else(|| radix(&["0b", "0B"], 2)).or_else(|| radix(&["0o", "0O"], 8)) {
         Some(v)
     } else if clean.len() > 1 && clean.starts_with('0') && clean.bytes().all(|b| b.is_ascii_digit()) {
@@ -109,6 +111,10 @@ mod tests {
             ("1_000", Int(1000)),
             ("0x1F", Int(31)),
             ("-5", Int(-5)),
+            ("0x-5", Str("0x-5")),
+            ("0b+1", Str("0b+1")),
+            ("0o-7", Str("0o-7")),
+            ("-0x5", Int(-5)),
             ("+5", Int(5)),
             ("0", Int(0)),
             ("1:30", Str("1:30")),

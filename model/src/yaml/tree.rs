@@ -2,7 +2,7 @@
 
 use super::scalar::{Scalar, resolve_plain};
 use crate::source::{Position, Source, Span};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Index of a node in its [`Tree`]; a parent comes before its children.
 pub type NodeId = u32;
@@ -48,6 +48,16 @@ pub struct Tree {
     nodes: Box<[Data]>,
     owned: Box<[(NodeId, Box<str>)]>,
     duplicate_keys: Box<[(NodeId, NodeId)]>,
+    /// Made when the first path is asked for: a path then costs its depth, however much stands beside it.
+    places: OnceLock<Box<[Place]>>,
+}
+
+/// Where a node stands in its parent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    parent: NodeId,
+    /// The index of a list's item; the key of a mapping's value or key.
+    at: u32,
 }
 
 impl Tree {
@@ -82,6 +92,22 @@ impl Tree {
         }
         let _ = writeln!(out, "{:?}", self.duplicate_keys);
         out
+    }
+    fn places(&self) -> &[Place] {
+        self.places.get_or_init(|| {
+            let mut places = vec![Place::default(); self.nodes.len()];
+            for parent in 0..self.nodes.len() as NodeId {
+                let node = self.node(parent);
+                for (key, value) in node.entries() {
+                    places[key.id as usize] = Place { parent, at: key.id };
+                    places[value.id as usize] = Place { parent, at: key.id };
+                }
+                for (i, item) in node.items().enumerate() {
+                    places[item.id as usize] = Place { parent, at: i as u32 };
+                }
+            }
+            places.into_boxed_slice()
+        })
     }
     /// Keys that stand twice in one mapping: (the one that counts, the one it overrides).
     pub fn duplicate_keys(&self) -> impl Iterator<Item = (Node<'_>, Node<'_>)> {
@@ -300,29 +326,23 @@ impl<'a> Node<'a> {
     /// Keys that are no plain words are quoted: `metadata.annotations["a.b/c"]`.
     pub fn path_from(self, from: Node<'a>) -> String {
         let mut out = String::new();
-        let mut at = from;
-        'down: while at.id != self.id {
-            if at.is_mapping() {
-                for (k, v) in at.entries() {
-                    if k.id == self.id || (v.id <= self.id && self.id < v.end_id()) {
-                        push_key(&mut out, k.text());
-                        if k.id == self.id {
-                            return out;
-                        }
-                        at = v;
-                        continue 'down;
-                    }
-                }
+        if self.id <= from.id || self.id >= from.end_id() {
+            return out;
+        }
+        let places = self.tree.places();
+        let mut steps = Vec::new();
+        let mut at = self.id;
+        while at != from.id {
+            let place = places[at as usize];
+            steps.push(place);
+            at = place.parent;
+        }
+        for step in steps.into_iter().rev() {
+            if self.tree.node(step.parent).is_mapping() {
+                push_key(&mut out, self.tree.node(step.at).text());
             } else {
-                for (i, v) in at.items().enumerate() {
-                    if v.id <= self.id && self.id < v.end_id() {
-                        out.push_str(&format!("[{i}]"));
-                        at = v;
-                        continue 'down;
-                    }
-                }
+                out.push_str(&format!("[{}]", step.at));
             }
-            break;
         }
         out
     }
@@ -333,7 +353,13 @@ impl<'a> Node<'a> {
             (NodeKind::Scalar, NodeKind::Scalar) => self.value() == other.value(),
             (NodeKind::Sequence, NodeKind::Sequence) => self.len() == other.len() && self.items().zip(other.items()).all(|(a, b)| a.same_value(b)),
             (NodeKind::Mapping, NodeKind::Mapping) => {
-                self.len() == other.len() && self.entries().all(|(k, v)| other.get_entry(k.text()).is_some_and(|(_, o)| v.same_value(o)))
+                if self.len() != other.len() {
+                    return false;
+                }
+                // Of large mappings no key may be searched for among all of the other's.
+                let known: Option<rustc_hash::FxHashMap<&str, Node<'_>>> = (self.len() > 16).then(|| other.entries().map(|(k, v)| (k.text(), v)).collect());
+                let find = |key: &str| known.as_ref().map_or_else(|| other.get_entry(key).map(|(_, v)| v), |k| k.get(key).copied());
+                self.entries().all(|(k, v)| find(k.text()).is_some_and(|o| v.same_value(o)))
             }
             _ => false,
         }
@@ -387,6 +413,8 @@ pub struct Builder {
     nodes: Vec<Data>,
     owned: Vec<(NodeId, Box<str>)>,
     duplicate_keys: Vec<(NodeId, NodeId)>,
+    /// Nodes that merge keys copied so far.
+    merged: usize,
 }
 
 impl Builder {
@@ -400,6 +428,7 @@ impl Builder {
         self.nodes.clear();
         self.owned.clear();
         self.duplicate_keys.clear();
+        self.merged = 0;
     }
     /// Forgets the node `id` and all behind it.
     pub(super) fn truncate(&mut self, id: NodeId) {
@@ -478,6 +507,20 @@ impl Builder {
         self.nodes[mapping as usize].duplicates = true;
         self.duplicate_keys.push((last, first));
     }
+    /// Levels of nesting from a node down; 0 for a scalar. A cost of its size.
+    pub fn height(&self, id: NodeId) -> usize {
+        let (mut open, mut most) = (Vec::new(), 0);
+        for at in id..self.next(id) {
+            while open.last().is_some_and(|end| *end <= at) {
+                open.pop();
+            }
+            if !self.is_scalar(at) {
+                open.push(self.next(at));
+                most = most.max(open.len());
+            }
+        }
+        most
+    }
     /// Appends a copy of the subtree at `id`, spans kept: an alias.
     pub fn copy(&mut self, id: NodeId) {
         let (from, to) = (id as usize, self.nodes[id as usize].next as usize);
@@ -527,8 +570,9 @@ impl Builder {
     }
 
     /// Expands the merge keys (`<<`) of a mapping that has just been closed and is the last thing in the arena:
-    /// its own keys first, then those of the merged mappings that it lacks.
-    pub fn expand_merges(&mut self, mapping: NodeId, source: &Source) -> Result<(), &'static str> {
+    /// its own keys first, then those of the merged mappings that it lacks. All merges of a document may copy so many
+    /// nodes as `limit` says.
+    pub fn expand_merges(&mut self, mapping: NodeId, source: &Source, limit: usize) -> Result<(), &'static str> {
         let from = mapping + 1;
         let mut own: Vec<(NodeId, NodeId)> = Vec::new();
         let mut merged: Vec<NodeId> = Vec::new();
@@ -567,6 +611,11 @@ impl Builder {
                 at = self.next(value);
             }
         }
+        // Each level of nested mappings copies what the levels below it copied before.
+        self.merged += pairs.iter().map(|(_, v)| (self.next(*v) - *v) as usize + 1).sum::<usize>();
+        if self.merged > limit {
+            return Err("merge keys expand to more values than a document may have");
+        }
         // Rebuild behind the old children, then move everything down over them.
         let old_end = self.nodes.len() as NodeId;
         for (k, v) in pairs {
@@ -578,13 +627,16 @@ impl Builder {
         for d in &mut self.nodes[from as usize..] {
             d.next -= shift;
         }
-        self.owned.retain(|(i, _)| *i < from || *i >= old_end);
-        for (i, _) in &mut self.owned {
-            if *i >= old_end {
-                *i -= shift;
-            }
+        // Both are in the order of the nodes as far as this mapping goes: what stands before it is not looked at.
+        let first = self.owned.partition_point(|(i, _)| *i < from);
+        let kept = self.owned.partition_point(|(i, _)| *i < old_end);
+        self.owned.drain(first..kept);
+        for (i, _) in &mut self.owned[first..] {
+            *i -= shift;
         }
-        self.duplicate_keys.retain(|(a, b)| *a < from && *b < from);
+        while self.duplicate_keys.last().is_some_and(|(last, _)| *last >= from) {
+            self.duplicate_keys.pop();
+        }
         self.nodes[mapping as usize].next = self.nodes.len() as NodeId;
         Ok(())
     }
@@ -597,6 +649,7 @@ impl Builder {
             nodes: self.nodes.as_slice().into(),
             owned: std::mem::take(&mut self.owned).into_boxed_slice(),
             duplicate_keys: self.duplicate_keys.as_slice().into(),
+            places: OnceLock::new(),
         };
         self.clear();
         tree

@@ -33,7 +33,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         let (api, kind) = (object.api_version(), object.kind_name());
         match &fault.what {
             What::Version { served } => {
-                let group = api.rsplit_once('/').map_or("", |(g, _)| g);
+                let group = object.group();
                 let finding = sink.report(&MSH0509, object, at, format!("`{api}` does not serve {kind}"));
                 // Tables list v1 before v1alpha3; without a stable version the last is the newest.
                 let best = served.iter().find(|v| **v == "v1").or(served.last()).copied().unwrap_or("v1");

@@ -82,7 +82,7 @@ impl<'a> Grants<'a> {
     }
 
     fn allow(&self, object: &Object, r: &Ref<'_>) -> bool {
-        let group = object.api_version().rsplit_once('/').map_or("", |(group, _)| group);
+        let group = object.group();
         let from = (group, object.kind_name(), object.namespace());
         ["", r.name].iter().any(|name| self.0.contains(&Grant { namespace: r.namespace, from, to: (r.group, r.kind), name }))
     }
