@@ -128,3 +128,33 @@ fn versions_of_the_past_are_named_with_todays() {
         }
     }
 }
+
+#[test]
+fn settings_of_a_control_plane_that_cannot_be_read_are_an_error() {
+    let map = |name: &str, data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: istio-system}}\ndata:\n{data}");
+    let broken = "  mesh: |-\n    rootNamespace: a\n    trustDomain: [\n  meshNetworks: '- a'\n";
+    for name in ["istio", "istio-canary"] {
+        assert_eq!(
+            validated(32, &map(name, broken)),
+            [
+                "6:5 IST0106 `mesh` can't be read: in line 2, column 14 of its text: unclosed bracket '[' | mend the text: istiod does not take it, and goes on with what it had | ",
+                "8:17 IST0106 `meshNetworks` is no mapping of settings |  | ",
+            ]
+        );
+    }
+    assert!(validated(32, &map("other", broken)).is_empty() && validated(32, &map("istio", "  mesh: ''\n")).is_empty());
+}
+
+#[test]
+fn the_default_revision_gives_the_mesh_configuration() {
+    let map = |name: &str| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{mesh: 'trustDomain: {name}'}}\n");
+    let domain = |yaml: &str| {
+        let source = Source::new("m.yaml", yaml);
+        let mut snapshot = Snapshot::new();
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        snapshot.mesh_config.as_ref().map(|c| c.at(&["trustDomain"]).map(|t| t.text().to_owned()).unwrap_or_default())
+    };
+    assert_eq!(domain(&(map("istio-a") + &map("istio") + &map("istio-b"))).as_deref(), Some("istio"));
+    assert_eq!(domain(&(map("istio-a") + &map("istio-b"))).as_deref(), Some("istio-a"));
+    assert_eq!(domain(&map("other")), None);
+}

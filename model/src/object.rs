@@ -89,6 +89,13 @@ impl Object {
         Object::settings(tree, Kind::MeshNetworks)
     }
 
+    /// A text of the ConfigMap that a control plane reads its settings from (`istio`, or `istio-REVISION`): `mesh` or
+    /// `meshNetworks`. `None` for every other object.
+    pub fn control_plane_text(&self, key: &str) -> Option<Node<'_>> {
+        let is_own = self.kind == Kind::ConfigMap && (self.name() == "istio" || self.name().starts_with("istio-"));
+        self.at(&["data", key]).filter(|text| is_own && text.str().is_some())
+    }
+
     fn inner(&self, id: Inner) -> Option<Node<'_>> {
         id.map(|id| self.tree.node(id.get()))
     }

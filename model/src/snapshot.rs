@@ -63,8 +63,11 @@ pub struct Snapshot {
     /// Documents that are no Kubernetes objects.
     pub not_objects: usize,
     pub documents: usize,
-    /// MeshConfig given on its own (a file, or `mesh` of the `istio` ConfigMap).
+    /// MeshConfig given on its own (a file, or `mesh` of a control plane's ConfigMap, that of `istio` first).
     pub mesh_config: Option<Object>,
+    /// A control plane's ConfigMap has a `mesh` that can't be read: what it says is not known.
+    pub mesh_config_unreadable: bool,
+    mesh_config_of_revision: bool,
     /// MeshNetworks given as a file; it counts instead of `meshNetworks` of the `istio` ConfigMap.
     pub mesh_networks: Option<Object>,
     pub completeness: Completeness,
@@ -160,14 +163,19 @@ impl Snapshot {
     pub fn cluster_name(&self, object: &Object) -> &str {
         self.clusters.get(object.cluster as usize).map_or("", String::as_str)
     }
-    /// `mesh` of the control plane's ConfigMap, unless it was given on its own.
-    fn read_mesh_config(&mut self, object: &Object) {
-        if object.kind != crate::Kind::ConfigMap || object.name() != "istio" || self.mesh_config.is_some() {
+    /// `mesh` of a control plane's ConfigMap. That of the default revision counts before others.
+    fn read_mesh_config(&mut self, map: &Object) {
+        let Some(text) = map.control_plane_text("mesh") else { return };
+        if self.mesh_config.is_some() && !(map.name() == "istio" && self.mesh_config_of_revision) {
             return;
         }
-        if let Some(text) = object.at(&["data", "mesh"]).map(crate::Node::text) {
-            let source = Source::new(format!("{} (mesh of ConfigMap istio)", object.source().name()), text);
-            self.mesh_config = parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.map(|tree| Object::mesh_config(Arc::new(tree)));
+        let source = Source::new(format!("{} (mesh of ConfigMap {})", map.source().name(), map.name()), text.text());
+        let parsed = parse_document(&source, Span::new(0, source.text().len()), Limits::default());
+        // What follows a whole document is not read by istiod either.
+        self.mesh_config_unreadable |= parsed.error.is_some_and(|e| !e.after_document);
+        if let Some(tree) = parsed.tree {
+            self.mesh_config = Some(Object::mesh_config(Arc::new(tree)));
+            self.mesh_config_of_revision = map.name() != "istio";
         }
     }
     /// Adds a manifest's objects and problems.

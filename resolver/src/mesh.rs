@@ -145,6 +145,10 @@ impl<'a> Mesh<'a> {
     pub fn is_complete(&self) -> bool {
         self.snapshot.completeness == Completeness::Complete
     }
+    /// Whether the mesh configuration is known, be it that there is none and the defaults hold.
+    pub fn knows_config(&self) -> bool {
+        self.config.is_known() || (self.is_complete() && !self.snapshot.mesh_config_unreadable)
+    }
     /// Whether a thing that is missing from this place is known not to exist.
     pub fn owns(&self, place: Place<'_>) -> bool {
         self.is_complete()

@@ -33,15 +33,25 @@ pub fn each_text<'a>(
     make: fn(Arc<Tree>) -> Object,
     check: impl for<'l, 's> Fn(&mut Checks<'l, 's>, Node<'l>),
 ) {
-    let is_own = |c: &&Object| c.name() == "istio" || c.name().starts_with("istio-");
-    let maps = cx.mesh.objects(Kind::ConfigMap).iter().copied().filter(is_own);
-    let texts: Vec<_> = maps.filter_map(|c| Some((c, c.at(&["data", key]).filter(|t| t.str().is_some())?))).collect();
+    let maps = cx.mesh.objects(Kind::ConfigMap).iter().copied();
+    let texts: Vec<_> = maps.filter_map(|c| Some((c, c.control_plane_text(key)?))).collect();
     if let Some(object) = given.filter(|g| g.root().is_mapping() && !texts.iter().any(|(_, t)| t.text() == g.source().text())) {
         check(&mut Checks::new(sink, object), object.root());
     }
     for (map, text) in texts.into_iter().filter(|(map, _)| map.role == Role::Judged) {
         let source = Source::new(key, text.text());
-        let Some(tree) = parse_document(&source, Span::new(0, source.text().len()), Limits::default()).tree else { continue };
+        let parsed = parse_document(&source, Span::new(0, source.text().len()), Limits::default());
+        if let Some(error) = parsed.error.filter(|e| !e.after_document) {
+            let at = source.position(error.span.start);
+            let message = format!("`{key}` can't be read: in line {}, column {} of its text: {}", at.line, at.column, error.message);
+            sink.report(&codes::IST0106, map, text, message).help("mend the text: istiod does not take it, and goes on with what it had");
+            continue;
+        }
+        let Some(tree) = parsed.tree else { continue };
+        if !tree.root().is_mapping() && !tree.root().is_null() {
+            sink.report(&codes::IST0106, map, text, format!("`{key}` is no mapping of settings"));
+            continue;
+        }
         let object = make(Arc::new(tree));
         let mut within = Sink::default();
         if object.root().is_mapping() {

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn templates_are_told_from_broken_documents() {
-        for template in ["name: {{ .Values.name }}", "a:\n{{- if .x }}\n  b: c\n{{- end }}\n", "{% for x in y %}", "a: {{ .x }}\nb: \"{{ \"q\" }}\"", "{{ .all }}"] {
+        for template in
+            ["name: {{ .Values.name }}", "a:\n{{- if .x }}\n  b: c\n{{- end }}\n", "{% for x in y %}", "a: {{ .x }}\nb: \"{{ \"q\" }}\"", "{{ .all }}"]
+        {
             assert!(is_template(template), "{template}");
         }
         for broken in ["a: [", "a: \"{{ $value }}\"\nb: [", "a: '{{ x }}'\n\tb: c", "expr: '{{ endpoint }}", "a: {{ x"] {

@@ -53,11 +53,12 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         }
         return;
     }
-    for config in cx.mesh.objects(Kind::ConfigMap).iter().copied().filter(|c| c.role == Role::Judged && c.name() == "istio") {
-        let Some(text) = config.at(&["data", "meshNetworks"]) else { continue };
+    for config in cx.mesh.objects(Kind::ConfigMap).iter().copied().filter(|c| c.role == Role::Judged) {
+        let Some(text) = config.control_plane_text("meshNetworks") else { continue };
         let source = Source::new("meshNetworks", text.text());
         let parsed = yaml::parse_document(&source, Span::new(0, source.text().len()), yaml::Limits::default());
-        // The networks stand in a text of their own: findings point at the whole text.
+        // The networks stand in a text of their own: findings point at the whole text. That a text can't be read is said
+        // where its form is judged.
         for (network, registry) in parsed.tree.iter().flat_map(|tree| unknown(tree.root(), &known)) {
             report(cx, sink, config, text, network.text(), registry.text());
         }

@@ -166,7 +166,7 @@ fn knows_domain<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, a
     if domain == "cluster.local" || domain == config.trust_domain() || config.trust_domain_aliases().any(|a| a == domain) {
         return true;
     }
-    if config.is_known() || cx.mesh.is_complete() {
+    if cx.mesh.knows_config() {
         sink.report(
             &KIA0108,
             policy,

@@ -31,7 +31,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     if cx.mesh.config.at(&["defaultProviders", "accessLogging"]).is_some_and(|list| !list.is_empty()) {
         return;
     }
-    let known = cx.mesh.is_complete() || cx.mesh.config.is_known();
+    let known = cx.mesh.knows_config();
     for object in cx.mesh.objects(Kind::Telemetry).iter().copied() {
         let mut logging = object.spec().into_iter().flat_map(|s| s.list("accessLogging"));
         let disabled = |entry: &Node<'a>| entry.get("disabled").and_then(Node::bool) == Some(true);
