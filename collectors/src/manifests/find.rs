@@ -111,12 +111,8 @@ impl Search {
                 continue;
             }
             match std::fs::metadata(&path) {
-                Ok(meta) if meta.is_dir() => {
-                    if enters {
-                        self.walk(&path, glob, level + 1);
-                    }
-                }
-                Ok(meta) if wanted => self.file(&path, Named::Found, &meta),
+                Ok(meta) if meta.is_dir() && enters => self.walk(&path, glob, level + 1),
+                Ok(meta) if wanted && !meta.is_dir() => self.file(&path, Named::Found, &meta),
                 Err(e) if wanted => self.missing(&path, &e, Named::Found),
                 _ => {}
             }
