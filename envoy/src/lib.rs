@@ -3,6 +3,7 @@
 //! This crate is pure: no IO, no async, no clock, no randomness, no environment. Dumps are read section by
 //! section, only what is asked for; fields and types that meshctl does not know survive wherever a value is shown whole.
 
+pub mod access_log;
 pub mod admin;
 pub mod certificate;
 pub mod cluster_name;
@@ -11,6 +12,8 @@ pub mod identify;
 pub mod matcher;
 pub mod proto_json;
 pub mod rbac;
+pub mod response_code_details;
+pub mod response_flags;
 pub mod ztunnel;
 
 pub use cluster_name::ClusterName;
