@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod api;
 pub mod certificate;
 pub mod cluster_name;
 pub mod dump;

@@ -2,21 +2,15 @@
 //! of Envoy's API (`buf build buf.build/envoyproxy/envoy -o FILE`, or `protoc --descriptor_set_out=FILE`).
 //!
 //! The table keeps names and types of what a patch can hold: the configuration messages and the extensions of the v3
-//! API, and what they are made of. The format is described in `analyzers/src/envoy_api/table.rs`.
+//! API, and what they are made of. The format is described in `analyzers/src/envoy_api/table.rs`. `cargo xtask
+//! envoy-types` makes Rust types of the same descriptors (`envoy_types.rs`).
 
 use crate::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 pub fn run(args: &[String]) -> Outcome {
-    let [file] = args else { return Err("one FileDescriptorSet is needed".into()) };
-    let bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
-    let mut api = Api::default();
-    for (number, value) in fields(&bytes)? {
-        if let (1, Value::Bytes(content)) = (number, value) {
-            api.add_file(content)?;
-        }
-    }
+    let api = Api::read(args)?;
     let out = crate::root().join("analyzers/src/envoy_api/messages.txt");
     std::fs::write(&out, api.print()).map_err(|e| format!("{}: {e}", out.display()))?;
     println!("{}", out.display());
@@ -77,26 +71,33 @@ fn by_number<'b>(bytes: &'b [u8]) -> Result<BTreeMap<u64, Value<'b>>, String> {
     Ok(fields(bytes)?.into_iter().collect())
 }
 
-struct Field {
-    name: String,
-    kind: u64,
-    repeated: bool,
+pub struct Field {
+    pub name: String,
+    pub number: u64,
+    /// `FieldDescriptorProto.Type`.
+    pub kind: u64,
+    pub repeated: bool,
+    /// One of several of which one is set, or marked `optional`: absent differs from the default.
+    pub has_presence: bool,
     /// Full name of the message or enum.
-    target: String,
+    pub target: String,
 }
 
 #[derive(Default)]
-struct Message {
+pub struct Message {
     package: String,
-    fields: Vec<Field>,
-    is_map_entry: bool,
+    pub fields: Vec<Field>,
+    pub is_map_entry: bool,
     is_nested: bool,
 }
 
+/// An enum's package, and its values with their numbers.
+pub type Enum = (String, Vec<(String, i32)>);
+
 #[derive(Default)]
-struct Api {
-    messages: BTreeMap<String, Message>,
-    enums: BTreeMap<String, (String, Vec<String>)>,
+pub struct Api {
+    pub messages: BTreeMap<String, Message>,
+    pub enums: BTreeMap<String, Enum>,
     frozen: BTreeSet<String>,
 }
 
@@ -105,6 +106,19 @@ const FILE_STATUS: u64 = 222_707_719;
 const FROZEN: u64 = 1;
 
 impl Api {
+    /// The descriptors of the one file that the arguments name.
+    pub fn read(args: &[String]) -> Result<Api, String> {
+        let [file] = args else { return Err("one FileDescriptorSet is needed".into()) };
+        let bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+        let mut api = Api::default();
+        for (number, value) in fields(&bytes)? {
+            if let (1, Value::Bytes(content)) = (number, value) {
+                api.add_file(content)?;
+            }
+        }
+        Ok(api)
+    }
+
     fn add_file(&mut self, bytes: &[u8]) -> Outcome {
         let all = fields(bytes)?;
         let package = all.iter().find(|(n, _)| *n == 2).map(|(_, v)| text(v)).unwrap_or_default();
@@ -150,7 +164,11 @@ impl Api {
         for (number, value) in fields(bytes)? {
             match (number, value) {
                 (1, value) => name = text(&value),
-                (2, Value::Bytes(content)) => values.extend(by_number(content)?.get(&1).map(text)),
+                (2, Value::Bytes(content)) => {
+                    let value = by_number(content)?;
+                    let number = value.get(&2).map_or(0, |v| if let Value::Number(n) = v { *n as i32 } else { 0 });
+                    values.extend(value.get(&1).map(|v| (text(v), number)));
+                }
                 _ => {}
             }
         }
@@ -187,7 +205,11 @@ impl Api {
         let mut packages: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for name in self.wanted() {
             if let Some((package, values)) = self.enums.get(name) {
-                packages.entry(package).or_default().push(format!("enum {} {}", short(name, package), values.join(" ")));
+                packages.entry(package).or_default().push(format!(
+                    "enum {} {}",
+                    short(name, package),
+                    values.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
+                ));
             } else if let Some(message) = self.messages.get(name).filter(|m| !m.is_map_entry) {
                 let mut line = format!("message {}", short(name, &message.package));
                 for f in &message.fields {
@@ -260,5 +282,12 @@ fn field(bytes: &[u8]) -> Result<Field, String> {
         _ => 0,
     };
     let string = |n: u64| all.get(&n).map(text).unwrap_or_default();
-    Ok(Field { name: string(1), kind: number(5), repeated: number(4) == 3, target: string(6).trim_start_matches('.').to_owned() })
+    Ok(Field {
+        name: string(1),
+        number: number(3),
+        kind: number(5),
+        repeated: number(4) == 3,
+        has_presence: all.contains_key(&9),
+        target: string(6).trim_start_matches('.').to_owned(),
+    })
 }

@@ -8,6 +8,7 @@ mod crds;
 mod dist;
 mod docs;
 mod envoy;
+mod envoy_types;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ const TASKS: &[Task] = &[
     Task { name: "dist", about: "build what a release holds: the stripped binary, completions, manual pages, checksums", run: dist::run },
     Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },
     Task { name: "envoy", about: "FILE: make the table of Envoy's messages from a FileDescriptorSet of its API", run: envoy::run },
+    Task { name: "envoy-types", about: "FILE: make the Rust types of the messages in envoy_types.txt from the same", run: envoy_types::run },
 ];
 
 fn main() -> ExitCode {
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
 fn usage() {
     eprintln!("usage: cargo xtask TASK");
     for task in TASKS {
-        eprintln!("  {:8} {}", task.name, task.about);
+        eprintln!("  {:11} {}", task.name, task.about);
     }
 }
 

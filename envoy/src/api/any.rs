@@ -1,0 +1,81 @@
+//! `google.protobuf.Any`: a message of any type, by its name.
+
+use super::messages::CODECS;
+use prost::{Message, Name};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A message on the wire and the name of its type, `type.googleapis.com/PACKAGE.NAME`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Any {
+    #[prost(string, tag = "1")]
+    pub type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub value: Vec<u8>,
+}
+
+impl Any {
+    pub fn pack<M: Message + Name>(message: &M) -> Any {
+        Any { type_url: M::type_url(), value: message.encode_to_vec() }
+    }
+    /// The message, if it is of this type and can be decoded.
+    pub fn unpack<M: Message + Name + Default>(&self) -> Option<M> {
+        (self.type_name() == M::full_name()).then(|| M::decode(self.value.as_slice()).ok()).flatten()
+    }
+    /// The type without the prefix.
+    pub fn type_name(&self) -> &str {
+        self.type_url.rsplit('/').next().unwrap_or_default()
+    }
+    fn codec(&self) -> Option<Codec> {
+        find(self.type_name())
+    }
+}
+
+/// How a type goes from the wire to JSON and back.
+#[derive(Clone, Copy)]
+pub struct Codec {
+    to_json: fn(&[u8]) -> Result<serde_json::Value, String>,
+    to_wire: fn(serde_json::Value) -> Result<Vec<u8>, String>,
+}
+
+pub const fn codec<M: Message + Default + Serialize + DeserializeOwned>() -> Codec {
+    Codec {
+        to_json: |bytes| serde_json::to_value(M::decode(bytes).map_err(|e| e.to_string())?).map_err(|e| e.to_string()),
+        to_wire: |json| Ok(serde_json::from_value::<M>(json).map_err(|e| e.to_string())?.encode_to_vec()),
+    }
+}
+
+fn find(name: &str) -> Option<Codec> {
+    CODECS.iter().find(|(n, _)| *n == name).map(|(_, c)| *c)
+}
+
+impl Serialize for Any {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serde_json::Map::new();
+        out.insert("@type".into(), self.type_url.clone().into());
+        if let Some(codec) = self.codec() {
+            match (codec.to_json)(&self.value).map_err(|e| S::Error::custom(format!("{}: {e}", self.type_name())))? {
+                serde_json::Value::Object(fields) => out.extend(fields),
+                other => drop(out.insert("value".into(), other)),
+            }
+        }
+        out.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Any {
+    /// The content of a type that is not known is dropped; [`super::unread`] reports it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Any, D::Error> {
+        let mut fields = serde_json::Map::<String, serde_json::Value>::deserialize(deserializer)?;
+        let type_url = match fields.shift_remove("@type") {
+            Some(serde_json::Value::String(t)) => t,
+            _ => return Err(D::Error::custom("an Any needs @type")),
+        };
+        let mut any = Any { type_url, value: Vec::new() };
+        if let Some(codec) = any.codec() {
+            any.value = (codec.to_wire)(serde_json::Value::Object(fields)).map_err(|e| D::Error::custom(format!("{}: {e}", any.type_name())))?;
+        }
+        Ok(any)
+    }
+}
