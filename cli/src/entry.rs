@@ -24,8 +24,12 @@ impl Place {
         let end = source.position(trimmed_end(source, span));
         Place { source: Arc::clone(source), span, start, end, visible }
     }
-    fn of_node(node: Node<'_>) -> Place {
+    pub fn of_node(node: Node<'_>) -> Place {
         Place::new(node.source(), node.span(), visible(node))
+    }
+    /// The place of a comment, of which nothing but the comment is shown: the value before it may be secret.
+    pub fn of_comment(source: &Arc<Source>, span: Span) -> Place {
+        Place::new(source, span, document_without_secret(source, span).map(|_| span))
     }
     pub fn file(&self) -> &str {
         self.source.name()

@@ -4,6 +4,8 @@ mod args;
 mod baseline;
 mod commands;
 mod config;
+mod context;
+mod dump;
 mod entry;
 mod explain;
 mod fingerprint;
@@ -22,6 +24,7 @@ mod worlds;
 
 use args::Command;
 use clap::Parser;
+use context::Context;
 use status::{Outcome, Status};
 use std::process::ExitCode;
 
@@ -46,20 +49,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
-    let exit = |outcome: Outcome| outcome.map(Status::exit);
-    let color = args.color;
-    match args.command {
-        None => exit(commands::shell::help(None, color)),
-        Some(Command::Analyze(a)) => exit(commands::analyze::run(&a, commands::analyze::Part::All, color, args.quiet)),
-        Some(Command::Validate(a)) => exit(commands::analyze::run(&a, commands::analyze::Part::Schema, color, args.quiet)),
-        Some(Command::Explain(a)) => exit(commands::explain::run(&a, color)),
-        Some(Command::ProxyConfig(a)) => Ok(commands::proxy_config::run(&a)),
-        Some(Command::ZtunnelConfig(a)) => Ok(commands::ztunnel_config::run(&a)),
-        Some(Command::Authz(a)) => Ok(commands::authz::run(&a)),
-        Some(Command::Completion { shell }) => exit(commands::shell::completion(shell)),
-        Some(Command::Man { command }) => exit(commands::shell::man(command.as_deref())),
-        Some(Command::Version { output }) => exit(commands::shell::version(&output)),
-        Some(Command::Help { command }) => exit(commands::shell::help(command.as_deref(), color)),
+    let context = Context::new(&args.global)?;
+    let outcome: Outcome = match args.command {
+        None => commands::shell::help(None, &context),
+        Some(Command::Analyze(a)) => commands::analyze::run(&a, commands::analyze::Part::All, &context),
+        Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
+        Some(Command::Explain(a)) => commands::explain::run(&a, &context),
+        Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),
+        Some(Command::ZtunnelConfig(a)) => commands::ztunnel_config::run(&a, &context),
+        Some(Command::Authz(a)) => commands::authz::run(&a, &context),
+        Some(Command::Completion { shell, all }) => commands::shell::completion(shell, all.as_deref(), &context),
+        Some(Command::Man { command, all }) => commands::shell::man(command.as_deref(), all.as_deref(), &context),
+        Some(Command::Version { output }) => commands::shell::version(&output, &context),
+        Some(Command::Help { command }) => commands::shell::help(command.as_deref(), &context),
         Some(Command::Other(words)) => Err(commands::other::answer(&words)),
-    }
+    };
+    outcome.map(Status::exit)
 }

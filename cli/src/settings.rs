@@ -2,8 +2,8 @@
 
 use crate::args::{AnalyzeArgs, Format};
 use crate::config::{self, Config};
+use crate::context::{Compat, Context};
 use crate::entry::Place;
-use crate::print::time::{clock, parse_rfc3339};
 use crate::select::{self, Codes};
 use crate::status::Failure;
 use crate::suppress::Pattern;
@@ -13,13 +13,6 @@ use mesh_model::{Source, Span, Timestamp};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// Whose output and habits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compat {
-    Meshctl,
-    Istioctl,
-}
 
 /// What a level in the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +45,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn new(args: &AnalyzeArgs, config: Option<&Config>) -> Result<Settings, Failure> {
+    pub fn new(args: &AnalyzeArgs, context: &Context, config: Option<&Config>) -> Result<Settings, Failure> {
         let file = config.map(|c| &c.file);
         let config_name = config.map_or_else(String::new, |c| c.path.display().to_string());
-        let compat = compat(args.output.compat.as_deref())?;
+        let compat = context.compat;
         let mut notes = Vec::new();
 
         let mut codes: Codes = select::codes_of("all").unwrap_or_default();
@@ -119,12 +112,6 @@ impl Settings {
         if let Some(text) = args.input.istio_version.as_deref().or(file.and_then(|f| f.istio_version.as_deref())) {
             options.istio_minor = istio_minor(text, options.istio_minor, &mut notes)?;
         }
-        let as_of = match &args.input.now {
-            Some(text) => {
-                Timestamp(parse_rfc3339(text).ok_or_else(|| Failure::usage(format!("--now takes an instant such as 2026-11-22T11:40:00Z, not `{text}`")))?)
-            }
-            None => Timestamp(clock()),
-        };
         let exclude = match file.map(|f| &f.exclude) {
             Some(list) if !list.is_empty() => Some(config::globs(list, &format!("{config_name}: exclude"))?),
             _ => None,
@@ -141,21 +128,13 @@ impl Settings {
             compat,
             namespaces: if args.input.all_namespaces { Vec::new() } else { args.input.namespace.clone() },
             options,
-            as_of,
+            as_of: Timestamp(context.now),
             exclude,
             mesh_config: args.input.mesh_config.clone().or(file.and_then(|f| f.mesh_config.as_ref()).and_then(beside)),
             mesh_networks: args.input.mesh_networks.clone().or(file.and_then(|f| f.mesh_networks.as_ref()).and_then(beside)),
             base_dir: config.map_or_else(|| std::env::current_dir().unwrap_or_default(), |c| c.dir.clone()),
             notes,
         })
-    }
-}
-
-fn compat(word: Option<&str>) -> Result<Compat, Failure> {
-    match word {
-        None | Some("" | "none" | "meshctl") => Ok(Compat::Meshctl),
-        Some("istioctl") => Ok(Compat::Istioctl),
-        Some(other) => Err(Failure::usage(format!("--compat takes istioctl, not `{other}`"))),
     }
 }
 

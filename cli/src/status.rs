@@ -50,6 +50,9 @@ impl Failure {
     pub fn input(message: impl Into<String>) -> Failure {
         Failure::Input(message.into())
     }
+    pub fn none(message: impl Into<String>) -> Failure {
+        Failure::Other(message.into())
+    }
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 64,

@@ -1,6 +1,7 @@
 //! Standard output and error, and files: the only places that print.
 
 use crate::args::ColorWhen;
+use crate::context::Notes;
 use crate::status::Failure;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -40,6 +41,11 @@ pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
 }
 
+/// Writes a file that anybody may read: one that holds nothing of a mesh.
+pub fn public_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
+}
+
 /// A line on standard error.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", crate::term::safe(text));
@@ -66,8 +72,8 @@ struct State {
 
 impl Progress {
     /// Nothing is shown where standard error is no terminal, or quiet is asked for.
-    pub fn start(quiet: bool) -> Progress {
-        if quiet || !std::io::stderr().is_terminal() {
+    pub fn start(notes: Notes) -> Progress {
+        if notes == Notes::Quiet || !std::io::stderr().is_terminal() {
             return Progress { state: None, thread: None };
         }
         let state = std::sync::Arc::new(State::default());

@@ -185,18 +185,22 @@ impl<'s> InInput<'s> {
             let Some((_, value)) = object.at(&["metadata", "annotations"]).and_then(|a| a.get_entry(ANNOTATION)) else { continue };
             for word in list(object) {
                 if let Some((message, help)) = unused_word(word, used, active) {
-                    let visible = Some(object.root().span());
-                    let entry = Entry::of_unused(Some(object), Place::new(value.source(), value.span(), visible), &message, world, base);
+                    let entry = Entry::of_unused(Some(object), Place::of_node(value), &message, world, base);
                     out.push(Entry { help: Some(help), ..entry });
                 }
             }
         }
         for comment in &self.comments {
             let object = self.snapshot.objects.iter().find(|o| Arc::ptr_eq(o.source(), &comment.source) && contains(o.tree().span(), comment.span.start));
+            let place = Place::of_comment(&comment.source, comment.span);
             for word in &comment.words {
                 if let Some((message, help)) = unused_word(word, &comment.used, active) {
-                    let whole = Span::new(0, comment.source.text().len());
-                    let entry = Entry::of_unused(object, Place::new(&comment.source, comment.span, Some(whole)), &message, world, base);
+                    // What looks like a comment may be a line of a Secret's value.
+                    let (message, help) = match place.visible {
+                        Some(_) => (message, help),
+                        None => ("a suppression in a document with a Secret matches no finding".to_owned(), "remove it, or correct its code".to_owned()),
+                    };
+                    let entry = Entry::of_unused(object, place.clone(), &message, world, base);
                     out.push(Entry { help: Some(help), ..entry });
                 }
             }

@@ -241,3 +241,34 @@ fn compat_prints_istioctls_shape() {
     assert_eq!(keys, ["code", "documentationUrl", "level", "message", "origin", "reference"]);
     assert!(json.out.starts_with("[\n\t{\n\t\t\"code\""));
 }
+
+/// Secrets in every form in which a finding may point into one.
+#[test]
+fn no_format_shows_a_line_of_a_secret() {
+    let in_block = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\nstringData:\n  config: |\n    x # meshctl: ignore hunter2 hunter2\n    # meshctl: ignore IST0101 hunter2\n";
+    let on_line = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: b\n  namespace: shop\n  annotations: {galley.istio.io/analyze-suppress: IST0101, x: hunter2}\ndata:\n  password: hunter2 # meshctl: ignore IST0101\n";
+    let twice = "apiVersion: v1\nkind: Secret\nmetadata: {name: c, namespace: shop}\nstringData: {password: hunter2, password: hunter2}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c, namespace: shop}\nstringData: {password: hunter2}\n";
+    let broken = "apiVersion: v1\nkind: Secret\nmetadata: {name: d\nstringData: {password: hunter2: [}\n";
+    let list = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"e\", \"annotations\": {\"galley.istio.io/analyze-suppress\": \"IST0101\"}}, \"stringData\": {\"a\": \"hunter2\"}}]}";
+    let environment = "apiVersion: v1\nkind: Pod\nmetadata: {name: f, namespace: shop}\nspec:\n  containers:\n  - name: a\n    env:\n    - {name: A, value: hunter2} # meshctl: ignore IST0101\n";
+    let dir = folder(&[("a.yaml", in_block), ("b.yaml", on_line), ("c.yaml", twice), ("d.yaml", broken), ("e.json", list), ("f.yaml", environment)]);
+    for format in ["text", "json", "yaml", "sarif", "junit", "github", "gitlab", "log"] {
+        let run = meshctl(dir.path(), &["analyze", "--all", "--complete", "--output-threshold", "info", "-o", format, "."]);
+        let found = format!("{}{}", run.out, run.err);
+        assert!(!found.contains("hunter2"), "{format}: {found}");
+        assert!(found.contains("MSH0004") && found.contains("MSH0001"), "{format}: {found}");
+    }
+    let found = meshctl(dir.path(), &["analyze", "--complete", "-o", "json", "."]).found();
+    for origin in ["Secret shop/a", "Secret shop/b", "Secret e", "Pod shop/f"] {
+        assert!(found.contains(&format!("MSH0004 {origin}")), "{origin}: {found:?}");
+    }
+}
+
+#[test]
+fn quiet_leaves_out_notes_and_never_errors() {
+    let dir = folder(&[("a.yaml", TWICE)]);
+    let run = meshctl(dir.path(), &["-q", "analyze", "a.yaml", "nosuch.yaml"]);
+    assert_eq!(run.status, 65, "{}", run.err);
+    assert!(run.err.contains("error: nosuch.yaml") && !run.err.contains("warning"), "{}", run.err);
+    assert!(!meshctl(dir.path(), &["analyze", "--help"]).out.contains("istioNamespace"));
+}

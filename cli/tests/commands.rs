@@ -72,6 +72,14 @@ fn completions_and_manual_pages_come_from_the_same_definitions() {
     assert!(here(&["man"]).out.starts_with(".ie"));
     assert!(here(&["man", "analyze"]).out.contains("meshConfigFile"));
     assert_eq!(here(&["man", "nosuch"]).status, 64);
+    let dir = folder(&[]);
+    let path = dir.path().display().to_string();
+    assert_eq!((here(&["completion", "--all", &path]).status, here(&["man", "--all", &path]).status), (0, 0));
+    for file in ["_meshctl", "meshctl.bash", "meshctl.fish", "meshctl.1", "meshctl-proxy-config.1", "meshctl-version.1"] {
+        assert!(dir.path().join(file).is_file(), "{file}");
+    }
+    assert!(!dir.path().join("meshctl-help.1").exists());
+    assert_eq!(here(&["completion"]).status, 64);
 }
 
 #[test]

@@ -216,3 +216,23 @@ fn each_world_is_analysed_alone_and_named() {
     assert!(run.out.contains("[prod] "), "{}", run.out);
     assert_eq!(meshctl(dir.path(), &["analyze", "--fail-on", "never", "dev"]).status, 0);
 }
+
+#[test]
+fn the_level_of_an_unused_suppression_does_not_depend_on_the_order_of_worlds() {
+    let config = |worlds: &str| format!("[[suppress]]\ncode = \"IST0106\"\nobject = \"VirtualService shop/*\"\n\n{worlds}");
+    // Alone, `part` has a reference that cannot be judged; `whole` has none.
+    let (part, whole) = ("[[world]]\nname = \"part\"\npaths = [\"part\"]\n", "[[world]]\nname = \"whole\"\npaths = [\"whole\"]\n");
+    let level = |worlds: String| {
+        let dir = folder(&[
+            (".meshctl.toml", &config(&worlds)),
+            ("part/vs.yaml", &BROKEN.replace("nowhere", "a.other.svc.cluster.local")),
+            ("whole/svc.yaml", REVIEWS),
+        ]);
+        let run = meshctl(dir.path(), &["analyze", "-o", "json"]);
+        let found = run.findings();
+        let unused = found.iter().find(|f| f["code"] == "MSH0004").unwrap_or_else(|| panic!("{}{}", run.out, run.err));
+        unused["level"].as_str().unwrap_or("").to_owned()
+    };
+    assert_eq!(level(format!("{part}{whole}")), "Info");
+    assert_eq!(level(format!("{whole}{part}")), "Info");
+}

@@ -13,6 +13,7 @@ pub mod identify;
 pub mod matcher;
 pub mod proto_json;
 pub mod rbac;
+pub mod redact;
 pub mod response_code_details;
 pub mod response_flags;
 pub mod ztunnel;

@@ -7,18 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct Dump {
-    #[serde(deserialize_with = "list_or_map")]
     pub workloads: Vec<Workload>,
-    #[serde(deserialize_with = "list_or_map")]
     pub services: Vec<Service>,
-    #[serde(deserialize_with = "list_or_map")]
     pub policies: Vec<Policy>,
-    #[serde(deserialize_with = "list_or_map")]
     pub certificates: Vec<Certificates>,
-    #[serde(rename = "workloadState", deserialize_with = "list_or_map")]
     pub workload_state: Vec<WorkloadState>,
 }
 
@@ -36,8 +30,32 @@ impl<'de> Visitor<'de> for TopVisitor {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a ztunnel config dump, an object with `workloads`, `services`, `policies`, `certificates`")
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Dump, A::Error> {
-        Dump::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Dump, A::Error> {
+        let mut dump = Dump::default();
+        let mut is_dump = false;
+        while let Some(key) = map.next_key::<String>()? {
+            is_dump |= matches!(key.as_str(), "workloads" | "services" | "policies" | "certificates" | "workloadState");
+            match key.as_str() {
+                "workloads" => dump.workloads = map.next_value::<Items<Workload>>()?.0,
+                "services" => dump.services = map.next_value::<Items<Service>>()?.0,
+                "policies" => dump.policies = map.next_value::<Items<Policy>>()?.0,
+                "certificates" => dump.certificates = map.next_value::<Items<Certificates>>()?.0,
+                "workloadState" => dump.workload_state = map.next_value::<Items<WorkloadState>>()?.0,
+                _ => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+        }
+        if is_dump { Ok(dump) } else { Err(serde::de::Error::custom("none of `workloads`, `services`, `policies`, `certificates` is in it")) }
+    }
+}
+
+/// A list, or a map of which the values count.
+struct Items<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        list_or_map(d).map(Items)
     }
 }
 

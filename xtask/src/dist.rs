@@ -5,10 +5,6 @@ use crate::Outcome;
 use std::path::Path;
 use std::process::Command;
 
-const SHELLS: &[(&str, &str)] =
-    &[("bash", "meshctl.bash"), ("zsh", "_meshctl"), ("fish", "meshctl.fish"), ("powershell", "meshctl.ps1"), ("elvish", "meshctl.elv")];
-const PAGES: &[&str] = &["analyze", "validate", "explain", "proxy-config", "ztunnel-config", "authz", "completion", "man", "version"];
-
 pub fn run(_: &[String]) -> Outcome {
     let root = crate::root();
     let target = host()?;
@@ -31,13 +27,9 @@ pub fn run(_: &[String]) -> Outcome {
     for file in ["LICENSE", "README.md", "CHANGELOG.md"] {
         copy(&root.join(file), &folder.join(file))?;
     }
-    for (shell, file) in SHELLS {
-        write(&folder.join("completions").join(file), &answer(&binary, &["completion", shell])?)?;
-    }
-    write(&folder.join("man/meshctl.1"), &answer(&binary, &["man"])?)?;
-    for page in PAGES {
-        write(&folder.join(format!("man/meshctl-{page}.1")), &answer(&binary, &["man", page])?)?;
-    }
+    // The binary knows its shells and its commands; a list here would go stale.
+    succeed(Command::new(&binary).args(["completion", "--all"]).arg(folder.join("completions")))?;
+    succeed(Command::new(&binary).args(["man", "--all"]).arg(folder.join("man")))?;
     let archive = format!("{name}.tar.gz");
     succeed(Command::new("tar").current_dir(&dist).args(["--create", "--gzip", "--file", &archive, &name]))?;
     std::fs::remove_dir_all(&folder).map_err(|e| e.to_string())?;
@@ -68,11 +60,6 @@ fn checksums(dir: &Path, file: &str) -> Result<String, String> {
 fn succeed(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
-}
-
-fn answer(binary: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output = Command::new(binary).args(arguments).output().map_err(|e| e.to_string())?;
-    if output.status.success() { Ok(output.stdout) } else { Err(format!("meshctl {}: {}", arguments.join(" "), output.status)) }
 }
 
 fn copy(from: &Path, to: &Path) -> Outcome {

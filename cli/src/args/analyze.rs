@@ -59,7 +59,7 @@ pub struct InputArgs {
     #[arg(short = 'A', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true)]
     pub all_namespaces: bool,
     /// Namespace of the control plane
-    #[arg(short = 'i', long = "istioNamespace", alias = "istio-namespace", value_name = "NS", default_value = "istio-system")]
+    #[arg(short = 'i', long = "istioNamespace", alias = "istio-namespace", hide = true, value_name = "NS", default_value = "istio-system")]
     pub istio_namespace: String,
     /// Mesh configuration (MeshConfig) to assume instead of the default
     #[arg(long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
@@ -70,9 +70,6 @@ pub struct InputArgs {
     /// Istio version whose fields count, such as 1.30 (default: the newest known)
     #[arg(long, value_name = "VERSION")]
     pub istio_version: Option<String>,
-    /// The instant at which certificates and ages are judged, RFC 3339 (default: the clock)
-    #[arg(long, env = "MESHCTL_NOW", hide_env_values = true, value_name = "TIME")]
-    pub now: Option<String>,
     /// Configuration file instead of the `.meshctl.toml` found upward from the first PATH
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,
@@ -116,21 +113,12 @@ pub struct OutputArgs {
     /// text, json, yaml, sarif, junit, github, gitlab or log
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
-    /// Write to a file instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
     /// Show every finding in text, also of codes that hit many objects
     #[arg(long)]
     pub all: bool,
     /// Say more on stderr
     #[arg(short, long)]
     pub verbose: bool,
-    /// Leave the exit status 0 where only a part could be seen
-    #[arg(long)]
-    pub allow_partial: bool,
-    /// Behave as another tool: istioctl
-    #[arg(long, env = "MESHCTL_COMPAT", hide_env_values = true, value_name = "TOOL")]
-    pub compat: Option<String>,
 }
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! `meshctl authz`.
 
+use super::DumpArgs;
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -11,15 +12,5 @@ pub struct AuthzArgs {
 #[derive(Subcommand, Debug)]
 pub enum AuthzCommand {
     /// The AuthorizationPolicies that a proxy enforces
-    Check(CheckArgs),
-}
-
-#[derive(Args, Debug)]
-pub struct CheckArgs {
-    /// The pod; needs a cluster
-    #[arg(value_name = "POD")]
-    pub pod: Option<String>,
-    /// A dump: a file or `-` for standard input
-    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
-    pub file: Option<String>,
+    Check(DumpArgs),
 }

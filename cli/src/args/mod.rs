@@ -2,16 +2,21 @@
 
 mod analyze;
 pub mod authz;
+mod dump;
 mod explain;
+mod global;
 mod help;
 pub mod proxy_config;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
+pub use dump::DumpArgs;
 pub use explain::{ExplainArgs, ExplainFormat};
+pub use global::GlobalArgs;
 pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Parser)]
 #[command(
@@ -23,12 +28,8 @@ use clap::{Parser, Subcommand};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// When to colour: auto, always, never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: ColorWhen,
-    /// No summary, notes or progress on stderr
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub global: GlobalArgs,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -55,12 +56,19 @@ pub enum Command {
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell
-        shell: clap_complete::Shell,
+        #[arg(required_unless_present = "all")]
+        shell: Option<clap_complete::Shell>,
+        /// Write the scripts of all shells into a folder, under the names that each looks for
+        #[arg(long, value_name = "DIR", conflicts_with = "shell")]
+        all: Option<PathBuf>,
     },
     /// Print the manual page of meshctl or of one command
     Man {
         /// A command; without it the page of meshctl itself
         command: Option<String>,
+        /// Write the pages of all commands into a folder
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        all: Option<PathBuf>,
     },
     /// Print the version
     Version {

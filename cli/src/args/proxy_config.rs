@@ -1,5 +1,6 @@
 //! `meshctl proxy-config`: what the user typed; istioctl's spellings.
 
+use super::DumpArgs;
 use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Args, Debug)]
@@ -13,15 +14,15 @@ pub enum ProxyConfigCommand {
     /// Everything, table by table; with `-o json` the dump as it is
     #[command(visible_alias = "a")]
     All(AllArgs),
-    /// The bootstrap: versions, node, static resources
+    /// The bootstrap: versions, node, static resources; as JSON unless `-o table` asks for the versions
     #[command(visible_alias = "b")]
-    Bootstrap(BootstrapArgs),
+    Bootstrap(DumpArgs),
     /// Clusters: where traffic can go
     #[command(visible_aliases = ["clusters", "c"])]
     Cluster(ClusterArgs),
     /// Extension configurations (ECDS)
     #[command(visible_alias = "ec")]
-    Ecds(PlainArgs),
+    Ecds(DumpArgs),
     /// Endpoints as the control plane assigned them (from a dump with include_eds)
     Eds(EndpointArgs),
     /// Endpoints as Envoy uses them now (from /clusters?format=json)
@@ -35,38 +36,7 @@ pub enum ProxyConfigCommand {
     Route(RouteArgs),
     /// Secrets: certificates and trust bundles
     #[command(visible_aliases = ["secrets", "s"])]
-    Secret(PlainArgs),
-}
-
-/// Where the dump is.
-#[derive(Args, Debug, Clone)]
-pub struct SourceArgs {
-    /// The pod; needs a cluster
-    #[arg(value_name = "POD")]
-    pub pod: Option<String>,
-    /// A dump: a file or `-` for standard input
-    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
-    pub file: Option<String>,
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", help = "table, wide, csv, json or yaml")]
-    pub output: String,
-}
-
-#[derive(Args, Debug)]
-pub struct PlainArgs {
-    #[command(flatten)]
-    pub source: SourceArgs,
-}
-
-#[derive(Args, Debug)]
-pub struct BootstrapArgs {
-    /// The pod; needs a cluster
-    #[arg(value_name = "POD")]
-    pub pod: Option<String>,
-    /// A dump: a file or `-` for standard input
-    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
-    pub file: Option<String>,
-    #[arg(short, long, value_name = "FORMAT", default_value = "json", help = "json, yaml or short (the versions as a table)")]
-    pub output: String,
+    Secret(DumpArgs),
 }
 
 #[derive(Args, Debug, Default)]
@@ -84,7 +54,7 @@ pub struct ClusterFilterArgs {
 #[derive(Args, Debug)]
 pub struct ClusterArgs {
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub source: DumpArgs,
     #[command(flatten)]
     pub filter: ClusterFilterArgs,
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
@@ -101,7 +71,7 @@ pub enum Verbose {
 #[derive(Args, Debug)]
 pub struct ListenerArgs {
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub source: DumpArgs,
     #[arg(long, default_value = "")]
     pub address: String,
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
@@ -119,7 +89,7 @@ pub struct ListenerArgs {
 #[derive(Args, Debug)]
 pub struct RouteArgs {
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub source: DumpArgs,
     /// One route configuration
     #[arg(long, default_value = "")]
     pub name: String,
@@ -131,7 +101,7 @@ pub struct RouteArgs {
 #[derive(Args, Debug)]
 pub struct EndpointArgs {
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub source: DumpArgs,
     #[arg(long, default_value = "")]
     pub address: String,
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
@@ -147,7 +117,7 @@ pub struct EndpointArgs {
 #[derive(Args, Debug)]
 pub struct AllArgs {
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub source: DumpArgs,
     #[command(flatten)]
     pub filter: ClusterFilterArgs,
     #[arg(long, default_value = "")]

@@ -1,5 +1,6 @@
 //! `meshctl ztunnel-config`: what the user typed; istioctl's spellings.
 
+use super::DumpArgs;
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -14,7 +15,7 @@ pub enum ZtunnelConfigCommand {
     All(ZtunnelAllArgs),
     /// Certificates of the identities that it holds
     #[command(visible_aliases = ["certificates", "certs", "cert"])]
-    Certificate(ZtunnelPlainArgs),
+    Certificate(DumpArgs),
     /// Open connections
     Connections(ConnectionsArgs),
     /// Authorization policies
@@ -28,28 +29,10 @@ pub enum ZtunnelConfigCommand {
     Workload(WorkloadArgs),
 }
 
-#[derive(Args, Debug, Clone)]
-pub struct ZtunnelSource {
-    /// The pod; needs a cluster
-    #[arg(value_name = "POD")]
-    pub pod: Option<String>,
-    /// A dump of ztunnel's /config_dump: a file or `-` for standard input
-    #[arg(short = 'f', long = "file", visible_alias = "from", value_name = "SRC")]
-    pub file: Option<String>,
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", help = "table, json or yaml")]
-    pub output: String,
-}
-
-#[derive(Args, Debug)]
-pub struct ZtunnelPlainArgs {
-    #[command(flatten)]
-    pub source: ZtunnelSource,
-}
-
 #[derive(Args, Debug)]
 pub struct ZtunnelAllArgs {
     #[command(flatten)]
-    pub source: ZtunnelSource,
+    pub source: DumpArgs,
     /// A heading over each table
     #[arg(long)]
     pub with_headers: bool,
@@ -58,7 +41,7 @@ pub struct ZtunnelAllArgs {
 #[derive(Args, Debug)]
 pub struct ConnectionsArgs {
     #[command(flatten)]
-    pub source: ZtunnelSource,
+    pub source: DumpArgs,
     /// inbound or outbound
     #[arg(long, default_value = "")]
     pub direction: String,
@@ -72,7 +55,7 @@ pub struct ConnectionsArgs {
 #[derive(Args, Debug)]
 pub struct PolicyArgs {
     #[command(flatten)]
-    pub source: ZtunnelSource,
+    pub source: DumpArgs,
     #[arg(long, default_value = "", value_name = "NAMESPACE")]
     pub policy_namespace: String,
 }
@@ -80,7 +63,7 @@ pub struct PolicyArgs {
 #[derive(Args, Debug)]
 pub struct ServiceArgs {
     #[command(flatten)]
-    pub source: ZtunnelSource,
+    pub source: DumpArgs,
     #[arg(long, default_value = "", value_name = "NAMESPACE")]
     pub service_namespace: String,
 }
@@ -88,7 +71,7 @@ pub struct ServiceArgs {
 #[derive(Args, Debug)]
 pub struct WorkloadArgs {
     #[command(flatten)]
-    pub source: ZtunnelSource,
+    pub source: DumpArgs,
     #[arg(long, default_value = "", value_name = "NAMESPACE")]
     pub workload_namespace: String,
     #[arg(long, default_value = "", value_name = "NODE")]

@@ -3,9 +3,10 @@
 mod run;
 mod summary;
 
-use crate::args::{AnalyzeArgs, ColorWhen};
+use crate::args::AnalyzeArgs;
 use crate::baseline::{self, Known};
 use crate::config::{self, Config};
+use crate::context::{Context, Notes};
 use crate::entry::{Age, Entry};
 use crate::git::Tree;
 use crate::load::Shared;
@@ -25,26 +26,22 @@ pub enum Part {
     Schema,
 }
 
-pub fn run(args: &AnalyzeArgs, part: Part, color: ColorWhen, quiet: bool) -> Outcome {
+pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     if args.list.list_analyzers {
-        stdio::answer(&list_analyzers(), None, color)?;
+        context.answer(&list_analyzers())?;
         return Ok(Status::Fine);
     }
     let config = configuration(args)?;
-    let settings = Settings::new(args, config.as_ref())?;
+    let settings = Settings::new(args, context, config.as_ref())?;
     refuse_cluster(args, config.as_ref())?;
     let plans = worlds::plan(&args.input, config.as_ref())?;
     let known = args.select.baseline.as_deref().map(Known::read).transpose()?;
 
-    let note = |text: &str| {
-        if !quiet {
-            stdio::note(&format!("note: {text}"));
-        }
-    };
+    let note = |text: &str| context.note(text);
     for text in &settings.notes {
         note(text);
     }
-    let progress = Progress::start(quiet);
+    let progress = Progress::start(context.notes);
     let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref())?;
     let mut answer = Answer::default();
     for plan in &plans {
@@ -63,8 +60,8 @@ pub fn run(args: &AnalyzeArgs, part: Part, color: ColorWhen, quiet: bool) -> Out
     let gone = known.map(|k| k.mark(&mut answer.entries));
     let fails = |e: &&Entry| settings.fail_on.is_some_and(|limit| e.level <= limit) && e.age != Some(Age::Known);
     let mut status = Status::Fine;
-    if !answer.unseen.is_empty() && !args.output.allow_partial {
-        status = status.max(Status::Partial);
+    if !answer.unseen.is_empty() {
+        status = status.max(context.partial);
     }
     if !answer.unreadable.is_empty() || answer.entries.iter().any(|e| e.code == &codes::MSH0001 && e.age != Some(Age::Known)) {
         status = status.max(Status::Unreadable);
@@ -87,11 +84,10 @@ pub fn run(args: &AnalyzeArgs, part: Part, color: ColorWhen, quiet: bool) -> Out
         status: status.code(),
         fail_on: settings.fail_on,
     };
-    if !quiet {
-        stdio::notes(&summary::before(&answer));
-    }
-    stdio::answer(&render(&shown, &style), args.output.out.as_deref(), color)?;
-    if !quiet {
+    // Errors, which nothing silences.
+    stdio::notes(&summary::before(&answer));
+    context.answer(&render(&shown, &style))?;
+    if context.notes == Notes::Said {
         stdio::notes(&summary::after(&answer, &settings, gone, args.output.verbose));
     }
     // The answer is given; taking the snapshots apart would only take time.

@@ -1,17 +1,18 @@
 //! `meshctl authz`: who may call whom.
 
 use crate::args::authz::{AuthzArgs, AuthzCommand};
-use crate::commands::proxy_config::{missing, not_a_dump, print, read_file};
+use crate::commands::proxy_config::{Answer, missing, not_a_dump};
+use crate::context::Context;
 use crate::print::table::Table;
+use crate::status::{Failure, Outcome};
 use mesh_envoy::dump::listener::{Listener, Listeners, RbacOrOther};
 use mesh_envoy::dump::{SectionKind, Sections};
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::ExitCode;
 
-pub fn run(args: &AuthzArgs) -> ExitCode {
+pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
     match &args.what {
-        AuthzCommand::Check(a) => print(read_file(a.pod.as_deref(), a.file.as_deref()).and_then(|text| check(&text))),
+        AuthzCommand::Check(a) => check(&crate::dump::text(a)?)?.give(context),
     }
 }
 
@@ -72,7 +73,7 @@ fn policy_name(name: &str) -> (String, String) {
 }
 
 /// The AuthorizationPolicies in a proxy's RBAC filters.
-fn check(text: &str) -> Result<String, String> {
+fn check(text: &str) -> Result<Answer, Failure> {
     let mut wanted = Wanted::default();
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
     let section = wanted.0.ok_or_else(|| missing(SectionKind::Listeners, &found))?;
@@ -94,5 +95,5 @@ fn check(text: &str) -> Result<String, String> {
             table.row(vec![action.to_owned(), name.clone(), policies.rules.get(name).map_or(0, BTreeSet::len).to_string()]);
         }
     }
-    Ok(table.render(3))
+    Ok(Answer::whole(table.render(3)))
 }

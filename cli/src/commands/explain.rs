@@ -1,11 +1,11 @@
 //! `meshctl explain`: what a code means.
 
-use crate::args::{ColorWhen, ExplainArgs, ExplainFormat};
+use crate::args::{ExplainArgs, ExplainFormat};
+use crate::context::Context;
 use crate::explain::page;
 use crate::output::{documentation, pretty};
 use crate::select;
 use crate::status::{Failure, Outcome, Status};
-use crate::stdio;
 use anstyle::{AnsiColor, Style};
 use mesh_analyzers::{Code, Level, codes};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 const BOLD: Style = Style::new().bold();
 const CODE: Style = AnsiColor::Cyan.on_default();
 
-pub fn run(args: &ExplainArgs, color: ColorWhen) -> Outcome {
+pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     let found: Vec<&'static Code> = match (&args.word, args.list) {
         (None, None) => {
             return Err(Failure::usage("what is to be explained? A code, such as `meshctl explain IST0101`; `meshctl explain --list rules` shows them all"));
@@ -41,7 +41,7 @@ pub fn run(args: &ExplainArgs, color: ColorWhen) -> Outcome {
         ExplainFormat::Markdown => found.iter().map(|c| format!("- `{}` {} ({}): {}\n", c.id, c.name, c.level.name(), c.summary)).collect(),
         ExplainFormat::Text => list(&found),
     };
-    stdio::answer(&text, None, color)?;
+    context.answer(&text)?;
     Ok(Status::Fine)
 }
 

@@ -1,37 +1,67 @@
 //! `meshctl completion`, `man`, `version` and `help`.
 
-use crate::args::{Cli, ColorWhen};
+use crate::args::Cli;
 use crate::commands::other;
+use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::{Generator, Shell};
+use std::path::Path;
 
-pub fn completion(shell: clap_complete::Shell) -> Outcome {
-    let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "meshctl", &mut out);
-    stdio::answer(&String::from_utf8_lossy(&out), None, ColorWhen::Always)?;
+/// The script of one shell, or those of all into a folder.
+pub fn completion(shell: Option<Shell>, all: Option<&Path>, context: &Context) -> Outcome {
+    let script = |shell: Shell| {
+        let mut out = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "meshctl", &mut out);
+        out
+    };
+    if let Some(dir) = all {
+        for shell in Shell::value_variants() {
+            stdio::public_file(&dir.join(shell.file_name("meshctl")), &script(*shell))?;
+        }
+    }
+    if let Some(shell) = shell {
+        context.answer(&String::from_utf8_lossy(&script(shell)))?;
+    }
     Ok(Status::Fine)
 }
 
-pub fn man(command: Option<&str>) -> Outcome {
+/// The page of meshctl or of one command, or all pages into a folder.
+pub fn man(command: Option<&str>, all: Option<&Path>, context: &Context) -> Outcome {
     let mut root = Cli::command();
     root.build();
-    let page = match command {
-        None => root,
+    let shown: Vec<clap::Command> = root.get_subcommands().filter(|c| !c.is_hide_set()).cloned().collect();
+    if let Some(dir) = all {
+        stdio::public_file(&dir.join("meshctl.1"), &page(root)?)?;
+        for command in shown {
+            stdio::public_file(&dir.join(format!("meshctl-{}.1", command.get_name())), &page_of(command)?)?;
+        }
+        return Ok(Status::Fine);
+    }
+    let out = match command {
+        None => page(root)?,
         Some(name) => {
             let found = root.find_subcommand(name).filter(|c| !c.is_hide_set()).cloned();
-            let found = found.ok_or_else(|| other::answer(&[name.to_owned()]))?;
-            let full: &'static str = String::leak(format!("meshctl-{}", found.get_name()));
-            found.name(full)
+            page_of(found.ok_or_else(|| other::answer(&[name.to_owned()]))?)?
         }
     };
-    let mut out = Vec::new();
-    clap_mangen::Man::new(page).render(&mut out).map_err(|e| Failure::Other(e.to_string()))?;
-    stdio::answer(&String::from_utf8_lossy(&out), None, ColorWhen::Always)?;
+    context.answer(&String::from_utf8_lossy(&out))?;
     Ok(Status::Fine)
 }
 
-pub fn version(output: &str) -> Outcome {
+fn page_of(command: clap::Command) -> Result<Vec<u8>, Failure> {
+    let full: &'static str = String::leak(format!("meshctl-{}", command.get_name()));
+    page(command.name(full))
+}
+
+fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(command).render(&mut out).map_err(|e| Failure::Other(e.to_string()))?;
+    Ok(out)
+}
+
+pub fn version(output: &str, context: &Context) -> Outcome {
     let text = match output {
         "text" => format!("meshctl {}\n", crate::args::VERSION),
         "json" => crate::output::pretty(
@@ -40,11 +70,11 @@ pub fn version(output: &str) -> Outcome {
         ),
         other => return Err(Failure::usage(format!("version prints text or json, not `{other}`"))),
     };
-    stdio::answer(&text, None, ColorWhen::Never)?;
+    context.answer(&text)?;
     Ok(Status::Fine)
 }
 
-pub fn help(command: Option<&str>, color: ColorWhen) -> Outcome {
+pub fn help(command: Option<&str>, context: &Context) -> Outcome {
     let mut root = Cli::command();
     root.build();
     let text = match command {
@@ -54,6 +84,6 @@ pub fn help(command: Option<&str>, color: ColorWhen) -> Outcome {
             None => return Err(other::answer(&[name.to_owned()])),
         },
     };
-    stdio::answer(&text, None, color)?;
+    context.answer(&text)?;
     Ok(Status::Fine)
 }

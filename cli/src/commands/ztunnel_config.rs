@@ -1,18 +1,20 @@
 //! `meshctl ztunnel-config`: what an ambient node proxy holds.
 
-use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand, ZtunnelSource};
-use crate::commands::proxy_config::{Format, Style, format, now, print, read_file, style};
-use crate::print::document::render;
+use crate::args::DumpArgs;
+use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand};
+use crate::commands::proxy_config::{Answer, Format, format};
+use crate::context::{Compat, Context};
+use crate::print::dump::document;
 use crate::print::table::Table;
 use crate::print::time::parse_rfc3339;
+use crate::status::{Failure, Outcome};
 use mesh_envoy::identify::identify;
 use mesh_envoy::ztunnel::{Certificate, Dump, Service, Workload, WorkloadState};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::process::ExitCode;
 
-pub fn run(args: &ZtunnelConfigArgs) -> ExitCode {
-    print(answer(&args.what))
+pub fn run(args: &ZtunnelConfigArgs, context: &Context) -> Outcome {
+    Answer::whole(answer(&args.what, context)?).give(context)
 }
 
 /// Which workloads, services, policies and connections are shown.
@@ -32,10 +34,10 @@ enum Addresses {
     Raw,
 }
 
-fn source(command: &ZtunnelConfigCommand) -> &ZtunnelSource {
+fn source(command: &ZtunnelConfigCommand) -> &DumpArgs {
     match command {
         ZtunnelConfigCommand::All(a) => &a.source,
-        ZtunnelConfigCommand::Certificate(a) => &a.source,
+        ZtunnelConfigCommand::Certificate(a) => a,
         ZtunnelConfigCommand::Connections(a) => &a.source,
         ZtunnelConfigCommand::Policy(a) => &a.source,
         ZtunnelConfigCommand::Service(a) => &a.source,
@@ -60,26 +62,27 @@ fn filter(command: &ZtunnelConfigCommand) -> Filter {
     }
 }
 
-fn answer(command: &ZtunnelConfigCommand) -> Result<String, String> {
+fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<String, Failure> {
     let place = source(command);
-    let format = format(&place.output)?;
-    let text = read_file(place.pod.as_deref(), place.file.as_deref())?;
+    let format = format(place.output.as_deref().unwrap_or("table"))?;
+    let text = crate::dump::text(place)?;
     let dump = mesh_envoy::ztunnel::read(&text).map_err(|e| {
-        format!("this is {}, not a ztunnel config dump: {e}; take one with `curl localhost:15000/config_dump` in the ztunnel pod", identify(&text).describe())
+        let what = identify(&text).describe();
+        Failure::input(format!("this is {what}, not a ztunnel config dump: {e}; take one with `curl localhost:15000/config_dump` in the ztunnel pod"))
     })?;
-    let dump = sorted(if style() == Style::Istioctl { dump.without_unknown_fields() } else { dump });
+    let dump = sorted(if context.compat == Compat::Istioctl { dump.without_unknown_fields() } else { dump });
     let filter = filter(command);
     let table = match (command, format) {
         (ZtunnelConfigCommand::All(_), Format::Document(d)) => {
-            let value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-            return Ok(render(&value, d));
+            let value = serde_json::from_str(&text).map_err(|e| Failure::input(e.to_string()))?;
+            return Ok(document(value, d, context.compat));
         }
         (ZtunnelConfigCommand::All(a), _) => {
             let parts = [
                 ("WORKLOAD", workloads(&dump, &filter)),
                 ("SERVICE", services(&dump, &filter)),
                 ("POLICY", policies(&dump, &filter)),
-                ("SECRET", certificates(&dump)),
+                ("SECRET", certificates(&dump, context.now)),
                 ("CONNECTIONS", connections(&dump, &filter)),
             ];
             let text: Vec<String> =
@@ -94,9 +97,9 @@ fn answer(command: &ZtunnelConfigCommand) -> Result<String, String> {
                 ZtunnelConfigCommand::Service(_) => value(&dump.services.iter().filter(|s| in_namespace(&filter, &s.namespace)).collect::<Vec<_>>()),
                 _ => value(&dump.workloads.iter().filter(|w| workload_matches(&filter, w)).collect::<Vec<_>>()),
             };
-            return Ok(render(&value, d));
+            return Ok(document(value, d, context.compat));
         }
-        (ZtunnelConfigCommand::Certificate(_), _) => certificates(&dump),
+        (ZtunnelConfigCommand::Certificate(_), _) => certificates(&dump, context.now),
         (ZtunnelConfigCommand::Connections(_), _) => connections(&dump, &filter),
         (ZtunnelConfigCommand::Policy(_), _) => policies(&dump, &filter),
         (ZtunnelConfigCommand::Service(_), _) => services(&dump, &filter),
@@ -161,7 +164,7 @@ fn policies(dump: &Dump, filter: &Filter) -> String {
     table.render(1)
 }
 
-fn certificates(dump: &Dump) -> String {
+fn certificates(dump: &Dump, now: i64) -> String {
     let mut table = Table::new(["CERTIFICATE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE"]);
     let na = || "NA".to_owned();
     for c in &dump.certificates {
@@ -188,7 +191,7 @@ fn certificates(dump: &Dump) -> String {
                 c.identity.clone(),
                 kind.to_owned(),
                 state.clone(),
-                valid(cert).to_string(),
+                valid(cert, now).to_string(),
                 hex(&cert.serial_number),
                 or_na(&cert.expiration_time),
                 or_na(&cert.valid_from),
@@ -198,9 +201,9 @@ fn certificates(dump: &Dump) -> String {
     table.render(5)
 }
 
-fn valid(cert: &Certificate) -> bool {
+fn valid(cert: &Certificate, now: i64) -> bool {
     match (parse_rfc3339(&cert.valid_from), parse_rfc3339(&cert.expiration_time)) {
-        (Some(from), Some(until)) => from < now() && now() < until,
+        (Some(from), Some(until)) => from < now && now < until,
         _ => false,
     }
 }

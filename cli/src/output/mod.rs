@@ -10,8 +10,8 @@ mod snippet;
 mod text;
 
 use crate::args::Format;
+use crate::context::Compat;
 use crate::entry::Entry;
-use crate::settings::Compat;
 use crate::term::safe_json;
 use mesh_analyzers::{Code, Level};
 

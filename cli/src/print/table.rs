@@ -1,6 +1,8 @@
 //! Tables of aligned columns, as Go's text/tabwriter prints them: each column as wide as its widest cell plus
 //! padding, the last cell of a line as it is.
 
+use crate::term::is_unsafe;
+
 /// Rows of cells; the first row is usually the header.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -64,11 +66,7 @@ fn width(cell: &str) -> usize {
 
 /// Text from outside never reaches a terminal with control characters in it.
 fn push_safe(out: &mut String, cell: &str) {
-    if cell.bytes().all(|b| b >= b' ' && b != 0x7f) && cell.is_ascii() {
-        out.push_str(cell);
-    } else {
-        out.extend(cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
-    }
+    out.extend(cell.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }));
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ pub struct Answer {
     pub unknown_kinds: BTreeMap<String, usize>,
     /// Patterns of the command line that match nothing.
     pub unused_flags: Vec<String>,
-    pub is_complete: bool,
+    /// A world of which only a part was judged, whichever it was.
+    pub is_part: bool,
 }
 
 /// Where the files of a plan are.
@@ -100,8 +101,8 @@ pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: 
         }
     }
     let is_complete = snapshot.completeness == Completeness::Complete;
+    let seen = if is_complete || report.not_judged.is_empty() { Seen::Whole } else { Seen::Part };
     if settings.codes.contains(codes::MSH0004.id) {
-        let seen = if is_complete || report.not_judged.is_empty() { Seen::Whole } else { Seen::Part };
         entries.extend(in_input.unused(&active, seen, &base_dir));
     }
     if !plan.only.is_empty() {
@@ -129,7 +130,7 @@ pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: 
         *answer.unknown_kinds.entry(kind.clone()).or_default() += n;
     }
     answer.unseen.extend(loaded.unseen.iter().cloned());
-    answer.is_complete = is_complete;
+    answer.is_part |= seen == Seen::Part;
     // Freeing millions of nodes one by one takes longer than the operating system does at the end.
     std::mem::forget(report);
     std::mem::forget(mesh);
@@ -153,7 +154,7 @@ impl Answer {
                     let message = format!("the suppression `{}` matches no finding", pattern.written);
                     let mut entry = Entry::of_unused(None, place.clone(), &message, "", &settings.base_dir);
                     entry.help = Some("remove it".to_owned());
-                    if !self.is_complete && !self.not_judged.is_empty() {
+                    if self.is_part {
                         entry.level = mesh_analyzers::Level::Info;
                     }
                     self.entries.push(entry);

@@ -1,10 +1,12 @@
-//! Whole resources, as protobuf's canonical JSON. Private keys are replaced wherever one is met.
+//! Whole resources, as protobuf's canonical JSON.
 
 use super::filter::EndpointFilter;
 use super::istioctl::endpoint::{eds_matches, host_matches};
 use super::{Query, What, missing};
 use crate::commands::proxy_config::filter::cluster_order;
 use crate::commands::proxy_config::istioctl::route::sort;
+use crate::context::Compat;
+use crate::status::Failure;
 use mesh_envoy::admin::clusters::{self, ClusterStatus};
 use mesh_envoy::dump::endpoint::LbEndpoint;
 use mesh_envoy::dump::listener::Listener;
@@ -22,7 +24,7 @@ pub fn ecds_filters(section: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The resources of one section that pass the query's filters.
-pub fn section(query: &Query, values: Vec<(SectionKind, Value)>, found: &[String]) -> Result<Value, String> {
+pub fn section(query: &Query, values: Vec<(SectionKind, Value)>, found: &[String]) -> Result<Value, Failure> {
     let kind = match query.what {
         What::Bootstrap => SectionKind::Bootstrap,
         What::Cluster => SectionKind::Clusters,
@@ -43,11 +45,12 @@ pub fn section(query: &Query, values: Vec<(SectionKind, Value)>, found: &[String
         return Ok(camel_case(Value::Object(out)));
     }
     let Some((_, value)) = values.into_iter().next() else {
-        return if query.what == What::Eds { Ok(Value::Array(Vec::new())) } else { Err(missing(kind, found)) };
+        // istioctl takes a dump without endpoints for one in which there are none.
+        let is_none = query.what == What::Eds && query.compat == Compat::Istioctl;
+        return if is_none { Ok(Value::Array(Vec::new())) } else { Err(missing(kind, found)) };
     };
     match query.what {
-        What::Bootstrap => Ok(camel_case(redacted(value))),
-        What::Secret => Ok(camel_case(redacted(value))),
+        What::Bootstrap | What::Secret => Ok(camel_case(value)),
         What::Cluster => some(clusters_of(&value, query), "no clusters found: the section `ClustersConfigDump` is empty"),
         What::Listener => some(listeners_of(&value, query)?, "no listeners found: the section `ListenersConfigDump` has no active ones"),
         What::Route => some(routes_of(&value, query), "no routes found: the section `RoutesConfigDump` is empty"),
@@ -55,8 +58,8 @@ pub fn section(query: &Query, values: Vec<(SectionKind, Value)>, found: &[String
     }
 }
 
-fn some(list: Option<Vec<Value>>, none: &str) -> Result<Value, String> {
-    list.map(Value::Array).ok_or_else(|| none.to_owned())
+fn some(list: Option<Vec<Value>>, none: &str) -> Result<Value, Failure> {
+    list.map(Value::Array).ok_or_else(|| Failure::none(none))
 }
 
 fn name(v: &Value) -> &str {
@@ -69,7 +72,7 @@ fn resource(value: &Value) -> Value {
     if let Some(map) = value.as_object_mut() {
         map.shift_remove("@type");
     }
-    camel_case(redacted(value))
+    camel_case(value)
 }
 
 fn clusters_of(section: &Value, query: &Query) -> Option<Vec<Value>> {
@@ -81,7 +84,7 @@ fn clusters_of(section: &Value, query: &Query) -> Option<Vec<Value>> {
     Some(all.into_iter().filter(|c| query.clusters.matches(name(c))).map(resource).collect())
 }
 
-fn listeners_of(section: &Value, query: &Query) -> Result<Option<Vec<Value>>, String> {
+fn listeners_of(section: &Value, query: &Query) -> Result<Option<Vec<Value>>, Failure> {
     let active = list(section, "dynamic_listeners").filter_map(|d| field(d, "active_state"));
     let all: Vec<&Value> = active.chain(list(section, "static_listeners")).filter_map(|s| s.get("listener")).collect();
     if all.is_empty() {
@@ -90,7 +93,7 @@ fn listeners_of(section: &Value, query: &Query) -> Result<Option<Vec<Value>>, St
     let mut out = Vec::new();
     for l in all {
         let text = l.to_string();
-        let view: Listener<'_> = serde_json::from_str(&text).map_err(|e| format!("listener `{}` can't be read: {e}", name(l)))?;
+        let view: Listener<'_> = serde_json::from_str(&text).map_err(|e| Failure::input(format!("listener `{}` can't be read: {e}", name(l))))?;
         if query.listeners.matches(&view) {
             out.push(resource(l));
         }
@@ -151,44 +154,4 @@ pub fn endpoints(text: &str, filter: &EndpointFilter) -> Result<Value, DumpError
         }
     }
     Ok(Value::Array(out))
-}
-
-/// Keys of private material are kept, their values are not. Envoy itself prints `[redacted]` in base64 here.
-pub fn redacted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(k, v)| match k.as_str() {
-                    "private_key" | "privateKey" | "password" | "session_ticket_keys" | "sessionTicketKeys" | "generic_secret" | "genericSecret" => {
-                        (k, hidden(v))
-                    }
-                    _ => (k, redacted(v)),
-                })
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(redacted).collect()),
-        Value::String(s) if s.contains("PRIVATE KEY-----") => Value::String("[redacted]".to_owned()),
-        other => other,
-    }
-}
-
-/// Base64 of `[redacted]`, as Envoy prints it in place of a key.
-const REDACTED: &str = "W3JlZGFjdGVkXQ==";
-
-fn hidden(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(k, v)| match k.as_str() {
-                    "inline_bytes" | "inlineBytes" => (k, Value::String(REDACTED.to_owned())),
-                    "inline_string" | "inlineString" => (k, Value::String("[redacted]".to_owned())),
-                    "filename" | "environment_variable" | "environmentVariable" => (k, v),
-                    _ => (k, hidden(v)),
-                })
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(hidden).collect()),
-        Value::String(_) => Value::String("[redacted]".to_owned()),
-        other => other,
-    }
 }

@@ -7,7 +7,12 @@ mod query;
 mod sections;
 mod tables;
 
-use crate::print::document::{Document, render};
+use crate::args::proxy_config::ProxyConfigArgs;
+use crate::context::{Compat, Context};
+use crate::print::document::Document;
+use crate::print::dump::document;
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
 use filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
@@ -36,25 +41,12 @@ pub enum Format {
     Document(Document),
 }
 
-/// Whose tables are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// istioctl's, to the letter.
-    Istioctl,
-    Meshctl,
-}
-
-/// The style that `--compat istioctl` or MESHCTL_COMPAT asks for.
-pub fn style() -> Style {
-    if std::env::var("MESHCTL_COMPAT").is_ok_and(|v| v == "istioctl") { Style::Istioctl } else { Style::Meshctl }
-}
-
 /// Everything the command line says, `All` included.
 #[derive(Clone, Debug)]
 pub struct Query {
     pub what: What,
     pub format: Format,
-    pub style: Style,
+    pub compat: Compat,
     pub clusters: ClusterFilter,
     pub listeners: ListenerFilter,
     pub listener_detail: istioctl::listener::Detail,
@@ -80,14 +72,34 @@ pub enum Waypoint {
     Yes,
 }
 
+/// What is printed, and what could not be seen of it.
+pub struct Answer {
+    pub text: String,
+    pub problems: Vec<String>,
+}
+
+impl Answer {
+    pub fn whole(text: String) -> Answer {
+        Answer { text, problems: Vec::new() }
+    }
+    /// Prints it, then what is missing.
+    pub fn give(self, context: &Context) -> Outcome {
+        context.answer(&self.text)?;
+        for problem in &self.problems {
+            stdio::note(&format!("error: not seen: {problem}"));
+        }
+        Ok(if self.problems.is_empty() { Status::Fine } else { context.partial })
+    }
+}
+
 /// Answers a query from the text of a dump: the whole output, or why there is none.
-pub fn answer(text: &str, query: &Query) -> Result<String, String> {
+pub fn answer(text: &str, query: &Query) -> Result<Answer, Failure> {
     if query.what == What::Endpoint {
         return endpoint(text, query);
     }
-    if let (What::All, Format::Document(document)) = (query.what, query.format) {
+    if let (What::All, Format::Document(as_)) = (query.what, query.format) {
         let value: serde_json::Value = serde_json::from_str(text).map_err(|e| not_a_dump(text, &e.to_string()))?;
-        return Ok(render(&json::redacted(value), document));
+        return Ok(Answer::whole(document(value, as_, query.compat)));
     }
     let mut wanted = Wanted::new(query);
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
@@ -103,74 +115,43 @@ fn width(format: Format) -> tables::Width {
     if format == Format::Table { tables::Width::Table } else { tables::Width::Wide }
 }
 
-fn endpoint(text: &str, query: &Query) -> Result<String, String> {
+fn endpoint(text: &str, query: &Query) -> Result<Answer, Failure> {
     let error = |e: mesh_envoy::dump::DumpError| not_clusters(text, &e.to_string());
-    match query.format {
-        Format::Table | Format::Wide | Format::Csv => match (query.style, identify(text)) {
-            // Endpoints are endpoints, whichever page they come from.
-            (Style::Meshctl, Content::ConfigDump) => answer(text, &Query { what: What::Eds, ..query.clone() }),
-            (Style::Meshctl, _) => {
-                let clusters = mesh_envoy::admin::clusters::read(text).map_err(error)?;
-                Ok(show(&tables::endpoint::live(&clusters, &query.endpoints, width(query.format)), query.format))
-            }
-            (Style::Istioctl, _) => Ok(istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints)),
-        },
-        Format::Document(d) => Ok(render(&json::endpoints(text, &query.endpoints).map_err(error)?, d)),
-    }
+    let table = match (query.format, query.compat) {
+        (Format::Document(as_), _) => document(json::endpoints(text, &query.endpoints).map_err(error)?, as_, query.compat),
+        (_, Compat::Istioctl) => istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints),
+        // Endpoints are endpoints, whichever page they come from.
+        _ if identify(text) == Content::ConfigDump => return answer(text, &Query { what: What::Eds, ..query.clone() }),
+        _ => {
+            let clusters = mesh_envoy::admin::clusters::read(text).map_err(error)?;
+            show(&tables::endpoint::live(&clusters, &query.endpoints, width(query.format)), query.format)
+        }
+    };
+    Ok(Answer::whole(table))
 }
 
-pub fn not_a_dump(text: &str, error: &str) -> String {
-    match identify(text) {
+pub fn not_a_dump(text: &str, error: &str) -> Failure {
+    Failure::input(match identify(text) {
         Content::ConfigDump => format!("the config dump can't be read: {error}"),
         other => format!("this is {}, not an Envoy config dump ({error}); take one with `curl localhost:15000/config_dump?include_eds`", other.describe()),
-    }
+    })
 }
 
-fn not_clusters(text: &str, error: &str) -> String {
-    match identify(text) {
+fn not_clusters(text: &str, error: &str) -> Failure {
+    Failure::input(match identify(text) {
         Content::Clusters => format!("the endpoints can't be read: {error}"),
         other => format!("this is {}, not Envoy's endpoints ({error}); take them with `curl localhost:15000/clusters?format=json`", other.describe()),
-    }
+    })
 }
 
 /// A dump without a section: which one, and which there are.
-pub fn missing(kind: SectionKind, found: &[String]) -> String {
+pub fn missing(kind: SectionKind, found: &[String]) -> Failure {
     let names: Vec<&str> = found.iter().map(|f| f.rsplit('.').next().unwrap_or(f)).collect();
     let held = if names.is_empty() { "no section at all".to_owned() } else { names.join(", ") };
-    format!("the config dump has no type.googleapis.com/envoy.admin.v3.{}; it holds {held}", kind.message())
+    Failure::none(format!("the config dump has no type.googleapis.com/envoy.admin.v3.{}; it holds {held}", kind.message()))
 }
 
-/// Runs the command on a file or standard input.
-pub fn run(args: &crate::args::proxy_config::ProxyConfigArgs) -> std::process::ExitCode {
-    let outcome = query::query(&args.what, now()).and_then(|(query, place)| answer(&read_file(place.pod.as_deref(), place.file.as_deref())?, &query));
-    print(outcome)
-}
-
-/// Prints an answer whole, or says why there is none.
-pub fn print(outcome: Result<String, String>) -> std::process::ExitCode {
-    use std::io::Write;
-    match outcome {
-        Ok(text) => {
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            std::process::ExitCode::SUCCESS
-        }
-        Err(message) => {
-            let _ = writeln!(std::io::stderr(), "error: {message}");
-            std::process::ExitCode::FAILURE
-        }
-    }
-}
-
-/// The instant that the answer is given for.
-pub fn now() -> i64 {
-    std::env::var("MESHCTL_NOW").ok().and_then(|t| crate::print::time::parse_rfc3339(&t)).unwrap_or_else(crate::print::time::clock)
-}
-
-/// The text of a file or of standard input.
-pub fn read_file(pod: Option<&str>, file: Option<&str>) -> Result<String, String> {
-    match (pod, file) {
-        (None, Some("-")) => std::io::read_to_string(std::io::stdin()).map_err(|e| format!("standard input can't be read: {e}")),
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(|e| format!("{path} can't be read: {e}")),
-        _ => Err("give a dump with --file (or `-` for standard input)".to_owned()),
-    }
+pub fn run(args: &ProxyConfigArgs, context: &Context) -> Outcome {
+    let (query, place) = query::query(&args.what, context)?;
+    answer(&crate::dump::text(place)?, &query)?.give(context)
 }

@@ -2,22 +2,19 @@
 
 use super::filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use super::istioctl::{listener, route};
-use super::{Format, Headers, Query, Waypoint, What, style};
-use crate::args::proxy_config::{ProxyConfigCommand, SourceArgs, Verbose};
+use super::{Format, Headers, Query, Waypoint, What};
+use crate::args::DumpArgs;
+use crate::args::proxy_config::{ProxyConfigCommand, Verbose};
+use crate::context::Context;
 use crate::print::document::Document;
-
-/// Where the dump is read from.
-pub struct Place {
-    pub pod: Option<String>,
-    pub file: Option<String>,
-}
+use crate::status::Failure;
 
 /// The query and its source; an unknown format is an error that names it.
-pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), String> {
+pub fn query<'a>(command: &'a ProxyConfigCommand, context: &Context) -> Result<(Query, &'a DumpArgs), Failure> {
     let mut q = Query {
         what: What::All,
         format: Format::Table,
-        style: style(),
+        compat: context.compat,
         clusters: ClusterFilter::default(),
         listeners: ListenerFilter::default(),
         listener_detail: listener::Detail::Chains,
@@ -26,12 +23,12 @@ pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), S
         endpoints: EndpointFilter::default(),
         headers: Headers::Plain,
         waypoint: Waypoint::No,
-        now,
+        now: context.now,
     };
     let source = match command {
         ProxyConfigCommand::Bootstrap(a) => {
             q.what = What::Bootstrap;
-            SourceArgs { pod: a.pod.clone(), file: a.file.clone(), output: a.output.clone() }
+            a
         }
         ProxyConfigCommand::All(a) => {
             q.clusters = ClusterFilter { fqdn: a.filter.fqdn.clone(), direction: a.filter.direction.clone(), subset: a.filter.subset.clone(), port: a.port };
@@ -42,25 +39,25 @@ pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), S
             if a.with_headers {
                 q.headers = Headers::Named;
             }
-            a.source.clone()
+            &a.source
         }
         ProxyConfigCommand::Cluster(a) => {
             q.what = What::Cluster;
             q.clusters = ClusterFilter { fqdn: a.filter.fqdn.clone(), direction: a.filter.direction.clone(), subset: a.filter.subset.clone(), port: a.port };
-            a.source.clone()
+            &a.source
         }
         ProxyConfigCommand::Ecds(a) => {
             q.what = What::Ecds;
-            a.source.clone()
+            a
         }
         ProxyConfigCommand::Secret(a) => {
             q.what = What::Secret;
-            a.source.clone()
+            a
         }
         ProxyConfigCommand::Eds(a) | ProxyConfigCommand::Endpoint(a) => {
             q.what = if matches!(command, ProxyConfigCommand::Eds(_)) { What::Eds } else { What::Endpoint };
             q.endpoints = EndpointFilter { address: a.address.clone(), port: a.port, cluster: a.cluster.clone(), status: a.status.clone() };
-            a.source.clone()
+            &a.source
         }
         ProxyConfigCommand::Listener(a) => {
             q.what = What::Listener;
@@ -69,17 +66,19 @@ pub fn query(command: &ProxyConfigCommand, now: i64) -> Result<(Query, Place), S
                 q.waypoint = Waypoint::Yes;
             }
             set_detail(&mut q, a.verbose);
-            a.source.clone()
+            &a.source
         }
         ProxyConfigCommand::Route(a) => {
             q.what = What::Route;
             q.route_name = a.name.clone();
             set_detail(&mut q, a.verbose);
-            a.source.clone()
+            &a.source
         }
     };
-    q.format = format(&source.output)?;
-    Ok((q, Place { pod: source.pod, file: source.file }))
+    // istioctl prints the bootstrap as JSON unless told otherwise; its table is three lines long.
+    let usual = if q.what == What::Bootstrap { "json" } else { "table" };
+    q.format = format(source.output.as_deref().unwrap_or(usual))?;
+    Ok((q, source))
 }
 
 fn set_detail(q: &mut Query, verbose: Verbose) {
@@ -90,13 +89,13 @@ fn set_detail(q: &mut Query, verbose: Verbose) {
 }
 
 /// A format by its name; `short` is istioctl's word for a table.
-pub fn format(name: &str) -> Result<Format, String> {
+pub fn format(name: &str) -> Result<Format, Failure> {
     match name {
         "table" | "short" => Ok(Format::Table),
         "wide" => Ok(Format::Wide),
         "csv" => Ok(Format::Csv),
         "json" => Ok(Format::Document(Document::Json)),
         "yaml" => Ok(Format::Document(Document::Yaml)),
-        _ => Err(format!("output format \"{name}\" not supported: table, wide, csv, json and yaml are")),
+        _ => Err(Failure::usage(format!("output format \"{name}\" not supported: table, wide, csv, json and yaml are"))),
     }
 }

@@ -3,9 +3,12 @@
 use super::istioctl::{self, WIDE};
 use super::json;
 use super::tables::{self, State, Stated};
-use super::{Format, Headers, Query, Style, Waypoint, What, missing, show, width};
-use crate::print::document::render;
+use super::{Answer, Format, Headers, Query, Waypoint, What, missing, show, width};
+use crate::context::Compat;
+use crate::print::dump::document;
 use crate::print::table::Table;
+use crate::status::Failure;
+use crate::term::safe;
 use mesh_envoy::dump::bootstrap::BootstrapDump;
 use mesh_envoy::dump::cluster::{Cluster, Clusters};
 use mesh_envoy::dump::endpoint::{Endpoints, LoadAssignment};
@@ -75,7 +78,7 @@ fn kinds(what: What) -> &'static [SectionKind] {
 impl<'a> Wanted<'a> {
     pub fn new(query: &Query) -> Wanted<'a> {
         Wanted {
-            kinds: if query.what == What::Cluster && query.style == Style::Meshctl && matches!(query.format, Format::Wide | Format::Csv) {
+            kinds: if query.what == What::Cluster && query.compat == Compat::Meshctl && matches!(query.format, Format::Wide | Format::Csv) {
                 &[SectionKind::Clusters, SectionKind::Endpoints]
             } else {
                 kinds(query.what)
@@ -91,66 +94,71 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    pub fn answer(self, query: &Query, found: &[String]) -> Result<String, String> {
-        if let Format::Document(document) = query.format {
-            return Ok(render(&json::section(query, self.values, found)?, document));
+    pub fn answer(self, query: &Query, found: &[String]) -> Result<Answer, Failure> {
+        if let Format::Document(as_) = query.format {
+            return Ok(Answer::whole(document(json::section(query, self.values, found)?, as_, query.compat)));
         }
         match query.what {
-            What::All => self.all(query, found),
+            What::All => return self.all(query, found),
             What::Bootstrap => self.bootstrap_table(found),
             What::Cluster => self.cluster_table(query, found, None),
             What::Listener => self.listener_table(query, found, None),
             What::Route => self.route_table(query, found, None),
-            What::Eds => Ok(self.eds_table(query, None)),
+            What::Eds => self.eds_table(query, found, None),
             What::Secret => self.secret_table(query, found, None),
             What::Ecds => self.ecds_table(found),
             What::Endpoint => Ok(String::new()),
         }
+        .map(Answer::whole)
     }
 
-    fn all(&self, query: &Query, found: &[String]) -> Result<String, String> {
-        let prefix = |p| if query.style == Style::Istioctl { Some(p) } else { None };
+    fn all(&self, query: &Query, found: &[String]) -> Result<Answer, Failure> {
+        let prefix = |p| if query.compat == Compat::Istioctl { Some(p) } else { None };
         let parts = [
             ("BOOTSTRAP", self.bootstrap_table(found)),
             ("CLUSTER", self.cluster_table(query, found, prefix("cluster/"))),
             ("LISTENER", self.listener_table(query, found, prefix("listener/"))),
             ("ROUTE", self.route_table(query, found, prefix("route/"))),
             ("SECRET", self.secret_table(query, found, prefix("secret/"))),
-            ("ENDPOINTS", Ok(self.eds_table(query, prefix("endpoint/")))),
+            ("ENDPOINTS", self.eds_table(query, found, prefix("endpoint/"))),
         ];
-        if query.style == Style::Meshctl && parts.iter().take(5).all(|(_, p)| p.is_err()) {
+        if parts.iter().all(|(_, p)| p.is_err()) {
             return Err(missing(SectionKind::Clusters, found));
         }
         let mut texts = Vec::new();
+        let mut problems = Vec::new();
         for (name, part) in parts {
             // What a dump lacks costs that table only; istioctl stops there.
-            let table = match (part, query.style) {
+            let table = match (part, query.compat) {
                 (Ok(table), _) => table,
-                (Err(e), Style::Istioctl) => return Err(e),
-                (Err(e), Style::Meshctl) => format!("({e})\n"),
+                (Err(e), Compat::Istioctl) => return Err(e),
+                (Err(e), Compat::Meshctl) => {
+                    problems.push(e.to_string());
+                    format!("({})\n", safe(&e.to_string()))
+                }
             };
             texts.push(match query.headers {
                 Headers::Plain => table,
                 Headers::Named => format!("------ {name} INFO ------\n\n{table}"),
             });
         }
-        Ok(texts.join("\n"))
+        Ok(Answer { text: texts.join("\n"), problems })
     }
 
-    fn bootstrap_table(&self, found: &[String]) -> Result<String, String> {
+    fn bootstrap_table(&self, found: &[String]) -> Result<String, Failure> {
         let b = self.bootstrap.as_ref().ok_or_else(|| missing(SectionKind::Bootstrap, found))?;
         Ok(istioctl::bootstrap::table(&b.bootstrap))
     }
 
-    fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+    fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {
         let section = self.clusters.as_ref().ok_or_else(|| missing(SectionKind::Clusters, found))?;
         let used = section.dynamic_active_clusters.iter().map(|e| (e, State::Active)).chain(section.static_clusters.iter().map(|e| (e, State::Static)));
         let mut all: Vec<Stated<'_, Cluster<'_>>> =
             used.filter_map(|(e, used)| Some(Stated { resource: e.cluster.as_ref()?, state: State::of(used, e.error_state.as_ref()) })).collect();
         if all.is_empty() {
-            return Err("no clusters found: the section `ClustersConfigDump` is empty".to_owned());
+            return Err(Failure::none("no clusters found: the section `ClustersConfigDump` is empty"));
         }
-        if query.style == Style::Istioctl {
+        if query.compat == Compat::Istioctl {
             return Ok(istioctl::cluster::table(&resources(&all), &query.clusters, prefix));
         }
         let warming = section.dynamic_warming_clusters.iter();
@@ -159,18 +167,18 @@ impl<'a> Wanted<'a> {
         Ok(show(&tables::cluster::table(&mut all, &query.clusters, width(query.format), &endpoints), query.format))
     }
 
-    fn listener_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+    fn listener_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {
         let section = self.listeners.as_ref().ok_or_else(|| missing(SectionKind::Listeners, found))?;
         let dynamic = section.dynamic_listeners.iter();
         let active = dynamic.clone().filter_map(|d| Some((d.active_state.as_ref()?, State::of(State::Active, d.error_state.as_ref()))));
         let used = active.chain(section.static_listeners.iter().map(|s| (s, State::Static)));
         let mut all: Vec<Stated<'_, Listener<'_>>> = used.filter_map(|(s, state)| Some(Stated { resource: s.listener.as_ref()?, state })).collect();
         if all.is_empty() {
-            return Err("no listeners found: the section `ListenersConfigDump` has no active ones".to_owned());
+            return Err(Failure::none("no listeners found: the section `ListenersConfigDump` has no active ones"));
         }
-        match (query.waypoint, query.style) {
+        match (query.waypoint, query.compat) {
             (Waypoint::Yes, _) => return Ok(istioctl::listener::waypoint_table(&resources(&all))),
-            (_, Style::Istioctl) => return Ok(istioctl::listener::table(&resources(&all), &query.listeners, query.listener_detail, prefix)),
+            (_, Compat::Istioctl) => return Ok(istioctl::listener::table(&resources(&all), &query.listeners, query.listener_detail, prefix)),
             _ => {}
         }
         for d in dynamic {
@@ -184,15 +192,15 @@ impl<'a> Wanted<'a> {
         Ok(show(&tables::listener::table(&mut all, &query.listeners, query.listener_detail, width(query.format)), query.format))
     }
 
-    fn route_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+    fn route_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {
         let section = self.routes.as_ref().ok_or_else(|| missing(SectionKind::Routes, found))?;
         let used = section.dynamic_route_configs.iter().map(|e| (e, State::Active)).chain(section.static_route_configs.iter().map(|e| (e, State::Static)));
         let mut all: Vec<Stated<'_, RouteConfig<'_>>> =
             used.filter_map(|(e, used)| Some(Stated { resource: e.route_config.as_ref()?, state: State::of(used, e.error_state.as_ref()) })).collect();
         if all.is_empty() {
-            return Err("no routes found: the section `RoutesConfigDump` is empty".to_owned());
+            return Err(Failure::none("no routes found: the section `RoutesConfigDump` is empty"));
         }
-        if query.style == Style::Istioctl {
+        if query.compat == Compat::Istioctl {
             return Ok(istioctl::route::table(&resources(&all), &query.route_name, query.route_detail, prefix));
         }
         Ok(show(&tables::route::table(&mut all, &query.route_name, query.route_detail), query.format))
@@ -203,23 +211,24 @@ impl<'a> Wanted<'a> {
         entries.filter_map(|e| e.endpoint_config.as_ref())
     }
 
-    fn eds_table(&self, query: &Query, prefix: Option<&str>) -> String {
+    fn eds_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {
         let all: Vec<&LoadAssignment<'_>> = self.assignments().collect();
-        match query.style {
-            Style::Istioctl => istioctl::endpoint::eds_table(&all, &query.endpoints, prefix),
-            Style::Meshctl => show(&tables::endpoint::assigned(&all, &query.endpoints), query.format),
+        match query.compat {
+            Compat::Istioctl => Ok(istioctl::endpoint::eds_table(&all, &query.endpoints, prefix)),
+            Compat::Meshctl if self.endpoints.is_none() => Err(missing(SectionKind::Endpoints, found)),
+            Compat::Meshctl => Ok(show(&tables::endpoint::assigned(&all, &query.endpoints), query.format)),
         }
     }
 
-    fn secret_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, String> {
+    fn secret_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {
         let section = self.secrets.as_ref().ok_or_else(|| missing(SectionKind::Secrets, found))?;
-        Ok(match query.style {
-            Style::Istioctl => istioctl::secret::table(section, query.now, prefix),
-            Style::Meshctl => show(&tables::secret::table(section, query.now), query.format),
+        Ok(match query.compat {
+            Compat::Istioctl => istioctl::secret::table(section, query.now, prefix),
+            Compat::Meshctl => show(&tables::secret::table(section, query.now), query.format),
         })
     }
 
-    fn ecds_table(&self, found: &[String]) -> Result<String, String> {
+    fn ecds_table(&self, found: &[String]) -> Result<String, Failure> {
         if self.values.is_empty() {
             return Err(missing(SectionKind::Ecds, found));
         }

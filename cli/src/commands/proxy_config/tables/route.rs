@@ -5,6 +5,7 @@ use crate::commands::proxy_config::istioctl::route::Detail;
 use crate::print::table::Table;
 use mesh_envoy::dump::Text;
 use mesh_envoy::dump::route::{HeaderMatch, Match, QueryMatch, Redirect, Route, RouteAction, RouteConfig, StringMatch, WeightedCluster};
+use mesh_envoy::redact::{header_value, text as without_secrets};
 
 pub fn table(routes: &mut [Stated<'_, RouteConfig<'_>>], name: &str, detail: Detail) -> Table {
     let key = |r: &Stated<'_, RouteConfig<'_>>| (r.resource.name.parse::<i64>().map_or((1, 0), |n| (0, n)), r.resource.name.to_string());
@@ -81,17 +82,17 @@ pub fn match_text(m: &Match<'_>) -> String {
 }
 
 /// `=v`, `=v*`, `=*v`, `~regex`.
-fn string_match(s: &StringMatch<'_>) -> String {
+fn string_match(s: &StringMatch<'_>, show: impl Fn(&str) -> String) -> String {
     let mut out = if let Some(v) = &s.exact {
-        format!("={v}")
+        format!("={}", show(v))
     } else if let Some(v) = &s.prefix {
-        format!("={v}*")
+        format!("={}*", show(v))
     } else if let Some(v) = &s.suffix {
-        format!("=*{v}")
+        format!("=*{}", show(v))
     } else if let Some(v) = &s.contains {
-        format!("=*{v}*")
+        format!("=*{}*", show(v))
     } else if let Some(r) = &s.safe_regex {
-        format!("~{}", r.regex)
+        format!("~{}", show(&r.regex))
     } else {
         "=?".to_owned()
     };
@@ -102,6 +103,7 @@ fn string_match(s: &StringMatch<'_>) -> String {
 }
 
 fn header(h: &HeaderMatch<'_>) -> String {
+    let show = |value: &str| header_value(&h.name, value).into_owned();
     let name = match &*h.name {
         ":method" => "method",
         ":authority" => "authority",
@@ -109,13 +111,13 @@ fn header(h: &HeaderMatch<'_>) -> String {
         n => n,
     };
     let value = if let Some(s) = &h.string_match {
-        string_match(s)
+        string_match(s, show)
     } else if let Some(v) = &h.exact_match {
-        format!("={v}")
+        format!("={}", show(v))
     } else if let Some(v) = &h.prefix_match {
-        format!("={v}*")
+        format!("={}*", show(v))
     } else if let Some(r) = &h.safe_regex_match {
-        format!("~{}", r.regex)
+        format!("~{}", show(&r.regex))
     } else if let Some(r) = &h.range_match {
         format!(" in [{},{})", r.start, r.end)
     } else if h.present_match == Some(false) {
@@ -128,7 +130,7 @@ fn header(h: &HeaderMatch<'_>) -> String {
 
 fn query(q: &QueryMatch<'_>) -> String {
     match &q.string_match {
-        Some(s) => format!("?{}{}", q.name, string_match(s)),
+        Some(s) => format!("?{}{}", q.name, string_match(s, |value| header_value(&q.name, value).into_owned())),
         None if q.present_match == Some(false) => format!("?{} absent", q.name),
         None => format!("?{} present", q.name),
     }
@@ -186,7 +188,7 @@ fn redirect(d: &Redirect<'_>) -> String {
     if !d.prefix_rewrite.is_empty() {
         to.push_str(&format!("{}*", d.prefix_rewrite));
     }
-    format!("redirects {code} {to}")
+    format!("redirects {code} {}", without_secrets(&to))
 }
 
 /// Time-out, retries, rewrite, mirrors and faults.

@@ -1,0 +1,68 @@
+//! What is the same for every command: the instant, whose habits, where the answer goes.
+
+use crate::args::{ColorWhen, GlobalArgs};
+use crate::print::time::{clock, parse_rfc3339};
+use crate::status::{Failure, Status};
+use crate::stdio;
+use std::path::PathBuf;
+
+/// Whose output and habits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compat {
+    Meshctl,
+    Istioctl,
+}
+
+/// What is said on standard error beside errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    Said,
+    Quiet,
+}
+
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub compat: Compat,
+    /// The instant of every age and expiry, in seconds since the epoch: `--now`, MESHCTL_NOW, else the clock.
+    pub now: i64,
+    pub notes: Notes,
+    pub color: ColorWhen,
+    /// A file for the answer; standard output without one.
+    pub out: Option<PathBuf>,
+    /// What an answer in part is worth.
+    pub partial: Status,
+}
+
+impl Context {
+    pub fn new(args: &GlobalArgs) -> Result<Context, Failure> {
+        let compat = match args.compat.as_deref() {
+            None | Some("" | "none" | "meshctl") => Compat::Meshctl,
+            Some("istioctl") => Compat::Istioctl,
+            Some(other) => return Err(Failure::usage(format!("--compat takes istioctl, not `{other}`"))),
+        };
+        let now = match args.now.as_deref() {
+            None | Some("") => clock(),
+            Some(text) => parse_rfc3339(text).ok_or_else(|| Failure::usage(format!("--now takes an instant such as 2026-11-22T11:40:00Z, not `{text}`")))?,
+        };
+        Ok(Context {
+            compat,
+            now,
+            notes: if args.quiet { Notes::Quiet } else { Notes::Said },
+            color: args.color,
+            out: args.out.clone(),
+            partial: if args.allow_partial { Status::Fine } else { Status::Partial },
+        })
+    }
+
+    /// Gives the answer.
+    pub fn answer(&self, text: &str) -> Result<(), Failure> {
+        stdio::answer(text, self.out.as_deref(), self.color)
+    }
+
+    /// Says something that is no error; `-q` leaves it out.
+    pub fn note(&self, text: &str) {
+        if self.notes == Notes::Said {
+            stdio::note(&format!("note: {text}"));
+        }
+    }
+}

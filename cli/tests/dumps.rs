@@ -1,0 +1,111 @@
+//! What is shown of dumps: never a secret, never a control character; and how commands on dumps end.
+
+mod common;
+
+use common::{Run, folder, meshctl, meshctl_with_input};
+use std::path::Path;
+use std::process::Stdio;
+
+fn dumps() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/dumps")
+}
+
+fn at(args: &[&str]) -> Run {
+    meshctl(&dumps(), args)
+}
+
+const SECTIONS: &[&str] = &["all", "bootstrap", "cluster", "ecds", "eds", "listener", "route", "secret"];
+
+#[test]
+fn no_format_of_any_command_prints_a_secret() {
+    for what in SECTIONS {
+        for format in ["table", "wide", "csv", "json", "yaml"] {
+            for compat in ["meshctl", "istioctl"] {
+                let run = at(&["pc", what, "-f", "secrets.json", "-o", format, "--compat", compat]);
+                let all = format!("{}{}", run.out, run.err);
+                // The secret itself, and the end of its base64 in the key and in the module.
+                for secret in ["hunter2", "aHVudGVyMg", "h1bnRlcjI", "odW50ZXIy", "\u{1b}"] {
+                    assert!(!all.contains(secret), "{what} -o {format} --compat {compat}: {all}");
+                }
+            }
+        }
+    }
+    for what in ["all", "certificate"] {
+        for format in ["table", "json", "yaml"] {
+            let run = at(&["zc", what, "-f", "ztunnel.json", "-o", format]);
+            assert!(run.status == 0 && !run.out.contains("hunter2"), "{what} -o {format}: {}{}", run.out, run.err);
+        }
+    }
+    assert!(!at(&["authz", "check", "-f", "secrets.json"]).out.contains("hunter2"));
+}
+
+#[test]
+fn a_secret_is_told_by_length_and_hash_and_what_is_public_stays() {
+    let out = at(&["pc", "secret", "-f", "secrets.json", "-o", "json"]).out;
+    assert!(out.contains("[redacted: 62 bytes, sha256 "), "{out}");
+    assert!(out.contains("\"certificateChain\""), "{out}");
+    let compat = at(&["pc", "secret", "-f", "secrets.json", "-o", "json", "--compat", "istioctl"]).out;
+    assert!(compat.contains("\"inlineBytes\": \"W3JlZGFjdGVkXQ==\""), "{compat}");
+    let routes = at(&["pc", "route", "-f", "secrets.json"]).out;
+    assert!(routes.contains("cookie=[redacted: 15 bytes"), "{routes}");
+}
+
+#[test]
+fn statuses_are_those_of_every_command() {
+    for (args, status, says) in [
+        (&["pc", "cluster", "-f", "secrets.json"][..], 0, ""),
+        (&["pc", "cluster"], 64, "--from"),
+        (&["pc", "cluster", "-f", "secrets.json", "-o", "bogus"], 64, "\"bogus\""),
+        (&["pc", "cluster", "-f", "secrets.json", "--no-such-flag"], 64, "--no-such-flag"),
+        (&["pc", "cluster", "-f", "secrets.json", "--now", "yesterday"], 64, "--now"),
+        (&["pc", "cluster", "-f", "secrets.json", "--compat", "kubectl"], 64, "--compat"),
+        (&["pc", "cluster", "-f", "nosuch.json"], 65, "nosuch.json"),
+        (&["pc", "cluster", "-f", "ztunnel.json"], 65, "ztunnel"),
+        (&["zc", "workload", "-f", "secrets.json"], 65, "an Envoy config dump"),
+        (&["authz", "check", "-f", "ztunnel.json"], 65, "ztunnel"),
+        (&["pc", "eds", "-f", "secrets.json"], 1, "EndpointsConfigDump; it holds BootstrapConfigDump, ClustersConfigDump"),
+        (&["pc", "all", "-f", "secrets.json"], 75, "not seen: the config dump has no type.googleapis.com/envoy.admin.v3.EndpointsConfigDump"),
+        (&["pc", "all", "-f", "secrets.json", "--allow-partial"], 0, "not seen"),
+        (&["-q", "pc", "all", "-f", "secrets.json"], 75, "not seen"),
+        (&["-q", "pc", "cluster", "-f", "nosuch.json"], 65, "nosuch.json"),
+    ] {
+        let run = at(args);
+        assert_eq!(run.status, status, "{args:?}: {}", run.err);
+        assert!(run.err.contains(says), "{args:?}: {}", run.err);
+        assert!(matches!(status, 0 | 75) || run.out.is_empty(), "{args:?}: nothing half-printed: {}", run.out);
+    }
+    let run = meshctl_with_input(&dumps(), &["zc", "workload", "-f", "-"], &std::fs::read_to_string(dumps().join("ztunnel.json")).expect("a dump"));
+    assert!(run.status == 0 && run.out.contains("cart-1"), "{}", run.err);
+}
+
+#[test]
+fn expiry_is_judged_at_the_instant_that_is_given() {
+    let valid = |now: &str| at(&["zc", "certificate", "-f", "ztunnel.json", "--now", now]).out.contains("true");
+    assert!(valid("2026-11-15T00:00:00Z") && !valid("2026-12-15T00:00:00Z"));
+    let run = common::run(
+        common::command(&dumps()).args(["zc", "certificate", "-f", "ztunnel.json"]).env("MESHCTL_NOW", "2026-11-15T00:00:00Z").output().expect("meshctl runs"),
+    );
+    assert!(run.out.contains("true"), "{}", run.out);
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    for args in [&["pc", "all", "-f", "secrets.json", "-o", "json"][..], &["zc", "all", "-f", "ztunnel.json"], &["authz", "check", "-f", "secrets.json"]] {
+        let mut child = common::command(&dumps()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("meshctl runs");
+        drop(child.stdout.take());
+        let run = common::run(child.wait_with_output().expect("meshctl ends"));
+        assert!(run.status == 0 && run.err.is_empty(), "{args:?}: {} {}", run.status, run.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_an_answer_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder(&[]);
+    let out = dir.path().join("out.json");
+    let run = at(&["pc", "cluster", "-f", "secrets.json", "-o", "json", "--out", &out.display().to_string()]);
+    assert!(run.status == 0 && run.out.is_empty(), "{}", run.err);
+    assert_eq!(std::fs::metadata(&out).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&out).expect("a file").starts_with('['));
+}
