@@ -26,8 +26,10 @@ pub struct Object {
     /// `apiVersion` and `kind`: of the object itself, or, before its root, of the list that holds it.
     api: Inner,
     kind_at: Inner,
+    metadata: Inner,
     name: Inner,
     namespace: Inner,
+    spec: Inner,
     pub kind: Kind,
     pub role: Role,
     /// Index into [`crate::Snapshot::clusters`].
@@ -65,8 +67,10 @@ impl Object {
             root: root.id(),
             api: id(api),
             kind_at: id(kind),
+            metadata: meta.and_then(id),
             name: text("name"),
             namespace: text("namespace"),
+            spec: root.get("spec").and_then(id),
             kind: Kind::Other,
             role: Role::Judged,
             cluster: 0,
@@ -76,7 +80,8 @@ impl Object {
     }
 
     fn settings(tree: Arc<Tree>, kind: Kind) -> Object {
-        Object { tree, root: 0, api: None, kind_at: None, name: None, namespace: None, kind, role: Role::Judged, cluster: 0 }
+        let spec = tree.root().get("spec").and_then(|spec| NonZero::new(spec.id()));
+        Object { tree, root: 0, api: None, kind_at: None, metadata: None, name: None, namespace: None, spec, kind, role: Role::Judged, cluster: 0 }
     }
 
     /// The mesh configuration, from a file of its own or from its ConfigMap; istioctl's name for it.
@@ -92,8 +97,10 @@ impl Object {
     /// A text of the ConfigMap that a control plane reads its settings from (`istio`, or `istio-REVISION`): `mesh` or
     /// `meshNetworks`. `None` for every other object.
     pub fn control_plane_text(&self, key: &str) -> Option<Node<'_>> {
-        let is_own = self.kind == Kind::ConfigMap && (self.name() == "istio" || self.name().starts_with("istio-"));
-        self.at(&["data", key]).filter(|text| is_own && text.str().is_some())
+        if self.kind != Kind::ConfigMap || !(self.name() == "istio" || self.name().starts_with("istio-")) {
+            return None;
+        }
+        self.at(&["data", key]).filter(|text| text.str().is_some())
     }
 
     fn inner(&self, id: Inner) -> Option<Node<'_>> {
@@ -114,14 +121,14 @@ impl Object {
         self.root().at(path)
     }
     pub fn spec(&self) -> Option<Node<'_>> {
-        self.root().get("spec")
+        self.inner(self.spec)
     }
     /// A field of `spec`.
     pub fn spec_at(&self, path: &[&str]) -> Option<Node<'_>> {
         self.spec()?.at(path)
     }
     pub fn metadata(&self) -> Option<Node<'_>> {
-        self.root().get("metadata")
+        self.inner(self.metadata)
     }
     pub fn kind_name(&self) -> &str {
         let written = match self.inner(self.kind_at) {
@@ -182,13 +189,13 @@ impl Object {
         format!("{} {}", self.kind_name(), self.full_name())
     }
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.at(&["metadata", "labels"])?.get(key).map(Node::text)
+        self.metadata()?.at(&["labels", key]).map(Node::text)
     }
     pub fn labels(&self) -> crate::yaml::Entries<'_> {
         self.metadata().unwrap_or(self.root()).map("labels")
     }
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.at(&["metadata", "annotations"])?.get(key).map(Node::text)
+        self.metadata()?.at(&["annotations", key]).map(Node::text)
     }
     pub fn annotations(&self) -> crate::yaml::Entries<'_> {
         self.metadata().unwrap_or(self.root()).map("annotations")

@@ -2,7 +2,7 @@
 
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
-use crate::yaml::{Builder, Documents, Limits, SyntaxError, Tree, parse_document, parse_document_with, split};
+use crate::yaml::{Builder, Chunk, Documents, Limits, SyntaxError, Tree, parse_document, parse_document_with, split};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -91,22 +91,19 @@ pub struct Manifest {
 pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Limits) -> Manifest {
     use rayon::prelude::*;
     let Documents { chunks, bad_separators } = split(source.text());
-    let parsed: Vec<_> = if chunks.len() < 16 {
+    let read = |builder: &mut Builder, chunk: &Chunk| Document::read(builder, source, chunk.span, role, cluster, limits);
+    let parsed: Vec<Document> = if chunks.len() < 16 {
         let mut builder = Builder::default();
-        chunks.iter().map(|c| parse_document_with(&mut builder, source, c.span, limits)).collect()
+        chunks.iter().map(|c| read(&mut builder, c)).collect()
     } else {
-        chunks.par_iter().with_min_len(32).map_init(Builder::default, |b, c| parse_document_with(b, source, c.span, limits)).collect()
+        chunks.par_iter().with_min_len(32).map_init(Builder::default, read).collect()
     };
     let mut out = Manifest { documents: chunks.len(), ..Manifest::default() };
-    for (chunk, parsed) in chunks.iter().zip(parsed) {
-        if let Some(error) = parsed.error {
-            out.errors.push((chunk.span, error));
-        }
-        let Some(tree) = parsed.tree.map(Arc::new) else { continue };
-        if tree.root().is_null() {
-            continue;
-        }
-        out.not_objects += push_objects(&mut out.objects, &tree, 0, role, cluster);
+    out.objects.reserve(parsed.len());
+    for (chunk, document) in chunks.iter().zip(parsed) {
+        out.errors.extend(document.error.map(|error| (chunk.span, *error)));
+        out.objects.extend(document.objects);
+        out.not_objects += document.not_objects;
     }
     if !out.objects.is_empty() {
         // One fault is one finding, though the document that such a line opens is mostly no YAML either.
@@ -126,15 +123,58 @@ pub fn read_manifest(source: &Arc<Source>, role: Role, cluster: u16, limits: Lim
     out
 }
 
+/// What one document holds.
+struct Document {
+    objects: Objects,
+    error: Option<Box<SyntaxError>>,
+    not_objects: usize,
+}
+
+impl Document {
+    fn read(builder: &mut Builder, source: &Arc<Source>, span: Span, role: Role, cluster: u16, limits: Limits) -> Document {
+        let parsed = parse_document_with(builder, source, span, limits);
+        let mut document = Document { objects: Objects::default(), error: parsed.error.map(Box::new), not_objects: 0 };
+        if let Some(tree) = parsed.tree.map(Arc::new).filter(|tree| !tree.root().is_null()) {
+            document.not_objects = push_objects(&mut document.objects, &tree, 0, role, cluster);
+        }
+        document
+    }
+}
+
+/// The objects of a document: mostly one, which needs no list.
+#[derive(Default)]
+struct Objects {
+    first: Option<Object>,
+    rest: Vec<Object>,
+}
+
+impl Objects {
+    fn push(&mut self, object: Object) {
+        if self.first.is_none() {
+            self.first = Some(object);
+        } else {
+            self.rest.push(object);
+        }
+    }
+}
+
+impl IntoIterator for Objects {
+    type Item = Object;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Object>, std::vec::IntoIter<Object>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
+}
+
 /// Adds the objects at a node; how many values there are none.
-fn push_objects(out: &mut Vec<Object>, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) -> usize {
+fn push_objects(out: &mut Objects, tree: &Arc<Tree>, node: u32, role: Role, cluster: u16) -> usize {
     match Object::new(tree, node) {
         Some(object) => push_object(out, object, role, cluster),
         None => 1,
     }
 }
 
-fn push_object(out: &mut Vec<Object>, mut object: Object, role: Role, cluster: u16) -> usize {
+fn push_object(out: &mut Objects, mut object: Object, role: Role, cluster: u16) -> usize {
     let items = if object.kind_name().ends_with("List") { object.root().get_entry("items").map(|(_, items)| items) } else { None };
     match items {
         // `items: null` is what an empty list looks like when Go wrote it.
@@ -182,6 +222,7 @@ impl Snapshot {
     pub fn add(&mut self, source: &Arc<Source>, manifest: Manifest) {
         self.documents += manifest.documents;
         self.not_objects += manifest.not_objects;
+        self.objects.reserve(manifest.objects.len());
         for object in manifest.objects {
             if object.kind == crate::Kind::Other {
                 *self.unknown_kinds.entry(format!("{}/{}", object.api_version(), object.kind_name())).or_default() += 1;

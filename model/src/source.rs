@@ -33,8 +33,7 @@ pub struct Position {
 pub struct Source {
     name: String,
     text: String,
-    lines: OnceLock<Box<[u32]>>,
-    characters: OnceLock<Box<[u32]>>,
+    counts: OnceLock<Counts>,
     invalid: Box<[Invalid]>,
     /// Behind so many bytes of the input nothing was kept.
     cut: Option<u64>,
@@ -49,14 +48,6 @@ pub struct Invalid {
     pub offset: u64,
 }
 
-/// Characters are counted in blocks of so many bytes.
-const BLOCK: usize = 1024;
-
-/// Characters in bytes of UTF-8.
-fn characters(bytes: &[u8]) -> u32 {
-    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count() as u32
-}
-
 /// So many invalid places are noted; what follows them is no text, and is not kept.
 const INVALID_LIMIT: usize = 1000;
 
@@ -66,7 +57,7 @@ impl Source {
     }
 
     fn of(name: String, text: String) -> Source {
-        Source { name, text, lines: OnceLock::new(), characters: OnceLock::new(), invalid: Box::default(), cut: None }
+        Source { name, text, counts: OnceLock::new(), invalid: Box::default(), cut: None }
     }
 
     /// A source of bytes that should be UTF-8. Where they are not, the text holds a replacement character and the
@@ -101,11 +92,6 @@ impl Source {
         self.cut
     }
 
-    /// The bytes from `start` on; empty past the end.
-    pub(crate) fn bytes_from(&self, start: usize) -> &[u8] {
-        self.text.as_bytes().get(start..).unwrap_or_default()
-    }
-
     /// The first place within a span that was no UTF-8.
     pub fn first_invalid(&self, span: Span) -> Option<Invalid> {
         let i = self.invalid.partition_point(|i| i.at < span.start);
@@ -125,65 +111,106 @@ impl Source {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
-    fn line_starts(&self) -> &[u32] {
-        self.lines.get_or_init(|| {
-            let bytes = self.text.as_bytes();
-            let mut starts = vec![0];
-            for i in memchr::memchr2_iter(b'\n', b'\r', bytes) {
-                // CRLF counts once, at its LF; a lone CR ends a line too.
-                if bytes[i] == b'\n' || bytes.get(i + 1) != Some(&b'\n') {
-                    starts.push(i as u32 + 1);
-                }
-            }
-            starts.into_boxed_slice()
-        })
+    fn counts(&self) -> &Counts {
+        self.counts.get_or_init(|| Counts::new(self.text.as_bytes()))
     }
 
     /// Where a byte offset stands; offsets past the end give the last position.
     pub fn position(&self, offset: u32) -> Position {
-        let offset = offset.min(self.text.len() as u32);
-        let starts = self.line_starts();
-        let line = starts.partition_point(|&s| s <= offset) - 1;
-        let from = starts[line] as usize;
-        let column = if offset as usize - from <= 4 * BLOCK {
-            characters(self.text.as_bytes().get(from..offset as usize).unwrap_or_default())
-        } else {
-            self.characters_before(offset) - self.characters_before(from as u32)
-        };
-        Position { line: line as u32 + 1, column: column + 1 }
-    }
-
-    /// Characters before a byte: many places in one long line cost no more than in short ones.
-    fn characters_before(&self, offset: u32) -> u32 {
         let bytes = self.text.as_bytes();
-        let blocks = self.characters.get_or_init(|| {
-            let mut sum = 0;
-            let before = |block: &[u8]| {
-                let before = sum;
-                sum += characters(block);
-                before
-            };
-            bytes.chunks(BLOCK).map(before).collect()
-        });
-        let block = offset as usize / BLOCK;
-        match blocks.get(block) {
-            Some(before) => before + characters(bytes.get(block * BLOCK..offset as usize).unwrap_or_default()),
-            // The text ends with a whole block.
-            None => blocks.last().map_or(0, |before| before + characters(&bytes[(blocks.len() - 1) * BLOCK..])),
-        }
+        let offset = (offset as usize).min(bytes.len());
+        let counts = self.counts();
+        let line = counts.lines_before(bytes, offset);
+        let start = counts.line_start(bytes, line).unwrap_or(0);
+        let column = counts.characters_before(bytes, offset) - counts.characters_before(bytes, start);
+        Position { line: line + 1, column: column + 1 }
     }
 
     /// The text of a line (from 1) without its line end; empty where there is none.
     pub fn line(&self, line: u32) -> &str {
-        let starts = self.line_starts();
-        let Some(i) = (line as usize).checked_sub(1).filter(|i| *i < starts.len()) else { return "" };
-        let end = starts.get(i + 1).map_or(self.text.len(), |e| *e as usize);
-        self.text.get(starts[i] as usize..end).unwrap_or("").trim_end_matches(['\n', '\r'])
+        let (bytes, counts) = (self.text.as_bytes(), self.counts());
+        let Some(start) = line.checked_sub(1).and_then(|l| counts.line_start(bytes, l)) else { return "" };
+        let end = counts.line_start(bytes, line).unwrap_or(bytes.len());
+        self.text.get(start..end).unwrap_or("").trim_end_matches(['\n', '\r'])
     }
 
     pub fn line_count(&self) -> u32 {
-        self.line_starts().len() as u32
+        self.counts().lines_before(self.text.as_bytes(), self.text.len()) + 1
     }
+}
+
+/// Lines and characters are counted once a block, and from there on where a place is asked for: many places in one long
+/// line cost no more than in short ones, and a large text is not searched for all of its lines.
+#[derive(Debug)]
+struct Counts {
+    /// Line ends and characters before each block.
+    blocks: Box<[(u32, u32)]>,
+    ends: LineEnds,
+}
+
+const BLOCK: usize = 4096;
+
+/// How lines end in a text.
+#[derive(Clone, Copy, Debug)]
+enum LineEnds {
+    /// With LF alone.
+    Lf,
+    /// CRLF counts once, at its LF; a lone CR ends a line too.
+    Any,
+}
+
+impl LineEnds {
+    /// The line ends that stand from one place to another.
+    fn within(bytes: &[u8], from: usize, to: usize) -> impl Iterator<Item = usize> {
+        let found = memchr::memchr2_iter(b'\n', b'\r', &bytes[from..to]).map(move |i| from + i);
+        found.filter(|i| bytes[*i] == b'\n' || bytes.get(i + 1) != Some(&b'\n'))
+    }
+    fn count(self, bytes: &[u8], from: usize, to: usize) -> u32 {
+        match self {
+            LineEnds::Lf => memchr::memchr_iter(b'\n', &bytes[from..to]).count() as u32,
+            LineEnds::Any => LineEnds::within(bytes, from, to).count() as u32,
+        }
+    }
+}
+
+impl Counts {
+    fn new(bytes: &[u8]) -> Counts {
+        let ends = if memchr::memchr(b'\r', bytes).is_some() { LineEnds::Any } else { LineEnds::Lf };
+        let (mut lines, mut characters) = (0, 0);
+        let count = |i: usize| {
+            let before = (lines, characters);
+            let (from, to) = (i * BLOCK, (i * BLOCK + BLOCK).min(bytes.len()));
+            lines += ends.count(bytes, from, to);
+            characters += count_characters(&bytes[from..to]);
+            before
+        };
+        Counts { blocks: (0..bytes.len() / BLOCK + 1).map(count).collect(), ends }
+    }
+    fn before(&self, at: usize) -> (usize, (u32, u32)) {
+        let block = (at / BLOCK).min(self.blocks.len() - 1);
+        (block * BLOCK, self.blocks[block])
+    }
+    fn lines_before(&self, bytes: &[u8], at: usize) -> u32 {
+        let (from, (lines, _)) = self.before(at);
+        lines + self.ends.count(bytes, from, at)
+    }
+    fn characters_before(&self, bytes: &[u8], at: usize) -> u32 {
+        let (from, (_, characters)) = self.before(at);
+        characters + count_characters(&bytes[from..at])
+    }
+    /// Where a line (from 0) starts, if there is one.
+    fn line_start(&self, bytes: &[u8], line: u32) -> Option<usize> {
+        let Some(nth) = line.checked_sub(1) else { return Some(0) };
+        let block = self.blocks.partition_point(|(lines, _)| *lines <= nth) - 1;
+        let from = block * BLOCK;
+        let to = (from + BLOCK).min(bytes.len());
+        LineEnds::within(bytes, from, to).nth((nth - self.blocks[block].0) as usize).map(|i| i + 1)
+    }
+}
+
+/// Characters in bytes of UTF-8.
+fn count_characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count() as u32
 }
 
 #[cfg(test)]
@@ -203,14 +230,32 @@ mod tests {
         assert_eq!(Source::from_bytes("a", vec![0xff; 1000]).cut(), None);
     }
 
+    /// Against the plain way to count, with every line end at every place of a block.
     #[test]
-    fn columns_of_long_lines_are_counted_alike() {
-        let text = format!("a\n{}", "xé".repeat(BLOCK));
-        let s = Source::new("a", text.as_str());
-        for (at, _) in text.char_indices().skip(2).chain([(text.len(), ' ')]) {
-            let plain = characters(&text.as_bytes()[2..at]) + 1;
-            assert_eq!(s.position(at as u32), Position { line: 2, column: plain }, "{at}");
-            assert_eq!(s.characters_before(at as u32), plain + 1, "{at}");
+    fn positions_in_long_texts_are_counted_alike() {
+        for ends in ["\n", "\r\n", "\r", "é\n\n"] {
+            for shift in 0..3 {
+                let text = format!("{}{}{}", "y".repeat(shift), format!("xé{ends}").repeat(BLOCK / 4), "é".repeat(BLOCK));
+                let s = Source::new("a", text.as_str());
+                let (mut line, mut column) = (1, 1);
+                let mut starts = vec![0];
+                for (at, c) in text.char_indices() {
+                    if at % BLOCK < 8 || at % BLOCK > BLOCK - 8 || at % 97 == 0 {
+                        assert_eq!(s.position(at as u32), Position { line, column }, "{ends:?} {at}");
+                    }
+                    column += 1;
+                    if c == '\n' || c == '\r' && !text[at + 1..].starts_with('\n') {
+                        (line, column) = (line + 1, 1);
+                        starts.push(at + c.len_utf8());
+                    }
+                }
+                assert_eq!(s.line_count(), line);
+                for (i, start) in starts.iter().enumerate().filter(|(i, start)| i % 97 == 0 || *start % BLOCK < 8) {
+                    let end = starts.get(i + 1).copied().unwrap_or(text.len());
+                    assert_eq!(s.line(i as u32 + 1), text[*start..end].trim_end_matches(['\r', '\n']), "{ends:?} {i}");
+                }
+                assert_eq!(s.line(line + 1), "");
+            }
         }
     }
 

@@ -32,6 +32,8 @@ struct InNamespace<'a> {
 /// A snapshot and its indexes.
 pub struct Mesh<'a> {
     pub snapshot: &'a Snapshot,
+    /// Some object is in the input twice.
+    pub repeats: bool,
     pub config: MeshConfig<'a>,
     pub workloads: Workloads<'a>,
     pub services: Services<'a>,
@@ -50,9 +52,15 @@ struct Named<'a> {
     object: &'a Object,
     namespace: &'a str,
     name: &'a str,
+    hash: u64,
 }
 
 impl<'a> Named<'a> {
+    fn new(object: &'a Object) -> Named<'a> {
+        let mut named = Named { object, namespace: object.namespace(), name: object.name(), hash: 0 };
+        named.hash = FxBuildHasher.hash_one(named.key());
+        named
+    }
     fn key(&self) -> (Kind, u16, &'a str, &'a str) {
         (self.object.kind, self.object.cluster, self.namespace, self.name)
     }
@@ -64,12 +72,11 @@ impl<'a> Named<'a> {
 /// The objects that count: of those with one kind, namespace and name in a cluster the last judged one, or the last
 /// where none is judged.
 fn effective(snapshot: &Snapshot) -> Vec<Named<'_>> {
-    let name = |object| Named { object, namespace: Object::namespace(object), name: Object::name(object) };
-    let mut all: Vec<Named<'_>> = snapshot.objects.par_iter().with_min_len(256).map(name).collect();
+    let mut all: Vec<Named<'_>> = snapshot.objects.par_iter().with_min_len(256).map(Named::new).collect();
     // Mostly each is there once, and that is seen from hashes alone.
     let mut hashes = FxHashSet::default();
     hashes.reserve(all.len());
-    if all.iter().filter(|n| n.counts_once()).all(|n| hashes.insert(FxBuildHasher.hash_one(n.key()))) {
+    if all.iter().filter(|n| n.counts_once()).all(|n| hashes.insert(n.hash)) {
         return all;
     }
     let mut best: FxHashMap<_, &Object> = FxHashMap::default();
@@ -118,12 +125,20 @@ impl<'a> Mesh<'a> {
         let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
         let domain = host::CLUSTER_DOMAIN;
         let default_export_to = config.default_export_to("defaultServiceExportTo");
-        let (workloads, (services, places)) =
-            rayon::join(|| Workloads::new(&objects), || (Services::new(&objects, domain, &default_export_to), places(&named)));
-        let peer_authentications = PeerAuthentications::new(&objects, config.root_namespace());
-        let destination_rules = DestinationRules::new(&objects, domain, &config.default_export_to("defaultDestinationRuleExportTo"), config.root_namespace());
+        let rules_export_to = config.default_export_to("defaultDestinationRuleExportTo");
+        let root = config.root_namespace();
+        let ((workloads, places), (services, (peer_authentications, destination_rules))) = rayon::join(
+            || rayon::join(|| Workloads::new(&objects), || places(&named)),
+            || {
+                rayon::join(
+                    || Services::new(&objects, domain, &default_export_to),
+                    || (PeerAuthentications::new(&objects, root), DestinationRules::new(&objects, domain, &rules_export_to, root)),
+                )
+            },
+        );
         let Places { by_kind, by_namespace, host_namespaces } = places;
-        Mesh { snapshot, config, peer_authentications, destination_rules, workloads, services, domain, by_kind, by_namespace, host_namespaces }
+        let repeats = named.len() < snapshot.objects.len();
+        Mesh { snapshot, repeats, config, peer_authentications, destination_rules, workloads, services, domain, by_kind, by_namespace, host_namespaces }
     }
 
     /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.

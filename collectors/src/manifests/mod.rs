@@ -130,7 +130,7 @@ struct Text {
 
 fn read_file(file: &Found, role: Role, cluster: u16) -> Result<Text, Problem> {
     let name = file.path.display().to_string();
-    let bytes = if name == "-" { bounded(std::io::stdin().lock()) } else { open(&file.path) };
+    let bytes = if name == "-" { bounded(std::io::stdin().lock(), 0) } else { open(&file.path) };
     let bytes = bytes.map_err(|message| Problem { kind: ProblemKind::Unreadable, subject: name.clone(), message, help: None, place: None })?;
     let is_json = file.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
     if is_json && file.named == Named::Found && memchr::memmem::find(&bytes, b"apiVersion").is_none() {
@@ -143,21 +143,21 @@ fn read_file(file: &Found, role: Role, cluster: u16) -> Result<Text, Problem> {
 
 fn open(path: &Path) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|e| plain(&e))?;
-    if let Ok(meta) = file.metadata()
-        && meta.is_file()
-        && meta.len() > SIZE_LIMIT
-    {
+    let size = file.metadata().ok().filter(|m| m.is_file()).map_or(0, |m| m.len());
+    if size > SIZE_LIMIT {
         return Err(too_big());
     }
-    bounded(file)
+    bounded(file, size)
 }
 
 fn too_big() -> String {
     "has more than 4 GiB; a source is limited to that".into()
 }
 
-fn bounded(mut reader: impl Read) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
+/// All bytes of a reader, of which about `expected` are to come.
+fn bounded(mut reader: impl Read, expected: u64) -> Result<Vec<u8>, String> {
+    // One more, so that the end is seen without growing.
+    let mut bytes = Vec::with_capacity(expected as usize + 1);
     reader.by_ref().take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(|e| plain(&e))?;
     if bytes.len() as u64 > SIZE_LIMIT { Err(too_big()) } else { Ok(bytes) }
 }

@@ -188,6 +188,7 @@ fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source, end: u32) {
         {
             b.set_text(key, &canonical);
         }
+        b.mark_key(key, source);
     }
     top.at_key = !top.at_key;
 }

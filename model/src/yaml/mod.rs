@@ -5,6 +5,7 @@
 
 mod full;
 mod hand;
+mod names;
 mod scalar;
 mod split;
 mod tree;

@@ -1,5 +1,6 @@
 //! The tree of one document: a flat arena in document order, 16 bytes a node.
 
+use super::names::{self, tag};
 use super::scalar::{Scalar, resolve_plain};
 use crate::source::{Position, Source, Span};
 use std::sync::{Arc, OnceLock};
@@ -28,16 +29,44 @@ const KIND_MAPPING: u8 = 0;
 const KIND_SEQUENCE: u8 = 1;
 const KIND_SCALAR: u8 = 2; // + style
 
+/// 16 bytes a node.
 #[derive(Clone, Copy, Debug)]
 struct Data {
     span: Span,
     /// The node after this one's subtree.
     next: NodeId,
-    kind: u8,
-    /// The scalar's text differs from the source's and stands in `owned`.
-    owned: bool,
-    /// The mapping holds a key twice; the last one counts.
-    duplicates: bool,
+    /// The kind in the lowest bits, then flags; of a key its tag in the upper three bytes.
+    meta: u32,
+}
+
+/// The key is the common name of its tag.
+const COMMON: u32 = 1 << 5;
+/// The scalar's text differs from the source's and stands in `owned`.
+const OWNED: u32 = 1 << 6;
+/// The mapping holds a key twice; the last one counts.
+const DUPLICATES: u32 = 1 << 7;
+
+impl Data {
+    fn kind(self) -> u8 {
+        (self.meta & 7) as u8
+    }
+    fn owned(self) -> bool {
+        self.meta & OWNED != 0
+    }
+    fn duplicates(self) -> bool {
+        self.meta & DUPLICATES != 0
+    }
+    fn tag(self) -> u32 {
+        self.meta >> 8
+    }
+    /// Whether the node is a key whose text is the common name of its tag.
+    fn is_common(self) -> bool {
+        self.meta & COMMON != 0
+    }
+    fn mark_key(&mut self, tag: u32, text: &[u8]) {
+        let common = names::common(tag).is_some_and(|name| name.as_bytes() == text);
+        self.meta = self.meta & 0xff | tag << 8 | if common { COMMON } else { 0 };
+    }
 }
 
 /// One parsed document. Node 0 is its root.
@@ -88,10 +117,23 @@ impl Tree {
         for id in 0..self.nodes.len() as NodeId {
             let n = self.node(id);
             let d = n.data();
-            let _ = writeln!(out, "{id} {:?} {:?} {}..{} next {} {:?} {}", n.kind(), n.style(), d.span.start, d.span.end, d.next, n.text(), d.duplicates);
+            let _ = writeln!(out, "{id} {:?} {:?} {}..{} next {} {:?} {:x}", n.kind(), n.style(), d.span.start, d.span.end, d.next, n.text(), d.meta & !OWNED);
         }
         let _ = writeln!(out, "{:?}", self.duplicate_keys);
         out
+    }
+    /// Whether the text of a key with this tag is `key`.
+    fn key_is(&self, id: NodeId, tag: u32, key: &str) -> bool {
+        let d = self.nodes[id as usize];
+        if d.is_common() {
+            return names::common(tag) == Some(key);
+        }
+        if d.owned() {
+            return self.node(id).text() == key;
+        }
+        let quotes = 2 * usize::from(matches!(d.kind(), 3 | 4));
+        let start = d.span.start as usize + quotes / 2;
+        d.span.len() == key.len() + quotes && self.source.text().as_bytes().get(start..start + key.len()) == Some(key.as_bytes())
     }
     fn places(&self) -> &[Place] {
         self.places.get_or_init(|| {
@@ -151,24 +193,24 @@ impl<'a> Node<'a> {
         self.tree
     }
     pub fn kind(self) -> NodeKind {
-        match self.data().kind {
+        match self.data().kind() {
             KIND_MAPPING => NodeKind::Mapping,
             KIND_SEQUENCE => NodeKind::Sequence,
             _ => NodeKind::Scalar,
         }
     }
     pub fn is_mapping(self) -> bool {
-        self.data().kind == KIND_MAPPING
+        self.data().kind() == KIND_MAPPING
     }
     pub fn is_sequence(self) -> bool {
-        self.data().kind == KIND_SEQUENCE
+        self.data().kind() == KIND_SEQUENCE
     }
     pub fn is_scalar(self) -> bool {
-        self.data().kind >= KIND_SCALAR
+        self.data().kind() >= KIND_SCALAR
     }
     /// How a scalar was written; `Plain` for anything else.
     pub fn style(self) -> Style {
-        match self.data().kind {
+        match self.data().kind() {
             3 => Style::SingleQuoted,
             4 => Style::DoubleQuoted,
             5 => Style::Literal,
@@ -189,14 +231,14 @@ impl<'a> Node<'a> {
     /// The content of a scalar after unescaping, whatever its type; "" for mappings and sequences.
     pub fn text(self) -> &'a str {
         let d = self.data();
-        if d.owned {
+        if d.owned() {
             match self.tree.owned.binary_search_by_key(&self.id, |(id, _)| *id) {
                 Ok(i) => &self.tree.owned[i].1,
                 Err(_) => "",
             }
-        } else if d.kind >= KIND_SCALAR {
+        } else if d.kind() >= KIND_SCALAR {
             let s = d.span;
-            let quote = u32::from(matches!(d.kind, 3 | 4));
+            let quote = u32::from(matches!(d.kind(), 3 | 4));
             self.tree.source.slice(Span { start: s.start + quote, end: s.end.saturating_sub(quote).max(s.start + quote) })
         } else {
             ""
@@ -205,7 +247,7 @@ impl<'a> Node<'a> {
 
     /// The scalar's value as Kubernetes reads it; `Null` for mappings and sequences.
     pub fn value(self) -> Scalar<'a> {
-        match self.data().kind {
+        match self.data().kind() {
             KIND_SCALAR => resolve_plain(self.text()),
             k if k > KIND_SCALAR => Scalar::Str(self.text()),
             _ => Scalar::Null,
@@ -214,7 +256,7 @@ impl<'a> Node<'a> {
     pub fn is_null(self) -> bool {
         let d = self.data();
         // `null` and `~` are short; no need to look at longer text.
-        d.kind == KIND_SCALAR && (d.owned || d.span.len() <= 4) && self.value() == Scalar::Null
+        d.kind() == KIND_SCALAR && (d.owned() || d.span.len() <= 4) && self.value() == Scalar::Null
     }
     /// The text of a string; `None` for other types.
     pub fn str(self) -> Option<&'a str> {
@@ -251,28 +293,25 @@ impl<'a> Node<'a> {
     }
     /// Key and value under `key`, null values included.
     pub fn get_entry(self, key: &str) -> Option<(Node<'a>, Node<'a>)> {
-        if self.data().kind != KIND_MAPPING {
+        let mapping = self.data();
+        if mapping.kind() != KIND_MAPPING {
             return None;
         }
+        let tag = tag(key.as_bytes());
+        let (nodes, mut at) = (&self.tree.nodes, self.id + 1);
         let mut found = None;
-        for (k, v) in self.entries() {
-            if k.text_is(key) {
-                found = Some((k, v));
-                if !self.data().duplicates {
+        while at < mapping.next {
+            // A key is one node; its value follows.
+            let value = at + 1;
+            if nodes[at as usize].tag() == tag && self.tree.key_is(at, tag, key) {
+                found = Some((self.tree.node(at), self.tree.node(value)));
+                if !mapping.duplicates() {
                     break;
                 }
             }
+            at = nodes[value as usize].next;
         }
         found
-    }
-    /// Whether a scalar's text is this one. Most keys are told apart by their length, without a look at the source.
-    fn text_is(self, text: &str) -> bool {
-        let d = self.data();
-        if d.owned || d.kind < KIND_SCALAR {
-            return d.kind >= KIND_SCALAR && self.text() == text;
-        }
-        let quotes = 2 * usize::from(matches!(d.kind, 3 | 4));
-        d.span.len().saturating_sub(quotes) == text.len() && self.tree.source.bytes_from(d.span.start as usize + quotes / 2).starts_with(text.as_bytes())
     }
     /// The value at a path of keys.
     pub fn at(self, path: &[&str]) -> Option<Node<'a>> {
@@ -439,7 +478,7 @@ impl Builder {
     }
     fn push(&mut self, kind: u8, span: Span, owned: bool) -> NodeId {
         let id = self.nodes.len() as NodeId;
-        self.nodes.push(Data { span, next: id + 1, kind, owned, duplicates: false });
+        self.nodes.push(Data { span, next: id + 1, meta: u32::from(kind) | if owned { OWNED } else { 0 } });
         id
     }
     pub fn open_mapping(&mut self, start: usize) -> NodeId {
@@ -467,34 +506,49 @@ impl Builder {
     }
     pub fn text<'b>(&'b self, source: &'b Source, id: NodeId) -> &'b str {
         let d = &self.nodes[id as usize];
-        if d.owned {
+        if d.owned() {
             return match self.owned.binary_search_by_key(&id, |(i, _)| *i) {
                 Ok(i) => &self.owned[i].1,
                 Err(_) => "",
             };
         }
-        let quote = u32::from(matches!(d.kind, 3 | 4));
+        let quote = u32::from(matches!(d.kind(), 3 | 4));
         source.slice(Span { start: d.span.start + quote, end: d.span.end.saturating_sub(quote).max(d.span.start + quote) })
+    }
+    /// A plain scalar that is a key and whose text is the source's.
+    pub(super) fn key(&mut self, span: Span, tag: u32, text: &[u8]) -> NodeId {
+        let id = self.push(KIND_SCALAR, span, false);
+        self.nodes[id as usize].mark_key(tag, text);
+        id
+    }
+    /// Marks a scalar as a key. Every key is marked, once its text is what it stays.
+    pub(super) fn mark_key(&mut self, id: NodeId, source: &Source) -> u32 {
+        let text = self.text(source, id).as_bytes();
+        let tag = tag(text);
+        let mut data = self.nodes[id as usize];
+        data.mark_key(tag, text);
+        self.nodes[id as usize] = data;
+        tag
     }
     /// Replaces the text of a scalar, keeping its span: keys that YAML resolves to another type.
     pub fn set_text(&mut self, id: NodeId, text: &str) {
-        self.nodes[id as usize].owned = true;
+        self.nodes[id as usize].meta |= OWNED;
         match self.owned.binary_search_by_key(&id, |(i, _)| *i) {
             Ok(i) => self.owned[i].1 = text.into(),
             Err(i) => self.owned.insert(i, (id, text.into())),
         }
     }
     pub fn is_plain_scalar(&self, id: NodeId) -> bool {
-        self.nodes[id as usize].kind == KIND_SCALAR
+        self.nodes[id as usize].kind() == KIND_SCALAR
     }
     pub fn is_scalar(&self, id: NodeId) -> bool {
-        self.nodes[id as usize].kind >= KIND_SCALAR
+        self.nodes[id as usize].kind() >= KIND_SCALAR
     }
     pub fn is_mapping(&self, id: NodeId) -> bool {
-        self.nodes[id as usize].kind == KIND_MAPPING
+        self.nodes[id as usize].kind() == KIND_MAPPING
     }
     pub fn is_sequence(&self, id: NodeId) -> bool {
-        self.nodes[id as usize].kind == KIND_SEQUENCE
+        self.nodes[id as usize].kind() == KIND_SEQUENCE
     }
     pub fn span(&self, id: NodeId) -> Span {
         self.nodes[id as usize].span
@@ -504,7 +558,7 @@ impl Builder {
     }
     /// Notes that `last` repeats the key `first` of `mapping`.
     pub fn duplicate_key(&mut self, mapping: NodeId, last: NodeId, first: NodeId) {
-        self.nodes[mapping as usize].duplicates = true;
+        self.nodes[mapping as usize].meta |= DUPLICATES;
         self.duplicate_keys.push((last, first));
     }
     /// Levels of nesting from a node down; 0 for a scalar. A cost of its size.
@@ -528,7 +582,7 @@ impl Builder {
         for i in from..to {
             let mut d = self.nodes[i];
             d.next += shift;
-            if d.owned
+            if d.owned()
                 && let Ok(k) = self.owned.binary_search_by_key(&(i as NodeId), |(n, _)| *n)
             {
                 let text = self.owned[k].1.clone();

@@ -34,6 +34,9 @@ use mesh_model::{Kind, Object, Role};
 use rustc_hash::FxHashMap;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
+    if !cx.mesh.repeats {
+        return;
+    }
     let mut seen: FxHashMap<(Kind, u16, &str, &str), &'a Object> = FxHashMap::default();
     for object in cx.mesh.snapshot.objects.iter().filter(|o| o.role == Role::Judged && o.kind != Kind::Other && !o.name().is_empty()) {
         if let Some(first) = seen.insert((object.kind, object.cluster, object.namespace(), object.name()), object) {

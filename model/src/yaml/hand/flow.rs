@@ -67,7 +67,7 @@ impl Hand<'_> {
         match self.peek(0) {
             b'"' | b'\'' => {
                 let key = self.quoted(isize::MAX)?;
-                keys.note(self.builder.text(self.source, key).as_bytes());
+                keys.note(self.builder.mark_key(key, self.source));
                 while self.bytes.get(self.at) == Some(&b' ') {
                     self.at += 1;
                 }

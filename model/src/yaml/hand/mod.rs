@@ -7,6 +7,7 @@
 mod flow;
 mod scalar;
 
+use super::names::tag;
 use super::tree::{Builder, NodeId, Style};
 use super::{Limits, scalar::canonical_key};
 use crate::source::{Source, Span};
@@ -318,7 +319,7 @@ impl Hand<'_> {
         if self.bytes.get(self.at) != Some(&b':') || !self.blank(self.at + 1) || self.at - start > KEY_LIMIT {
             return Err(GiveUp);
         }
-        keys.note(self.builder.text(self.source, key).as_bytes());
+        keys.note(self.builder.mark_key(key, self.source));
         Ok(())
     }
 
@@ -328,17 +329,18 @@ impl Hand<'_> {
         if text == b"<<" || text.is_empty() || self.at - start > KEY_LIMIT {
             return Err(GiveUp);
         }
-        let key = self.builder.scalar(Style::Plain, self.span(start, end));
+        let tag = tag(text);
+        let key = self.builder.key(self.span(start, end), tag, text);
         let first = text[0];
         if !first.is_ascii_alphabetic() || text.len() <= 5 && b"nNtTfFyYoO".contains(&first) {
             let canonical = canonical_key(self.source.slice(self.span(start, end)));
             if let Some(canonical) = canonical {
                 self.builder.set_text(key, &canonical);
-                keys.note(canonical.as_bytes());
+                keys.note(self.builder.mark_key(key, self.source));
                 return Ok(());
             }
         }
-        keys.note(text);
+        keys.note(tag);
         Ok(())
     }
 
@@ -374,11 +376,8 @@ struct Keys {
 }
 
 impl Keys {
-    fn note(&mut self, text: &[u8]) {
-        let (first, last) = (text.first().copied().unwrap_or(0), text.last().copied().unwrap_or(0));
-        let middle = text.get(text.len() / 2).copied().unwrap_or(0);
-        let mix = (u32::from(first) | u32::from(last) << 8 | u32::from(middle) << 16 | (text.len() as u32) << 24).wrapping_mul(0x9e37_79b1);
-        let bit = 1u64 << (mix >> 26);
+    fn note(&mut self, tag: u32) {
+        let bit = 1u64 << (tag >> 18);
         self.collide |= self.seen & bit != 0;
         self.seen |= bit;
     }
