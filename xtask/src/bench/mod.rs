@@ -1,12 +1,14 @@
 //! Benchmarks.
 
 mod analyze;
+mod tui;
 
 use crate::Outcome;
 
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((name, rest)) if name == "analyze" => analyze::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`".into()),
+        Some((name, rest)) if name == "tui" => tui::run(rest),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench tui`".into()),
     }
 }

@@ -1,0 +1,2 @@
+//! Which picture of a graph is readable in a window.
+

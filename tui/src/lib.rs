@@ -1,0 +1,5 @@
+//! The terminal UI: a snapshot as screens.
+
+pub mod graph;
+pub mod text;
+pub mod theme;

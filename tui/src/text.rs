@@ -1,0 +1,128 @@
+//! Text from outside, made fit for cells of a terminal.
+
+use unicode_width::UnicodeWidthChar;
+
+/// Columns that a text takes once it is [`clean`].
+pub fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+fn char_width(c: char) -> usize {
+    if is_unsafe(c) { 1 } else { c.width().unwrap_or(1) }
+}
+
+/// Control characters, those that change the direction of writing, and those without width: none may reach a terminal.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text with everything that could steer a terminal replaced by `·`; line ends and tabs become blanks.
+pub fn clean(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return text.into();
+    }
+    let safe = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if is_unsafe(c) => '·',
+        c => c,
+    };
+    text.chars().map(safe).collect::<String>().into()
+}
+
+/// Clean text in at most so many columns: the middle is left out, as names differ at their ends.
+pub fn shorten(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    if columns < 3 {
+        return take(text.chars(), columns).into_iter().collect();
+    }
+    // More of the end: versions stand there.
+    let front = (columns - 1) / 2;
+    let head: String = take(text.chars(), front).into_iter().collect();
+    let tail: String = take(text.chars().rev(), columns - 1 - front).into_iter().rev().collect();
+    format!("{head}…{tail}")
+}
+
+/// Clean text in at most so many columns: the end is left out.
+pub fn cut(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    let head: String = take(text.chars(), columns - 1).into_iter().collect();
+    format!("{head}…")
+}
+
+fn take(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
+    let mut left = columns;
+    let mut out = Vec::new();
+    for c in chars {
+        let w = char_width(c);
+        if w > left {
+            break;
+        }
+        left -= w;
+        out.push(c);
+    }
+    out
+}
+
+/// Lines of at most so many columns, broken at blanks where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let mut current = String::new();
+        for word in clean(line).split(' ') {
+            let mut word = word.to_owned();
+            if !current.is_empty() && width(&current) + 1 + width(&word) > columns {
+                out.push(std::mem::take(&mut current));
+            }
+            while width(&word) > columns {
+                let head: String = take(word.chars(), columns).into_iter().collect();
+                if head.is_empty() {
+                    break;
+                }
+                word = word[head.len()..].to_owned();
+                out.push(head);
+            }
+            if !current.is_empty() {
+                current.push(' ');
+            }
+            current.push_str(&word);
+        }
+        out.push(current);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        assert_eq!(clean("a\u{1b}[31mb\u{7}\u{9b}c\u{202e}d\r\n"), "a·[31mb··c·d  ");
+        assert_eq!(clean("plain"), "plain");
+    }
+
+    #[test]
+    fn names_lose_their_middle() {
+        assert_eq!(shorten("product-catalog-v2", 12), "produ…log-v2");
+        assert_eq!(shorten("short", 12), "short");
+        assert_eq!(shorten("日本語テキスト", 6), "日…ト");
+        assert_eq!(cut("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn long_words_are_broken_and_blanks_first() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+}
