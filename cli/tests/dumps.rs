@@ -109,3 +109,20 @@ fn a_file_of_an_answer_is_its_owners_alone() {
     assert_eq!(std::fs::metadata(&out).expect("a file").permissions().mode() & 0o777, 0o600);
     assert!(std::fs::read_to_string(&out).expect("a file").starts_with('['));
 }
+
+#[test]
+fn an_entry_that_cannot_be_read_costs_itself_only() {
+    let dump = std::fs::read_to_string(dumps().join("secrets.json")).expect("a dump");
+    let value: serde_json::Value = serde_json::from_str(&dump).expect("JSON");
+    let mut value = value;
+    for section in value["configs"].as_array_mut().expect("sections") {
+        if let Some(list) = section.get_mut("dynamic_active_clusters").and_then(serde_json::Value::as_array_mut) {
+            list.insert(0, serde_json::json!({"cluster": {"name": "odd", "connect_timeout": {"hunter": 2}}}));
+        }
+    }
+    let text = serde_json::to_string_pretty(&value).expect("JSON");
+    let plain = at(&["pc", "cluster", "-f", "secrets.json"]);
+    let run = meshctl_with_input(&dumps(), &["pc", "cluster", "-f", "-"], &text);
+    assert_eq!((run.status, run.out.as_str()), (75, plain.out.as_str()), "{}", run.err);
+    assert!(run.err.contains("dynamic_active_clusters[0] (`odd`) can't be read: line "), "{}", run.err);
+}

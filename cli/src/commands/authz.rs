@@ -20,6 +20,9 @@ pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
 struct Wanted<'a>(Option<Listeners<'a, Listener<'a>>>);
 
 impl<'a> Sections<'a> for Wanted<'a> {
+    fn fresh(&self) -> Self {
+        Wanted::default()
+    }
     fn wants(&self, kind: SectionKind) -> bool {
         kind == SectionKind::Listeners
     }
@@ -76,7 +79,7 @@ fn policy_name(name: &str) -> (String, String) {
 fn check(text: &str) -> Result<Answer, Failure> {
     let mut wanted = Wanted::default();
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
-    let section = wanted.0.ok_or_else(|| missing(SectionKind::Listeners, &found))?;
+    let section = wanted.0.ok_or_else(|| missing(SectionKind::Listeners, &found.types))?;
     let mut policies = Policies::default();
     for listener in section.dynamic_listeners.iter().filter_map(|d| d.active_state.as_ref()?.listener.as_ref()) {
         for filter in listener.filter_chains.iter().flat_map(|c| &c.filters) {
@@ -95,5 +98,5 @@ fn check(text: &str) -> Result<Answer, Failure> {
             table.row(vec![action.to_owned(), name.clone(), policies.rules.get(name).map_or(0, BTreeSet::len).to_string()]);
         }
     }
-    Ok(Answer::whole(table.render(3)))
+    Ok(Answer { text: table.render(3), problems: found.unread.iter().map(ToString::to_string).collect() })
 }

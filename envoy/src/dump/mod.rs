@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod endpoint;
 pub mod listener;
 pub mod route;
+mod salvage;
 pub mod secret;
 mod value;
 
@@ -62,7 +63,9 @@ impl SectionKind {
 }
 
 /// What takes the sections of a dump.
-pub trait Sections<'a> {
+pub trait Sections<'a>: Sized {
+    /// Another that wants the same and has taken nothing.
+    fn fresh(&self) -> Self;
     /// Whether a section is parsed at all.
     fn wants(&self, kind: SectionKind) -> bool;
     /// Takes one section: the entries of its map that follow `@type`. A section that occurs twice comes twice.
@@ -90,14 +93,72 @@ impl std::error::Error for DumpError {}
 
 impl From<serde_json::Error> for DumpError {
     fn from(e: serde_json::Error) -> DumpError {
-        let text = e.to_string();
-        let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(m, _)| m).to_owned();
-        DumpError { message, line: e.line(), column: e.column() }
+        DumpError::from_parts(&e)
     }
 }
 
-/// Reads the wanted sections of a dump and returns the `@type` of every section met, in order.
-pub fn read<'a, S: Sections<'a>>(text: &'a str, sections: &mut S) -> Result<Vec<String>, DumpError> {
+impl DumpError {
+    fn from_parts(e: &serde_json::Error) -> DumpError {
+        let text = e.to_string();
+        let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(m, _)| m);
+        DumpError { message: without_value(message), line: e.line(), column: e.column() }
+    }
+}
+
+/// A message without the text that it quotes, which may be a secret, and without the names of our types.
+fn without_value(message: &str) -> String {
+    let plain = match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => message.to_owned(),
+    };
+    match (plain.split_once("string \""), plain.rsplit_once("\", expected ")) {
+        (Some((before, _)), Some((_, expected))) => format!("{before}a string, expected {expected}"),
+        _ => plain,
+    }
+}
+
+/// An entry of a dump that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// `configs[1].dynamic_active_clusters[3]`.
+    pub path: String,
+    /// The name in it, "" where none is found.
+    pub name: String,
+    pub why: DumpError,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.as_str() {
+            "" => write!(f, "{} can't be read: {}", self.path, self.why),
+            name => write!(f, "{} (`{name}`) can't be read: {}", self.path, self.why),
+        }
+    }
+}
+
+/// What a dump holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The `@type` of every section met, in order.
+    pub types: Vec<String>,
+    /// Entries of wanted sections that could not be read; the others were.
+    pub unread: Vec<Unread>,
+}
+
+/// Reads the wanted sections of a dump. An entry of the wrong form costs that entry only.
+pub fn read<'a, S: Sections<'a>>(text: &'a str, sections: &mut S) -> Result<Found, DumpError> {
+    match read_whole(text, sections) {
+        Ok(types) => Ok(Found { types, unread: Vec::new() }),
+        Err(e) if e.is_data() => {
+            *sections = sections.fresh();
+            let found = salvage::read(text, sections).map_err(|_| DumpError::from(e))?;
+            Ok(found)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn read_whole<'a, S: Sections<'a>>(text: &'a str, sections: &mut S) -> Result<Vec<String>, serde_json::Error> {
     let mut found = Vec::new();
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Top { sections, found: &mut found })?;
@@ -192,5 +253,83 @@ impl<'a, S: Sections<'a>> Visitor<'a> for Section<'_, S> {
         self.found.push(url.to_string());
         let Some(kind) = SectionKind::of(&url).filter(|k| self.sections.wants(*k)) else { return Ok(()) };
         self.sections.take(kind, MapDeserializer::<_, serde_json::Error>::new(entries.into_iter())).map_err(A::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cluster::{Cluster, Clusters};
+    use super::route::{RouteConfig, Routes};
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Default)]
+    struct Both<'a> {
+        clusters: Option<Clusters<'a, Cluster<'a>>>,
+        routes: Option<Routes<'a, RouteConfig<'a>>>,
+    }
+
+    impl<'a> Sections<'a> for Both<'a> {
+        fn fresh(&self) -> Self {
+            Both::default()
+        }
+        fn wants(&self, kind: SectionKind) -> bool {
+            matches!(kind, SectionKind::Clusters | SectionKind::Routes)
+        }
+        fn take<D: Deserializer<'a>>(&mut self, kind: SectionKind, section: D) -> Result<(), D::Error> {
+            match kind {
+                SectionKind::Clusters => self.clusters = Some(Deserialize::deserialize(section)?),
+                _ => self.routes = Some(Deserialize::deserialize(section)?),
+            }
+            Ok(())
+        }
+    }
+
+    const CLUSTERS: &str = r#""@type": "x/envoy.admin.v3.ClustersConfigDump""#;
+    const BODY: &str = r#""dynamic_active_clusters": [
+  {"cluster": {"name": "a"}},
+  {"cluster": {"name": "b",
+    "connect_timeout": ["hunter2"]}},
+  {"cluster": {"name": {"deep": "hunter2"}}}, 5,
+  {"cluster": {"name": "c", "circuit_breakers": "hunter2"}},
+  {"cluster": {"name": "d"}}
+],
+"static_clusters": {"no": "list"}"#;
+    const ROUTES: &str = r#"{"@type": "x/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": [{"route_config": {"name": "r"}}]}"#;
+
+    fn said(text: &str) -> (Vec<String>, Vec<String>, usize) {
+        let mut both = Both::default();
+        let found = read(text, &mut both).expect("a dump");
+        let names = both.clusters.iter().flat_map(|c| &c.dynamic_active_clusters).filter_map(|e| Some(e.cluster.as_ref()?.name.to_string())).collect();
+        let routes = both.routes.map_or(0, |r| r.dynamic_route_configs.len());
+        (names, found.unread.iter().map(Unread::to_string).collect(), routes)
+    }
+
+    #[test]
+    fn an_entry_of_the_wrong_form_costs_itself_only() {
+        for (entries, shift) in [(format!("{CLUSTERS},\n{BODY}"), 1), (format!("{BODY},\n{CLUSTERS}"), 0)] {
+            let (names, unread, routes) = said(&format!("{{\"configs\": [\n{{{entries}}},\n{ROUTES}, 7]}}"));
+            assert_eq!((names, routes), (vec!["a".to_owned(), "d".to_owned()], 1));
+            let line = |n: usize| n + shift;
+            let at = "configs[0].dynamic_active_clusters";
+            assert_eq!(
+                unread,
+                [
+                    format!("{at}[1] (`b`) can't be read: line {}, column 24: invalid type: sequence, expected a string", line(5)),
+                    format!("{at}[2] can't be read: line {}, column 24: invalid type: map, expected a string", line(6)),
+                    format!("{at}[3] can't be read: line {}, column 47: invalid type: integer `5`, expected an object", line(6)),
+                    format!("{at}[4] (`c`) can't be read: line {}, column 57: invalid type: a string, expected an object", line(7)),
+                    format!("configs[0].static_clusters can't be read: line {}, column 20: invalid type: map, expected a sequence", line(10)),
+                    "configs[2] can't be read: line 12, column 109: invalid type: integer `7`, expected an object".to_owned(),
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_dump_is_no_part_of_one() {
+        for text in ["", "{}", "[]", "{\"configs\": 5}", "{\"configs\": [{\"@type\": \"a\"]}", "{\"configs\": [5}"] {
+            assert!(read(text, &mut Both::default()).is_err(), "{text}");
+        }
     }
 }

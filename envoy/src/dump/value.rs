@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for UInt {
                 if n >= 0.0 && n.fract() == 0.0 { Ok(UInt(n as u64)) } else { Err(E::custom("no whole number")) }
             }
             fn visit_str<E: serde::de::Error>(self, s: &str) -> Result<UInt, E> {
-                s.parse().map(UInt).map_err(|_| E::custom(format!("`{s}` is no number")))
+                s.parse().map(UInt).map_err(|_| E::custom("a text that is no number"))
             }
             fn visit_unit<E>(self) -> Result<UInt, E> {
                 Ok(UInt(0))

@@ -103,7 +103,18 @@ pub fn answer(text: &str, query: &Query) -> Result<Answer, Failure> {
     }
     let mut wanted = Wanted::new(query);
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
-    wanted.answer(query, &found)
+    let unread = found.unread.iter().map(ToString::to_string);
+    match wanted.answer(query, &found.types) {
+        Ok(mut answer) => {
+            answer.problems.splice(0..0, unread);
+            Ok(answer)
+        }
+        // Without what can't be read there may be nothing left to print.
+        Err(failure) => Err(match unread.reduce(|all, one| format!("{all}\n  {one}")) {
+            Some(unread) => Failure::input(format!("{failure}\n  {unread}")),
+            None => failure,
+        }),
+    }
 }
 
 /// A table of ours in the format asked for.

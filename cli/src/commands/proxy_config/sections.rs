@@ -33,6 +33,9 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Sections<'a> for Wanted<'a> {
+    fn fresh(&self) -> Self {
+        Wanted::of(self.kinds, self.whole)
+    }
     fn wants(&self, kind: SectionKind) -> bool {
         self.kinds.contains(&kind)
     }
@@ -77,21 +80,17 @@ fn kinds(what: What) -> &'static [SectionKind] {
 
 impl<'a> Wanted<'a> {
     pub fn new(query: &Query) -> Wanted<'a> {
-        Wanted {
-            kinds: if query.what == What::Cluster && query.compat == Compat::Meshctl && matches!(query.format, Format::Wide | Format::Csv) {
-                &[SectionKind::Clusters, SectionKind::Endpoints]
-            } else {
-                kinds(query.what)
-            },
-            whole: matches!(query.format, Format::Document(_)),
-            bootstrap: None,
-            clusters: None,
-            listeners: None,
-            routes: None,
-            endpoints: None,
-            secrets: None,
-            values: Vec::new(),
-        }
+        let wide = matches!(query.format, Format::Wide | Format::Csv);
+        let kinds = if query.what == What::Cluster && query.compat == Compat::Meshctl && wide {
+            &[SectionKind::Clusters, SectionKind::Endpoints]
+        } else {
+            kinds(query.what)
+        };
+        Wanted::of(kinds, matches!(query.format, Format::Document(_)))
+    }
+
+    fn of(kinds: &'static [SectionKind], whole: bool) -> Wanted<'a> {
+        Wanted { kinds, whole, bootstrap: None, clusters: None, listeners: None, routes: None, endpoints: None, secrets: None, values: Vec::new() }
     }
 
     pub fn answer(self, query: &Query, found: &[String]) -> Result<Answer, Failure> {
