@@ -1,9 +1,10 @@
 //! The snapshot: everything that was seen of one world, and what could not be seen.
 
+use crate::kind::Kind;
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
 use crate::yaml::{Builder, Chunk, Documents, Limits, SyntaxError, Tree, parse_document, parse_document_with, split};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Seconds since 1970-01-01T00:00:00Z.
@@ -34,6 +35,8 @@ pub enum ProblemKind {
     Kustomize,
     /// Something asked for that could not be read (exit status 65).
     Unreadable,
+    /// A part of a live source that could not be seen (exit status 75).
+    Unseen,
 }
 
 /// Something that was met while reading, with its place.
@@ -71,6 +74,8 @@ pub struct Snapshot {
     /// MeshNetworks given as a file; it counts instead of `meshNetworks` of the `istio` ConfigMap.
     pub mesh_networks: Option<Object>,
     pub completeness: Completeness,
+    /// Kinds of which not all objects could be seen, though the rest is complete, by [`Object::cluster`].
+    pub unseen: BTreeSet<(u16, Kind)>,
     /// The instant at which ages and expiries are judged.
     pub as_of: Timestamp,
 }

@@ -1,0 +1,16 @@
+//! A Kubernetes cluster, read through its API: lists only, never a write.
+//!
+//! Every kind that checks know is listed in the newest version that the server serves, page by page, and only the fields
+//! that [`fields`] names are kept. What the user may not see is named with the rule that would allow it; the rest goes on.
+
+mod client;
+mod discovery;
+mod error;
+mod fields;
+mod list;
+mod read;
+mod render;
+
+pub use client::{Cluster, Options, Timeout};
+pub use error::{ApiError, ConnectError};
+pub use read::{Secrets, What, read};

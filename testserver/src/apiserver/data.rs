@@ -1,0 +1,116 @@
+//! What the server holds.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Objects of one kind in one version.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// "" for the core group.
+    pub group: String,
+    pub version: String,
+    pub plural: String,
+    pub kind: String,
+    pub is_namespaced: bool,
+    pub items: Vec<Value>,
+}
+
+/// All resources, by `group/version/plural`.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    pub(super) resources: BTreeMap<String, Resource>,
+}
+
+/// Kinds without a namespace, for lists that are empty.
+const OF_THE_CLUSTER: &[&str] = &[
+    "namespaces",
+    "nodes",
+    "gatewayclasses",
+    "customresourcedefinitions",
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+    "ingressclasses",
+];
+
+impl Data {
+    /// Reads a folder of lists as `kubectl get --raw` writes them: `apps.v1.deployments.json`, `v1.pods.json`. Other
+    /// files are left aside.
+    pub fn read(dir: &Path) -> std::io::Result<Data> {
+        let mut data = Data::default();
+        let mut paths: Vec<_> = std::fs::read_dir(dir)?.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            let Some(name) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json")) else { continue };
+            let parts: Vec<&str> = name.split('.').collect();
+            let [group @ .., version, plural] = parts.as_slice() else { continue };
+            if !version.starts_with('v') {
+                continue;
+            }
+            let list: Value = serde_json::from_slice(&std::fs::read(&path)?).map_err(std::io::Error::other)?;
+            let kind = list["kind"].as_str().unwrap_or("").trim_end_matches("List").to_owned();
+            let items = list["items"].as_array().cloned().unwrap_or_default();
+            data.add(Resource {
+                group: group.join("."),
+                version: (*version).to_owned(),
+                plural: (*plural).to_owned(),
+                kind,
+                is_namespaced: !OF_THE_CLUSTER.contains(plural),
+                items,
+            });
+        }
+        Ok(data)
+    }
+
+    /// Adds a resource, or more objects of one.
+    pub fn add(&mut self, mut resource: Resource) {
+        let key = |o: &Value| (o["metadata"]["namespace"].as_str().unwrap_or("").to_owned(), o["metadata"]["name"].as_str().unwrap_or("").to_owned());
+        let name = format!("{}/{}/{}", resource.group, resource.version, resource.plural);
+        match self.resources.get_mut(&name) {
+            Some(old) => {
+                old.items.append(&mut resource.items);
+                old.items.sort_by_key(key);
+            }
+            None => {
+                resource.items.sort_by_key(key);
+                self.resources.insert(name, resource);
+            }
+        }
+    }
+
+    /// The resource of a path below `/api` or `/apis`.
+    pub(super) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Resource> {
+        self.resources.get(&format!("{group}/{version}/{plural}"))
+    }
+
+    pub(super) fn groups(&self) -> Value {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for r in self.resources.values().filter(|r| !r.group.is_empty()) {
+            let versions = groups.entry(&r.group).or_default();
+            if !versions.contains(&r.version.as_str()) {
+                versions.push(&r.version);
+            }
+        }
+        let version = |group: &str, v: &str| json!({"groupVersion": format!("{group}/{v}"), "version": v});
+        let groups: Vec<Value> = groups
+            .into_iter()
+            .map(|(g, versions)| {
+                let list: Vec<Value> = versions.iter().map(|v| version(g, v)).collect();
+                json!({"name": g, "preferredVersion": list.first(), "versions": list})
+            })
+            .collect();
+        json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+    }
+
+    pub(super) fn resources(&self, group: &str, version: &str) -> Option<Value> {
+        let of_version = |r: &&Resource| r.group == group && r.version == version;
+        let list: Vec<Value> = self
+            .resources
+            .values()
+            .filter(of_version)
+            .map(|r| json!({"name": r.plural, "singularName": r.kind.to_lowercase(), "namespaced": r.is_namespaced, "kind": r.kind, "verbs": ["get", "list", "watch"]}))
+            .collect();
+        let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        (!list.is_empty()).then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}))
+    }
+}
