@@ -59,6 +59,7 @@ impl Tree {
             clusters: plan.clusters.iter().filter_map(|(name, dir)| Some((name.clone(), self.map(dir)?))).collect(),
             consulted: existing(&plan.consulted),
             command: plan.command.clone().map(|c| crate::worlds::Command { dir: self.map_path(&c.dir), words: c.words }),
+            live: plan.live.clone(),
             complete: plan.complete,
             only: plan.only.iter().map(|p| self.map_path(p)).collect(),
         }

@@ -1,8 +1,10 @@
 //! Reading a world into a snapshot.
 
+use crate::cluster::{Access, ClusterError};
 use crate::settings::Settings;
 use crate::status::Failure;
-use crate::worlds::{Command, Plan};
+use crate::worlds::{self, Command, Plan};
+use mesh_collectors::kube::ConnectError;
 use mesh_collectors::manifests;
 use mesh_model::{Completeness, Kind, Object, ProblemKind, Role, Snapshot, Source, Span, Tree};
 use std::path::Path;
@@ -19,11 +21,12 @@ pub struct Loaded {
 pub struct Shared {
     pub mesh_config: Option<Arc<Tree>>,
     pub mesh_networks: Option<Arc<Tree>>,
+    pub access: Access,
 }
 
 impl Shared {
-    pub fn read(mesh_config: Option<&Path>, mesh_networks: Option<&Path>) -> Result<Shared, Failure> {
-        Ok(Shared { mesh_config: mesh_config.map(document).transpose()?, mesh_networks: mesh_networks.map(document).transpose()? })
+    pub fn read(mesh_config: Option<&Path>, mesh_networks: Option<&Path>, access: Access) -> Result<Shared, Failure> {
+        Ok(Shared { mesh_config: mesh_config.map(document).transpose()?, mesh_networks: mesh_networks.map(document).transpose()?, access })
     }
 }
 
@@ -43,8 +46,9 @@ fn document(path: &Path) -> Result<Arc<Tree>, Failure> {
     }
 }
 
-/// Reads a world. Only input that has no other name is an error; the rest is a problem of the snapshot.
-pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, say: &dyn Fn(&str)) -> Loaded {
+/// Reads a world. A cluster that is all there is to read, and gives nothing, is an error; the rest is a problem of the
+/// snapshot.
+pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, say: &dyn Fn(&str)) -> Result<Loaded, Failure> {
     let mut snapshot = Snapshot::new();
     let mut unseen = Vec::new();
     snapshot.world.clone_from(&plan.name);
@@ -57,6 +61,8 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     if !has_unnamed {
         snapshot.clusters.clear();
     }
+    live(&mut snapshot, plan, shared, &mut unseen)?;
+    let of_clusters = snapshot.objects.len();
     read(&mut snapshot, &plan.paths, Role::Judged, 0);
     for (name, dir) in &plan.clusters {
         let index = u16::try_from(snapshot.clusters.len()).unwrap_or(u16::MAX);
@@ -70,6 +76,7 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
             Err(why) => unseen.push(format!("world {}: {why}", plan.name)),
         }
     }
+    forget_replaced(&mut snapshot, of_clusters);
     // What can't be read of the judged input is unreadable; what is only consulted makes the answer a partial one.
     let judged = snapshot.problems.len();
     read(&mut snapshot, &plan.consulted, Role::Consulted, 0);
@@ -78,7 +85,9 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
             unseen.push(format!("{}: {}", problem.subject, problem.message));
         }
     }
-    mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
+    if plan.live.is_empty() {
+        mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
+    }
     if shared.mesh_config.is_some() {
         snapshot.mesh_config = shared.mesh_config.clone().map(Object::mesh_config);
     }
@@ -88,7 +97,55 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     if plan.complete {
         snapshot.completeness = Completeness::Complete;
     }
-    Loaded { snapshot, unseen }
+    Ok(Loaded { snapshot, unseen })
+}
+
+/// Reads the clusters of a plan. The first one has no name of its own while it is the only one.
+fn live(snapshot: &mut Snapshot, plan: &Plan, shared: &Shared, unseen: &mut Vec<String>) -> Result<(), Failure> {
+    let is_all = plan.paths.is_empty() && plan.clusters.is_empty() && plan.command.is_none();
+    let mut failed = Vec::new();
+    let mut names = Vec::new();
+    for source in &plan.live {
+        // Those of --cluster come behind these.
+        let index = names.len();
+        match shared.access.read(source, u16::try_from(index).unwrap_or(u16::MAX), snapshot) {
+            Ok(name) => names.push(name),
+            Err(error) => failed.push(error),
+        }
+    }
+    if is_all && names.is_empty() && !failed.is_empty() {
+        let error = failed.swap_remove(0);
+        return Err(match error {
+            ClusterError::Connect(ConnectError::NoKubeconfig) => Failure::usage(worlds::NOTHING),
+            ClusterError::Connect(error @ (ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. })) => Failure::usage(error.to_string()),
+            error => Failure::Other(error.to_string()),
+        });
+    }
+    unseen.extend(failed.iter().map(ToString::to_string));
+    if !failed.is_empty() {
+        // Of a cluster that is missing nothing is known.
+        snapshot.completeness = Completeness::Part;
+    }
+    if names.len() > 1 || !snapshot.clusters.iter().all(String::is_empty) {
+        snapshot.clusters.splice(..snapshot.clusters.len().min(1), names);
+    }
+    let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
+    unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.map_or_else(String::new, |h| format!("; {h}")))));
+    Ok(())
+}
+
+/// An object of a file takes the place of the one with its name that the cluster holds.
+fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) {
+    if of_clusters == 0 || snapshot.objects.len() == of_clusters {
+        return;
+    }
+    let key = |o: &Object| (o.kind, o.cluster, o.namespace().to_owned(), o.name().to_owned());
+    let files: std::collections::HashSet<_> = snapshot.objects[of_clusters..].iter().map(key).collect();
+    let mut place = 0;
+    snapshot.objects.retain(|o| {
+        place += 1;
+        place > of_clusters || !files.contains(&key(o))
+    });
 }
 
 /// Objects that are judged, and of how many files they are.

@@ -1,8 +1,10 @@
 //! Which worlds are analysed: the input as typed, or those of `.meshctl.toml` that it touches.
 
-use crate::args::InputArgs;
+use crate::args::{InputArgs, KubeArgs};
+use crate::cluster;
 use crate::config::{self, Config, World};
 use crate::status::Failure;
+use mesh_model::Role;
 use std::path::{Path, PathBuf};
 
 /// One world to read.
@@ -14,6 +16,8 @@ pub struct Plan {
     pub clusters: Vec<(String, String)>,
     pub consulted: Vec<String>,
     pub command: Option<Command>,
+    /// Clusters that are read.
+    pub live: Vec<cluster::Source>,
     pub complete: bool,
     /// Findings are shown only of what lies here; everything when empty.
     pub only: Vec<PathBuf>,
@@ -27,22 +31,48 @@ pub struct Command {
 }
 
 /// What to type, for one who typed nothing.
-const NOTHING: &str = "\
-nothing to analyse: no path is given. Type one of
+pub const NOTHING: &str = "\
+nothing to analyse: no path is given, and there is no cluster. Type one of
   meshctl analyze DIR                              the manifests in a folder (or files, or globs)
   kustomize build DIR | meshctl analyze -          what a tool renders (`helm template CHART | …` as well)
   meshctl analyze                                  in a repository whose .meshctl.toml has `paths` or [[world]]";
 
+/// What is analysed where nothing is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unnamed {
+    /// The cluster of the current context.
+    CurrentCluster,
+    Nothing,
+}
+
 /// The worlds that the arguments ask for.
-pub fn plan(input: &InputArgs, config: Option<&Config>) -> Result<Vec<Plan>, Failure> {
-    let typed: Vec<String> = input.paths.iter().chain(&input.from).cloned().collect();
+pub fn plan(input: &InputArgs, kube: &KubeArgs, unnamed: Unnamed, config: Option<&Config>) -> Result<Vec<Plan>, Failure> {
+    let (mut typed, mut live, mut consulted) = (Vec::new(), Vec::new(), Vec::new());
+    for word in input.paths.iter().chain(&input.from) {
+        match cluster::Source::parse(word, Role::Judged) {
+            Some(source) => live.push(source),
+            None => typed.push(word.clone()),
+        }
+    }
+    for word in &input.world {
+        match cluster::Source::parse(word, Role::Consulted) {
+            Some(source) => live.push(source),
+            None => consulted.push(word.clone()),
+        }
+    }
+    // `kube` and `--context NAME` together mean one cluster, the named one.
+    let mut named = kube.context.iter().chain(&kube.remote_contexts).cloned();
+    if let Some(source) = live.iter_mut().find(|s| s.context.is_none()) {
+        source.context = named.next();
+    }
+    live.extend(named.map(|context| cluster::Source { context: Some(context), role: Role::Judged }));
+    for (i, source) in live.iter().enumerate() {
+        if live.iter().take(i).any(|s| s.context == source.context) {
+            return Err(Failure::usage(format!("the cluster `{}` is named twice", source.name())));
+        }
+    }
     if let Some(bad) = typed.iter().chain(&input.world).find(|p| p.is_empty()) {
         return Err(Failure::usage(format!("a path is empty: `{bad}`")));
-    }
-    if let Some(kube) = typed.iter().chain(&input.world).find(|p| *p == "kube" || p.starts_with("kube:")) {
-        return Err(Failure::usage(format!(
-            "{kube}: this version reads manifests, not clusters; `kubectl get … -A -o yaml | meshctl analyze --complete -` takes what a cluster holds"
-        )));
     }
     let stdin = typed.iter().chain(&input.world).filter(|p| *p == "-").count();
     if stdin > 1 {
@@ -56,28 +86,37 @@ pub fn plan(input: &InputArgs, config: Option<&Config>) -> Result<Vec<Plan>, Fai
     }
     let ordinary = |paths: Vec<String>| {
         let file = config.map(|c| &c.file);
-        let consulted = config.into_iter().flat_map(|c| c.file.consulted.iter().map(|p| config::shown(&c.dir, p)));
+        let more = config.into_iter().flat_map(|c| c.file.consulted.iter().map(|p| config::shown(&c.dir, p)));
         Plan {
             paths,
             clusters: clusters.clone(),
-            consulted: input.world.iter().cloned().chain(consulted).collect(),
+            consulted: consulted.iter().cloned().chain(more).collect(),
+            live: live.clone(),
             complete: input.complete || file.is_some_and(|f| f.complete),
             ..Plan::default()
         }
     };
     let Some(config) = config.filter(|c| !c.file.world.is_empty() || !c.file.paths.is_empty()) else {
-        return if typed.is_empty() && clusters.is_empty() { Err(Failure::usage(NOTHING)) } else { Ok(vec![ordinary(typed)]) };
+        let mut plan = ordinary(typed);
+        if plan.paths.is_empty() && clusters.is_empty() && !live.iter().any(|s| s.role == Role::Judged) {
+            match unnamed {
+                Unnamed::Nothing => return Err(Failure::usage(NOTHING)),
+                Unnamed::CurrentCluster => plan.live.push(cluster::Source { context: None, role: Role::Judged }),
+            }
+        }
+        return Ok(vec![plan]);
     };
     let world = |w: &World, only: Vec<PathBuf>| Plan {
         name: w.name.clone(),
         paths: w.paths.iter().map(|p| config::shown(&config.dir, p)).collect(),
         command: w.command.as_ref().map(|c| Command { words: c.split(), dir: config.dir.clone() }),
-        consulted: input.world.iter().cloned().chain(config.file.consulted.iter().chain(&w.consulted).map(|p| config::shown(&config.dir, p))).collect(),
+        consulted: consulted.iter().cloned().chain(config.file.consulted.iter().chain(&w.consulted).map(|p| config::shown(&config.dir, p))).collect(),
         complete: input.complete || w.complete || config.file.complete,
         only,
         clusters: Vec::new(),
+        live: live.iter().filter(|s| s.role == Role::Consulted).cloned().collect(),
     };
-    if typed.is_empty() && clusters.is_empty() {
+    if typed.is_empty() && clusters.is_empty() && !live.iter().any(|s| s.role == Role::Judged) {
         let mut plans: Vec<Plan> = config.file.world.iter().map(|w| world(w, Vec::new())).collect();
         if !config.file.paths.is_empty() {
             plans.insert(0, ordinary(config.file.paths.iter().map(|p| config::shown(&config.dir, p)).collect()));
@@ -106,7 +145,7 @@ pub fn plan(input: &InputArgs, config: Option<&Config>) -> Result<Vec<Plan>, Fai
         }
     }
     let rest: Vec<String> = typed.into_iter().zip(left).filter(|(_, left)| *left).map(|(path, _)| path).collect();
-    if !rest.is_empty() || !clusters.is_empty() {
+    if !rest.is_empty() || !clusters.is_empty() || live.iter().any(|s| s.role == Role::Judged) {
         plans.insert(0, ordinary(rest));
     }
     Ok(plans)

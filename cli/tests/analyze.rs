@@ -114,7 +114,9 @@ fn what_is_misspelt_or_missing_is_an_error_that_names_it() {
         (&["-o", "xml"], 64, "xml"),
         (&["--base", "--output=/tmp/x"], 64, "--base"),
         (&["-", "-"], 64, "once only"),
-        (&["kube"], 64, "reads manifests"),
+        (&["kube", "kube"], 64, "named twice"),
+        (&["--kubeclient-timeout", "soon"], 64, "--kubeclient-timeout"),
+        (&["--use-kube=false", "--context", "a"], 64, "--context"),
     ] {
         let run = meshctl(dir.path(), &[&["analyze", "vs.yaml"], args].concat());
         assert_eq!(run.status, status, "{args:?}: {}", run.err);

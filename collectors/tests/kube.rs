@@ -42,6 +42,7 @@ fn what() -> What {
         cluster: 0,
         secrets: Secrets::Left,
         istio_namespace: "istio-system".into(),
+        revision: None,
         namespaces: Vec::new(),
         deadline: Duration::from_secs(20),
     }
@@ -57,7 +58,7 @@ impl Client {
     fn new(server: &Server, token: &str) -> Client {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
-        std::fs::write(&path, server.kubeconfig(token, "shop")).unwrap();
+        std::fs::write(&path, server.kubeconfig("test", token, "shop")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = Options { kubeconfig: Some(path), timeout: Timeout(Duration::from_secs(3)), ..Options::default() };
         Client { runtime, _dir: dir, options }

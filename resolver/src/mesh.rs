@@ -157,8 +157,11 @@ impl<'a> Mesh<'a> {
     pub fn namespace_label(&self, namespace: &str, key: &str) -> Option<&'a str> {
         self.find(Kind::Namespace, "", namespace)?.label(key)
     }
+    /// Whether what is missing does not exist. Objects that are only looked up by their names, such as Secrets, may be
+    /// unseen all the same; [`Mesh::owns`] knows of them.
     pub fn is_complete(&self) -> bool {
-        self.snapshot.completeness == Completeness::Complete
+        let by_name = |kind: Kind| matches!(kind, Kind::Secret | Kind::ConfigMap);
+        self.snapshot.completeness == Completeness::Complete && self.snapshot.unseen.iter().all(|(_, kind)| by_name(*kind))
     }
     /// Whether the mesh configuration is known, be it that there is none and the defaults hold.
     pub fn knows_config(&self) -> bool {
@@ -166,7 +169,16 @@ impl<'a> Mesh<'a> {
     }
     /// Whether a thing that is missing from this place is known not to exist.
     pub fn owns(&self, place: Place<'_>) -> bool {
-        self.is_complete()
+        let unseen = |kind: Kind| self.snapshot.unseen.iter().any(|(_, k)| *k == kind);
+        let may_be_unseen = match place {
+            Place::Hosts(_) => [Kind::Service, Kind::ServiceEntry, Kind::WorkloadEntry].into_iter().any(unseen),
+            Place::Workloads(_) => unseen(Kind::Pod) || Kind::TEMPLATES.iter().copied().any(unseen),
+            Place::Objects(kind, _) => unseen(kind),
+        };
+        if may_be_unseen {
+            return false;
+        }
+        self.snapshot.completeness == Completeness::Complete
             || match place {
                 Place::Hosts(ns) => self.host_namespaces.contains(ns),
                 Place::Workloads("") => self.workloads.all().iter().any(|w| w.object.role != Role::Assumed),

@@ -1,18 +1,21 @@
 //! `meshctl analyze` and `meshctl validate`.
 
+use super::KubeArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 pub const ANALYZE_EXAMPLES: &str = "\
 Examples:
+  meshctl analyze                                        the current cluster, reading only
   meshctl analyze k8s/                                   every manifest below a folder
+  meshctl analyze --world kube change.yaml               a change, beside what the cluster holds
   helm template chart | meshctl analyze -                what a chart renders
   kustomize build overlays/prod | meshctl analyze --complete -
                                                          the whole mesh: what is not there does not exist
   meshctl analyze --base origin/main k8s/                fail only on what a branch brings in
   meshctl analyze -o sarif --out meshctl.sarif k8s/      for code scanning
 
-Exit status: 0 fine, 79 a finding at --fail-on or worse, 75 a source of --world or a command failed,
+Exit status: 0 fine, 79 a finding at --fail-on or worse, 75 a source of --world, a command or a part of a cluster failed,
 65 some input unreadable, 64 usage, 1 no answer. `.meshctl.toml` holds settings of a repository.";
 
 pub const VALIDATE_EXAMPLES: &str = "\
@@ -31,13 +34,15 @@ pub struct AnalyzeArgs {
     #[command(flatten)]
     pub list: ListArgs,
     #[command(flatten)]
+    pub kube: KubeArgs,
+    #[command(flatten)]
     pub istioctl: IstioctlArgs,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Files, directories and globs of manifests; `-` is standard input
+    /// Files, directories and globs of manifests; `-` is standard input, `kube` or `kube:CONTEXT` a cluster
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// The same as PATH; repeatable
@@ -142,16 +147,8 @@ pub struct IstioctlArgs {
     /// Do not complain of documents that cannot be parsed
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
     pub ignore_unknown: bool,
-    #[arg(short = 'r', long, hide = true, value_name = "REVISION")]
-    pub revision: Option<String>,
     #[arg(long, hide = true)]
     pub timeout: Option<String>,
-    #[arg(long, hide = true)]
-    pub context: Option<String>,
-    #[arg(short = 'c', long, hide = true)]
-    pub kubeconfig: Option<String>,
-    #[arg(long, hide = true)]
-    pub remote_contexts: Vec<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub referential: Option<bool>,
 }

@@ -6,6 +6,7 @@ mod dump;
 mod explain;
 mod global;
 mod help;
+mod kube;
 pub mod proxy_config;
 pub mod ztunnel_config;
 
@@ -14,6 +15,7 @@ pub use dump::DumpArgs;
 pub use explain::{ExplainArgs, ExplainFormat};
 pub use global::GlobalArgs;
 pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
+pub use kube::KubeArgs;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

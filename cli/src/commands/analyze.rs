@@ -5,6 +5,7 @@ mod summary;
 
 use crate::args::AnalyzeArgs;
 use crate::baseline::{self, Known};
+use crate::cluster::{self, Access};
 use crate::config::{self, Config};
 use crate::context::{Context, Notes};
 use crate::entry::{Age, Entry};
@@ -14,7 +15,7 @@ use crate::output::{Amount, Style, render};
 use crate::settings::Settings;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio::{self, Progress};
-use crate::worlds;
+use crate::worlds::{self, Unnamed};
 use mesh_analyzers::{codes, rules};
 use run::{Answer, Files};
 
@@ -33,8 +34,8 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     }
     let config = configuration(args)?;
     let settings = Settings::new(args, context, config.as_ref())?;
-    refuse_cluster(args, config.as_ref())?;
-    let plans = worlds::plan(&args.input, config.as_ref())?;
+    let plans = plans(args, part, config.as_ref())?;
+    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace)?;
     let known = args.select.baseline.as_deref().map(Known::read).transpose()?;
 
     let note = |text: &str| context.note(text);
@@ -42,14 +43,14 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
         note(text);
     }
     let progress = Progress::start(context.notes);
-    let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref())?;
+    let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref(), access.clone())?;
     let mut answer = Answer::default();
     for plan in &plans {
-        run::world(plan, &settings, &shared, part, &Files::AsTyped, &progress, &note, &mut answer);
+        run::world(plan, &settings, &shared, part, &Files::AsTyped, &progress, &note, &mut answer)?;
     }
     answer.finish(&settings, part);
     let known = match &args.select.base {
-        Some(revision) => Some(at_revision(revision, &plans, &settings, part, &progress)?),
+        Some(revision) => Some(at_revision(revision, &plans, &settings, part, access, &progress)?),
         None => known,
     };
     drop(progress);
@@ -107,33 +108,36 @@ fn configuration(args: &AnalyzeArgs) -> Result<Option<Config>, Failure> {
     config::find(first)
 }
 
-/// istioctl reads the cluster unless told not to; here files are all there is.
-fn refuse_cluster(args: &AnalyzeArgs, config: Option<&Config>) -> Result<(), Failure> {
-    let has_paths = !args.input.paths.is_empty() || !args.input.from.is_empty() || !args.input.cluster.is_empty();
-    let named = args.istioctl.use_kube == Some(true)
-        || args.istioctl.context.is_some()
-        || args.istioctl.kubeconfig.is_some()
-        || !args.istioctl.remote_contexts.is_empty();
-    if named && !has_paths && config.is_none() {
-        return Err(Failure::usage(
-            "this version reads manifests, not clusters; `kubectl get … -A -o yaml | meshctl analyze --complete -` takes what a cluster holds",
-        ));
+/// The current cluster is read where nothing is named, as istioctl does; beside files only when it is asked for.
+fn plans(args: &AnalyzeArgs, part: Part, config: Option<&Config>) -> Result<Vec<worlds::Plan>, Failure> {
+    let unnamed = match (part, args.istioctl.use_kube) {
+        (Part::Schema, _) | (_, Some(false)) => Unnamed::Nothing,
+        (Part::All, _) => Unnamed::CurrentCluster,
+    };
+    if args.istioctl.use_kube == Some(false) && args.kube.names_cluster() {
+        return Err(Failure::usage("--use-kube=false leaves clusters alone, and --context names one"));
     }
-    Ok(())
+    let mut plans = worlds::plan(&args.input, &args.kube, unnamed, config)?;
+    if args.istioctl.use_kube == Some(true) {
+        for plan in plans.iter_mut().filter(|p| p.live.is_empty()) {
+            plan.live.push(cluster::Source { context: None, role: mesh_model::Role::Judged });
+        }
+    }
+    Ok(plans)
 }
 
 /// What a revision's tree is found guilty of.
-fn at_revision(revision: &str, plans: &[worlds::Plan], settings: &Settings, part: Part, progress: &Progress) -> Result<Known, Failure> {
+fn at_revision(revision: &str, plans: &[worlds::Plan], settings: &Settings, part: Part, access: Access, progress: &Progress) -> Result<Known, Failure> {
     progress.phase(|| format!("reading revision {revision}"));
     let tree = Tree::new(revision, plans)?;
     let then = |path: &std::path::PathBuf| {
         let mapped = tree.map_path(path);
         if mapped.exists() { mapped } else { path.clone() }
     };
-    let shared = Shared::read(settings.mesh_config.as_ref().map(then).as_deref(), settings.mesh_networks.as_ref().map(then).as_deref())?;
+    let shared = Shared::read(settings.mesh_config.as_ref().map(then).as_deref(), settings.mesh_networks.as_ref().map(then).as_deref(), access)?;
     let mut answer = Answer::default();
     for plan in plans {
-        run::world(&tree.plan(plan), settings, &shared, part, &Files::OfRevision(&tree), progress, &|_| {}, &mut answer);
+        run::world(&tree.plan(plan), settings, &shared, part, &Files::OfRevision(&tree), progress, &|_| {}, &mut answer)?;
     }
     answer.finish(settings, part);
     Ok(Known::of(&answer.entries))

@@ -5,7 +5,7 @@ use super::discovery::{self, Resource};
 use super::error::ApiError;
 use super::list::{self, Listed};
 use mesh_model::snapshot::Manifest;
-use mesh_model::{Completeness, Kind, Problem, ProblemKind, Role, Snapshot};
+use mesh_model::{Completeness, Kind, Object, Problem, ProblemKind, Role, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct What {
     pub secrets: Secrets,
     /// Where the control plane is.
     pub istio_namespace: String,
+    /// Whose settings count where several control planes are there; the default one's where none is named.
+    pub revision: Option<String>,
     /// Namespaces that are tried where the whole cluster may not be seen; the context's is tried as well.
     pub namespaces: Vec<String>,
     /// How long all of it may take.
@@ -81,6 +83,8 @@ pub async fn read(cluster: &Cluster, what: &What, snapshot: &mut Snapshot) -> Re
             Err(error) => {
                 if ask.name.is_none() || !error.is_not_found() {
                     snapshot.unseen.insert((what.cluster, ask.resource.kind));
+                    // It may hold the mesh configuration.
+                    snapshot.mesh_config_unreadable |= ask.resource.kind == Kind::ConfigMap;
                 }
                 if error.is_forbidden() {
                     forbidden.add(&ask);
@@ -147,12 +151,22 @@ fn add(snapshot: &mut Snapshot, what: &What, listed: Listed) {
     for mut object in listed.objects {
         object.role = what.role;
         object.cluster = what.cluster;
+        if is_of_other_revision(&object, what) {
+            continue;
+        }
         let source = Arc::clone(object.source());
         snapshot.add(&source, Manifest { objects: vec![object], documents: 1, ..Manifest::default() });
     }
     for message in listed.odd {
         snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject: "kube".to_owned(), message, help: None, place: None });
     }
+}
+
+/// Whether an object holds the settings of another revision than the one that is asked for.
+fn is_of_other_revision(object: &Object, what: &What) -> bool {
+    let Some(revision) = &what.revision else { return false };
+    let wanted = if revision == "default" { "istio".to_owned() } else { format!("istio-{revision}") };
+    object.kind == Kind::ConfigMap && object.name() != wanted && object.at(&["data", "mesh"]).is_some()
 }
 
 /// Tries, for a kind that may not be seen in the whole cluster, the namespaces where it may be.

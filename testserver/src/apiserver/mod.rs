@@ -121,11 +121,11 @@ impl Server {
     pub fn set_faults(&self, faults: Faults) {
         *self.state.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
-    /// A kubeconfig with one context, `test`, and its namespace.
-    pub fn kubeconfig(&self, token: &str, namespace: &str) -> String {
+    /// A kubeconfig with one context and its namespace.
+    pub fn kubeconfig(&self, name: &str, token: &str, namespace: &str) -> String {
         let ca = data_encoding::BASE64.encode(self.certificate.as_bytes());
         format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: test\nclusters:\n- name: test\n  cluster:\n    server: https://{}\n    certificate-authority-data: {ca}\nusers:\n- name: test\n  user:\n    token: {token}\ncontexts:\n- name: test\n  context: {{cluster: test, user: test, namespace: {namespace}}}\n",
+            "apiVersion: v1\nkind: Config\ncurrent-context: {name}\nclusters:\n- name: {name}\n  cluster:\n    server: https://{}\n    certificate-authority-data: {ca}\nusers:\n- name: {name}\n  user:\n    token: {token}\ncontexts:\n- name: {name}\n  context: {{cluster: {name}, user: {name}, namespace: {namespace}}}\n",
             self.address
         )
     }

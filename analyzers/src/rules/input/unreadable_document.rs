@@ -55,6 +55,6 @@ pub fn code(kind: ProblemKind) -> Option<&'static Code> {
     match kind {
         ProblemKind::Syntax => Some(&MSH0001),
         ProblemKind::Ignored => Some(&MSH0006),
-        ProblemKind::HelmTemplate | ProblemKind::Kustomize | ProblemKind::Unreadable => None,
+        ProblemKind::HelmTemplate | ProblemKind::Kustomize | ProblemKind::Unreadable | ProblemKind::Unseen => None,
     }
 }

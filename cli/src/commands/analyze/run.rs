@@ -6,6 +6,7 @@ use crate::git::Tree;
 use crate::load::{self, Shared};
 use crate::select::Codes;
 use crate::settings::{Setting, Settings};
+use crate::status::Failure;
 use crate::stdio::Progress;
 use crate::suppress::{InInput, Seen, hidden_by};
 use crate::worlds::{Plan, absolute};
@@ -66,11 +67,20 @@ fn active(settings: &Settings, part: Part) -> Codes {
 }
 
 #[allow(clippy::too_many_arguments)]
-pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: &Files<'_>, progress: &Progress, note: &dyn Fn(&str), answer: &mut Answer) {
+pub fn world(
+    plan: &Plan,
+    settings: &Settings,
+    shared: &Shared,
+    part: Part,
+    at: &Files<'_>,
+    progress: &Progress,
+    note: &dyn Fn(&str),
+    answer: &mut Answer,
+) -> Result<(), Failure> {
     let called = if plan.name.is_empty() { String::new() } else { format!(" world {}", plan.name) };
     progress.phase(|| format!("reading{called}…"));
     let base_dir = at.base_dir(settings);
-    let loaded = load::load(plan, settings, &base_dir, shared, note);
+    let loaded = load::load(plan, settings, &base_dir, shared, note)?;
     let snapshot = &loaded.snapshot;
     progress.phase(|| format!("judging{called}: {} objects…", snapshot.objects.len()));
     let mesh = Mesh::new(snapshot);
@@ -119,7 +129,7 @@ pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: 
         match problem.kind {
             ProblemKind::Unreadable => answer.unreadable.push(problem.clone()),
             ProblemKind::HelmTemplate | ProblemKind::Kustomize => answer.unrendered.push(problem.clone()),
-            ProblemKind::Syntax | ProblemKind::Ignored => {}
+            ProblemKind::Syntax | ProblemKind::Ignored | ProblemKind::Unseen => {}
         }
     }
     let (objects, files) = load::judged(snapshot);
@@ -136,6 +146,7 @@ pub fn world(plan: &Plan, settings: &Settings, shared: &Shared, part: Part, at: 
     std::mem::forget(mesh);
     drop(in_input);
     std::mem::forget(loaded);
+    Ok(())
 }
 
 fn order(e: &Entry) -> (&str, u32, mesh_analyzers::Level, &str, &str, &str) {

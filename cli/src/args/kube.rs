@@ -1,0 +1,39 @@
+//! Which cluster, as whom.
+
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct KubeArgs {
+    /// Context of the kubeconfig; several, or repeated, are several clusters of one mesh
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub context: Vec<String>,
+    /// A kubeconfig instead of KUBECONFIG or ~/.kube/config
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A user to act as
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// A group to act as; repeatable
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub impersonate_group: Vec<String>,
+    /// Read Secrets too, for checks of certificates; their keys are never kept
+    #[arg(long)]
+    pub with_secrets: bool,
+    /// How long one request may take, such as 30s
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub kubeclient_timeout: String,
+    /// Revision of the control plane whose settings count
+    #[arg(short = 'r', long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    #[arg(long, hide = true, value_delimiter = ',')]
+    pub remote_contexts: Vec<String>,
+}
+
+impl KubeArgs {
+    /// Whether a cluster is named, and not only how to reach one.
+    pub fn names_cluster(&self) -> bool {
+        !self.context.is_empty() || !self.remote_contexts.is_empty()
+    }
+}
