@@ -15,6 +15,10 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What was asked for and could not be seen, beside the judged input itself.
     pub unseen: Vec<String>,
+    /// The contexts of the clusters that were read.
+    pub clusters: Vec<String>,
+    /// The first so many objects come from them, each with a source of its own.
+    pub of_clusters: usize,
 }
 
 /// What every world shares.
@@ -61,8 +65,8 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     if !has_unnamed {
         snapshot.clusters.clear();
     }
-    live(&mut snapshot, plan, shared, &mut unseen)?;
-    let of_clusters = snapshot.objects.len();
+    let clusters = live(&mut snapshot, plan, shared, &mut unseen)?;
+    let mut of_clusters = snapshot.objects.len();
     read(&mut snapshot, &plan.paths, Role::Judged, 0);
     for (name, dir) in &plan.clusters {
         let index = u16::try_from(snapshot.clusters.len()).unwrap_or(u16::MAX);
@@ -76,7 +80,7 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
             Err(why) => unseen.push(format!("world {}: {why}", plan.name)),
         }
     }
-    forget_replaced(&mut snapshot, of_clusters);
+    of_clusters -= forget_replaced(&mut snapshot, of_clusters);
     // What can't be read of the judged input is unreadable; what is only consulted makes the answer a partial one.
     let judged = snapshot.problems.len();
     read(&mut snapshot, &plan.consulted, Role::Consulted, 0);
@@ -97,11 +101,11 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     if plan.complete {
         snapshot.completeness = Completeness::Complete;
     }
-    Ok(Loaded { snapshot, unseen })
+    Ok(Loaded { snapshot, unseen, clusters, of_clusters })
 }
 
-/// Reads the clusters of a plan. The first one has no name of its own while it is the only one.
-fn live(snapshot: &mut Snapshot, plan: &Plan, shared: &Shared, unseen: &mut Vec<String>) -> Result<(), Failure> {
+/// Reads the clusters of a plan; their contexts. The first one has no name of its own while it is the only one.
+fn live(snapshot: &mut Snapshot, plan: &Plan, shared: &Shared, unseen: &mut Vec<String>) -> Result<Vec<String>, Failure> {
     let is_all = plan.paths.is_empty() && plan.clusters.is_empty() && plan.command.is_none();
     let mut failed = Vec::new();
     let mut names = Vec::new();
@@ -127,17 +131,18 @@ fn live(snapshot: &mut Snapshot, plan: &Plan, shared: &Shared, unseen: &mut Vec<
         snapshot.completeness = Completeness::Part;
     }
     if names.len() > 1 || !snapshot.clusters.iter().all(String::is_empty) {
-        snapshot.clusters.splice(..snapshot.clusters.len().min(1), names);
+        snapshot.clusters.splice(..snapshot.clusters.len().min(1), names.iter().cloned());
     }
     let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
     unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.map_or_else(String::new, |h| format!("; {h}")))));
-    Ok(())
+    Ok(names)
 }
 
-/// An object of a file takes the place of the one with its name that the cluster holds.
-fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) {
-    if of_clusters == 0 || snapshot.objects.len() == of_clusters {
-        return;
+/// An object of a file takes the place of the one with its name that the cluster holds; how many were replaced.
+fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) -> usize {
+    let before = snapshot.objects.len();
+    if of_clusters == 0 || before == of_clusters {
+        return 0;
     }
     let key = |o: &Object| (o.kind, o.cluster, o.namespace().to_owned(), o.name().to_owned());
     let files: std::collections::HashSet<_> = snapshot.objects[of_clusters..].iter().map(key).collect();
@@ -146,13 +151,16 @@ fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) {
         place += 1;
         place > of_clusters || !files.contains(&key(o))
     });
+    before - snapshot.objects.len()
 }
 
 /// Objects that are judged, and of how many files they are.
-pub fn judged(snapshot: &Snapshot) -> (usize, usize) {
-    let (mut objects, mut files) = (0, 0);
+pub fn judged(loaded: &Loaded) -> (usize, usize) {
+    let is_judged = |o: &&Object| o.role == Role::Judged && o.kind != Kind::Other;
+    let (of_clusters, of_files) = loaded.snapshot.objects.split_at(loaded.of_clusters);
+    let (mut objects, mut files) = (of_clusters.iter().filter(is_judged).count(), 0);
     let mut last: Option<&Arc<Source>> = None;
-    for object in snapshot.objects.iter().filter(|o| o.role == Role::Judged && o.kind != Kind::Other) {
+    for object in of_files.iter().filter(is_judged) {
         objects += 1;
         if last.is_none_or(|l| !Arc::ptr_eq(l, object.source())) {
             files += 1;

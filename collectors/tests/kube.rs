@@ -195,3 +195,32 @@ fn recorded_lists_read_as_their_files_do() {
     }
     assert!(snapshot.mesh_config.is_some());
 }
+
+#[test]
+fn the_viewers_rights_are_those_that_are_used() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/recorded/bookinfo/k8s");
+    let data = if recorded.is_dir() { Data::read(&recorded).unwrap() } else { mesh(1) };
+    let server = Server::start(data, Faults::default()).unwrap();
+    Client::new(&server, "t").read(&what()).unwrap();
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/rbac-viewer.yaml")).unwrap();
+    let source = mesh_model::Source::new("rbac", text);
+    let manifest = mesh_model::snapshot::read_manifest(&source, Role::Judged, 0, mesh_model::yaml::Limits::default());
+    let rules: Vec<_> = manifest.objects.iter().flat_map(|o| o.root().list("rules").collect::<Vec<_>>()).collect();
+    let has = |rule: mesh_model::Node<'_>, field: &str, value: &str| rule.list(field).any(|v| matches!(v.text(), text if text == value || text == "*"));
+    for request in server.counts().requests() {
+        let path: Vec<&str> = request.split('?').next().unwrap().trim_matches('/').split('/').collect();
+        let (group, rest) = match path.as_slice() {
+            ["api", _, rest @ ..] => ("", rest),
+            ["apis", group, _, rest @ ..] => (*group, rest),
+            _ => continue,
+        };
+        let (plural, verb) = match rest {
+            ["namespaces", _, plural] => (*plural, "list"),
+            [plural] => (*plural, "list"),
+            [plural, _] => (*plural, "get"),
+            _ => continue,
+        };
+        let allowed = rules.iter().any(|r| has(*r, "apiGroups", group) && has(*r, "resources", plural) && has(*r, "verbs", verb));
+        assert!(allowed, "{request} is asked and not allowed");
+    }
+}

@@ -30,6 +30,8 @@ pub struct Answer {
     pub suppressed: usize,
     pub objects: usize,
     pub files: usize,
+    /// Contexts of the clusters that were read.
+    pub clusters: Vec<String>,
     pub not_objects: usize,
     pub unknown_kinds: BTreeMap<String, usize>,
     /// Patterns of the command line that match nothing.
@@ -132,9 +134,10 @@ pub fn world(
             ProblemKind::Syntax | ProblemKind::Ignored | ProblemKind::Unseen => {}
         }
     }
-    let (objects, files) = load::judged(snapshot);
+    let (objects, files) = load::judged(&loaded);
     answer.objects += objects;
     answer.files += files;
+    answer.clusters.extend(loaded.clusters.iter().cloned());
     answer.not_objects += snapshot.not_objects;
     for (kind, n) in &snapshot.unknown_kinds {
         *answer.unknown_kinds.entry(kind.clone()).or_default() += n;

@@ -62,7 +62,9 @@ pub fn after(answer: &Answer, settings: &Settings, gone: Option<usize>, verbose:
 fn result(answer: &Answer, settings: &Settings, gone: Option<usize>) -> String {
     let of = |level| answer.entries.iter().filter(|e| e.level == level && e.age != Some(Age::Known)).count();
     let (errors, warnings, infos) = (of(Level::Error), of(Level::Warning), of(Level::Info));
-    let input = format!("{} of {}", count(answer.objects, "object", "objects"), count(answer.files, "file", "files"));
+    let clusters = answer.clusters.iter().map(|name| format!("cluster {name}"));
+    let files = (answer.files > 0 || answer.clusters.is_empty()).then(|| count(answer.files, "file", "files"));
+    let input = format!("{} of {}", count(answer.objects, "object", "objects"), files.into_iter().chain(clusters).collect::<Vec<_>>().join(" and "));
     let new = if gone.is_some() { "new " } else { "" };
     let mut out = if answer.objects == 0 && errors + warnings + infos == 0 {
         "no object was found that could be judged".to_owned()
