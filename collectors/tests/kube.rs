@@ -1,5 +1,7 @@
 //! A cluster read through its API, from a test server that replays lists.
 
+#![allow(clippy::print_stdout)]
+
 use mesh_collectors::kube::{Cluster, ConnectError, Options, Secrets, Timeout, What, read};
 use mesh_model::{Completeness, Kind, ProblemKind, Role, Snapshot};
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};

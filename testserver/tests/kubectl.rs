@@ -1,5 +1,7 @@
 //! The server answers another client as well: `kubectl`, where it is installed.
 
+#![allow(clippy::print_stdout)]
+
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::json;
 use std::process::Command;
