@@ -53,6 +53,8 @@ pub enum NotJudged {
     Ambient,
     /// The mesh configuration is not in the input.
     MeshConfig,
+    /// A rule of a custom resource definition that would cost too much.
+    CrdRule,
 }
 
 impl NotJudged {
@@ -69,6 +71,7 @@ impl NotJudged {
             NotJudged::ObjectOutside => "reference to an object that is not in the input",
             NotJudged::Ambient => "check that would need ambient mode to be modelled",
             NotJudged::MeshConfig => "check that needs the mesh configuration",
+            NotJudged::CrdRule => "object with a rule of its CustomResourceDefinition that is too large to be evaluated here",
         }
     }
 }

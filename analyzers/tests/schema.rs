@@ -158,3 +158,10 @@ fn the_default_revision_gives_the_mesh_configuration() {
     assert_eq!(domain(&(map("istio-a") + &map("istio-b"))).as_deref(), Some("istio-a"));
     assert_eq!(domain(&map("other")), None);
 }
+
+/// The time is no part of the test, but with the square of it the test would not end.
+#[test]
+fn many_wrong_fields_cost_no_more_than_a_few() {
+    let wrong: String = (0..5_000).map(|i| format!("  wrongField{i}: 1\n")).collect();
+    assert_eq!(judged(&format!("{RULE}{wrong}")).len(), 5_000);
+}

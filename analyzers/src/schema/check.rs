@@ -6,6 +6,7 @@ use super::{group_of, is_istio, metadata, table};
 use crate::rule::Options;
 use crate::spelling;
 use mesh_model::{Kind, Node, Object, Scalar};
+use std::cell::OnceCell;
 
 /// Adds the faults of an object.
 pub fn object<'a>(object: &'a Object, options: &Options, out: &mut Vec<Fault<'a>>) {
@@ -97,6 +98,14 @@ struct Frame<'f, 'a> {
     ty: &'f Type<'a>,
     node: Node<'a>,
     up: Option<&'f Frame<'f, 'a>>,
+    /// Fields that are not there, found out when a wrong one needs them: once, however many are wrong.
+    absent: OnceCell<Vec<&'a str>>,
+}
+
+impl<'f, 'a> Frame<'f, 'a> {
+    fn new(ty: &'f Type<'a>, node: Node<'a>, up: Option<&'f Frame<'f, 'a>>) -> Frame<'f, 'a> {
+        Frame { ty, node, up, absent: OnceCell::new() }
+    }
 }
 
 impl<'a, 'g> Walk<'a, 'g, '_> {
@@ -106,7 +115,7 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
     }
 
     fn root(&mut self, root: Node<'a>, ty: &'g Type<'a>) {
-        let frame = Frame { ty, node: root, up: None };
+        let frame = Frame::new(ty, root, None);
         for (key, value) in root.entries() {
             match key.text() {
                 "apiVersion" | "kind" | "metadata" | "status" => {}
@@ -143,7 +152,7 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
                 if !node.is_mapping() {
                     return Some(Expected::Object);
                 }
-                let frame = Frame { ty, node, up };
+                let frame = Frame::new(ty, node, up);
                 for (key, value) in node.entries() {
                     match ty.field(key.text(), self.minor) {
                         Some(field) => self.field(key, value, field, ty, &frame),
@@ -212,7 +221,8 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
         let fields = || frame.ty.fields.iter().filter(|f| f.range.has(self.minor)).map(|f| f.name).chain(more.iter().copied());
         let near = fields().find(|f| same_letters(f, name)).or_else(|| {
             // A field that is there already is hardly what was meant.
-            spelling::nearest(name, fields().filter(|f| frame.node.get_entry(f).is_none()))
+            let absent = frame.absent.get_or_init(|| fields().filter(|f| frame.node.get_entry(f).is_none()).collect());
+            spelling::nearest(name, absent.iter().copied())
         });
         let belongs = if near.is_some() { None } else { self.belongs(name, frame) };
         self.fault(key, What::UnknownField { near, belongs });

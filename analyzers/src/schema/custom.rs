@@ -1,6 +1,7 @@
 //! Kinds whose CustomResourceDefinition is in the input: judged by its own schema, its rules by an interpreter of CEL.
 //! Kinds that have a table are judged by that.
 
+use super::expression::{Cost, cost};
 use super::fault::{Fault, What};
 use super::table::{self, Check, Field, Group, Item, Range, Shape, Type, TypeId, Version};
 use super::{check, json, metadata};
@@ -21,20 +22,48 @@ struct Definition<'a> {
 struct Rules {
     schema: Value,
     compiled: CompiledSchema,
-    /// The deepest nesting of loops in any rule.
-    loops: u32,
+    /// At least what each of the rules costs.
+    most: Cost,
+    count: u64,
+    /// Some rule is left out for what it may cost.
+    some_left_out: bool,
 }
 
-/// Steps that the rules of one object may take. The API server has a budget too.
+/// Steps that the rules of one object may take, and those of all objects. The API server has a budget too.
 const BUDGET: u64 = 20_000_000;
+const WHOLE_BUDGET: u64 = 400_000_000;
+
+/// Parser and interpreter recurse by the depth of an expression, which is bounded; this is enough for it, and only what is
+/// used of it costs memory.
+const STACK: usize = 256 << 20;
 
 /// Adds the faults of objects whose kinds the input defines.
 pub fn faults<'a>(objects: &'a [Object], out: &mut Vec<Fault<'a>>) {
-    let mut definitions = definitions(objects);
+    let crds: Vec<&Object> = objects.iter().filter(|o| o.kind == Kind::CustomResourceDefinition).collect();
+    if crds.is_empty() {
+        return;
+    }
+    let found = std::thread::scope(|scope| {
+        let judge = || {
+            let mut found = Vec::new();
+            judge(objects, &crds, &mut found);
+            found
+        };
+        std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, judge).ok()?.join().ok()
+    });
+    match found {
+        Some(found) => out.extend(found),
+        None => out.extend(crds.iter().map(|crd| Fault { object: crd, at: crd.root(), what: What::RuleNotJudged })),
+    }
+}
+
+fn judge<'a>(objects: &'a [Object], crds: &[&'a Object], out: &mut Vec<Fault<'a>>) {
+    let mut definitions = definitions(objects, crds);
     if definitions.is_empty() {
         return;
     }
     let validator = Validator::new();
+    let mut budget = WHOLE_BUDGET;
     for object in objects.iter().filter(|o| o.role == Role::Judged) {
         let Some(d) = definitions.get_mut(&(object.api_version(), object.kind_name())) else { continue };
         if object.kind == Kind::Other {
@@ -44,18 +73,14 @@ pub fn faults<'a>(objects: &'a [Object], out: &mut Vec<Fault<'a>>) {
             continue;
         }
         if let Some(rules) = &d.rules {
-            evaluate(object, rules, &validator, out);
+            evaluate(object, rules, &validator, &mut budget, out);
         }
     }
 }
 
 /// The versions that the input's definitions serve, by apiVersion and kind.
-fn definitions(objects: &[Object]) -> FxHashMap<(&str, &str), Definition<'_>> {
+fn definitions<'a>(objects: &'a [Object], crds: &[&'a Object]) -> FxHashMap<(&'a str, &'a str), Definition<'a>> {
     let mut used: FxHashMap<(&str, &str, &str), &str> = FxHashMap::default();
-    let crds: Vec<&Object> = objects.iter().filter(|o| o.kind == Kind::CustomResourceDefinition).collect();
-    if crds.is_empty() {
-        return FxHashMap::default();
-    }
     // Definitions without objects are many (every chart brings its own), and cost nothing.
     for object in objects {
         if let Some((group, version)) = object.api_version().rsplit_once('/') {
@@ -63,7 +88,7 @@ fn definitions(objects: &[Object]) -> FxHashMap<(&str, &str), Definition<'_>> {
         }
     }
     let mut out = FxHashMap::default();
-    for spec in crds.into_iter().filter_map(|c| c.spec()) {
+    for spec in crds.iter().filter_map(|c| c.spec()) {
         let (group, kind) = (spec.text_of("group"), spec.at(&["names", "kind"]).map_or("", Node::text));
         if table::group(group).is_some() {
             continue;
@@ -149,9 +174,11 @@ fn rules(schema: Node<'_>) -> Option<Rules> {
     let mut schema = json::value(schema);
     let mut names = Vec::new();
     underscored(&schema, &mut names);
-    let loops = keep_rules(&mut schema, &names)?;
-    let compiled = kube_cel::compile_schema(&schema);
-    Some(Rules { schema, compiled, loops })
+    let mut kept = Kept::default();
+    keep_rules(&mut schema, &names, &mut kept);
+    let compiled = if kept.count > 0 { kube_cel::compile_schema(&schema) } else { kube_cel::compile_schema(&Value::Null) };
+    let any = kept.count > 0 || kept.some_left_out;
+    any.then_some(Rules { schema, compiled, most: kept.most, count: kept.count, some_left_out: kept.some_left_out })
 }
 
 /// Property names with a single underscore: the interpreter spells them in its own way, so rules that use them are
@@ -171,68 +198,89 @@ fn underscored(schema: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// Removes the rules that use one of `names` and those that no interpreter should be given; the deepest nesting of
-/// loops in what is left, if anything is.
-fn keep_rules(schema: &mut Value, names: &[String]) -> Option<u32> {
-    let mut deepest = None;
+/// What [`keep_rules`] left in a schema.
+struct Kept {
+    most: Cost,
+    count: u64,
+    some_left_out: bool,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept { most: Cost { loops: 0, growths: 0, length: 0 }, count: 0, some_left_out: false }
+    }
+}
+
+impl Kept {
+    /// Whether an expression is kept.
+    fn keep(&mut self, text: &str) -> bool {
+        let Some(Cost { loops, growths, length }) = cost(text) else {
+            self.some_left_out |= !text.is_empty();
+            return false;
+        };
+        let most = &mut self.most;
+        *most = Cost { loops: most.loops.max(loops), growths: most.growths.max(growths), length: most.length.max(length) };
+        true
+    }
+}
+
+/// Removes the rules that use one of `names` and those that no interpreter should be given.
+fn keep_rules(schema: &mut Value, names: &[String], kept: &mut Kept) {
     match schema {
         Value::Object(map) => {
             if let Some(Value::Array(rules)) = map.get_mut("x-kubernetes-validations") {
-                rules.retain(|rule| {
+                rules.retain_mut(|rule| {
                     let text = rule.get("rule").and_then(Value::as_str).unwrap_or("");
-                    let loops = if names.iter().any(|n| text.contains(n.as_str())) { None } else { nested_loops(text) };
-                    deepest = deepest.max(loops);
-                    loops.is_some()
+                    if names.iter().any(|n| text.contains(n.as_str())) || !kept.keep(text) {
+                        return false;
+                    }
+                    kept.count += 1;
+                    // It only words the message, and is no reason to leave the rule out.
+                    let wording = rule.get("messageExpression").and_then(Value::as_str).map(|text| cost(text).is_some_and(|c| c.loops + c.growths == 0));
+                    if wording == Some(false)
+                        && let Value::Object(fields) = rule
+                    {
+                        fields.remove("messageExpression");
+                    }
+                    true
                 });
             }
             for (key, value) in map {
                 if key != "x-kubernetes-validations" {
-                    deepest = deepest.max(keep_rules(value, names));
+                    keep_rules(value, names, kept);
                 }
             }
         }
-        Value::Array(items) => {
-            for item in items {
-                deepest = deepest.max(keep_rules(item, names));
-            }
-        }
+        Value::Array(items) => items.iter_mut().for_each(|item| keep_rules(item, names, kept)),
         _ => {}
     }
-    deepest
 }
 
-/// How deep the loops of an expression are nested; `None` for an expression that is too long or too nested to be
-/// an honest one.
-fn nested_loops(rule: &str) -> Option<u32> {
-    if rule.is_empty() || rule.len() > 10_000 {
-        return None;
+impl Rules {
+    /// The most steps that the rules take on an object of so many values and bytes; `None` beyond all measure.
+    fn steps(&self, values: u64, bytes: u64) -> Option<u64> {
+        let length = self.most.length as u64;
+        let looping = (values + length).checked_pow(self.most.loops)?;
+        let growing = (bytes + length).checked_pow(self.most.growths)?;
+        looping.checked_mul(growing)?.checked_mul(self.count)?.checked_add(values)
     }
-    let (mut open, mut deepest) = (Vec::new(), 0);
-    for (i, b) in rule.bytes().enumerate() {
-        match b {
-            b'(' | b'[' | b'{' => {
-                let before = rule.get(..i).unwrap_or("");
-                open.push([".all", ".exists", ".exists_one", ".map", ".filter"].iter().any(|m| before.ends_with(m)));
-                deepest = deepest.max(open.iter().filter(|l| **l).count());
-            }
-            b')' | b']' | b'}' => {
-                open.pop();
-            }
-            _ => {}
-        }
-        // Operators without brackets nest too, but far less deep in the parser.
-        if open.len() > 40 {
-            return None;
-        }
-    }
-    u32::try_from(deepest).ok()
 }
 
-fn evaluate<'a>(object: &'a Object, rules: &Rules, validator: &Validator, out: &mut Vec<Fault<'a>>) {
-    let nodes = u64::from(object.root().end_id() - object.root().id());
-    if nodes.checked_pow(rules.loops.max(1)).is_none_or(|steps| steps > BUDGET) {
+fn evaluate<'a>(object: &'a Object, rules: &Rules, validator: &Validator, budget: &mut u64, out: &mut Vec<Fault<'a>>) {
+    let not_judged = Fault { object, at: object.root(), what: What::RuleNotJudged };
+    if rules.some_left_out {
+        out.push(not_judged.clone());
+    }
+    if rules.count == 0 {
         return;
     }
+    let values = u64::from(object.root().end_id() - object.root().id());
+    let steps = rules.steps(values, object.root().span().len() as u64).filter(|steps| *steps <= BUDGET.min(*budget));
+    let Some(steps) = steps else {
+        out.push(not_judged);
+        return;
+    };
+    *budget -= steps;
     let mut value = json::value(object.root());
     if let Value::Object(fields) = &mut value {
         fields.remove("status");
@@ -325,11 +373,44 @@ spec:
         faults.iter().map(|f| format!("{} {:?}", f.at.path_from(f.object.root()), f.what)).collect()
     }
 
+    /// What is found of a rule, and how long it may be nested without a fault of the interpreter's own.
+    fn with_rule(rule: &str) -> Vec<String> {
+        let crd = CRD.replace("{rule: 'self.size <= self.limit', message: size is above the limit}", &format!("{{rule: {rule:?}, message: it fails}}"));
+        let source = Source::new("m.yaml", format!("{crd}---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {{size: 3}}\n"));
+        let mut snapshot = Snapshot::new();
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        assert_eq!((snapshot.objects.len(), snapshot.problems.len()), (2, 0));
+        let faults = crate::schema::faults(&snapshot.objects, &Options::default());
+        faults.iter().map(|f| format!("{:?}", f.what)).collect()
+    }
+
     #[test]
-    fn loops_are_counted_by_nesting() {
-        assert_eq!(nested_loops("self.x"), Some(0));
-        assert_eq!(nested_loops("self.all(a, self.exists(b, a == b)) && self.all(a, true)"), Some(2));
-        assert_eq!(nested_loops(&"(".repeat(50)), None);
+    fn rules_at_the_limit_are_evaluated_and_those_beyond_are_not_judged() {
+        for n in [2, 20, 60, 70, 100, 140, 145, 149, 200, 2000] {
+            for rule in [
+                format!("{}true{}", "(".repeat(n), ")".repeat(n)),
+                format!("{}true{}", "!(!(".repeat(n / 2), "))".repeat(n / 2)),
+                format!("0 < {}1", "1 + ".repeat(n)),
+                format!("{}true", "false ? false : ".repeat(n / 2)),
+                format!("{}true", "true && ".repeat(n)),
+                format!("{}true", "false || ".repeat(n)),
+                format!("self.size < 9 || self{}", ".size".repeat(n)),
+                format!("{}1{} == {}1{}", "[".repeat(n), "]".repeat(n), "[".repeat(n), "]".repeat(n)),
+                format!("{}1{} == {{}} || true", "{1: ".repeat(n), "}".repeat(n)),
+            ] {
+                let said = with_rule(&rule);
+                assert!(said.is_empty() || said == ["RuleNotJudged"], "{n} {}: {said:?}", &rule[..20.min(rule.len())]);
+                assert!(n < 150 || said == ["RuleNotJudged"], "{n} {}", &rule[..20]);
+                assert!(n > 60 || said.is_empty() || rule.starts_with("!("), "{n} {}", &rule[..20.min(rule.len())]);
+            }
+        }
+        // These grow beyond all measure.
+        for rule in
+            [format!("'a'{} == ''", ".replace('a', 'aaaaaaaaaa')".repeat(40)), "[1].all(a, [1].all(b, [1].all(c, [1].all(d, [1].all(e, true)))))".to_owned()]
+        {
+            assert_eq!(with_rule(&rule), ["RuleNotJudged"]);
+        }
+        assert!(with_rule("self.size > 5")[0].contains("it fails"));
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum What<'a> {
     Rule {
         message: String,
     },
+    /// A rule of the CRD that no interpreter is given, for what it may cost: no fault, only not judged.
+    RuleNotJudged,
     /// A name that no object can have.
     Name,
     /// An apiVersion that does not serve the kind.

@@ -5,6 +5,7 @@
 pub mod cel;
 mod check;
 mod custom;
+mod expression;
 mod fault;
 pub mod json;
 mod metadata;

@@ -32,13 +32,17 @@
 //! ```
 
 use crate::codes::MSH0506;
-use crate::rule::{Context, Sink};
+use crate::rule::{Context, NotJudged, Sink};
 use crate::schema::What;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for fault in &cx.faults {
-        if let What::Rule { message } = &fault.what {
-            sink.report(&MSH0506, fault.object, fault.at, message.clone()).help("change it so that the rule holds; the API server refuses it as it is");
+        match &fault.what {
+            What::Rule { message } => {
+                sink.report(&MSH0506, fault.object, fault.at, message.clone()).help("change it so that the rule holds; the API server refuses it as it is");
+            }
+            What::RuleNotJudged => sink.not_judged(NotJudged::CrdRule),
+            _ => {}
         }
     }
 }
