@@ -109,7 +109,7 @@ fn half_qualified(cx: &Context<'_>, host: &str) -> Option<String> {
     let short = host.strip_suffix(".svc").unwrap_or(host);
     let (name, namespace) = short.split_once('.').filter(|(_, ns)| !ns.contains('.'))?;
     let full = host::expand(name, namespace, cx.mesh.domain);
-    let exists = cx.mesh.services.by_host(&full).next().is_some();
+    let exists = cx.mesh.services_everywhere().by_host(&full).next().is_some();
     exists.then(|| full.into_owned())
 }
 

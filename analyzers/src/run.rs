@@ -22,25 +22,34 @@ pub fn analyze<'a>(mesh: &'a Mesh<'a>, options: &'a Options, wanted: impl Fn(&ru
     let form = selected.iter().any(|r| r.codes.iter().any(|c| is_form(c.id)));
     let faults = if form { schema::faults(&mesh.snapshot.objects, options) } else { Vec::new() };
     let cx = Context { mesh, options, faults };
-    let sinks: Vec<Sink<'a>> = selected
-        .par_iter()
-        // One a job: some cost a hundred times of others.
-        .with_max_len(1)
-        .map(|rule| {
-            let mut sink = Sink::default();
-            (rule.run)(&cx, &mut sink);
-            sink
-        })
-        .collect();
     let mut all = Sink::default();
-    for sink in sinks {
-        all.merge(sink);
+    if mesh.clusters().is_empty() {
+        all.merge(run(&cx, &selected));
+    } else {
+        let (of_all, of_one): (Vec<&rules::Rule>, Vec<_>) = selected.into_iter().partition(|r| rules::spans_clusters(r));
+        all.merge(run(&cx, &of_all));
+        for mesh in mesh.clusters() {
+            all.merge(run(&Context { mesh, options, faults: Vec::new() }, &of_one));
+        }
     }
     let mut findings = all.findings;
     yield_to_validation(&mut findings);
     findings.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message)));
     findings.dedup_by(|a, b| key(a) == key(b) && a.message == b.message);
     Report { findings, not_judged: all.not_judged }
+}
+
+fn run<'a>(cx: &Context<'a>, selected: &[&rules::Rule]) -> Sink<'a> {
+    let one = |rule: &&rules::Rule| {
+        let mut sink = Sink::default();
+        (rule.run)(cx, &mut sink);
+        sink
+    };
+    // One a job: some cost a hundred times of others.
+    let sinks: Vec<Sink<'a>> = selected.par_iter().with_max_len(1).map(one).collect();
+    let mut all = Sink::default();
+    sinks.into_iter().for_each(|s| all.merge(s));
+    all
 }
 
 fn key<'k>(f: &'k Finding<'_>) -> (&'k str, u32, crate::Level, &'static str, &'k str, &'k str) {

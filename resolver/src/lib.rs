@@ -5,7 +5,9 @@
 pub mod assumed;
 pub mod destination_rule;
 pub mod host;
+pub mod injection;
 pub mod labels;
+pub mod machine;
 pub mod mesh;
 pub mod mesh_config;
 pub mod peer_authentication;
@@ -14,10 +16,12 @@ pub mod service;
 pub mod workload;
 
 pub use destination_rule::DestinationRules;
+pub use injection::InMesh;
 pub use labels::Selector;
+pub use machine::{Machine, Machines};
 pub use mesh::{Mesh, Place};
 pub use mesh_config::MeshConfig;
 pub use peer_authentication::{MtlsMode, PeerAuthentications};
 pub use protocol::Protocol;
 pub use service::{ExportTo, Port, Service, ServiceKind, Services};
-pub use workload::{InMesh, Workload, WorkloadSource, Workloads};
+pub use workload::{Workload, WorkloadSource, Workloads};

@@ -2,14 +2,19 @@
 
 use crate::destination_rule::DestinationRules;
 use crate::host;
+use crate::injection::{self, InMesh};
+use crate::labels::Selector;
+use crate::machine::Machines;
 use crate::mesh_config::MeshConfig;
 use crate::peer_authentication::PeerAuthentications;
 use crate::service::{Service, Services};
-use crate::workload::{InMesh, Workload, Workloads};
+use crate::workload::{Workload, Workloads};
 use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// A place that a reference can point to. The input owns it when it holds something of that sort there; only
 /// then is a missing target known to be missing.
@@ -29,25 +34,41 @@ struct InNamespace<'a> {
     by_name: FxHashMap<&'a str, &'a Object>,
 }
 
-/// A snapshot and its indexes.
+/// A snapshot and its indexes. Of several clusters there is one mesh each as well ([`Mesh::clusters`]): its objects,
+/// workloads and services are those of the cluster, and what they refer to may stand in another one.
 pub struct Mesh<'a> {
     pub snapshot: &'a Snapshot,
     /// Some object is in the input twice.
     pub repeats: bool,
     pub config: MeshConfig<'a>,
-    pub workloads: Workloads<'a>,
-    pub services: Services<'a>,
+    pub workloads: Arc<Workloads<'a>>,
+    pub machines: Arc<Machines<'a>>,
+    pub services: Arc<Services<'a>>,
     pub peer_authentications: PeerAuthentications<'a>,
     pub destination_rules: DestinationRules<'a>,
     /// The cluster domain, `cluster.local`.
     pub domain: &'a str,
-    by_kind: Vec<Vec<&'a Object>>,
-    /// By kind, then namespace.
-    by_namespace: Vec<FxHashMap<&'a str, InNamespace<'a>>>,
-    host_namespaces: FxHashSet<&'a str>,
+    /// Whether namespaces without a label are injected.
+    pub enables_namespaces_by_default: bool,
+    places: Arc<Places<'a>>,
+    /// The same of all clusters, for the mesh of one.
+    everywhere: Option<Everywhere<'a>>,
+    clusters: Vec<Mesh<'a>>,
 }
 
+#[derive(Clone)]
+struct Everywhere<'a> {
+    workloads: Arc<Workloads<'a>>,
+    machines: Arc<Machines<'a>>,
+    services: Arc<Services<'a>>,
+    places: Arc<Places<'a>>,
+}
+
+/// Kinds that the clusters of a mesh have in common: a namespace, a service or an identity is the same in all of them.
+const COMMON: &[Kind] = &[Kind::Namespace, Kind::Service, Kind::ServiceAccount];
+
 /// An object and what it is found by, looked up once.
+#[derive(Clone, Copy)]
 struct Named<'a> {
     object: &'a Object,
     namespace: &'a str,
@@ -98,6 +119,18 @@ struct Places<'a> {
     host_namespaces: FxHashSet<&'a str>,
 }
 
+impl<'a> Places<'a> {
+    fn objects(&self, kind: Kind) -> &[&'a Object] {
+        &self.by_kind[kind as usize]
+    }
+    fn objects_in(&self, kind: Kind, namespace: &str) -> &[&'a Object] {
+        self.by_namespace[kind as usize].get(namespace).map_or(&[], |n| &n.objects)
+    }
+    fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
+        self.by_namespace[kind as usize].get(namespace)?.by_name.get(name).copied()
+    }
+}
+
 fn places<'a>(effective: &[Named<'a>]) -> Places<'a> {
     let mut places = Places::default();
     places.by_kind.resize_with(Kind::Other as usize + 1, Vec::new);
@@ -121,6 +154,27 @@ fn places<'a>(effective: &[Named<'a>]) -> Places<'a> {
 impl<'a> Mesh<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
         let named = effective(snapshot);
+        let mut mesh = Mesh::of(snapshot, &named, None);
+        mesh.repeats = named.len() < snapshot.objects.len();
+        let clusters: BTreeSet<u16> = named.iter().filter(|n| n.object.role == Role::Judged).map(|n| n.object.cluster).collect();
+        if clusters.len() > 1 {
+            let everywhere = Everywhere {
+                workloads: Arc::clone(&mesh.workloads),
+                machines: Arc::clone(&mesh.machines),
+                services: Arc::clone(&mesh.services),
+                places: Arc::clone(&mesh.places),
+            };
+            let of_cluster = |cluster: u16| {
+                // What is only consulted is there for all of them.
+                let own: Vec<_> = named.iter().filter(|n| n.object.cluster == cluster || n.object.role != Role::Judged).copied().collect();
+                Mesh::of(snapshot, &own, Some(everywhere.clone()))
+            };
+            mesh.clusters = clusters.into_iter().map(of_cluster).collect();
+        }
+        mesh
+    }
+
+    fn of(snapshot: &'a Snapshot, named: &[Named<'a>], everywhere: Option<Everywhere<'a>>) -> Mesh<'a> {
         let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
         let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
         let domain = host::CLUSTER_DOMAIN;
@@ -128,7 +182,7 @@ impl<'a> Mesh<'a> {
         let rules_export_to = config.default_export_to("defaultDestinationRuleExportTo");
         let root = config.root_namespace();
         let ((workloads, places), (services, (peer_authentications, destination_rules))) = rayon::join(
-            || rayon::join(|| Workloads::new(&objects), || places(&named)),
+            || rayon::join(|| Workloads::new(&objects), || places(named)),
             || {
                 rayon::join(
                     || Services::new(&objects, domain, &default_export_to),
@@ -136,22 +190,43 @@ impl<'a> Mesh<'a> {
                 )
             },
         );
-        let Places { by_kind, by_namespace, host_namespaces } = places;
-        let repeats = named.len() < snapshot.objects.len();
-        Mesh { snapshot, repeats, config, peer_authentications, destination_rules, workloads, services, domain, by_kind, by_namespace, host_namespaces }
+        Mesh {
+            snapshot,
+            repeats: false,
+            config,
+            workloads: Arc::new(workloads),
+            machines: Arc::new(Machines::new(&objects)),
+            services: Arc::new(services),
+            peer_authentications,
+            destination_rules,
+            domain,
+            enables_namespaces_by_default: injection::enabled_by_default(&objects),
+            places: Arc::new(places),
+            everywhere,
+            clusters: Vec::new(),
+        }
     }
 
+    /// The mesh of each cluster; empty where there is one only.
+    pub fn clusters(&self) -> &[Mesh<'a>] {
+        &self.clusters
+    }
     /// Objects of a kind, in input order. Of two with one name only the last, which is the one that is applied.
     pub fn objects(&self, kind: Kind) -> &[&'a Object] {
-        &self.by_kind[kind as usize]
+        self.places.objects(kind)
+    }
+    /// The same in all clusters.
+    pub fn objects_everywhere(&self, kind: Kind) -> &[&'a Object] {
+        self.all_places().objects(kind)
     }
     /// Objects of a kind in a namespace (effective), in input order.
     pub fn objects_in(&self, kind: Kind, namespace: &str) -> &[&'a Object] {
-        self.by_namespace[kind as usize].get(namespace).map_or(&[], |n| &n.objects)
+        self.places.objects_in(kind, namespace)
     }
-    /// An object by name; the namespace is the effective one, "" for cluster scope.
+    /// An object by name; the namespace is the effective one, "" for cluster scope. Of a kind that clusters have in
+    /// common it may be another cluster's.
     pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
-        self.by_namespace[kind as usize].get(namespace)?.by_name.get(name).copied()
+        self.places.find(kind, namespace, name).or_else(|| self.all_places().find(kind, namespace, name).filter(|_| COMMON.contains(&kind)))
     }
     /// Labels of a Namespace object.
     pub fn namespace_label(&self, namespace: &str, key: &str) -> Option<&'a str> {
@@ -180,12 +255,40 @@ impl<'a> Mesh<'a> {
         }
         self.snapshot.completeness == Completeness::Complete
             || match place {
-                Place::Hosts(ns) => self.host_namespaces.contains(ns),
+                Place::Hosts(ns) => self.all_places().host_namespaces.contains(ns),
                 Place::Workloads("") => self.workloads.all().iter().any(|w| w.object.role != Role::Assumed),
                 Place::Workloads(ns) => self.workloads.in_namespace(ns).any(|w| w.object.role != Role::Assumed),
                 Place::Objects(kind, "") => self.objects(kind).iter().any(|o| o.role != Role::Assumed),
                 Place::Objects(kind, ns) => self.objects_in(kind, ns).iter().any(|o| o.role != Role::Assumed),
             }
+    }
+    /// Whether a selector picks something that runs, in one namespace or (`None`) in any: Pods or the templates that
+    /// make them, and machines, of any cluster.
+    pub fn picks(&self, namespace: Option<&str>, selector: &Selector<'a>) -> bool {
+        self.workloads_everywhere().matching(namespace, selector).next().is_some() || self.machines_everywhere().any(namespace, selector)
+    }
+    /// Whether something of the namespace runs as this service account, in any cluster.
+    pub fn runs_as(&self, namespace: &str, account: &str) -> bool {
+        self.workloads_everywhere().run_as(namespace, account) || self.machines_everywhere().run_as(namespace, account)
+    }
+    /// Whether a workload or a service stands in a namespace, in any cluster: it is there, though no Namespace object is.
+    pub fn is_populated(&self, namespace: &str) -> bool {
+        !self.workloads_everywhere().ids_in(namespace).is_empty() || self.services_everywhere().in_namespace(namespace).next().is_some()
+    }
+    fn all_places(&self) -> &Places<'a> {
+        self.everywhere.as_ref().map_or(&self.places, |e| &e.places)
+    }
+    /// The workloads of all clusters.
+    pub fn workloads_everywhere(&self) -> &Workloads<'a> {
+        self.everywhere.as_ref().map_or(&self.workloads, |e| &e.workloads)
+    }
+    /// The machines of all clusters.
+    pub fn machines_everywhere(&self) -> &Machines<'a> {
+        self.everywhere.as_ref().map_or(&self.machines, |e| &e.machines)
+    }
+    /// The services of all clusters.
+    pub fn services_everywhere(&self) -> &Services<'a> {
+        self.everywhere.as_ref().map_or(&self.services, |e| &e.services)
     }
     /// The place that a full host name points to: the namespace of a cluster host. Any namespace may hold the
     /// ServiceEntry of another host.
@@ -196,50 +299,17 @@ impl<'a> Mesh<'a> {
     /// the very host, else those of the most specific wildcard.
     pub fn resolve<'s>(&'s self, fqdn: &str, viewers: &[&str]) -> Vec<&'s Service<'a>> {
         let seen = |s: &&Service<'a>| viewers.iter().any(|ns| s.export_to.visible_to(s.namespace, ns));
-        let exact: Vec<_> = self.services.by_host(fqdn).filter(seen).collect();
-        if exact.is_empty() { self.services.by_wildcard(fqdn).filter(seen).take(1).collect() } else { exact }
+        let services = self.services_everywhere();
+        let exact: Vec<_> = services.by_host(fqdn).filter(seen).collect();
+        if exact.is_empty() { services.by_wildcard(fqdn).filter(seen).take(1).collect() } else { exact }
     }
     /// The field of a node's object, for messages.
     pub fn path(object: &'a Object, node: Node<'a>) -> String {
         node.path_from(object.root())
     }
 
-    /// How a workload takes part in the mesh: by its proxy container, else as injection and the ambient labels will
-    /// have it (istioctl's order: container, pod label, pod annotation, namespace label).
+    /// How a workload takes part in the mesh.
     pub fn in_mesh(&self, w: &Workload<'_>) -> InMesh {
-        *w.in_mesh.get_or_init(|| self.decide_in_mesh(w))
-    }
-
-    fn decide_in_mesh(&self, w: &Workload<'_>) -> InMesh {
-        if w.annotation("ambient.istio.io/redirection") == Some("enabled") {
-            return InMesh::Ambient;
-        }
-        if w.proxy_container().is_some_and(|c| !c.text_of("image").is_empty()) {
-            let alone = w.spec().is_some_and(|s| s.list("containers").all(|c| c.text_of("name") == "istio-proxy"));
-            let gateway = w.label("gateway.networking.k8s.io/gateway-name").is_some() || alone;
-            return if gateway { InMesh::Gateway } else { InMesh::Sidecar };
-        }
-        if w.spec().and_then(|s| s.get("hostNetwork")).and_then(Node::bool) == Some(true) {
-            return InMesh::No;
-        }
-        let asked = w.label("sidecar.istio.io/inject").or_else(|| w.annotation("sidecar.istio.io/inject"));
-        if asked.is_some_and(|a| !a.eq_ignore_ascii_case("true")) {
-            return InMesh::No;
-        }
-        let Some(namespace) = self.find(Kind::Namespace, "", w.namespace) else {
-            return match asked.or(w.label("istio.io/rev")) {
-                Some(_) => InMesh::Sidecar,
-                None if w.label("istio.io/dataplane-mode") == Some("ambient") => InMesh::Ambient,
-                None if self.is_complete() => InMesh::No,
-                None => InMesh::Unknown,
-            };
-        };
-        match (namespace.label("istio-injection"), namespace.label("istio.io/rev").or(asked).or(w.label("istio.io/rev"))) {
-            (Some("enabled"), _) | (None | Some(""), Some(_)) => InMesh::Sidecar,
-            // Whoever disables injection, namespace or pod, wins.
-            (Some(_), _) => InMesh::No,
-            _ if w.label("istio.io/dataplane-mode").or(namespace.label("istio.io/dataplane-mode")) == Some("ambient") => InMesh::Ambient,
-            _ => InMesh::No,
-        }
+        *w.in_mesh.get_or_init(|| injection::decide(self, w))
     }
 }

@@ -1,5 +1,6 @@
 //! Workloads: Pods, and the templates that make them where no Pods are given.
 
+use crate::injection::InMesh;
 use crate::labels::{LabelIndex, Selector};
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -10,27 +11,6 @@ pub enum WorkloadSource {
     Pod,
     /// A Deployment, StatefulSet, … whose Pods are not in the input.
     Template,
-}
-
-/// How a workload takes part in the mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InMesh {
-    /// Has a sidecar, or will be given one.
-    Sidecar,
-    /// Captured by ztunnel.
-    Ambient,
-    /// A gateway (its proxy is the workload).
-    Gateway,
-    No,
-    /// The namespace's labels decide, and its Namespace object is not in the input, which is a part of a mesh.
-    Unknown,
-}
-
-impl InMesh {
-    /// Whether its traffic passes a proxy.
-    pub fn is_in(self) -> bool {
-        matches!(self, InMesh::Sidecar | InMesh::Ambient | InMesh::Gateway)
-    }
 }
 
 #[derive(Clone, Debug)]

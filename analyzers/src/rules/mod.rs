@@ -29,6 +29,13 @@ pub fn is_validation(rule: &Rule) -> bool {
     rule.name.starts_with("schema-")
 }
 
+/// Whether a rule is run once over all clusters: it judges single objects or the input itself, or it compares the clusters.
+/// The others judge the configuration of one cluster.
+pub(crate) fn spans_clusters(rule: &Rule) -> bool {
+    const COMPARES: &str = "service-multi-cluster";
+    rule.name == COMPARES || [input::RULES, form::RULES, schema::RULES].iter().any(|area| area.iter().any(|r| r.name == rule.name))
+}
+
 /// Every rule, in the order of the tables.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     AREAS.iter().flat_map(|area| area.iter())

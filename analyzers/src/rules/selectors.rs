@@ -14,13 +14,14 @@ pub struct Selected<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// Notes what an object selects; false when that is nothing.
+    /// Notes what an object selects; false when nothing is known that it could be.
     pub fn add(&mut self, cx: &Context<'a>, object: &'a Object, labels: Node<'a>) -> bool {
-        let ids = cx.mesh.workloads.matching_ids(Some(object.namespace()), &Selector::from_map(Some(labels)));
+        let selector = Selector::from_map(Some(labels));
+        let ids = cx.mesh.workloads.matching_ids(Some(object.namespace()), &selector);
         for id in &ids {
             self.by_workload.entry(*id).or_default().push(object);
         }
-        !ids.is_empty()
+        !ids.is_empty() || cx.mesh.picks(Some(object.namespace()), &selector)
     }
     pub fn all(&self) -> impl Iterator<Item = (u32, &[&'a Object])> {
         self.by_workload.iter().map(|(id, list)| (*id, list.as_slice()))

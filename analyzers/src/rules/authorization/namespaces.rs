@@ -60,7 +60,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// Whether a pattern stands for a namespace that is there.
 fn exists(cx: &Context<'_>, pattern: &str) -> bool {
-    let all = cx.mesh.objects(Kind::Namespace);
+    let all = cx.mesh.objects_everywhere(Kind::Namespace);
     let found = match (pattern, pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         ("*", _, _) => !all.is_empty() || !cx.mesh.is_complete(),
         (_, Some(suffix), _) => all.iter().any(|n| n.name().ends_with(suffix)),
@@ -68,8 +68,7 @@ fn exists(cx: &Context<'_>, pattern: &str) -> bool {
         _ => cx.mesh.find(Kind::Namespace, "", pattern).is_some() || all.iter().any(|n| n.name().eq_ignore_ascii_case(pattern)),
     };
     // Something that stands in a namespace shows that it is there, though no Namespace object is in the input.
-    let populated = || !cx.mesh.is_complete() && (!cx.mesh.workloads.ids_in(pattern).is_empty() || cx.mesh.services.in_namespace(pattern).next().is_some());
-    found || populated()
+    found || (!cx.mesh.is_complete() && cx.mesh.is_populated(pattern))
 }
 
 fn report<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>) {

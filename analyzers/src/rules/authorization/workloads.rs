@@ -36,6 +36,22 @@
 //! metadata: {name: cart, namespace: shop, labels: {app: cart}}
 //! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
 //! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: WorkloadGroup
+//! metadata: {name: vms, namespace: shop}
+//! spec: {metadata: {labels: {app: cart}}, template: {serviceAccount: cart}}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   selector: {matchLabels: {app: cart}}
+//!   rules: [{}]
+//! ```
 
 use crate::codes::{IST0127, MSH0002};
 use crate::rule::{Context, NotJudged, Sink};
@@ -61,12 +77,12 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object) {
         return;
     }
     let selector = Selector::from_map(node.and_then(|n| n.get("matchLabels")));
-    if cx.mesh.workloads.matching(namespace, &selector).any(|w| cx.mesh.in_mesh(w).is_in()) {
+    let workloads = || cx.mesh.workloads_everywhere().matching(namespace, &selector);
+    if workloads().any(|w| cx.mesh.in_mesh(w).is_in()) || cx.mesh.machines_everywhere().any(namespace, &selector) {
         return;
     }
     // Of a part of a mesh, namespaces may lack the labels that would say that their workloads are in it.
-    let seen =
-        cx.mesh.owns(Place::Workloads(namespace.unwrap_or(""))) && (cx.mesh.is_complete() || cx.mesh.workloads.matching(namespace, &selector).next().is_none());
+    let seen = cx.mesh.owns(Place::Workloads(namespace.unwrap_or(""))) && (cx.mesh.is_complete() || workloads().next().is_none());
     let at = node.unwrap_or_else(|| policy.name_node());
     if !seen || (node.is_none() && !cx.mesh.is_complete()) {
         let mut values = Vec::new();

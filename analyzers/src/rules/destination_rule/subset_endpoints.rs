@@ -78,6 +78,32 @@
 //! spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}]}
 //! ```
 //!
+//! **Good**
+//!
+//! ```yaml
+//! # meshctl: cluster east
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: DestinationRule
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {host: reviews, subsets: [{name: v2, labels: {version: v2}}]}
+//! ---
+//! # meshctl: cluster west
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: reviews-v2, namespace: shop}
+//! spec: {selector: {matchLabels: {app: reviews}}, template: {metadata: {labels: {app: reviews, version: v2}}}}
+//! ```
+//!
 //! ## KIA0203 SubsetSelectsNothingOfHost (Warning)
 //!
 //! **What it checks.** A subset's labels exist, but not on any workload of the host it belongs to. An Error where a
@@ -180,7 +206,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 fn covers_any(cx: &Context<'_>, host: &str) -> bool {
-    cx.mesh.services.all().iter().filter(|s| s.object.role != Role::Assumed).any(|s| s.hosts.iter().any(|h| host::covers(host, h)))
+    cx.mesh.services_everywhere().all().iter().filter(|s| s.object.role != Role::Assumed).any(|s| s.hosts.iter().any(|h| host::covers(host, h)))
 }
 
 fn unknown_host<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, rule: &'a Object, host: &str, at: Node<'a>) {
@@ -222,7 +248,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, subset: &Subset<'a, '_>, tra
     // A selector of the ServiceEntry belongs to the question, as istioctl asks it; that of a Service does not.
     let anywhere = services.iter().any(|s| {
         let own = if s.kind == ServiceKind::ServiceEntry { s.selector() } else { Selector::default() };
-        cx.mesh.workloads.matching(None, &wanted.with(&own)).any(|w| w.object.role != Role::Assumed && topology_fits(cx, w, &wanted))
+        cx.mesh.workloads_everywhere().matching(None, &wanted.with(&own)).any(|w| w.object.role != Role::Assumed && topology_fits(cx, w, &wanted))
     });
     let finding = if anywhere {
         let level = if sent.is_some_and(|(_, d)| d.sort != Sort::Mirror) { Level::Error } else { Level::Warning };
@@ -264,13 +290,8 @@ impl<'a> Wanted<'a> {
 fn has_endpoint<'a>(cx: &Context<'a>, service: &Service<'a>, wanted: &Wanted<'a>) -> bool {
     if service.selector.is_some() {
         let Some(selector) = wanted.and(&service.selector()) else { return false };
-        let pods = cx.mesh.workloads.matching(Some(service.namespace), &selector).any(|w| topology_fits(cx, w, wanted));
-        return pods
-            || cx.mesh.objects_in(Kind::WorkloadEntry, service.namespace).iter().any(|e| {
-                let labels = e.spec_at(&["labels"]);
-                let label = |key: &str| labels.and_then(|l| l.get(key)).map(Node::text).or_else(|| e.label(key));
-                selector.matches(label)
-            });
+        let pods = cx.mesh.workloads_everywhere().matching(Some(service.namespace), &selector).any(|w| topology_fits(cx, w, wanted));
+        return pods || cx.mesh.machines_everywhere().any(Some(service.namespace), &selector);
     }
     let endpoints = service.object.spec_at(&["endpoints"]).filter(|_| service.kind == ServiceKind::ServiceEntry);
     match endpoints.filter(|e| !e.is_empty()) {
@@ -279,8 +300,8 @@ fn has_endpoint<'a>(cx: &Context<'a>, service: &Service<'a>, wanted: &Wanted<'a>
             wanted.plain.iter().all(|(k, v)| labels.and_then(|l| l.get(k)).map(Node::text) == Some(*v))
         }),
         // Endpoints given by hand, or the very host: only the pods themselves can have labels.
-        None if wanted.plain.is_empty() => service.kind == ServiceKind::ServiceEntry || !cx.mesh.workloads.all().is_empty(),
-        None => service.kind == ServiceKind::Kubernetes && cx.mesh.workloads.matching(None, &wanted.with(&Selector::default())).next().is_some(),
+        None if wanted.plain.is_empty() => service.kind == ServiceKind::ServiceEntry || !cx.mesh.workloads_everywhere().all().is_empty(),
+        None => service.kind == ServiceKind::Kubernetes && cx.mesh.workloads_everywhere().matching(None, &wanted.with(&Selector::default())).next().is_some(),
     }
 }
 
@@ -316,7 +337,7 @@ fn topology_fits(cx: &Context<'_>, workload: &Workload<'_>, wanted: &Wanted<'_>)
 fn known_values<'a>(cx: &Context<'a>, services: &[&Service<'a>], wanted: &Wanted<'a>) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for service in services.iter().filter(|s| s.selector.is_some()) {
-        for workload in cx.mesh.workloads.matching(Some(service.namespace), &service.selector()).take(50) {
+        for workload in cx.mesh.workloads_everywhere().matching(Some(service.namespace), &service.selector()).take(50) {
             for (key, _) in &wanted.plain {
                 if let Some(value) = workload.label(key).filter(|_| out.len() < 6) {
                     out.insert(format!("`{key}: {value}`"));

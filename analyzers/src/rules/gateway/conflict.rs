@@ -33,6 +33,21 @@
 //! spec: {selector: {istio: ingressgateway}, servers: [{hosts: [api.example.com], port: {name: http, number: 80, protocol: HTTP}}]}
 //! ```
 //!
+//! **Good**
+//!
+//! ```yaml
+//! # meshctl: cluster east
+//! apiVersion: networking.istio.io/v1
+//! kind: Gateway
+//! metadata: {name: a, namespace: edge}
+//! spec: {selector: {istio: ingressgateway}, servers: [{hosts: [shop.example.com], port: {name: http, number: 80, protocol: HTTP}}]}
+//! # meshctl: cluster west
+//! apiVersion: networking.istio.io/v1
+//! kind: Gateway
+//! metadata: {name: b, namespace: edge}
+//! spec: {selector: {istio: ingressgateway}, servers: [{hosts: [shop.example.com], port: {name: http, number: 80, protocol: HTTP}}]}
+//! ```
+//!
 //! ## KIA0301 GatewayHostOverlap (Warning)
 //!
 //! **What it checks.** The same, where the host is spelled differently: `shop.example.com`, `*/shop.example.com` and

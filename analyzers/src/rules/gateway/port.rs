@@ -76,6 +76,10 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         let selector = selector(gateway);
         let picked = cache.of(cx, &selector);
         if picked.workloads.is_empty() {
+            // The gateway of another cluster, which takes its configuration from this one.
+            if cx.mesh.picks(None, &selector) {
+                continue;
+            }
             // Gateways share few selectors, and the search for a misspelling looks at every workload.
             let near = misspelt.entry(selector.pairs.clone()).or_insert_with(|| near_label(cx, gateway));
             nothing_picked(cx, sink, gateway, &selector, near.as_deref());

@@ -59,7 +59,6 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 /// A Namespace, or something that stands in it and may make use of a grant.
 fn exists(cx: &Context<'_>, namespace: &str) -> bool {
     cx.mesh.find(Kind::Namespace, "", namespace).is_some()
-        || !cx.mesh.workloads.ids_in(namespace).is_empty()
-        || cx.mesh.services.in_namespace(namespace).next().is_some()
+        || cx.mesh.is_populated(namespace)
         || ROUTES.iter().chain(&[Kind::K8sGateway, Kind::ListenerSet]).any(|kind| !cx.mesh.objects_in(*kind, namespace).is_empty())
 }

@@ -111,24 +111,21 @@
 use crate::codes::{IST0102, IST0103, IST0123, IST0148};
 use crate::rule::{Context, Sink};
 use mesh_model::{Kind, Node, Object, Role};
+use mesh_resolver::injection::{DATAPLANE_LABEL as DATAPLANE, NAMESPACE_LABEL as INJECTION, POD_LABEL, REVISION_LABEL as REVISION};
 
-const INJECTION: &str = "istio-injection";
-const REVISION: &str = "istio.io/rev";
-const DATAPLANE: &str = "istio.io/dataplane-mode";
 /// Where istiod stands; it is not injected.
 const CONTROL_PLANE: &str = "istio-system";
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    let by_default = enabled_by_default(cx);
     for namespace in cx.mesh.objects(Kind::Namespace).iter().copied().filter(|n| n.role == Role::Judged && n.name() != CONTROL_PLANE) {
-        check_namespace(sink, namespace, by_default);
+        check_namespace(cx, sink, namespace);
     }
     for pod in cx.mesh.objects(Kind::Pod).iter().copied().filter(|p| p.role == Role::Judged) {
         check_pod(cx, sink, pod);
     }
 }
 
-fn check_namespace<'a>(sink: &mut Sink<'a>, ns: &'a Object, by_default: bool) {
+fn check_namespace<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, ns: &'a Object) {
     let injection = ns.label(INJECTION);
     let mut labels: Vec<(Node<'a>, Node<'a>)> = ns.labels().filter(|(k, _)| k.text() == INJECTION).collect();
     if injection.is_none_or(|i| i == "enabled") {
@@ -144,7 +141,7 @@ fn check_namespace<'a>(sink: &mut Sink<'a>, ns: &'a Object, by_default: bool) {
     if ns.label(DATAPLANE) == Some("ambient") || injection.is_some_and(|i| !i.is_empty()) || ns.label(REVISION).is_some() {
         return;
     }
-    if by_default {
+    if cx.mesh.enables_namespaces_by_default {
         sink.report(&IST0148, ns, ns.name_node(), format!("namespace `{}` is injected, because the injector enables namespaces by default", ns.name()))
             .help("label it with `istio-injection` to say what is meant");
     } else {
@@ -153,32 +150,12 @@ fn check_namespace<'a>(sink: &mut Sink<'a>, ns: &'a Object, by_default: bool) {
     }
 }
 
-/// `enableNamespacesByDefault` of the default injector's values.
-fn enabled_by_default(cx: &Context<'_>) -> bool {
-    let wanted = injector_name("");
-    cx.mesh.objects(Kind::ConfigMap).iter().filter(|c| c.name() == wanted).any(|c| {
-        values(c).is_some_and(|v| {
-            v.get("sidecarInjectorWebhook").and_then(|w| w.get("enableNamespacesByDefault")).and_then(serde_json::Value::as_bool) == Some(true)
-        })
-    })
-}
-
-/// The ConfigMap that configures the injector of a revision.
-pub fn injector_name(revision: &str) -> String {
-    if revision.is_empty() || revision == "default" { "istio-sidecar-injector".to_owned() } else { format!("istio-sidecar-injector-{revision}") }
-}
-
-/// The `values` of an injector's ConfigMap.
-pub fn values(config_map: &Object) -> Option<serde_json::Value> {
-    serde_json::from_str(config_map.at(&["data", "values"])?.text()).ok()
-}
-
 fn check_pod<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, pod: &'a Object) {
     let label = |key| cx.mesh.namespace_label(pod.namespace(), key);
     if pod.namespace() == CONTROL_PLANE || label(INJECTION) != Some("enabled") || label(DATAPLANE) == Some("ambient") {
         return;
     }
-    let inject = pod.label("sidecar.istio.io/inject").or_else(|| pod.annotation("sidecar.istio.io/inject"));
+    let inject = pod.label(POD_LABEL).or_else(|| pod.annotation(POD_LABEL));
     if inject.is_some_and(|i| i.eq_ignore_ascii_case("false")) {
         return;
     }

@@ -41,11 +41,11 @@
 //! spec: {containers: [{name: istio-proxy, image: "docker.io/istio/proxyv2:1.31.0-distroless"}]}
 //! ```
 
-use super::namespace_labels::{injector_name, values};
 use crate::codes::IST0158;
 use crate::rule::{Context, Sink};
 use mesh_model::{Kind, Node, Object, Source, Span, yaml};
 use mesh_resolver::Selector;
+use mesh_resolver::injection::injector_name;
 use std::collections::BTreeMap;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
@@ -87,7 +87,8 @@ struct Image {
 
 impl Image {
     fn of(config_map: &Object) -> Image {
-        let values = values(config_map).unwrap_or_default();
+        let text = config_map.at(&["data", "values"]).map_or("", Node::text);
+        let values: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let global = &values["global"];
         let text = |v: &serde_json::Value| v.as_str().map_or_else(|| if v.is_null() { String::new() } else { v.to_string() }, str::to_owned);
         let image = text(&global["proxy"]["image"]);

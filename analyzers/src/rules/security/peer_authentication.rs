@@ -148,7 +148,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         let Some(labels) = labels(policy).filter(|_| !targeted) else { continue };
         let mesh_wide = policy.namespace() == cx.mesh.config.root_namespace();
         let namespace = (!mesh_wide).then(|| policy.namespace());
-        if cx.mesh.workloads.matching(namespace, &Selector::from_map(Some(labels))).next().is_none() {
+        if !cx.mesh.picks(namespace, &Selector::from_map(Some(labels))) {
             selects_none(cx, sink, policy, labels);
         }
     }

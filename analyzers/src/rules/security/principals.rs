@@ -56,6 +56,24 @@
 //! spec: {rules: [{from: [{source: {principals: ["cluster.local/ns/shop/sa/web"]}}]}]}
 //! ```
 //!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: ServiceAccount
+//! metadata: {name: web, namespace: shop}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: WorkloadEntry
+//! metadata: {name: vm, namespace: shop}
+//! spec: {address: 10.0.0.1, serviceAccount: vms}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/vms]}}]}]}
+//! ```
+//!
 //! ## KIA0108 UnknownTrustDomain (Warning)
 //!
 //! **What it checks.** A principal of a trust domain that is neither the mesh's nor one of its aliases.
@@ -181,7 +199,7 @@ fn knows_domain<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, a
 }
 
 fn check_account<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node<'a>, namespace: &str, account: &str) {
-    let exists = account == "default" || cx.mesh.find(Kind::ServiceAccount, namespace, account).is_some() || cx.mesh.workloads.run_as(namespace, account);
+    let exists = account == "default" || cx.mesh.find(Kind::ServiceAccount, namespace, account).is_some() || cx.mesh.runs_as(namespace, account);
     if exists || is_of_gateway(cx, namespace, account) {
         return;
     }

@@ -52,7 +52,8 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
                 continue;
             }
             let ns = if ns == "." { object.namespace() } else { ns };
-            let known = cx.mesh.services.by_host(name).chain(cx.mesh.services.by_wildcard(name)).any(|s| ns == "*" || s.namespace == ns);
+            let services = cx.mesh.services_everywhere();
+            let known = services.by_host(name).chain(services.by_wildcard(name)).any(|s| ns == "*" || s.namespace == ns);
             if known || is_routed(cx, &mut routed, ns, name) {
                 continue;
             }

@@ -32,6 +32,20 @@
 //! spec: {workloadSelector: {labels: {app: reviews}}, egress: [{hosts: ["./*"]}]}
 //! ```
 //!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: WorkloadEntry
+//! metadata: {name: vm, namespace: shop}
+//! spec: {address: 10.0.0.1, labels: {app: reviews}}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: Sidecar
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {workloadSelector: {labels: {app: reviews}}, egress: [{hosts: ["./*"]}]}
+//! ```
+//!
 //! ## IST0110 ConflictingSidecarWorkloadSelectors (Error)
 //!
 //! **What it checks.** Two Sidecars of a namespace select the same workload.

@@ -40,6 +40,21 @@
 //!   hosts: [reviews, reviews.shop.svc.cluster.local]
 //!   http: [{route: [{destination: {host: reviews}}], timeout: 2s, retries: {attempts: 2}}]
 //! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! # meshctl: cluster east
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+//! # meshctl: cluster west
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: reviews-west, namespace: shop}
+//! spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+//! ```
 
 use super::destination::{export_to, on_mesh};
 use crate::codes::IST0109;

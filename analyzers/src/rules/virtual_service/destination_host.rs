@@ -34,6 +34,22 @@
 //! spec: {hosts: [reviews.shop.svc.cluster.local], http: [{route: [{destination: {host: reviews.shop.svc.cluster.local, port: {number: 80}}}]}]}
 //! ```
 //!
+//! **Good**
+//!
+//! ```yaml
+//! # meshctl: cluster east
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+//! ---
+//! # meshctl: cluster west
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {ports: [{name: http, port: 80}]}
+//! ```
+//!
 //! ## IST0112 VirtualServiceDestinationPortSelectorRequired (Error)
 //!
 //! **What it checks.** A destination without a port goes to a service that has several.
@@ -138,7 +154,7 @@ fn not_found<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, view
     let missing = |value| Missing { code: &IST0101, object, at: d.host_node(), what, value, place: Place::Hosts(""), reason: NotJudged::HostOutside };
     if d.host.is_empty() {
         sink.report(&IST0101, object, d.node, format!("the destination names no {what}: {effect}")).help("give `destination.host`");
-    } else if let Some(hidden) = cx.mesh.services.by_host(fqdn).next() {
+    } else if let Some(hidden) = cx.mesh.services_everywhere().by_host(fqdn).next() {
         let by = viewers.iter().map(|v| format!("`{v}`")).collect::<Vec<_>>().join(", ");
         if cx.mesh.owns(cx.mesh.host_place(fqdn)) {
             sink.report(
