@@ -3,6 +3,7 @@
 pub mod codes;
 mod containment;
 mod envoy_api;
+pub mod explain;
 pub mod finding;
 pub mod reference;
 pub mod rule;

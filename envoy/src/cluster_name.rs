@@ -31,9 +31,71 @@ impl<'a> ClusterName<'a> {
     }
 }
 
+/// Which way the traffic of a cluster goes, as Istio names clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// To the workload of the proxy itself.
+    Inbound,
+    /// To a service.
+    Outbound,
+    /// To the address that the client asked for, which no service has: `PassthroughCluster`.
+    Passthrough,
+    /// To a port of the workload that no service has: `InboundPassthroughCluster`.
+    InboundPassthrough,
+    /// Nowhere: `BlackHoleCluster`.
+    BlackHole,
+    /// A cluster of another name: of an EnvoyFilter, the bootstrap, another control plane.
+    Other,
+    /// No cluster was chosen.
+    None,
+}
+
+impl Direction {
+    pub fn of(cluster: &str) -> Direction {
+        match cluster {
+            "" | "-" => Direction::None,
+            "BlackHoleCluster" => Direction::BlackHole,
+            "PassthroughCluster" => Direction::Passthrough,
+            c if c.starts_with("InboundPassthroughCluster") => Direction::InboundPassthrough,
+            c => match ClusterName::parse_any(c).map(|n| n.direction) {
+                Some(d) if d.starts_with("inbound") => Direction::Inbound,
+                Some("outbound") => Direction::Outbound,
+                _ => Direction::Other,
+            },
+        }
+    }
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+            Direction::Passthrough => "passthrough",
+            Direction::InboundPassthrough => "inbound passthrough",
+            Direction::BlackHole => "black hole",
+            Direction::Other => "other",
+            Direction::None => "none",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_have_directions() {
+        for (name, want) in [
+            ("inbound|9080||", Direction::Inbound),
+            ("inbound-vip|80|http|a.b", Direction::Inbound),
+            ("outbound|9080|v1|a.b", Direction::Outbound),
+            ("outbound_.9080_._.a.b", Direction::Outbound),
+            ("InboundPassthroughClusterIpv4", Direction::InboundPassthrough),
+            ("BlackHoleCluster", Direction::BlackHole),
+            ("xds-grpc", Direction::Other),
+            ("-", Direction::None),
+        ] {
+            assert_eq!(Direction::of(name), want, "{name}");
+        }
+    }
 
     #[test]
     fn names_come_apart() {

@@ -18,4 +18,4 @@ pub mod response_code_details;
 pub mod response_flags;
 pub mod ztunnel;
 
-pub use cluster_name::ClusterName;
+pub use cluster_name::{ClusterName, Direction};

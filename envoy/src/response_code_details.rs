@@ -8,7 +8,7 @@
 pub struct Details<'d> {
     /// `upstream_reset_before_response_started`.
     pub name: &'d str,
-    /// What stands in braces, brackets or parentheses, up to a bar: `remote_connection_failure`, a policy's name.
+    /// What stands in braces, brackets or parentheses, of a reset up to the bar: `remote_connection_failure`, a policy's name.
     pub reason: &'d str,
     /// What follows the bar: the transport's failure.
     pub transport: &'d str,
@@ -24,8 +24,9 @@ impl<'d> Details<'d> {
             _ => ')',
         };
         let inside = inside.strip_suffix(close).unwrap_or(inside);
-        // A policy's name may hold anything.
-        let (reason, transport) = if close == ']' { (inside, "") } else { inside.split_once('|').unwrap_or((inside, "")) };
+        // Resets have the transport's failure behind a bar, before Envoy 1.22 behind a comma.
+        let is_reset = name.starts_with("upstream_reset");
+        let (reason, transport) = if is_reset { inside.split_once(['|', ',']).unwrap_or((inside, "")) } else { (inside, "") };
         Details { name, reason, transport }
     }
 }

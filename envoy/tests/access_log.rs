@@ -1,6 +1,6 @@
 //! Recorded lines and wrapped ones, and what the fuzz target does over them on any compiler.
 
-use mesh_envoy::access_log::{Field, Line, Reader, Unwrapper, replay};
+use mesh_envoy::access_log::{Field, Layer, Line, Reader, Unwrapper, replay};
 use std::path::Path;
 
 fn fixture(name: &str) -> String {
@@ -18,10 +18,15 @@ struct Count {
 fn count(text: &str) -> Count {
     let (reader, mut unwrapper, mut count) = (Reader::default(), Unwrapper::default(), Count::default());
     for line in text.lines() {
-        unwrapper.lines(line, &mut |inner, _| match reader.read(inner) {
-            Line::Entry(_) => count.entries += 1,
-            Line::Broken(_) => count.broken += 1,
-            Line::Other => count.other += 1,
+        unwrapper.lines(line, &mut |inner, _, layer| {
+            let read = reader.read(inner);
+            match (&read, layer) {
+                (Line::Entry(_), _) => count.entries += 1,
+                (_, Layer::Wrapped) => {}
+                (Line::Broken(_), _) => count.broken += 1,
+                (Line::Other, _) => count.other += 1,
+            }
+            matches!(read, Line::Entry(_))
         });
     }
     count

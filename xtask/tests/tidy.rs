@@ -43,7 +43,20 @@ const PURE: &[(&str, &[&str])] = &[
     ("resolver", &["mesh-model", "rayon", "rustc-hash"]),
     (
         "analyzers",
-        &["mesh-model", "mesh-resolver", "data-encoding", "kube-cel", "memchr", "rayon", "regex", "regex-syntax", "rustc-hash", "serde_json", "x509-parser"],
+        &[
+            "mesh-envoy",
+            "mesh-model",
+            "mesh-resolver",
+            "data-encoding",
+            "kube-cel",
+            "memchr",
+            "rayon",
+            "regex",
+            "regex-syntax",
+            "rustc-hash",
+            "serde_json",
+            "x509-parser",
+        ],
     ),
 ];
 

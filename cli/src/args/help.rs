@@ -26,7 +26,7 @@ pub const TO_COME: &[(&str, &[&str])] = &[
 ];
 
 const USES: &[(&str, &str)] = &[
-    ("START HERE", "explain CODE"),
+    ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …)"),
     ("BEFORE YOU MERGE", "analyze [PATH…] · validate [PATH…] (its schema part)"),
     ("SECURITY", "authz check"),
     ("PROXIES", "proxy-config (pc) · ztunnel-config (zc)"),

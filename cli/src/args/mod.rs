@@ -12,7 +12,7 @@ pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
 pub use dump::DumpArgs;
-pub use explain::{ExplainArgs, ExplainFormat};
+pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
 pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
 pub use kube::KubeArgs;
@@ -44,7 +44,7 @@ pub enum Command {
     /// Check manifests against the schema and field rules only: the schema part of `analyze`
     #[command(after_help = analyze::VALIDATE_EXAMPLES)]
     Validate(Box<AnalyzeArgs>),
-    /// Explain a code, or list the rules
+    /// Explain anything that a proxy or this tool prints: codes, flags, metrics, access logs
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),
     /// What one proxy holds, from its config dump

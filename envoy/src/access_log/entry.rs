@@ -1,5 +1,6 @@
 //! One line of an access log, taken apart.
 
+use crate::response_code_details::Details;
 use std::borrow::Cow;
 
 /// What answers need of a line, whatever its format calls it.
@@ -72,9 +73,9 @@ impl<'l> Entry<'l> {
     pub fn is_empty(&self) -> bool {
         self.values.iter().all(Option::is_none)
     }
-    /// Details that some formats quote or leave out are found where another field has them.
+    /// Why the connection to the upstream failed: the field, or what the details say of it.
     pub fn transport_failure(&self) -> &str {
         let own = self.text(Field::UpstreamTransportFailureReason);
-        if own.is_empty() { super::json::inside_braces(self.text(Field::ResponseCodeDetails)).split_once('|').map_or("", |(_, r)| r) } else { own }
+        if own.is_empty() { Details::parse(self.text(Field::ResponseCodeDetails)).transport } else { own }
     }
 }

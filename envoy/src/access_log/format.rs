@@ -18,6 +18,12 @@ pub enum Piece {
     Operator(Operator),
 }
 
+impl Piece {
+    pub fn operator(&self) -> Option<&Operator> {
+        if let Piece::Operator(o) = self { Some(o) } else { None }
+    }
+}
+
 /// What is wrong with a format string, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormatError {

@@ -154,8 +154,3 @@ pub(super) fn put(map: &mut Map<String, Value>, path: &str, value: Value) {
         }
     }
 }
-
-/// `overflow` of `upstream_reset_before_response_started{overflow}`; "" without braces.
-pub(super) fn inside_braces(details: &str) -> &str {
-    details.split_once('{').and_then(|(_, r)| r.strip_suffix('}')).unwrap_or("")
-}

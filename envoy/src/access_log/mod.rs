@@ -4,6 +4,7 @@ mod entry;
 mod format;
 mod json;
 mod operator;
+mod sample;
 mod text;
 mod unwrap;
 
@@ -11,7 +12,7 @@ pub use entry::{Entry, Field};
 pub use format::{Format, FormatError, Piece};
 pub use json::JsonKeys;
 pub use operator::{Class, Operator};
-pub use unwrap::{Origin, Unwrapper};
+pub use unwrap::{Layer, Origin, Unwrapper};
 
 /// Recognizes lines: a format that was given, else the default ones of Envoy and Istio, text and JSON.
 #[derive(Clone, Debug)]
@@ -69,13 +70,16 @@ pub fn replay(text: &str) {
     let readers = [Some(Reader::default()), format.map(Reader::of)];
     let mut unwrapper = Unwrapper::default();
     for line in text.lines() {
-        unwrapper.lines(line, &mut |inner, _| {
+        unwrapper.lines(line, &mut |inner, _, _| {
+            let mut read = false;
             for reader in readers.iter().flatten() {
-                if let (Line::Entry(entry), false) = (reader.read(inner), inner.trim_start().starts_with('{')) {
+                if let Line::Entry(entry) = reader.read(inner) {
+                    read = true;
                     // A text format only cuts a line into parts.
-                    assert!(inner.contains(entry.text(Field::Path)));
+                    assert!(inner.trim_start().starts_with('{') || inner.contains(entry.text(Field::Path)));
                 }
             }
+            read
         });
     }
 }

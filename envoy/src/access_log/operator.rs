@@ -22,6 +22,8 @@ pub enum Class {
     Token,
     /// Names of flags, joined by commas, or `-`.
     Flags,
+    /// Neither a bracket nor a quote.
+    Time,
     Any,
 }
 
@@ -94,6 +96,8 @@ impl Operator {
             Class::Number
         } else if TOKENS.contains(&name) {
             Class::Token
+        } else if name.starts_with("START_TIME") && !self.argument.as_deref().unwrap_or("").contains(['[', ']', '"']) {
+            Class::Time
         } else {
             Class::Any
         }
@@ -188,6 +192,7 @@ impl Class {
             Class::Number => value == "-" || !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()),
             Class::Token => !value.contains(|c: char| c.is_whitespace() || c == '"'),
             Class::Flags => value == "-" || !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b',' | b'_' | b'.')),
+            Class::Time => !value.contains(['[', ']', '"']),
             Class::Any => true,
         }
     }

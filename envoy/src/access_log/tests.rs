@@ -73,7 +73,13 @@ fn unwrapped(lines: &[&str]) -> Vec<(String, Origin)> {
     let mut out = Vec::new();
     let mut unwrapper = Unwrapper::default();
     for line in lines {
-        unwrapper.lines(line, &mut |l, o| out.push((l.to_owned(), o.clone())));
+        unwrapper.lines(line, &mut |l, o, layer| {
+            let read = layer == Layer::Innermost || matches!(Reader::default().read(l), Line::Entry(_));
+            if read {
+                out.push((l.to_owned(), o.clone()));
+            }
+            read
+        });
     }
     out
 }
@@ -117,6 +123,7 @@ fn value(operator: &Operator) -> BoxedStrategy<String> {
         Class::Number => "[0-9]{1,6}".boxed(),
         Class::Flags => "(UF|URX,UF|NR|DC)".boxed(),
         Class::Token => "[a-z0-9.:|/_]{1,12}".boxed(),
+        Class::Time => "[0-9TZ:.-]{4,24}".boxed(),
         // No quote, bracket, space or percent: those would make another line that reads as well.
         Class::Any => "[a-zA-Z0-9/._:{}|=?&-]{2,16}".boxed(),
     }
@@ -182,7 +189,7 @@ proptest! {
         let reader = Format::parse(&format).map_or_else(|_| Reader::default(), Reader::of);
         let mut unwrapper = Unwrapper::default();
         for line in &lines {
-            unwrapper.lines(line, &mut |l, _| { reader.read(l); });
+            unwrapper.lines(line, &mut |l, _, _| matches!(reader.read(l), Line::Entry(_)));
             reader.read(line);
         }
     }

@@ -14,13 +14,9 @@ impl Format {
     /// Reads a line of a text format; `None` where it does not fit, and for JSON formats.
     pub(super) fn read<'l>(&self, line: &'l str) -> Option<Entry<'l>> {
         let Format::Text(pieces) = self else { return None };
-        let search = |class| Search { pieces, line, class, ends: vec![(0, 0); pieces.len()], untried: vec![0; pieces.len()] };
-        let found = [Operator::usual_class, Operator::class].into_iter().find_map(|class| {
-            let mut search = search(class);
-            search.fits(0, 0).then_some(search.ends)
-        })?;
+        let places = self.places(line)?;
         let mut entry = Entry::default();
-        for (piece, (start, end)) in pieces.iter().zip(&found) {
+        for (piece, (start, end)) in pieces.iter().zip(&places) {
             if let Piece::Operator(o) = piece
                 && let Some(field) = o.field()
             {
@@ -28,6 +24,14 @@ impl Format {
             }
         }
         Some(entry)
+    }
+    /// Where each piece of a text format begins and ends in a line.
+    pub(super) fn places(&self, line: &str) -> Option<Vec<(usize, usize)>> {
+        let Format::Text(pieces) = self else { return None };
+        [Operator::usual_class, Operator::class].into_iter().find_map(|class| {
+            let mut search = Search { pieces, line, class, ends: vec![(0, 0); pieces.len()], untried: vec![0; pieces.len()] };
+            search.fits(0, 0).then_some(search.ends)
+        })
     }
 }
 
@@ -59,8 +63,8 @@ impl Search<'_, '_> {
                 }
                 Some(Piece::Operator(o)) => {
                     let class = (self.class)(o);
-                    if class == Class::Any {
-                        return self.any(piece, at, o);
+                    if matches!(class, Class::Any | Class::Time) {
+                        return self.any(piece, at, o, class);
                     }
                     let Some(end) = self.token(piece, at, class) else { return false };
                     self.ends[piece] = (at, end);
@@ -81,7 +85,7 @@ impl Search<'_, '_> {
         };
         class.admits(rest.get(..end)?).then_some(at + end)
     }
-    fn any(&mut self, piece: usize, at: usize, operator: &Operator) -> bool {
+    fn any(&mut self, piece: usize, at: usize, operator: &Operator, class: Class) -> bool {
         let line = self.line;
         let last = operator.max_length.map_or(line.len(), |n| line.len().min(at.saturating_add(n)));
         let mut from = at.max(self.untried[piece]);
@@ -93,6 +97,10 @@ impl Search<'_, '_> {
                 None => Some(line.len()).filter(|end| *end >= from),
             };
             let Some(end) = end.filter(|end| *end <= last) else { return false };
+            // What a value must not hold, no longer one is without.
+            if !class.admits(&line[at..end]) {
+                return false;
+            }
             self.ends[piece] = (at, end);
             if self.fits(piece + 1, end) {
                 return true;

@@ -20,6 +20,17 @@ pub struct Unwrapper {
     parts: BTreeMap<String, String>,
 }
 
+/// Whether a text may wrap another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// It looks wrapped; whoever can read it as it is says so, and it is not opened.
+    Wrapped,
+    Innermost,
+}
+
+/// Takes a text, and says whether it was understood.
+type Each<'e> = &'e mut dyn FnMut(&str, &Origin, Layer) -> bool;
+
 /// Wrappings in wrappings: kubectl's prefix, its time stamp, a shipper's JSON, a runtime's line.
 const DEEPEST: usize = 5;
 /// A line that is cut again and again is given up at this length.
@@ -31,15 +42,19 @@ const MOST_PARTS: usize = 256;
 const LINE_KEYS: &[&str] = &["log", "message", "msg", "line", "event.original", "textPayload", "MESSAGE"];
 
 impl Unwrapper {
-    /// Calls `each` with every line inside.
-    pub fn lines(&mut self, line: &str, each: &mut dyn FnMut(&str, &Origin)) {
+    /// Calls `each` with the line and with what is inside it, from the outside in, until it is understood.
+    pub fn lines(&mut self, line: &str, each: Each<'_>) {
         self.open(Cow::Borrowed(line), Origin::default(), DEEPEST, each);
     }
 
-    fn open(&mut self, line: Cow<'_, str>, mut origin: Origin, depth: usize, each: &mut dyn FnMut(&str, &Origin)) {
+    fn open(&mut self, line: Cow<'_, str>, mut origin: Origin, depth: usize, each: Each<'_>) {
         let text = line.trim_end_matches(['\n', '\r']);
-        if depth == 0 {
-            return each(text, &origin);
+        if depth == 0 || !looks_wrapped(text) {
+            each(text, &origin, Layer::Innermost);
+            return;
+        }
+        if each(text, &origin, Layer::Wrapped) {
+            return;
         }
         if let Some((pod, container, rest)) = kubectl_prefix(text) {
             (origin.pod, origin.container) = (pod.to_owned(), container.to_owned());
@@ -59,15 +74,16 @@ impl Unwrapper {
         if text.starts_with('{') || text.starts_with("[{") {
             return self.json(text, origin, depth, each);
         }
-        each(text, &origin)
+        each(text, &origin, Layer::Innermost);
     }
 
-    fn json(&mut self, text: &str, mut origin: Origin, depth: usize, each: &mut dyn FnMut(&str, &Origin)) {
-        // Most JSON lines are the proxy's own: only those with a shipper's key are read here.
-        let shipped = LINE_KEYS.iter().any(|k| text.contains(&format!("\"{}\"", k.rsplit('.').next().unwrap_or(k)))) || text.contains("\"values\"");
+    fn json(&mut self, text: &str, mut origin: Origin, depth: usize, each: Each<'_>) {
         let value: Value = match serde_json::from_str(text) {
-            Ok(v) if shipped => v,
-            _ => return each(text, &origin),
+            Ok(v) => v,
+            Err(_) => {
+                each(text, &origin, Layer::Innermost);
+                return;
+            }
         };
         let value = match &value {
             // Elasticsearch and OpenSearch answers, one hit a line.
@@ -97,9 +113,7 @@ impl Unwrapper {
             Some((a, b)) => value.get(a)?.get(b).or_else(|| value.get(key)),
             None => value.get(key),
         };
-        // A proxy's own keys make it a line of the proxy, whatever else it has.
-        let own = ["response_code", "response_flags", "RESPONSE_CODE"].iter().any(|k| value.get(k).is_some());
-        match LINE_KEYS.iter().find_map(|k| of(k)).filter(|_| !own) {
+        match LINE_KEYS.iter().find_map(|k| of(k)) {
             // docker cuts long lines: those without a line end go on.
             Some(Value::String(line)) => {
                 let docker = value.get("stream").and_then(Value::as_str).filter(|_| value.get("time").is_some());
@@ -108,7 +122,9 @@ impl Unwrapper {
             }
             // Shippers that read JSON in a line put it in place of the text.
             Some(inner @ Value::Object(_)) => self.open(Cow::Owned(inner.to_string()), origin, depth - 1, each),
-            _ => each(text, &origin),
+            _ => {
+                each(text, &origin, Layer::Innermost);
+            }
         }
     }
 
@@ -126,6 +142,17 @@ impl Unwrapper {
         }
         Some(whole)
     }
+}
+
+/// Whether a text begins like something that wraps a line. Most JSON lines are the proxy's own: only those with a
+/// shipper's key look wrapped.
+fn looks_wrapped(text: &str) -> bool {
+    if text.starts_with(['{', '[']) && text[1..].trim_start().starts_with(['"', '{']) {
+        return text.contains("\"values\"")
+            || text.contains("_source")
+            || LINE_KEYS.iter().any(|k| text.contains(&format!("\"{}\"", k.rsplit('.').next().unwrap_or(k))));
+    }
+    text.starts_with('[') || text.as_bytes().first().is_some_and(u8::is_ascii_digit)
 }
 
 /// `[pod/NAME/CONTAINER] LINE` of `kubectl logs --prefix`.

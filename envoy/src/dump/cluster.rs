@@ -122,6 +122,20 @@ struct FilterMetadata<'a> {
 struct Istio<'a> {
     #[serde(borrow)]
     config: Text<'a>,
+    #[serde(borrow)]
+    services: Vec<ServiceRef<'a>>,
+}
+
+/// A service that a cluster belongs to, as Istio notes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ServiceRef<'a> {
+    #[serde(borrow)]
+    pub host: Text<'a>,
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    #[serde(borrow)]
+    pub namespace: Text<'a>,
 }
 
 /// The Istio object behind a resource.
@@ -137,6 +151,9 @@ impl Metadata<'_> {
     /// `/apis/networking.istio.io/v1/namespaces/default/destination-rule/reviews`, "" where absent.
     pub fn istio_config(&self) -> &str {
         &self.filter_metadata.istio.config
+    }
+    pub fn services(&self) -> &[ServiceRef<'_>] {
+        &self.filter_metadata.istio.services
     }
     pub fn config_ref(&self) -> Option<ConfigRef<'_>> {
         let mut parts = self.istio_config().strip_prefix("/apis/")?.split('/');

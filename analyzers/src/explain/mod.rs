@@ -1,0 +1,13 @@
+//! What proxies print, explained: causes of log lines, and topics by name.
+
+pub mod causes;
+mod find;
+pub mod log;
+mod messages;
+mod metrics;
+mod ports;
+mod terms;
+mod topic;
+
+pub use find::{Listed, find, list};
+pub use topic::{Kind, Topic};

@@ -1,0 +1,133 @@
+//! `meshctl explain`: words and access logs.
+
+mod common;
+
+use common::{folder, meshctl, meshctl_with_input};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn here(args: &[&str]) -> common::Run {
+    meshctl(Path::new("."), args)
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/access-log").join(name)
+}
+
+fn json(run: &common::Run) -> Value {
+    serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}{}", run.out, run.err))
+}
+
+#[test]
+fn words_are_explained() {
+    for (words, says) in [
+        (&["UF"][..], "could not be made"),
+        (&["URX,UF"], "last permitted attempt"),
+        (&["UpstreamOverflow"], "circuit breaker"),
+        (&["via_upstream"], "The upstream answered"),
+        (&["rbac_access_denied_matched_policy[none]"], "No ALLOW policy matches"),
+        (&["istio_requests_total"], "reporter"),
+        (&["connection_security_policy"], "always unknown at the source"),
+        (&["15006"], "Inbound traffic"),
+        (&["503"], "UF"),
+        (&["outbound|9080|v2|reviews.default.svc.cluster.local"], "subset v2"),
+        (&["outbound_.80_._.a.b"], "SNI"),
+        (&["waypoint"], "ambient"),
+        (&["TLS", "error:", "Secret", "is", "not", "supplied", "by", "SDS"], "certificate"),
+        (&["gRPC config for type.googleapis.com/envoy.config.listener.v3.Listener rejected: Error adding"], "NACK"),
+        (&["UF", "NR"], "No route matches"),
+    ] {
+        let run = here(&[&["explain"], words].concat());
+        let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(run.status == 0 && said.contains(says), "{words:?}: {} {}", run.out, run.err);
+    }
+    let run = here(&["explain", "istio_request_total"]);
+    assert!(run.status == 64 && run.err.contains("did you mean `istio_requests_total`"), "{}", run.err);
+    assert_eq!(here(&["explain", "qqqqqqqq"]).status, 64);
+    assert!(here(&["explain", "no-such-file.log"]).err.contains("there is no file"));
+}
+
+#[test]
+fn everything_can_be_listed() {
+    for (what, least) in [("flags", 30), ("details", 60), ("metrics", 40), ("ports", 15), ("terms", 60), ("causes", 70), ("rules", 60)] {
+        let run = here(&["explain", "--list", what]);
+        assert!(run.status == 0 && run.out.lines().count() >= least, "{what}: {}", run.out.lines().count());
+        assert!(json(&here(&["explain", "--list", what, "-o", "json"])).as_array().is_some_and(|a| a.len() >= least), "{what}");
+    }
+    assert_eq!(json(&here(&["explain", "UF", "-o", "json"]))[0]["kind"], "response flag");
+}
+
+#[test]
+fn a_log_is_grouped_by_cause() {
+    let log = fixture("istio-text.log");
+    let run = here(&["explain", log.to_str().unwrap_or(""), "-o", "json"]);
+    assert_eq!(run.status, 79, "{}", run.err);
+    let value = json(&run);
+    assert_eq!((&value["entries"], &value["fine"], &value["complete"]), (&22.into(), &1.into(), &true.into()));
+    let groups = value["groups"].as_array().expect("groups");
+    assert_eq!(groups.iter().filter_map(|g| g["count"].as_u64()).sum::<u64>(), 21);
+    let refused = groups.iter().find(|g| g["cause"]["id"] == "connection-refused").expect("the refused connection");
+    assert_eq!(refused["upstream_cluster"], "outbound|9080||ratings.default.svc.cluster.local");
+    assert!(refused["cause"]["next"][0].as_str().is_some_and(|n| n.contains("'outbound|9080||ratings.default.svc.cluster.local'")), "{refused}");
+    let text = here(&["explain", log.to_str().unwrap_or("")]);
+    assert!(text.out.contains("URX,UF") && text.out.contains("Connection_refused") && text.out.contains("1 are fine"), "{}", text.out);
+}
+
+#[test]
+fn a_mixed_wrapped_log_is_read_from_standard_input() {
+    let text = std::fs::read_to_string(fixture("wrapped.log")).expect("the fixture");
+    let run = meshctl_with_input(Path::new("."), &["explain", "-", "-o", "json"], &text);
+    let value = json(&run);
+    assert_eq!((&value["entries"], &value["other"], &value["broken"]), (&13.into(), &4.into(), &1.into()));
+    assert!(value["problems"][0].as_str().is_some_and(|p| p.starts_with("standard input:18:")), "{value}");
+    assert!(value["groups"].as_array().is_some_and(|g| g.iter().any(|g| g["pods"][0] == "shop-1")));
+}
+
+#[test]
+fn exit_statuses_follow_the_level() {
+    let fine = r#"[2026-01-01T00:00:00.000Z] "GET / HTTP/1.1" 200 - 0 0 1 1 "-" "-" "-" "h" "10.0.0.1:80""#;
+    let gone = fine.replace(" 200 - ", " 0 DC ");
+    let failed = fine.replace(" 200 - ", " 503 UF ");
+    let broken = fine.replace(" 200 - ", " x y ");
+    let status = |text: &str, args: &[&str]| meshctl_with_input(Path::new("."), &[&["explain", "-"], args].concat(), text).status;
+    assert_eq!(status(fine, &[]), 0);
+    assert_eq!(status(&gone, &[]), 0);
+    assert_eq!(status(&gone, &["--fail-on", "warning"]), 79);
+    assert_eq!(status(&failed, &[]), 79);
+    assert_eq!(status(&failed, &["--fail-on", "never"]), 0);
+    assert_eq!(status(&format!("{fine}\n{broken}"), &[]), 65);
+    assert_eq!(status(&format!("{failed}\n{broken}"), &[]), 79);
+    assert_eq!(status("hello\nworld\n", &[]), 65);
+    assert_eq!(status(fine, &["--format", "%oops%"]), 64);
+    assert_eq!(here(&["explain", "UF", "--format", "%A%"]).status, 64);
+}
+
+#[test]
+fn a_format_of_ones_own_is_read() {
+    let run = meshctl_with_input(
+        Path::new("."),
+        &["explain", "-", "-o", "json", "--format", r"%START_TIME% code=%RESPONSE_CODE% flags=%RESPONSE_FLAGS% c=%UPSTREAM_CLUSTER% a=%REQ(AUTHORIZATION)%\n"],
+        "2026-01-01T00:00:00Z code=503 flags=UO c=outbound|80||a.b a=Bearer hunter2\n",
+    );
+    let value = json(&run);
+    assert_eq!(value["groups"][0]["cause"]["id"], "circuit-breaker");
+    assert!(!run.out.contains("hunter2"));
+}
+
+#[test]
+fn samples_carry_neither_secrets_nor_commands_to_a_terminal() {
+    let line = "[2026-01-01T00:00:00.000Z] \"GET /a?password=hunter2 HTTP/1.1\" 503 UF 0 0 1 1 \"-\" \"\u{1b}[31mred\u{202e}\" \"-\" \"h\" \"-\"\n";
+    for format in ["text", "json", "markdown"] {
+        let run = meshctl_with_input(Path::new("."), &["explain", "-", "-o", format, "--color", "never"], line);
+        assert!(!run.out.contains("hunter2") && run.out.contains("redacted"), "{}", run.out);
+        assert!(!run.out.contains('\u{1b}') && !run.out.contains('\u{202e}'), "{format}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_costs_only_itself() {
+    let dir = folder(&[("a.log", "[2026-01-01T00:00:00.000Z] \"GET / HTTP/1.1\" 200 - 0 0 1 1 \"-\" \"-\" \"-\" \"h\" \"-\"\n")]);
+    std::fs::create_dir(dir.path().join("b.log")).expect("a folder");
+    let run = meshctl(dir.path(), &["explain", "a.log", "b.log"]);
+    assert!(run.status == 65 && run.out.contains("1 are fine") && run.err.contains("b.log can't be read"), "{} {} {}", run.status, run.out, run.err);
+}
