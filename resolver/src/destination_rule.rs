@@ -33,10 +33,12 @@ impl<'a> InNamespace<'a> {
 }
 
 /// The DestinationRules of a snapshot by namespace and host. Rules for some workloads of their namespace only
-/// (`workloadSelector`) are not among them.
+/// (`workloadSelector`) count for those alone.
 #[derive(Debug, Default)]
 pub struct DestinationRules<'a> {
     by_namespace: FxHashMap<&'a str, InNamespace<'a>>,
+    /// Rules with a selector, by namespace and host, the oldest first.
+    selecting: FxHashMap<&'a str, Vec<(String, &'a Object)>>,
     root: &'a str,
 }
 
@@ -47,7 +49,12 @@ impl<'a> DestinationRules<'a> {
         all.sort_by_key(|o| (o.creation(), o.name()));
         let mut this = DestinationRules { root: root_namespace, ..DestinationRules::default() };
         for object in all {
-            let Some(spec) = object.spec().filter(|s| s.get("workloadSelector").is_none()) else { continue };
+            let Some(spec) = object.spec() else { continue };
+            if spec.get("workloadSelector").is_some() {
+                let host = host::expand(spec.text_of("host"), object.namespace(), domain).into_owned();
+                this.selecting.entry(object.namespace()).or_default().push((host, object));
+                continue;
+            }
             let own: Vec<&str> = spec.list("exportTo").map(Node::text).collect();
             let entry = Entry { object, export_to: ExportTo(if own.is_empty() { default_export_to.to_vec() } else { own }) };
             let place = this.by_namespace.entry(object.namespace()).or_default();
@@ -58,6 +65,21 @@ impl<'a> DestinationRules<'a> {
             }
         }
         this
+    }
+
+    /// The rules that a workload goes by towards a host: one of its own namespace that selects it, else what
+    /// [`Self::effective`] says.
+    pub fn of_workload<L: AsRef<str>>(&self, client: &str, label: impl Fn(&str) -> Option<L>, fqdn: &str, service_namespace: &str) -> Vec<&'a Object> {
+        let selects = |o: &Object| {
+            let pairs = o.spec_at(&["workloadSelector", "matchLabels"]).into_iter().flat_map(Node::entries);
+            pairs.into_iter().all(|(k, v)| label(k.text()).is_some_and(|l| l.as_ref() == v.text()))
+        };
+        let own = self.selecting.get(client).into_iter().flatten().filter(|(h, o)| host::covers(h, fqdn) && selects(o));
+        // The most specific host counts; of two the oldest rule.
+        match own.rev().max_by_key(|(h, _)| (!h.starts_with('*'), h.len())) {
+            Some((_, rule)) => vec![rule],
+            None => self.effective(client, fqdn, service_namespace),
+        }
     }
 
     /// The rules that clients of a namespace go by towards a host, the oldest first: those of their own namespace,

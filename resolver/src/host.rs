@@ -6,9 +6,16 @@ use std::borrow::Cow;
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// What a host in an object of `namespace` stands for: a name without a dot and without a leading `*` is a
-/// service of that namespace, everything else is a full name already.
+/// service of that namespace, everything else is a full name already. Without a domain there is no cluster, and the
+/// name of a service ends in its namespace.
 pub fn expand<'h>(host: &'h str, namespace: &str, domain: &str) -> Cow<'h, str> {
-    if host.is_empty() || host.contains('.') || host.starts_with('*') { Cow::Borrowed(host) } else { Cow::Owned(format!("{host}.{namespace}.svc.{domain}")) }
+    if host.is_empty() || host.contains('.') || host.starts_with('*') {
+        Cow::Borrowed(host)
+    } else if domain.is_empty() {
+        Cow::Owned(format!("{host}.{namespace}"))
+    } else {
+        Cow::Owned(format!("{host}.{namespace}.svc.{domain}"))
+    }
 }
 
 /// `name.ns.svc.domain` taken apart.

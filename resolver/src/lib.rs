@@ -13,6 +13,7 @@ pub mod mesh_config;
 pub mod peer_authentication;
 pub mod protocol;
 pub mod service;
+pub mod translate;
 pub mod workload;
 
 pub use destination_rule::DestinationRules;

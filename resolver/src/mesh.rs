@@ -153,6 +153,12 @@ fn places<'a>(effective: &[Named<'a>]) -> Places<'a> {
 
 impl<'a> Mesh<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Mesh<'a> {
+        Mesh::in_domain(snapshot, host::CLUSTER_DOMAIN)
+    }
+
+    /// With another cluster domain; none for a registry of files, which is no cluster: there the short name of a
+    /// host ends in its namespace.
+    pub fn in_domain(snapshot: &'a Snapshot, domain: &'a str) -> Mesh<'a> {
         let named = effective(snapshot);
         let mut mesh = Mesh::of(snapshot, &named, None);
         mesh.repeats = named.len() < snapshot.objects.len();
@@ -177,7 +183,6 @@ impl<'a> Mesh<'a> {
     fn of(snapshot: &'a Snapshot, named: &[Named<'a>], everywhere: Option<Everywhere<'a>>) -> Mesh<'a> {
         let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
         let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
-        let domain = host::CLUSTER_DOMAIN;
         let default_export_to = config.default_export_to("defaultServiceExportTo");
         let rules_export_to = config.default_export_to("defaultDestinationRuleExportTo");
         let root = config.root_namespace();

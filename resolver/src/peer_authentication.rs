@@ -79,13 +79,29 @@ impl<'a> PeerAuthentications<'a> {
 
     /// The mode of a workload at a port of its own (a target port); `None` for the port asks for the workload's.
     pub fn of_workload(&self, w: &Workload<'a>, port: Option<u16>) -> Effective<'a> {
-        let own = self.selecting.get(w.namespace).into_iter().flatten().find(|(_, s)| s.pairs.iter().all(|(k, v)| w.label(k) == Some(*v)));
-        if let Some((policy, _)) = own {
+        self.of_labels(w.namespace, |k| w.label(k), port)
+    }
+
+    /// The same for whatever has these labels.
+    pub fn of_labels<'l>(&self, namespace: &str, label: impl Fn(&str) -> Option<&'l str>, port: Option<u16>) -> Effective<'a> {
+        if let Some(policy) = self.selecting_one(namespace, label) {
             let of_port = port.and_then(|p| policy.spec_at(&["portLevelMtls"])?.get(&p.to_string()));
             if let Some(mode) = mode(of_port).or_else(|| mode(policy.spec_at(&["mtls"]))) {
                 return Effective { mode, policy: Some(policy) };
             }
         }
-        self.of_namespace(w.namespace)
+        self.of_namespace(namespace)
+    }
+
+    /// The ports that the policy of a workload sets a mode for.
+    pub fn ports_of<'l>(&self, namespace: &str, label: impl Fn(&str) -> Option<&'l str>) -> Vec<u16> {
+        let ports = self.selecting_one(namespace, label).and_then(|p| p.spec_at(&["portLevelMtls"]));
+        ports.into_iter().flat_map(Node::entries).filter_map(|(port, _)| port.text().parse().ok()).collect()
+    }
+
+    /// The oldest policy that selects something with these labels.
+    fn selecting_one<'l>(&self, namespace: &str, label: impl Fn(&str) -> Option<&'l str>) -> Option<&'a Object> {
+        let picks = |s: &Selector<'a>| s.pairs.iter().all(|(k, v)| label(k) == Some(*v));
+        self.selecting.get(namespace)?.iter().find(|(_, s)| picks(s)).map(|(policy, _)| *policy)
     }
 }

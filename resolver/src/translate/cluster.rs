@@ -1,0 +1,622 @@
+//! Clusters: one for each port of a service and each subset, and the fixed ones.
+
+use super::endpoint;
+use super::filters;
+use super::proxy::ProxyKind;
+use super::registry::{RegisteredService, Resolution, ServicePort, Target};
+use super::scope::{Unknown, is_alias};
+use super::tls;
+use super::traffic_policy::{Rules, TrafficPolicy, tls_mode};
+use super::virtual_service::duration;
+use super::{Context, Origin, Piece};
+use crate::labels::Selector;
+use crate::peer_authentication::MtlsMode;
+use crate::protocol::Protocol;
+use crate::service::ServiceKind;
+use mesh_envoy::api::cluster::{self, Cluster, ClusterDiscoveryType, ClusterLbPolicy};
+use mesh_envoy::api::{Any, Duration, Struct, Value, common::Percent, core, dynamic_forward_proxy, extensions, upstream_http};
+use mesh_model::Node;
+
+pub const BLACK_HOLE: &str = "BlackHoleCluster";
+pub const PASSTHROUGH: &str = "PassthroughCluster";
+pub const INBOUND_PASSTHROUGH: &str = "InboundPassthroughCluster";
+pub const ALLOW_ANY_BY_NAME: &str = "AllowAnyDynamicDNSCluster";
+
+/// `outbound|PORT|SUBSET|HOST`
+pub fn name(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound|{port}|{subset}|{host}")
+}
+
+/// The server name by which a gateway between networks tells clusters apart.
+pub fn sni(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound_.{port}_.{subset}_.{host}")
+}
+
+/// All clusters of a proxy.
+pub fn all<'a>(cx: &mut Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
+    let mut out = Vec::new();
+    for i in 0..cx.scope.services.len() {
+        let service = cx.scope.services[i].clone();
+        if !is_alias(&service) {
+            outbound(cx, &service, &mut out);
+        }
+    }
+    out.push(Piece::fixed(fixed(cx, BLACK_HOLE, ClusterDiscoveryType::Static)));
+    if cx.proxy.kind == ProxyKind::Sidecar {
+        out.push(Piece::fixed(passthrough(cx)));
+        if cx.scope.unknown == Unknown::AllowByName {
+            out.push(Piece::fixed(by_name(cx)));
+        }
+        out.extend(inbound(cx));
+        let mut inbound = fixed(cx, INBOUND_PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
+        inbound.alt_stat_name = format!("{PASSTHROUGH};");
+        inbound.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+        inbound.circuit_breakers = Some(unlimited());
+        inbound.upstream_bind_config = Some(bind_to(cx.proxy.inbound_source()));
+        if let Some(bind) = inbound.upstream_bind_config.as_mut().filter(|_| cx.proxy.is_dual()) {
+            let address = core::SocketAddress { address: "::6".into(), port_value: Some(0), ..Default::default() };
+            bind.extra_source_addresses = vec![core::ExtraSourceAddress { address: Some(address) }];
+        }
+        set_http(&mut inbound, passthrough_http());
+        out.push(Piece::fixed(inbound));
+    } else if cx.gateway.as_ref().is_some_and(|g| g.has_auto_passthrough()) {
+        for i in 0..cx.scope.services.len() {
+            let service = cx.scope.services[i].clone();
+            if !service.is_external && !is_alias(&service) {
+                sni_dnat(cx, &service, &mut out);
+            }
+        }
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    out.retain(|p| seen.insert(p.message.name.clone()));
+    out
+}
+
+fn fixed(cx: &Context<'_, '_>, name: &str, kind: ClusterDiscoveryType) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        alt_stat_name: format!("{name};"),
+        r#type: Some(kind as i32),
+        connect_timeout: Some(cx.connect_timeout()),
+        ..Default::default()
+    }
+}
+
+fn passthrough_http() -> upstream_http::HttpProtocolOptions {
+    upstream_http::HttpProtocolOptions {
+        common_http_protocol_options: Some(core::HttpProtocolOptions { idle_timeout: Some(Duration::from_seconds(300)), ..Default::default() }),
+        use_downstream_protocol_config: Some(either_protocol()),
+        ..Default::default()
+    }
+}
+
+fn either_protocol() -> upstream_http::HttpProtocolOptionsUseDownstreamHttpConfig {
+    upstream_http::HttpProtocolOptionsUseDownstreamHttpConfig {
+        http_protocol_options: Some(core::Http1ProtocolOptions::default()),
+        http2_protocol_options: Some(core::Http2ProtocolOptions::default()),
+    }
+}
+
+fn passthrough(cx: &Context<'_, '_>) -> Cluster {
+    let mut out = fixed(cx, PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
+    out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+    out.circuit_breakers = Some(unlimited());
+    set_http(&mut out, passthrough_http());
+    out.filters = vec![filters::cluster_exchange()];
+    out
+}
+
+fn by_name(cx: &Context<'_, '_>) -> Cluster {
+    let config =
+        dynamic_forward_proxy::ClusterConfig { dns_cache_config: Some(filters::name_cache()), allow_insecure_cluster_options: true, ..Default::default() };
+    let mut out = fixed(cx, ALLOW_ANY_BY_NAME, ClusterDiscoveryType::Static);
+    out.r#type = None;
+    out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+    out.cluster_type = Some(cluster::ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) });
+    out.circuit_breakers = Some(unlimited());
+    set_http(&mut out, passthrough_http());
+    out.filters = vec![filters::cluster_exchange()];
+    out
+}
+
+fn set_http(cluster: &mut Cluster, options: upstream_http::HttpProtocolOptions) {
+    if options != upstream_http::HttpProtocolOptions::default() {
+        cluster.typed_extension_protocol_options.insert("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(&options));
+    }
+}
+
+fn unlimited() -> cluster::CircuitBreakers {
+    cluster::CircuitBreakers { thresholds: vec![thresholds()] }
+}
+
+fn thresholds() -> cluster::CircuitBreakersThresholds {
+    let most = Some(u32::MAX);
+    cluster::CircuitBreakersThresholds { max_connections: most, max_pending_requests: most, max_requests: most, max_retries: most, ..Default::default() }
+}
+
+fn bind_to(address: &str) -> core::BindConfig {
+    let source = core::SocketAddress { address: address.to_owned(), port_value: Some(0), ..Default::default() };
+    core::BindConfig { source_address: Some(source), ..Default::default() }
+}
+
+fn discovery(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> ClusterDiscoveryType {
+    match service.resolution {
+        Resolution::Dns => ClusterDiscoveryType::StrictDns,
+        Resolution::DnsRoundRobin => ClusterDiscoveryType::LogicalDns,
+        Resolution::Passthrough if cx.proxy.kind != ProxyKind::Router => ClusterDiscoveryType::OriginalDst,
+        _ => ClusterDiscoveryType::Eds,
+    }
+}
+
+fn services_metadata<'s, 'a: 's>(services: impl Iterator<Item = &'s RegisteredService<'a>>) -> Struct {
+    let of = |s: &RegisteredService<'_>| {
+        Value::from(
+            [("host", Value::from(s.host.as_str())), ("name", Value::from(s.name)), ("namespace", Value::from(s.namespace))].into_iter().collect::<Struct>(),
+        )
+    };
+    std::iter::once(("services", Value::from(services.map(of).collect::<Vec<_>>()))).collect()
+}
+
+/// A cluster before policies.
+fn base(cx: &Context<'_, '_>, name: String, service: &RegisteredService<'_>, port: &ServicePort<'_>, kind: ClusterDiscoveryType) -> Building {
+    let mut out = fixed(cx, &name, kind);
+    let mut http = upstream_http::HttpProtocolOptions::default();
+    out.common_lb_config = Some(cluster::ClusterCommonLbConfig::default());
+    match kind {
+        ClusterDiscoveryType::StrictDns | ClusterDiscoveryType::LogicalDns => {
+            out.dns_lookup_family = cluster::ClusterDnsLookupFamily::V4Only as i32;
+            out.dns_refresh_rate = Some(cx.mesh_duration("dnsRefreshRate", Duration::from_seconds(60)));
+            out.dns_jitter = Some(Duration::from_millis(100));
+            out.respect_dns_ttl = true;
+            out.typed_dns_resolver_config = Some(core::TypedExtensionConfig {
+                name: "envoy.network.dns_resolver.cares".into(),
+                typed_config: Some(Any::pack(&extensions::CaresDnsResolverConfig { udp_max_queries: Some(100) })),
+            });
+        }
+        ClusterDiscoveryType::OriginalDst => {
+            let other = port.target.parse::<u32>().ok().filter(|t| *t != 0 && service.kind == ServiceKind::ServiceEntry);
+            out.original_dst_lb_config = other.map(|p| cluster::ClusterOriginalDstLbConfig { upstream_port_override: Some(p), ..Default::default() });
+        }
+        _ => {}
+    }
+    match port.protocol {
+        Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => http.explicit_http_config = Some(http2()),
+        Protocol::Unsupported if cx.proxy.kind != ProxyKind::Router => http.use_downstream_protocol_config = Some(either_protocol()),
+        _ => {}
+    }
+    Building { cluster: out, http }
+}
+
+fn http2() -> upstream_http::HttpProtocolOptionsExplicitHttpConfig {
+    upstream_http::HttpProtocolOptionsExplicitHttpConfig { http2_protocol_options: Some(core::Http2ProtocolOptions::default()), ..Default::default() }
+}
+
+struct Building {
+    cluster: Cluster,
+    http: upstream_http::HttpProtocolOptions,
+}
+
+impl Building {
+    fn is_http2(&self) -> bool {
+        self.http.explicit_http_config.as_ref().is_some_and(|c| c.http2_protocol_options.is_some())
+    }
+    fn is_passthrough(&self) -> bool {
+        self.cluster.r#type == Some(ClusterDiscoveryType::OriginalDst as i32)
+    }
+    fn finish(mut self) -> Cluster {
+        if self.cluster.r#type == Some(ClusterDiscoveryType::Eds as i32) {
+            let service_name = self.cluster.name.clone();
+            self.cluster.eds_cluster_config = Some(cluster::ClusterEdsClusterConfig { eds_config: Some(filters::ads()), service_name });
+        }
+        set_http(&mut self.cluster, self.http);
+        self.cluster
+    }
+}
+
+/// The clusters of a service's ports and subsets.
+fn outbound<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: &mut Vec<Piece<'a, Cluster>>) {
+    let rules = cx.rules(service);
+    let accounts = cx.accounts(service);
+    for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
+        let mut origins = vec![Origin { object: service.object, node: port.node }];
+        origins.extend(rules.origins());
+        let whole = Wanted { service, port, rules: &rules, policy: rules.policy(port.number), subset: None, accounts: &accounts };
+        if let Some(cluster) = whole.build(cx) {
+            out.push(Piece { message: cluster, origins: origins.clone(), parts: Vec::new() });
+        }
+        for subset in rules.subsets() {
+            let policy = rules.subset_policy(&subset, port.number);
+            let wanted = Wanted { policy, subset: Some(subset.name), ..whole };
+            if let Some(cluster) = wanted.build(cx) {
+                let mut origins = origins.clone();
+                origins.insert(1, Origin { object: subset.object, node: subset.node });
+                out.push(Piece { message: cluster, origins, parts: Vec::new() });
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Wanted<'w, 'a> {
+    service: &'w RegisteredService<'a>,
+    port: &'w ServicePort<'a>,
+    rules: &'w Rules<'a>,
+    policy: TrafficPolicy<'a>,
+    subset: Option<&'a str>,
+    accounts: &'w [String],
+}
+
+impl<'a> Wanted<'_, 'a> {
+    fn build(&self, cx: &mut Context<'_, 'a>) -> Option<Cluster> {
+        let Wanted { service, port, rules, policy, subset, .. } = *self;
+        let subset_name = subset.unwrap_or_default();
+        let mut kind = discovery(cx, service);
+        let simple = policy.load_balancer.map_or("", |l| l.text_of("simple"));
+        if simple == "PASSTHROUGH" {
+            kind = ClusterDiscoveryType::OriginalDst;
+        }
+        let mut building = base(cx, name(port.number, subset_name, &service.host), service, port, kind);
+        if matches!(kind, ClusterDiscoveryType::StrictDns | ClusterDiscoveryType::LogicalDns) {
+            let assignment = endpoint::assignment(cx, service, port, subset.map(|s| (rules, s)))?;
+            building.cluster.load_assignment = Some(assignment);
+        }
+        self.connections(cx, &mut building);
+        outliers(&mut building.cluster, policy.outlier_detection);
+        balance(&mut building.cluster, policy.load_balancer, simple);
+        self.encryption(cx, &mut building);
+        building.cluster.filters.push(filters::cluster_exchange());
+
+        let mut istio = services_metadata(std::iter::once(service));
+        if let Some(config) = rules.config() {
+            istio.fields.insert("config".into(), Value::from(config.as_str()));
+        }
+        if let Some(subset) = subset {
+            istio.fields.insert("subset".into(), Value::from(subset));
+        } else if service.is_external {
+            istio.fields.insert("external".into(), Value { bool_value: Some(true), ..Value::default() });
+        }
+        if matches!(tls_mode(&policy), "SIMPLE" | "MUTUAL") {
+            istio.fields.insert("alpn_override".into(), Value::from("false"));
+        }
+        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
+        Some(building.finish())
+    }
+
+    fn connections(&self, cx: &Context<'_, '_>, building: &mut Building) {
+        let pool = self.policy.connection_pool;
+        let upgrade = pool.and_then(|p| p.at(&["http", "h2UpgradePolicy"])).map_or("", Node::text);
+        let by_mesh = cx.model.mesh.config.at(&["h2UpgradePolicy"]).map(Node::text) == Some("UPGRADE") && self.port.protocol.is_http();
+        let keeps = pool.and_then(|p| p.at(&["http", "useClientProtocol"])).and_then(Node::bool) == Some(true);
+        if !keeps && (upgrade == "UPGRADE" || (by_mesh && upgrade != "DO_NOT_UPGRADE")) && building.http.explicit_http_config.is_none() {
+            building.http.use_downstream_protocol_config = None;
+            building.http.explicit_http_config = Some(http2());
+        }
+        connection_pool(building, pool);
+        if keeps {
+            building.http.explicit_http_config = None;
+            building.http.use_downstream_protocol_config = Some(either_protocol());
+        }
+    }
+
+    fn encryption(&self, cx: &mut Context<'_, 'a>, building: &mut Building) {
+        let Wanted { service, port, policy, subset, accounts, rules } = *self;
+        let default_sni = sni(port.number, subset.unwrap_or_default(), &service.host);
+        let Some(settings) = policy.tls else {
+            if service.is_external || !cx.model.mesh.config.auto_mtls() || !cx.serves_mtls(service, port, building.is_passthrough()) {
+                return;
+            }
+            let socket = tls::mesh_client(&default_sni, accounts, building.is_http2());
+            if building.is_passthrough() {
+                building.cluster.transport_socket = Some(socket);
+                return;
+            }
+            let matches = |name: &str, fields: Struct, socket| cluster::ClusterTransportSocketMatch {
+                name: name.to_owned(),
+                r#match: Some(fields),
+                transport_socket: Some(socket),
+            };
+            building.cluster.transport_socket_matches = vec![
+                matches("tlsMode-istio", std::iter::once(("tlsMode", Value::from("istio"))).collect(), socket),
+                matches("tlsMode-disabled", Struct::default(), tls::plaintext()),
+            ];
+            return;
+        };
+        match settings.text_of("mode") {
+            "ISTIO_MUTUAL" => {
+                let own: Vec<String> = settings.list("subjectAltNames").map(|n| n.text().to_owned()).collect();
+                let sni = Some(settings.text_of("sni")).filter(|s| !s.is_empty()).unwrap_or(&default_sni);
+                building.cluster.transport_socket = Some(tls::mesh_client(sni, if own.is_empty() { accounts } else { &own }, building.is_http2()));
+            }
+            "SIMPLE" | "MUTUAL" => {
+                // Sidecars fetch credentials only for rules that select workloads.
+                let credential = settings.text_of("credentialName");
+                if !credential.is_empty() && cx.proxy.kind == ProxyKind::Sidecar && !rules.is_for_some_workloads() && !credential.starts_with("configmap://") {
+                    return;
+                }
+                let names = if service.kind == ServiceKind::ServiceEntry { accounts } else { &[] };
+                if settings.text_of("sni").is_empty() {
+                    let validates =
+                        settings.get("subjectAltNames").is_none_or(Node::is_empty) && settings.get("insecureSkipVerify").and_then(Node::bool) != Some(true);
+                    building.http.upstream_http_protocol_options = Some(mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions {
+                        auto_sni: true,
+                        auto_san_validation: validates,
+                        ..Default::default()
+                    });
+                }
+                building.cluster.transport_socket = Some(tls::own_client(settings, names, building.is_http2()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
+    let mut limits = thresholds();
+    let number = |path: &[&str]| pool.and_then(|p| p.at(path)).and_then(Node::int).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+    let time = |path: &[&str]| pool.and_then(|p| p.at(path)).and_then(|n| duration(n.text()));
+    let or = |own: Option<u32>, default| own.or(default);
+    limits.max_requests = or(number(&["http", "http2MaxRequests"]), limits.max_requests);
+    limits.max_pending_requests = or(number(&["http", "http1MaxPendingRequests"]), limits.max_pending_requests);
+    limits.max_retries = or(number(&["http", "maxRetries"]), limits.max_retries);
+    limits.max_connections = or(number(&["tcp", "maxConnections"]), limits.max_connections);
+    building.cluster.circuit_breakers = Some(cluster::CircuitBreakers { thresholds: vec![limits] });
+    if let Some(timeout) = time(&["tcp", "connectTimeout"]) {
+        building.cluster.connect_timeout = Some(timeout);
+    }
+    if let Some(keepalive) = pool.and_then(|p| p.at(&["tcp", "tcpKeepalive"])) {
+        let seconds = |key: &str| keepalive.get(key).and_then(|n| duration(n.text())).map(|d| d.seconds as u32);
+        building.cluster.upstream_connection_options = Some(cluster::UpstreamConnectionOptions {
+            tcp_keepalive: Some(core::TcpKeepalive {
+                keepalive_probes: keepalive.get("probes").and_then(Node::int).map(|p| p as u32),
+                keepalive_time: seconds("time"),
+                keepalive_interval: seconds("interval"),
+            }),
+        });
+    }
+    let common = core::HttpProtocolOptions {
+        idle_timeout: time(&["http", "idleTimeout"]).or_else(|| time(&["tcp", "idleTimeout"])),
+        max_connection_duration: time(&["tcp", "maxConnectionDuration"]),
+        max_requests_per_connection: number(&["http", "maxRequestsPerConnection"]),
+        ..Default::default()
+    };
+    let streams = number(&["http", "maxConcurrentStreams"]);
+    if common != core::HttpProtocolOptions::default() || streams.is_some() {
+        building.http.common_http_protocol_options = Some(common);
+    }
+    if let Some(h2) = building.http.explicit_http_config.as_mut().and_then(|c| c.http2_protocol_options.as_mut()) {
+        h2.max_concurrent_streams = streams;
+    }
+}
+
+fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
+    let Some(node) = node else { return };
+    let number = |key: &str| node.get(key).and_then(Node::int).and_then(|n| u32::try_from(n).ok());
+    let enforced = |n: Option<u32>| n.map(|n| if n > 0 { 100 } else { 0 });
+    let consecutive_5xx = number("consecutive5xxErrors");
+    let gateway = number("consecutiveGatewayErrors");
+    let local = number("consecutiveLocalOriginFailures").filter(|n| *n > 0);
+    let splits = node.get("splitExternalLocalOriginErrors").and_then(Node::bool) == Some(true);
+    out.outlier_detection = Some(cluster::OutlierDetection {
+        consecutive_5xx,
+        enforcing_consecutive_5xx: enforced(consecutive_5xx),
+        consecutive_gateway_failure: gateway,
+        enforcing_consecutive_gateway_failure: enforced(gateway),
+        interval: node.get("interval").and_then(|n| duration(n.text())),
+        base_ejection_time: node.get("baseEjectionTime").and_then(|n| duration(n.text())),
+        max_ejection_percent: number("maxEjectionPercent").filter(|n| *n > 0),
+        enforcing_success_rate: Some(0),
+        split_external_local_origin_errors: splits,
+        consecutive_local_origin_failure: local.filter(|_| splits),
+        enforcing_consecutive_local_origin_failure: local.filter(|_| splits).map(|_| 100),
+        ..Default::default()
+    });
+    let least = node.get("minHealthPercent").and_then(Node::float).unwrap_or(0.0);
+    out.common_lb_config.get_or_insert_default().healthy_panic_threshold = Some(Percent { value: least });
+}
+
+fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
+    let common = out.common_lb_config.get_or_insert_default();
+    common.healthy_panic_threshold.get_or_insert_default();
+    if out.r#type == Some(ClusterDiscoveryType::OriginalDst as i32) {
+        out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+        return;
+    }
+    out.lb_policy = match simple {
+        "RANDOM" => ClusterLbPolicy::Random,
+        "ROUND_ROBIN" => ClusterLbPolicy::RoundRobin,
+        _ => ClusterLbPolicy::LeastRequest,
+    } as i32;
+    let warmup = node.and_then(|n| n.get("warmupDurationSecs").or_else(|| n.at(&["warmup", "duration"]))).and_then(|n| duration(n.text()));
+    if let Some(window) = warmup {
+        let slow = Some(cluster::ClusterSlowStartConfig { slow_start_window: Some(window), ..Default::default() });
+        match simple {
+            "ROUND_ROBIN" => out.round_robin_lb_config = Some(cluster::ClusterRoundRobinLbConfig { slow_start_config: slow }),
+            "" | "LEAST_CONN" | "LEAST_REQUEST" | "UNSPECIFIED" => {
+                out.least_request_lb_config = Some(cluster::ClusterLeastRequestLbConfig { slow_start_config: slow, ..Default::default() });
+            }
+            _ => {}
+        }
+    }
+    let Some(hash) = node.and_then(|n| n.get("consistentHash")) else { return };
+    let size = |node: Node<'_>, key: &str| node.get(key).and_then(Node::int).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+    if let Some(maglev) = hash.get("maglev") {
+        out.lb_policy = ClusterLbPolicy::Maglev as i32;
+        out.maglev_lb_config = size(maglev, "tableSize").map(|n| cluster::ClusterMaglevLbConfig { table_size: Some(n) });
+    } else {
+        out.lb_policy = ClusterLbPolicy::RingHash as i32;
+        let ring = match hash.get("ringHash") {
+            Some(ring) => size(ring, "minimumRingSize"),
+            None => size(hash, "minimumRingSize").or(Some(1024)),
+        };
+        out.ring_hash_lb_config = ring.map(|n| cluster::ClusterRingHashLbConfig { minimum_ring_size: Some(n), ..Default::default() });
+    }
+}
+
+/// Clusters behind an `AUTO_PASSTHROUGH` server: named by the server name, without TLS of their own.
+fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: &mut Vec<Piece<'a, Cluster>>) {
+    let rules = cx.rules(service);
+    let subsets = rules.subsets();
+    for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
+        let names = std::iter::once("").chain(subsets.iter().map(|s| s.name));
+        for subset in names {
+            let mut building = base(cx, sni(port.number, subset, &service.host), service, port, discovery(cx, service));
+            connection_pool(&mut building, rules.policy(port.number).connection_pool);
+            balance(&mut building.cluster, rules.policy(port.number).load_balancer, "");
+            building.cluster.filters.push(filters::cluster_exchange());
+            building.cluster.metadata = Some(core::Metadata {
+                filter_metadata: std::iter::once(("istio".to_owned(), services_metadata(std::iter::once(service)))).collect(),
+                ..Default::default()
+            });
+            let mut origins = vec![Origin { object: service.object, node: port.node }];
+            origins.extend(rules.origins());
+            out.push(Piece { message: building.finish(), origins, parts: Vec::new() });
+        }
+    }
+}
+
+/// Clusters to the application itself.
+fn inbound<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
+    if let Some(ingress) = cx.ingress() {
+        return ingress.iter().filter_map(|node| inbound_of_sidecar(cx, *node)).collect();
+    }
+    if cx.proxy.interception == super::proxy::Interception::None {
+        return Vec::new();
+    }
+    let mut ports: Vec<u16> = cx.targets.iter().map(|t| t.target).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.into_iter().map(|p| inbound_of_services(cx, p)).collect()
+}
+
+fn inbound_base(cx: &Context<'_, '_>, port: u16, protocol: Protocol) -> Building {
+    let mut out = fixed(cx, &format!("inbound|{port}||"), ClusterDiscoveryType::OriginalDst);
+    out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+    out.cleanup_interval = Some(Duration::from_seconds(9_223_372_035));
+    out.common_lb_config = Some(cluster::ClusterCommonLbConfig::default());
+    out.upstream_bind_config = Some(bind_to(cx.proxy.inbound_source()));
+    let mut http = upstream_http::HttpProtocolOptions::default();
+    match protocol {
+        Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => http.explicit_http_config = Some(http2()),
+        Protocol::Unsupported => http.use_downstream_protocol_config = Some(either_protocol()),
+        _ => {}
+    }
+    Building { cluster: out, http }
+}
+
+fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster> {
+    let targets: Vec<&Target> = cx.targets.iter().filter(|t| t.target == port).collect();
+    let first = targets[0];
+    let service = cx.model.registry.get(first.service);
+    let service_port = service.ports[first.port];
+    let mut building = inbound_base(cx, port, service_port.protocol);
+    let rules = cx.rules(service);
+    let sidecar = cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"]));
+    connection_pool(&mut building, sidecar.or(rules.policy(service_port.number).connection_pool));
+    if !service.is_external {
+        let mut known: Vec<&RegisteredService<'a>> = Vec::new();
+        for t in &targets {
+            let s = cx.model.registry.get(t.service);
+            if s.ports[t.port].number == service_port.number && known.iter().all(|k| k.host != s.host) {
+                known.push(s);
+            }
+        }
+        let istio = services_metadata(known.into_iter());
+        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
+    }
+    let origins = targets.iter().map(|t| {
+        let s = cx.model.registry.get(t.service);
+        Origin { object: s.object, node: s.ports[t.port].node }
+    });
+    Piece { origins: origins.collect(), message: building.finish(), parts: Vec::new() }
+}
+
+fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<'a, Cluster>> {
+    let port = node.at(&["port", "number"]).and_then(Node::int).and_then(|n| u16::try_from(n).ok())?;
+    let protocol = Protocol::parse(node.at(&["port", "protocol"]).map_or("", Node::text));
+    let mut building = inbound_base(cx, port, protocol);
+    let endpoint = node.text_of("defaultEndpoint");
+    let address = if let Some(path) = endpoint.strip_prefix("unix://") {
+        Some(core::Address { pipe: Some(core::Pipe { path: path.to_owned() }), ..Default::default() })
+    } else if endpoint.is_empty() {
+        None
+    } else {
+        let (ip, number) = endpoint.rsplit_once(':')?;
+        let number: u16 = number.parse().ok()?;
+        match ip {
+            // The Pod's own address keeps the source address of capture.
+            "0.0.0.0" | "[::]" => {
+                let own = cx.proxy.addresses.iter().find(|a| a.contains(':') == (ip == "[::]"));
+                Some(filters::socket_address(own.map_or(cx.proxy.loopback(), String::as_str), number))
+            }
+            _ => {
+                building.cluster.upstream_bind_config = None;
+                Some(filters::socket_address(cx.proxy.loopback(), number))
+            }
+        }
+    };
+    if let Some(address) = address {
+        use mesh_envoy::api::endpoint as eds;
+        let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }), ..Default::default() };
+        building.cluster.r#type = Some(ClusterDiscoveryType::Static as i32);
+        building.cluster.lb_policy = ClusterLbPolicy::RoundRobin as i32;
+        building.cluster.cleanup_interval = None;
+        building.cluster.load_assignment = Some(eds::ClusterLoadAssignment {
+            cluster_name: building.cluster.name.clone(),
+            endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
+            ..Default::default()
+        });
+    }
+    // A service with the port lends its name.
+    if let Some(t) = cx.targets.iter().find(|t| t.target == port).filter(|t| !cx.model.registry.get(t.service).is_external) {
+        let istio = services_metadata(std::iter::once(cx.model.registry.get(t.service)));
+        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
+    }
+    let pool = node.get("connectionPool").or_else(|| cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"])));
+    connection_pool(&mut building, pool);
+    let object = cx.scope.sidecar?;
+    Some(Piece { message: building.finish(), origins: vec![Origin { object, node }], parts: Vec::new() })
+}
+
+impl<'a> Context<'_, 'a> {
+    /// The rules of a service's host, for this proxy.
+    pub fn rules(&self, service: &RegisteredService<'a>) -> Rules<'a> {
+        Rules::of(self.model, self.proxy, service)
+    }
+
+    /// Whether servers of a service take mutual TLS, as far as the control plane tells clients: by the policies of
+    /// mesh and namespace, and where nothing stands between by all endpoints.
+    fn serves_mtls(&self, service: &RegisteredService<'a>, port: &ServicePort<'a>, is_passthrough: bool) -> bool {
+        if service.resolution == Resolution::Passthrough || is_passthrough {
+            let endpoints = self.model.registry.endpoints(self.model.mesh, service, port);
+            if endpoints.is_empty() || endpoints.iter().any(|e| e.takes_mtls != Some(true)) {
+                return false;
+            }
+        }
+        self.model.mesh.peer_authentications.of_namespace(service.namespace).mode != MtlsMode::Disable
+    }
+
+    /// The identities of those who serve a service, sorted.
+    fn accounts(&self, service: &RegisteredService<'a>) -> Vec<String> {
+        let mesh = self.model.mesh;
+        let domains = || std::iter::once(mesh.config.trust_domain()).chain(mesh.config.trust_domain_aliases());
+        let spiffe = |namespace: &str, account: &str| domains().map(|d| format!("spiffe://{d}/ns/{namespace}/sa/{account}")).collect::<Vec<_>>();
+        let selector = mesh.services.get(service.id).selector();
+        let mut out: Vec<String> = Vec::new();
+        if !selector.is_empty() {
+            let workloads = mesh.workloads.matching(Some(service.namespace), &selector);
+            out.extend(workloads.flat_map(|w| spiffe(w.namespace, w.service_account())));
+        }
+        if service.kind == ServiceKind::ServiceEntry {
+            let spec = service.object.spec();
+            out.extend(spec.into_iter().flat_map(|s| s.list("subjectAltNames")).map(|n| n.text().to_owned()));
+            let of_endpoints = spec.into_iter().flat_map(|s| s.list("endpoints")).map(|e| e.text_of("serviceAccount"));
+            out.extend(of_endpoints.filter(|a| !a.is_empty()).flat_map(|a| spiffe(service.namespace, a)));
+            let entries = mesh.objects_in(mesh_model::Kind::WorkloadEntry, service.namespace).iter().filter(|_| !selector.is_empty());
+            let selected = entries.filter_map(|o| o.spec()).filter(|e| Selector::matches(&selector, |k| e.at(&["labels", k]).map(Node::text)));
+            out.extend(selected.map(|e| e.text_of("serviceAccount")).filter(|a| !a.is_empty()).flat_map(|a| spiffe(service.namespace, a)));
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}

@@ -1,0 +1,242 @@
+//! Connection managers and filters as istiod sends them. Access logs, tracing and statistics are left out: they do not
+//! decide where a request goes.
+
+use super::proxy::{Proxy, ProxyKind};
+use crate::mesh_config::MeshConfig;
+use mesh_envoy::api::{
+    Any, Duration, Struct, Value, alpn, cluster, core, cors, dynamic_forward_proxy, extensions, fault, grpc_stats, hcm, listener, listener_filters, route,
+    router, tcp_proxy,
+};
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    SidecarOutbound,
+    SidecarInbound,
+    Gateway,
+}
+
+/// The protocols that the HTTP inspector tells.
+pub const PLAINTEXT_HTTP: &[&str] = &["http/1.1", "h2c"];
+pub const MTLS_HTTP: &[&str] = &["istio-http/1.0", "istio-http/1.1", "istio-h2"];
+/// TCP from a sidecar, over TLS.
+pub const MTLS_TCP: &[&str] = &["istio-peer-exchange", "istio"];
+/// Whatever a sidecar sends over TLS.
+pub const MTLS_ALL: &[&str] = &["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+
+pub fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|t| (*t).to_owned()).collect()
+}
+
+fn typed_struct(type_name: &str, value: Struct) -> Any {
+    Any::pack(&extensions::TypedStruct { type_url: format!("type.googleapis.com/{type_name}"), value: Some(value) })
+}
+
+fn one(key: &str, value: Value) -> Struct {
+    std::iter::once((key, value)).collect()
+}
+
+const TCP_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
+
+fn tcp_exchange() -> Any {
+    let discovery = Value { bool_value: Some(true), ..Value::default() };
+    typed_struct(TCP_EXCHANGE, [("enable_discovery", discovery), ("protocol", Value::from("istio-peer-exchange"))].into_iter().collect())
+}
+
+/// Metadata exchange on a cluster.
+pub fn cluster_exchange() -> cluster::Filter {
+    cluster::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()) }
+}
+
+/// Metadata exchange on a listener.
+pub fn listener_exchange() -> listener::Filter {
+    listener::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()), config_discovery: None }
+}
+
+pub fn network_filter(name: &str, config: Any) -> listener::Filter {
+    listener::Filter { name: name.to_owned(), typed_config: Some(config), config_discovery: None }
+}
+
+/// A filter that proxies to one cluster.
+pub fn tcp_to(cluster: &str) -> listener::Filter {
+    tcp(tcp_proxy::TcpProxy { stat_prefix: cluster.to_owned(), cluster: Some(cluster.to_owned()), ..Default::default() })
+}
+
+pub fn tcp(proxy: tcp_proxy::TcpProxy) -> listener::Filter {
+    network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy))
+}
+
+fn http_filter(name: &str, config: Any) -> hcm::HttpFilter {
+    hcm::HttpFilter { name: name.to_owned(), typed_config: Some(config), ..Default::default() }
+}
+
+fn peer_metadata(class: Class) -> hcm::HttpFilter {
+    let empty = |key: &str| Value::from(one(key, Value::from(Struct::default())));
+    let value: Struct = match class {
+        Class::SidecarInbound => [
+            ("downstream_discovery", Value::from(vec![empty("istio_headers"), empty("workload_discovery")])),
+            ("downstream_propagation", Value::from(vec![empty("istio_headers")])),
+        ]
+        .into_iter()
+        .collect(),
+        _ => [
+            ("upstream_discovery", Value::from(vec![empty("istio_headers"), empty("workload_discovery")])),
+            ("upstream_propagation", Value::from(vec![empty("istio_headers")])),
+        ]
+        .into_iter()
+        .collect(),
+    };
+    http_filter("istio.metadata_exchange", typed_struct("io.istio.http.peer_metadata.Config", value))
+}
+
+fn alpn_override() -> hcm::HttpFilter {
+    let of = |protocol: alpn::FilterConfigProtocol, names: &[&str]| alpn::FilterConfigAlpnOverride {
+        upstream_protocol: protocol as i32,
+        alpn_override: texts(names),
+    };
+    let config = alpn::FilterConfig {
+        alpn_override: vec![
+            of(alpn::FilterConfigProtocol::Http10, &["istio-http/1.0", "istio", "http/1.0"]),
+            of(alpn::FilterConfigProtocol::Http11, &["istio-http/1.1", "istio", "http/1.1"]),
+            of(alpn::FilterConfigProtocol::Http2, &["istio-h2", "istio", "h2"]),
+        ],
+    };
+    http_filter("istio.alpn", Any::pack(&config))
+}
+
+/// Where the routes of a connection manager stand.
+pub enum Routes {
+    /// A route configuration by name.
+    Named(String),
+    Inline(Box<route::RouteConfiguration>),
+}
+
+/// What distinguishes one connection manager from another.
+pub struct Http {
+    pub class: Class,
+    pub routes: Routes,
+    pub stat_prefix: String,
+    pub is_http2: bool,
+    /// Filters of policies: custom authorization, JWT, RBAC, in this order.
+    pub policies: Vec<hcm::HttpFilter>,
+    /// Unknown hosts are resolved by the proxy.
+    pub resolves_names: bool,
+}
+
+/// The cache of names that the proxy resolves itself.
+pub fn name_cache() -> dynamic_forward_proxy::DnsCacheConfig {
+    dynamic_forward_proxy::DnsCacheConfig {
+        name: "allow_any_dfp_dns_cache".into(),
+        dns_lookup_family: cluster::ClusterDnsLookupFamily::V4Only as i32,
+        max_hosts: Some(1024),
+        ..Default::default()
+    }
+}
+
+/// The connection manager of a filter chain.
+pub fn connection_manager(http: Http, proxy: &Proxy, mesh: &MeshConfig<'_>) -> listener::Filter {
+    let Http { class, routes, stat_prefix, is_http2, policies, resolves_names } = http;
+    let mut filters = vec![peer_metadata(class)];
+    filters.extend(policies);
+    let stats = grpc_stats::FilterConfig { emit_filter_state: true, stats_for_all_methods: Some(false), ..Default::default() };
+    filters.push(http_filter("envoy.filters.http.grpc_stats", Any::pack(&stats)));
+    if class != Class::SidecarInbound {
+        filters.push(alpn_override());
+    }
+    filters.push(http_filter("envoy.filters.http.fault", Any::pack(&fault::HTTPFault::default())));
+    filters.push(http_filter("envoy.filters.http.cors", Any::pack(&cors::Cors::default())));
+    if resolves_names {
+        let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: Some(name_cache()), ..Default::default() };
+        filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
+    }
+    filters.push(http_filter("envoy.filters.http.router", Any::pack(&router::Router::default())));
+    let (normalize, merge, unescape) = match mesh.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {
+        "NONE" => (false, false, false),
+        "MERGE_SLASHES" => (true, true, false),
+        "DECODE_AND_MERGE_SLASHES" => (true, true, true),
+        _ => (true, false, false),
+    };
+    let mut out = hcm::HttpConnectionManager {
+        stat_prefix,
+        http_filters: filters,
+        use_remote_address: Some(class == Class::Gateway),
+        normalize_path: Some(normalize),
+        merge_slashes: merge,
+        path_with_escaped_slashes_action: if unescape {
+            hcm::HttpConnectionManagerPathWithEscapedSlashesAction::UnescapeAndForward as i32
+        } else {
+            hcm::HttpConnectionManagerPathWithEscapedSlashesAction::KeepUnchanged as i32
+        },
+        proxy_100_continue: true,
+        upgrade_configs: vec![hcm::HttpConnectionManagerUpgradeConfig { upgrade_type: "websocket".into(), ..Default::default() }],
+        stream_idle_timeout: Some(Duration::default()),
+        request_id_extension: Some(hcm::RequestIDExtension {
+            typed_config: Some(Any::pack(&extensions::UuidRequestIdConfig { use_request_id_for_trace_sampling: Some(true), ..Default::default() })),
+        }),
+        ..Default::default()
+    };
+    match routes {
+        Routes::Named(name) => {
+            out.rds = Some(hcm::Rds { config_source: Some(ads()), route_config_name: name });
+        }
+        Routes::Inline(config) => out.route_config = Some(*config),
+    }
+    use hcm::HttpConnectionManagerForwardClientCertDetails as Forward;
+    match class {
+        Class::SidecarInbound => {
+            out.server_name = "istio-envoy".into();
+            out.forward_client_cert_details = Forward::AppendForward as i32;
+            out.set_current_client_cert_details =
+                Some(hcm::HttpConnectionManagerSetCurrentClientCertDetails { subject: Some(true), dns: true, uri: true, ..Default::default() });
+            if is_http2 {
+                out.http2_protocol_options = Some(core::Http2ProtocolOptions::default());
+            }
+        }
+        Class::Gateway => {
+            out.server_name = "istio-envoy".into();
+            out.http_protocol_options = Some(core::Http1ProtocolOptions::default());
+            out.forward_client_cert_details = Forward::SanitizeSet as i32;
+            out.set_current_client_cert_details =
+                Some(hcm::HttpConnectionManagerSetCurrentClientCertDetails { subject: Some(true), cert: true, dns: true, uri: true, ..Default::default() });
+        }
+        Class::SidecarOutbound => {}
+    }
+    debug_assert!(proxy.kind != ProxyKind::Router || class == Class::Gateway);
+    network_filter("envoy.filters.network.http_connection_manager", Any::pack(&out))
+}
+
+/// The aggregated discovery service.
+pub fn ads() -> core::ConfigSource {
+    core::ConfigSource {
+        ads: Some(core::AggregatedConfigSource::default()),
+        initial_fetch_timeout: Some(Duration::default()),
+        resource_api_version: core::ApiVersion::V3 as i32,
+        ..Default::default()
+    }
+}
+
+fn inspector(name: &str, config: Any) -> listener::ListenerFilter {
+    listener::ListenerFilter { name: name.to_owned(), typed_config: Some(config), filter_disabled: None }
+}
+pub fn http_inspector() -> listener::ListenerFilter {
+    inspector("envoy.filters.listener.http_inspector", Any::pack(&listener_filters::HttpInspector::default()))
+}
+pub fn tls_inspector() -> listener::ListenerFilter {
+    inspector("envoy.filters.listener.tls_inspector", Any::pack(&listener_filters::TlsInspector { initial_read_buffer_size: Some(512), ..Default::default() }))
+}
+pub fn original_dst() -> listener::ListenerFilter {
+    inspector("envoy.filters.listener.original_dst", Any::pack(&listener_filters::OriginalDst::default()))
+}
+
+/// `/apis/…` of an object, as Envoy's metadata names where something comes from.
+pub fn config_metadata(config: &str) -> core::Metadata {
+    let istio = one("config", Value::from(config));
+    core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() }
+}
+
+pub fn socket_address(address: &str, port: u16) -> core::Address {
+    core::Address {
+        socket_address: Some(core::SocketAddress { address: address.to_owned(), port_value: Some(u32::from(port)), ..Default::default() }),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,199 @@
+//! Translation: from what exists and a proxy to the Envoy configuration that istiod would send it.
+//!
+//! Pure, and the same bytes for the same input in whatever order its objects stand. Every piece carries the objects it
+//! came from, with the node of each: that is a source and a span. What is not modelled is named in
+//! [`Translation::not_judged`].
+
+mod authorization;
+mod cluster;
+mod endpoint;
+mod filters;
+mod gateway;
+mod gateway_api;
+mod inbound;
+mod ingress;
+mod not_judged;
+mod outbound;
+mod proxy;
+mod registry;
+mod route;
+mod scope;
+mod tls;
+mod traffic_policy;
+mod virtual_host;
+mod virtual_service;
+
+pub use not_judged::NotJudged;
+pub use proxy::{Interception, Proxy, ProxyKind};
+pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
+pub use scope::Unknown;
+
+use crate::mesh::Mesh;
+use crate::protocol::Protocol;
+use gateway::{GatewayConfig, MergedGateway};
+use mesh_envoy::api::{Duration, cluster::Cluster, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration};
+use mesh_model::{Kind, Node, Object};
+use registry::Target;
+use rustc_hash::FxHashMap;
+use scope::Scope;
+use virtual_service::VirtualService;
+
+/// An object, and the place in it, that something came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    pub object: &'a Object,
+    pub node: Node<'a>,
+}
+
+impl<'a> Origin<'a> {
+    pub fn whole(object: &'a Object) -> Origin<'a> {
+        Origin { object, node: object.name_node() }
+    }
+}
+
+/// A part of a message that has an origin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Index into a listener's filter chains.
+    FilterChain(u32),
+    DefaultFilterChain,
+    /// Index into a configuration's virtual hosts.
+    VirtualHost(u32),
+    /// Virtual host, and the route in it.
+    Route(u32, u32),
+}
+
+/// A message and where it came from; nothing for what every proxy has.
+#[derive(Clone, Debug)]
+pub struct Piece<'a, M> {
+    pub message: M,
+    pub origins: Vec<Origin<'a>>,
+    pub parts: Vec<(Part, Origin<'a>)>,
+}
+
+impl<M> Piece<'_, M> {
+    fn fixed(message: M) -> Self {
+        Piece { message, origins: Vec::new(), parts: Vec::new() }
+    }
+}
+
+/// What istiod would send to a proxy.
+#[derive(Debug, Default)]
+pub struct Translation<'a> {
+    pub listeners: Vec<Piece<'a, Listener>>,
+    pub routes: Vec<Piece<'a, RouteConfiguration>>,
+    pub clusters: Vec<Piece<'a, Cluster>>,
+    /// Of the clusters whose endpoints the input holds.
+    pub endpoints: Vec<Piece<'a, ClusterLoadAssignment>>,
+    /// What touches this proxy and is not translated: its effect is unknown.
+    pub not_judged: Vec<NotJudged<'a>>,
+}
+
+/// What all proxies of a mesh share: the registry, VirtualServices and Gateways, read once.
+pub struct Model<'m, 'a> {
+    pub mesh: &'m Mesh<'a>,
+    pub registry: Registry<'a>,
+    virtual_services: Vec<VirtualService<'a>>,
+    /// VirtualServices by gateway, the oldest first.
+    on_gateway: FxHashMap<String, Vec<u32>>,
+    gateways: Vec<GatewayConfig<'a>>,
+}
+
+impl<'m, 'a> Model<'m, 'a> {
+    pub fn new(mesh: &'m Mesh<'a>) -> Model<'m, 'a> {
+        let registry = Registry::new(mesh);
+        let mut virtual_services = virtual_service::all(mesh);
+        let mut gateways = gateway::of_istio(mesh);
+        ingress::add(mesh, &registry, &mut virtual_services, &mut gateways);
+        gateway_api::add(mesh, &registry, &mut virtual_services, &mut gateways);
+        virtual_services.sort_by(|a, b| (a.object.creation(), &a.name, a.namespace).cmp(&(b.object.creation(), &b.name, b.namespace)));
+        gateways.sort_by(|a, b| (a.creation, &a.name, a.namespace).cmp(&(b.creation, &b.name, b.namespace)));
+        let mut on_gateway: FxHashMap<String, Vec<u32>> = FxHashMap::default();
+        for (i, v) in virtual_services.iter().enumerate() {
+            for gateway in &v.gateways {
+                let list = on_gateway.entry(gateway.clone()).or_default();
+                if list.last() != Some(&(i as u32)) {
+                    list.push(i as u32);
+                }
+            }
+        }
+        Model { mesh, registry, virtual_services, on_gateway, gateways }
+    }
+
+    /// The configuration of one proxy.
+    pub fn translate(&self, proxy: &Proxy) -> Translation<'a> {
+        let scope = Scope::new(self, proxy);
+        let targets = self.registry.targets_of(self.mesh, proxy);
+        let mut cx = Context { model: self, proxy, scope, targets, gateway: None };
+        if proxy.kind == ProxyKind::Waypoint {
+            return Translation { not_judged: not_judged::of(&cx), ..Translation::default() };
+        }
+        let mut out = Translation::default();
+        if proxy.kind == ProxyKind::Router {
+            cx.gateway = gateway::merge(&cx);
+            out.clusters = cluster::all(&mut cx);
+            out.listeners = gateway::listeners(&cx);
+            out.routes = gateway::routes(&cx);
+        } else {
+            out.clusters = cluster::all(&mut cx);
+            let (listeners, names) = outbound::listeners(&cx);
+            out.listeners = listeners;
+            out.listeners.extend(inbound::listeners(&cx));
+            out.routes = virtual_host::route_configurations(&cx, &names);
+        }
+        out.endpoints = endpoints(&cx);
+        out.not_judged = not_judged::of(&cx);
+        out
+    }
+}
+
+fn endpoints<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> {
+    let mut out = Vec::new();
+    for service in cx.scope.services.iter().filter(|s| s.resolution == Resolution::Static) {
+        let rules = cx.rules(service);
+        for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
+            let subsets = rules.subsets();
+            let wanted = std::iter::once(None).chain(subsets.iter().map(|s| Some((&rules, s.name))));
+            out.extend(wanted.filter_map(|subset| {
+                let message = endpoint::assignment(cx, service, port, subset)?;
+                Some(Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() })
+            }));
+        }
+    }
+    out
+}
+
+/// The domain of the short host names in an input: that of the cluster, or none where the input holds Istio's kinds
+/// alone. Such an input is read as istiod reads its own files, which are no cluster: `reviews` in `shop` is
+/// `reviews.shop` there.
+pub fn domain_of(snapshot: &mesh_model::Snapshot) -> &'static str {
+    let is_of_cluster = |o: &Object| !o.kind.is_istio() && !matches!(o.kind, Kind::MeshConfig | Kind::MeshNetworks | Kind::Other);
+    if snapshot.objects.iter().any(is_of_cluster) { crate::host::CLUSTER_DOMAIN } else { "" }
+}
+
+/// One translation under way.
+struct Context<'c, 'a> {
+    model: &'c Model<'c, 'a>,
+    proxy: &'c Proxy,
+    scope: Scope<'c, 'a>,
+    /// The ports that the proxy serves.
+    targets: Vec<Target>,
+    gateway: Option<MergedGateway<'a>>,
+}
+
+impl<'a> Context<'_, 'a> {
+    fn mesh_duration(&self, key: &str, default: Duration) -> Duration {
+        self.model.mesh.config.at(&[key]).and_then(|n| virtual_service::duration(n.text())).unwrap_or(default)
+    }
+    fn connect_timeout(&self) -> Duration {
+        self.mesh_duration("connectTimeout", Duration::from_seconds(10))
+    }
+    fn mesh_port(&self, key: &str, default: u16) -> u16 {
+        self.model.mesh.config.at(&[key]).and_then(Node::int).and_then(|n| u16::try_from(n).ok()).unwrap_or(default)
+    }
+    /// Ingress listeners of the Sidecar, which stand instead of the services' ports.
+    fn ingress(&self) -> Option<Vec<Node<'a>>> {
+        let list: Vec<Node<'a>> = self.scope.sidecar?.spec()?.list("ingress").collect();
+        (!list.is_empty()).then_some(list)
+    }
+}

@@ -1,0 +1,134 @@
+//! The translation against what istiod made of the same input: names and contents of listeners, clusters and routes.
+#![allow(clippy::print_stdout)]
+
+use mesh_model::snapshot::read_manifest;
+use mesh_model::yaml::{self, Limits};
+use mesh_model::{Completeness, Object, Role, Snapshot, Source, Span};
+use mesh_resolver::Mesh;
+use mesh_resolver::translate::{Model, Proxy, domain_of};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The recordings, which lie beside the checkout; MESHCTL_CONFORMANCE names another place.
+fn conformance() -> Option<PathBuf> {
+    let dir = std::env::var_os("MESHCTL_CONFORMANCE").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"), PathBuf::from);
+    dir.is_dir().then_some(dir)
+}
+
+fn tree(name: &str, text: &str) -> Arc<mesh_model::Tree> {
+    let source = Source::new(name, text);
+    Arc::new(yaml::parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.expect("JSON"))
+}
+
+fn snapshot(texts: &[&str], mesh: Option<&Value>) -> Snapshot {
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    for text in texts {
+        let source = Source::new("set-up", *text);
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    }
+    snapshot.mesh_config = mesh.map(|m| Object::mesh_config(tree("mesh", &m.to_string())));
+    snapshot
+}
+
+/// What the translation leaves out, with why it may.
+const LEFT_OUT: &[&str] = &[
+    // Tracing and access logs record what happens; they do not decide it. Telemetry is not translated.
+    "tracing",
+    "accessLog",
+];
+
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields.iter().filter(|(k, _)| !LEFT_OUT.contains(&k.as_str())).map(|(k, v)| (k.clone(), normal(v))).collect(),
+        Value::Array(items) => items.iter().map(normal).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Where two values differ first, and how.
+fn difference(want: &Value, got: &Value, path: &str, out: &mut Vec<String>) {
+    match (want, got) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))) {
+                difference(a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), &format!("{path}.{key}"), out);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (i, (x, y)) in a.iter().zip(b).enumerate() {
+                difference(x, y, &format!("{path}[{i}]"), out);
+            }
+        }
+        _ if want == got => {}
+        _ => out.push(format!("{path}: want {} got {}", short(want), short(got))),
+    }
+}
+
+fn short(value: &Value) -> String {
+    value.to_string().chars().take(300).collect()
+}
+
+fn by_name(list: &[Value]) -> BTreeMap<String, Value> {
+    list.iter().map(|v| (v["name"].as_str().unwrap_or_default().to_owned(), normal(v))).collect()
+}
+
+fn compare(what: &str, want: &[Value], got: &[Value], out: &mut Vec<String>) {
+    let (want, got) = (by_name(want), by_name(got));
+    for name in want.keys().chain(got.keys().filter(|n| !want.contains_key(*n))) {
+        match (want.get(name), got.get(name)) {
+            (Some(_), None) => out.push(format!("{what} {name} is missing")),
+            (None, Some(_)) => out.push(format!("{what} {name} is too many")),
+            (Some(a), Some(b)) => difference(a, b, &format!("{what} {name}"), out),
+            (None, None) => {}
+        }
+    }
+}
+
+#[test]
+fn the_set_ups_come_out_as_istiod_made_them() {
+    let Some(dir) = conformance() else {
+        println!("SKIPPED: no recordings beside the checkout");
+        return;
+    };
+    let mut failed = 0;
+    let mut count = 0;
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir.join("simulation")).expect("simulation").flatten().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.contains("calls") {
+            continue;
+        }
+        let set_up: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON");
+        if ["configObjects", "kubeObjects", "goServices"].iter().any(|k| set_up[*k].as_array().is_some_and(|l| !l.is_empty())) {
+            continue;
+        }
+        count += 1;
+        let texts: Vec<&str> = ["config", "kubeConfig"].iter().filter_map(|k| set_up[*k].as_str()).collect();
+        let snapshot = snapshot(&texts, Some(&set_up["mesh"]).filter(|m| !m.is_null()));
+        let mesh = Mesh::in_domain(&snapshot, domain_of(&snapshot));
+        let model = Model::new(&mesh);
+        let proxy_tree = tree("proxy", &set_up["proxy"].to_string());
+        let proxy = Proxy::from_node(proxy_tree.root()).expect("a proxy");
+        let got = model.translate(&proxy);
+        let mut out = Vec::new();
+        let list = |k: &str| set_up[k].as_array().cloned().unwrap_or_default();
+        compare("listener", &list("listeners"), &json(got.listeners.iter().map(|p| &p.message)), &mut out);
+        compare("cluster", &list("clusters"), &json(got.clusters.iter().map(|p| &p.message)), &mut out);
+        compare("route", &list("routes"), &json(got.routes.iter().map(|p| &p.message)), &mut out);
+        if !out.is_empty() {
+            failed += 1;
+            println!("{name} {}: {} differences", set_up["test"], out.len());
+            for line in out.iter().take(8) {
+                println!("    {line}");
+            }
+        }
+    }
+    assert_eq!((failed, count), (0, 65), "set-ups differ");
+}
+
+fn json<'m, M: serde::Serialize + 'm>(messages: impl Iterator<Item = &'m M>) -> Vec<Value> {
+    messages.map(|m| serde_json::to_value(m).expect("JSON")).collect()
+}
