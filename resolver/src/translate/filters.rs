@@ -4,8 +4,8 @@
 use super::proxy::{Proxy, ProxyKind};
 use crate::mesh_config::MeshConfig;
 use mesh_envoy::api::{
-    Any, Duration, Struct, Value, alpn, cluster, core, cors, dynamic_forward_proxy, extensions, fault, grpc_stats, hcm, listener, listener_filters, route,
-    router, tcp_proxy,
+    Any, Duration, Struct, Value, alpn, cluster, core, cors, dynamic_forward_proxy, ext_authz, extensions, fault, grpc_stats, hcm, http_rbac, jwt_authn,
+    listener, listener_filters, route, router, tcp_proxy,
 };
 
 /// What a listener is for.
@@ -68,6 +68,18 @@ pub fn tcp(proxy: tcp_proxy::TcpProxy) -> listener::Filter {
 
 fn http_filter(name: &str, config: Any) -> hcm::HttpFilter {
     hcm::HttpFilter { name: name.to_owned(), typed_config: Some(config), ..Default::default() }
+}
+
+pub fn rbac_http(rbac: &http_rbac::RBAC) -> hcm::HttpFilter {
+    http_filter("envoy.filters.http.rbac", Any::pack(rbac))
+}
+
+pub fn ext_authz_http(config: &ext_authz::ExtAuthz) -> hcm::HttpFilter {
+    http_filter("envoy.filters.http.ext_authz", Any::pack(config))
+}
+
+pub fn jwt_http(jwt: &jwt_authn::JwtAuthentication) -> hcm::HttpFilter {
+    http_filter("envoy.filters.http.jwt_authn", Any::pack(jwt))
 }
 
 fn peer_metadata(class: Class) -> hcm::HttpFilter {

@@ -16,6 +16,7 @@ mod not_judged;
 mod outbound;
 mod proxy;
 mod registry;
+mod request_authentication;
 mod route;
 mod scope;
 mod tls;

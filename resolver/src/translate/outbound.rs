@@ -103,7 +103,7 @@ impl Range {
         };
         Range(ip, self.1)
     }
-    fn message(self) -> core::CidrRange {
+    pub fn message(self) -> core::CidrRange {
         core::CidrRange { address_prefix: self.0.to_string(), prefix_len: Some(u32::from(self.1)) }
     }
 }

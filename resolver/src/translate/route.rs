@@ -234,7 +234,7 @@ fn substitute(pattern: &str, substitution: &str) -> RegexMatchAndSubstitute {
 }
 
 /// The text as an expression that matches itself.
-fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if r"\.+*?()|[]{}^$".contains(c) {
