@@ -5,7 +5,7 @@ use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::{self, Limits};
 use mesh_model::{Completeness, Object, Role, Snapshot, Source, Span};
 use mesh_resolver::Mesh;
-use mesh_resolver::translate::{Model, Proxy, domain_of};
+use mesh_resolver::translate::{ControlPlane, Model, Proxy, domain_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -131,4 +131,80 @@ fn the_set_ups_come_out_as_istiod_made_them() {
 
 fn json<'m, M: serde::Serialize + 'm>(messages: impl Iterator<Item = &'m M>) -> Vec<Value> {
     messages.map(|m| serde_json::to_value(m).expect("JSON")).collect()
+}
+
+/// What differs in the dumps of a running mesh, by the last part of the path, and why it may.
+const LEFT_OUT_LIVE: &[(&str, &str)] = &[("local_ratelimit", "an EnvoyFilter adds it; those are named as not judged")];
+
+#[test]
+fn the_recorded_mesh_comes_out_as_its_proxies_hold_it() {
+    let Some(dir) = conformance().map(|d| d.join("recorded/bookinfo")) else {
+        println!("SKIPPED: no recordings beside the checkout");
+        return;
+    };
+    let read = |path: PathBuf| std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(dir.join("k8s")).expect("k8s").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with("s.json") && name.contains(".v1") || name.starts_with("v1.") {
+            texts.push(read(entry.path()));
+        }
+    }
+    texts.sort();
+    let mesh_config: Value = serde_json::from_str(&read(dir.join("istiod/mesh.json"))).expect("JSON");
+    let snapshot = snapshot(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Some(&mesh_config));
+    let mesh = Mesh::new(&snapshot);
+    // That control plane ran with both switched off: its proxies were plain Envoys.
+    let model = Model::of(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false });
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(dir.join("envoy")).expect("envoy").flatten() {
+        let pod = entry.file_name().to_string_lossy().into_owned();
+        let dump: Value = serde_json::from_str(&read(entry.path().join("config_dump_include_eds.json"))).expect("JSON");
+        let workload = mesh.workloads.all().iter().find(|w| w.object.name() == pod).expect("a Pod");
+        let got = model.translate(&Proxy::of_workload(&mesh, workload));
+        let (mut listeners, mut clusters, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        dynamic(&dump, &mut |v| {
+            let url = v["@type"].as_str().unwrap_or_default();
+            let mut message = v.clone();
+            message.as_object_mut().map(|m| m.shift_remove("@type"));
+            if url.ends_with("v3.Listener") {
+                listeners.push(again::<mesh_envoy::api::listener::Listener>(message));
+            } else if url.ends_with("v3.Cluster") {
+                clusters.push(again::<mesh_envoy::api::cluster::Cluster>(message));
+            } else if url.ends_with("v3.RouteConfiguration") {
+                routes.push(again::<mesh_envoy::api::route::RouteConfiguration>(message));
+            }
+        });
+        let before = out.len();
+        compare("listener", &listeners, &json(got.listeners.iter().map(|p| &p.message)), &mut out);
+        compare("cluster", &clusters, &json(got.clusters.iter().map(|p| &p.message)), &mut out);
+        compare("route", &routes, &json(got.routes.iter().map(|p| &p.message)), &mut out);
+        for line in &mut out[before..] {
+            line.insert_str(0, &format!("{pod}: "));
+        }
+    }
+    out.retain(|line| !LEFT_OUT_LIVE.iter().any(|(part, _)| line.contains(part)));
+    out.sort();
+    assert!(out.is_empty(), "{} differences\n{}", out.len(), out.join("\n"));
+}
+
+/// A message as our types write it: dumps are in snake case.
+fn again<M: serde::Serialize + serde::de::DeserializeOwned>(message: Value) -> Value {
+    serde_json::to_value(serde_json::from_value::<M>(message).expect("a message")).expect("JSON")
+}
+
+/// The resources that istiod sent, in a dump.
+fn dynamic<'v>(value: &'v Value, f: &mut impl FnMut(&'v Value)) {
+    match value {
+        Value::Object(fields) => {
+            let url = fields.get("@type").and_then(Value::as_str).unwrap_or_default();
+            if ["v3.Cluster", "v3.Listener", "v3.RouteConfiguration"].iter().any(|t| url.ends_with(t)) {
+                f(value);
+            } else {
+                fields.iter().filter(|(k, _)| !k.starts_with("static_") && *k != "bootstrap").for_each(|(_, v)| dynamic(v, f));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|v| dynamic(v, f)),
+        _ => {}
+    }
 }

@@ -102,7 +102,7 @@ fn passthrough(cx: &Context<'_, '_>) -> Cluster {
     out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
     out.circuit_breakers = Some(unlimited());
     set_http(&mut out, passthrough_http());
-    out.filters = vec![filters::cluster_exchange()];
+    out.filters = filters::cluster_exchange(cx).into_iter().collect();
     out
 }
 
@@ -115,7 +115,7 @@ fn by_name(cx: &Context<'_, '_>) -> Cluster {
     out.cluster_type = Some(cluster::ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) });
     out.circuit_breakers = Some(unlimited());
     set_http(&mut out, passthrough_http());
-    out.filters = vec![filters::cluster_exchange()];
+    out.filters = filters::cluster_exchange(cx).into_iter().collect();
     out
 }
 
@@ -208,6 +208,15 @@ impl Building {
             let service_name = self.cluster.name.clone();
             self.cluster.eds_cluster_config = Some(cluster::ClusterEdsClusterConfig { eds_config: Some(filters::ads()), service_name });
         }
+        let none = self.http.explicit_http_config.is_none() && self.http.use_downstream_protocol_config.is_none();
+        if none && self.http != upstream_http::HttpProtocolOptions::default() {
+            // Options need a protocol to stand with.
+            let http = upstream_http::HttpProtocolOptionsExplicitHttpConfig {
+                http_protocol_options: Some(core::Http1ProtocolOptions::default()),
+                ..Default::default()
+            };
+            self.http.explicit_http_config = Some(http);
+        }
         set_http(&mut self.cluster, self.http);
         self.cluster
     }
@@ -264,7 +273,7 @@ impl<'a> Wanted<'_, 'a> {
         outliers(&mut building.cluster, policy.outlier_detection);
         balance(&mut building.cluster, policy.load_balancer, simple);
         self.encryption(cx, &mut building);
-        building.cluster.filters.push(filters::cluster_exchange());
+        building.cluster.filters.extend(filters::cluster_exchange(cx));
 
         let mut istio = services_metadata(std::iter::once(service));
         if let Some(config) = rules.config() {
@@ -305,7 +314,7 @@ impl<'a> Wanted<'_, 'a> {
             if service.is_external || !cx.model.mesh.config.auto_mtls() || !cx.serves_mtls(service, port, building.is_passthrough()) {
                 return;
             }
-            let socket = tls::mesh_client(&default_sni, accounts, building.is_http2());
+            let socket = tls::mesh_client(&default_sni, accounts, building.is_http2(), cx.exchanges());
             if building.is_passthrough() {
                 building.cluster.transport_socket = Some(socket);
                 return;
@@ -325,7 +334,8 @@ impl<'a> Wanted<'_, 'a> {
             "ISTIO_MUTUAL" => {
                 let own: Vec<String> = settings.list("subjectAltNames").map(|n| n.text().to_owned()).collect();
                 let sni = Some(settings.text_of("sni")).filter(|s| !s.is_empty()).unwrap_or(&default_sni);
-                building.cluster.transport_socket = Some(tls::mesh_client(sni, if own.is_empty() { accounts } else { &own }, building.is_http2()));
+                building.cluster.transport_socket =
+                    Some(tls::mesh_client(sni, if own.is_empty() { accounts } else { &own }, building.is_http2(), cx.exchanges()));
             }
             "SIMPLE" | "MUTUAL" => {
                 // Sidecars fetch credentials only for rules that select workloads.
@@ -462,7 +472,7 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
             let mut building = base(cx, sni(port.number, subset, &service.host), service, port, discovery(cx, service));
             connection_pool(&mut building, rules.policy(port.number).connection_pool);
             balance(&mut building.cluster, rules.policy(port.number).load_balancer, "");
-            building.cluster.filters.push(filters::cluster_exchange());
+            building.cluster.filters.extend(filters::cluster_exchange(cx));
             building.cluster.metadata = Some(core::Metadata {
                 filter_metadata: std::iter::once(("istio".to_owned(), services_metadata(std::iter::once(service)))).collect(),
                 ..Default::default()
@@ -520,7 +530,10 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
                 known.push(s);
             }
         }
-        let istio = services_metadata(known.into_iter());
+        let mut istio = services_metadata(known.into_iter());
+        if let Some(config) = rules.config().filter(|_| crate::destination_rule::traffic_policy(&rules.0).is_some()) {
+            istio.fields.insert("config".into(), Value::from(config.as_str()));
+        }
         building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
     }
     let origins = targets.iter().map(|t| {

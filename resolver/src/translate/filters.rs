@@ -1,8 +1,7 @@
 //! Connection managers and filters as istiod sends them. Access logs, tracing and statistics are left out: they do not
 //! decide where a request goes.
 
-use super::proxy::{Proxy, ProxyKind};
-use crate::mesh_config::MeshConfig;
+use super::Context;
 use mesh_envoy::api::{
     Any, Duration, Struct, Value, alpn, cluster, core, cors, dynamic_forward_proxy, ext_authz, extensions, fault, grpc_stats, hcm, http_rbac, jwt_authn,
     listener, listener_filters, route, router, tcp_proxy,
@@ -44,13 +43,13 @@ fn tcp_exchange() -> Any {
 }
 
 /// Metadata exchange on a cluster.
-pub fn cluster_exchange() -> cluster::Filter {
-    cluster::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()) }
+pub fn cluster_exchange(cx: &Context<'_, '_>) -> Option<cluster::Filter> {
+    cx.exchanges().then(|| cluster::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()) })
 }
 
 /// Metadata exchange on a listener.
-pub fn listener_exchange() -> listener::Filter {
-    listener::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()), config_discovery: None }
+pub fn listener_exchange(cx: &Context<'_, '_>) -> Option<listener::Filter> {
+    cx.exchanges().then(|| listener::Filter { name: "istio.metadata_exchange".into(), typed_config: Some(tcp_exchange()), config_discovery: None })
 }
 
 pub fn network_filter(name: &str, config: Any) -> listener::Filter {
@@ -146,13 +145,13 @@ pub fn name_cache() -> dynamic_forward_proxy::DnsCacheConfig {
 }
 
 /// The connection manager of a filter chain.
-pub fn connection_manager(http: Http, proxy: &Proxy, mesh: &MeshConfig<'_>) -> listener::Filter {
+pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter {
     let Http { class, routes, stat_prefix, is_http2, policies, resolves_names } = http;
-    let mut filters = vec![peer_metadata(class)];
+    let mut filters = if cx.exchanges() { vec![peer_metadata(class)] } else { Vec::new() };
     filters.extend(policies);
     let stats = grpc_stats::FilterConfig { emit_filter_state: true, stats_for_all_methods: Some(false), ..Default::default() };
     filters.push(http_filter("envoy.filters.http.grpc_stats", Any::pack(&stats)));
-    if class != Class::SidecarInbound {
+    if class != Class::SidecarInbound && cx.model.control_plane.alpn_filter {
         filters.push(alpn_override());
     }
     filters.push(http_filter("envoy.filters.http.fault", Any::pack(&fault::HTTPFault::default())));
@@ -162,7 +161,7 @@ pub fn connection_manager(http: Http, proxy: &Proxy, mesh: &MeshConfig<'_>) -> l
         filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
     }
     filters.push(http_filter("envoy.filters.http.router", Any::pack(&router::Router::default())));
-    let (normalize, merge, unescape) = match mesh.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {
+    let (normalize, merge, unescape) = match cx.model.mesh.config.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {
         "NONE" => (false, false, false),
         "MERGE_SLASHES" => (true, true, false),
         "DECODE_AND_MERGE_SLASHES" => (true, true, true),
@@ -213,7 +212,6 @@ pub fn connection_manager(http: Http, proxy: &Proxy, mesh: &MeshConfig<'_>) -> l
         }
         Class::SidecarOutbound => {}
     }
-    debug_assert!(proxy.kind != ProxyKind::Router || class == Class::Gateway);
     network_filter("envoy.filters.network.http_connection_manager", Any::pack(&out))
 }
 

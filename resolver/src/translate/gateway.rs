@@ -431,7 +431,7 @@ fn chains<'a>(
             policies: cx.http_policies(),
             resolves_names: false,
         };
-        vec![filters::connection_manager(http, cx.proxy, &cx.model.mesh.config)]
+        vec![filters::connection_manager(cx, http)]
     };
     let default_prefix = format!("outbound_{listener};");
     let mut out = Vec::new();

@@ -179,7 +179,7 @@ fn black_hole(cx: &Context<'_, '_>) -> listener::FilterChain {
     listener::FilterChain {
         name: "virtualInbound-blackhole".into(),
         filter_chain_match: Some(listener::FilterChainMatch { destination_port: Some(u32::from(port)), ..Default::default() }),
-        filters: vec![filters::listener_exchange(), filters::tcp_to(BLACK_HOLE)],
+        filters: filters::listener_exchange(cx).into_iter().chain([filters::tcp_to(BLACK_HOLE)]).collect(),
         ..Default::default()
     }
 }
@@ -194,7 +194,7 @@ fn chains_of<'a>(cx: &Context<'_, 'a>, port: &Port<'a>) -> Vec<(listener::Filter
     let chain = |w: Way| {
         let socket = w.terminates.then(|| match own_tls {
             Some(node) => tls::own_server(node, false),
-            None => tls::mesh_server(&cx.trust_domains(), w.is_http),
+            None => tls::mesh_server(&cx.trust_domains(), w.is_http, cx.exchanges()),
         });
         let message = listener::FilterChain {
             name: port.name(w.is_http),
@@ -215,7 +215,7 @@ fn chains_of<'a>(cx: &Context<'_, 'a>, port: &Port<'a>) -> Vec<(listener::Filter
 }
 
 fn tcp(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
-    let mut out = vec![filters::listener_exchange()];
+    let mut out: Vec<listener::Filter> = filters::listener_exchange(cx).into_iter().collect();
     out.extend(cx.network_policies());
     out.push(filters::tcp_to(&port.cluster()));
     out
@@ -239,7 +239,7 @@ fn http(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
         policies: cx.http_policies(),
         resolves_names: false,
     };
-    vec![filters::listener_exchange(), filters::connection_manager(http, cx.proxy, &cx.model.mesh.config)]
+    filters::listener_exchange(cx).into_iter().chain([filters::connection_manager(cx, http)]).collect()
 }
 
 fn finish<'a>(

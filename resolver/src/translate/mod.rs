@@ -90,9 +90,25 @@ pub struct Translation<'a> {
     pub not_judged: Vec<NotJudged<'a>>,
 }
 
+/// How the control plane is set up where that changes what it sends: its environment, which objects do not show.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlPlane {
+    /// `PILOT_ENABLE_METADATA_EXCHANGE`: proxies tell each other who they are.
+    pub metadata_exchange: bool,
+    /// `PILOT_ENABLE_ALPN_FILTER`: HTTP over mutual TLS is told apart by its ALPN.
+    pub alpn_filter: bool,
+}
+
+impl Default for ControlPlane {
+    fn default() -> ControlPlane {
+        ControlPlane { metadata_exchange: true, alpn_filter: true }
+    }
+}
+
 /// What all proxies of a mesh share: the registry, VirtualServices and Gateways, read once.
 pub struct Model<'m, 'a> {
     pub mesh: &'m Mesh<'a>,
+    pub control_plane: ControlPlane,
     pub registry: Registry<'a>,
     virtual_services: Vec<VirtualService<'a>>,
     /// VirtualServices by gateway, the oldest first.
@@ -102,6 +118,10 @@ pub struct Model<'m, 'a> {
 
 impl<'m, 'a> Model<'m, 'a> {
     pub fn new(mesh: &'m Mesh<'a>) -> Model<'m, 'a> {
+        Model::of(mesh, ControlPlane::default())
+    }
+
+    pub fn of(mesh: &'m Mesh<'a>, control_plane: ControlPlane) -> Model<'m, 'a> {
         let registry = Registry::new(mesh);
         let mut virtual_services = virtual_service::all(mesh);
         let mut gateways = gateway::of_istio(mesh);
@@ -118,7 +138,7 @@ impl<'m, 'a> Model<'m, 'a> {
                 }
             }
         }
-        Model { mesh, registry, virtual_services, on_gateway, gateways }
+        Model { mesh, control_plane, registry, virtual_services, on_gateway, gateways }
     }
 
     /// The configuration of one proxy.
@@ -183,6 +203,10 @@ struct Context<'c, 'a> {
 }
 
 impl<'a> Context<'_, 'a> {
+    /// Whether proxies tell each other who they are.
+    fn exchanges(&self) -> bool {
+        self.model.control_plane.metadata_exchange
+    }
     fn mesh_duration(&self, key: &str, default: Duration) -> Duration {
         self.model.mesh.config.at(&[key]).and_then(|n| virtual_service::duration(n.text())).unwrap_or(default)
     }

@@ -439,7 +439,7 @@ pub fn l4_filters<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, route: &L4Ro
     let cluster_of = |d: &WeightedDestination| route::cluster_name(&d.destination, cx.scope.service(&d.destination.host), port);
     let first = &route.destinations[0];
     let service = cx.scope.service(&first.destination.host);
-    let mut out = if with_exchange { vec![filters::listener_exchange()] } else { Vec::new() };
+    let mut out: Vec<listener::Filter> = filters::listener_exchange(cx).filter(|_| with_exchange).into_iter().collect();
     if let [one] = route.destinations.as_slice() {
         out.extend(one_destination(cx, &cluster_of(one), &one.destination.subset, service));
         return out;
@@ -544,7 +544,7 @@ fn finish<'a>(cx: &Context<'_, 'a>, entry: &Entry<'a>, names: &mut BTreeSet<Stri
                     policies: Vec::new(),
                     resolves_names: cx.scope.unknown == Unknown::AllowByName,
                 };
-                vec![filters::connection_manager(http, cx.proxy, &cx.model.mesh.config)]
+                vec![filters::connection_manager(cx, http)]
             }
         };
         let message = listener::FilterChain {
@@ -628,7 +628,7 @@ fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, listener::List
         chains.push(listener::FilterChain {
             name: "virtualOutbound-catchall-tcp-http".into(),
             filter_chain_match: Some(listener::FilterChainMatch { application_protocols: texts(PLAINTEXT_HTTP), ..Default::default() }),
-            filters: vec![filters::connection_manager(http, cx.proxy, &cx.model.mesh.config)],
+            filters: vec![filters::connection_manager(cx, http)],
             ..Default::default()
         });
     }

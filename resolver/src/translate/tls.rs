@@ -77,25 +77,26 @@ fn versions() -> tls::TlsParameters {
 }
 
 /// What a server of the mesh takes: certificates of the trust domain or of its aliases.
-pub fn mesh_server(trust_domains: &[&str], is_http: bool) -> core::TransportSocket {
+pub fn mesh_server(trust_domains: &[&str], is_http: bool, exchanges: bool) -> core::TransportSocket {
     let prefix = |d: &&str| StringMatcher { prefix: Some(format!("spiffe://{d}/")), ..Default::default() };
     let common = tls::CommonTlsContext {
         tls_params: Some(tls::TlsParameters { cipher_suites: texts(CIPHERS), ..versions() }),
         tls_certificate_sds_secret_configs: vec![own_secret("default")],
         combined_validation_context: Some(validation(trust_domains.iter().map(prefix).collect(), own_secret("ROOTCA"))),
-        alpn_protocols: texts(if is_http { &["h2", "http/1.1"] } else { &["istio-peer-exchange", "h2", "http/1.1"] }),
+        alpn_protocols: texts(if is_http || !exchanges { &["h2", "http/1.1"] } else { &["istio-peer-exchange", "h2", "http/1.1"] }),
         ..Default::default()
     };
     socket(Any::pack(&tls::DownstreamTlsContext { common_tls_context: Some(common), require_client_certificate: Some(true), ..Default::default() }))
 }
 
 /// What a client of the mesh sends.
-pub fn mesh_client(sni: &str, names: &[String], is_http2: bool) -> core::TransportSocket {
+pub fn mesh_client(sni: &str, names: &[String], is_http2: bool, exchanges: bool) -> core::TransportSocket {
+    let all = &["istio-peer-exchange", "istio", "h2"][usize::from(!exchanges)..if is_http2 { 3 } else { 2 }];
     let common = tls::CommonTlsContext {
         tls_params: Some(versions()),
         tls_certificate_sds_secret_configs: vec![own_secret("default")],
         combined_validation_context: Some(validation(exact(names), own_secret("ROOTCA"))),
-        alpn_protocols: texts(if is_http2 { &["istio-peer-exchange", "istio", "h2"] } else { &["istio-peer-exchange", "istio"] }),
+        alpn_protocols: texts(all),
         ..Default::default()
     };
     socket(Any::pack(&tls::UpstreamTlsContext { common_tls_context: Some(common), sni: sni.to_owned(), ..Default::default() }))
