@@ -120,8 +120,9 @@ impl<'a> Registry<'a> {
         for (id, service) in mesh.services.all().iter().enumerate() {
             register(&mut this.services, service, id as u32);
         }
-        // Of one instant, the name decides.
-        this.services.sort_by(|a, b| (a.object.creation(), a.name, a.namespace).cmp(&(b.object.creation(), b.name, b.namespace)));
+        // Of one instant the name decides, and where ServiceEntries share a host theirs.
+        let key = |s: &RegisteredService<'a>| (s.object.creation(), s.name, s.namespace, s.object.name(), s.object.cluster);
+        this.services.sort_by(|a, b| key(a).cmp(&key(b)));
         this.resolve_aliases();
         allocate(&mut this.services);
         for (i, service) in this.services.iter().enumerate() {
