@@ -160,7 +160,7 @@ impl<'a> Mesh<'a> {
     /// host ends in its namespace.
     pub fn in_domain(snapshot: &'a Snapshot, domain: &'a str) -> Mesh<'a> {
         let named = effective(snapshot);
-        let mut mesh = Mesh::of(snapshot, &named, None);
+        let mut mesh = Mesh::of(snapshot, &named, domain, None);
         mesh.repeats = named.len() < snapshot.objects.len();
         let clusters: BTreeSet<u16> = named.iter().filter(|n| n.object.role == Role::Judged).map(|n| n.object.cluster).collect();
         if clusters.len() > 1 {
@@ -173,14 +173,14 @@ impl<'a> Mesh<'a> {
             let of_cluster = |cluster: u16| {
                 // What is only consulted is there for all of them.
                 let own: Vec<_> = named.iter().filter(|n| n.object.cluster == cluster || n.object.role != Role::Judged).copied().collect();
-                Mesh::of(snapshot, &own, Some(everywhere.clone()))
+                Mesh::of(snapshot, &own, domain, Some(everywhere.clone()))
             };
             mesh.clusters = clusters.into_iter().map(of_cluster).collect();
         }
         mesh
     }
 
-    fn of(snapshot: &'a Snapshot, named: &[Named<'a>], everywhere: Option<Everywhere<'a>>) -> Mesh<'a> {
+    fn of(snapshot: &'a Snapshot, named: &[Named<'a>], domain: &'a str, everywhere: Option<Everywhere<'a>>) -> Mesh<'a> {
         let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
         let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
         let default_export_to = config.default_export_to("defaultServiceExportTo");

@@ -1,7 +1,8 @@
 //! The proxy that configuration is translated for.
 
+use crate::injection::InMesh;
 use crate::mesh::Mesh;
-use crate::workload::{InMesh, Workload};
+use crate::workload::Workload;
 use mesh_model::Node;
 use std::collections::BTreeMap;
 
