@@ -3,4 +3,7 @@
 //!
 //! Pure: no files, sockets or clock. Times are milliseconds since the Unix epoch (`i64`), handed in by the caller.
 
+pub mod api;
+pub mod promql;
+pub mod series;
 pub mod text;
