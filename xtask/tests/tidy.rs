@@ -105,6 +105,17 @@ fn pure_crates_have_no_io_no_clock_no_environment_and_no_hash_order() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// The state, the screens and the layout of the terminal UI are pure; its `terminal/` is what touches one.
+#[test]
+fn the_terminal_ui_is_pure_outside_its_terminal() {
+    let mut problems = Vec::new();
+    for (path, text) in rust("tui/src").into_iter().filter(|(p, _)| !p.starts_with("tui/src/terminal/")) {
+        let code = code(&text);
+        problems.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{path}: `{word}`")));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 #[test]
 fn only_binaries_print_and_exit() {
     let mut problems = Vec::new();

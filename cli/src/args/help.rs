@@ -7,7 +7,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 
 /// The groups and the commands of each that exist.
 pub const AVAILABLE: &[(&str, &[&str])] = &[
-    ("START HERE", &["explain"]),
+    ("START HERE", &["explain", "tui"]),
     ("BEFORE YOU MERGE", &["analyze", "validate"]),
     ("TRAFFIC", &[]),
     ("SECURITY", &["authz"]),
@@ -17,7 +17,7 @@ pub const AVAILABLE: &[(&str, &[&str])] = &[
 
 /// What the groups will hold. Asking for one of these says so.
 pub const TO_COME: &[(&str, &[&str])] = &[
-    ("START HERE", &["why", "check", "tui", "demo"]),
+    ("START HERE", &["why", "check", "demo"]),
     ("BEFORE YOU MERGE", &["plan", "test", "gen"]),
     ("TRAFFIC", &["graph", "top", "canary", "logs", "traces", "changes"]),
     ("SECURITY", &["mtls", "certs"]),
@@ -26,7 +26,7 @@ pub const TO_COME: &[(&str, &[&str])] = &[
 ];
 
 const USES: &[(&str, &str)] = &[
-    ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …)"),
+    ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …) · tui PATH… (ui)"),
     ("BEFORE YOU MERGE", "analyze [PATH…] · validate [PATH…] (its schema part)"),
     ("SECURITY", "authz check"),
     ("PROXIES", "proxy-config (pc) · ztunnel-config (zc)"),

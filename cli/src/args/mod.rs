@@ -8,6 +8,7 @@ mod global;
 mod help;
 mod kube;
 pub mod proxy_config;
+pub mod tui;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
@@ -55,6 +56,9 @@ pub enum Command {
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
     /// The authorization policies that a proxy enforces
     Authz(authz::AuthzArgs),
+    /// The mesh on the terminal: what is wrong, the graph, findings, proxies
+    #[command(alias = "ui", after_help = tui::EXAMPLES)]
+    Tui(tui::TuiArgs),
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell

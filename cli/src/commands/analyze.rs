@@ -96,6 +96,30 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     Ok(status)
 }
 
+/// What [`look`] shows of each world: the indexes, the findings, and what could not be read and why.
+pub type Look<'l> = dyn FnMut(&mesh_resolver::Mesh<'_>, &[Entry], &[(String, String)]) + 'l;
+
+/// Reads and judges as `analyze` does, and shows the worlds instead of printing findings.
+pub fn look(args: &AnalyzeArgs, context: &Context, show: &mut Look<'_>) -> Result<(), Failure> {
+    let config = configuration(args)?;
+    let settings = Settings::new(args, context, config.as_ref())?;
+    let plans = plans(args, Part::All, config.as_ref())?;
+    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace)?;
+    let progress = Progress::start(context.notes);
+    let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref(), access)?;
+    let mut answer = Answer::default();
+    for plan in &plans {
+        run::look(plan, &settings, &shared, Part::All, &Files::AsTyped, &progress, &|_| {}, &mut answer, &mut |mesh, entries| {
+            let mut entries = entries.to_vec();
+            run::set_levels(&mut entries, &settings);
+            let unread = mesh.snapshot.problems.iter().filter(|p| p.kind == mesh_model::ProblemKind::Unreadable);
+            let unread: Vec<(String, String)> = unread.map(|p| (p.subject.clone(), p.message.clone())).collect();
+            show(mesh, &entries, &unread);
+        })?;
+    }
+    Ok(())
+}
+
 fn configuration(args: &AnalyzeArgs) -> Result<Option<Config>, Failure> {
     if args.input.no_config {
         return Ok(None);

@@ -6,4 +6,5 @@ pub mod explain;
 pub mod other;
 pub mod proxy_config;
 pub mod shell;
+pub mod tui;
 pub mod ztunnel_config;

@@ -11,8 +11,11 @@
 pub mod collapse;
 pub mod focus;
 pub mod layout;
+pub mod matrix;
 pub mod paint;
 mod raster;
+pub mod readable;
+pub mod tree;
 pub mod view;
 
 pub use layout::{Detail, Labels, Layout, Seed, layout};

@@ -321,18 +321,3 @@ fn a_collapsed_namespace_is_one_node_with_the_worst_health() {
     assert_eq!(small.nodes().iter().map(|n| (n.namespace.as_str(), n.name.as_str())).collect::<Vec<_>>(), [("ns0", "*"), ("ns1", "n2")]);
     assert_eq!((small.edges().len(), small.nodes()[0].health, small.nodes()[0].figures.as_str()), (1, Health::Degraded, "2 nodes"));
 }
-
-#[test]
-#[ignore = "prints pictures to look at"]
-fn show() {
-    for (nodes, edges, detail) in [(12, 16, Detail::Full), (60, 91, Detail::Compact)] {
-        let view = mesh(nodes, edges);
-        let layout = layout(&view, detail, Labels::Shown, None);
-        let detours = layout.paths.iter().filter(|p| p.points.len() > 40).count();
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            format!("{} {} {detours}\n{}", layout.width, layout.height, text(&draw(&layout, &view, &Theme::default()))).as_bytes(),
-        )
-        .expect("it is written");
-    }
-}

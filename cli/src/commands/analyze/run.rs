@@ -79,6 +79,22 @@ pub fn world(
     note: &dyn Fn(&str),
     answer: &mut Answer,
 ) -> Result<(), Failure> {
+    look(plan, settings, shared, part, at, progress, note, answer, &mut |_, _| {})
+}
+
+/// The same, and shows what was read and found while the indexes are there.
+#[allow(clippy::too_many_arguments)]
+pub fn look(
+    plan: &Plan,
+    settings: &Settings,
+    shared: &Shared,
+    part: Part,
+    at: &Files<'_>,
+    progress: &Progress,
+    note: &dyn Fn(&str),
+    answer: &mut Answer,
+    then: &mut dyn FnMut(&Mesh<'_>, &[Entry]),
+) -> Result<(), Failure> {
     let called = if plan.name.is_empty() { String::new() } else { format!(" world {}", plan.name) };
     progress.phase(|| format!("reading{called}…"));
     let base_dir = at.base_dir(settings);
@@ -123,6 +139,7 @@ pub fn world(
     }
     entries.sort_by(|a, b| order(a).cmp(&order(b)));
 
+    then(&mesh, &entries);
     answer.entries.extend(entries);
     for (reason, n) in &report.not_judged {
         *answer.not_judged.entry(*reason).or_default() += n;
@@ -183,13 +200,18 @@ impl Answer {
                 entry.level = mesh_analyzers::Level::Warning;
             }
         }
-        self.entries.retain_mut(|e| match settings.levels.get(e.code.id) {
-            Some(Setting::Off) => false,
-            Some(Setting::Level(level)) => {
-                e.level = *level;
-                true
-            }
-            None => true,
-        });
+        set_levels(&mut self.entries, settings);
     }
+}
+
+/// Gives findings the levels of the configuration.
+pub fn set_levels(entries: &mut Vec<Entry>, settings: &Settings) {
+    entries.retain_mut(|e| match settings.levels.get(e.code.id) {
+        Some(Setting::Off) => false,
+        Some(Setting::Level(level)) => {
+            e.level = *level;
+            true
+        }
+        None => true,
+    });
 }

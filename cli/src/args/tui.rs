@@ -1,0 +1,45 @@
+//! `meshctl tui`.
+
+use clap::Args;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  meshctl tui k8s/                                  manifests
+  meshctl tui k8s/ --from dump.json                 manifests, and what a proxy holds
+  meshctl tui --from kube                           what a cluster holds
+  meshctl tui recording/ --open graph               a folder of manifests and dumps, opened at the graph
+  meshctl tui k8s/ --no-tui                         the same as text, as for pipes
+
+Keys: ? shows those of a screen, ctrl-p finds anything, q goes back and at last quits.
+Settings: $XDG_CONFIG_HOME/meshctl/tui.toml; `--print-config` prints one to start from.";
+
+#[derive(Args)]
+pub struct TuiArgs {
+    /// Manifests, config dumps, folders of both; `kube` or `kube:CONTEXT` for a cluster
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// The same as PATH; repeatable
+    #[arg(short = 'f', long = "from", value_name = "SRC")]
+    pub from: Vec<String>,
+    /// The input is everything: what is not in it does not exist
+    #[arg(long)]
+    pub complete: bool,
+    /// Where to open: overview, graph, findings, proxies, mesh, …, or the name of a service or workload
+    #[arg(long, value_name = "WHAT")]
+    pub open: Option<String>,
+    /// Print the facts as text instead of drawing
+    #[arg(long)]
+    pub no_tui: bool,
+    /// dark, light, deuteranopia, tritanopia, high-contrast or mono
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
+    /// Print a configuration file with everything at its default
+    #[arg(long)]
+    pub print_config: bool,
+}

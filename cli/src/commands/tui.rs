@@ -1,0 +1,107 @@
+//! `meshctl tui`: the sources, the terminal's manners, and the library that draws.
+
+mod dumps;
+mod environment;
+mod sources;
+
+use crate::args::tui::TuiArgs;
+use crate::context::{Context, Notes};
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
+use mesh_tui::action::Tab;
+use mesh_tui::app::{App, MouseUse, Options, Start};
+use mesh_tui::config::Mouse;
+use mesh_tui::terminal::{self, Host};
+use mesh_tui::theme::{Charset, Palette, Theme};
+use mesh_tui::world::World;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
+    if args.print_config {
+        context.answer(&mesh_tui::config::example())?;
+        return Ok(Status::Fine);
+    }
+    let paths: Vec<String> = args.paths.iter().chain(&args.from).cloned().collect();
+    if paths.is_empty() {
+        return Err(Failure::usage(
+            "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds",
+        ));
+    }
+    if let Some(other) = paths.iter().find(|p| ["http:", "https:", "unix:"].iter().any(|s| p.starts_with(s))) {
+        return Err(Failure::usage(format!(
+            "{other}: the terminal UI reads files and `kube`, no admin ports yet; save the page: `curl {other}/config_dump?include_eds > dump.json`"
+        )));
+    }
+    let open = args.open.as_deref().map(start);
+    let request = sources::Request { paths, complete: args.complete, context: context.clone() };
+    if args.no_tui || context.out.is_some() {
+        return print(&request, open.as_ref());
+    }
+    if let Some(why) = environment::cannot_draw() {
+        stdio::note(&format!("note: {why}: here is the text (`--no-tui` says so without this note)"));
+        return print(&request, open.as_ref());
+    }
+    draw(args, context, request, open)
+}
+
+/// A screen's name, or else a node's.
+fn start(open: &str) -> Start {
+    Tab::ALL.into_iter().find(|t| t.name() == open).map_or_else(|| Start::Node(open.to_owned()), Start::Screen)
+}
+
+fn print(request: &sources::Request, open: Option<&Start>) -> Outcome {
+    let world = sources::world(request)?;
+    let tab = match open {
+        None => Tab::Overview,
+        Some(Start::Screen(tab)) => *tab,
+        Some(Start::Node(_)) => Tab::Graph,
+    };
+    request.context.answer(&mesh_tui::print::text(&world, tab))?;
+    Ok(status(&world))
+}
+
+/// As for every command: what is wrong makes it 79, what was not read 65.
+fn status(world: &World) -> Status {
+    let [errors, _, _] = world.levels();
+    let unread = world.sources.iter().any(|s| s.state.is_err());
+    match (errors > 0, unread) {
+        (true, _) => Status::NotFine,
+        (_, true) => Status::Unreadable,
+        _ => Status::Fine,
+    }
+}
+
+fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>) -> Outcome {
+    let config = environment::config()?;
+    let palette = match args.theme.as_deref() {
+        None => config.theme.unwrap_or_else(environment::palette),
+        Some(name) => Palette::parse(name)
+            .ok_or_else(|| Failure::usage(format!("--theme: there is no theme `{name}`; there are {}", Palette::ALL.map(Palette::name).join(", "))))?,
+    };
+    let charset = if args.ascii { Charset::Ascii } else { config.charset.unwrap_or_else(environment::charset) };
+    let mouse = if args.no_mouse || config.mouse == Some(Mouse::Left) { MouseUse::Left } else { MouseUse::Taken };
+    let theme = Theme { palette, depth: environment::depth(context.color), charset };
+    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.paths.join(" "), open });
+    // A panic must not leave the terminal raw, and its message must be readable.
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let _ = terminal::leave(&mut std::io::stdout());
+        before(info);
+    }));
+    let started = Instant::now();
+    // What is said while sources are read would be drawn over.
+    let quiet = sources::Request { context: Context { notes: Notes::Quiet, ..context.clone() }, ..request };
+    let host = Host {
+        now: &|| started.elapsed(),
+        load: Arc::new(move || sources::world(&quiet).map_err(|e| e.to_string())),
+        write: &|path, text| stdio::file(std::path::Path::new(path), text.as_bytes()).map_err(|e| e.to_string()),
+    };
+    let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());
+    match terminal::run(&mut app, &host, &mut out) {
+        Ok(()) => Ok(Status::Fine),
+        Err(_) if !std::io::stdout().is_terminal() => Err(Failure::Closed),
+        Err(e) => Err(Failure::none(format!("the terminal: {e}"))),
+    }
+}

@@ -1,0 +1,213 @@
+//! The state of the UI, and the one function that changes it.
+//!
+//! [`App::update`] takes an event and the time and returns effects, which the terminal's loop carries out. [`App::draw`]
+//! only looks. Neither knows a clock, a file or a terminal.
+
+mod draw;
+mod palette;
+mod update;
+
+use crate::action::Tab;
+use crate::filter::Filter;
+use crate::keys::{Key, Keymap};
+use crate::screens::{Cx, Request, Screens};
+use crate::theme::Theme;
+use crate::widgets::LineEdit;
+use crate::world::World;
+use ratatui::layout::{Position, Rect};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Key(Key),
+    Paste(String),
+    /// A click at a cell.
+    Click(u16, u16),
+    /// The wheel, by so many rows; above zero is down.
+    Wheel(i32),
+    Resize(u16, u16),
+    Focus(Focus),
+    /// Time passed.
+    Tick,
+    Loaded(Result<Arc<World>, String>),
+    /// How an effect ended: what to say.
+    Done(Result<String, String>),
+}
+
+/// Whether the terminal has the keyboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    Gained,
+    Lost,
+}
+
+/// What is to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the sources; [`Event::Loaded`] is the answer.
+    Load,
+    Copy(String),
+    Write {
+        path: String,
+        text: String,
+    },
+    Mouse(MouseUse),
+    Suspend,
+    Quit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MouseUse {
+    /// Clicks and the wheel come to the UI.
+    Taken,
+    /// They stay with the terminal, to select text.
+    Left,
+}
+
+/// What the UI starts with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub theme: Theme,
+    pub keymap: Keymap,
+    pub mouse: MouseUse,
+    /// What was opened, for the top line until it is read.
+    pub context: String,
+    pub open: Option<Start>,
+}
+
+/// Where the UI opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    Screen(Tab),
+    /// A node, by `name` or `namespace/name`.
+    Node(String),
+}
+
+/// The sources, as far as they were read.
+#[derive(Clone, Debug)]
+enum Data {
+    Loading,
+    Failed(String),
+    Ready(Arc<World>),
+}
+
+/// What takes the keys.
+#[derive(Clone, Debug)]
+enum Mode {
+    Screen,
+    Filter(LineEdit),
+    Command { line: LineEdit, at: Option<usize> },
+    Palette { line: LineEdit, at: usize },
+    Help { scroll: usize },
+}
+
+pub struct App {
+    theme: Theme,
+    keymap: Keymap,
+    mouse: MouseUse,
+    context: String,
+    data: Data,
+    is_reading: bool,
+    /// When the shown data came.
+    loaded: Duration,
+    screens: Screens,
+    tab: Tab,
+    history: Vec<Tab>,
+    /// The place in the history.
+    at: usize,
+    filters: BTreeMap<Tab, String>,
+    mode: Mode,
+    toast: Option<(String, Duration)>,
+    size: (u16, u16),
+    spots: Vec<(Rect, usize)>,
+    start: Option<Start>,
+    last_click: Option<(u16, u16, Duration)>,
+}
+
+/// What a drawing leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Where the terminal's cursor belongs: at the focused row, for screen readers.
+    pub cursor: Option<Position>,
+    pub spots: Vec<(Rect, usize)>,
+}
+
+impl App {
+    pub fn new(options: Options) -> App {
+        App {
+            theme: options.theme,
+            keymap: options.keymap,
+            mouse: options.mouse,
+            context: options.context,
+            data: Data::Loading,
+            is_reading: true,
+            loaded: Duration::ZERO,
+            screens: Screens::default(),
+            tab: Tab::Overview,
+            history: vec![Tab::Overview],
+            at: 0,
+            filters: BTreeMap::new(),
+            mode: Mode::Screen,
+            toast: None,
+            size: (80, 24),
+            spots: Vec::new(),
+            start: options.open,
+            last_click: None,
+        }
+    }
+    pub fn tab(&self) -> Tab {
+        self.tab
+    }
+    pub fn size(&self) -> (u16, u16) {
+        self.size
+    }
+    pub fn theme(&self) -> &Theme {
+        &self.theme
+    }
+    pub fn mouse(&self) -> MouseUse {
+        self.mouse
+    }
+    /// Takes what the last drawing left behind.
+    pub fn shown(&mut self, shown: Shown) {
+        self.spots = shown.spots;
+    }
+    fn world(&self) -> Option<Arc<World>> {
+        match &self.data {
+            Data::Ready(world) => Some(Arc::clone(world)),
+            _ => None,
+        }
+    }
+    /// Between the top line and the footer.
+    fn body(&self) -> Rect {
+        let (width, height) = self.size;
+        Rect { x: 0, y: 1.min(height), width, height: height.saturating_sub(2) }
+    }
+    fn filter(&self) -> Filter {
+        Filter::parse(match &self.mode {
+            Mode::Filter(line) => line.text(),
+            _ => self.filters.get(&self.tab).map_or("", String::as_str),
+        })
+    }
+    /// Runs something of the screen that is shown.
+    fn with_screen<T>(&mut self, run: impl FnOnce(&mut dyn crate::screens::Screen, &Cx<'_>) -> T) -> Option<T> {
+        let world = self.world()?;
+        let (filter, theme, area) = (self.filter(), self.theme, self.body());
+        let cx = Cx { world: &world, theme: &theme, filter: &filter, area };
+        Some(run(self.screens.get_mut(self.tab), &cx))
+    }
+    fn say(&mut self, text: impl Into<String>, now: Duration) {
+        self.toast = Some((text.into(), now + Duration::from_secs(4)));
+    }
+    /// When time alone changes the picture next.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.toast.as_ref().map(|(_, until)| *until)
+    }
+    fn requested(&mut self, requests: Vec<Request>, now: Duration) {
+        for request in requests {
+            self.request(request, now);
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Events in, effects out.
+
+use super::{App, Data, Effect, Event, Mode, MouseUse, Start, palette};
+use crate::action::{Action, Tab};
+use crate::command::{self, Command};
+use crate::filter::Filter;
+use crate::keys::Key;
+use crate::screens::{Cx, Request};
+use crate::widgets::LineEdit;
+use crossterm::event::KeyCode;
+use std::time::Duration;
+
+/// Two clicks on one place within this time open it.
+const DOUBLE: Duration = Duration::from_millis(400);
+
+impl App {
+    /// Changes the state. `now` is the time since the UI started.
+    pub fn update(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+        if self.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
+            self.toast = None;
+        }
+        let effects = match event {
+            Event::Key(key) => self.key(key, now),
+            Event::Paste(text) => {
+                match &mut self.mode {
+                    Mode::Filter(line) | Mode::Command { line, .. } | Mode::Palette { line, .. } => line.insert(&text),
+                    // Pasted text is no command: nothing runs by accident.
+                    _ => self.say("paste works where text is typed: / : ctrl-p", now),
+                }
+                Vec::new()
+            }
+            Event::Click(x, y) => self.click(x, y, now),
+            Event::Wheel(rows) => {
+                let action = if rows > 0 { Action::Down } else { Action::Up };
+                (0..rows.unsigned_abs().min(9)).flat_map(|_| self.act(action, now)).collect()
+            }
+            Event::Resize(width, height) => {
+                self.size = (width, height);
+                Vec::new()
+            }
+            Event::Focus(_) | Event::Tick => Vec::new(),
+            Event::Loaded(result) => {
+                self.loaded(result, now);
+                Vec::new()
+            }
+            Event::Done(result) => {
+                let text = result.unwrap_or_else(|e| format!("failed: {e}"));
+                self.say(text, now);
+                Vec::new()
+            }
+        };
+        self.with_screen(|screen, cx| screen.prepare(cx));
+        effects
+    }
+
+    fn loaded(&mut self, result: Result<std::sync::Arc<crate::world::World>, String>, now: Duration) {
+        self.is_reading = false;
+        match result {
+            Ok(world) => {
+                self.data = Data::Ready(world);
+                self.loaded = now;
+                self.screens.graph.forget();
+                match self.start.take() {
+                    Some(Start::Screen(tab)) => self.go(tab),
+                    Some(Start::Node(name)) => self.open_node(Tab::Graph, &name, now),
+                    None => {}
+                }
+            }
+            // What was there is better than nothing; that it is old is said.
+            Err(why) if matches!(self.data, Data::Ready(_)) => self.say(format!("not read again: {why}"), now),
+            Err(why) => self.data = Data::Failed(why),
+        }
+    }
+
+    fn key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
+        // Quitting and suspending work whatever is typed.
+        let global = self.keymap.find(&[], key);
+        if matches!(global, Some(Action::Quit | Action::Suspend)) && key.typed().is_none() {
+            return self.act(global.unwrap_or(Action::Quit), now);
+        }
+        match &mut self.mode {
+            Mode::Screen => {
+                let scopes = self.screens.get(self.tab).scopes();
+                match self.keymap.find(scopes, key) {
+                    Some(action) => self.act(action, now),
+                    None => {
+                        self.say(format!("`{key}` does nothing here; ? shows what does"), now);
+                        Vec::new()
+                    }
+                }
+            }
+            Mode::Filter(line) => {
+                match key.code() {
+                    KeyCode::Enter => {
+                        let text = line.text().trim().to_owned();
+                        self.set_filter(text);
+                        self.mode = Mode::Screen;
+                    }
+                    KeyCode::Esc => self.mode = Mode::Screen,
+                    _ => {
+                        line.key(key);
+                    }
+                }
+                Vec::new()
+            }
+            Mode::Command { .. } => self.command_key(key, now),
+            Mode::Palette { .. } => self.palette_key(key, now),
+            Mode::Help { scroll } => {
+                match self.keymap.find(&[], key) {
+                    Some(Action::Down) => *scroll += 1,
+                    Some(Action::Up) => *scroll = scroll.saturating_sub(1),
+                    Some(Action::PageDown) => *scroll += 10,
+                    Some(Action::PageUp) => *scroll = scroll.saturating_sub(10),
+                    _ => self.mode = Mode::Screen,
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn command_key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
+        let world = self.world();
+        let Mode::Command { line, at } = &mut self.mode else { return Vec::new() };
+        match key.code() {
+            KeyCode::Esc => self.mode = Mode::Screen,
+            KeyCode::Tab | KeyCode::Down | KeyCode::BackTab | KeyCode::Up => {
+                let all = command::completions(line.text(), world.as_deref());
+                let step = if matches!(key.code(), KeyCode::Tab | KeyCode::Down) { 1 } else { all.len().saturating_sub(1) };
+                if let Some(n) = at.map_or(Some(0), |i| (i + step).checked_rem(all.len())).filter(|n| *n < all.len()) {
+                    *at = Some(n);
+                    // One candidate is taken at once, so that its argument can be typed.
+                    if all.len() == 1 {
+                        *line = LineEdit::new(&format!("{} ", all[0].0));
+                        *at = None;
+                    }
+                }
+            }
+            KeyCode::Enter => {
+                let all = command::completions(line.text(), world.as_deref());
+                let text = at.and_then(|i| all.get(i)).map_or_else(|| line.text().to_owned(), |(t, _)| t.clone());
+                self.mode = Mode::Screen;
+                if text.trim().is_empty() {
+                    return Vec::new();
+                }
+                match command::parse(&text) {
+                    Ok(command) => return self.command(command, now),
+                    Err(why) => self.say(why, now),
+                }
+            }
+            KeyCode::Backspace if line.text().is_empty() => self.mode = Mode::Screen,
+            _ => {
+                line.key(key);
+                *at = None;
+            }
+        }
+        Vec::new()
+    }
+
+    fn palette_key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
+        let world = self.world();
+        let scopes = self.screens.get(self.tab).scopes();
+        let Mode::Palette { line, at } = &mut self.mode else { return Vec::new() };
+        match key.code() {
+            KeyCode::Esc => self.mode = Mode::Screen,
+            KeyCode::Down | KeyCode::Tab => *at = at.saturating_add(1),
+            KeyCode::Up | KeyCode::BackTab => *at = at.saturating_sub(1),
+            KeyCode::Enter => {
+                let found = palette::find(line.text(), &self.keymap, scopes, world.as_deref());
+                let chosen = found.get((*at).min(found.len().saturating_sub(1))).map(|e| e.does.clone());
+                self.mode = Mode::Screen;
+                match chosen {
+                    Some(palette::Does::Action(action)) => return self.act(action, now),
+                    Some(palette::Does::Request(request)) => self.request(request, now),
+                    None => self.say("nothing is called so", now),
+                }
+            }
+            _ => {
+                line.key(key);
+                *at = 0;
+            }
+        }
+        Vec::new()
+    }
+
+    fn command(&mut self, command: Command, now: Duration) -> Vec<Effect> {
+        match command {
+            Command::Show(tab, None) => self.go(tab),
+            Command::Show(Tab::Findings, Some(words)) => self.request(Request::Findings(words), now),
+            Command::Show(Tab::Proxies, Some(name)) => {
+                let index = self.world().and_then(|w| w.proxies.known().and_then(|all| all.iter().position(|p| p.full_name().contains(&name))));
+                match index {
+                    Some(i) => self.request(Request::Proxy(i), now),
+                    None => self.say(format!("no proxy is called `{name}`"), now),
+                }
+            }
+            Command::Show(tab @ (Tab::Graph | Tab::Detail), Some(name)) => self.open_node(tab, &name, now),
+            Command::Show(tab, Some(_)) => self.go(tab),
+            Command::Filter(text) => self.set_filter(text),
+            Command::Theme(palette) => self.theme.palette = palette,
+            Command::Write(path) => {
+                let text = self.picture(now, if path.ends_with(".svg") { Kind::Svg } else { Kind::Text });
+                return vec![Effect::Write { path, text }];
+            }
+            Command::Help => self.mode = Mode::Help { scroll: 0 },
+            Command::Refresh => return self.act(Action::Refresh, now),
+            Command::Quit => return vec![Effect::Quit],
+        }
+        Vec::new()
+    }
+
+    /// What is on the screen now, as a file.
+    fn picture(&mut self, now: Duration, kind: Kind) -> String {
+        self.with_screen(|screen, cx| screen.prepare(cx));
+        let area = ratatui::layout::Rect::new(0, 0, self.size.0, self.size.1);
+        let mut buffer = ratatui::buffer::Buffer::empty(area);
+        self.draw(&mut buffer, now);
+        match kind {
+            Kind::Svg => crate::svg::render(&buffer, self.theme.palette),
+            Kind::Text => crate::svg::text(&buffer),
+        }
+    }
+
+    /// Shows the node that is meant by `name` or `namespace/name`.
+    fn open_node(&mut self, tab: Tab, name: &str, now: Duration) {
+        let Some(world) = self.world() else { return };
+        let nodes = command::nodes(&world);
+        let found = nodes.iter().find(|(n, _)| n == name).or_else(|| nodes.iter().find(|(n, _)| n.split_once('/').is_some_and(|(_, bare)| bare == name)));
+        let found = found.or_else(|| nodes.iter().find(|(n, _)| n.contains(name)));
+        match found.and_then(|(n, _)| n.split_once('/')) {
+            Some((ns, name)) if tab == Tab::Detail => self.request(Request::Detail(ns.to_owned(), name.to_owned()), now),
+            Some((ns, name)) => self.request(Request::Graph { filter: String::new(), node: Some((ns.to_owned(), name.to_owned())) }, now),
+            None => {
+                self.go(tab);
+                self.say(format!("nothing is called `{name}`"), now);
+            }
+        }
+    }
+
+    fn set_filter(&mut self, text: String) {
+        self.filters.insert(self.tab, text);
+    }
+
+    /// Shows a screen and notes it in the history.
+    fn go(&mut self, tab: Tab) {
+        if tab == self.tab {
+            return;
+        }
+        self.history.truncate(self.at + 1);
+        self.history.push(tab);
+        // Nobody goes back further.
+        let extra = self.history.len().saturating_sub(100);
+        self.history.drain(..extra);
+        self.at = self.history.len() - 1;
+        self.tab = tab;
+    }
+
+    fn go_in_history(&mut self, at: Option<usize>) -> bool {
+        let Some((at, tab)) = at.and_then(|at| Some((at, *self.history.get(at)?))) else { return false };
+        self.at = at;
+        self.tab = tab;
+        true
+    }
+
+    pub(super) fn request(&mut self, request: Request, now: Duration) {
+        let Some(world) = self.world() else { return };
+        let theme = self.theme;
+        match request {
+            Request::Say(text) => self.say(text, now),
+            Request::Show(tab) => self.go(tab),
+            Request::Finding(index) => {
+                self.go(Tab::Findings);
+                self.set_filter(String::new());
+                let cx = Cx { world: &world, theme: &theme, filter: &Filter::default(), area: self.body() };
+                self.screens.findings.show(index, &cx);
+            }
+            Request::Findings(filter) => {
+                self.go(Tab::Findings);
+                self.set_filter(filter);
+            }
+            Request::Proxy(index) => {
+                self.go(Tab::Proxies);
+                self.set_filter(String::new());
+                self.screens.proxies.show(index);
+            }
+            Request::Graph { filter, node } => {
+                self.go(Tab::Graph);
+                self.set_filter(filter);
+                if let Some(node) = node {
+                    self.screens.graph.choose(node);
+                }
+            }
+            Request::Detail(namespace, name) => {
+                self.go(Tab::Detail);
+                self.screens.detail.show(namespace, name);
+            }
+        }
+    }
+
+    /// Does what a key stands for.
+    fn act(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+        match action {
+            Action::Quit => return vec![Effect::Quit],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Screen(tab) => self.go(tab),
+            Action::Filter => self.mode = Mode::Filter(LineEdit::new(self.filters.get(&self.tab).map_or("", String::as_str))),
+            Action::Command => self.mode = Mode::Command { line: LineEdit::default(), at: None },
+            Action::Palette => self.mode = Mode::Palette { line: LineEdit::default(), at: 0 },
+            Action::Help => self.mode = Mode::Help { scroll: 0 },
+            Action::Escape | Action::Back => {
+                let has_filter = self.filters.get(&self.tab).is_some_and(|f| !f.is_empty());
+                if action == Action::Escape && has_filter {
+                    self.set_filter(String::new());
+                } else if !self.go_in_history(self.at.checked_sub(1)) && action == Action::Back {
+                    return vec![Effect::Quit];
+                }
+            }
+            Action::HistoryBack => {
+                self.go_in_history(self.at.checked_sub(1));
+            }
+            Action::HistoryForward => {
+                self.go_in_history(Some(self.at + 1));
+            }
+            Action::LastScreen => {
+                let before = self.at.checked_sub(1).and_then(|at| self.history.get(at)).copied();
+                if let Some(tab) = before {
+                    self.go(tab);
+                }
+            }
+            Action::Refresh => {
+                if self.is_reading {
+                    self.say("the sources are being read", now);
+                } else {
+                    self.is_reading = true;
+                    return vec![Effect::Load];
+                }
+            }
+            Action::Mouse => {
+                self.mouse = if self.mouse == MouseUse::Taken { MouseUse::Left } else { MouseUse::Taken };
+                self.say(if self.mouse == MouseUse::Taken { "the mouse selects and scrolls" } else { "the mouse is the terminal's: it selects text" }, now);
+                return vec![Effect::Mouse(self.mouse)];
+            }
+            Action::Window => self.say("time window: not available: no source holds traffic", now),
+            Action::CopyName => match self.with_screen(|screen, cx| screen.name(cx)).flatten() {
+                Some(name) => return vec![Effect::Copy(name)],
+                None => self.say("nothing is selected", now),
+            },
+            Action::CopyCommand => {
+                if let Some(command) = self.with_screen(|screen, cx| screen.command(cx)) {
+                    return vec![Effect::Copy(command)];
+                }
+            }
+            _ => {
+                let requests = self.with_screen(|screen, cx| screen.act(action, cx)).unwrap_or_default();
+                self.requested(requests, now);
+            }
+        }
+        Vec::new()
+    }
+
+    fn click(&mut self, x: u16, y: u16, now: Duration) -> Vec<Effect> {
+        if !matches!(self.mode, Mode::Screen) {
+            self.mode = Mode::Screen;
+            return Vec::new();
+        }
+        let is_double = self.last_click.is_some_and(|(cx, cy, at)| (cx, cy) == (x, y) && now.saturating_sub(at) <= DOUBLE);
+        self.last_click = Some((x, y, now));
+        if y == 0 {
+            // The crumbs lead back.
+            return self.act(Action::Escape, now);
+        }
+        // What was drawn last lies on top.
+        let spot = self.spots.iter().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
+        match spot {
+            Some(spot) => {
+                self.with_screen(|screen, cx| screen.select(spot, cx));
+                if is_double { self.act(Action::Open, now) } else { Vec::new() }
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy)]
+enum Kind {
+    Svg,
+    Text,
+}

@@ -1,0 +1,134 @@
+//! What can be typed behind `:`, and its completion.
+
+use crate::action::Tab;
+use crate::theme::Palette;
+use crate::world::World;
+
+/// A typed command, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Show(Tab, Option<String>),
+    Filter(String),
+    Theme(Palette),
+    /// Writes what is seen to a file.
+    Write(String),
+    Help,
+    Refresh,
+    Quit,
+}
+
+/// What a command's argument is, for completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Argument {
+    None,
+    Namespace,
+    Node,
+    Proxy,
+    Palette,
+    File,
+    Words,
+}
+
+struct Spec {
+    /// The first is shown; the others are understood.
+    names: &'static [&'static str],
+    argument: Argument,
+    what: &'static str,
+}
+
+const COMMANDS: &[Spec] = &[
+    Spec { names: &["overview", "ov"], argument: Argument::None, what: "namespaces and what is wrong now" },
+    Spec { names: &["graph", "g"], argument: Argument::Node, what: "the graph, at a node if one is named" },
+    Spec { names: &["detail", "svc", "wl"], argument: Argument::Node, what: "one service or workload" },
+    Spec { names: &["findings", "f"], argument: Argument::Words, what: "the findings, filtered by words" },
+    Spec { names: &["traces"], argument: Argument::None, what: "traces" },
+    Spec { names: &["proxies", "pc"], argument: Argument::Proxy, what: "what proxies hold" },
+    Spec { names: &["mesh", "certs"], argument: Argument::None, what: "clusters, versions, certificates" },
+    Spec { names: &["logs"], argument: Argument::None, what: "access logs" },
+    Spec { names: &["ns", "namespace"], argument: Argument::Namespace, what: "filter by a namespace" },
+    Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
+    Spec { names: &["w", "write"], argument: Argument::File, what: "write the screen to a file: .svg or .txt" },
+    Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
+    Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
+    Spec { names: &["q", "quit"], argument: Argument::None, what: "quit" },
+];
+
+/// Reads a command, or says what is wrong with it.
+pub fn parse(text: &str) -> Result<Command, String> {
+    let (word, argument) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    let argument = argument.trim();
+    let Some(spec) = COMMANDS.iter().find(|c| c.names.contains(&word)) else {
+        let near = COMMANDS
+            .iter()
+            .flat_map(|c| c.names)
+            .min_by_key(|n| crate::keys::distance(word, n))
+            .filter(|n| crate::keys::distance(word, n) <= 2 && word.len() > 2);
+        return Err(match near {
+            Some(near) => format!("there is no command `{word}`; is `{near}` meant?"),
+            None => format!("there is no command `{word}`; tab lists them"),
+        });
+    };
+    let given = (!argument.is_empty()).then(|| argument.to_owned());
+    match (spec.names[0], given) {
+        ("ns", None) => Ok(Command::Filter(String::new())),
+        ("ns", Some(ns)) => Ok(Command::Filter(format!("ns:{ns}"))),
+        ("theme", given) => {
+            let name = given.unwrap_or_default();
+            let names = Palette::ALL.map(Palette::name).join(", ");
+            Palette::parse(&name).map(Command::Theme).ok_or_else(|| format!("there is no theme `{name}`; there are {names}"))
+        }
+        ("w", Some(path)) if path.ends_with(".svg") || path.ends_with(".txt") => Ok(Command::Write(path)),
+        ("w", _) => Err("`w` takes a file that ends in .svg or .txt".to_owned()),
+        ("refresh", _) => Ok(Command::Refresh),
+        ("help", _) => Ok(Command::Help),
+        ("q", _) => Ok(Command::Quit),
+        (name, given) => Tab::ALL.into_iter().find(|t| t.name() == name).map(|t| Command::Show(t, given)).ok_or_else(|| format!("`{name}` does nothing yet")),
+    }
+}
+
+/// What may stand for the text: whole lines, and what each does.
+pub fn completions(text: &str, world: Option<&World>) -> Vec<(String, String)> {
+    let Some((word, start)) = text.split_once(' ') else {
+        let fits = |c: &&Spec| c.names.iter().any(|n| n.starts_with(text));
+        return COMMANDS.iter().filter(fits).map(|c| (c.names[0].to_owned(), c.what.to_owned())).collect();
+    };
+    let Some(spec) = COMMANDS.iter().find(|c| c.names.contains(&word)) else { return Vec::new() };
+    let start = start.trim_start();
+    arguments(spec.argument, world).into_iter().filter(|(a, _)| a.contains(start)).take(50).map(|(a, what)| (format!("{word} {a}"), what)).collect()
+}
+
+fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)> {
+    let Some(world) = world else { return Vec::new() };
+    match argument {
+        Argument::None | Argument::File => Vec::new(),
+        Argument::Words => ["level:error", "level:warning", "ns:", "code:", "object:"].map(|w| (w.to_owned(), "filter".to_owned())).to_vec(),
+        Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
+        Argument::Node => nodes(world),
+        Argument::Proxy => world.proxies.known().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
+        Argument::Palette => Palette::ALL.map(|p| (p.name().to_owned(), "colours".to_owned())).to_vec(),
+    }
+}
+
+/// Services, workloads and gateways as `namespace/name`.
+pub fn nodes(world: &World) -> Vec<(String, String)> {
+    let view = world.traffic.known().or(world.configuration.known().map(|c| &c.view));
+    view.into_iter().flat_map(|v| v.nodes()).map(|n| (format!("{}/{}", n.namespace, n.name), n.figures.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_have_aliases_and_mistakes_get_the_right_one() {
+        assert_eq!(parse("f level:error"), Ok(Command::Show(Tab::Findings, Some("level:error".into()))));
+        assert_eq!(parse(" ns bookinfo "), Ok(Command::Filter("ns:bookinfo".into())));
+        assert_eq!(parse("grpah"), Err("there is no command `grpah`; is `graph` meant?".into()));
+        assert_eq!(parse("theme pink").map_err(|e| e.contains("deuteranopia")), Err(true));
+        assert_eq!(parse("w /etc/passwd"), Err("`w` takes a file that ends in .svg or .txt".into()));
+        for c in COMMANDS.iter().filter(|c| c.names[0] != "theme" && c.names[0] != "w") {
+            assert!(c.names.iter().all(|n| parse(n).is_ok()), "{:?}", c.names);
+        }
+        assert_eq!(completions("gr", None), [("graph".to_owned(), "the graph, at a node if one is named".to_owned())]);
+    }
+}

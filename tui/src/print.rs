@@ -1,0 +1,140 @@
+//! The screens as text, for pipes and for terminals that can't draw.
+
+use crate::action::Tab;
+use crate::graph::tree::tree;
+use crate::screens::span;
+use crate::text::clean;
+use crate::world::{Answer, World};
+
+/// What a screen shows, line by line. Screens without facts say why.
+pub fn text(world: &World, tab: Tab) -> String {
+    let mut out = String::new();
+    let mut line = |text: &str| {
+        out.push_str(&clean(text));
+        out.push('\n');
+    };
+    match tab {
+        Tab::Overview => overview(world, &mut line),
+        Tab::Findings => findings(world, &mut line),
+        Tab::Graph | Tab::Detail => graph(world, &mut line),
+        Tab::Proxies => proxies(world, &mut line),
+        Tab::Mesh => mesh(world, &mut line),
+        Tab::Traces => line("traces: not available: no source holds traces"),
+        Tab::Logs => line("logs: not available: no source holds access logs"),
+    }
+    out
+}
+
+fn or_why<'a, T>(answer: &'a Answer<T>, what: &str, line: &mut dyn FnMut(&str)) -> Option<&'a T> {
+    match answer {
+        Answer::Known(value) => Some(value),
+        Answer::Unavailable { why, how } => {
+            line(&format!("{what}: not available: {why}; {how}"));
+            None
+        }
+    }
+}
+
+fn overview(world: &World, line: &mut dyn FnMut(&str)) {
+    line("WHAT IS WRONG NOW");
+    if world.problems.is_empty() {
+        line("  nothing that these sources show");
+    }
+    for p in &world.problems {
+        line(&format!("  {:8} {}: {}", word(p.health), p.subject, p.text));
+    }
+    line("NAMESPACES");
+    for n in &world.namespaces {
+        line(&format!(
+            "  {}: {} errors, {} warnings, {} services, {} of {} workloads in the mesh{}, {} proxies",
+            n.name,
+            n.errors,
+            n.warnings,
+            n.services,
+            n.in_mesh,
+            n.workloads,
+            if n.unknown > 0 { format!(" ({} not known)", n.unknown) } else { String::new() },
+            n.proxies
+        ));
+    }
+    mesh(world, line);
+}
+
+fn word(health: crate::graph::Health) -> &'static str {
+    use crate::graph::Health;
+    match health {
+        Health::Failing => "failing",
+        Health::Degraded => "degraded",
+        Health::Ok => "ok",
+        Health::Idle => "idle",
+        Health::Unknown => "unknown",
+    }
+}
+
+fn findings(world: &World, line: &mut dyn FnMut(&str)) {
+    let Some(all) = or_why(&world.findings, "findings", line) else { return };
+    for f in all {
+        line(&format!("{} {} {}: {} ({})", f.level.name(), f.code, f.object, f.message, f.place));
+    }
+    if all.is_empty() {
+        line("nothing was found in what was read");
+    }
+}
+
+fn graph(world: &World, line: &mut dyn FnMut(&str)) {
+    let view = match world.traffic.known() {
+        Some(view) => view,
+        None => {
+            line("who calls whom: not available: no source holds traffic; what configuration routes:");
+            let Some(configured) = or_why(&world.configuration, "graph", line) else { return };
+            &configured.view
+        }
+    };
+    let near = view.neighbours();
+    for n in (0..view.nodes().len()).filter(|&n| near.callers[n].is_empty()) {
+        let node = &view.nodes()[n];
+        line(&format!("{}/{}  {}  {}", node.namespace, node.name, node.figures, word(node.health)));
+        // The half that says what it leads to.
+        for l in tree(view, n).iter().skip_while(|l| l.text != "calls").skip(1).filter(|l| l.node.is_some()) {
+            line(&format!("{}{}  {}", "  ".repeat(l.depth), l.text, word(l.health)));
+        }
+    }
+}
+
+fn proxies(world: &World, line: &mut dyn FnMut(&str)) {
+    let Some(all) = or_why(&world.proxies, "proxies", line) else { return };
+    for p in all {
+        line(&format!(
+            "{} {} {}: {} listeners, {} route tables, {} clusters",
+            word(p.health()),
+            p.full_name(),
+            p.version,
+            p.listeners.len(),
+            p.routes.len(),
+            p.clusters.len()
+        ));
+        p.problems.iter().for_each(|t| line(&format!("  {}", t.text)));
+        p.missing.iter().for_each(|m| line(&format!("  not available: {m}")));
+    }
+}
+
+fn mesh(world: &World, line: &mut dyn FnMut(&str)) {
+    line("SOURCES");
+    for s in &world.sources {
+        line(&match &s.state {
+            Ok(text) => format!("  {}: {text}", s.name),
+            Err(why) => format!("  {}: not read: {why}", s.name),
+        });
+    }
+    line("VERSIONS");
+    for v in &world.versions {
+        line(&format!("  {} {} {}", v.count, v.of, v.version));
+    }
+    line("CERTIFICATES BY EXPIRY");
+    let Some(all) = or_why(&world.certificates, "  certificates", line) else { return };
+    for c in all {
+        let left = c.not_after - world.as_of;
+        let when = if left <= 0 { format!("expired {} ago", span(left)) } else { format!("in {}", span(left)) };
+        line(&format!("  {when}: {} {} {}", c.of, c.name, c.subject));
+    }
+}

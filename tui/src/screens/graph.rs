@@ -1,0 +1,460 @@
+//! The graph: traffic where it is known, else what configuration says.
+
+use super::{Cx, Drawn, Request, Screen, command_line, known, not_available};
+use crate::action::{Action, Scope};
+use crate::filter::Filter;
+use crate::graph::collapse::{COLLAPSED, all, collapse};
+use crate::graph::focus::focus;
+use crate::graph::paint::{Look, paint};
+use crate::graph::readable::{Form, Picture, picture};
+use crate::graph::tree::tree;
+use crate::graph::{Detail, Health, Layout, View, matrix};
+use crate::theme::Role;
+use crate::widgets::{Pen, pane};
+use crate::world::{Answer, World};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use std::collections::BTreeSet;
+
+type Name = (String, String);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// What is readable.
+    #[default]
+    Picture,
+    Matrix,
+    Tree,
+}
+
+/// Everything that a picture depends on.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Question {
+    filter: Filter,
+    focus: Option<(Name, usize)>,
+    collapsed: BTreeSet<String>,
+    detail: Option<Detail>,
+    size: (u16, u16),
+}
+
+#[derive(Default)]
+pub struct Graph {
+    asked: Question,
+    selected: Option<Name>,
+    shape: Shape,
+    pan: (i32, i32),
+    hides_inspector: bool,
+    prepared: Option<(Question, Picture)>,
+}
+
+/// Columns of the inspector, and from which width on it is shown.
+const INSPECTOR: u16 = 38;
+const WIDE: u16 = 100;
+
+impl Graph {
+    /// Nothing of the world before holds any more; the layout is kept to start from.
+    pub fn forget(&mut self) {
+        if let Some((question, _)) = &mut self.prepared {
+            question.size = (0, 0);
+        }
+    }
+    pub fn choose(&mut self, node: Name) {
+        self.selected = Some(node);
+        self.pan = (0, 0);
+    }
+    /// The view that is asked for, and whether it is traffic.
+    fn base(world: &World) -> Option<&View> {
+        world.traffic.known().or(world.configuration.known().map(|c| &c.view))
+    }
+    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
+        let a = cx.area;
+        let side = if a.width >= WIDE && !self.hides_inspector && self.shape != Shape::Tree { INSPECTOR } else { 0 };
+        let note = 1.min(a.height);
+        let canvas = Rect { y: a.y + note, width: a.width - side, height: a.height - note, ..a };
+        (canvas, Rect { x: canvas.right(), y: a.y, width: side, height: a.height })
+    }
+    fn picture(&self) -> Option<&Picture> {
+        self.prepared.as_ref().map(|(_, p)| p)
+    }
+    /// The selected node, or the first one.
+    fn node(&self, view: &View) -> Option<usize> {
+        let found = self.selected.as_ref().and_then(|(ns, name)| {
+            let collapsed = view.find(ns, COLLAPSED);
+            view.find(ns, name).or(collapsed)
+        });
+        found.or_else(|| worst(view))
+    }
+    fn walk(&mut self, action: Action) {
+        let Some((_, Picture { view, form, .. })) = &self.prepared else { return };
+        let Some(at) = self.node(view) else { return };
+        let next = match form {
+            Form::Drawn(layout) if self.shape == Shape::Picture => step(view, layout, at, action),
+            _ => match action {
+                Action::Down | Action::NextMatch => Some((at + 1).min(view.nodes().len() - 1)),
+                Action::Up | Action::PreviousMatch => at.checked_sub(1),
+                _ => None,
+            },
+        };
+        if let Some(node) = next.and_then(|n| view.nodes().get(n)) {
+            self.selected = Some((node.namespace.clone(), node.name.clone()));
+            self.pan = (0, 0);
+        }
+    }
+    fn origin(&self, layout: &Layout, view: &View, canvas: Rect) -> (i32, i32) {
+        let at = self.node(view).and_then(|n| layout.nodes.get(n)).copied().unwrap_or_default();
+        let place = |size: i32, window: u16, middle: i32, pan: i32| {
+            let window = i32::from(window);
+            if size <= window { (size - window) / 2 + pan } else { (middle - window / 2).clamp(0, size - window) + pan }
+        };
+        (place(layout.width, canvas.width, (at.left + at.right) / 2, self.pan.0), place(layout.height, canvas.height, (at.top + at.bottom) / 2, self.pan.1))
+    }
+}
+
+/// Where one looks first: the worst node, of several the first.
+fn worst(view: &View) -> Option<usize> {
+    (0..view.nodes().len()).max_by_key(|&n| (view.nodes()[n].health, std::cmp::Reverse(n)))
+}
+
+/// The node that a step leads to: along an edge to the left and right, to the nearest beside up and down.
+fn step(view: &View, layout: &Layout, at: usize, action: Action) -> Option<usize> {
+    let here = layout.nodes.get(at)?;
+    let row = |n: usize| layout.nodes[n].top + layout.nodes[n].bottom;
+    let distance = |n: usize| (row(n) - row(at)).abs();
+    match action {
+        Action::Right => view.edges().iter().filter(|e| e.from == at && e.to != at).map(|e| e.to).min_by_key(|&n| (distance(n), n)),
+        Action::Left => view.edges().iter().filter(|e| e.to == at && e.from != at).map(|e| e.from).min_by_key(|&n| (distance(n), n)),
+        Action::Up | Action::Down => {
+            let is_beyond = |n: usize| if action == Action::Down { row(n) > row(at) } else { row(n) < row(at) };
+            let is_beside = |n: usize| layout.nodes[n].left == here.left;
+            let candidates = || (0..layout.nodes.len()).filter(|&n| is_beyond(n));
+            candidates()
+                .filter(|&n| is_beside(n))
+                .min_by_key(|&n| distance(n))
+                .or_else(|| candidates().min_by_key(|&n| (distance(n), (layout.nodes[n].left - here.left).abs())))
+        }
+        Action::NextMatch => Some((at + 1) % layout.nodes.len()),
+        Action::PreviousMatch => Some((at + layout.nodes.len() - 1) % layout.nodes.len()),
+        _ => None,
+    }
+}
+
+/// What a filter lets through: the nodes it matches, and with a word also what they call and what calls them.
+fn filtered(view: &View, filter: &Filter) -> View {
+    if filter.is_empty() {
+        return view.clone();
+    }
+    let health = |h: Health| match h {
+        Health::Failing => "failing",
+        Health::Degraded => "degraded",
+        Health::Ok => "ok",
+        Health::Idle => "idle",
+        Health::Unknown => "unknown",
+    };
+    let keep: Vec<bool> = view
+        .nodes()
+        .iter()
+        .map(|n| filter.matches(&[("ns", &n.namespace), ("name", &n.name), ("health", health(n.health)), ("kind", &n.figures), ("badges", &n.badges)]))
+        .collect();
+    view.part(&keep, |_| true)
+}
+
+impl Screen for Graph {
+    fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
+        let mut out = Vec::new();
+        out.push(if cx.world.traffic.known().is_some() { "traffic".to_owned() } else { "configuration, not traffic".to_owned() });
+        if let Some(((_, name), hops)) = &self.asked.focus {
+            out.push(format!("{hops} {} around {name}", if *hops == 1 { "hop" } else { "hops" }));
+        }
+        if let Some(p) = self.picture() {
+            out.push(format!("{} nodes {} edges", p.view.nodes().len(), p.view.edges().len()));
+        }
+        out
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Graph]
+    }
+    fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let Some(base) = Graph::base(cx.world) else { return Vec::new() };
+        let shown = self.picture().map_or(base, |p| &p.view);
+        let node = self.node(shown).and_then(|n| shown.nodes().get(n)).map(|n| (n.namespace.clone(), n.name.clone()));
+        match action {
+            Action::Open => {
+                // A collapsed namespace opens; a node shows its detail.
+                return match node {
+                    Some((ns, name)) if name == COLLAPSED => {
+                        if self.asked.collapsed.is_empty() {
+                            self.asked.collapsed = all(base);
+                        }
+                        self.asked.collapsed.remove(&ns);
+                        Vec::new()
+                    }
+                    Some((ns, name)) => vec![Request::Detail(ns, name)],
+                    None => Vec::new(),
+                };
+            }
+            Action::Focus => {
+                self.asked.focus = match (self.asked.focus.take(), node) {
+                    (None, Some(node)) if node.1 != COLLAPSED => Some((node, 1)),
+                    _ => None,
+                };
+                self.pan = (0, 0);
+            }
+            Action::More | Action::Fewer => {
+                if let Some((_, hops)) = &mut self.asked.focus {
+                    *hops = if action == Action::More { (*hops + 1).min(6) } else { hops.saturating_sub(1).max(1) };
+                }
+            }
+            Action::Detail => {
+                self.asked.detail = match self.asked.detail {
+                    None => Some(Detail::Full),
+                    Some(Detail::Full) => Some(Detail::Compact),
+                    Some(Detail::Compact) => None,
+                };
+                let what = match self.asked.detail {
+                    None => "size: what fits",
+                    Some(Detail::Full) => "size: boxes",
+                    Some(Detail::Compact) => "size: a row each",
+                };
+                return vec![Request::Say(what.to_owned())];
+            }
+            Action::Collapse => {
+                if let Some((ns, name)) = node {
+                    if name == COLLAPSED && self.asked.collapsed.is_empty() {
+                        self.asked.collapsed = all(base);
+                    }
+                    if !self.asked.collapsed.remove(&ns) {
+                        self.asked.collapsed.insert(ns);
+                    }
+                }
+            }
+            Action::CollapseAll => self.asked.collapsed = if self.asked.collapsed.is_empty() { all(base) } else { BTreeSet::new() },
+            Action::Form => {
+                self.shape = match self.shape {
+                    Shape::Picture => Shape::Matrix,
+                    Shape::Matrix => Shape::Tree,
+                    Shape::Tree => Shape::Picture,
+                };
+            }
+            Action::Inspector => self.hides_inspector = !self.hides_inspector,
+            Action::Relayout => self.prepared = None,
+            Action::PanLeft => self.pan.0 -= 8,
+            Action::PanRight => self.pan.0 += 8,
+            Action::PanUp | Action::PageUp => self.pan.1 -= if action == Action::PanUp { 3 } else { i32::from(cx.area.height / 2) },
+            Action::PanDown | Action::PageDown => self.pan.1 += if action == Action::PanDown { 3 } else { i32::from(cx.area.height / 2) },
+            _ => self.walk(action),
+        }
+        Vec::new()
+    }
+    fn prepare(&mut self, cx: &Cx<'_>) {
+        let Some(base) = Graph::base(cx.world) else {
+            self.prepared = None;
+            return;
+        };
+        let (canvas, _) = self.areas(cx);
+        self.asked.size = (canvas.width, canvas.height);
+        self.asked.filter = cx.filter.clone();
+        if self.prepared.as_ref().is_some_and(|(q, _)| *q == self.asked) {
+            return;
+        }
+        let mut view = filtered(base, &self.asked.filter);
+        if let Some(((ns, name), hops)) = &self.asked.focus {
+            match view.find(ns, name) {
+                Some(centre) => view = focus(&view, centre, *hops),
+                None => self.asked.focus = None,
+            }
+        }
+        let view = collapse(&view, &self.asked.collapsed);
+        let seed =
+            self.prepared.as_ref().filter(|(q, _)| (&q.focus, &q.filter, &q.collapsed) == (&self.asked.focus, &self.asked.filter, &self.asked.collapsed));
+        let seed = seed.and_then(|(_, p)| match &p.form {
+            Form::Drawn(l) => Some(l.seed().clone()),
+            Form::Matrix => None,
+        });
+        let made = picture(&view, canvas.width, canvas.height, self.asked.detail, seed.as_ref());
+        self.prepared = Some((self.asked.clone(), made));
+    }
+    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
+        let mut drawn = Drawn::default();
+        let (canvas, side) = self.areas(cx);
+        if Graph::base(cx.world).is_none() {
+            known(&cx.world.configuration, "Graph", cx, buffer, cx.area);
+            return drawn;
+        }
+        let Some(p) = self.picture() else { return drawn };
+        let mut pen = Pen { buffer, theme: cx.theme };
+        if p.view.is_empty() {
+            not_available(&mut pen, canvas, "Graph", "Nothing that the filter lets through.", "esc clears it.");
+            return drawn;
+        }
+        let selected = self.node(&p.view);
+        note(cx, &mut pen, p);
+        match (self.shape, &p.form) {
+            (Shape::Tree, _) => lines(cx, &mut pen, &p.view, selected, canvas, &mut drawn),
+            (Shape::Picture, Form::Drawn(layout)) => {
+                let look = Look { theme: cx.theme, origin: self.origin(layout, &p.view, canvas), selected: self.selected.as_ref().and(selected) };
+                paint(layout, &p.view, &look, canvas, pen.buffer);
+                for (n, at) in layout.nodes.iter().enumerate() {
+                    let rect = visible(at, look.origin, canvas);
+                    if rect.width > 0 && rect.height > 0 {
+                        drawn.spots.push((rect, n));
+                        if selected == Some(n) {
+                            drawn.cursor = Some(Position { x: rect.x, y: rect.y });
+                        }
+                    }
+                }
+            }
+            _ => matrix::paint(&p.view, selected, cx.theme, canvas, pen.buffer),
+        }
+        if let Some(n) = selected.filter(|_| side.width > 0) {
+            inspector(cx, &mut pen, &p.view, n, side);
+        }
+        drawn
+    }
+    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        let node = self.picture().and_then(|p| p.view.nodes().get(spot)).map(|n| (n.namespace.clone(), n.name.clone()));
+        self.selected = node.or(self.selected.take());
+    }
+    fn name(&self, _cx: &Cx<'_>) -> Option<String> {
+        let view = &self.picture()?.view;
+        self.node(view).and_then(|n| view.nodes().get(n)).map(|n| if n.name == COLLAPSED { n.namespace.clone() } else { format!("{}/{}", n.namespace, n.name) })
+    }
+    fn command(&self, cx: &Cx<'_>) -> String {
+        command_line(cx, "tui --no-tui --open graph")
+    }
+}
+
+fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture) {
+    let area = Rect { height: 1.min(cx.area.height), ..cx.area };
+    if !p.note.is_empty() {
+        pen.row(area, area.y, &[(" ", Role::Dim), (&p.note, Role::Health(Health::Degraded))]);
+    } else if cx.world.traffic.known().is_none() {
+        let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Unknown].map(|h| cx.theme.glyph(h));
+        let text = format!(
+            " routes and selectors of the configuration: who calls whom is not known · {} no finding {} warning {} error {} not in the input",
+            marks[0], marks[1], marks[2], marks[3]
+        );
+        pen.row(area, area.y, &[(&text, Role::Dim)]);
+    }
+}
+
+/// The part of a node's area that is seen.
+fn visible(at: &crate::graph::layout::Area, origin: (i32, i32), canvas: Rect) -> Rect {
+    let clamp = |v: i32, size: u16| v.clamp(0, i32::from(size)) as u16;
+    let (x0, x1) = (clamp(at.left - origin.0, canvas.width), clamp(at.right - origin.0, canvas.width));
+    let (y0, y1) = (clamp(at.top - origin.1, canvas.height), clamp(at.bottom - origin.1, canvas.height));
+    Rect { x: canvas.x + x0, y: canvas.y + y0, width: x1 - x0, height: y1 - y0 }
+}
+
+fn lines(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, selected: Option<usize>, area: Rect, drawn: &mut Drawn) {
+    let Some(selected) = selected else { return };
+    for (line, y) in tree(view, selected).iter().zip(area.y..area.bottom()) {
+        let indent = " ".repeat(2 + line.depth * 2);
+        match line.node {
+            None => pen.row(area, y, &[(&indent, Role::Text), (&line.text, Role::Heading)]),
+            Some(n) => {
+                let role = if n == selected && line.depth == 0 { Role::Selected } else { Role::Text };
+                pen.row(area, y, &[(&indent, Role::Text), (cx.theme.glyph(line.health), Role::Health(line.health)), (" ", Role::Text), (&line.text, role)]);
+                drawn.spots.push((Rect { y, height: 1, ..area }, n));
+                if n == selected && line.depth == 0 {
+                    drawn.cursor = Some(Position { x: area.x, y });
+                }
+            }
+        }
+    }
+}
+
+/// What is known of a node, beside the picture.
+fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) {
+    let node = &view.nodes()[n];
+    let inner = pane(pen, area, &if node.name == COLLAPSED { node.namespace.clone() } else { node.name.clone() }, false);
+    let mut y = inner.y;
+    let mut say = |pen: &mut Pen<'_>, parts: &[(&str, Role)]| {
+        pen.row(inner, y, parts);
+        y += 1;
+    };
+    say(
+        pen,
+        &[
+            (cx.theme.glyph(node.health), Role::Health(node.health)),
+            (" ", Role::Text),
+            (&node.namespace, Role::Namespace),
+            (" · ", Role::Dim),
+            (&node.figures, Role::Text),
+        ],
+    );
+    if !node.badges.is_empty() {
+        say(pen, &[(&badges(&node.badges), Role::Badge)]);
+    }
+    say(pen, &[]);
+    for (heading, is_caller) in [("called by", true), ("calls", false)] {
+        let edges: Vec<_> = view.edges().iter().filter(|e| if is_caller { e.to == n } else { e.from == n }).collect();
+        let word = if cx.world.traffic.known().is_some() {
+            heading
+        } else if is_caller {
+            "routed from"
+        } else {
+            "routed to, made of"
+        };
+        say(pen, &[(word, Role::Heading), (&format!(" {}", edges.len()), Role::Dim)]);
+        for e in edges.iter().take(8) {
+            let other = &view.nodes()[if is_caller { e.from } else { e.to }];
+            let name = if other.name == COLLAPSED { &other.namespace } else { &other.name };
+            say(
+                pen,
+                &[
+                    (" ", Role::Text),
+                    (cx.theme.glyph(other.health), Role::Health(other.health)),
+                    (" ", Role::Text),
+                    (name, Role::Text),
+                    ("  ", Role::Text),
+                    (&e.label, Role::Dim),
+                ],
+            );
+        }
+    }
+    say(pen, &[]);
+    let key = (node.namespace.clone(), node.name.clone());
+    let objects = cx.world.configuration.known().and_then(|c| c.objects.get(&key));
+    say(pen, &[("configuration", Role::Heading)]);
+    for object in objects.into_iter().flatten() {
+        say(pen, &[(" ", Role::Text), (object, Role::Text)]);
+    }
+    say(pen, &[]);
+    say(pen, &[("findings", Role::Heading)]);
+    let all = cx.world.findings.known().map_or(&[][..], Vec::as_slice);
+    for f in all.iter().filter(|f| objects.is_some_and(|o| o.contains(&f.object))).take(12) {
+        let health = f.level.health();
+        say(
+            pen,
+            &[
+                (" ", Role::Text),
+                (cx.theme.glyph(health), Role::Health(health)),
+                (" ", Role::Text),
+                (&f.code, Role::Text),
+                (" ", Role::Text),
+                (&f.message, Role::Dim),
+            ],
+        );
+    }
+    if matches!(cx.world.traffic, Answer::Unavailable { .. }) {
+        say(pen, &[]);
+        say(pen, &[("traffic: not available: no metrics, no logs", Role::Dim)]);
+    }
+}
+
+/// The letters of a box in words.
+fn badges(letters: &str) -> String {
+    let word = |c: char| match c {
+        'V' => "routed",
+        'C' => "circuit breaker",
+        'F' => "fault",
+        'M' => "mirrored",
+        'S' => "split",
+        'T' => "timeout/retries",
+        'G' => "gateway",
+        'E' => "external",
+        'W' => "waypoint",
+        _ => "",
+    };
+    letters.chars().map(word).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" · ")
+}

@@ -1,0 +1,130 @@
+//! The mesh as a whole: sources, clusters, versions, certificates by expiry.
+
+use super::overview::spots;
+use super::{Cx, Drawn, Request, Screen, command_line, known, span};
+use crate::action::{Action, Scope};
+use crate::graph::Health;
+use crate::theme::Role;
+use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
+use crate::world::Certificate;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+#[derive(Default)]
+pub struct Mesh {
+    cursor: Cursor,
+}
+
+const COLUMNS: [Column; 6] = [
+    Column::left("", 1, 0, 0),
+    Column::right("EXPIRES IN", 10, 0),
+    Column::left("PROXY", 12, 3, 0),
+    Column::left("NAME", 6, 1, 1),
+    Column::left("IDENTITY", 12, 4, 2),
+    Column::left("ISSUER", 8, 2, 3),
+];
+
+impl Mesh {
+    fn rows<'w>(cx: &Cx<'w>) -> Vec<&'w Certificate> {
+        let all = cx.world.certificates.known().map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|c| cx.filter.matches(&[("proxy", &c.of), ("name", &c.name), ("identity", &c.subject), ("issuer", &c.issuer)])).collect()
+    }
+    fn areas(cx: &Cx<'_>) -> [Rect; 4] {
+        let a = cx.area;
+        let needed = cx.world.sources.len().max(cx.world.versions.len() + 1).max(cx.world.clusters.len()) as u16 + 2;
+        let height = needed.clamp(4, 10).min(a.height / 2);
+        let third = a.width / 3;
+        let top = |i: u16, w: u16| Rect { x: a.x + third * i, y: a.y, width: w, height };
+        [top(0, third), top(1, third), top(2, a.width - 2 * third), Rect { y: a.y + height, height: a.height - height, ..a }]
+    }
+}
+
+impl Screen for Mesh {
+    fn crumbs(&self, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::List]
+    }
+    fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let rows = Mesh::rows(cx);
+        let chosen = self.cursor.get(rows.len()).and_then(|i| rows.get(i));
+        if action == Action::Open {
+            let proxies = cx.world.proxies.known().map_or(&[][..], Vec::as_slice);
+            return chosen.and_then(|c| proxies.iter().position(|p| p.full_name() == c.of)).map(Request::Proxy).into_iter().collect();
+        }
+        self.cursor.act(action, rows.len(), usize::from(Mesh::areas(cx)[3].height.saturating_sub(3)));
+        Vec::new()
+    }
+    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
+        let mut drawn = Drawn::default();
+        let [sources, versions, clusters, certificates] = Mesh::areas(cx);
+        let mut pen = Pen { buffer, theme: cx.theme };
+        let inner = pane(&mut pen, sources, "Sources", false);
+        for (s, y) in cx.world.sources.iter().zip(inner.y..inner.bottom()) {
+            let (health, text) = match &s.state {
+                Ok(text) => (Health::Ok, text),
+                Err(text) => (Health::Failing, text),
+            };
+            pen.row(
+                inner,
+                y,
+                &[(cx.theme.glyph(health), Role::Health(health)), (" ", Role::Text), (&s.name, Role::Text), (": ", Role::Dim), (text, Role::Dim)],
+            );
+        }
+        let inner = pane(&mut pen, versions, "Versions", false);
+        let mut y = inner.y;
+        for v in &cx.world.versions {
+            pen.row(inner, y, &[(&format!("{:>3} ", v.count), Role::Text), (&v.of, Role::Text), (" ", Role::Text), (&v.version, Role::Name)]);
+            y += 1;
+        }
+        pen.row(inner, y, &[("sync with istiod: not available: no source of istiod's", Role::Dim)]);
+        let inner = pane(&mut pen, clusters, "Clusters", false);
+        for ((name, count), y) in cx.world.clusters.iter().zip(inner.y..inner.bottom()) {
+            let name = if name.is_empty() { "(unnamed)" } else { name };
+            pen.row(inner, y, &[(name, Role::Text), (&format!("  {count} objects"), Role::Dim)]);
+        }
+        let inner = pane(&mut pen, certificates, "Certificates by expiry", true);
+        let buffer = pen.buffer;
+        if known(&cx.world.certificates, "Certificates", cx, buffer, inner).is_none() {
+            return drawn;
+        }
+        let mut pen = Pen { buffer, theme: cx.theme };
+        let rows = Mesh::rows(cx);
+        let cells: Vec<Row> = rows.iter().map(|c| row(c, cx)).collect();
+        let shown = Table { columns: &COLUMNS, rows: &cells, cursor: self.cursor, is_focused: true }.draw(&mut pen, inner);
+        spots(&mut drawn, &shown, rows.len(), 0);
+        drawn.cursor = shown.cursor;
+        drawn
+    }
+    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        self.cursor.at = spot;
+    }
+    fn name(&self, cx: &Cx<'_>) -> Option<String> {
+        let rows = Mesh::rows(cx);
+        self.cursor.get(rows.len()).and_then(|i| rows.get(i)).map(|c| c.of.clone())
+    }
+    fn command(&self, cx: &Cx<'_>) -> String {
+        let rows = Mesh::rows(cx);
+        let chosen = self.cursor.get(rows.len()).and_then(|i| rows.get(i));
+        let from = chosen.and_then(|c| cx.world.proxies.known()?.iter().find(|p| p.full_name() == c.of)).map(|p| p.from.clone());
+        from.map_or_else(|| command_line(cx, "tui --no-tui"), |from| format!("meshctl proxy-config secret --from {from}"))
+    }
+}
+
+fn row(c: &Certificate, cx: &Cx<'_>) -> Row {
+    let left = c.not_after - cx.world.as_of;
+    let (health, text) = match left {
+        ..=0 => (Health::Failing, format!("expired {}", span(left))),
+        1..=3600 => (Health::Degraded, span(left)),
+        _ => (Health::Ok, span(left)),
+    };
+    vec![
+        (cx.theme.glyph(health).to_owned(), Role::Health(health)),
+        (text, if health == Health::Ok { Role::Text } else { Role::Health(health) }),
+        (c.of.clone(), Role::Text),
+        (c.name.clone(), Role::Text),
+        (c.subject.clone(), Role::Dim),
+        (c.issuer.clone(), Role::Dim),
+    ]
+}

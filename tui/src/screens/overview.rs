@@ -1,0 +1,230 @@
+//! The first screen: what is wrong now, the namespaces, and what expires next.
+
+use super::{Cx, Drawn, Request, Screen, command_line, span};
+use crate::action::{Action, Scope, Tab};
+use crate::theme::Role;
+use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
+use crate::world::{Namespace, Problem, Target};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pane {
+    #[default]
+    Problems,
+    Namespaces,
+}
+
+#[derive(Default)]
+pub struct Overview {
+    pane: Pane,
+    problem: Cursor,
+    namespace: Cursor,
+}
+
+const PROBLEMS: [Column; 3] = [Column::left("", 1, 0, 0), Column::left("WHAT", 16, 2, 0), Column::left("WHY", 20, 5, 1)];
+const NAMESPACES: [Column; 9] = [
+    Column::left("", 1, 0, 0),
+    Column::left("NAMESPACE", 8, 2, 0),
+    Column::right("ERRORS", 6, 0),
+    Column::right("WARNINGS", 8, 1),
+    Column::right("SERVICES", 8, 4),
+    Column::right("WORKLOADS", 9, 3),
+    Column::left("IN MESH", 7, 0, 2),
+    Column::right("CONFIG", 6, 5),
+    Column::right("PROXIES", 7, 6),
+];
+
+impl Overview {
+    fn problems<'w>(&self, cx: &Cx<'w>) -> Vec<&'w Problem> {
+        cx.world.problems.iter().filter(|p| cx.filter.matches(&[("name", &p.subject), ("text", &p.text)])).collect()
+    }
+    fn namespaces<'w>(&self, cx: &Cx<'w>) -> Vec<&'w Namespace> {
+        cx.world.namespaces.iter().filter(|n| cx.filter.matches(&[("ns", &n.name)])).collect()
+    }
+    /// Above the problems, below the namespaces; beside each other where it is wide.
+    fn areas(cx: &Cx<'_>) -> (Rect, Rect, Rect) {
+        let body = Rect { y: cx.area.y + 1, height: cx.area.height.saturating_sub(1), ..cx.area };
+        let namespaces = (cx.world.namespaces.len() as u16 + 3).clamp(5, (body.height / 2).max(5)).min(body.height);
+        let top = Rect { height: body.height - namespaces, ..body };
+        let below = Rect { y: top.bottom(), height: namespaces, ..body };
+        let side = if cx.area.width >= 110 { 44 } else { 0 };
+        let table = Rect { width: below.width - side, ..below };
+        (top, table, Rect { x: table.right(), width: side, ..below })
+    }
+    fn open(&self, cx: &Cx<'_>) -> Vec<Request> {
+        match self.pane {
+            Pane::Problems => {
+                let problems = self.problems(cx);
+                let Some(p) = self.problem.get(problems.len()).and_then(|i| problems.get(i)) else { return Vec::new() };
+                vec![match p.target {
+                    Target::Finding(i) => Request::Finding(i),
+                    Target::Proxy(i) => Request::Proxy(i),
+                    Target::Certificates => Request::Show(Tab::Mesh),
+                    Target::Sources => Request::Show(Tab::Mesh),
+                }]
+            }
+            Pane::Namespaces => self.chosen(cx).map(|n| Request::Findings(format!("ns:{}", n.name))).into_iter().collect(),
+        }
+    }
+    fn chosen<'w>(&self, cx: &Cx<'w>) -> Option<&'w Namespace> {
+        let list = self.namespaces(cx);
+        self.namespace.get(list.len()).and_then(|i| list.get(i).copied())
+    }
+}
+
+impl Screen for Overview {
+    fn crumbs(&self, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Overview, Scope::List]
+    }
+    fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let (top, below, _) = Overview::areas(cx);
+        match action {
+            Action::NextPane | Action::PreviousPane => self.pane = if self.pane == Pane::Problems { Pane::Namespaces } else { Pane::Problems },
+            Action::Open => return self.open(cx),
+            Action::Findings => return self.chosen(cx).map(|n| Request::Findings(format!("ns:{}", n.name))).into_iter().collect(),
+            Action::Graph => return self.chosen(cx).map(|n| Request::Graph { filter: format!("ns:{}", n.name), node: None }).into_iter().collect(),
+            _ => {
+                match self.pane {
+                    Pane::Problems => self.problem.act(action, self.problems(cx).len(), usize::from(top.height.saturating_sub(3))),
+                    Pane::Namespaces => self.namespace.act(action, self.namespaces(cx).len(), usize::from(below.height.saturating_sub(3))),
+                };
+            }
+        }
+        Vec::new()
+    }
+    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
+        let mut pen = Pen { buffer, theme: cx.theme };
+        let mut drawn = Drawn::default();
+        summary(cx, &mut pen);
+        let (top, below, side) = Overview::areas(cx);
+        let problems = self.problems(cx);
+        let inner = pane(&mut pen, top, "What is wrong now", self.pane == Pane::Problems);
+        if problems.is_empty() {
+            let text = if cx.filter.is_empty() { "Nothing that these sources show." } else { "Nothing that the filter lets through." };
+            pen.paragraph(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, inner.y, text, Role::Text);
+        } else {
+            let rows: Vec<Row> = problems
+                .iter()
+                .map(|p| vec![(cx.theme.glyph(p.health).to_owned(), Role::Health(p.health)), (p.subject.clone(), Role::Text), (p.text.clone(), Role::Text)])
+                .collect();
+            let table = Table { columns: &PROBLEMS, rows: &rows, cursor: self.problem, is_focused: self.pane == Pane::Problems };
+            let shown = table.draw(&mut pen, inner);
+            spots(&mut drawn, &shown, problems.len(), 0);
+            if self.pane == Pane::Problems {
+                drawn.cursor = shown.cursor;
+            }
+        }
+        let list = self.namespaces(cx);
+        let inner = pane(&mut pen, below, "Namespaces", self.pane == Pane::Namespaces);
+        let rows: Vec<Row> = list.iter().map(|n| namespace_row(n, cx)).collect();
+        let table = Table { columns: &NAMESPACES, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
+        let shown = table.draw(&mut pen, inner);
+        spots(&mut drawn, &shown, list.len(), 1 << 20);
+        if self.pane == Pane::Namespaces {
+            drawn.cursor = shown.cursor;
+        }
+        if side.width > 0 {
+            let inner = pane(&mut pen, side, "Expires next", false);
+            expiries(cx, &mut pen, inner);
+        }
+        drawn
+    }
+    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        if spot >= 1 << 20 {
+            (self.pane, self.namespace.at) = (Pane::Namespaces, spot - (1 << 20));
+        } else {
+            (self.pane, self.problem.at) = (Pane::Problems, spot);
+        }
+    }
+    fn name(&self, cx: &Cx<'_>) -> Option<String> {
+        match self.pane {
+            Pane::Namespaces => self.chosen(cx).map(|n| n.name.clone()),
+            Pane::Problems => {
+                let list = self.problems(cx);
+                self.problem.get(list.len()).and_then(|i| list.get(i)).map(|p| p.subject.clone())
+            }
+        }
+    }
+    fn command(&self, cx: &Cx<'_>) -> String {
+        match self.pane {
+            Pane::Problems => command_line(cx, "tui --no-tui"),
+            Pane::Namespaces => match self.chosen(cx) {
+                Some(n) => command_line(cx, &format!("analyze -n {}", n.name)),
+                None => command_line(cx, "analyze"),
+            },
+        }
+    }
+}
+
+/// Makes the rows of a table spots, numbered from `base`.
+pub(super) fn spots(drawn: &mut Drawn, shown: &crate::widgets::table::Shown, rows: usize, base: usize) {
+    for i in 0..shown.area.height {
+        let row = shown.first + usize::from(i);
+        if row < rows {
+            drawn.spots.push((Rect { y: shown.area.y + i, height: 1, ..shown.area }, base + row));
+        }
+    }
+}
+
+fn namespace_row(n: &Namespace, cx: &Cx<'_>) -> Row {
+    let count = |c: usize, role: Role| (c.to_string(), if c == 0 { Role::Dim } else { role });
+    let in_mesh = match (n.workloads, n.unknown) {
+        (0, _) => ("-".to_owned(), Role::Dim),
+        (all, 0) => (format!("{}/{all}", n.in_mesh), Role::Text),
+        (all, unknown) => (format!("{}/{all} ?{unknown}", n.in_mesh), Role::Text),
+    };
+    vec![
+        (cx.theme.glyph(n.health()).to_owned(), Role::Health(n.health())),
+        (n.name.clone(), Role::Text),
+        count(n.errors, Role::Health(crate::graph::Health::Failing)),
+        count(n.warnings, Role::Health(crate::graph::Health::Degraded)),
+        count(n.services, Role::Text),
+        count(n.workloads, Role::Text),
+        in_mesh,
+        count(n.configuration, Role::Text),
+        count(n.proxies, Role::Text),
+    ]
+}
+
+fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
+    use crate::graph::Health;
+    let [errors, warnings, infos] = cx.world.levels();
+    let proxies = cx.world.proxies.known().map_or(0, Vec::len);
+    let bad = cx.world.proxies.known().map_or(0, |p| p.iter().filter(|p| p.health() >= Health::Degraded).count());
+    let mark = |h| format!(" {} ", cx.theme.glyph(h));
+    let (failing, degraded, idle) = (mark(Health::Failing), mark(Health::Degraded), mark(Health::Idle));
+    let findings = match cx.world.findings.known() {
+        Some(_) => [format!("{errors} errors"), format!("{warnings} warnings"), format!("{infos} infos")],
+        None => ["findings: not available".to_owned(), String::new(), String::new()],
+    };
+    let proxies = if proxies == 0 { "proxies: not available".to_owned() } else { format!("{proxies} proxies, {bad} in trouble") };
+    let mut parts: Vec<(&str, Role)> = Vec::new();
+    if cx.world.findings.known().is_some() {
+        parts.extend([(failing.as_str(), Role::Health(Health::Failing)), (&findings[0], Role::Text)]);
+        parts.extend([(degraded.as_str(), Role::Health(Health::Degraded)), (&findings[1], Role::Text)]);
+        parts.extend([(idle.as_str(), Role::Health(Health::Idle)), (&findings[2], Role::Text)]);
+    } else {
+        parts.extend([(" ", Role::Text), (findings[0].as_str(), Role::Dim)]);
+    }
+    parts.extend([("   ", Role::Text), (proxies.as_str(), Role::Text), ("   traffic: not available", Role::Dim)]);
+    pen.row(cx.area, cx.area.y, &parts);
+}
+
+fn expiries(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) {
+    let Some(all) = cx.world.certificates.known() else {
+        pen.paragraph(area, area.y, "not available: no source holds the certificates of proxies", Role::Dim);
+        return;
+    };
+    if all.is_empty() {
+        pen.paragraph(area, area.y, "The dumps hold no certificates.", Role::Dim);
+    }
+    for (c, y) in all.iter().zip(area.y..area.bottom()) {
+        let left = c.not_after - cx.world.as_of;
+        let (text, role) = if left <= 0 { (format!("expired {}", span(left)), Role::Health(crate::graph::Health::Failing)) } else { (span(left), Role::Text) };
+        pen.row(area, y, &[(&format!("{text:>16} "), role), (&c.of, Role::Text), (" ", Role::Text), (&c.name, Role::Dim)]);
+    }
+}

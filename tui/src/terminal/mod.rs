@@ -1,0 +1,209 @@
+//! The terminal: the only part of this crate that touches one. The binary gives it the clock, the sources and the output.
+//!
+//! The terminal is given back as it was after the end, a panic ([`leave`] is for a panic hook), SIGTERM, SIGHUP and before
+//! a suspend. Frames are written whole (synchronized output), and nothing is written when nothing changed.
+
+mod guard;
+mod screen;
+
+pub use guard::leave;
+
+use crate::app::{App, Effect, Event, Focus, MouseUse};
+use crate::keys::Key;
+use crate::text::clean;
+use crate::world::World;
+use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
+use guard::Guard;
+use screen::Canvas;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// What the binary gives.
+pub struct Host<'h> {
+    /// Time since the start.
+    pub now: &'h dyn Fn() -> Duration,
+    /// Reads the sources; runs on a thread of its own.
+    pub load: Arc<dyn Fn() -> Result<World, String> + Send + Sync>,
+    /// Writes a file that only its owner may read.
+    pub write: &'h dyn Fn(&str, &str) -> Result<(), String>,
+}
+
+/// How long the loop waits for input at most: signals are seen then.
+const WAIT: Duration = Duration::from_millis(100);
+/// While sources are read their end is waited for more closely.
+const WAIT_READING: Duration = Duration::from_millis(15);
+/// How often the age in the top line is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Terminals take about so much by OSC 52.
+const COPY: usize = 75_000;
+
+struct Signals {
+    ends: Vec<(i32, Arc<AtomicBool>)>,
+    suspends: Arc<AtomicBool>,
+    continues: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        let flag = |signal: i32| -> io::Result<Arc<AtomicBool>> {
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            Ok(flag)
+        };
+        let ends = [SIGTERM, SIGHUP, SIGINT].into_iter().map(|s| Ok((s, flag(s)?))).collect::<io::Result<Vec<_>>>()?;
+        Ok(Signals { ends, suspends: flag(SIGTSTP)?, continues: flag(SIGCONT)? })
+    }
+    fn end(&self) -> Option<i32> {
+        self.ends.iter().find(|(_, f)| f.load(Ordering::Relaxed)).map(|(s, _)| *s)
+    }
+}
+
+/// Runs the UI until it is left. A signal that ends it ends the process too, once the terminal is as it was.
+pub fn run(app: &mut App, host: &Host<'_>, out: &mut impl Write) -> io::Result<()> {
+    let signals = Signals::new()?;
+    let mut guard = Guard::enter(out, app.mouse())?;
+    let ended = turn(app, host, &mut guard, &signals);
+    guard.leave()?;
+    drop(guard);
+    if let Ok(Some(signal)) = ended {
+        signal_hook::low_level::emulate_default_handler(signal)?;
+    }
+    ended.map(|_| ())
+}
+
+/// The loop: input and data first, all of it; then one frame if anything happened.
+fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signals: &Signals) -> io::Result<Option<i32>> {
+    let (sender, answers) = channel();
+    let mut canvas = Canvas::default();
+    let mut ticked = Duration::ZERO;
+    let mut is_reading = true;
+    load(host, &sender);
+    let (width, height) = crossterm::terminal::size()?;
+    app.update(Event::Resize(width, height), (host.now)());
+    let mut is_dirty = true;
+    loop {
+        if let Some(signal) = signals.end() {
+            return Ok(Some(signal));
+        }
+        if signals.suspends.swap(false, Ordering::Relaxed) {
+            suspend(app, guard, &mut canvas)?;
+            is_dirty = true;
+        }
+        if signals.continues.swap(false, Ordering::Relaxed) {
+            guard.enter_again(app.mouse())?;
+            canvas.forget();
+            is_dirty = true;
+        }
+        let now = (host.now)();
+        if now.saturating_sub(ticked) >= TICK || app.deadline().is_some_and(|d| d <= now) {
+            ticked = now;
+            app.update(Event::Tick, now);
+            is_dirty = true;
+        }
+        if is_dirty {
+            canvas.draw(app, now, guard.out())?;
+            is_dirty = false;
+        }
+        let mut events = waited(is_reading)?;
+        is_reading &= !received(&answers, &mut events);
+        is_dirty |= !events.is_empty();
+        for event in events {
+            for effect in app.update(event, (host.now)()) {
+                match effect {
+                    Effect::Quit => return Ok(None),
+                    Effect::Suspend => suspend(app, guard, &mut canvas)?,
+                    Effect::Load => {
+                        is_reading = true;
+                        load(host, &sender);
+                    }
+                    Effect::Mouse(mouse) => guard.mouse(mouse)?,
+                    Effect::Copy(text) => {
+                        let done = copy(&text, guard.out());
+                        app.update(Event::Done(done), (host.now)());
+                    }
+                    Effect::Write { path, text } => {
+                        let done = (host.write)(&path, &text).map(|()| format!("written: {path}"));
+                        app.update(Event::Done(done), (host.now)());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn load(host: &Host<'_>, sender: &Sender<Result<World, String>>) {
+    let (load, sender) = (Arc::clone(&host.load), sender.clone());
+    std::thread::spawn(move || {
+        // Nobody waits any more when the UI was left meanwhile.
+        let _ = sender.send(load());
+    });
+}
+
+/// Moves what was read to the events; whether there was something.
+fn received(answers: &Receiver<Result<World, String>>, events: &mut Vec<Event>) -> bool {
+    let before = events.len();
+    events.extend(answers.try_iter().map(|a| Event::Loaded(a.map(Arc::new))));
+    events.len() > before
+}
+
+/// What was typed, waited for a moment; everything that is there.
+fn waited(is_reading: bool) -> io::Result<Vec<Event>> {
+    let mut out = Vec::new();
+    let mut wait = if is_reading { WAIT_READING } else { WAIT };
+    loop {
+        match event::poll(wait) {
+            Ok(false) => return Ok(out),
+            Ok(true) => out.extend(translate(event::read()?)),
+            // A signal came; it is looked at by the loop.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(out),
+            Err(e) => return Err(e),
+        }
+        wait = Duration::ZERO;
+    }
+}
+
+fn translate(input: Input) -> Option<Event> {
+    match input {
+        Input::Key(key) if key.kind != KeyEventKind::Release => Some(Event::Key(Key::of(&key))),
+        Input::Key(_) => None,
+        Input::Mouse(m) => match m.kind {
+            MouseEventKind::Down(MouseButton::Left) => Some(Event::Click(m.column, m.row)),
+            MouseEventKind::ScrollDown => Some(Event::Wheel(3)),
+            MouseEventKind::ScrollUp => Some(Event::Wheel(-3)),
+            _ => None,
+        },
+        Input::Paste(text) => Some(Event::Paste(text)),
+        Input::Resize(width, height) => Some(Event::Resize(width, height)),
+        Input::FocusGained => Some(Event::Focus(Focus::Gained)),
+        Input::FocusLost => Some(Event::Focus(Focus::Lost)),
+    }
+}
+
+fn suspend(app: &App, guard: &mut Guard<'_, impl Write>, canvas: &mut Canvas) -> io::Result<()> {
+    guard.leave()?;
+    // The process stops here and goes on when the shell says so.
+    signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
+    guard.enter_again(app.mouse())?;
+    canvas.forget();
+    Ok(())
+}
+
+/// Copies by OSC 52, which works over ssh too.
+fn copy(text: &str, out: &mut impl Write) -> Result<String, String> {
+    let text = clean(text);
+    let encoded = data_encoding::BASE64.encode(text.as_bytes());
+    if encoded.len() > COPY {
+        return Err("too long to be copied".to_owned());
+    }
+    write!(out, "\u{1b}]52;c;{encoded}\u{7}").and_then(|()| out.flush()).map_err(|e| e.to_string())?;
+    Ok(format!("copied: {text}"))
+}
+
+/// How the mouse is used, for the guard.
+fn takes_mouse(mouse: MouseUse) -> bool {
+    mouse == MouseUse::Taken
+}

@@ -1,0 +1,11 @@
+//! Pieces that several screens are made of.
+
+pub mod line_edit;
+pub mod list;
+pub mod pane;
+pub mod table;
+
+pub use line_edit::LineEdit;
+pub use list::Cursor;
+pub use pane::{Pen, pane};
+pub use table::{Align, Column, Row, Table};
