@@ -55,6 +55,7 @@ const PURE: &[(&str, &[&str])] = &[
             "regex",
             "regex-syntax",
             "rustc-hash",
+            "serde",
             "serde_json",
             "x509-parser",
         ],

@@ -126,7 +126,7 @@ impl Log {
     }
 }
 
-fn case(entry: &Entry<'_>) -> Case {
+pub fn case(entry: &Entry<'_>) -> Case {
     let text = |f: Field| entry.text(f).to_owned();
     Case {
         method: text(Field::Method),

@@ -6,6 +6,8 @@ pub mod log;
 mod messages;
 mod metrics;
 mod ports;
+pub mod proxy;
+pub mod responsible;
 mod terms;
 mod topic;
 

@@ -2,11 +2,13 @@
 
 mod report;
 
-use crate::args::{ExplainArgs, FailOn};
+use crate::args::{DumpArgs, ExplainArgs, FailOn};
+use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
 use mesh_analyzers::Level;
 use mesh_analyzers::explain::log::Log;
+use mesh_analyzers::explain::proxy::Proxy;
 use mesh_envoy::access_log::{Format, Layer, Line, Reader, Unwrapper};
 use std::io::{BufRead, BufReader, Read};
 
@@ -24,6 +26,14 @@ pub struct Reading {
     pub broken: u64,
     /// Files that can't be read, and the first of the broken lines: `FILE:LINE: why`.
     pub problems: Vec<String>,
+    /// The proxy that wrote the log, where its dump was given.
+    pub proxy: Option<Proxy>,
+}
+
+/// The dump of the proxy that wrote the log.
+fn dump(from: &str) -> Result<Proxy, Failure> {
+    let text = crate::dump::text(&DumpArgs { from: Some(from.to_owned()), ..DumpArgs::default() })?;
+    Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
@@ -34,7 +44,8 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     if args.words.iter().filter(|w| *w == "-").count() + usize::from(args.from.as_deref() == Some("-")) > 1 {
         return Err(Failure::usage("standard input can be read once only"));
     }
-    let mut reading = Reading::default();
+    let mut reading = Reading { proxy: args.from.as_deref().map(dump).transpose()?, ..Reading::default() };
+    reading.problems.extend(reading.proxy.iter().flat_map(|p| p.problems.clone()));
     for name in &args.words {
         let result = match name.as_str() {
             "-" => read(std::io::stdin().lock(), "standard input", &reader, &mut reading),

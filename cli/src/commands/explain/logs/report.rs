@@ -9,6 +9,8 @@ use crate::term::{safe, safe_json};
 use anstyle::AnsiColor;
 use mesh_analyzers::Level;
 use mesh_analyzers::explain::log::Group;
+use mesh_analyzers::explain::proxy::Proxy;
+use mesh_analyzers::explain::responsible::responsible;
 use mesh_envoy::ClusterName;
 use serde_json::{Value, json};
 
@@ -47,7 +49,7 @@ fn next(group: &Group, command: &str) -> String {
 
 fn object(reading: &Reading) -> Value {
     let log = &reading.log;
-    let groups: Vec<Value> = log.groups().iter().map(|g| group_object(g)).collect();
+    let groups: Vec<Value> = log.groups().iter().map(|g| group_object(g, reading.proxy.as_ref())).collect();
     json!({
         "complete": reading.broken == 0 && reading.problems.is_empty() && log.overflow == 0,
         "problems": reading.problems,
@@ -56,7 +58,8 @@ fn object(reading: &Reading) -> Value {
     })
 }
 
-fn group_object(g: &Group) -> Value {
+fn group_object(g: &Group, proxy: Option<&Proxy>) -> Value {
+    let found = proxy.map(|p| responsible(p, g));
     let causes = g.causes();
     let cause = causes.first();
     json!({
@@ -70,6 +73,8 @@ fn group_object(g: &Group) -> Value {
             value["next"] = c.next.iter().map(|n| next(g, n)).collect();
             value
         }),
+        "objects": found.as_ref().map(|f| &f.objects),
+        "facts": found.as_ref().map(|f| &f.facts),
         "alternatives": causes.iter().skip(1).map(|c| json!({"id": c.id, "title": c.title})).collect::<Vec<_>>(),
     })
 }
@@ -78,7 +83,7 @@ fn text(reading: &Reading, marks: Marks) -> String {
     let log = &reading.log;
     let mut out = String::new();
     for g in log.groups() {
-        out.push_str(&group_text(g, marks));
+        out.push_str(&group_text(g, reading.proxy.as_ref(), marks));
         out.push('\n');
     }
     let failures = log.entries - log.fine;
@@ -94,7 +99,9 @@ fn text(reading: &Reading, marks: Marks) -> String {
     out
 }
 
-fn group_text(g: &Group, marks: Marks) -> String {
+fn group_text(g: &Group, proxy: Option<&Proxy>, marks: Marks) -> String {
+    let found = proxy.map(|p| responsible(p, g)).unwrap_or_default();
+    let objects = found.objects.iter().map(|o| safe(o).into_owned()).collect::<Vec<_>>().join("; ");
     let dash = |t: &str| if t.is_empty() { "-".to_owned() } else { safe(t).into_owned() };
     let cause = g.causes().first().copied();
     let title = cause.map_or("What it means is not known", |c| c.title);
@@ -109,6 +116,10 @@ fn group_text(g: &Group, marks: Marks) -> String {
         out.push_str(&format!("## {title}\n\n`{head}`: {} lines{times}; cluster `{}`\n\n", g.count, dash(&g.cluster)));
         out.push_str(&format!("{}\n\n", cause.map_or("", |c| c.why)));
         out.extend(cause.into_iter().flat_map(|c| c.evidence).map(|e| format!("- {e}\n")));
+        if !objects.is_empty() {
+            out.push_str(&format!("\nResponsible: {objects}\n\n"));
+        }
+        out.extend(found.facts.iter().map(|f| format!("- in the dump: {}\n", safe(f))));
         out.push_str(&format!("\n```\n{}\n```\n", safe(&g.sample)));
         return out;
     }
@@ -123,6 +134,12 @@ fn group_text(g: &Group, marks: Marks) -> String {
     out.push_str(&format!("  {} {}{times}; cluster {}{whose}\n", g.count, if g.count == 1 { "line" } else { "lines" }, dash(&g.cluster)));
     if !g.pods.is_empty() {
         out.push_str(&format!("  of {}\n", safe(&g.pods.iter().map(String::as_str).collect::<Vec<_>>().join(", "))));
+    }
+    if !objects.is_empty() {
+        out.push_str(&format!("  {BOLD}responsible: {objects}{BOLD:#}\n"));
+    }
+    for f in &found.facts {
+        out.push_str(&wrap(&format!("- in the dump: {}", safe(f)), "  ", WIDTH));
     }
     if let Some(c) = cause {
         out.push_str(&quoted(&wrap(c.why, "  ", WIDTH)));
