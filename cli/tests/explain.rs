@@ -131,3 +131,65 @@ fn a_file_that_cannot_be_read_costs_only_itself() {
     let run = meshctl(dir.path(), &["explain", "a.log", "b.log"]);
     assert!(run.status == 65 && run.out.contains("1 are fine") && run.err.contains("b.log can't be read"), "{} {} {}", run.status, run.out, run.err);
 }
+
+/// A sidecar of port 9080 with mutual TLS: one DENY and one ALLOW policy, and a route to a subset that is not there.
+const DUMP: &str = r#"{"configs": [
+ {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "dynamic_listeners": [{"name": "virtualInbound", "active_state": {"listener": {
+   "name": "virtualInbound", "traffic_direction": "INBOUND", "address": {"socket_address": {"address": "0.0.0.0", "port_value": 15006}},
+   "filter_chains": [{"name": "0.0.0.0_9080", "filter_chain_match": {"destination_port": 9080, "transport_protocol": "tls"},
+     "transport_socket": {"typed_config": {"@type": "t/DownstreamTlsContext", "require_client_certificate": true}},
+     "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": {"@type": "t/envoy.HttpConnectionManager", "http_filters": [
+       {"name": "envoy.filters.http.rbac", "typed_config": {"@type": "t/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {"action": "DENY", "policies": {
+         "ns[shop]-policy[no-admin]-rule[0]": {"permissions": [{"url_path": {"path": {"prefix": "/admin"}}}], "principals": [{"any": true}]}}}}},
+       {"name": "envoy.filters.http.rbac", "typed_config": {"@type": "t/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {"policies": {
+         "ns[shop]-policy[readers]-rule[0]": {"permissions": [{"header": {"name": ":method", "string_match": {"exact": "GET"}}}],
+           "principals": [{"authenticated": {"principal_name": {"exact": "spiffe://cluster.local/ns/shop/sa/front"}}}]}}}}}
+     ]}}]}]}}}]},
+ {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": [{"route_config": {"name": "80", "virtual_hosts": [
+   {"name": "cart", "domains": ["cart"], "routes": [{"name": "v9", "match": {"prefix": "/"}, "route": {"cluster": "outbound|80|v9|cart.shop"},
+     "metadata": {"filter_metadata": {"istio": {"config": "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/cart"}}}}]}]}}]},
+ {"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump"}]}"#;
+
+#[test]
+fn authz_can_says_who_may_and_why_not() {
+    let dir = folder(&[("dump.json", DUMP)]);
+    let can = |args: &[&str]| meshctl(dir.path(), &[&["authz", "can", "--from", "dump.json"], args].concat());
+    let front = "cluster.local/ns/shop/sa/front";
+    for (args, status, says) in [
+        (&["GET", "/", "--principal", front][..], 0, "allowed: ALLOW by AuthorizationPolicy shop/readers, rule 0"),
+        (&["GET", "/admin?x=1", "--principal", front], 79, "refused: DENY by AuthorizationPolicy shop/no-admin, rule 0"),
+        (&["POST", "/", "--principal", front], 79, "wants: method is `GET`; found: `POST`"),
+        (&["GET", "/", "--principal", "cluster.local/ns/shop/sa/x"], 79, "wants: principal is `spiffe://cluster.local/ns/shop/sa/front`"),
+        (&["GET", "/", "--plaintext"], 79, "STRICT"),
+        (&["GET", "/"], 75, "not known"),
+        (&["GET", "/", "--allow-partial"], 0, "not known"),
+        (&["GET", "nopath"], 64, "begins with /"),
+    ] {
+        let run = can(args);
+        assert!(run.status == status && format!("{}{}", run.out, run.err).contains(says), "{args:?}: {} {} {}", run.status, run.out, run.err);
+    }
+    let value = json(&can(&["POST", "/", "--principal", front, "-o", "json"]));
+    assert_eq!((&value["verdict"], &value["rules"][1]["failed"][0]["found"]), (&"refused".into(), &"`POST`".into()));
+}
+
+#[test]
+fn a_dump_names_the_objects_behind_a_log() {
+    let line = |code: &str, details: &str, cluster: &str, path: &str, host: &str, address: &str| {
+        format!(
+            r#"[2026-01-01T00:00:00.000Z] "GET {path} HTTP/1.1" {code} {details} - "-" 0 0 1 - "-" "-" "-" "{host}" "-" {cluster} - {address} 10.0.0.2:5 - -"#
+        )
+    };
+    let log = [
+        line("503 NC", "cluster_not_found", "-", "/", "cart", "10.0.0.9:80"),
+        line("403 -", "rbac_access_denied_matched_policy[none]", "inbound|9080||", "/x", "shop", "10.0.0.1:9080"),
+        line("403 -", "rbac_access_denied_matched_policy[ns[shop]-policy[no-admin]-rule[0]]", "inbound|9080||", "/admin", "shop", "10.0.0.1:9080"),
+    ];
+    let dir = folder(&[("dump.json", DUMP), ("a.log", &log.join("\n"))]);
+    let run = meshctl(dir.path(), &["explain", "a.log", "--from", "dump.json", "-o", "json"]);
+    let objects: Vec<String> = json(&run)["groups"].as_array().expect("groups").iter().map(|g| g["objects"][0].as_str().unwrap_or("").to_owned()).collect();
+    for want in ["VirtualService shop/cart", "AuthorizationPolicy shop/readers", "AuthorizationPolicy shop/no-admin, rule 0"] {
+        assert!(objects.iter().any(|o| o == want), "{want}: {objects:?}");
+    }
+    assert!(run.out.contains("which the proxy does not have") && run.out.contains("wants: principal"), "{}", run.out);
+    assert_eq!(meshctl(dir.path(), &["explain", "a.log", "--from", "a.log"]).status, 65);
+}

@@ -1,5 +1,6 @@
 //! What proxies print, explained: causes of log lines, and topics by name.
 
+pub mod authorization;
 pub mod causes;
 mod find;
 pub mod log;

@@ -28,7 +28,7 @@ pub const TO_COME: &[(&str, &[&str])] = &[
 const USES: &[(&str, &str)] = &[
     ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …) · tui PATH… (ui)"),
     ("BEFORE YOU MERGE", "analyze [PATH…] · validate [PATH…] (its schema part)"),
-    ("SECURITY", "authz check"),
+    ("SECURITY", "authz check · authz can"),
     ("PROXIES", "proxy-config (pc) · ztunnel-config (zc)"),
     ("DATA AND SET-UP", "completion SHELL · man [COMMAND] · version"),
 ];

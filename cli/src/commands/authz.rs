@@ -1,5 +1,7 @@
 //! `meshctl authz`: who may call whom.
 
+mod can;
+
 use crate::args::authz::{AuthzArgs, AuthzCommand};
 use crate::commands::proxy_config::{Answer, missing, not_a_dump};
 use crate::context::Context;
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
     match &args.what {
         AuthzCommand::Check(a) => check(&crate::dump::text(a)?)?.give(context),
+        AuthzCommand::Can(a) => can::run(a, context),
     }
 }
 

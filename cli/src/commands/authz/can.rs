@@ -1,0 +1,174 @@
+//! `meshctl authz can`: would this request be allowed, by which policy and rule.
+
+use crate::args::DumpArgs;
+use crate::args::authz::{CanArgs, CanFormat};
+use crate::commands::proxy_config::not_a_dump;
+use crate::context::Context;
+use crate::output::pretty;
+use crate::status::{Failure, Outcome, Status};
+use crate::term::{safe, safe_json};
+use anstyle::{AnsiColor, Style};
+use mesh_analyzers::explain::authorization::{Judgement, judge};
+use mesh_analyzers::explain::proxy::{Chain, Proxy};
+use mesh_envoy::matcher::Truth;
+use mesh_envoy::rbac::{Fact, Failed, Request};
+use mesh_envoy::redact;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Where Envoy's JWT filter leaves the claims.
+const JWT: &str = "envoy.filters.http.jwt_authn";
+/// Where Istio's proxies leave the peer's principal for filters.
+const PEER: &str = "io.istio.peer_principal";
+
+pub fn run(args: &CanArgs, context: &Context) -> Outcome {
+    let mut request = request(args)?;
+    let text = crate::dump::text(&DumpArgs { from: args.from.clone(), ..DumpArgs::default() })?;
+    let proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
+    let port = port(args, &proxy)?;
+    request.destination_port = Fact::Is(port);
+    let chains = proxy.chains_of(Some(port));
+    let judgement = match chain(args, &chains) {
+        Some(chain) => judge(chain, &request),
+        None => Judgement {
+            allowed: Truth::No,
+            reason: format!(
+                "no filter chain of port {port} takes {}",
+                if args.plaintext { "plaintext (PeerAuthentication STRICT)" } else { "such a connection" }
+            ),
+            rules: Vec::new(),
+            assumptions: Vec::new(),
+        },
+    };
+    let text = match args.output {
+        CanFormat::Json => safe_json(pretty(&object(&judgement, &proxy), b"  ")),
+        CanFormat::Text => show(&judgement),
+    };
+    context.answer(&text)?;
+    for problem in &proxy.problems {
+        context.note(problem);
+    }
+    Ok(match judgement.allowed {
+        Truth::No => Status::NotFine,
+        Truth::Unknown => context.partial,
+        Truth::Yes if !proxy.problems.is_empty() => context.partial,
+        Truth::Yes => Status::Fine,
+    })
+}
+
+/// The request as it was typed.
+fn request(args: &CanArgs) -> Result<Request, Failure> {
+    let mut r = Request { other_metadata: Fact::Absent, server_name: Fact::Unknown, ..Request::default() };
+    let (host, path) = match args.path.as_deref() {
+        // A URL has the host as well.
+        Some(url) if url.contains("://") => {
+            let rest = url.split_once("://").map_or("", |(_, r)| r);
+            let at = rest.find('/').unwrap_or(rest.len());
+            (Some(rest[..at].to_owned()), Some(if at < rest.len() { rest[at..].to_owned() } else { "/".to_owned() }))
+        }
+        Some(path) if path.starts_with('/') => (None, Some(path.to_owned())),
+        Some(other) => return Err(Failure::usage(format!("a path begins with /, not `{other}`"))),
+        None => (None, None),
+    };
+    for (name, value) in [(":method", args.method.clone()), (":path", path), (":authority", args.host.clone().or(host))] {
+        match value {
+            Some(v) => drop(r.headers.insert(name.to_owned(), v)),
+            None => r.unknown_headers.push(name.to_owned()),
+        }
+    }
+    for header in &args.headers {
+        let (name, value) =
+            header.split_once(':').filter(|(n, _)| !n.is_empty()).ok_or_else(|| Failure::usage(format!("-H takes `name: value`, not `{header}`")))?;
+        r.headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+    }
+    if let Some(id) = &args.principal {
+        let id = if id.starts_with("spiffe://") { id.clone() } else { format!("spiffe://{id}") };
+        r.filter_state.insert(PEER.to_owned(), id.clone());
+        r.peer = Fact::Is(vec![id]);
+    } else if args.plaintext {
+        r.peer = Fact::Absent;
+        r.server_name = Fact::Absent;
+    }
+    r.source_ip = args.source_ip.map_or(Fact::Unknown, Fact::Is);
+    if let Some(claims) = &args.claims {
+        let payload: Value = serde_json::from_str(claims).map_err(|e| Failure::usage(format!("--claims takes a JSON object: {e}")))?;
+        r.metadata.insert(JWT.to_owned(), json!({"payload": payload}));
+    }
+    Ok(r)
+}
+
+/// The port asked for, or the only one that the workload has.
+fn port(args: &CanArgs, proxy: &Proxy) -> Result<u16, Failure> {
+    if let Some(port) = args.port {
+        return Ok(port);
+    }
+    let ports: BTreeSet<u16> =
+        proxy.chains.iter().filter(|c| c.is_inbound && !c.name.contains("blackhole")).filter_map(|c| c.port).filter(|p| !(15000..=15100).contains(p)).collect();
+    match ports.iter().collect::<Vec<_>>().as_slice() {
+        [port] => Ok(**port),
+        [] => Err(Failure::usage("which port? The dump has no inbound port: give one with --port")),
+        list => Err(Failure::usage(format!("which port? Give one with --port: {}", list.iter().map(|p| p.to_string()).collect::<Vec<_>>().join(", ")))),
+    }
+}
+
+/// The chain that takes such a request: TLS for who has a principal, HTTP for who has a method.
+fn chain<'p>(args: &CanArgs, chains: &[&'p Chain]) -> Option<&'p Chain> {
+    let fits = |c: &&&Chain| !(args.plaintext && c.tls || args.principal.is_some() && !c.tls);
+    let fitting = || chains.iter().filter(fits).copied();
+    fitting().find(|c| c.is_http == args.method.is_some()).or_else(|| fitting().next())
+}
+
+fn verdict(j: &Judgement) -> &'static str {
+    match j.allowed {
+        Truth::Yes => "allowed",
+        Truth::No => "refused",
+        Truth::Unknown => "not known",
+    }
+}
+
+fn truth(t: Truth) -> &'static str {
+    match t {
+        Truth::Yes => "matches",
+        Truth::No => "does not match",
+        Truth::Unknown => "not known",
+    }
+}
+
+/// What was wanted and found, without the values of headers that carry credentials.
+fn told(f: &Failed) -> (String, String) {
+    let header = f.wanted.split("header ").skip(1).map(|w| w.split(' ').next().unwrap_or("")).find(|name| redact::is_secret_header(name));
+    match header {
+        Some(name) => (format!("header {name} has the right value"), if f.found.contains('`') { "another value".to_owned() } else { f.found.clone() }),
+        None => (f.wanted.clone(), redact::text(&f.found).into_owned()),
+    }
+}
+
+fn object(j: &Judgement, proxy: &Proxy) -> Value {
+    let rules: Vec<Value> = j
+        .rules
+        .iter()
+        .map(|r| json!({"action": r.action, "rule": r.name, "result": truth(r.matches), "failed": r.failed.iter().map(told).map(|(wanted, found)| json!({"wanted": wanted, "found": found})).collect::<Vec<_>>()}))
+        .collect();
+    json!({
+        "complete": proxy.problems.is_empty() && j.allowed != Truth::Unknown, "problems": proxy.problems,
+        "verdict": verdict(j), "reason": j.reason, "assumptions": j.assumptions, "rules": rules,
+    })
+}
+
+fn show(j: &Judgement) -> String {
+    let style: Style = match j.allowed {
+        Truth::Yes => AnsiColor::Green.on_default(),
+        Truth::No => AnsiColor::Red.on_default(),
+        Truth::Unknown => AnsiColor::Yellow.on_default(),
+    }
+    .bold();
+    let mut out = format!("{style}{}{style:#}: {}\n", verdict(j), safe(&j.reason));
+    for r in &j.rules {
+        out.push_str(&format!("  {:8}{}: {}\n", r.action, safe(&r.name), truth(r.matches)));
+        for (wanted, found) in r.failed.iter().map(told) {
+            out.push_str(&format!("          wants: {}; found: {}\n", safe(&wanted), safe(&found)));
+        }
+    }
+    out.extend(j.assumptions.iter().map(|a| format!("  assumed: {a}\n")));
+    out
+}
