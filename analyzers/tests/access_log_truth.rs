@@ -15,6 +15,7 @@ fn read(path: &Path) -> String {
 }
 
 /// The recordings beside the repository, if they are there.
+#[allow(clippy::print_stderr)] // A skipped test says so.
 fn recorded(name: &str) -> Option<PathBuf> {
     let path = root().join("../shared/conformance/recorded").join(name);
     if !path.exists() {
