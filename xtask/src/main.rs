@@ -24,7 +24,11 @@ struct Task {
 
 /// Every task, in the order of the help text.
 const TASKS: &[Task] = &[
-    Task { name: "bench", about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; tui: the graph's layout and frames", run: bench::run },
+    Task {
+        name: "bench",
+        about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; resolver [SERVICES]: the translation for one proxy; tui: the graph's layout and frames",
+        run: bench::run,
+    },
     Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },
     Task { name: "dist", about: "build what a release holds: the stripped binary, completions, manual pages, checksums", run: dist::run },
     Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },

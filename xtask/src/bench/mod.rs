@@ -1,6 +1,7 @@
 //! Benchmarks.
 
 mod analyze;
+mod resolver;
 mod tui;
 
 use crate::Outcome;
@@ -8,7 +9,8 @@ use crate::Outcome;
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((name, rest)) if name == "analyze" => analyze::run(rest),
+        Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench tui`".into()),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
     }
 }

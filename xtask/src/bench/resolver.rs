@@ -1,0 +1,123 @@
+//! `cargo xtask bench resolver`: what it costs to translate a mesh for one proxy: Bookinfo as it was recorded, where the
+//! recording lies beside the checkout, and a mesh of 2,000 services with 2,000 VirtualServices and 2,000
+//! DestinationRules.
+
+use crate::{Outcome, root};
+use mesh_model::snapshot::read_manifest;
+use mesh_model::yaml::Limits;
+use mesh_model::{Completeness, Role, Snapshot, Source};
+use mesh_resolver::Mesh;
+use mesh_resolver::translate::{Interception, Model, Proxy, ProxyKind};
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Instant;
+
+const RUNS: usize = 10;
+
+pub fn run(args: &[String]) -> Outcome {
+    if cfg!(debug_assertions) {
+        // Figures are of optimized code.
+        let again = Command::new("cargo")
+            .args(["run", "--release", "--quiet", "--package", "xtask", "--", "bench", "resolver"])
+            .args(args)
+            .current_dir(root())
+            .status();
+        return match again {
+            Ok(s) if s.success() => Ok(()),
+            Ok(s) => Err(format!("the optimized build ended with {s}")),
+            Err(e) => Err(e.to_string()),
+        };
+    }
+    let services: usize = match args {
+        [] => 2_000,
+        [n] => n.parse().map_err(|_| format!("`{n}` is no number of services"))?,
+        _ => return Err("one number of services at most".into()),
+    };
+    match recorded() {
+        Some(texts) => measure("Bookinfo, as recorded", &texts, "bookinfo", &[("app", "productpage")]),
+        None => println!("SKIPPED: no recording of Bookinfo beside the checkout"),
+    }
+    let title = format!("{services} services, {services} VirtualServices, {services} DestinationRules");
+    measure(&title, &[generated(services)], "ns-0", &[("app", "svc-0")]);
+    Ok(())
+}
+
+/// The objects of the recorded mesh.
+fn recorded() -> Option<Vec<String>> {
+    let mut paths: Vec<_> = std::fs::read_dir(root().join("../shared/conformance/recorded/bookinfo/k8s")).ok()?.flatten().map(|e| e.path()).collect();
+    paths.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().ends_with("s.json")));
+    paths.sort();
+    Some(paths.iter().filter_map(|p| std::fs::read_to_string(p).ok()).collect())
+}
+
+/// Services in namespaces of 20, each with a route by header and two subsets.
+fn generated(services: usize) -> String {
+    let mut out = String::new();
+    for i in 0..services {
+        let namespace = i / 20;
+        let _ = write!(
+            out,
+            "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: svc-{i}\n  namespace: ns-{namespace}\nspec:\n  clusterIP: 10.{}.{}.{}\n  selector:\n    app: svc-{i}\n  ports:\n  - name: http\n    port: 8080\n  - name: grpc\n    port: 9090\n\
+             ---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: svc-{i}\n  namespace: ns-{namespace}\nspec:\n  hosts:\n  - svc-{i}\n  http:\n  - match:\n    - headers:\n        end-user:\n          exact: jason\n    route:\n    - destination:\n        host: svc-{i}\n        subset: v2\n  - route:\n    - destination:\n        host: svc-{i}\n        subset: v1\n      weight: 90\n    - destination:\n        host: svc-{i}\n        subset: v2\n      weight: 10\n\
+             ---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata:\n  name: svc-{i}\n  namespace: ns-{namespace}\nspec:\n  host: svc-{i}\n  trafficPolicy:\n    connectionPool:\n      http:\n        http2MaxRequests: 100\n  subsets:\n  - name: v1\n    labels:\n      version: v1\n  - name: v2\n    labels:\n      version: v2\n",
+            1 + i / 65_536,
+            i / 256 % 256,
+            i % 256,
+        );
+    }
+    out
+}
+
+fn measure(title: &str, texts: &[String], namespace: &str, labels: &[(&str, &str)]) {
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    for text in texts {
+        let source = Source::new("bench", text.as_str());
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    }
+    let proxy = Proxy {
+        kind: ProxyKind::Sidecar,
+        id: format!("bench.{namespace}"),
+        addresses: vec!["10.250.0.1".into()],
+        namespace: namespace.to_owned(),
+        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        dns_domain: format!("{namespace}.svc.cluster.local"),
+        interception: Interception::Redirect,
+        auto_allocated_addresses: false,
+    };
+    let mesh = Mesh::new(&snapshot);
+    let before = resident();
+    let model = Model::new(&mesh);
+    let translation = model.translate(&proxy);
+    let after = resident();
+    let (mut index, mut read, mut translate) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        let mesh = Mesh::new(&snapshot);
+        index = index.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let model = Model::new(&mesh);
+        read = read.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let _ = model.translate(&proxy);
+        translate = translate.min(start.elapsed().as_secs_f64());
+    }
+    println!(
+        "{title}: {} objects; indexed in {:.1} ms, read in {:.1} ms, translated in {:.1} ms: {} listeners, {} route configurations, {} clusters; {:.0} MiB",
+        snapshot.objects.len(),
+        1000.0 * index,
+        1000.0 * read,
+        1000.0 * translate,
+        translation.listeners.len(),
+        translation.routes.len(),
+        translation.clusters.len(),
+        after.saturating_sub(before) as f64 / 1024.0,
+    );
+}
+
+/// Resident memory in KiB; 0 where the system does not tell.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
