@@ -153,16 +153,33 @@ fn received(answers: &Receiver<Result<World, String>>, events: &mut Vec<Event>) 
 /// What was typed, waited for a moment; everything that is there.
 fn waited(is_reading: bool) -> io::Result<Vec<Event>> {
     let mut out = Vec::new();
-    let mut wait = if is_reading { WAIT_READING } else { WAIT };
+    let wait = if is_reading { WAIT_READING } else { WAIT };
+    wait_for_input(wait)?;
     loop {
-        match event::poll(wait) {
+        match event::poll(Duration::ZERO) {
             Ok(false) => return Ok(out),
             Ok(true) => out.extend(translate(event::read()?)),
             // A signal came; it is looked at by the loop.
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(out),
             Err(e) => return Err(e),
         }
-        wait = Duration::ZERO;
+    }
+}
+
+/// Waits for input. A terminal that has gone away is an error: crossterm would read its end for ever.
+fn wait_for_input(wait: Duration) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+    match poll(&mut watched, Some(&wait)) {
+        // A window that changes its size is told by a signal, which crossterm reads.
+        Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+        Ok(_) if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
+            Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone"))
+        }
+        Ok(_) => Ok(()),
     }
 }
 
