@@ -115,9 +115,10 @@ fn the_set_ups_come_out_as_istiod_made_them() {
         let got = model.translate(&proxy);
         let mut out = Vec::new();
         let list = |k: &str| set_up[k].as_array().cloned().unwrap_or_default();
-        compare("listener", &list("listeners"), &json(got.listeners.iter().map(|p| &p.message)), &mut out);
-        compare("cluster", &list("clusters"), &json(got.clusters.iter().map(|p| &p.message)), &mut out);
-        compare("route", &list("routes"), &json(got.routes.iter().map(|p| &p.message)), &mut out);
+        let resources = got.resources();
+        for (what, list_name) in [("listener", "listeners"), ("cluster", "clusters"), ("route", "routes")] {
+            compare(what, &list(list_name), resources[list_name].as_array().map_or(&[], Vec::as_slice), &mut out);
+        }
         if !out.is_empty() {
             failed += 1;
             println!("{name} {}: {} differences", set_up["test"], out.len());
@@ -127,10 +128,6 @@ fn the_set_ups_come_out_as_istiod_made_them() {
         }
     }
     assert_eq!((failed, count), (0, 65), "set-ups differ");
-}
-
-fn json<'m, M: serde::Serialize + 'm>(messages: impl Iterator<Item = &'m M>) -> Vec<Value> {
-    messages.map(|m| serde_json::to_value(m).expect("JSON")).collect()
 }
 
 /// What differs in the dumps of a running mesh, by the last part of the path, and why it may.
@@ -176,9 +173,10 @@ fn the_recorded_mesh_comes_out_as_its_proxies_hold_it() {
             }
         });
         let before = out.len();
-        compare("listener", &listeners, &json(got.listeners.iter().map(|p| &p.message)), &mut out);
-        compare("cluster", &clusters, &json(got.clusters.iter().map(|p| &p.message)), &mut out);
-        compare("route", &routes, &json(got.routes.iter().map(|p| &p.message)), &mut out);
+        let resources = got.resources();
+        for (what, list_name, want) in [("listener", "listeners", &listeners), ("cluster", "clusters", &clusters), ("route", "routes", &routes)] {
+            compare(what, want, resources[list_name].as_array().map_or(&[], Vec::as_slice), &mut out);
+        }
         for line in &mut out[before..] {
             line.insert_str(0, &format!("{pod}: "));
         }

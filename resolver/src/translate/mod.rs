@@ -17,6 +17,7 @@ mod outbound;
 mod proxy;
 mod registry;
 mod request_authentication;
+mod resources;
 mod route;
 mod scope;
 mod tls;
