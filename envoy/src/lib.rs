@@ -9,6 +9,7 @@ pub mod api;
 pub mod certificate;
 pub mod cluster_name;
 pub mod dump;
+pub mod engine;
 pub mod identify;
 pub mod matcher;
 pub mod proto_json;

@@ -208,7 +208,7 @@ impl RouteFacts {
             PathTest::Prefix(p) => path.starts_with(&**p),
             PathTest::Exact(p) => path == p,
             PathTest::Separated(p) => path.strip_prefix(&**p).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            PathTest::Regex(StringTest::Regex(r)) => r.is_match(path),
+            PathTest::Regex(StringTest::Regex(r, _)) => r.is_match(path),
             PathTest::Regex(_) => true,
         }
     }

@@ -8,6 +8,7 @@ mod global;
 mod help;
 mod kube;
 pub mod proxy_config;
+pub mod route;
 pub mod tui;
 pub mod ztunnel_config;
 
@@ -59,6 +60,9 @@ pub enum Command {
     /// The mesh on the terminal: what is wrong, the graph, findings, proxies
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
     Tui(tui::TuiArgs),
+    /// Where a request goes, step by step, from what a proxy holds
+    #[command(hide = true, after_help = route::EXAMPLES)]
+    Route(Box<route::RouteArgs>),
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell

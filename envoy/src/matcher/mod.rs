@@ -6,6 +6,7 @@
 mod cidr;
 mod header;
 mod metadata;
+pub mod re2;
 mod string;
 mod uri_template;
 

@@ -20,8 +20,8 @@ pub enum StringTest {
     Prefix(String),
     Suffix(String),
     Contains(String),
-    /// Matches the whole string.
-    Regex(Regex),
+    /// Matches the whole string; the expression as it was written.
+    Regex(Regex, String),
     /// A matcher that is not known, or an expression that can't be read: the reason.
     Unknown(String),
 }
@@ -60,7 +60,7 @@ impl StringMatcher {
             }
             StringTest::Contains(t) if fold => value.to_ascii_lowercase().contains(&t.to_ascii_lowercase()),
             StringTest::Contains(t) => value.contains(&**t),
-            StringTest::Regex(r) => r.is_match(value),
+            StringTest::Regex(r, _) => r.is_match(value),
             StringTest::Unknown(_) => return Truth::Unknown,
         })
     }
@@ -71,19 +71,13 @@ fn part(value: &str, at: usize, length: usize) -> Option<&str> {
 }
 
 impl StringTest {
-    /// An expression of the RE2 family that must match the whole string.
+    /// An expression of RE2 that must match the whole string.
     pub fn regex(expression: &str) -> StringTest {
-        match Regex::new(&format!(r"\A(?:{expression})\z")) {
-            Ok(r) => StringTest::Regex(r),
-            Err(_) => StringTest::Unknown(format!("a regular expression that can't be read: `{expression}`")),
+        match super::re2::whole(expression) {
+            Ok(r) => StringTest::Regex(r, expression.to_owned()),
+            Err(reason) => StringTest::Unknown(reason),
         }
     }
-}
-
-/// The expression as it was written, without the anchors.
-fn expression(r: &Regex) -> &str {
-    let text = r.as_str();
-    text.strip_prefix(r"\A(?:").and_then(|t| t.strip_suffix(r")\z")).unwrap_or(text)
 }
 
 /// As the end of a sentence: "is `GET`", "starts with `/admin`".
@@ -94,7 +88,7 @@ impl fmt::Display for StringMatcher {
             StringTest::Prefix(t) => write!(f, "starts with `{t}`")?,
             StringTest::Suffix(t) => write!(f, "ends with `{t}`")?,
             StringTest::Contains(t) => write!(f, "contains `{t}`")?,
-            StringTest::Regex(r) => return write!(f, "matches `{}` as a whole", expression(r)),
+            StringTest::Regex(_, source) => return write!(f, "matches `{source}` as a whole"),
             StringTest::Unknown(reason) => return write!(f, "matches {reason}"),
         }
         if self.ignore_case { f.write_str(" in either case") } else { Ok(()) }

@@ -1,0 +1,162 @@
+//! `meshctl route`: where a request goes, step by step, from what a proxy holds.
+
+mod calls;
+mod json;
+mod proxy;
+mod request;
+mod text;
+
+use crate::args::route::RouteArgs;
+use crate::context::Context;
+use crate::print::document::{Document, render};
+use crate::status::{Failure, Outcome, Status};
+use mesh_envoy::engine::Configuration;
+use mesh_envoy::engine::request::Entry;
+use mesh_envoy::engine::walk::{Call, End, Verdict, walk};
+use proxy::Proxy;
+use std::path::Path;
+
+/// What came of a request at one proxy.
+pub struct Told {
+    /// The proxy's name, or the file that it came from.
+    pub proxy: String,
+    pub verdict: Verdict,
+}
+
+/// A request's way: at the client's proxy, and at the server's where its dump is given.
+pub struct Way {
+    pub request: String,
+    pub told: Vec<Told>,
+    /// What was assumed outside the proxies, and what the input lacks.
+    pub assumptions: Vec<String>,
+    pub problems: Vec<String>,
+}
+
+pub fn run(args: &RouteArgs, context: &Context) -> Outcome {
+    match (&args.calls, &args.xds, args.from.first()) {
+        (Some(list), Some(file), _) | (Some(list), None, Some(file)) => {
+            let configuration = Configuration::read(&read(file)?).map_err(|e| Failure::input(format!("{}: {e}", file.display())))?;
+            let list = std::fs::read_to_string(list).map_err(|e| Failure::input(format!("{}: {e}", list.display())))?;
+            context.answer(&calls::answer(&configuration, &list).map_err(Failure::input)?)?;
+            Ok(Status::Fine)
+        }
+        (Some(_), None, None) => Err(Failure::usage("--calls takes a configuration from --from DUMP or --xds FILE")),
+        (None, ..) => one(args, context),
+    }
+}
+
+fn read(path: &Path) -> Result<serde_json::Value, Failure> {
+    let unreadable = |e: String| Failure::input(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| unreadable(crate::commands::proxy_config::not_a_dump(&text, &e.to_string()).to_string()))
+}
+
+fn one(args: &RouteArgs, context: &Context) -> Outcome {
+    let format = match args.output.as_str() {
+        "text" => None,
+        "json" => Some(Document::Json),
+        "yaml" => Some(Document::Yaml),
+        other => return Err(Failure::usage(format!("-o takes text, json or yaml, not `{other}`"))),
+    };
+    let (method, url) = match (&args.method, &args.url) {
+        (Some(method), Some(url)) => (method, url),
+        _ => return Err(Failure::usage("give a method and a URL: meshctl route --from DUMP GET http://reviews:9080/reviews/0")),
+    };
+    let proxies = args.from.iter().chain(&args.xds).map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
+    let (near, far) = match proxies.as_slice() {
+        [near] => (near, None),
+        [near, far] => (near, Some(far)),
+        [] => return Err(Failure::usage("give the proxy's config dump with --from DUMP")),
+        _ => return Err(Failure::usage("--from is given twice at most: the client's dump and the server's")),
+    };
+    let way = follow(args, method, url, near, far)?;
+    let status = status(&way, context);
+    let answer = match format {
+        None => text::show(&way),
+        Some(document) => render(&json::value(&way), document),
+    };
+    context.answer(&answer)?;
+    Ok(status)
+}
+
+fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&Proxy>) -> Result<Way, Failure> {
+    let described = request::Described::new(args, method, url)?;
+    let world = request::world(args)?;
+    let inbound = args.inbound || args.caller.is_some();
+    let mut way = Way { request: described.to_string(), told: Vec::new(), assumptions: Vec::new(), problems: near.problems() };
+    let destination = described.destination(near, inbound, &mut way.assumptions);
+    let source = described.source(near, inbound, &mut way.assumptions);
+    let certificate = args.caller.as_deref().map(request::spiffe).transpose()?;
+    let connection = described.connection(source, destination, certificate.as_deref());
+    let entry = if inbound { near.entry_inbound() } else { near.entry_outbound() };
+    let headers = described.headers();
+    let call = Call { entry, connection, request: described.request(&headers), expects: None };
+    let verdict = walk(&near.configuration, &call, &world);
+    let next = far.map(|far| at_server(&verdict, far, &mut way));
+    let authority_and_path = verdict.upstream_request.clone();
+    way.told.push(Told { proxy: near.name.clone(), verdict });
+    if let (Some(Some((address, branch_tls))), Some(far)) = (next, far) {
+        way.problems.extend(far.problems());
+        let principal = branch_tls.then(|| near.principal(&mut way.assumptions));
+        let connection = described.as_sent_by(near, address, principal.as_deref());
+        let (authority, path) = authority_and_path.unwrap_or_else(|| (described.authority.clone(), described.path.clone()));
+        let headers = described.headers();
+        let forwarded = described.request(&headers).map(|r| mesh_envoy::engine::request::Request { authority: &authority, path: &path, ..r });
+        let call = Call { entry: Entry::CapturedInbound, connection, request: forwarded, expects: None };
+        let verdict = walk(&far.configuration, &call, &world);
+        way.told.push(Told { proxy: far.name.clone(), verdict });
+    }
+    Ok(way)
+}
+
+/// Where a request arrives at the server: the address, and whether over mutual TLS.
+fn at_server(verdict: &Verdict, far: &Proxy, way: &mut Way) -> Option<(std::net::SocketAddr, bool)> {
+    for branch in &verdict.branches {
+        for (address, _) in &branch.endpoints {
+            if let Ok(address) = address.parse::<std::net::SocketAddr>()
+                && far.addresses.contains(&address.ip())
+            {
+                return Some((address, matches!(branch.transport, Some(mesh_envoy::engine::pick::UpstreamTransport::Tls { .. }))));
+            }
+        }
+    }
+    let endpoints = verdict.branches.iter().any(|b| !b.endpoints.is_empty());
+    way.problems.push(match endpoints {
+        true => format!("{} is none of the endpoints that the request may go to", far.name),
+        false => format!("no endpoints are known, so that the request can't be followed to {}", far.name),
+    });
+    None
+}
+
+/// 79 for a request that fails, 75 for one that is not followed to its end.
+fn status(way: &Way, context: &Context) -> Status {
+    let mut status = if way.problems.is_empty() { Status::Fine } else { context.partial };
+    for end in way.told.iter().flat_map(|t| &t.verdict.branches).map(|b| &b.end) {
+        let of = match end {
+            End::Forwarded => Status::Fine,
+            End::Replied(r) if r.status < 400 => Status::Fine,
+            End::Replied(_) | End::Closed { .. } => Status::NotFine,
+            End::UpTo(_) => context.partial,
+        };
+        status = status.max(of);
+    }
+    status
+}
+
+/// The object that metadata names: `/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews` is
+/// `VirtualService default/reviews`.
+pub(super) fn object(source: &str) -> String {
+    let mut parts = source.strip_prefix("/apis/").map(|s| s.split('/').skip(2)).into_iter().flatten();
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("namespaces"), Some(namespace), Some(kind), Some(name)) => {
+            let words = kind.split('-').map(|w| w.chars().take(1).flat_map(char::to_uppercase).chain(w.chars().skip(1)).collect::<String>());
+            format!("{} {namespace}/{name}", words.collect::<String>())
+        }
+        _ => source.to_owned(),
+    }
+}
+
+/// A policy's name in RBAC as the AuthorizationPolicy that it is; other names stay.
+pub(super) fn policy(name: &str) -> String {
+    mesh_envoy::rbac::PolicyName::parse(name).map_or_else(|| name.to_owned(), |p| p.to_string())
+}

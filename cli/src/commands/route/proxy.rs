@@ -1,0 +1,75 @@
+//! A proxy whose dump is given: what it holds, and who it is.
+
+use crate::status::Failure;
+use mesh_envoy::engine::Configuration;
+use mesh_envoy::engine::listener::Direction;
+use mesh_envoy::engine::request::Entry;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::path::Path;
+
+pub struct Proxy {
+    pub name: String,
+    pub configuration: Configuration,
+    /// Of its workload; empty where the dump does not say.
+    pub addresses: Vec<IpAddr>,
+    namespace: String,
+    service_account: String,
+}
+
+impl Proxy {
+    pub fn read(path: &Path, dump: &Value) -> Result<Proxy, Failure> {
+        let configuration = Configuration::read(dump).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+        let node = node(dump);
+        // `sidecar~10.0.0.1~reviews-v1.default~default.svc.cluster.local`
+        let id: Vec<&str> = node.and_then(|n| n.get("id")).and_then(Value::as_str).unwrap_or("").split('~').collect();
+        let metadata = |key: &str| node.and_then(|n| n.get("metadata")?.get(key));
+        let text = |key: &str| metadata(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        let mut addresses: Vec<IpAddr> = id.get(1).and_then(|ip| ip.parse().ok()).into_iter().collect();
+        addresses.extend(text("INSTANCE_IPS").split(',').filter_map(|ip| ip.parse::<IpAddr>().ok()));
+        let name = id.get(2).map_or_else(|| path.display().to_string(), |n| (*n).to_owned());
+        Ok(Proxy { name, configuration, addresses, namespace: text("NAMESPACE"), service_account: text("SERVICE_ACCOUNT") })
+    }
+
+    pub fn problems(&self) -> Vec<String> {
+        let missing = self.configuration.missing.iter().map(|m| format!("{}: the input holds no {m}", self.name));
+        missing.chain(self.configuration.problems.iter().map(|u| format!("{}: {u}", self.name))).collect()
+    }
+
+    /// How requests of the workload enter, or those that a gateway takes.
+    pub fn entry_outbound(&self) -> Entry {
+        let captures = self.configuration.listeners.iter().any(|l| l.hands_off && l.direction == Direction::Outbound);
+        if captures { Entry::CapturedOutbound } else { Entry::Direct }
+    }
+    /// How requests to the workload enter.
+    pub fn entry_inbound(&self) -> Entry {
+        let captures = self.configuration.listeners.iter().any(|l| &*l.name == "virtualInbound");
+        if captures { Entry::CapturedInbound } else { Entry::Direct }
+    }
+
+    /// The SPIFFE id that the workload shows, by its service account.
+    pub fn principal(&self, assumptions: &mut Vec<String>) -> String {
+        let (namespace, account) = match (self.namespace.as_str(), self.service_account.as_str()) {
+            ("", _) | (_, "") => {
+                assumptions.push(format!("the service account of {} is default/default: its dump does not say", self.name));
+                ("default", "default")
+            }
+            both => both,
+        };
+        assumptions.push("the trust domain is cluster.local".to_owned());
+        format!("spiffe://cluster.local/ns/{namespace}/sa/{account}")
+    }
+
+    /// An address under which a host is known: its routes list the addresses of services beside their names.
+    pub fn address_of(&self, host: &str) -> Option<IpAddr> {
+        let hosts = self.configuration.routes.values().flat_map(|t| &t.hosts);
+        let named = hosts.filter(|h| h.domains.iter().any(|d| d.eq_ignore_ascii_case(host)));
+        named.flat_map(|h| &h.domains).find_map(|d| d.trim_matches(['[', ']']).parse().ok())
+    }
+}
+
+fn node(dump: &Value) -> Option<&Value> {
+    let sections = dump.get("configs")?.as_array()?;
+    let bootstrap = sections.iter().find(|s| s.get("@type").and_then(Value::as_str).is_some_and(|t| t.ends_with(".BootstrapConfigDump")))?;
+    bootstrap.get("bootstrap")?.get("node")
+}

@@ -1,0 +1,185 @@
+//! The request that the command line describes.
+
+use super::proxy::Proxy;
+use crate::args::route::RouteArgs;
+use crate::status::Failure;
+use mesh_envoy::engine::gate::Answer;
+use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Protocol, Request};
+use mesh_envoy::engine::walk::{TokenState, World};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Addresses of documentation (RFC 5737): nobody's.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+/// A port that clients are given by the system.
+const EPHEMERAL: u16 = 49152;
+
+pub struct Described {
+    method: String,
+    scheme: String,
+    pub authority: String,
+    host: String,
+    port: u16,
+    /// With its query.
+    pub path: String,
+    headers: Vec<(String, String)>,
+    protocol: Protocol,
+    tls: bool,
+    sni: Option<String>,
+    alpn: Vec<String>,
+    address: Option<IpAddr>,
+    source: Option<IpAddr>,
+}
+
+impl Described {
+    pub fn new(args: &RouteArgs, method: &str, url: &str) -> Result<Described, Failure> {
+        let wrong = |what: &str| Failure::usage(format!("`{url}` {what}; a URL is http://reviews:9080/reviews/0"));
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            "tcp" => 0,
+            _ => return Err(wrong("has a scheme that is none of http, https, tcp")),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (host, port) = match authority.rsplit_once(':').filter(|(_, p)| !p.contains(']')) {
+            Some((host, port)) => (host, port.parse().map_err(|_| wrong("has a port that is no number"))?),
+            None if default_port == 0 => return Err(wrong("needs a port")),
+            None => (authority, default_port),
+        };
+        if host.is_empty() || authority.contains('@') {
+            return Err(wrong("has no host, or a user in it"));
+        }
+        let mut headers = Vec::new();
+        let mut named = authority.to_owned();
+        for header in &args.headers {
+            let (name, value) = header.split_once(':').ok_or_else(|| Failure::usage(format!("the header `{header}` is not of the form NAME: VALUE")))?;
+            match name.trim().to_ascii_lowercase().as_str() {
+                "host" => named = value.trim().to_owned(),
+                name => headers.push((name.to_owned(), value.trim().to_owned())),
+            }
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let protocol = match (scheme, args.http2) {
+            ("tcp", _) => Protocol::Tcp,
+            (_, true) => Protocol::Http2,
+            _ => Protocol::Http11,
+        };
+        Ok(Described {
+            method: method.to_ascii_uppercase(),
+            scheme: scheme.to_owned(),
+            authority: named,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            path,
+            headers,
+            protocol,
+            tls: args.tls || scheme == "https" || args.sni.is_some(),
+            sni: args.sni.clone(),
+            alpn: args.alpn.clone(),
+            address: args.address,
+            source: args.source_ip,
+        })
+    }
+
+    /// Where the connection goes.
+    pub fn destination(&self, proxy: &Proxy, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
+        let given = self.address.or_else(|| self.host.parse().ok());
+        let own = if inbound { proxy.addresses.first().copied() } else { None };
+        let known = || if inbound { None } else { proxy.address_of(&self.host) };
+        let address = given.or(own).or_else(known).unwrap_or_else(|| {
+            assumptions.push(format!("the address of {} is one that no listener has of its own (--address IP names another)", self.host));
+            NOBODY
+        });
+        SocketAddr::new(address, self.port)
+    }
+
+    /// Where it comes from.
+    pub fn source(&self, proxy: &Proxy, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
+        let own =
+            if inbound { None } else { proxy.addresses.first().copied().filter(|_| proxy.entry_outbound() != mesh_envoy::engine::request::Entry::Direct) };
+        let address = self.source.or(own).unwrap_or_else(|| {
+            assumptions.push(format!("the client's address is {SOMEBODY} (--source-ip IP names another)"));
+            SOMEBODY
+        });
+        SocketAddr::new(address, EPHEMERAL)
+    }
+
+    /// The client's connection; with a certificate it is mutual TLS of the mesh.
+    pub fn connection<'a>(&'a self, source: SocketAddr, destination: SocketAddr, principal: Option<&'a str>) -> Connection<'a> {
+        let tls = match principal {
+            Some(name) => Some(mesh_tls(name, self.protocol)),
+            None if self.tls => Some(ClientTls {
+                server_name: self.sni.as_deref().unwrap_or(if self.host.parse::<IpAddr>().is_ok() { "" } else { &self.host }),
+                alpn: self.alpn.iter().map(String::as_str).collect(),
+                ..ClientTls::default()
+            }),
+            None => None,
+        };
+        Connection { destination, source, direct_source: source.ip(), tls, protocol: self.protocol, filter_state: &[] }
+    }
+
+    /// The connection of the client's proxy to the server's.
+    pub fn as_sent_by<'a>(&'a self, near: &Proxy, destination: SocketAddr, principal: Option<&'a str>) -> Connection<'a> {
+        let source = SocketAddr::new(near.addresses.first().copied().unwrap_or(SOMEBODY), EPHEMERAL);
+        let tls = principal.map(|name| mesh_tls(name, self.protocol));
+        Connection { destination, source, direct_source: source.ip(), tls, protocol: self.protocol, filter_state: &[] }
+    }
+
+    pub fn headers(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+    }
+
+    /// `None` for bytes.
+    pub fn request<'a>(&'a self, headers: &'a Vec<(&'a str, &'a str)>) -> Option<Request<'a>> {
+        let request = Request { method: &self.method, scheme: &self.scheme, authority: &self.authority, path: &self.path, headers };
+        self.protocol.is_http().then_some(request)
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol {
+            Protocol::Tcp => write!(f, "tcp://{}", self.authority),
+            _ => write!(f, "{} {}://{}{}", self.method, self.scheme, self.authority, self.path),
+        }
+    }
+}
+
+/// What a sidecar says in the hello of mutual TLS.
+fn mesh_tls(principal: &str, protocol: Protocol) -> ClientTls<'_> {
+    let alpn = match protocol {
+        Protocol::Http2 => vec!["istio-h2", "istio", "h2"],
+        Protocol::Tcp => vec!["istio-peer-exchange", "istio"],
+        _ => vec!["istio-http/1.1", "istio", "http/1.1"],
+    };
+    ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()] }), passed_through: false }
+}
+
+/// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id.
+pub fn spiffe(who: &str) -> Result<String, Failure> {
+    if who.starts_with("spiffe://") {
+        return Ok(who.to_owned());
+    }
+    match who.split('/').collect::<Vec<_>>().as_slice() {
+        [namespace, account] if !namespace.is_empty() && !account.is_empty() => Ok(format!("spiffe://cluster.local/ns/{namespace}/sa/{account}")),
+        // As Istio writes principals: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
+        [_, "ns", _, "sa", _] => Ok(format!("spiffe://{who}")),
+        _ => Err(Failure::usage(format!("`{who}` is neither NAMESPACE/SERVICE-ACCOUNT nor a SPIFFE id"))),
+    }
+}
+
+/// What the command line assumes about the world.
+pub fn world(args: &RouteArgs) -> Result<World, Failure> {
+    let token = match args.token.as_deref() {
+        None => TokenState::Absent,
+        Some("invalid") => TokenState::Invalid("Jwt verification fails".to_owned()),
+        Some(claims) => match serde_json::from_str(claims) {
+            Ok(claims @ serde_json::Value::Object(_)) => TokenState::Valid(claims),
+            _ => return Err(Failure::usage("--token takes claims as a JSON object, or `invalid`")),
+        },
+    };
+    Ok(World { random: args.random, token, limits_used_up: args.limited, outside: Answer::Allowed, unlucky: args.unlucky })
+}

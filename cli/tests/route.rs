@@ -1,0 +1,77 @@
+//! `meshctl route`.
+
+mod common;
+
+use common::{folder, meshctl};
+use serde_json::{Value, json};
+
+/// A sidecar with one HTTP port and one TCP service, and what takes the rest.
+fn sidecar() -> String {
+    let tcp = |cluster: &str| {
+        json!({"name": "envoy.filters.network.tcp_proxy",
+            "typedConfig": {"@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "cluster": cluster}})
+    };
+    let http = json!({"name": "envoy.filters.network.http_connection_manager", "typedConfig": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "rds": {"routeConfigName": "80"},
+        "httpFilters": [{"name": "envoy.filters.http.router",
+            "typedConfig": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]}});
+    let address = |ip: &str, port: u16| json!({"socketAddress": {"address": ip, "portValue": port}});
+    json!({
+        "listeners": [
+            {"name": "virtualOutbound", "address": address("0.0.0.0", 15001), "useOriginalDst": true, "trafficDirection": "OUTBOUND",
+             "filterChains": [{"name": "catchall", "filters": [tcp("PassthroughCluster")]}]},
+            {"name": "0.0.0.0_80", "address": address("0.0.0.0", 80), "bindToPort": false, "filterChains": [{"filters": [http]}]},
+            {"name": "10.0.0.9_3306", "address": address("10.0.0.9", 3306), "bindToPort": false, "filterChains": [{"filters": [tcp("outbound|3306||db")]}]}
+        ],
+        "routes": [{"name": "80", "virtualHosts": [{"name": "reviews:80", "domains": ["reviews", "*.reviews"], "routes": [
+            {"name": "exact", "match": {"path": "/a"}, "route": {"cluster": "outbound|80|v1|reviews"}},
+            {"name": "other", "match": {"prefix": "/b"}, "directResponse": {"status": 404}}]}]}],
+        "clusters": []
+    })
+    .to_string()
+}
+
+fn calls(list: Value) -> (Vec<Value>, common::Run) {
+    let dir = folder(&[("xds.json", &sidecar()), ("calls.json", &list.to_string())]);
+    let run = meshctl(dir.path(), &["route", "--xds", "xds.json", "--calls", "calls.json", "-o", "json"]);
+    (serde_json::from_str(&run.out).unwrap_or_default(), run)
+}
+
+#[test]
+fn calls_are_answered_in_their_order() {
+    let (answers, run) = calls(json!([
+        {"port": 80, "protocol": "http", "host": "reviews", "path": "/a"},
+        {"port": 80, "protocol": "http", "host": "x.reviews", "path": "/ab"},
+        {"port": 80, "protocol": "http", "host": "nobody"},
+        {"port": 80, "protocol": "tcp"},
+        {"address": "10.0.0.9", "port": 3306, "protocol": "tcp"},
+        {"port": 9999, "protocol": "tcp", "headers": null},
+    ]));
+    assert_eq!(run.status, 0, "{}", run.err);
+    let field = |i: usize, name: &str| answers[i][name].as_str().unwrap_or("?").to_owned();
+    assert_eq!((field(0, "cluster"), field(0, "route"), field(0, "routeConfig")), ("outbound|80|v1|reviews".into(), "exact".into(), "80".into()));
+    assert_eq!((field(1, "virtualHost"), field(1, "error")), ("reviews:80".into(), "no route matched".into()));
+    assert_eq!(field(2, "error"), "no virtual host matched");
+    assert_eq!(field(3, "error"), "protocol error");
+    assert_eq!((field(4, "listener"), field(4, "cluster")), ("10.0.0.9_3306".into(), "outbound|3306||db".into()));
+    assert_eq!((field(5, "listener"), field(5, "cluster")), ("virtualOutbound".into(), "PassthroughCluster".into()));
+}
+
+#[test]
+fn calls_that_cannot_be_read_are_refused() {
+    for (list, says) in [
+        (json!([{"prot": "http"}]), "unknown field"),
+        (json!([{"address": "x"}]), "no address"),
+        (json!([{"protocol": "smtp"}]), "none of http"),
+        (json!([{"tls": "ssl"}]), "none of plaintext"),
+    ] {
+        let (_, run) = calls(list);
+        assert!(run.status == 65 && run.err.contains(says) && run.out.is_empty(), "{} {}", run.status, run.err);
+    }
+    let dir = folder(&[("a.json", "[]"), ("b.json", "{\"x\": 1}")]);
+    for file in ["a.json", "b.json"] {
+        let run = meshctl(dir.path(), &["route", "--xds", file, "--calls", "a.json"]);
+        assert!(run.status == 65 && run.err.contains(file), "{} {}", run.status, run.err);
+    }
+}

@@ -1,0 +1,68 @@
+//! Local rate limits (`envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`).
+
+use super::{Chance, Gate, Live, Reply, happens};
+use crate::engine::field::{Message, Read};
+use crate::engine::route::Fraction;
+
+#[derive(Clone, Debug)]
+pub(super) struct RateLimit {
+    status: u16,
+    /// Whether there is any bucket to take tokens from.
+    limits: bool,
+    enabled: Fraction,
+    enforced: Fraction,
+}
+
+const NEVER: Fraction = Fraction { numerator: 0, denominator: 100 };
+
+impl RateLimit {
+    pub(super) fn read(m: &Message<'_, '_>) -> Read<RateLimit> {
+        let share = |name: &str| Ok(m.message(name)?.map(|f| Fraction::read_runtime(&f)).transpose()?.unwrap_or(NEVER));
+        // Statuses below 400 are no refusals: Envoy takes 429 then.
+        let status = m.message_or_empty("status")?;
+        let code = match status.value("code") {
+            Some(serde_json::Value::String(name)) => status_of(name),
+            Some(value) => value.as_u64().and_then(|c| u16::try_from(c).ok()),
+            None => None,
+        };
+        Ok(RateLimit {
+            status: code.filter(|c| *c >= 400).unwrap_or(429),
+            limits: m.has("token_bucket") || !m.values("descriptors")?.is_empty(),
+            enabled: share("filter_enabled")?,
+            enforced: share("filter_enforced")?,
+        })
+    }
+
+    pub(super) fn gate<'c>(&self, name: &str, live: &mut impl Live) -> Gate<'c> {
+        let refused = self.limits && happens(live, Chance::RateLimitChecked, self.enabled) && !live.has_token(name);
+        if refused && happens(live, Chance::RateLimitEnforced, self.enforced) {
+            return Gate::Reply(Reply { status: self.status, flag: "RL", details: "local_rate_limited".to_owned() }, None);
+        }
+        Gate::Continue
+    }
+}
+
+/// The statuses of `envoy.type.v3.StatusCode` that refuse, by name.
+fn status_of(name: &str) -> Option<u16> {
+    Some(match name {
+        "BadRequest" => 400,
+        "Unauthorized" => 401,
+        "PaymentRequired" => 402,
+        "Forbidden" => 403,
+        "NotFound" => 404,
+        "MethodNotAllowed" => 405,
+        "NotAcceptable" => 406,
+        "RequestTimeout" => 408,
+        "Conflict" => 409,
+        "Gone" => 410,
+        "PreconditionFailed" => 412,
+        "UnprocessableEntity" => 422,
+        "TooManyRequests" => 429,
+        "InternalServerError" => 500,
+        "NotImplemented" => 501,
+        "BadGateway" => 502,
+        "ServiceUnavailable" => 503,
+        "GatewayTimeout" => 504,
+        _ => return None,
+    })
+}
