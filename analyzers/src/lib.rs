@@ -10,6 +10,7 @@ pub mod rule;
 pub mod rules;
 pub mod run;
 pub mod schema;
+pub mod secrets;
 pub mod spelling;
 pub mod validation;
 

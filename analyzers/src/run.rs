@@ -4,6 +4,7 @@ use crate::finding::Finding;
 use crate::rule::{Context, NotJudged, Options, Sink};
 use crate::rules;
 use crate::schema;
+use crate::secrets;
 use mesh_model::{Node, Object};
 use mesh_resolver::Mesh;
 use rayon::prelude::*;
@@ -34,6 +35,7 @@ pub fn analyze<'a>(mesh: &'a Mesh<'a>, options: &'a Options, wanted: impl Fn(&ru
     }
     let mut findings = all.findings;
     yield_to_validation(&mut findings);
+    findings.iter_mut().for_each(secrets::hide);
     findings.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message)));
     findings.dedup_by(|a, b| key(a) == key(b) && a.message == b.message);
     Report { findings, not_judged: all.not_judged }

@@ -50,6 +50,8 @@ fn paths_name_every_value_below_a_node() {
     let c = "a[0].b.c";
     let f = "a[0][\"d.e/f\"]";
     assert_eq!(all, ["", "a", "a", "a[0]", "a[0].b", "a[0].b", c, c, &format!("{c}[0]"), &format!("{c}[1]"), f, f, "g", "g", "g.h", "g.h"]);
+    let keys: Vec<_> = (0..6).map(|id| tree.node(id).key()).collect();
+    assert_eq!((keys, tree.root().parent()), (vec![None, Some("a"), Some("a"), None, Some("b"), Some("b")], None));
     let b = tree.root().at(&["a"]).and_then(|a| a.items().next()?.get("b")).expect("b");
     assert_eq!(b.get("c").map(|c| c.path_from(b)), Some("c".to_owned()));
     assert_eq!(tree.root().get("g").or(tree.root().get_entry("g").map(|(_, v)| v)).map(|g| g.path_from(b)), Some(String::new()));

@@ -4,6 +4,7 @@ use super::automaton::Undecided;
 use super::pattern::{Constraint, Pattern, Text};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use mesh_envoy::redact;
 use std::fmt;
 
 /// A value of a request.
@@ -163,7 +164,7 @@ impl fmt::Display for Witness {
         let mut separator = " with";
         for (field, v) in &self.0 {
             match field {
-                Field::Header(n) => write!(f, "{separator} header {n}: {v}")?,
+                Field::Header(n) => write!(f, "{separator} header {n}: {}", redact::header_value(n, v))?,
                 Field::Port => write!(f, "{separator} port {v}")?,
                 Field::Scheme => write!(f, "{separator} scheme {v}")?,
                 Field::SourceNamespace => write!(f, "{separator} source namespace {v}")?,

@@ -361,6 +361,16 @@ impl<'a> Node<'a> {
         self.data().next
     }
 
+    /// The mapping or list around a value (and around a key); `None` for the root.
+    pub fn parent(self) -> Option<Node<'a>> {
+        (self.id > 0).then(|| self.tree.node(self.tree.places()[self.id as usize].parent))
+    }
+    /// The key that a value of a mapping stands under (and a key itself); `None` for items and the root.
+    pub fn key(self) -> Option<&'a str> {
+        self.parent().filter(|parent| parent.is_mapping())?;
+        Some(self.tree.node(self.tree.places()[self.id as usize].at).text())
+    }
+
     /// The path from `from` (an ancestor) down to this node, as `spec.http[0].route[1].destination.host`.
     /// Keys that are no plain words are quoted: `metadata.annotations["a.b/c"]`.
     pub fn path_from(self, from: Node<'a>) -> String {
