@@ -3,26 +3,18 @@
 
 use crate::finding::Finding;
 use mesh_envoy::redact;
-use mesh_model::Node;
+use mesh_model::{Kind, Node, Object};
 
 /// Keys whose values are secret wherever they stand.
 const KEYS: &[&str] =
     &["jwks", "accessToken", "password", "inlineCode", "inline_code", "inlineString", "inline_string", "inlineBytes", "inline_bytes", "privateKeyPem"];
 
-/// Whether a value may be secret: anything in a Secret, the value of a header that carries credentials or of an
-/// environment variable, inline keys and code.
-pub fn may_hold(node: Node<'_>) -> bool {
-    let above: Vec<Node<'_>> = std::iter::successors(node.parent(), |n| n.parent()).collect();
-    if above.iter().chain([&node]).any(|n| is_secret_object(*n)) {
-        return true;
-    }
-    let around = || [node].into_iter().chain(above.iter().copied());
-    around().any(|n| n.key().is_some_and(|key| KEYS.contains(&key)) || is_header_value(n) || is_environment_value(n) || is_condition_on_header(n))
-}
-
-/// A Secret, or the list of them that a client prints, whose items do not say what they are.
-fn is_secret_object(node: Node<'_>) -> bool {
-    node.is_mapping() && node.get_entry("apiVersion").is_some() && matches!(node.text_of("kind"), "Secret" | "SecretList")
+/// Whether a value of an object may be secret: anything in a Secret, the value of a header that carries credentials or of
+/// an environment variable, inline keys and code.
+pub fn may_hold(object: &Object, node: Node<'_>) -> bool {
+    let mut around = std::iter::successors(Some(node), |n| n.parent());
+    object.kind == Kind::Secret
+        || around.any(|n| n.key().is_some_and(|key| KEYS.contains(&key)) || is_header_value(n) || is_environment_value(n) || is_condition_on_header(n))
 }
 
 /// Below `headers: {authorization: …}`, `set: {…}` and `add: {…}`, or beside `name: authorization`.
@@ -51,8 +43,9 @@ fn is_condition_on_header(node: Node<'_>) -> bool {
 
 /// Replaces what may be secret in a finding.
 pub fn hide(finding: &mut Finding<'_>) {
-    let nodes = std::iter::once(finding.at).chain(finding.related.iter().map(|r| r.at));
-    let secrets: Vec<&str> = nodes.filter(|n| n.is_scalar() && !n.text().is_empty()).filter(|n| may_hold(*n)).map(Node::text).collect();
+    let places = std::iter::once((finding.object, finding.at)).chain(finding.related.iter().map(|r| (r.object, r.at)));
+    let scalars = places.filter(|(_, at)| at.is_scalar() && !at.text().is_empty());
+    let secrets: Vec<&str> = scalars.filter(|(object, at)| may_hold(object, *at)).map(|(_, at)| at.text()).collect();
     let clean = |text: &mut String| {
         for secret in &secrets {
             let quoted = format!("{secret:?}");

@@ -28,7 +28,9 @@ fn said(yaml: &str) -> String {
 #[test]
 fn no_finding_shows_a_value_that_may_be_secret() {
     let route = |inner: &str| {
-        format!("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a, namespace: b}}\nspec:\n  hosts: [a.example.com]\n  http:\n  - {inner}\n")
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a, namespace: b}}\nspec:\n  hosts: [a.example.com]\n  http:\n  - {inner}\n"
+        )
     };
     let jwt = |inner: &str| {
         format!("apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: a, namespace: b}}\nspec:\n  jwtRules:\n  - {inner}\n")

@@ -3,7 +3,7 @@
 use crate::fingerprint::{Fingerprint, Hasher};
 use crate::suppress::relative;
 use mesh_analyzers::{Code, Finding, Level, codes};
-use mesh_model::{Kind, Node, Object, Position, Problem, Snapshot, Source, Span};
+use mesh_model::{Node, Object, Position, Problem, Snapshot, Source, Span};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ impl Place {
         let end = source.position(trimmed_end(source, span));
         Place { source: Arc::clone(source), span, start, end, visible }
     }
-    pub fn of_node(node: Node<'_>) -> Place {
-        Place::new(node.source(), node.span(), visible(node))
+    /// The place of a value in an object.
+    pub fn of_node(object: &Object, node: Node<'_>) -> Place {
+        Place::new(node.source(), node.span(), visible(object, node))
     }
     /// The place of a comment, of which nothing but the comment is shown: the value before it may be secret.
     pub fn of_comment(source: &Arc<Source>, span: Span) -> Place {
@@ -43,26 +44,9 @@ fn trimmed_end(source: &Source, span: Span) -> u32 {
 }
 
 /// The bytes of the object around a node, unless they are secret.
-fn visible(node: Node<'_>) -> Option<Span> {
-    let object = object_around(node);
-    let is_secret = object.get("kind").is_some_and(|k| k.text() == Kind::Secret.name());
-    if is_secret || is_environment_value(node.path_from(object).as_str()) { None } else { Some(object.span()) }
-}
-
-fn object_around(node: Node<'_>) -> Node<'_> {
-    let mut at = node.tree().root();
-    loop {
-        let is_list = at.get("kind").is_some_and(|k| k.text().ends_with("List"));
-        let item = at.get("items").filter(|_| is_list).and_then(|items| items.items().find(|i| (i.id()..i.end_id()).contains(&node.id())));
-        match item {
-            Some(item) => at = item,
-            None => return at,
-        }
-    }
-}
-
-fn is_environment_value(path: &str) -> bool {
-    path.ends_with(".value") && path.contains(".env[")
+fn visible(object: &Object, node: Node<'_>) -> Option<Span> {
+    let root = if Arc::ptr_eq(object.source(), node.source()) { object.root() } else { node.tree().root() };
+    if mesh_analyzers::secrets::may_hold(object, node) { None } else { Some(root.span()) }
 }
 
 /// Another place that belongs to a finding.
@@ -114,7 +98,7 @@ impl Entry {
     pub fn new(finding: &Finding<'_>, snapshot: &Snapshot) -> Entry {
         let object = finding.object;
         let path = finding.path();
-        let place = Place::of_node(finding.at);
+        let place = Place::of_node(object, finding.at);
         let cluster = snapshot.cluster_name(object);
         let mut hash = Hasher::default();
         hash.text(finding.code.id).text(cluster).text(object.kind_name()).text(object.namespace()).text(object.name()).text(&path);
@@ -131,7 +115,11 @@ impl Entry {
             message: finding.message.clone(),
             help: finding.help.clone(),
             path,
-            related: finding.related.iter().map(|r| Related { origin: r.object.origin(), label: r.label.clone(), place: Place::of_node(r.at) }).collect(),
+            related: finding
+                .related
+                .iter()
+                .map(|r| Related { origin: r.object.origin(), label: r.label.clone(), place: Place::of_node(r.object, r.at) })
+                .collect(),
             fix: finding.fix.as_ref().filter(|_| place.visible.is_some()).map(|f| Fix {
                 title: f.title.clone(),
                 place: Place::new(&place.source, f.span, place.visible),

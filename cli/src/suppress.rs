@@ -185,7 +185,7 @@ impl<'s> InInput<'s> {
             let Some((_, value)) = object.at(&["metadata", "annotations"]).and_then(|a| a.get_entry(ANNOTATION)) else { continue };
             for word in list(object) {
                 if let Some((message, help)) = unused_word(word, used, active) {
-                    let entry = Entry::of_unused(Some(object), Place::of_node(value), &message, world, base);
+                    let entry = Entry::of_unused(Some(object), Place::of_node(object, value), &message, world, base);
                     out.push(Entry { help: Some(help), ..entry });
                 }
             }
@@ -288,7 +288,7 @@ fn words(text: &str) -> Vec<String> {
 fn own_line(source: &Arc<Source>, chunks: &[mesh_model::yaml::Chunk], at: usize) -> Applies {
     let text = source.text();
     let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with(['#', '%']);
-    let next = chunks.iter().position(|c| at < c.span.end as usize).unwrap_or(chunks.len());
+    let next = chunks.partition_point(|c| c.span.end as usize <= at);
     let after_separator = chunks.get(next).is_none_or(|c| at < c.span.start as usize);
     if let Some(chunk) = chunks.get(next) {
         let (start, end) = (chunk.span.start as usize, chunk.span.end as usize);

@@ -126,3 +126,13 @@ fn an_entry_that_cannot_be_read_costs_itself_only() {
     assert_eq!((run.status, run.out.as_str()), (75, plain.out.as_str()), "{}", run.err);
     assert!(run.err.contains("dynamic_active_clusters[0] (`odd`) can't be read: line "), "{}", run.err);
 }
+
+/// The time is no part of the test, but with the square of it the test would not end.
+#[test]
+fn many_entries_that_cannot_be_read_are_counted() {
+    let entries = vec!["{\"cluster\": {\"name\": \"a\", \"connect_timeout\": {}}}"; 20_000].join(",");
+    let text = format!("{{\"configs\": [{{\"@type\": \"x.ClustersConfigDump\", \"dynamic_active_clusters\": [{entries}]}}]}}");
+    let run = meshctl_with_input(&dumps(), &["pc", "cluster", "-f", "-"], &text);
+    assert_eq!((run.status, run.out.as_str()), (65, ""));
+    assert!(run.err.contains("19980 more entries") && run.err.lines().count() < 30, "{}", run.err);
+}

@@ -2,9 +2,9 @@
 
 use super::automaton::Undecided;
 use super::pattern::{Constraint, Pattern, Text};
+use mesh_envoy::redact;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use mesh_envoy::redact;
 use std::fmt;
 
 /// A value of a request.

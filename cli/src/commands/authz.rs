@@ -3,7 +3,7 @@
 mod can;
 
 use crate::args::authz::{AuthzArgs, AuthzCommand};
-use crate::commands::proxy_config::{Answer, missing, not_a_dump};
+use crate::commands::proxy_config::{Answer, missing, not_a_dump, unread};
 use crate::context::Context;
 use crate::print::table::Table;
 use crate::status::{Failure, Outcome};
@@ -101,5 +101,5 @@ fn check(text: &str) -> Result<Answer, Failure> {
             table.row(vec![action.to_owned(), name.clone(), policies.rules.get(name).map_or(0, BTreeSet::len).to_string()]);
         }
     }
-    Ok(Answer { text: table.render(3), problems: found.unread.iter().map(ToString::to_string).collect() })
+    Ok(Answer { text: table.render(3), problems: unread(&found) })
 }

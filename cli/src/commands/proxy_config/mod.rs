@@ -103,18 +103,26 @@ pub fn answer(text: &str, query: &Query) -> Result<Answer, Failure> {
     }
     let mut wanted = Wanted::new(query);
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
-    let unread = found.unread.iter().map(ToString::to_string);
+    let unread = unread(&found);
     match wanted.answer(query, &found.types) {
         Ok(mut answer) => {
             answer.problems.splice(0..0, unread);
             Ok(answer)
         }
         // Without what can't be read there may be nothing left to print.
-        Err(failure) => Err(match unread.reduce(|all, one| format!("{all}\n  {one}")) {
-            Some(unread) => Failure::input(format!("{failure}\n  {unread}")),
-            None => failure,
-        }),
+        Err(failure) if unread.is_empty() => Err(failure),
+        Err(failure) => Err(Failure::input(format!("{failure}\n  {}", unread.join("\n  ")))),
     }
+}
+
+/// What could not be read of a dump: the first entries, and how many more.
+pub fn unread(found: &mesh_envoy::dump::Found) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = found.unread.iter().take(SHOWN).map(ToString::to_string).collect();
+    if found.unread.len() > SHOWN {
+        lines.push(format!("{} more entries like these can't be read", found.unread.len() - SHOWN));
+    }
+    lines
 }
 
 /// A table of ours in the format asked for.
