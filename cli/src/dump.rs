@@ -1,12 +1,193 @@
-//! The text of a dump, from wherever it is.
+//! The page that a command needs, from whatever sources are named.
 
-use crate::args::DumpArgs;
+use crate::args::{DumpArgs, SourceArgs};
+use crate::context::{Compat, Context};
 use crate::status::Failure;
+use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
+use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, Page, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_envoy::dump::SectionKind;
+use mesh_envoy::identify::Content;
+use std::future::Future;
 
-pub fn text(args: &DumpArgs) -> Result<String, Failure> {
-    match (&args.pod, args.from.as_deref()) {
-        (None, Some("-")) => std::io::read_to_string(std::io::stdin()).map_err(|e| Failure::input(format!("standard input can't be read: {e}"))),
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{path} can't be read: {e}"))),
-        _ => Err(Failure::usage("give a dump with --from (or `-` for standard input)")),
+/// What a command shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Sections of Envoy's config dump.
+    Sections(&'static [SectionKind]),
+    /// The config dump as it is.
+    Whole,
+    /// The endpoints in use; those of a config dump do as well.
+    Endpoints,
+    Ztunnel,
+    /// Log levels.
+    Logging,
+}
+
+impl Need {
+    fn contents(self) -> &'static [Content] {
+        match self {
+            Need::Sections(_) | Need::Whole => &[Content::ConfigDump],
+            Need::Endpoints => &[Content::Clusters, Content::ConfigDump],
+            Need::Ztunnel => &[Content::Ztunnel],
+            Need::Logging => &[Content::Logging],
+        }
+    }
+    /// What was expected, and how it is taken.
+    pub fn wanted(self) -> &'static str {
+        match self {
+            Need::Sections(_) | Need::Whole => "an Envoy config dump; take one with `curl localhost:15000/config_dump?include_eds`",
+            Need::Endpoints => "Envoy's endpoints; take them with `curl localhost:15000/clusters?format=json`",
+            Need::Ztunnel => "a ztunnel config dump; take one with `curl localhost:15000/config_dump` in the ztunnel pod",
+            Need::Logging => "a proxy's log levels; take them with `curl -X POST localhost:15000/logging`",
+        }
+    }
+}
+
+/// A page, and what could not be read beside it.
+pub struct Found {
+    pub page: Page,
+    pub problems: Vec<String>,
+}
+
+/// Runs an exchange with a live source.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map(|r| r.block_on(future)).map_err(|e| Failure::none(format!("no runtime for network connections: {e}")))
+}
+
+/// The sources that are named, checked.
+pub fn sources(args: &SourceArgs) -> Result<Vec<Source>, Failure> {
+    args.from.iter().map(|text| Source::parse(text).map_err(|e| Failure::usage(format!("--from {text}: {e}")))).collect()
+}
+
+/// The pod that is named.
+pub fn pod(text: Option<&str>, args: &SourceArgs) -> Result<Option<PodName>, Failure> {
+    text.map(|text| PodName::parse(text, args.namespace.as_deref()).map_err(Failure::Usage)).transpose()
+}
+
+/// Finds the page that is needed, or says why there is none.
+pub fn page(args: &DumpArgs, need: Need, context: &Context) -> Result<Found, Failure> {
+    let sources = sources(&args.source)?;
+    if let (Some(pod), true) = (&args.pod, sources.is_empty()) {
+        let is_source = std::path::Path::new(pod).exists() || pod.contains("://") || pod.starts_with("unix:");
+        let did_you_mean = if is_source { format!("; did you mean --from {pod}?") } else { String::new() };
+        return Err(Failure::usage(format!(
+            "where is `{pod}` to be looked up? Name a source with --from: a dump, a folder, a bug report, http://host:15000{did_you_mean}"
+        )));
+    }
+    if sources.is_empty() {
+        return Err(Failure::usage(
+            "give a source with --from (or --file): a dump, `-` for standard input, a folder, a bug report, http://host:15000 or unix:PATH",
+        ));
+    }
+    if context.compat == Compat::Istioctl
+        && args.pod.is_some()
+        && args.source.from.iter().all(|f| f == "-" || std::path::Path::new(f).is_file())
+        && !is_archive(&args.source)
+    {
+        return Err(Failure::usage("istioctl takes either a pod or --file, not both"));
+    }
+    find(&sources, pod(args.pod.as_deref(), &args.source)?.as_ref(), need)
+}
+
+/// The whole config dump of the one proxy that a source holds.
+pub fn text(from: &str) -> Result<String, Failure> {
+    let source = Source::parse(from).map_err(|e| Failure::usage(format!("--from {from}: {e}")))?;
+    Ok(find(&[source], None, Need::Whole)?.page.text)
+}
+
+fn find(sources: &[Source], pod: Option<&PodName>, need: Need) -> Result<Found, Failure> {
+    let want = Want { pod, contents: need.contents() };
+    let mut dumps = Dumps::default();
+    for source in sources {
+        dumps.merge(match source {
+            Source::Stdin => read_stream("standard input", std::io::stdin().lock(), &want, Limits::default()),
+            Source::Path(path) => read_path(path, &want, Limits::default()),
+            Source::Live(endpoint) => {
+                let page = block_on(live(endpoint, need, pod))??;
+                Dumps { proxies: vec![Proxy { name: page.origin.clone(), is_known: false, pages: vec![page] }], ..Dumps::default() }
+            }
+        });
+    }
+    choose(dumps, need, pod)
+}
+
+/// Whether a source may hold several proxies though it is a file.
+fn is_archive(args: &SourceArgs) -> bool {
+    args.from.iter().any(|f| f.ends_with(".gz") || f.ends_with(".tgz") || f.ends_with(".tar"))
+}
+
+fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>) -> Result<Found, Failure> {
+    let problems: Vec<String> = dumps.problems.iter().map(|(subject, message)| format!("{subject}: {message}")).collect();
+    let wanted = need.contents();
+    // What istiod would send is shown where nothing else is there.
+    let list = if dumps.proxies.is_empty() { &dumps.views } else { &dumps.proxies };
+    let having: Vec<Proxy> = list.iter().filter(|p| p.page(wanted).is_some()).cloned().collect();
+    let proxy = match Dumps::choose(if having.is_empty() { list } else { &having }, pod) {
+        Ok(proxy) => proxy,
+        Err(choice) => return Err(no_choice(choice, &dumps, &problems, need, pod)),
+    };
+    match proxy.page(wanted) {
+        Some(page) => Ok(Found { page: page.clone(), problems }),
+        None => Err(Failure::input(match proxy.pages.as_slice() {
+            [one] => format!("{}: this is {}, not {}", one.origin, one.content.describe(), need.wanted()),
+            several => {
+                let held: Vec<&str> = several.iter().map(|p| p.content.describe()).collect();
+                format!("of {} there is {}, and not {}", proxy.name, held.join(", "), need.wanted())
+            }
+        })),
+    }
+}
+
+/// Names of proxies that are listed at most.
+const LISTED: usize = 30;
+
+fn no_choice(choice: Choice, dumps: &Dumps, problems: &[String], need: Need, pod: Option<&PodName>) -> Failure {
+    let list = |names: &[String]| {
+        let more = names.len().saturating_sub(LISTED);
+        let shown: Vec<String> = names.iter().take(LISTED).map(|n| format!("\n  {n}")).collect();
+        format!("{}{}", shown.concat(), if more > 0 { format!("\n  and {more} more") } else { String::new() })
+    };
+    match choice {
+        Choice::Several(names) => Failure::usage(format!("there are several proxies; name one as POD:{}", list(&names))),
+        Choice::Other(names) => {
+            let pod = pod.map(ToString::to_string).unwrap_or_default();
+            Failure::none(format!("there is nothing of {pod}; there is:{}", list(&names)))
+        }
+        Choice::Empty if !problems.is_empty() => Failure::input(problems.join("\n")),
+        Choice::Empty => {
+            let istiod = dumps.control_planes.iter().flat_map(|c| &c.pages).next();
+            Failure::input(match istiod {
+                Some(page) => format!("{}: this is {}, not {}", page.origin, page.content.describe(), need.wanted()),
+                None => format!("no page of a proxy is in it; expected is {}", need.wanted()),
+            })
+        }
+    }
+}
+
+async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<Page, Failure> {
+    let admin = Admin::new(endpoint, Options::default()).map_err(|e| of_admin(&e, need))?;
+    let answer = match need {
+        Need::Sections(kinds) => admin.sections(kinds).await,
+        Need::Whole => admin.get("/config_dump?include_eds", &[Content::ConfigDump]).await,
+        Need::Endpoints => admin.get("/clusters?format=json", &[Content::Clusters]).await,
+        Need::Ztunnel => admin.get("/config_dump", &[Content::Ztunnel]).await,
+        Need::Logging => admin.post("/logging", &[Content::Logging]).await,
+    };
+    match (answer, pod) {
+        // istiod has no such page, but knows what it would send to a proxy.
+        (Err(AdminError::Status { code: 404, .. }), Some(pod)) if matches!(need, Need::Sections(_) | Need::Whole) => {
+            admin.get(&format!("/debug/config_dump?proxyID={pod}"), &[Content::ConfigDump]).await.map_err(|e| of_admin(&e, need))
+        }
+        (answer, _) => answer.map_err(|e| of_admin(&e, need)),
+    }
+}
+
+fn of_admin(error: &AdminError, need: Need) -> Failure {
+    match error {
+        AdminError::Status { says, .. } if says.starts_with("FieldMask") => Failure::none(format!("the proxy holds none of this: {error}")),
+        AdminError::Unreachable { .. } | AdminError::Status { .. } => Failure::none(error.to_string()),
+        AdminError::Other { .. } => Failure::input(format!("{error}, not {}", need.wanted())),
+        AdminError::TooLarge { .. } | AdminError::NotText { .. } => Failure::input(error.to_string()),
     }
 }

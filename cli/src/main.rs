@@ -21,9 +21,11 @@ mod status;
 mod stdio;
 mod suppress;
 mod term;
+mod watch;
 mod worlds;
 
 use args::Command;
+use args::proxy_status::SnapshotCommand;
 use clap::Parser;
 use context::Context;
 use status::{Outcome, Status};
@@ -57,6 +59,10 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
         Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),
+        Some(Command::ProxyStatus(a)) => commands::proxy_status::run(&a, &context),
+        Some(Command::Snapshot(a)) => match a.what {
+            SnapshotCommand::Diff(a) => commands::proxy_status::diff(&a, &context),
+        },
         Some(Command::ZtunnelConfig(a)) => commands::ztunnel_config::run(&a, &context),
         Some(Command::Authz(a)) => commands::authz::run(&a, &context),
         Some(Command::Tui(a)) => commands::tui::run(&a, &context),

@@ -1,4 +1,5 @@
-//! One module a source: each returns a partial snapshot and the problems it met.
+//! One module a source: each returns what it read and the problems it met.
 
+pub mod dumps;
 pub mod kube;
 pub mod manifests;

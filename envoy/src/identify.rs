@@ -19,8 +19,14 @@ pub enum Content {
     Stats,
     /// ztunnel's `/config_dump`.
     Ztunnel,
-    /// istiod's `/debug/syncz`.
+    /// Envoy's or ztunnel's levels, `/logging`.
+    Logging,
+    /// istiod's `/debug/syncz`, flat or as the answer of its xDS form.
     Syncz,
+    /// Another of istiod's debug answers.
+    Istiod,
+    /// What tar or gzip made.
+    Archive,
     /// A Kubernetes object or list.
     Kubernetes,
     OtherJson,
@@ -43,6 +49,9 @@ impl Content {
             Content::Listeners => "Envoy's listener addresses (`/listeners?format=json`)",
             Content::Stats => "Envoy's statistics (`/stats`)",
             Content::Ztunnel => "a ztunnel config dump",
+            Content::Logging => "a proxy's log levels (`/logging`)",
+            Content::Istiod => "a debug answer of istiod's",
+            Content::Archive => "an archive",
             Content::Syncz => "istiod's sync state (`/debug/syncz`)",
             Content::Kubernetes => "a Kubernetes manifest",
             Content::OtherJson => "JSON of another kind",
@@ -69,10 +78,12 @@ pub fn identify(text: &str) -> Content {
     let head = &text[..end];
     match first {
         b'{' => object(head),
-        b'[' if head.contains("\"cluster_sent\"") || head.contains("\"proxy\"") && head.contains("\"sync") => Content::Syncz,
+        b'[' if is_syncz(head) => Content::Syncz,
+        b'[' if head.contains("\"Attributes\"") && head.contains("\"ServiceRegistry\"") || head.contains("\"syncStatus\"") => Content::Istiod,
         b'[' => Content::OtherJson,
         b'<' => Content::Html,
         _ if head.contains('\0') => Content::Binary,
+        _ if head.starts_with("active loggers:") || head.starts_with("current log level is") => Content::Logging,
         _ if head.contains("::observability_name::") || head.contains("::added_via_api::") => Content::ClustersText,
         _ if head.starts_with("# TYPE")
             || head.contains("\n# TYPE")
@@ -86,11 +97,21 @@ pub fn identify(text: &str) -> Content {
     }
 }
 
+/// A list of proxies with what was sent to each and what it acknowledged; one that is not connected yet has neither.
+fn is_syncz(head: &str) -> bool {
+    let has = |key: &str| head.contains(key);
+    has("\"cluster_sent\"") || (has("\"proxy\"") && (has("\"istio_version\"") || has("\"proxy_type\"")))
+}
+
 fn object(head: &str) -> Content {
     // The keys of the outermost object that stand in the part looked at.
     let keys = top_keys(head);
     let has = |k: &str| keys.iter().any(|x| x == k);
-    if has("configs") {
+    if has("typeUrl") && has("resources") && head.contains("service.status.v3.ClientConfig") {
+        Content::Syncz
+    } else if (has("totalClients") && has("clients")) || has("AuthorizationPolicies") {
+        Content::Istiod
+    } else if has("configs") {
         Content::ConfigDump
     } else if has("cluster_statuses") || has("clusterStatuses") {
         Content::Clusters
@@ -159,6 +180,10 @@ mod tests {
             ("a::observability_name::a\n", Content::ClustersText),
             ("  \n", Content::Empty),
             ("[1]", Content::OtherJson),
+            (r#"[{"proxy": "a.b", "proxy_type": "sidecar", "istio_version": "1.30"}]"#, Content::Syncz),
+            (r#"{"resources": [{"@type": "type.googleapis.com/envoy.service.status.v3.ClientConfig"}], "typeUrl": "istio.io/debug/syncz"}"#, Content::Syncz),
+            (r#"{"totalClients": 1, "clients": []}"#, Content::Istiod),
+            ("active loggers:\n  admin: warning\n", Content::Logging),
         ] {
             assert_eq!(identify(text), want, "{text}");
         }

@@ -2,6 +2,7 @@
 //! (camelCase), without descriptors: keys are rewritten everywhere but where they are data.
 
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Fields whose value is a map with free keys and message values: the keys stay, what is below is rewritten.
 const MAPS: &[&str] = &[
@@ -55,10 +56,10 @@ fn rewrite(value: Value, zone: Zone) -> Value {
             let wraps_struct = map.get("@type").and_then(Value::as_str).is_some_and(|t| STRUCT_TYPES.iter().any(|s| t.ends_with(s)));
             let mut out = Map::with_capacity(map.len());
             for (key, v) in map {
-                let below = match key.as_str() {
+                let below = match snake_case(&key).as_ref() {
                     "value" if wraps_struct => Zone::Free,
                     "metadata" if zone == Zone::Node => Zone::Free,
-                    "node" | "user_agent_build_version" | "userAgentBuildVersion" => Zone::Node,
+                    "node" | "user_agent_build_version" => Zone::Node,
                     k if STRUCTS.contains(&k) => Zone::Free,
                     k if MAPS.contains(&k) => Zone::Map,
                     _ => Zone::Message,
@@ -71,6 +72,21 @@ fn rewrite(value: Value, zone: Zone) -> Value {
         (Value::Array(items), z) => Value::Array(items.into_iter().map(|v| rewrite(v, z)).collect()),
         (other, _) => other,
     }
+}
+
+/// `dynamicActiveClusters` → `dynamic_active_clusters`; names without a lower-case letter, such as `NAMESPACE`, stay.
+pub fn snake_case(key: &str) -> Cow<'_, str> {
+    if !key.bytes().any(|b| b.is_ascii_uppercase()) || key.bytes().all(|b| !b.is_ascii_lowercase()) {
+        return Cow::Borrowed(key);
+    }
+    let mut out = String::with_capacity(key.len() + 4);
+    for c in key.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    Cow::Owned(out)
 }
 
 /// `dynamic_active_clusters` → `dynamicActiveClusters`; `@type` and names without an underscore stay.
@@ -107,5 +123,7 @@ mod tests {
             "typedConfig": {"@type": "type.googleapis.com/udpa.type.v1.TypedStruct", "typeUrl": "x", "value": {"a_b": 1}},
             "rules": {"policies": {"ns_a": {"anyRules": []}}}});
         assert_eq!(camel_case(v), want);
+        // What is camelCase already stays as it is, its data too.
+        assert_eq!(camel_case(want.clone()), want);
     }
 }

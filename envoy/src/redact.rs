@@ -5,6 +5,7 @@
 //! references to secrets stay. The hash tells whether two proxies hold the same; it is cut to 8 digits, so that it is of
 //! little use to one who guesses.
 
+use crate::proto_json::snake_case;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -221,23 +222,11 @@ enum Bytes {
 /// What Envoy writes in place of a key, and its base64.
 const ENVOY: &str = "[redacted]";
 const ENVOY_BYTES: &str = "W3JlZGFjdGVkXQ==";
+/// How a place holder of ours begins; in a URL its blanks end the word.
+const BEGIN: &str = "[redacted:";
 
 fn is_placeholder(text: &str) -> bool {
     text == ENVOY || text == ENVOY_BYTES || (text.starts_with("[redacted: ") && text.ends_with(']') && text.len() < 60)
-}
-
-fn snake_case(key: &str) -> Cow<'_, str> {
-    if !key.bytes().any(|b| b.is_ascii_uppercase()) || key.bytes().all(|b| !b.is_ascii_lowercase()) {
-        return Cow::Borrowed(key);
-    }
-    let mut out = String::with_capacity(key.len() + 4);
-    for c in key.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    Cow::Owned(out)
 }
 
 /// A JSON Web Key Set with a symmetric or a private key in it; the usual sets hold public keys and are shown.
@@ -307,7 +296,7 @@ fn one_url(word: &str) -> String {
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((name, value)) if !value.is_empty() && !is_placeholder(value) && !value.starts_with('%') => {
+            Some((name, value)) if !value.is_empty() && !value.starts_with(BEGIN) && !value.starts_with('%') => {
                 format!("{name}={}", placeholder(value.as_bytes()))
             }
             _ => pair.to_owned(),

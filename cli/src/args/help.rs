@@ -11,8 +11,8 @@ pub const AVAILABLE: &[(&str, &[&str])] = &[
     ("BEFORE YOU MERGE", &["analyze", "validate"]),
     ("TRAFFIC", &[]),
     ("SECURITY", &["authz"]),
-    ("PROXIES", &["proxy-config", "ztunnel-config"]),
-    ("DATA AND SET-UP", &["completion", "man", "version"]),
+    ("PROXIES", &["proxy-config", "proxy-status", "ztunnel-config"]),
+    ("DATA AND SET-UP", &["snapshot", "completion", "man", "version"]),
 ];
 
 /// What the groups will hold. Asking for one of these says so.
@@ -21,16 +21,16 @@ pub const TO_COME: &[(&str, &[&str])] = &[
     ("BEFORE YOU MERGE", &["plan", "test", "gen"]),
     ("TRAFFIC", &["graph", "top", "canary", "logs", "traces", "changes"]),
     ("SECURITY", &["mtls", "certs"]),
-    ("PROXIES", &["proxy-status", "drift", "describe"]),
-    ("DATA AND SET-UP", &["snapshot", "controlplane"]),
+    ("PROXIES", &["drift", "describe"]),
+    ("DATA AND SET-UP", &["controlplane"]),
 ];
 
 const USES: &[(&str, &str)] = &[
     ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …) · tui PATH… (ui)"),
     ("BEFORE YOU MERGE", "analyze [PATH…] · validate [PATH…] (its schema part)"),
     ("SECURITY", "authz check · authz can"),
-    ("PROXIES", "proxy-config (pc) · ztunnel-config (zc)"),
-    ("DATA AND SET-UP", "completion SHELL · man [COMMAND] · version"),
+    ("PROXIES", "proxy-config (pc) · proxy-status (ps) · ztunnel-config (zc)"),
+    ("DATA AND SET-UP", "snapshot diff A B · completion SHELL · man [COMMAND] · version"),
 ];
 
 pub fn top_level() -> String {

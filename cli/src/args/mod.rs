@@ -8,12 +8,13 @@ mod global;
 mod help;
 mod kube;
 pub mod proxy_config;
+pub mod proxy_status;
 pub mod route;
 pub mod tui;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
-pub use dump::DumpArgs;
+pub use dump::{DumpArgs, SourceArgs};
 pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
 pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
@@ -52,6 +53,11 @@ pub enum Command {
     /// What one proxy holds, from its config dump
     #[command(alias = "pc")]
     ProxyConfig(proxy_config::ProxyConfigArgs),
+    /// Whether the proxies have what istiod sent, and what differs
+    #[command(alias = "ps", after_help = proxy_status::EXAMPLES)]
+    ProxyStatus(proxy_status::ProxyStatusArgs),
+    /// What differs between two snapshots of proxies
+    Snapshot(proxy_status::SnapshotArgs),
     /// What an ambient node proxy holds, from its config dump
     #[command(alias = "zc")]
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),

@@ -1,6 +1,6 @@
 //! `meshctl proxy-config`: what the user typed; istioctl's spellings.
 
-use super::DumpArgs;
+use super::{DumpArgs, SourceArgs};
 use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Args, Debug)]
@@ -31,12 +31,38 @@ pub enum ProxyConfigCommand {
     /// Listeners and their filter chains
     #[command(visible_aliases = ["listeners", "l"])]
     Listener(ListenerArgs),
+    /// Log levels, as far as the source has them
+    #[command(visible_alias = "o")]
+    Log(LogArgs),
+    /// Whether two proxies trust a common root
+    #[command(visible_alias = "rc")]
+    RootcaCompare(RootcaCompareArgs),
     /// Routes
     #[command(visible_aliases = ["routes", "r"])]
     Route(RouteArgs),
     /// Secrets: certificates and trust bundles
     #[command(visible_aliases = ["secrets", "s"])]
     Secret(DumpArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct LogArgs {
+    #[command(flatten)]
+    pub source: DumpArgs,
+    /// istioctl's; levels are shown here, and not changed
+    #[arg(long, value_name = "LEVEL", hide = true)]
+    pub level: Option<String>,
+    #[arg(long, hide = true)]
+    pub reset: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RootcaCompareArgs {
+    /// A dump, or a pod of what --from names
+    pub a: String,
+    pub b: String,
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 #[derive(Args, Debug, Default)]

@@ -1,6 +1,7 @@
 //! `meshctl ztunnel-config`: what the user typed; istioctl's spellings.
 
 use super::DumpArgs;
+use super::proxy_config::LogArgs;
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -18,6 +19,8 @@ pub enum ZtunnelConfigCommand {
     Certificate(DumpArgs),
     /// Open connections
     Connections(ConnectionsArgs),
+    /// Log levels, as far as the source has them
+    Log(LogArgs),
     /// Authorization policies
     #[command(visible_aliases = ["policies", "p", "pol"])]
     Policy(PolicyArgs),

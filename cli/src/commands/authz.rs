@@ -5,8 +5,10 @@ mod can;
 use crate::args::authz::{AuthzArgs, AuthzCommand};
 use crate::commands::proxy_config::{Answer, missing, not_a_dump, unread};
 use crate::context::Context;
+use crate::dump::{self, Need};
 use crate::print::table::Table;
 use crate::status::{Failure, Outcome};
+use crate::watch;
 use mesh_envoy::dump::listener::{Listener, Listeners, RbacOrOther};
 use mesh_envoy::dump::{SectionKind, Sections};
 use serde::{Deserialize, Deserializer};
@@ -14,7 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
     match &args.what {
-        AuthzCommand::Check(a) => check(&crate::dump::text(a)?)?.give(context),
+        AuthzCommand::Check(a) => watch::run(a, context, || {
+            let found = dump::page(a, Need::Sections(&[SectionKind::Listeners]), context)?;
+            Ok(check(&found.page.text)?.with(found.problems))
+        }),
         AuthzCommand::Can(a) => can::run(a, context),
     }
 }

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod explain;
 pub mod other;
 pub mod proxy_config;
+pub mod proxy_status;
 pub mod route;
 pub mod shell;
 pub mod tui;

@@ -2,19 +2,24 @@
 
 use crate::args::DumpArgs;
 use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand};
-use crate::commands::proxy_config::{Answer, Format, format};
+use crate::commands::proxy_config::{Answer, Format, cannot_be_read, format, log};
 use crate::context::{Compat, Context};
+use crate::dump::{self, Need};
 use crate::print::dump::document;
 use crate::print::table::Table;
 use crate::print::time::parse_rfc3339;
 use crate::status::{Failure, Outcome};
-use mesh_envoy::identify::identify;
+use crate::watch;
+use mesh_envoy::identify::Content;
 use mesh_envoy::ztunnel::{Certificate, Dump, Service, Workload, WorkloadState};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
 pub fn run(args: &ZtunnelConfigArgs, context: &Context) -> Outcome {
-    Answer::whole(answer(&args.what, context)?).give(context)
+    if let ZtunnelConfigCommand::Log(a) = &args.what {
+        return log::run(a, context);
+    }
+    watch::run(source(&args.what), context, || answer(&args.what, context))
 }
 
 /// Which workloads, services, policies and connections are shown.
@@ -39,6 +44,7 @@ fn source(command: &ZtunnelConfigCommand) -> &DumpArgs {
         ZtunnelConfigCommand::All(a) => &a.source,
         ZtunnelConfigCommand::Certificate(a) => a,
         ZtunnelConfigCommand::Connections(a) => &a.source,
+        ZtunnelConfigCommand::Log(a) => &a.source,
         ZtunnelConfigCommand::Policy(a) => &a.source,
         ZtunnelConfigCommand::Service(a) => &a.source,
         ZtunnelConfigCommand::Workload(a) => &a.source,
@@ -47,7 +53,7 @@ fn source(command: &ZtunnelConfigCommand) -> &DumpArgs {
 
 fn filter(command: &ZtunnelConfigCommand) -> Filter {
     match command {
-        ZtunnelConfigCommand::All(_) | ZtunnelConfigCommand::Certificate(_) => Filter::default(),
+        ZtunnelConfigCommand::All(_) | ZtunnelConfigCommand::Certificate(_) | ZtunnelConfigCommand::Log(_) => Filter::default(),
         ZtunnelConfigCommand::Connections(a) => Filter {
             namespace: a.workload_namespace.clone(),
             direction: a.direction.clone(),
@@ -62,19 +68,23 @@ fn filter(command: &ZtunnelConfigCommand) -> Filter {
     }
 }
 
-fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<String, Failure> {
+fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<Answer, Failure> {
     let place = source(command);
     let format = format(place.output.as_deref().unwrap_or("table"))?;
-    let text = crate::dump::text(place)?;
-    let dump = mesh_envoy::ztunnel::read(&text).map_err(|e| {
-        let what = identify(&text).describe();
-        Failure::input(format!("this is {what}, not a ztunnel config dump: {e}; take one with `curl localhost:15000/config_dump` in the ztunnel pod"))
-    })?;
+    let found = dump::page(place, Need::Ztunnel, context)?;
+    let text = &found.page.text;
+    let held = mesh_envoy::ztunnel::read(text).map_err(|e| cannot_be_read(text, &e.to_string(), Content::Ztunnel, Need::Ztunnel))?;
+    let shown = show(command, text, held, format, context)?;
+    Ok(Answer::whole(shown).with(found.problems))
+}
+
+/// The whole output.
+fn show(command: &ZtunnelConfigCommand, text: &str, dump: Dump, format: Format, context: &Context) -> Result<String, Failure> {
     let dump = sorted(if context.compat == Compat::Istioctl { dump.without_unknown_fields() } else { dump });
     let filter = filter(command);
     let table = match (command, format) {
         (ZtunnelConfigCommand::All(_), Format::Document(d)) => {
-            let value = serde_json::from_str(&text).map_err(|e| Failure::input(e.to_string()))?;
+            let value = serde_json::from_str(text).map_err(|e| Failure::input(e.to_string()))?;
             return Ok(document(value, d, context.compat));
         }
         (ZtunnelConfigCommand::All(a), _) => {
@@ -103,7 +113,7 @@ fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<String, F
         (ZtunnelConfigCommand::Connections(_), _) => connections(&dump, &filter),
         (ZtunnelConfigCommand::Policy(_), _) => policies(&dump, &filter),
         (ZtunnelConfigCommand::Service(_), _) => services(&dump, &filter),
-        (ZtunnelConfigCommand::Workload(_), _) => workloads(&dump, &filter),
+        (ZtunnelConfigCommand::Workload(_) | ZtunnelConfigCommand::Log(_), _) => workloads(&dump, &filter),
     };
     Ok(table)
 }

@@ -10,6 +10,7 @@ pub mod listener;
 pub mod route;
 mod salvage;
 pub mod secret;
+pub mod status;
 mod value;
 
 pub use value::{Text, UInt, enum_name};

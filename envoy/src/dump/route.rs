@@ -19,6 +19,8 @@ pub struct Routes<'a, R> {
 pub struct Entry<'a, R> {
     #[serde(default = "none", alias = "routeConfig")]
     pub route_config: Option<R>,
+    #[serde(default, borrow, alias = "lastUpdated")]
+    pub last_updated: Text<'a>,
     #[serde(default, borrow, alias = "errorState")]
     pub error_state: Option<UpdateFailure<'a>>,
 }

@@ -1,6 +1,5 @@
 //! `meshctl authz can`: would this request be allowed, by which policy and rule.
 
-use crate::args::DumpArgs;
 use crate::args::authz::{CanArgs, CanFormat};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
@@ -23,7 +22,8 @@ const PEER: &str = "io.istio.peer_principal";
 
 pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     let mut request = request(args)?;
-    let text = crate::dump::text(&DumpArgs { from: args.from.clone(), ..DumpArgs::default() })?;
+    let from = args.from.as_deref().ok_or_else(|| Failure::usage("give the dump of the proxy that is called with --from"))?;
+    let text = crate::dump::text(from)?;
     let proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
     let port = port(args, &proxy)?;
     request.destination_port = Fact::Is(port);

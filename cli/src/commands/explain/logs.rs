@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::args::{DumpArgs, ExplainArgs, FailOn};
+use crate::args::{ExplainArgs, FailOn};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
@@ -32,7 +32,7 @@ pub struct Reading {
 
 /// The dump of the proxy that wrote the log.
 fn dump(from: &str) -> Result<Proxy, Failure> {
-    let text = crate::dump::text(&DumpArgs { from: Some(from.to_owned()), ..DumpArgs::default() })?;
+    let text = crate::dump::text(from)?;
     Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))
 }
 

@@ -3,16 +3,19 @@
 pub mod filter;
 pub mod istioctl;
 mod json;
+pub mod log;
 mod query;
+mod rootca;
 mod sections;
 mod tables;
 
-use crate::args::proxy_config::ProxyConfigArgs;
+use crate::args::proxy_config::{ProxyConfigArgs, ProxyConfigCommand};
 use crate::context::{Compat, Context};
+use crate::dump::{self, Need};
 use crate::print::document::Document;
 use crate::print::dump::document;
 use crate::status::{Failure, Outcome, Status};
-use crate::stdio;
+use crate::{stdio, watch};
 use filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
@@ -82,6 +85,11 @@ impl Answer {
     pub fn whole(text: String) -> Answer {
         Answer { text, problems: Vec::new() }
     }
+    /// The answer from input of which more could not be read.
+    pub fn with(mut self, problems: Vec<String>) -> Answer {
+        self.problems.extend(problems);
+        self
+    }
     /// Prints it, then what is missing.
     pub fn give(self, context: &Context) -> Outcome {
         context.answer(&self.text)?;
@@ -125,6 +133,15 @@ pub fn unread(found: &mesh_envoy::dump::Found) -> Vec<String> {
     lines
 }
 
+/// What of a proxy is asked for.
+fn need(query: &Query) -> Need {
+    match (query.what, query.format) {
+        (What::Endpoint, _) => Need::Endpoints,
+        (What::All, Format::Document(_)) => Need::Whole,
+        _ => Need::Sections(sections::kinds(query)),
+    }
+}
+
 /// A table of ours in the format asked for.
 fn show(table: &crate::print::table::Table, format: Format) -> String {
     if format == Format::Csv { table.csv() } else { table.render(tables::PADDING) }
@@ -135,7 +152,7 @@ fn width(format: Format) -> tables::Width {
 }
 
 fn endpoint(text: &str, query: &Query) -> Result<Answer, Failure> {
-    let error = |e: mesh_envoy::dump::DumpError| not_clusters(text, &e.to_string());
+    let error = |e: mesh_envoy::dump::DumpError| cannot_be_read(text, &e.to_string(), Content::Clusters, Need::Endpoints);
     let table = match (query.format, query.compat) {
         (Format::Document(as_), _) => document(json::endpoints(text, &query.endpoints).map_err(error)?, as_, query.compat),
         (_, Compat::Istioctl) => istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints),
@@ -150,17 +167,15 @@ fn endpoint(text: &str, query: &Query) -> Result<Answer, Failure> {
 }
 
 pub fn not_a_dump(text: &str, error: &str) -> Failure {
-    Failure::input(match identify(text) {
-        Content::ConfigDump => format!("the config dump can't be read: {error}"),
-        other => format!("this is {}, not an Envoy config dump ({error}); take one with `curl localhost:15000/config_dump?include_eds`", other.describe()),
-    })
+    cannot_be_read(text, error, Content::ConfigDump, Need::Whole)
 }
 
-fn not_clusters(text: &str, error: &str) -> Failure {
-    Failure::input(match identify(text) {
-        Content::Clusters => format!("the endpoints can't be read: {error}"),
-        other => format!("this is {}, not Envoy's endpoints ({error}); take them with `curl localhost:15000/clusters?format=json`", other.describe()),
-    })
+/// Why a page can't be read: it is broken, or it is another one.
+pub fn cannot_be_read(text: &str, error: &str, expected: Content, need: Need) -> Failure {
+    match identify(text) {
+        what if what == expected => Failure::input(format!("{} can't be read: {error}", what.describe())),
+        other => Failure::input(format!("this is {}, not {} ({error})", other.describe(), need.wanted())),
+    }
 }
 
 /// A dump without a section: which one, and which there are.
@@ -171,6 +186,14 @@ pub fn missing(kind: SectionKind, found: &[String]) -> Failure {
 }
 
 pub fn run(args: &ProxyConfigArgs, context: &Context) -> Outcome {
+    match &args.what {
+        ProxyConfigCommand::Log(a) => return log::run(a, context),
+        ProxyConfigCommand::RootcaCompare(a) => return rootca::run(a, context),
+        _ => {}
+    }
     let (query, place) = query::query(&args.what, context)?;
-    answer(&crate::dump::text(place)?, &query)?.give(context)
+    watch::run(place, context, || {
+        let found = dump::page(place, need(&query), context)?;
+        Ok(answer(&found.page.text, &query)?.with(found.problems))
+    })
 }

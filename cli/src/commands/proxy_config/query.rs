@@ -46,6 +46,7 @@ pub fn query<'a>(command: &'a ProxyConfigCommand, context: &Context) -> Result<(
             q.clusters = ClusterFilter { fqdn: a.filter.fqdn.clone(), direction: a.filter.direction.clone(), subset: a.filter.subset.clone(), port: a.port };
             &a.source
         }
+        ProxyConfigCommand::Log(_) | ProxyConfigCommand::RootcaCompare(_) => return Err(Failure::none("this is no table of a config dump")),
         ProxyConfigCommand::Ecds(a) => {
             q.what = What::Ecds;
             a

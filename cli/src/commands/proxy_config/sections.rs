@@ -63,11 +63,13 @@ impl<'a> Sections<'a> for Wanted<'a> {
     }
 }
 
-fn kinds(what: What) -> &'static [SectionKind] {
+/// The sections that a query is answered from.
+pub fn kinds(query: &Query) -> &'static [SectionKind] {
     use SectionKind::{Bootstrap, Clusters, Ecds, Endpoints, Listeners, Routes, Secrets};
-    match what {
+    match query.what {
         What::All => &[Bootstrap, Clusters, Listeners, Routes, Endpoints, Secrets],
         What::Bootstrap => &[Bootstrap],
+        What::Cluster if query.compat == Compat::Meshctl && matches!(query.format, Format::Wide | Format::Csv) => &[Clusters, Endpoints],
         What::Cluster => &[Clusters],
         What::Ecds => &[Ecds],
         What::Eds => &[Endpoints],
@@ -80,13 +82,7 @@ fn kinds(what: What) -> &'static [SectionKind] {
 
 impl<'a> Wanted<'a> {
     pub fn new(query: &Query) -> Wanted<'a> {
-        let wide = matches!(query.format, Format::Wide | Format::Csv);
-        let kinds = if query.what == What::Cluster && query.compat == Compat::Meshctl && wide {
-            &[SectionKind::Clusters, SectionKind::Endpoints]
-        } else {
-            kinds(query.what)
-        };
-        Wanted::of(kinds, matches!(query.format, Format::Document(_)))
+        Wanted::of(kinds(query), matches!(query.format, Format::Document(_)))
     }
 
     fn of(kinds: &'static [SectionKind], whole: bool) -> Wanted<'a> {

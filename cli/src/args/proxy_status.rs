@@ -1,0 +1,54 @@
+//! `meshctl proxy-status` and `meshctl snapshot diff`: what the user typed.
+
+use super::SourceArgs;
+use clap::{Args, Subcommand};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  meshctl ps --from http://istiod:15014              every proxy, as istiod sees it
+  meshctl ps --from bug-report.tar.gz                the same from a bug report
+  meshctl ps --from dumps/                           what the proxies' own dumps say
+  meshctl ps before.json after.json                  what differs, by resource and field
+  meshctl ps cart-1.shop --from http://istiod:15014 --from http://localhost:15000
+                                                     what istiod would send, against what the proxy holds
+
+Exit status: 0 all synced or nothing differs, 79 a rejected or stale update or a difference, 75 a part was not seen.";
+
+#[derive(Args, Debug)]
+pub struct ProxyStatusArgs {
+    /// Nothing for every proxy; one pod, for istiod's view against its own; two sources or pods, for what differs
+    #[arg(value_name = "POD|A B", num_args = 0..=2)]
+    pub what: Vec<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// table, wide, csv, json or yaml
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<String>,
+    /// With --compat istioctl: 1 shows a column a type
+    #[arg(short, long, value_name = "LEVEL", default_value_t = 0, hide = true)]
+    pub verbosity: u8,
+}
+
+#[derive(Args, Debug)]
+pub struct SnapshotArgs {
+    #[command(subcommand)]
+    pub what: SnapshotCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum SnapshotCommand {
+    /// What differs between two config dumps, by resource and field
+    Diff(DiffArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// A source, or a pod of what --from names
+    pub a: String,
+    pub b: String,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// table, json or yaml
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<String>,
+}

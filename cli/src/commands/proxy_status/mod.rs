@@ -1,0 +1,130 @@
+//! `meshctl proxy-status`: whether the proxies have what the control plane sent, and what differs.
+
+pub mod compare;
+mod istioctl;
+mod state;
+mod table;
+
+use crate::args::proxy_status::{DiffArgs, ProxyStatusArgs};
+use crate::commands::proxy_config::{Format, format};
+use crate::context::{Compat, Context};
+use crate::dump::{block_on, pod, sources};
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
+use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
+use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_envoy::dump::SectionKind;
+use mesh_envoy::identify::Content;
+
+pub fn run(args: &ProxyStatusArgs, context: &Context) -> Outcome {
+    let format = format(args.output.as_deref().unwrap_or("table"))?;
+    match args.what.as_slice() {
+        [] => all(args, format, context),
+        [one] => compare::with_control_plane(one, &args.source, format, context),
+        [a, b, ..] => compare::two(a, b, &args.source, format, context),
+    }
+}
+
+/// `meshctl snapshot diff A B`.
+pub fn diff(args: &DiffArgs, context: &Context) -> Outcome {
+    compare::two(&args.a, &args.b, &args.source, format(args.output.as_deref().unwrap_or("table"))?, context)
+}
+
+fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
+    let sources = sources(&args.source)?;
+    if sources.is_empty() {
+        return Err(Failure::usage("give a source with --from: http://istiod:15014, a bug report, a folder of dumps, or a saved `/debug/syncz`"));
+    }
+    let dumps = read(&sources, None, &[Content::Syncz, Content::ConfigDump], Whole::No)?;
+    let (mut states, mut problems) = state::states(&dumps);
+    problems.extend(dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
+    if let Some(namespace) = &args.source.namespace {
+        states.retain(|s| s.name.rsplit_once('.').is_some_and(|(_, ns)| ns == namespace));
+    }
+    if states.is_empty() {
+        let why = if problems.is_empty() {
+            "neither an answer of istiod's `/debug/syncz` nor a proxy's config dump is in it".to_owned()
+        } else {
+            problems.join("\n")
+        };
+        return Err(Failure::input(why));
+    }
+    let text = match (context.compat, format) {
+        (Compat::Istioctl, Format::Document(as_)) => istioctl::document(&dumps, as_)?,
+        (Compat::Istioctl, _) => istioctl::table(&states, args.verbosity),
+        (Compat::Meshctl, Format::Document(as_)) => table::document(&states, &problems, as_, context),
+        (Compat::Meshctl, _) => table::table(&states, format, context.now),
+    };
+    context.answer(&text)?;
+    let is_fine = context.compat == Compat::Istioctl || states.iter().all(|s| s.is_fine());
+    Ok(end(&problems, is_fine, context))
+}
+
+/// Says what was not seen, and how the answer weighs.
+fn end(problems: &[String], is_fine: bool, context: &Context) -> Status {
+    for problem in problems {
+        stdio::note(&format!("error: not seen: {problem}"));
+    }
+    match (is_fine, problems.is_empty()) {
+        (false, _) => Status::NotFine,
+        (true, false) => context.partial,
+        (true, true) => Status::Fine,
+    }
+}
+
+/// Whether whole dumps are asked for, or only what shows states.
+#[derive(Clone, Copy, PartialEq)]
+enum Whole {
+    No,
+    Yes,
+}
+
+/// Reads all sources. A live source that does not answer is a problem, unless it is the only one.
+fn read(sources: &[Source], pod: Option<&PodName>, contents: &[Content], whole: Whole) -> Result<Dumps, Failure> {
+    let want = Want { pod, contents };
+    let mut dumps = Dumps::default();
+    for source in sources {
+        match source {
+            Source::Stdin => dumps.merge(read_stream("standard input", std::io::stdin().lock(), &want, Limits::default())),
+            Source::Path(path) => dumps.merge(read_path(path, &want, Limits::default())),
+            Source::Live(endpoint) => match block_on(live(endpoint, pod, whole))? {
+                Ok(found) => dumps.merge(found),
+                Err(e) if sources.len() == 1 => return Err(Failure::none(e.to_string())),
+                Err(e) => dumps.problems.push((endpoint.to_string(), e.to_string())),
+            },
+        }
+    }
+    Ok(dumps)
+}
+
+/// What shows the state of a proxy, without its routes and clusters being needed whole.
+const STATES: &[SectionKind] =
+    &[SectionKind::Bootstrap, SectionKind::Clusters, SectionKind::Listeners, SectionKind::Routes, SectionKind::Endpoints, SectionKind::Secrets];
+
+/// istiod answers `/debug/…`, Envoy does not know that path.
+async fn live(endpoint: &Endpoint, pod: Option<&PodName>, whole: Whole) -> Result<Dumps, AdminError> {
+    let admin = Admin::new(endpoint, Options::default())?;
+    let debug = match pod {
+        None => admin.get("/debug/syncz", &[Content::Syncz, Content::OtherJson]).await,
+        Some(pod) => admin.get(&format!("/debug/config_dump?proxyID={pod}"), &[Content::ConfigDump]).await,
+    };
+    let one = |name: String, is_known, page| vec![Proxy { name, is_known, pages: vec![page] }];
+    match debug {
+        Ok(page) => Ok(match pod {
+            None => Dumps { control_planes: one(String::new(), false, page), ..Dumps::default() },
+            Some(pod) => Dumps { views: one(pod.to_string(), false, page), ..Dumps::default() },
+        }),
+        Err(AdminError::Status { code: 404, .. }) => {
+            let path = if whole == Whole::Yes { "/config_dump?include_eds".to_owned() } else { sections_path(STATES) };
+            let page = admin.get(&path, &[Content::ConfigDump]).await?;
+            let name = mesh_envoy::node::name_in(&page.text);
+            Ok(Dumps { proxies: one(name.clone().unwrap_or_else(|| endpoint.to_string()), name.is_some(), page), ..Dumps::default() })
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The pod of an argument.
+fn named(text: &str, args: &crate::args::SourceArgs) -> Result<PodName, Failure> {
+    pod(Some(text), args)?.ok_or_else(|| Failure::usage("name a pod"))
+}

@@ -1,0 +1,202 @@
+//! A live admin or debug port: Envoy's, ztunnel's or istiod's, over HTTP/1.1 on TCP or a Unix socket.
+//!
+//! One request a page. An answer is bounded, and given up when its beginning shows that it is another page than was asked
+//! for. Redirects are not followed, proxies of the environment are not used.
+
+use super::{Endpoint, Page};
+use mesh_envoy::dump::SectionKind;
+use mesh_envoy::identify::{Content, identify};
+use std::fmt;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub connect: Duration,
+    /// For a whole answer.
+    pub answer: Duration,
+    /// Bytes of an answer.
+    pub page: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { connect: Duration::from_secs(5), answer: Duration::from_secs(60), page: 1 << 30 }
+    }
+}
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminError {
+    /// Nobody answers, or not in time.
+    Unreachable {
+        url: String,
+        why: String,
+    },
+    /// An answer other than 200, with the beginning of what it says.
+    Status {
+        url: String,
+        code: u16,
+        says: String,
+    },
+    TooLarge {
+        url: String,
+        limit: u64,
+    },
+    /// It is no text.
+    NotText {
+        url: String,
+    },
+    /// It is another page.
+    Other {
+        url: String,
+        what: Content,
+    },
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AdminError::Unreachable { url, why } => write!(f, "{url} does not answer: {why}"),
+            AdminError::Status { url, code, says } if says.is_empty() => write!(f, "{url} answers {code}"),
+            AdminError::Status { url, code, says } => write!(f, "{url} answers {code}: {says}"),
+            AdminError::TooLarge { url, limit } => write!(f, "{url} answers with more than {} MiB", limit >> 20),
+            AdminError::NotText { url } => write!(f, "{url} answers with bytes that are no text"),
+            AdminError::Other { url, what } => write!(f, "{url} answers with {}", what.describe()),
+        }
+    }
+}
+impl std::error::Error for AdminError {}
+
+/// An admin port.
+pub struct Admin {
+    client: reqwest::Client,
+    endpoint: Endpoint,
+    options: Options,
+}
+
+/// How much of an answer decides whether it is the page that was asked for.
+const LOOK: usize = 64 * 1024;
+/// Characters of an error's text that are shown.
+const SAYS: usize = 200;
+
+impl Admin {
+    pub fn new(endpoint: &Endpoint, options: Options) -> Result<Admin, AdminError> {
+        let builder = reqwest::Client::builder()
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(options.connect)
+            .timeout(options.answer)
+            .user_agent(concat!("meshctl/", env!("CARGO_PKG_VERSION")));
+        let builder = match endpoint {
+            Endpoint::Url(_) => builder,
+            #[cfg(unix)]
+            Endpoint::Unix(path) => builder.unix_socket(path.as_path()),
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => return Err(AdminError::Unreachable { url: endpoint.to_string(), why: "this system has no Unix sockets".to_owned() }),
+        };
+        let client = builder.build().map_err(|e| AdminError::Unreachable { url: endpoint.to_string(), why: why(&e) })?;
+        Ok(Admin { client, endpoint: endpoint.clone(), options })
+    }
+
+    /// A page by its path and query, such as `/certs`. `expected` are the kinds that the answer may be of; any when empty.
+    pub async fn get(&self, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
+        self.fetch(reqwest::Method::GET, path, expected).await
+    }
+
+    /// The same by POST, which Envoy wants for `/logging`, though without parameters it only tells.
+    pub async fn post(&self, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
+        self.fetch(reqwest::Method::POST, path, expected).await
+    }
+
+    /// Some sections of Envoy's config dump, and nothing else of it.
+    pub async fn sections(&self, kinds: &[SectionKind]) -> Result<Page, AdminError> {
+        // `expected` is open: what is no config dump has a better name in the caller's error.
+        self.get(&sections_path(kinds), &[Content::ConfigDump, Content::OtherJson]).await
+    }
+
+    async fn fetch(&self, method: reqwest::Method, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
+        let url = format!("{}{path}", self.endpoint);
+        let address = match &self.endpoint {
+            Endpoint::Url(base) => format!("{base}{path}"),
+            Endpoint::Unix(_) => format!("http://localhost{path}"),
+        };
+        let unreachable = |e: reqwest::Error| AdminError::Unreachable { url: url.clone(), why: why(&e) };
+        let mut answer = self.client.request(method, &address).send().await.map_err(unreachable)?;
+        let code = answer.status().as_u16();
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut is_checked = expected.is_empty() || code != 200;
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > self.options.page {
+                return Err(AdminError::TooLarge { url, limit: self.options.page });
+            }
+            if !is_checked && bytes.len() >= LOOK {
+                check(&bytes, expected, &url)?;
+                is_checked = true;
+            }
+            if code != 200 && bytes.len() > LOOK {
+                break;
+            }
+        }
+        if code != 200 {
+            let says: String = String::from_utf8_lossy(&bytes).lines().next().unwrap_or("").chars().take(SAYS).collect();
+            return Err(AdminError::Status { url, code, says });
+        }
+        if !is_checked {
+            check(&bytes, expected, &url)?;
+        }
+        let text = String::from_utf8(bytes).map_err(|_| AdminError::NotText { url: url.clone() })?;
+        Ok(Page { content: identify(&text), origin: url, text })
+    }
+}
+
+fn check(bytes: &[u8], expected: &[Content], url: &str) -> Result<(), AdminError> {
+    let what = identify(&String::from_utf8_lossy(bytes.get(..LOOK.min(bytes.len())).unwrap_or_default()));
+    if expected.contains(&what) { Ok(()) } else { Err(AdminError::Other { url: url.to_owned(), what }) }
+}
+
+/// `/config_dump?include_eds&mask=…` with the fields of the sections. A mask trims each section to the fields that it names
+/// and leaves out sections that have none of them; without `include_eds` Envoy has no endpoints in its dump.
+pub fn sections_path(kinds: &[SectionKind]) -> String {
+    let fields: Vec<&str> = kinds.iter().flat_map(|k| fields(*k)).copied().collect();
+    let endpoints = if kinds.contains(&SectionKind::Endpoints) { "include_eds&" } else { "" };
+    format!("/config_dump?{endpoints}mask={}", fields.join(","))
+}
+
+/// The fields of a section's message that hold its resources.
+fn fields(kind: SectionKind) -> &'static [&'static str] {
+    match kind {
+        SectionKind::Bootstrap => &["bootstrap"],
+        SectionKind::Clusters => &["static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters"],
+        SectionKind::Endpoints => &["static_endpoint_configs", "dynamic_endpoint_configs"],
+        SectionKind::Listeners => &["static_listeners", "dynamic_listeners"],
+        SectionKind::Routes => &["static_route_configs", "dynamic_route_configs"],
+        SectionKind::ScopedRoutes => &["inline_scoped_route_configs", "dynamic_scoped_route_configs"],
+        SectionKind::Secrets => &["static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"],
+        SectionKind::Ecds => &["ecds_filters"],
+    }
+}
+
+/// The innermost cause: "error sending request" alone helps nobody.
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it took too long".to_owned();
+    }
+    let mut at: &dyn std::error::Error = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sections_that_are_wanted_are_asked_for() {
+        assert_eq!(sections_path(&[SectionKind::Bootstrap]), "/config_dump?mask=bootstrap");
+        assert_eq!(sections_path(&[SectionKind::Endpoints]), "/config_dump?include_eds&mask=static_endpoint_configs,dynamic_endpoint_configs");
+    }
+}
