@@ -39,7 +39,7 @@
 use crate::codes::{self, Code};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::spelling;
-use mesh_model::{Node, Object};
+use mesh_model::{Kind, Node, Object};
 use mesh_resolver::{Place, host};
 
 /// A reference whose target was not found.
@@ -58,7 +58,9 @@ pub struct Missing<'a, 'm> {
 /// one of `candidates` is near (MSH0002), and else counts it as not judged.
 pub fn missing<'a, 'c>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '_>, message: String, candidates: impl IntoIterator<Item = &'c str>) {
     let near = spelling::nearest(m.value, candidates).map(str::to_owned);
-    if cx.mesh.owns(m.place) {
+    if may_be_there(cx, m) {
+        sink.not_judged(m.reason);
+    } else if cx.mesh.owns(m.object, m.place) {
         let finding = sink.report(m.code, m.object, m.at, message);
         if let Some(near) = near {
             finding.help(format!("did you mean `{near}`?"));
@@ -73,6 +75,19 @@ pub fn missing<'a, 'c>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '_
     }
 }
 
+/// Whether the target may be what is in the input for another namespace, as one of the two names none.
+fn may_be_there(cx: &Context<'_>, m: &Missing<'_, '_>) -> bool {
+    match m.place {
+        Place::Objects(kind, namespace) => cx.mesh.may_hold(m.object, kind, namespace, m.value.rsplit('/').next().unwrap_or(m.value)),
+        // Behind a namespace in hosts of Sidecars.
+        Place::Hosts(_) => {
+            let fqdn = host::expand(m.value.rsplit('/').next().unwrap_or(m.value), m.object.namespace(), cx.mesh.domain);
+            host::split_service(&fqdn, cx.mesh.domain).is_some_and(|(name, namespace)| cx.mesh.may_hold(m.object, Kind::Service, namespace, name))
+        }
+        Place::Workloads(_) => false,
+    }
+}
+
 /// Reports a host that no visible Service or ServiceEntry has. `m.value` is the host as written, `m.place` is
 /// worked out here.
 pub fn missing_host<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '_>, message: String) {
@@ -80,7 +95,7 @@ pub fn missing_host<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, m: &Missing<'a, '
     let fqdn = host::expand(m.value, namespace, cx.mesh.domain);
     let m = Missing { place: cx.mesh.host_place(&fqdn), ..*m };
     if let Some(full) = half_qualified(cx, m.value) {
-        let finding = if cx.mesh.owns(m.place) {
+        let finding = if cx.mesh.owns(m.object, m.place) {
             sink.report(m.code, m.object, m.at, message)
         } else {
             sink.report(&codes::MSH0002, m.object, m.at, format!("{} `{}` is taken as a full name, not as a Service of the cluster", m.what, m.value))

@@ -26,7 +26,8 @@ pub fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
 }
 
 /// The candidate that `word` is probably a misspelling of. Short words tolerate one edit, longer ones two or
-/// three; names that differ only in digits (`svc-1`, `svc-2`, `v1`, `v2`) are different names, not misspellings.
+/// three; names that differ only in digits (`svc-1`, `svc-2`, `v1`, `v2`) are different names, not misspellings, and so are
+/// those of an ingress and an egress.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let limit = match word.chars().count() {
         0..=2 => return None,
@@ -36,7 +37,14 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     };
     let letters = |s: &str| s.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     let own = letters(word);
-    candidates.into_iter().filter(|c| *c != word && letters(c) != own).filter_map(|c| distance(word, c, limit).map(|d| (d, c))).min().map(|(_, c)| c)
+    let directions = |s: &str| (s.contains("ingress"), s.contains("egress"));
+    let opposed = |c: &str| matches!((directions(word), directions(c)), ((true, false), (false, true)) | ((false, true), (true, false)));
+    candidates
+        .into_iter()
+        .filter(|c| *c != word && letters(c) != own && !opposed(c))
+        .filter_map(|c| distance(word, c, limit).map(|d| (d, c)))
+        .min()
+        .map(|(_, c)| c)
 }
 
 #[cfg(test)]
@@ -50,5 +58,7 @@ mod tests {
         assert_eq!(nearest("svc-1", ["svc-2"]), None);
         assert_eq!(nearest("v1", ["v2"]), None);
         assert_eq!(nearest("ratings", ["reviews"]), None);
+        assert_eq!(nearest("istio-egressgateway", ["istio-ingressgateway"]), None);
+        assert_eq!(nearest("ingresgateway", ["ingressgateway"]), Some("ingressgateway"));
     }
 }

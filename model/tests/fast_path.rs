@@ -1,6 +1,6 @@
 //! The fast path must answer exactly as the full parser does, wherever it answers.
 
-use mesh_model::yaml::{Limits, compare_paths, documents};
+use mesh_model::yaml::{Limits, compare_paths, documents, parse_document};
 use mesh_model::{Source, Span};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ const DOCUMENTS: &[&str] = &[
     "y: 1\ny: 2\nyes: 3\n010: a\n8: b\n",
     "a: b:c#d\ne: http://x/y?z=1#f\ng: -x\nh: 10.0.0.0/8\n",
     "a: é\nß: \"ü\"\n",
+    "a: [1.2.3.4, 001:db8::]\nb: [x:, y, x::y]\n",
+    "a: {b: c:, d: e}\nb: {c: 2001:db8::}\n",
     "x",
     "- \"a\"\n- 'b': c\n",
     "a:\n-\n a: \n- ",
@@ -44,6 +46,17 @@ const DOCUMENTS: &[&str] = &[
 fn known_documents_are_read_fast_and_alike() {
     for text in DOCUMENTS {
         assert_ne!(agree(text), 0, "the fast path gives up on {text:?}");
+    }
+}
+
+/// sigs.k8s.io/yaml ends a plain text at a colon only where a blank follows, also before `,` and `]`.
+#[test]
+fn a_colon_at_the_end_of_an_item_is_text() {
+    for text in ["a: [1.2.3.4, 001:db8::]\n", "x: &x y\na: [1.2.3.4, 001:db8::]\n"] {
+        let source = Source::new("test", text);
+        let tree = parse_document(&source, Span::new(0, text.len()), Limits::default()).tree.expect("a document");
+        let items: Vec<_> = tree.root().list("a").map(|n| (n.text(), source.slice(n.span()))).collect();
+        assert_eq!(items, [("1.2.3.4", "1.2.3.4"), ("001:db8::", "001:db8::")], "{text}");
     }
 }
 

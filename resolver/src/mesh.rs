@@ -6,6 +6,7 @@ use crate::injection::{self, InMesh};
 use crate::labels::Selector;
 use crate::machine::Machines;
 use crate::mesh_config::MeshConfig;
+use crate::ownership::{Ownership, Place};
 use crate::peer_authentication::PeerAuthentications;
 use crate::service::{Service, Services};
 use crate::workload::{Workload, Workloads};
@@ -15,18 +16,6 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-
-/// A place that a reference can point to. The input owns it when it holds something of that sort there; only
-/// then is a missing target known to be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place<'p> {
-    /// Hosts of a namespace: Services, ServiceEntries, WorkloadEntries; `""` for hosts that any namespace may hold.
-    Hosts(&'p str),
-    /// Workloads of a namespace: Pods or templates; `""` for any namespace.
-    Workloads(&'p str),
-    /// Objects of a kind in a namespace; `""` for any namespace and for cluster scope.
-    Objects(Kind, &'p str),
-}
 
 #[derive(Default)]
 struct InNamespace<'a> {
@@ -48,9 +37,12 @@ pub struct Mesh<'a> {
     pub destination_rules: DestinationRules<'a>,
     /// The cluster domain, `cluster.local`.
     pub domain: &'a str,
+    /// Objects that a later one of the same name replaces; of a part only, where nobody knows which of them is applied.
+    replaced: Option<Arc<Replaced<'a>>>,
     /// Whether namespaces without a label are injected.
     pub enables_namespaces_by_default: bool,
     places: Arc<Places<'a>>,
+    ownership: Arc<Ownership<'a>>,
     /// The same of all clusters, for the mesh of one.
     everywhere: Option<Everywhere<'a>>,
     clusters: Vec<Mesh<'a>>,
@@ -62,6 +54,26 @@ struct Everywhere<'a> {
     machines: Arc<Machines<'a>>,
     services: Arc<Services<'a>>,
     places: Arc<Places<'a>>,
+    ownership: Arc<Ownership<'a>>,
+}
+
+struct Replaced<'a> {
+    objects: Vec<&'a Object>,
+    workloads: Workloads<'a>,
+    services: Services<'a>,
+}
+
+impl<'a> Replaced<'a> {
+    fn new(snapshot: &'a Snapshot, effective: &[Named<'a>]) -> Option<Replaced<'a>> {
+        if effective.len() == snapshot.objects.len() || snapshot.completeness == Completeness::Complete {
+            return None;
+        }
+        let used: FxHashSet<*const Object> = effective.iter().map(|n| std::ptr::from_ref(n.object)).collect();
+        let objects: Vec<&Object> = snapshot.objects.iter().filter(|o| o.role == Role::Judged && !used.contains(&std::ptr::from_ref(*o))).collect();
+        let workloads = Workloads::new(&objects);
+        let services = Services::new(&objects, host::CLUSTER_DOMAIN, &["*"]);
+        Some(Replaced { objects, workloads, services })
+    }
 }
 
 /// Kinds that the clusters of a mesh have in common: a namespace, a service or an identity is the same in all of them.
@@ -116,7 +128,6 @@ fn effective(snapshot: &Snapshot) -> Vec<Named<'_>> {
 struct Places<'a> {
     by_kind: Vec<Vec<&'a Object>>,
     by_namespace: Vec<FxHashMap<&'a str, InNamespace<'a>>>,
-    host_namespaces: FxHashSet<&'a str>,
 }
 
 impl<'a> Places<'a> {
@@ -144,9 +155,6 @@ fn places<'a>(effective: &[Named<'a>]) -> Places<'a> {
         let place = places.by_namespace[kind as usize].entry(n.namespace).or_default();
         place.objects.push(n.object);
         place.by_name.insert(n.name, n.object);
-        if matches!(kind, Kind::Service | Kind::ServiceEntry | Kind::WorkloadEntry) && n.object.role != Role::Assumed {
-            places.host_namespaces.insert(n.namespace);
-        }
     }
     places
 }
@@ -160,7 +168,8 @@ impl<'a> Mesh<'a> {
     /// host ends in its namespace.
     pub fn in_domain(snapshot: &'a Snapshot, domain: &'a str) -> Mesh<'a> {
         let named = effective(snapshot);
-        let mut mesh = Mesh::of(snapshot, &named, domain, None);
+        let replaced = Replaced::new(snapshot, &named).map(Arc::new);
+        let mut mesh = Mesh::of(snapshot, &named, domain, None, replaced.clone());
         mesh.repeats = named.len() < snapshot.objects.len();
         let clusters: BTreeSet<u16> = named.iter().filter(|n| n.object.role == Role::Judged).map(|n| n.object.cluster).collect();
         if clusters.len() > 1 {
@@ -169,25 +178,28 @@ impl<'a> Mesh<'a> {
                 machines: Arc::clone(&mesh.machines),
                 services: Arc::clone(&mesh.services),
                 places: Arc::clone(&mesh.places),
+                ownership: Arc::clone(&mesh.ownership),
             };
             let of_cluster = |cluster: u16| {
                 // What is only consulted is there for all of them.
                 let own: Vec<_> = named.iter().filter(|n| n.object.cluster == cluster || n.object.role != Role::Judged).copied().collect();
-                Mesh::of(snapshot, &own, domain, Some(everywhere.clone()))
+                Mesh::of(snapshot, &own, domain, Some(everywhere.clone()), replaced.clone())
             };
             mesh.clusters = clusters.into_iter().map(of_cluster).collect();
         }
         mesh
     }
 
-    fn of(snapshot: &'a Snapshot, named: &[Named<'a>], domain: &'a str, everywhere: Option<Everywhere<'a>>) -> Mesh<'a> {
+    fn of(snapshot: &'a Snapshot, named: &[Named<'a>], domain: &'a str, everywhere: Option<Everywhere<'a>>, replaced: Option<Arc<Replaced<'a>>>) -> Mesh<'a> {
         let objects: Vec<&Object> = named.iter().map(|n| n.object).collect();
         let config = MeshConfig::new(snapshot.mesh_config.as_ref().map(Object::root));
         let default_export_to = config.default_export_to("defaultServiceExportTo");
         let rules_export_to = config.default_export_to("defaultDestinationRuleExportTo");
         let root = config.root_namespace();
-        let ((workloads, places), (services, (peer_authentications, destination_rules))) = rayon::join(
-            || rayon::join(|| Workloads::new(&objects), || places(named)),
+        // Of a complete input nobody asks.
+        let ownership = || if snapshot.completeness == Completeness::Complete { Ownership::default() } else { Ownership::new(&objects) };
+        let ((workloads, (places, ownership)), (services, (peer_authentications, destination_rules))) = rayon::join(
+            || rayon::join(|| Workloads::new(&objects), || (places(named), ownership())),
             || {
                 rayon::join(
                     || Services::new(&objects, domain, &default_export_to),
@@ -205,8 +217,10 @@ impl<'a> Mesh<'a> {
             peer_authentications,
             destination_rules,
             domain,
+            replaced,
             enables_namespaces_by_default: injection::enabled_by_default(&objects),
             places: Arc::new(places),
+            ownership: Arc::new(ownership),
             everywhere,
             clusters: Vec::new(),
         }
@@ -247,30 +261,39 @@ impl<'a> Mesh<'a> {
     pub fn knows_config(&self) -> bool {
         self.config.is_known() || (self.is_complete() && !self.snapshot.mesh_config_unreadable)
     }
-    /// Whether a thing that is missing from this place is known not to exist.
-    pub fn owns(&self, place: Place<'_>) -> bool {
-        let unseen = |kind: Kind| self.snapshot.unseen.iter().any(|(_, k)| *k == kind);
-        let may_be_unseen = match place {
-            Place::Hosts(_) => [Kind::Service, Kind::ServiceEntry, Kind::WorkloadEntry].into_iter().any(unseen),
-            Place::Workloads(_) => unseen(Kind::Pod) || Kind::TEMPLATES.iter().copied().any(unseen),
-            Place::Objects(kind, _) => unseen(kind),
+    /// Whether a thing that `from` refers to and that is missing from this place is known not to exist.
+    pub fn owns(&self, from: &Object, place: Place<'_>) -> bool {
+        let common = match place {
+            Place::Hosts(_) => true,
+            Place::Workloads(_) => false,
+            Place::Objects(kind, _) => COMMON.contains(&kind),
         };
-        if may_be_unseen {
-            return false;
-        }
-        self.snapshot.completeness == Completeness::Complete
-            || match place {
-                Place::Hosts(ns) => self.all_places().host_namespaces.contains(ns),
-                Place::Workloads("") => self.workloads.all().iter().any(|w| w.object.role != Role::Assumed),
-                Place::Workloads(ns) => self.workloads.in_namespace(ns).any(|w| w.object.role != Role::Assumed),
-                Place::Objects(kind, "") => self.objects(kind).iter().any(|o| o.role != Role::Assumed),
-                Place::Objects(kind, ns) => self.objects_in(kind, ns).iter().any(|o| o.role != Role::Assumed),
-            }
+        let ownership = self.everywhere.as_ref().filter(|_| common).map_or(&self.ownership, |e| &e.ownership);
+        self.is_complete() || ownership.owns(from, place, self.config.root_namespace())
+    }
+    /// Whether `from` may mean an object of another namespace, as one of the two names none; in a part of a mesh.
+    pub fn may_hold(&self, from: &Object, kind: Kind, namespace: &str, name: &str) -> bool {
+        !self.is_complete() && self.ownership.may_hold(from, kind, namespace, name, self)
+    }
+    /// Whether the selector of `from` may mean workloads of another namespace, as one of the two names none.
+    pub fn may_pick(&self, from: &Object, namespace: Option<&str>, selector: &Selector<'a>) -> bool {
+        !self.is_complete() && Ownership::may_pick(from, namespace, selector, self)
+    }
+    /// Objects of a kind that a later one of the same name replaces; of a part only, where nobody knows which
+    /// of them is applied.
+    pub fn replaced(&self, kind: Kind) -> impl Iterator<Item = &'a Object> {
+        self.replaced.iter().flat_map(|r| &r.objects).copied().filter(move |o| o.kind == kind)
     }
     /// Whether a selector picks something that runs, in one namespace or (`None`) in any: Pods or the templates that
     /// make them, and machines, of any cluster.
     pub fn picks(&self, namespace: Option<&str>, selector: &Selector<'a>) -> bool {
-        self.workloads_everywhere().matching(namespace, selector).next().is_some() || self.machines_everywhere().any(namespace, selector)
+        self.workloads_everywhere().matching(namespace, selector).next().is_some()
+            || self.machines_everywhere().any(namespace, selector)
+            || self.picks_replaced(namespace, selector)
+    }
+    /// Whether a selector picks a workload that a later one of the same name replaces ([`Mesh::replaced`]).
+    pub fn picks_replaced(&self, namespace: Option<&str>, selector: &Selector<'a>) -> bool {
+        self.replaced.iter().any(|r| r.workloads.matching(namespace, selector).next().is_some())
     }
     /// Whether something of the namespace runs as this service account, in any cluster.
     pub fn runs_as(&self, namespace: &str, account: &str) -> bool {
@@ -305,7 +328,8 @@ impl<'a> Mesh<'a> {
     pub fn resolve<'s>(&'s self, fqdn: &str, viewers: &[&str]) -> Vec<&'s Service<'a>> {
         let seen = |s: &&Service<'a>| viewers.iter().any(|ns| s.export_to.visible_to(s.namespace, ns));
         let services = self.services_everywhere();
-        let exact: Vec<_> = services.by_host(fqdn).filter(seen).collect();
+        let replaced = self.replaced.iter().flat_map(|r| r.services.by_host(fqdn));
+        let exact: Vec<_> = services.by_host(fqdn).chain(replaced).filter(seen).collect();
         if exact.is_empty() { services.by_wildcard(fqdn).filter(seen).take(1).collect() } else { exact }
     }
     /// The field of a node's object, for messages.

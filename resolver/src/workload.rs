@@ -36,7 +36,8 @@ impl<'a> Workload<'a> {
         Workload { object, namespace: object.namespace(), pod: template, source: WorkloadSource::Template, replicas, labels, in_mesh: OnceLock::new() }
     }
     pub fn label(&self, key: &str) -> Option<&'a str> {
-        self.labels?.get(key).map(Node::text)
+        let written = self.labels.and_then(|l| l.get(key)).map(Node::text);
+        written.or_else(|| given_by_injection(self.object, self.labels, key))
     }
     pub fn labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.labels.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text(), v.text()))
@@ -76,6 +77,18 @@ impl<'a> Workload<'a> {
     pub fn proxy_container(&self) -> Option<Node<'a>> {
         let spec = self.spec()?;
         spec.list("containers").chain(spec.list("initContainers")).find(|c| c.text_of("name") == "istio-proxy")
+    }
+}
+
+/// Labels that injection gives to pods that lack them, for the sake of telemetry.
+const GIVEN: &[&str] = &["service.istio.io/canonical-name", "service.istio.io/canonical-revision"];
+
+fn given_by_injection<'a>(object: &'a Object, labels: Option<Node<'a>>, key: &str) -> Option<&'a str> {
+    let first = |keys: [&str; 2]| keys.into_iter().find_map(|k| labels?.get(k)).map(Node::text);
+    match key {
+        "service.istio.io/canonical-name" => first(["app.kubernetes.io/name", "app"]).or(Some(object.name())),
+        "service.istio.io/canonical-revision" => first(["app.kubernetes.io/version", "version"]).or(Some("latest")),
+        _ => None,
     }
 }
 
@@ -134,6 +147,11 @@ impl<'a> Workloads<'a> {
         let labels = pod.at(&["metadata", "labels"]).filter(|l| l.is_mapping());
         for (k, v) in labels.into_iter().flat_map(Node::entries) {
             self.index.insert(id, namespace, k.text(), v.text());
+        }
+        for key in GIVEN.iter().filter(|k| labels.is_none_or(|l| l.get(k).is_none())) {
+            if let Some(value) = given_by_injection(object, labels, key) {
+                self.index.insert(id, namespace, key, value);
+            }
         }
         let replicas = match source {
             WorkloadSource::Pod => 1,

@@ -35,11 +35,12 @@ impl<'a> Selected<'a> {
 /// Reports a selector that picks no workload of the object's namespace.
 pub fn none_selected<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, code: &'static Code, object: &'a Object, labels: Node<'a>, reason: NotJudged) {
     let namespace = object.namespace();
-    if !cx.mesh.owns(Place::Workloads(namespace)) {
+    let selector = Selector::from_map(Some(labels));
+    if !cx.mesh.owns(object, Place::Workloads(namespace)) || cx.mesh.may_pick(object, Some(namespace), &selector) {
         sink.not_judged(reason);
         return;
     }
-    let shown = Selector::from_map(Some(labels)).display();
+    let shown = selector.display();
     let finding =
         sink.report(code, object, labels, format!("selector `{shown}` picks no workload of namespace `{namespace}`: the {} has no effect", object.kind_name()));
     let near = labels.entries().find_map(|(key, value)| {

@@ -5,6 +5,7 @@ use super::{Limits, Parsed, SyntaxError, scalar};
 use crate::source::{Source, Span};
 use granit_parser::{Event, Parser, ScalarStyle};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 struct Open {
@@ -20,7 +21,18 @@ struct Open {
 
 /// Parses one document of a source.
 pub fn parse(builder: &mut Builder, source: &Arc<Source>, span: Span, limits: Limits) -> Parsed {
-    let result = events(source, span, limits, builder);
+    let mut text = Cow::Borrowed(source.slice(span));
+    let mut result = events(source, &text, span, limits, builder);
+    for _ in 0..COLONS {
+        let Err(error) = &result else { break };
+        let at = (error.span.start - span.start) as usize;
+        if !is_colon_of_text(text.as_bytes(), at) {
+            break;
+        }
+        text.to_mut().replace_range(at..=at, "_");
+        builder.truncate(0);
+        result = events(source, &text, span, limits, builder);
+    }
     let complete = !builder.is_empty() && builder.next(0) as usize == builder.len();
     match result {
         Ok(()) => Parsed { tree: complete.then(|| builder.finish(source, span)), error: None },
@@ -28,6 +40,16 @@ pub fn parse(builder: &mut Builder, source: &Arc<Source>, span: Span, limits: Li
         Err(error) if error.after_document => Parsed { tree: Some(builder.finish(source, span)), error: Some(error) },
         Err(error) => Parsed { tree: None, error: Some(error) },
     }
+}
+
+/// So many colons of a document that granit refuses are read as text.
+const COLONS: usize = 16;
+
+/// Whether a colon is what ends a value in braces, as in `{address: 2001:db8::}`. YAML 1.2 refuses it; Kubernetes' reader
+/// takes it for text, since no blank follows.
+fn is_colon_of_text(text: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|i| text.get(i));
+    before.is_some_and(|b| !b.is_ascii_whitespace()) && text.get(at) == Some(&b':') && matches!(text.get(at + 1), Some(b',' | b'}' | b']'))
 }
 
 fn fail<T>(span: Span, message: impl Into<String>) -> Result<T, SyntaxError> {
@@ -44,8 +66,8 @@ fn ignored(span: Span) -> SyntaxError {
     }
 }
 
-fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder) -> Result<(), SyntaxError> {
-    let text = source.slice(document);
+/// Reads a document's text, which is that of the source but for single colons.
+fn events(source: &Arc<Source>, text: &str, document: Span, limits: Limits, b: &mut Builder) -> Result<(), SyntaxError> {
     let base = document.start as usize;
     let mut stack: Vec<Open> = Vec::new();
     let mut anchors: FxHashMap<usize, NodeId> = FxHashMap::default();
@@ -71,7 +93,7 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                     Some(top) if !top.mapping && span.is_empty() => behind_dash(source, top.end.max(b.span(top.id).start as usize), span),
                     _ => span,
                 };
-                let id = scalar_node(source, b, &value, style, tag.as_deref().and_then(|t| t.core_suffix()), span);
+                let id = scalar_node(source, text.get(range).unwrap_or(""), b, &value, style, tag.as_deref().and_then(|t| t.core_suffix()), span);
                 if anchor > 0 {
                     anchors.insert(anchor, id);
                 }
@@ -95,7 +117,10 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
                 let Some(open) = stack.pop() else { return fail(span, "unbalanced collection") };
                 // Block collections end with their last child, flow collections with their bracket.
                 b.close(open.id, open.end.max(span.end as usize * usize::from(!range.is_empty())));
-                if open.mapping {
+                if let Some(text) = colon_at_end(source, b, &open) {
+                    b.truncate(open.id);
+                    b.scalar(Style::Plain, text);
+                } else if open.mapping {
                     if open.merges {
                         b.expand_merges(open.id, source, limits.nodes).or_else(|message| fail(b.span(open.id), message))?;
                     }
@@ -125,6 +150,20 @@ fn events(source: &Arc<Source>, document: Span, limits: Limits, b: &mut Builder)
         }
     }
     Ok(())
+}
+
+/// An item of a list that a colon ends, as in `[2001:db8::]`: YAML 1.2 takes it for a mapping of one key, Kubernetes'
+/// reader for a text, since no blank follows the colon.
+fn colon_at_end(source: &Source, b: &Builder, mapping: &Open) -> Option<Span> {
+    let (key, value) = (mapping.id + 1, mapping.id + 2);
+    if !mapping.mapping || b.len() != value as usize + 1 || !b.is_plain_scalar(key) || !b.span(value).is_empty() {
+        return None;
+    }
+    let bytes = source.text().as_bytes();
+    let Span { start, end } = b.span(key);
+    let braced = bytes.get(b.span(mapping.id).start as usize) == Some(&b'{');
+    let behind = (bytes.get(end as usize), bytes.get(end as usize + 1));
+    (!braced && matches!(behind, (Some(b':'), Some(b',' | b']')))).then_some(Span { start, end: end + 1 })
 }
 
 /// Where a list under the key that was just added starts: at its first dash. A list that is not indented deeper than
@@ -193,7 +232,7 @@ fn after_child(stack: &mut [Open], b: &mut Builder, source: &Source, end: u32) {
     top.at_key = !top.at_key;
 }
 
-fn scalar_node(source: &Source, b: &mut Builder, value: &str, style: ScalarStyle, tag: Option<&str>, span: Span) -> NodeId {
+fn scalar_node(source: &Source, written: &str, b: &mut Builder, value: &str, style: ScalarStyle, tag: Option<&str>, span: Span) -> NodeId {
     let mut span = span;
     let mut style = match style {
         ScalarStyle::Plain => Style::Plain,
@@ -217,7 +256,8 @@ fn scalar_node(source: &Source, b: &mut Builder, value: &str, style: ScalarStyle
     }
     let quote = u32::from(matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
     let inner = Span { start: span.start + quote, end: span.end.saturating_sub(quote) };
-    if !inner.is_empty() && source.slice(inner) == value && (quote == 0 || matches!(source.text().as_bytes()[span.start as usize], b'"' | b'\'')) {
+    let written = written.get(quote as usize..quote as usize + inner.len()).unwrap_or("");
+    if !inner.is_empty() && written == value && (quote == 0 || matches!(source.text().as_bytes()[span.start as usize], b'"' | b'\'')) {
         b.scalar(style, span)
     } else {
         b.scalar_owned(style, span, value)

@@ -52,6 +52,43 @@
 //!   selector: {matchLabels: {app: cart}}
 //!   rules: [{}]
 //! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! The Deployment names no namespace: it may be applied to `shop`.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: till, namespace: shop, labels: {app: till}}
+//! spec: {containers: [{name: app, image: till}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: cart}
+//! spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}}}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {selector: {matchLabels: {app: cart}}, rules: [{}]}
+//! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! A policy of the root namespace is for the workloads of every namespace, of which the input shows one.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: till, namespace: shop, labels: {app: till}}
+//! spec: {containers: [{name: app, image: till}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: ingress, namespace: istio-system}
+//! spec: {selector: {matchLabels: {app: istio-ingressgateway}}, rules: [{}]}
+//! ```
 
 use crate::codes::{IST0127, MSH0002};
 use crate::rule::{Context, NotJudged, Sink};
@@ -82,7 +119,11 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object) {
         return;
     }
     // Of a part of a mesh, namespaces may lack the labels that would say that their workloads are in it.
-    let seen = cx.mesh.owns(Place::Workloads(namespace.unwrap_or(""))) && (cx.mesh.is_complete() || workloads().next().is_none());
+    // A policy of the root namespace is for all namespaces, of which a part shows some.
+    let seen = (cx.mesh.is_complete() || !mesh_wide)
+        && cx.mesh.owns(policy, Place::Workloads(namespace.unwrap_or("")))
+        && (cx.mesh.is_complete() || workloads().next().is_none())
+        && !cx.mesh.may_pick(policy, namespace, &selector);
     let at = node.unwrap_or_else(|| policy.name_node());
     if !seen || (node.is_none() && !cx.mesh.is_complete()) {
         let mut values = Vec::new();

@@ -79,7 +79,7 @@ fn unknown<'t>(networks: Node<'t>, known: &BTreeSet<&str>) -> Vec<(Node<'t>, Nod
 }
 
 fn report<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, at: Node<'a>, network: &str, registry: &str) {
-    if !cx.mesh.owns(Place::Objects(Kind::Secret, object.namespace())) {
+    if !cx.mesh.owns(object, Place::Objects(Kind::Secret, object.namespace())) {
         sink.not_judged(NotJudged::SecretOutside);
         return;
     }

@@ -291,7 +291,7 @@ fn has_endpoint<'a>(cx: &Context<'a>, service: &Service<'a>, wanted: &Wanted<'a>
     if service.selector.is_some() {
         let Some(selector) = wanted.and(&service.selector()) else { return false };
         let pods = cx.mesh.workloads_everywhere().matching(Some(service.namespace), &selector).any(|w| topology_fits(cx, w, wanted));
-        return pods || cx.mesh.machines_everywhere().any(Some(service.namespace), &selector);
+        return pods || cx.mesh.machines_everywhere().any(Some(service.namespace), &selector) || cx.mesh.picks_replaced(Some(service.namespace), &selector);
     }
     let endpoints = service.object.spec_at(&["endpoints"]).filter(|_| service.kind == ServiceKind::ServiceEntry);
     match endpoints.filter(|e| !e.is_empty()) {
@@ -306,12 +306,14 @@ fn has_endpoint<'a>(cx: &Context<'a>, service: &Service<'a>, wanted: &Wanted<'a>
 }
 
 /// Whether all endpoints that a service can have are in the input.
-fn endpoints_known(cx: &Context<'_>, service: &Service<'_>) -> bool {
+fn endpoints_known<'a>(cx: &Context<'a>, service: &Service<'a>) -> bool {
+    let owns = |place| cx.mesh.owns(service.object, place);
+    if cx.mesh.may_pick(service.object, Some(service.namespace), &service.selector()) {
+        return false;
+    }
     match (service.selector, service.kind) {
-        (Some(_), ServiceKind::Kubernetes) => cx.mesh.owns(Place::Workloads(service.namespace)),
-        (Some(_), ServiceKind::ServiceEntry) => {
-            cx.mesh.owns(Place::Workloads(service.namespace)) || cx.mesh.owns(Place::Objects(Kind::WorkloadEntry, service.namespace))
-        }
+        (Some(_), ServiceKind::Kubernetes) => owns(Place::Workloads(service.namespace)),
+        (Some(_), ServiceKind::ServiceEntry) => owns(Place::Workloads(service.namespace)) || owns(Place::Objects(Kind::WorkloadEntry, service.namespace)),
         (None, ServiceKind::Kubernetes) => cx.mesh.is_complete(),
         (None, ServiceKind::ServiceEntry) => true,
     }

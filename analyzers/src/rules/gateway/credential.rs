@@ -27,6 +27,24 @@
 //!   servers: [{hosts: ["*"], port: {name: http, number: 80, protocol: HTTP}}]
 //! ```
 //!
+//! **Good**
+//!
+//! cert-manager makes the Secret.
+//!
+//! ```yaml
+//! apiVersion: cert-manager.io/v1
+//! kind: Certificate
+//! metadata: {name: wildcard, namespace: istio-system}
+//! spec: {secretName: wildcard, dnsNames: [example.com]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: Gateway
+//! metadata: {name: public, namespace: edge}
+//! spec:
+//!   selector: {istio: ingressgateway}
+//!   servers: [{hosts: ["*"], port: {name: https, number: 443, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: wildcard}}]
+//! ```
+//!
 //! ## IST0161 InvalidGatewayCredential (Error)
 //!
 //! **What it checks.** That Secret holds a certificate and a key (`tls.crt` and `tls.key`, or `cert` and `key`), and the
@@ -71,6 +89,7 @@ use super::x509;
 use crate::codes::{IST0101, IST0161};
 use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
+use crate::rules::issued::Issued;
 use crate::spelling;
 use mesh_model::snapshot::Timestamp;
 use mesh_model::{Kind, Node, Object};
@@ -79,6 +98,7 @@ use std::borrow::Cow;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let mut cache = Cache::default();
+    let issued = Issued::new(cx);
     for gateway in cx.mesh.objects(Kind::Gateway).iter().copied() {
         let names = gateway.spec().into_iter().flat_map(|s| s.list("servers")).filter_map(|s| s.get("tls")?.get("credentialName"));
         for name in names.filter(|n| !n.text().is_empty()) {
@@ -86,13 +106,13 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             if picked.only_assumed() && !cx.mesh.is_complete() {
                 sink.not_judged(NotJudged::SecretOutside);
             } else if !picked.workloads.is_empty() {
-                judge(cx, sink, gateway, name, &picked);
+                judge(cx, sink, gateway, name, &picked, &issued);
             }
         }
     }
 }
 
-fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, name: Node<'a>, picked: &Picked<'a>) {
+fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, name: Node<'a>, picked: &Picked<'a>, issued: &Issued<'a>) {
     let text = name.text().strip_prefix("kubernetes://").unwrap_or(name.text());
     if text.contains("://") {
         return;
@@ -103,8 +123,11 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, name: N
     };
     let found: Vec<&'a Object> = namespaces.iter().filter_map(|ns| cx.mesh.find(Kind::Secret, ns, secret)).collect();
     if found.is_empty() {
+        if namespaces.iter().any(|ns| issued.has(Kind::Secret, ns, secret)) {
+            return;
+        }
         // A namespace that the input does not own leaves it open.
-        let unowned = namespaces.iter().find(|ns| !cx.mesh.owns(Place::Objects(Kind::Secret, ns)));
+        let unowned = namespaces.iter().find(|ns| !cx.mesh.owns(gateway, Place::Objects(Kind::Secret, ns)));
         let Some(ns) = unowned.or(namespaces.first()) else { return };
         let place = Place::Objects(Kind::Secret, ns);
         let m = Missing { code: &IST0101, object: gateway, at: name, what: "secret", value: secret, place, reason: NotJudged::SecretOutside };

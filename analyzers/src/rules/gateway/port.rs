@@ -102,7 +102,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         if picked.only_assumed() && !cx.mesh.is_complete() {
             continue;
         }
-        if !picked.namespaces.iter().all(|ns| cx.mesh.owns(Place::Objects(Kind::Service, ns))) {
+        if !picked.namespaces.iter().all(|ns| cx.mesh.owns(gateway, Place::Objects(Kind::Service, ns))) {
             sink.not_judged(NotJudged::HostOutside);
             continue;
         }

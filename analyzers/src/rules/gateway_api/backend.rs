@@ -324,6 +324,9 @@ fn judge_service<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, route: &'a Object, r
     if ports().next().is_none() || ports().any(|p| p.get("port").and_then(Node::int) == Some(port)) {
         return;
     }
+    if cx.mesh.replaced(Kind::Service).any(|s| s.name() == service.name() && s.namespace() == service.namespace()) {
+        return sink.not_judged(NotJudged::ObjectOutside);
+    }
     let known: Vec<String> = ports().map(|p| format!("`{}`", p.text_of("port"))).collect();
     let finding = sink.report(&MSH0404, route, at, format!("Service `{}` has no port `{port}`: {}", r.name, effect.describe()));
     match ports().find(|p| p.get("targetPort").and_then(Node::int) == Some(port)) {

@@ -87,63 +87,42 @@ use crate::codes::MSH0408;
 use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::rules::gateway::credential;
+use crate::rules::issued::Issued;
 use mesh_model::{Kind, Node, Object, Role};
 use mesh_resolver::Place;
-use rustc_hash::FxHashSet;
 
 /// Settings of a Gateway's TLS that replace or need no certificate of their own.
 const TERMINATE_MODE: &str = "gateway.istio.io/tls-terminate-mode";
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let grants = Grants::new(cx);
-    let made = Made::new(cx);
+    let issued = Issued::new(cx);
     for owner in [Kind::K8sGateway, Kind::ListenerSet, Kind::XListenerSet].iter().flat_map(|k| cx.mesh.objects(*k)).copied().filter(|o| o.role == Role::Judged)
     {
         for tls in listeners_of(owner).filter_map(|l| l.node.get("tls")) {
             let passed_through = tls.text_of("mode") == "Passthrough";
             let built_in = tls.at(&["options", TERMINATE_MODE]).is_some_and(|m| matches!(m.text(), "ISTIO_MUTUAL" | "ISTIO_SIMPLE"));
             if !passed_through && !built_in {
-                tls.list("certificateRefs").for_each(|node| certificate(cx, sink, &grants, &made, owner, node));
+                tls.list("certificateRefs").for_each(|node| certificate(cx, sink, &grants, &issued, owner, node));
             }
-            authorities(cx, sink, &grants, &made, owner, tls.get("frontendValidation"));
+            authorities(cx, sink, &grants, &issued, owner, tls.get("frontendValidation"));
         }
         let Some(tls) = owner.spec_at(&["tls"]) else { continue };
         if let Some(node) = tls.at(&["backend", "clientCertificateRef"]) {
-            certificate(cx, sink, &grants, &made, owner, node);
+            certificate(cx, sink, &grants, &issued, owner, node);
         }
         let frontend = tls.get("frontend");
-        authorities(cx, sink, &grants, &made, owner, frontend.and_then(|f| f.at(&["default", "validation"])));
+        authorities(cx, sink, &grants, &issued, owner, frontend.and_then(|f| f.at(&["default", "validation"])));
         for port in frontend.into_iter().flat_map(|f| f.list("perPort")) {
-            authorities(cx, sink, &grants, &made, owner, port.at(&["tls", "validation"]));
+            authorities(cx, sink, &grants, &issued, owner, port.at(&["tls", "validation"]));
         }
-    }
-}
-
-/// Secrets that other objects of the input stand for.
-struct Made<'a>(FxHashSet<(&'a str, &'a str)>);
-
-impl<'a> Made<'a> {
-    fn new(cx: &Context<'a>) -> Made<'a> {
-        let secret = |o: &&'a Object| {
-            let name = match o.kind_name() {
-                "Certificate" => o.spec_at(&["secretName"])?.text(),
-                "ExternalSecret" => o.spec_at(&["target", "name"]).map_or(o.name(), Node::text),
-                "SealedSecret" => o.spec_at(&["template", "metadata", "name"]).map_or(o.name(), Node::text),
-                _ => return None,
-            };
-            Some((o.namespace(), name))
-        };
-        Made(cx.mesh.objects(Kind::Other).iter().filter_map(secret).collect())
-    }
-    fn has(&self, r: &Ref<'_>) -> bool {
-        self.0.contains(&(r.namespace, r.name))
     }
 }
 
 const NO_CERTIFICATE: &str = "it has no certificate to show";
 const NO_AUTHORITY: &str = "no client certificate can be verified";
 
-fn certificate<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, made: &Made<'a>, owner: &'a Object, node: Node<'a>) {
+fn certificate<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, issued: &Issued<'a>, owner: &'a Object, node: Node<'a>) {
     let Some(r) = Ref::new(node, "", "Secret", owner) else { return };
     if grants.denied(cx, sink, owner, &r, NO_CERTIFICATE) {
         return;
@@ -153,7 +132,7 @@ fn certificate<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, m
             .help("put certificate and key into a Secret of type `kubernetes.io/tls`");
         return;
     }
-    let Some(secret) = find(cx, sink, made, owner, &r, (Kind::Secret, NO_CERTIFICATE)) else { return };
+    let Some(secret) = find(cx, sink, issued, owner, &r, (Kind::Secret, NO_CERTIFICATE)) else { return };
     if let Some(fault) = credential::fault(secret, cx.mesh.snapshot.as_of) {
         sink.report(&MSH0408, owner, r.at("name"), format!("Secret `{}` is no valid TLS credential: {fault}", secret.full_name()))
             .help("replace the Secret with a valid certificate and its key (`kubectl create secret tls`)")
@@ -161,7 +140,7 @@ fn certificate<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, m
     }
 }
 
-fn authorities<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, made: &Made<'a>, owner: &'a Object, validation: Option<Node<'a>>) {
+fn authorities<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, issued: &Issued<'a>, owner: &'a Object, validation: Option<Node<'a>>) {
     for node in validation.into_iter().flat_map(|v| v.list("caCertificateRefs")) {
         let Some(r) = Ref::new(node, "", "ConfigMap", owner) else { continue };
         if grants.denied(cx, sink, owner, &r, NO_AUTHORITY) {
@@ -173,7 +152,7 @@ fn authorities<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, m
                 .help("put the CA's certificate into a ConfigMap, under `ca.crt`");
             continue;
         }
-        let Some(found) = find(cx, sink, made, owner, &r, (kind, NO_AUTHORITY)) else { continue };
+        let Some(found) = find(cx, sink, issued, owner, &r, (kind, NO_AUTHORITY)) else { continue };
         let has = |key: &str| ["data", "stringData", "binaryData"].iter().any(|d| found.at(&[d, key]).is_some());
         if !has("ca.crt") && !has("cacert") {
             sink.report(&MSH0408, owner, r.at("name"), format!("{} `{}` has no `ca.crt`: {NO_AUTHORITY}", r.kind, r.name))
@@ -183,11 +162,12 @@ fn authorities<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, m
     }
 }
 
-fn find<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, made: &Made<'a>, owner: &'a Object, r: &Ref<'a>, (kind, effect): (Kind, &str)) -> Option<&'a Object> {
+fn find<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, issued: &Issued<'a>, owner: &'a Object, r: &Ref<'a>, (kind, effect): (Kind, &str)) -> Option<&'a Object> {
     let found = cx.mesh.find(kind, r.namespace, r.name);
     // cert-manager makes the Secrets of Gateways that have its annotations.
-    let issued = || kind == Kind::Secret && (made.has(r) || owner.annotations().any(|(k, _)| k.text().starts_with("cert-manager.io/")));
-    if found.is_none() && !issued() {
+    let is_issued =
+        || issued.has(kind, r.namespace, r.name) || (kind == Kind::Secret && owner.annotations().any(|(k, _)| k.text().starts_with("cert-manager.io/")));
+    if found.is_none() && !is_issued() {
         let place = Place::Objects(kind, r.namespace);
         let m = Missing { code: &MSH0408, object: owner, at: r.at("name"), what: r.kind, value: r.name, place, reason: NotJudged::SecretOutside };
         let message = format!("{} `{}` does not exist in namespace `{}`: {effect}", r.kind, r.name, r.namespace);

@@ -31,10 +31,34 @@
 //!   - {name: api, port: 8080, protocol: HTTP, hostname: api.example.com}
 //!   - {name: database, port: 5432, protocol: TCP}
 //! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! A ListenerSet that is not in the input may be older, and take the port from the first.
+//!
+//! ```yaml
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: Gateway
+//! metadata: {name: g, namespace: edge}
+//! spec:
+//!   gatewayClassName: istio
+//!   allowedListeners: {namespaces: {from: Same}}
+//!   listeners: [{name: web, port: 80, protocol: HTTP}]
+//! ---
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: ListenerSet
+//! metadata: {name: a, namespace: edge}
+//! spec: {parentRef: {name: g}, listeners: [{name: x, port: 90, protocol: TCP}]}
+//! ---
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: ListenerSet
+//! metadata: {name: b, namespace: edge}
+//! spec: {parentRef: {name: g}, listeners: [{name: x, port: 90, protocol: HTTP, hostname: a.com}]}
+//! ```
 
 use super::listeners::{Listener, admits, gateway_of, listeners_of};
 use crate::codes::MSH0407;
-use crate::rule::{Context, Sink};
+use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Object};
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
@@ -51,7 +75,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for gateway in cx.mesh.objects(Kind::K8sGateway).iter().copied() {
         let mut own = sets.remove(&(gateway.namespace(), gateway.name())).unwrap_or_default();
         own.sort_by_key(|s| (s.creation(), s.namespace(), s.name()));
-        check(sink, std::iter::once(gateway).chain(own));
+        check(cx, sink, std::iter::once(gateway).chain(own));
     }
 }
 
@@ -78,7 +102,7 @@ struct OnPort<'a> {
     by_hostname: FxHashMap<&'a str, Listener<'a>>,
 }
 
-fn check<'a>(sink: &mut Sink<'a>, owners: impl Iterator<Item = &'a Object>) {
+fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, owners: impl Iterator<Item = &'a Object>) {
     let mut ports: FxHashMap<i64, OnPort<'a>> = FxHashMap::default();
     for l in owners.flat_map(listeners_of) {
         let (Some(port), Some(own)) = (l.port().filter(|p| *p > 0), carries(&l)) else { continue };
@@ -86,7 +110,12 @@ fn check<'a>(sink: &mut Sink<'a>, owners: impl Iterator<Item = &'a Object>) {
         match (on_port.first, own) {
             (None, _) => on_port.first = Some((own, l)),
             (Some((other, winner)), _) if other != own || own == Carries::Connections => {
-                report(sink, &l, &winner, port);
+                // An older ListenerSet that is not in the input may take the port from the winner, and leave it to this one.
+                if cx.mesh.is_complete() || other == own || winner.owner.kind == Kind::K8sGateway {
+                    report(sink, &l, &winner, port);
+                } else {
+                    sink.not_judged(NotJudged::ObjectOutside);
+                }
                 continue;
             }
             _ => {}

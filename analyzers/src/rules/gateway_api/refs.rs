@@ -92,7 +92,7 @@ impl<'a> Grants<'a> {
         if r.namespace == object.namespace() || self.allow(object, r) {
             return false;
         }
-        if !cx.mesh.owns(Place::Objects(Kind::ReferenceGrant, r.namespace)) {
+        if !cx.mesh.owns(object, Place::Objects(Kind::ReferenceGrant, r.namespace)) {
             sink.not_judged(NotJudged::ObjectOutside);
             return false;
         }

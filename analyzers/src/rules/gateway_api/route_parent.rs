@@ -270,6 +270,10 @@ fn attach<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, route: &'a Object, r: &Ref<
     let (section, port) = (r.node.get("sectionName"), r.node.get("port"));
     let named = |l: &Listener<'a>| section.is_none_or(|s| s.text() == l.name());
     let on_port = |l: &Listener<'a>| port.and_then(Node::int).is_none_or(|p| l.port() == Some(p));
+    if cx.mesh.replaced(owner.kind).any(|o| o.name() == owner.name() && o.namespace() == owner.namespace()) {
+        served.unknown = true;
+        return sink.not_judged(NotJudged::GatewayOutside);
+    }
     if let Some(at) = section.filter(|_| !listeners_of(owner).any(|l| named(&l))) {
         let names: Vec<&str> = listeners_of(owner).map(|l| l.name()).collect();
         let finding =

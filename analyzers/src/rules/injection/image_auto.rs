@@ -87,7 +87,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         if webhooks.iter().any(|w| selects(cx, *w, deployment, template)) {
             continue;
         }
-        if !cx.mesh.owns(Place::Objects(Kind::MutatingWebhookConfiguration, "")) || !cx.mesh.owns(Place::Objects(Kind::Namespace, "")) {
+        if !cx.mesh.owns(deployment, Place::Objects(Kind::MutatingWebhookConfiguration, "")) || !cx.mesh.owns(deployment, Place::Objects(Kind::Namespace, "")) {
             sink.not_judged(NotJudged::ObjectOutside);
             continue;
         }

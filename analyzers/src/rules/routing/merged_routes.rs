@@ -104,18 +104,33 @@ struct Rule<'a> {
 fn rules_of<'a>(vs: &'a Object, gateway: &str) -> Vec<Rule<'a>> {
     let Some(spec) = vs.spec() else { return Vec::new() };
     let gateways = gateways_of(spec);
-    let on_gateway = |(index, node): (usize, Node<'a>)| {
-        let matches: Vec<_> = matches_of(node, &gateways)?.into_iter().filter(|m| m.gateways.contains(gateway)).collect();
+    let mut out = Vec::new();
+    for (index, node) in spec.list("http").enumerate().filter(|(_, n)| n.is_mapping()) {
+        let Some(all) = matches_of(node, &gateways) else { continue };
+        let mut matches: Vec<_> = all.into_iter().filter(|m| m.gateways.contains(gateway)).collect();
         // What delegates takes only what the delegate matches too.
-        (!matches.is_empty() && node.get("delegate").is_none()).then_some(Rule { vs, index, node, matches })
-    };
-    spec.list("http").enumerate().filter(|(_, n)| n.is_mapping()).filter_map(on_gateway).collect()
+        if node.get("delegate").is_some() {
+            continue;
+        }
+        // Istio gives the gateway nothing of an object that comes behind what takes everything.
+        let end = matches.iter().position(|m| is_catch_all(m) && m.node.get("port").is_none() && m.node.get("sourceLabels").is_none());
+        if let Some(end) = end {
+            matches.truncate(end + 1);
+        }
+        if !matches.is_empty() {
+            out.push(Rule { vs, index, node, matches });
+        }
+        if end.is_some() {
+            break;
+        }
+    }
+    out
 }
 
 /// Whether Istio moves a match behind all others: any path, and nothing of the request's headers.
 fn is_catch_all(m: &HttpMatch<'_>) -> bool {
-    let of_headers = ["method", "authority", "headers", "withoutHeaders", "queryParams"];
-    let any_path = m.node.get("uri").is_none_or(|u| matches!(u.text_of("prefix"), "/") || matches!(u.text_of("regex"), ".*" | "*" | "/.*") || u.is_empty());
+    let of_headers = ["method", "authority", "scheme", "headers", "withoutHeaders", "queryParams"];
+    let any_path = m.node.get("uri").is_none_or(|u| u.text_of("prefix") == "/" || u.text_of("regex") == ".*" || u.is_empty());
     m.requests == Requests::default() || (any_path && !of_headers.iter().any(|f| m.node.get(f).is_some_and(|v| !v.is_empty())))
 }
 
@@ -269,6 +284,16 @@ mod tests {
         let on_port = "{hosts: [x.com], gateways: [edge/g], http: [{match: [{uri: {prefix: /}, port: 80}], route: []}]}";
         let narrow = "{hosts: [x.com], gateways: [edge/g], http: [{match: [{uri: {prefix: /a}, port: 80}], route: []}]}";
         assert!(told(on_port, narrow, A_FIRST).is_empty());
+    }
+
+    #[test]
+    fn an_object_ends_with_what_takes_everything() {
+        let unreached = "{hosts: [x.com], gateways: [edge/g], http: [{match: [{uri: {prefix: /}}, {uri: {prefix: /cart}}], route: []}, {match: [{uri: {prefix: /cart}}], route: []}]}";
+        assert!(told(unreached, CART, A_FIRST).is_empty());
+        assert!(told(unreached, CART, UNKNOWN).is_empty());
+        // On one port only: the rest is for the others.
+        let on_port = unreached.replace("{uri: {prefix: /}}", "{uri: {prefix: /}, port: 80}");
+        assert_eq!(told(&on_port, CART, A_FIRST), ["b"]);
     }
 
     #[test]

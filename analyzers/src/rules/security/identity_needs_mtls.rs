@@ -47,14 +47,59 @@
 //!   selector: {matchLabels: {app: cart}}
 //!   rules: [{from: [{source: {principals: ["*/ns/shop/sa/default"]}}]}]
 //! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! The PeerAuthentications of `shop` are not in the input.
+//!
+//! ```yaml
+//! apiVersion: security.istio.io/v1
+//! kind: PeerAuthentication
+//! metadata: {name: default, namespace: istio-system}
+//! spec: {mtls: {mode: DISABLE}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {app: cart}}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec:
+//!   selector: {matchLabels: {app: cart}}
+//!   rules: [{from: [{source: {principals: ["*/ns/shop/sa/default"]}}]}]
+//! ```
+//!
+//! **Good**
+//!
+//! A gateway's callers are known by the TLS of its servers.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: gateway, namespace: edge, labels: {istio: egress}}
+//! spec: {containers: [{name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: egress, namespace: edge}
+//! spec:
+//!   selector: {matchLabels: {istio: egress}}
+//!   rules: [{from: [{source: {namespaces: [edge]}}]}]
+//! ---
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: edge, labels: {istio-injection: disabled}}
+//! ```
 
 use super::selected::selected;
 use crate::codes::KIA0105;
 use crate::finding::Level;
 use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Node, Object, Role};
-use mesh_resolver::MtlsMode;
 use mesh_resolver::peer_authentication::Effective;
+use mesh_resolver::{InMesh, MtlsMode, Place};
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for policy in cx.mesh.objects(Kind::AuthorizationPolicy).iter().copied().filter(|p| p.role == Role::Judged) {
@@ -89,8 +134,14 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, at: Node
         }
         return;
     }
-    let modes = || workloads.iter().map(|w| (cx.mesh.peer_authentications.of_workload(w, None), *w));
+    // What gateways take from outside is a matter of their servers' TLS.
+    let judged = workloads.iter().filter(|w| cx.mesh.in_mesh(w) != InMesh::Gateway);
+    let modes = || judged.clone().map(|w| (cx.mesh.peer_authentications.of_workload(w, None), *w));
     if let Some((mode, w)) = modes().find(|(m, _)| m.mode == MtlsMode::Disable) {
+        // The mode is the mesh's, and the namespace may have another.
+        if !cx.mesh.owns(policy, Place::Objects(Kind::PeerAuthentication, w.namespace)) {
+            return sink.not_judged(NotJudged::ObjectOutside);
+        }
         let finding =
             sink.report(&KIA0105, policy, at, format!("`{field}` needs mTLS, but the mode of `{}` is DISABLE: callers have no identity", w.object.name()));
         finding.help("use the mode STRICT, or tell callers by something else");

@@ -54,12 +54,64 @@
 //! metadata: {name: cart, namespace: shop}
 //! spec: {host: cart, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
 //! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! The PeerAuthentications of `shop` may say otherwise, and are not in the input.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: cart, namespace: shop}
+//! spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: cart, namespace: shop, labels: {app: cart}}
+//! spec: {containers: [{name: app, image: cart}, {name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: PeerAuthentication
+//! metadata: {name: default, namespace: istio-system}
+//! spec: {mtls: {mode: STRICT}}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: DestinationRule
+//! metadata: {name: cart, namespace: shop}
+//! spec: {host: cart, trafficPolicy: {tls: {mode: DISABLE}}}
+//! ```
+//!
+//! **Good**
+//!
+//! A gateway takes what its servers say, not what a PeerAuthentication does.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: egress, namespace: edge}
+//! spec: {selector: {istio: egress}, ports: [{name: tls, port: 443}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: egress, namespace: edge, labels: {istio: egress}}
+//! spec: {containers: [{name: istio-proxy, image: proxyv2}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: PeerAuthentication
+//! metadata: {name: default, namespace: istio-system}
+//! spec: {mtls: {mode: STRICT}}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: DestinationRule
+//! metadata: {name: egress, namespace: edge}
+//! spec: {host: egress, trafficPolicy: {tls: {mode: DISABLE}}}
+//! ```
 
 use crate::codes::MSH0304;
 use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Node, Object, Role};
 use mesh_resolver::destination_rule::{self, tls_mode};
-use mesh_resolver::{InMesh, MtlsMode, Selector, Service, ServiceKind, Workload, WorkloadSource, host};
+use mesh_resolver::{InMesh, MtlsMode, Place, Selector, Service, ServiceKind, Workload, WorkloadSource, host};
 
 /// Workloads of a service that are looked at: more would say the same again.
 const ENOUGH: usize = 200;
@@ -155,10 +207,21 @@ fn check<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, rule: &'a Object, service: &
     if own_listeners || !applies(cx, rule, service, policy) {
         return false;
     }
+    // Nearer rules of the clients, and the mode of the workloads, may be elsewhere.
+    let owns = |kind| cx.mesh.owns(rule, Place::Objects(kind, service.namespace));
+    let nearest = rule.namespace() != cx.mesh.config.root_namespace() || owns(Kind::DestinationRule);
+    if !nearest || !owns(Kind::PeerAuthentication) {
+        sink.not_judged(NotJudged::ObjectOutside);
+        return false;
+    }
     for port in &service.ports {
         let Some(mode) = tls_mode(policy.node, port.number) else { continue };
         for w in servers(cx, service, policy.subset) {
             let place = cx.mesh.in_mesh(w);
+            // What a gateway takes is a matter of its servers' TLS.
+            if place == InMesh::Gateway {
+                continue;
+            }
             if let Some(reason) = match place {
                 InMesh::Ambient => Some(NotJudged::Ambient),
                 InMesh::Unknown => Some(NotJudged::WorkloadOutside),

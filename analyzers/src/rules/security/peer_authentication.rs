@@ -148,7 +148,13 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         let Some(labels) = labels(policy).filter(|_| !targeted) else { continue };
         let mesh_wide = policy.namespace() == cx.mesh.config.root_namespace();
         let namespace = (!mesh_wide).then(|| policy.namespace());
-        if !cx.mesh.picks(namespace, &Selector::from_map(Some(labels))) {
+        if cx.mesh.picks(namespace, &Selector::from_map(Some(labels))) {
+            continue;
+        }
+        // A policy of the root namespace is for all namespaces, of which a part shows some.
+        if mesh_wide && !cx.mesh.is_complete() {
+            sink.not_judged(NotJudged::WorkloadOutside);
+        } else {
             selects_none(cx, sink, policy, labels);
         }
     }

@@ -152,7 +152,7 @@ impl<'a> Ports<'a> {
         let mut ports = Ports { served: BTreeMap::new(), declared: BTreeSet::new(), mapped: BTreeMap::new() };
         for w in selected(cx, policy)? {
             // Services that are not in the input may serve other ports.
-            if !cx.mesh.owns(Place::Hosts(w.namespace)) {
+            if !cx.mesh.owns(policy, Place::Hosts(w.namespace)) {
                 return Err(Some(NotJudged::HostOutside));
             }
             ports.declared.extend(w.container_ports().filter_map(|p| u16::try_from(p.get("containerPort")?.int()?).ok()));

@@ -203,7 +203,7 @@ fn check_account<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, policy: &'a Object, 
     if exists || is_of_gateway(cx, namespace, account) {
         return;
     }
-    if !cx.mesh.owns(Place::Objects(Kind::ServiceAccount, namespace)) {
+    if !cx.mesh.owns(policy, Place::Objects(Kind::ServiceAccount, namespace)) || cx.mesh.may_hold(policy, Kind::ServiceAccount, namespace, account) {
         sink.not_judged(NotJudged::ServiceAccountOutside);
         return;
     }

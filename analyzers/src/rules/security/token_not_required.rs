@@ -31,6 +31,22 @@
 //! metadata: {name: jwt, namespace: shop}
 //! spec: {rules: [{from: [{source: {requestPrincipals: ["*"]}}]}]}
 //! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! What asks for a token may stand in the root namespace, of which nothing is in the input.
+//!
+//! ```yaml
+//! apiVersion: security.istio.io/v1
+//! kind: RequestAuthentication
+//! metadata: {name: jwt, namespace: shop}
+//! spec: {jwtRules: [{issuer: a, jwksUri: "https://a.example.com/keys"}]}
+//! ---
+//! apiVersion: security.istio.io/v1
+//! kind: AuthorizationPolicy
+//! metadata: {name: cart, namespace: shop}
+//! spec: {rules: [{from: [{source: {namespaces: [web]}}]}]}
+//! ```
 
 use crate::codes::MSH0303;
 use crate::rule::{Context, NotJudged, Sink};
@@ -52,7 +68,10 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         if asked || routes_ask {
             continue;
         }
-        if !cx.mesh.owns(Place::Objects(Kind::AuthorizationPolicy, request.namespace())) {
+        // What asks may stand in the namespace or in the root's, and routes in any.
+        let owns = |kind, namespace| cx.mesh.owns(request, Place::Objects(kind, namespace));
+        let policies = owns(Kind::AuthorizationPolicy, request.namespace()) && owns(Kind::AuthorizationPolicy, root);
+        if !policies || !owns(Kind::VirtualService, "") {
             sink.not_judged(NotJudged::ObjectOutside);
             continue;
         }

@@ -81,7 +81,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, node: No
     };
     let place = if ns == "*" { cx.mesh.host_place(name) } else { Place::Hosts(ns) };
     let home = host::split_service(name, cx.mesh.domain).map_or(ns, |(_, ns)| ns);
-    if !name.contains('.') && cx.mesh.owns(place) {
+    if !name.contains('.') && cx.mesh.owns(object, place) {
         let full = host::expand(name, home, cx.mesh.domain);
         sink.report(&KIA1004, object, node, message)
             .help(format!("egress hosts are full names: write `{}/{full}`", node.text().split_once('/').map_or("", |(ns, _)| ns)));

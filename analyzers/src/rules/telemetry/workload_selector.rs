@@ -30,6 +30,22 @@
 //! spec: {selector: {matchLabels: {app: reviews}}, tracing: [{randomSamplingPercentage: 1}]}
 //! ```
 //!
+//! **Good**
+//!
+//! Injection gives pods the label of their canonical name.
+//!
+//! ```yaml
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: reviews-v1, namespace: shop}
+//! spec: {selector: {matchLabels: {app: reviews}}, template: {metadata: {labels: {app: reviews}}}}
+//! ---
+//! apiVersion: telemetry.istio.io/v1
+//! kind: Telemetry
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {selector: {matchLabels: {service.istio.io/canonical-name: reviews}}, accessLogging: [{providers: [{name: envoy}]}]}
+//! ```
+//!
 //! ## IST0159 ConflictingTelemetryWorkloadSelectors (Error)
 //!
 //! **What it checks.** Two Telemetries of a namespace select the same workload.

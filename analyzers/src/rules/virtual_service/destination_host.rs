@@ -50,6 +50,43 @@
 //! spec: {ports: [{name: http, port: 80}]}
 //! ```
 //!
+//! **Good** (in a part of a mesh)
+//!
+//! The Service names no namespace: it may be applied to `shop`.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: till, namespace: shop}
+//! spec: {ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: reviews}
+//! spec: {ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+//! ```
+//!
+//! **Good** (in a part of a mesh)
+//!
+//! Istio's own Services stand in the root namespace, mostly from another source.
+//!
+//! ```yaml
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: prometheus, namespace: istio-system}
+//! spec: {ports: [{name: http, port: 80}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: out, namespace: shop}
+//! spec: {hosts: [example.com], http: [{route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local}}]}]}
+//! ```
+//!
 //! ## IST0112 VirtualServiceDestinationPortSelectorRequired (Error)
 //!
 //! **What it checks.** A destination without a port goes to a service that has several.
@@ -156,7 +193,7 @@ fn not_found<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, view
         sink.report(&IST0101, object, d.node, format!("the destination names no {what}: {effect}")).help("give `destination.host`");
     } else if let Some(hidden) = cx.mesh.services_everywhere().by_host(fqdn).next() {
         let by = viewers.iter().map(|v| format!("`{v}`")).collect::<Vec<_>>().join(", ");
-        if cx.mesh.owns(cx.mesh.host_place(fqdn)) {
+        if cx.mesh.owns(object, cx.mesh.host_place(fqdn)) {
             sink.report(
                 &IST0101,
                 object,

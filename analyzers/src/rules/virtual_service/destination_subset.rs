@@ -48,6 +48,27 @@
 //!   http: [{route: [{destination: {host: reviews, subset: v1}, weight: 80}, {destination: {host: reviews, subset: v2}, weight: 20}]}]
 //! ```
 //!
+//! **Good** (in a part of a mesh)
+//!
+//! Two versions of one object: which of them is applied is not known.
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: DestinationRule
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: DestinationRule
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: reviews, namespace: shop}
+//! spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews, subset: v2}}]}]}
+//! ```
+//!
 //! ## MSH0121 SubsetsNotJudged (Info)
 //!
 //! **What it checks.** A destination names subsets, and the input has neither a DestinationRule of that host nor
@@ -106,7 +127,7 @@ impl<'a> Rules<'a> {
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let mut rules = Rules { by_host: FxHashMap::default(), by_suffix: FxHashMap::default() };
-    for rule in cx.mesh.objects(Kind::DestinationRule).iter().copied() {
+    for rule in cx.mesh.objects(Kind::DestinationRule).iter().copied().chain(cx.mesh.replaced(Kind::DestinationRule)) {
         let host = rule.spec().map_or("", |s| s.text_of("host"));
         match host.strip_prefix('*') {
             Some(suffix) => rules.by_suffix.entry(suffix).or_default().push(rule),
@@ -140,7 +161,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, rules: &Rules<'a>, object: &
     }
     let own = object.namespace();
     let of_host = host::split_service(fqdn, cx.mesh.domain).map_or(own, |(_, ns)| ns);
-    let holds = |ns| cx.mesh.owns(Place::Objects(Kind::DestinationRule, ns));
+    let holds = |ns| cx.mesh.owns(object, Place::Objects(Kind::DestinationRule, ns));
     let known = !exact.is_empty() || (holds(of_host) && holds(own));
     let value = d.subset;
     let effect = if d.sort == Sort::Mirror {

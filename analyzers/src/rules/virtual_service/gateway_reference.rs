@@ -142,7 +142,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, gateway:
         let m = Missing { code: &IST0101, object, at: gateway, what: "gateway", value: text, place, reason: NotJudged::GatewayOutside };
         let message = format!("gateway `{text}` does not exist: the VirtualService is bound to nothing there");
         missing(cx, sink, &m, message, candidates.iter().map(String::as_str));
-        if cx.mesh.owns(place) {
+        if cx.mesh.owns(object, place) && !cx.mesh.may_hold(object, Kind::Gateway, ns, name) {
             sink.report(&IST0132, object, gateway, format!("no host of this VirtualService is served by gateway `{text}`, which does not exist"));
         }
         return;
@@ -153,7 +153,8 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, gateway:
         _ => hosts_of_servers(target, object.namespace()),
     };
     let matched = served.as_ref().is_none_or(|served| hosts.any(|h| served.iter().any(|s| host::overlaps(s, h.text()))));
-    if !matched {
+    let is_same = |o: &Object| o.name() == target.name() && o.namespace() == target.namespace();
+    if !matched && !cx.mesh.replaced(target.kind).any(is_same) {
         let own = object.spec().into_iter().flat_map(|s| s.list("hosts")).map(|h| format!("`{}`", h.text())).collect::<Vec<_>>().join(", ");
         let all = served.unwrap_or_default();
         let finding = sink.report(

@@ -55,6 +55,9 @@ use std::borrow::Cow;
 /// Routes to subsets by full host and spelling: the same words must mean the same service.
 type Split<'a> = FxHashMap<(Cow<'a, str>, &'a str), Vec<(&'a Object, Destination<'a>)>>;
 
+/// So many others are named one by one.
+const NAMED: usize = 20;
+
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let objects = cx.mesh.objects(Kind::VirtualService);
     let full = |host: &'a str, object: &'a Object| host::expand(host, object.namespace(), cx.mesh.domain);
@@ -73,7 +76,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
     for object in objects.iter().copied().filter(|o| o.spec_at(&["gateways"]).is_some_and(|g| !g.is_empty())) {
         for d in destinations(object).into_iter().filter(|d| d.sort == Sort::Http && d.subset.is_empty() && !d.host.is_empty()) {
-            for (other, to) in split.get(&(full(d.host, object), d.host)).into_iter().flatten() {
+            for (other, to) in split.get(&(full(d.host, object), d.host)).into_iter().flatten().take(NAMED) {
                 let whose = if std::ptr::eq(*other, object) {
                     "another route of this VirtualService".to_owned()
                 } else {

@@ -76,7 +76,7 @@ fn claim_key(object: &Object) -> Option<Node<'_>> {
 fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, object: &'a Object, claim: Node<'a>, gateway: &'a Object) {
     let selector = Selector::from_map(gateway.spec_at(&["selector"]));
     let root = cx.mesh.config.root_namespace();
-    let owned = |ns| cx.mesh.owns(Place::Objects(Kind::RequestAuthentication, ns));
+    let owned = |ns| cx.mesh.owns(object, Place::Objects(Kind::RequestAuthentication, ns));
     for workload in cx.mesh.workloads.matching(None, &selector) {
         if applies(cx, root, workload) || applies(cx, workload.namespace, workload) {
             continue;

@@ -109,7 +109,8 @@ impl Hand<'_> {
         self.flow_plain_start()?;
         let start = self.at;
         let mut i = start;
-        while self.bytes.get(i).is_some_and(|b| !STOPS[*b as usize] || (*b == b':' && !self.flow_end(i + 1))) {
+        // A colon ends it before a blank only, as in Kubernetes' reader: `[2001:db8::]` is an address.
+        while self.bytes.get(i).is_some_and(|b| !STOPS[*b as usize] || (*b == b':' && self.is_text_colon(i))) {
             i += 1;
         }
         let mut end = i;
@@ -128,6 +129,11 @@ impl Hand<'_> {
     /// Whether the byte at `i` lets a `:` before it separate key and value.
     fn flow_end(&self, i: usize) -> bool {
         self.blank(i) || matches!(self.bytes[i], b',' | b'[' | b']' | b'{' | b'}')
+    }
+
+    /// Whether a colon belongs to a plain text: no blank follows and, before an indicator, none stands in front.
+    fn is_text_colon(&self, i: usize) -> bool {
+        !self.flow_end(i + 1) || (!self.blank(i + 1) && matches!(self.bytes[i + 1], b',' | b']' | b'}') && !self.blank(i.wrapping_sub(1)))
     }
 
     /// White space between tokens. New lines must be deeper than the block collection around.
