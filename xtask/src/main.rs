@@ -9,6 +9,7 @@ mod dist;
 mod docs;
 mod envoy;
 mod envoy_types;
+mod pictures;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ const TASKS: &[Task] = &[
     Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },
     Task { name: "envoy", about: "FILE: make the table of Envoy's messages from a FileDescriptorSet of its API", run: envoy::run },
     Task { name: "envoy-types", about: "FILE: make the Rust types of the messages in envoy_types.txt from the same", run: envoy_types::run },
+    Task { name: "pictures", about: "draw docs/pictures/ with `meshctl tui`", run: pictures::run },
 ];
 
 fn main() -> ExitCode {

@@ -42,4 +42,13 @@ pub struct TuiArgs {
     /// Print a configuration file with everything at its default
     #[arg(long)]
     pub print_config: bool,
+    /// Write one picture of the screen instead of drawing it: a file that ends in .svg or .txt, or `-`
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub picture: Option<String>,
+    /// The size of the picture
+    #[arg(long, hide = true, value_name = "WxH", default_value = "120x40")]
+    pub size: String,
+    /// Keys that are typed before the picture is taken, separated by blanks
+    #[arg(long, hide = true, value_name = "KEYS", default_value = "")]
+    pub keys: String,
 }

@@ -2,6 +2,7 @@
 
 mod dumps;
 mod environment;
+mod picture;
 mod sources;
 
 use crate::args::tui::TuiArgs;
@@ -12,7 +13,7 @@ use mesh_tui::action::Tab;
 use mesh_tui::app::{App, MouseUse, Options, Start};
 use mesh_tui::config::Mouse;
 use mesh_tui::terminal::{self, Host};
-use mesh_tui::theme::{Charset, Palette, Theme};
+use mesh_tui::theme::{Charset, Depth, Palette, Theme};
 use mesh_tui::world::World;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
     }
     let open = args.open.as_deref().map(start);
     let request = sources::Request { paths, complete: args.complete, context: context.clone() };
+    if let Some(file) = &args.picture {
+        return take_picture(args, request, open, file);
+    }
     if args.no_tui || context.out.is_some() {
         return print(&request, open.as_ref());
     }
@@ -60,6 +64,22 @@ fn print(request: &sources::Request, open: Option<&Start>) -> Outcome {
     };
     request.context.answer(&mesh_tui::print::text(&world, tab))?;
     Ok(status(&world))
+}
+
+/// The same whatever the environment is, so that it can be compared.
+fn take_picture(args: &TuiArgs, request: sources::Request, open: Option<Start>, file: &str) -> Outcome {
+    let size = picture::size(&args.size)?;
+    let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
+    let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
+    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.paths.join(" "), open };
+    let world = sources::world(&request)?;
+    let text = picture::render(&mut App::new(options), world, size, &args.keys, file)?;
+    if file == "-" {
+        request.context.answer(&text)?;
+    } else {
+        stdio::file(std::path::Path::new(file), text.as_bytes())?;
+    }
+    Ok(Status::Fine)
 }
 
 /// As for every command: what is wrong makes it 79, what was not read 65.

@@ -5,6 +5,8 @@
 
 mod draw;
 mod palette;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use crate::action::Tab;

@@ -210,7 +210,7 @@ fn full(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
     let theme = pen.theme;
     let health = theme.style(Role::Health(node.health));
     let frame = if mark.is_selected {
-        theme.style(Role::Selected)
+        theme.style(Role::Key)
     } else if mark.is_near {
         health
     } else {
@@ -230,7 +230,11 @@ fn full(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
     pen.put(at.left, at.top + 1, glyph(UP | DOWN), frame);
     pen.put(right, at.top + 1, glyph(UP | DOWN), frame);
     let name = shorten(&node.name, NAME.min((at.width() - 4).max(0) as usize));
-    let text = if mark.is_selected || mark.is_near { Role::Name } else { Role::Dim };
+    let text = match (mark.is_selected, mark.is_near) {
+        (true, _) => Role::Selected,
+        (_, true) => Role::Name,
+        _ => Role::Dim,
+    };
     pen.text(at.left + 1, at.top, &format!(" {name} "), theme.style(text));
     pen.text(at.left + 1, at.top + 1, &format!("{} ", theme.glyph(node.health)), health);
     let figures = if mark.is_near { health } else { theme.style(Role::Dim) };

@@ -3,6 +3,7 @@
 use super::overview::spots;
 use super::{Cx, Drawn, Request, Screen, known};
 use crate::action::{Action, Scope};
+use crate::filter::Filter;
 use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
@@ -18,6 +19,9 @@ const DEPTH: usize = 6;
 pub struct Proxies {
     cursors: [Cursor; DEPTH],
     depth: usize,
+    /// The filter, and the column that had the keyboard when it was typed: it holds there alone.
+    filter: Filter,
+    filtered: usize,
 }
 
 /// A row of a column.
@@ -152,7 +156,7 @@ impl Proxies {
         let mut out: Vec<Vec<Item<'w>>> = vec![all.iter().map(Item::Proxy).collect()];
         let mut proxy = None;
         for depth in 0..=self.depth {
-            if depth == self.depth && !cx.filter.is_empty() {
+            if depth == self.filtered && !cx.filter.is_empty() {
                 out[depth].retain(|i| cx.filter.matches(&[("name", &i.label())]));
             }
             let Some(item) = self.cursors[depth].get(out[depth].len()).map(|at| out[depth][at]) else { break };
@@ -208,6 +212,12 @@ impl Screen for Proxies {
             }
         }
         Vec::new()
+    }
+    fn prepare(&mut self, cx: &Cx<'_>) {
+        if self.filter != *cx.filter {
+            self.filter = cx.filter.clone();
+            self.filtered = self.depth;
+        }
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();

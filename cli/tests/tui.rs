@@ -1,0 +1,138 @@
+//! `meshctl tui`: every screen at three sizes, what it says without a terminal, and that the pictures of the book are fresh.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn tui(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_meshctl"))
+        .args(["tui", "--now", "2026-11-22T12:00:00Z"])
+        .args(args)
+        .current_dir(root())
+        .env_remove("MESHCTL_COMPAT")
+        .output()
+        .expect("meshctl runs")
+}
+
+fn picture(path: &str, size: &str, keys: &str) -> String {
+    let output = tui(&[path, "--picture", "-", "--size", size, "--keys", keys]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+const OWN: &str = "testdata/bookinfo";
+const RECORDED: &str = "testdata/recorded/bookinfo";
+const SIZES: [&str; 3] = ["80x24", "120x40", "200x60"];
+
+/// Screens by the keys that lead to them.
+const SCREENS: [(&str, &str); 12] = [
+    ("overview", ""),
+    ("graph", "2"),
+    ("graph-selected", "2 l l"),
+    ("graph-tree", "2 v v"),
+    ("graph-focus", "2 l e +"),
+    ("detail", "3"),
+    ("findings", "4 j"),
+    ("findings-explained", "4 x"),
+    ("proxies", "6 l l l l"),
+    ("mesh", "7"),
+    ("help", "2 ?"),
+    ("palette", "ctrl-p r e v"),
+];
+
+#[test]
+fn every_screen_at_every_size() {
+    for (source, path) in [("own", OWN), ("recorded", RECORDED)] {
+        for (name, keys) in SCREENS {
+            for size in SIZES {
+                insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {
+                    insta::assert_snapshot!(format!("{source}-{name}-{size}"), picture(path, size, keys));
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn empty_and_tiny_screens_say_so() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let path = empty.path().to_string_lossy().into_owned();
+    for (key, want) in [
+        ("1", "proxies: not available"),
+        ("2", "Graph: not available"),
+        ("4", "Findings: not available"),
+        ("5", "Traces: not available"),
+        ("6", "Proxies: not available"),
+        ("7", "Certificates: not available"),
+        ("8", "Logs: not available"),
+    ] {
+        let text = picture(&path, "100x30", key);
+        assert!(text.contains(want), "{key}: {text}");
+    }
+    assert!(picture(OWN, "20x5", "").contains("too small"));
+    // Only that it is drawn at all: no size may be too odd.
+    for size in ["30x8", "31x9", "40x10", "300x10", "33x100"] {
+        for (_, keys) in SCREENS {
+            picture(RECORDED, size, keys);
+        }
+    }
+}
+
+#[test]
+fn without_a_terminal_the_facts_are_printed() {
+    let output = tui(&[OWN]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(err.contains("standard output is no terminal"), "{err}");
+    assert!(out.contains("WHAT IS WRONG NOW") && out.contains("IST0101") && out.contains("certificates: not available"), "{out}");
+    assert_eq!(output.status.code(), Some(79));
+    let quiet = tui(&[RECORDED, "--no-tui", "--open", "graph"]);
+    assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
+    let out = String::from_utf8_lossy(&quiet.stdout).into_owned();
+    assert!(out.contains("who calls whom: not available") && out.contains("bookinfo/reviews-v2  20%"), "{out}");
+    assert_eq!(tui(&[]).status.code(), Some(64));
+}
+
+#[test]
+fn secrets_and_escape_sequences_reach_no_screen() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: shop}\nstringDate: {password: hunter2}\n---\n\
+                apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: \"a\\u001b[31m\\u0007b\", namespace: shop}\nspec:\n  hosts: [\"x\\u001b]0;title\\u0007\"]\n  http:\n  - route:\n    - destination: {host: nowhere, subset: v9}\n";
+    std::fs::write(dir.path().join("a.yaml"), text).expect("it is written");
+    let path = dir.path().to_string_lossy().into_owned();
+    for (_, keys) in SCREENS {
+        for ascii in [&[][..], &["--ascii"]] {
+            let args = [&[path.as_str(), "--picture", "-", "--keys", keys], ascii].concat();
+            let out = String::from_utf8(tui(&args).stdout).expect("UTF-8");
+            assert!(!out.contains("hunter2"), "{keys}: {out}");
+            assert!(!out.chars().any(|c| c.is_control() && c != '\n'), "{keys}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn ascii_is_ascii() {
+    for (_, keys) in SCREENS.iter().filter(|(n, _)| n.starts_with("graph") || *n == "overview") {
+        let output = tui(&[OWN, "--picture", "-", "--ascii", "--keys", keys]);
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        let odd: String = out.chars().filter(|c| !c.is_ascii() && !"…·—".contains(*c)).collect();
+        assert_eq!(odd, "", "{keys}");
+    }
+}
+
+#[test]
+fn the_pictures_of_the_book_are_fresh() {
+    for (file, path, keys, size) in
+        [("overview", OWN, "", "120x36"), ("graph", RECORDED, "2", "160x42"), ("findings", OWN, "4", "120x36"), ("proxies", RECORDED, "6 l j l l l", "120x36")]
+    {
+        let output = tempfile::tempdir().expect("a folder");
+        let fresh = output.path().join("a.svg");
+        let name = fresh.to_string_lossy().into_owned();
+        assert!(tui(&[path, "--picture", &name, "--size", size, "--keys", keys]).status.success());
+        let book = root().join(format!("docs/pictures/{file}.svg"));
+        let is_same = std::fs::read(&book).ok() == std::fs::read(&fresh).ok();
+        assert!(is_same, "{} is out of date: `cargo xtask pictures` draws it again", book.display());
+    }
+}

@@ -1,0 +1,217 @@
+//! The state without a terminal: keys in, effects and pictures out.
+
+use super::*;
+use crate::svg::text;
+use crate::world::proxies::Pages;
+use crate::world::{Finding, Input, Level, Source, SourceLine};
+use mesh_model::snapshot::read_manifest;
+use mesh_model::yaml::Limits;
+use mesh_model::{Role, Snapshot, Timestamp};
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+
+const MANIFESTS: &str = concat!(include_str!("../../../testdata/bookinfo/apps.yaml"), "\n---\n", include_str!("../../../testdata/bookinfo/traffic.yaml"));
+const DUMP: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/productpage-v1-79f59ff6bd-b7wxt/config_dump.json");
+const CLUSTERS: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/productpage-v1-79f59ff6bd-b7wxt/clusters.json");
+
+fn world() -> World {
+    let source = mesh_model::Source::new("bookinfo.yaml", MANIFESTS);
+    let mut snapshot = Snapshot::new();
+    snapshot.as_of = Timestamp(1_795_348_800);
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    let mesh = mesh_resolver::Mesh::new(&snapshot);
+    let finding = |level, code: &str, object: &str| Finding {
+        code: code.to_owned(),
+        level,
+        object: object.to_owned(),
+        namespace: "bookinfo".to_owned(),
+        message: format!("something about {object} \u{1b}[31m"),
+        help: Some("do this".to_owned()),
+        place: "bookinfo.yaml:7:3".to_owned(),
+        lines: vec![SourceLine { number: 7, text: "  host: reviews".to_owned(), marked: Some((8, 15)) }],
+        related: Vec::new(),
+        fix: Some(("write it so".to_owned(), "reviews".to_owned())),
+    };
+    World::new(Input {
+        context: "bookinfo.yaml".to_owned(),
+        arguments: "bookinfo.yaml".to_owned(),
+        sources: vec![
+            Source { name: "bookinfo.yaml".to_owned(), state: Ok("some".to_owned()) },
+            Source { name: "gone".to_owned(), state: Err("not there".to_owned()) },
+        ],
+        mesh: &mesh,
+        findings: vec![
+            finding(Level::Warning, "IST0127", "VirtualService bookinfo/bookinfo"),
+            finding(Level::Error, "IST0101", "VirtualService bookinfo/reviews"),
+        ],
+        explanations: BTreeMap::from([("IST0101".to_owned(), "## IST0101\n\n**What it checks.** References.\n".to_owned())]),
+        proxies: vec![Pages { name: "x", from: "dump.json", config_dump: Some(DUMP), clusters: Some(CLUSTERS) }],
+    })
+}
+
+fn app() -> App {
+    App::new(Options { theme: Theme::default(), keymap: Keymap::default(), mouse: MouseUse::Taken, context: "bookinfo.yaml".to_owned(), open: None })
+}
+
+fn draw(app: &mut App) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, app.size.0, app.size.1));
+    let shown = app.draw(&mut buffer, Duration::ZERO);
+    app.shown(shown);
+    text(&buffer)
+}
+
+/// Types keys, `enter`, `ctrl-p` and single characters; the effects of all.
+fn keys(app: &mut App, keys: &str) -> Vec<Effect> {
+    keys.split(' ').filter(|k| !k.is_empty()).flat_map(|k| app.update(Event::Key(Key::parse(k).expect("a key")), Duration::ZERO)).collect()
+}
+
+fn ready() -> App {
+    let mut app = app();
+    app.update(Event::Resize(120, 40), Duration::ZERO);
+    app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
+    app
+}
+
+#[test]
+fn what_is_read_and_what_failed_is_said_on_every_screen() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        for n in "12345678".chars() {
+            let mut app = app();
+            app.update(Event::Resize(size.0, size.1), Duration::ZERO);
+            keys(&mut app, &n.to_string());
+            assert!(draw(&mut app).contains("The sources are being read"));
+            app.update(Event::Loaded(Err("no such folder".to_owned())), Duration::ZERO);
+            assert!(draw(&mut app).contains("no such folder"));
+            assert_eq!(keys(&mut app, "r"), [Effect::Load]);
+            app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
+            let text = draw(&mut app);
+            assert!(!text.contains("no such folder") && text.contains("read-only"), "{text}");
+            // A source that fails later takes nothing away.
+            keys(&mut app, "r");
+            app.update(Event::Loaded(Err("gone".to_owned())), Duration::ZERO);
+            assert!(draw(&mut app).contains("not read again: gone"));
+        }
+    }
+}
+
+#[test]
+fn the_worst_is_first_and_one_key_leads_to_it() {
+    let mut app = ready();
+    let text = draw(&mut app);
+    let (gone, error) = (text.find("not read: not there"), text.find("IST0101"));
+    assert!(gone < error && gone.is_some(), "{text}");
+    keys(&mut app, "j enter");
+    assert_eq!(app.tab(), Tab::Findings);
+    let text = draw(&mut app);
+    assert!(text.contains("  host: reviews") && text.contains("^^^^^^^") && text.contains("help: do this"), "{text}");
+    keys(&mut app, "x");
+    assert!(draw(&mut app).contains("What it checks."));
+    assert_eq!(keys(&mut app, "C"), [Effect::Copy("meshctl explain IST0101".to_owned())]);
+    assert_eq!(keys(&mut app, "q"), []);
+    assert_eq!(app.tab(), Tab::Overview);
+    assert_eq!(keys(&mut app, "esc"), [], "esc never quits");
+    assert_eq!(keys(&mut app, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn commands_filters_and_the_palette_lead_everywhere() {
+    let mut app = ready();
+    keys(&mut app, ": g r a p h space r e v i e w s enter");
+    assert_eq!(app.tab(), Tab::Graph);
+    assert_eq!(keys(&mut app, "c"), [Effect::Copy("bookinfo/reviews".to_owned())]);
+    keys(&mut app, "e");
+    assert!(draw(&mut app).contains("1 hop around reviews"));
+    keys(&mut app, "e / n s : n o w h e r e enter");
+    assert!(draw(&mut app).contains("Nothing that the filter lets through"));
+    keys(&mut app, "esc");
+    assert!(draw(&mut app).contains("reviews"));
+    keys(&mut app, "ctrl-p p r o d u c t p a g e - v 1 - 7 enter");
+    assert_eq!(app.tab(), Tab::Proxies);
+    assert!(draw(&mut app).contains("1.32-dev"));
+    keys(&mut app, ": n o n s e n s e enter");
+    assert!(draw(&mut app).contains("there is no command `nonsense`"));
+    keys(&mut app, "- [");
+    assert!(matches!(keys(&mut app, ": w space a . s v g enter").as_slice(), [Effect::Write { path, text }] if path == "a.svg" && text.starts_with("<svg")));
+    assert_eq!(keys(&mut app, ": q ctrl-c"), [Effect::Quit], "ctrl-c quits whatever is typed");
+    assert_eq!(keys(&mut app, "ctrl-z"), [Effect::Suspend]);
+}
+
+#[test]
+fn one_walks_from_the_listener_to_the_endpoint() {
+    let mut app = ready();
+    keys(&mut app, "6 enter enter");
+    let text = draw(&mut app);
+    assert!(text.contains("Listeners") && text.contains("Filter chains"), "{text}");
+    keys(&mut app, "left / 9 0 8 0 enter right right");
+    let text = draw(&mut app);
+    assert!(text.contains("Routes") && text.contains("virtual host"), "{text}");
+}
+
+#[test]
+fn a_click_selects_and_a_second_one_opens() {
+    let mut app = ready();
+    draw(&mut app);
+    let (spot, _) = *app.spots.iter().find(|(_, s)| *s == 1).expect("a second row");
+    app.update(Event::Click(spot.x, spot.y), Duration::from_millis(0));
+    app.update(Event::Click(spot.x, spot.y), Duration::from_millis(100));
+    assert_eq!(app.tab(), Tab::Findings);
+}
+
+#[test]
+fn nothing_that_is_shown_is_a_control_character() {
+    let mut app = ready();
+    for screen in ["1", "2", "3", "4", "4 x", "5", "6", "7", "8", "?", ":", "ctrl-p"] {
+        keys(&mut app, screen);
+        assert!(!draw(&mut app).chars().any(|c| c.is_control() && c != '\n'), "{screen}");
+        keys(&mut app, "esc");
+    }
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let letter = prop_oneof![
+        proptest::sample::select("hjklgGHJKLoxXevzi=+_-[]nN/:?q12345678rcCtMfm \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
+        proptest::sample::select(vec![
+            "enter",
+            "esc",
+            "tab",
+            "backtab",
+            "up",
+            "down",
+            "left",
+            "right",
+            "pgup",
+            "pgdn",
+            "ctrl-d",
+            "ctrl-u",
+            "ctrl-p",
+            "ctrl-w",
+            "backspace",
+            "home",
+            "end",
+            "f5"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop_oneof![
+        8 => letter.prop_map(|k| Event::Key(Key::parse(if k == " " { "space" } else { &k }).expect("a key"))),
+        1 => (1u16..=300, 1u16..=100).prop_map(|(w, h)| Event::Resize(w, h)),
+        1 => (0u16..300, 0u16..100).prop_map(|(x, y)| Event::Click(x, y)),
+        1 => (-9i32..9).prop_map(Event::Wheel),
+        1 => "\\PC{0,12}".prop_map(Event::Paste),
+        1 => Just(Event::Tick),
+        1 => proptest::bool::ANY.prop_map(|ok| Event::Loaded(if ok { Ok(Arc::new(world())) } else { Err("x".to_owned()) })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_events_is_too_odd(events in proptest::collection::vec(any_event(), 1..60)) {
+        let mut app = ready();
+        for event in events {
+            app.update(event, Duration::ZERO);
+            draw(&mut app);
+        }
+    }
+}
