@@ -18,6 +18,10 @@ struct Session {
     seen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
 }
 
+fn nonzero(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).expect("not zero")
+}
+
 fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
 }
@@ -110,7 +114,7 @@ fn it_opens_walks_reads_and_leaves() {
     s.keys("C");
     s.wait("copied: meshctl tui --no-tui --open graph");
     s.master.resize(size(40, 10)).expect("it is resized");
-    s.seen.lock().expect("not poisoned").0.screen_mut().set_size(10, 40);
+    s.seen.lock().expect("not poisoned").0.screen_mut().set_size(nonzero(10), nonzero(40));
     s.keys("1");
     s.wait("WHAT");
     s.keys("\u{3}");
