@@ -37,7 +37,7 @@ impl Session {
         }
         let child = pty.slave.spawn_command(command).expect("meshctl starts");
         let mut reader = pty.master.try_clone_reader().expect("a reader");
-        let seen = Arc::new(Mutex::new((vt100::Parser::new(rows, columns, 0), Vec::new())));
+        let seen = Arc::new(Mutex::new((vt100::Parser::new(nonzero(rows), nonzero(columns), 0), Vec::new())));
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];

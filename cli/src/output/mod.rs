@@ -6,7 +6,7 @@ mod junit;
 mod log;
 mod object;
 mod sarif;
-mod snippet;
+pub mod snippet;
 mod text;
 
 use crate::args::Format;

@@ -5,8 +5,8 @@ use crate::args::{Cli, Command};
 use crate::commands::analyze;
 use crate::context::Context;
 use crate::entry::{Entry, Place};
+use crate::output::snippet::snippet;
 use crate::status::Failure;
-use crate::term::is_unsafe;
 use clap::Parser;
 use mesh_model::Snapshot;
 use mesh_resolver::Mesh;
@@ -20,9 +20,6 @@ pub struct Request {
     pub complete: bool,
     pub context: Context,
 }
-
-/// Lines of a source above and below a finding.
-const AROUND: usize = 4;
 
 pub fn world(request: &Request) -> Result<World, Failure> {
     let mut sources = Vec::new();
@@ -122,35 +119,9 @@ fn finding(e: &Entry) -> Finding {
     }
 }
 
-/// The lines around a place, as far as they may be shown: those of its object.
+/// The line of a place, as the text output shows it. What stands around it is not shown: it may be secret, and only
+/// for the place itself is it known that it is not.
 fn lines(place: &Place) -> Vec<SourceLine> {
-    let Some(visible) = place.visible else { return Vec::new() };
-    let text = place.source.text();
-    let first = place.source.position(visible.start.min(place.span.start)).line;
-    let last = place.source.position(visible.end.max(place.span.end).min(text.len() as u32)).line;
-    let from = place.start.line.saturating_sub(AROUND as u32).max(first);
-    let to = (place.start.line + AROUND as u32).min(last);
-    let shown = text.lines().enumerate().skip(from as usize - 1).take((to + 1).saturating_sub(from) as usize);
-    shown
-        .map(|(i, line)| {
-            let number = i as u32 + 1;
-            let cut: String = line
-                .chars()
-                .take(400)
-                .map(|c| {
-                    if c == '\t' {
-                        ' '
-                    } else if is_unsafe(c) {
-                        '\u{fffd}'
-                    } else {
-                        c
-                    }
-                })
-                .collect();
-            let start = place.start.column as usize - 1;
-            let end = if place.end.line == place.start.line { place.end.column as usize - 1 } else { line.trim_end().chars().count() };
-            let marked = (number == place.start.line).then_some((start, end.max(start + 1)));
-            SourceLine { number, text: cut, marked }
-        })
-        .collect()
+    let shown = snippet(place).map(|s| SourceLine { number: place.start.line, text: s.text, marked: Some((s.from, s.from + s.len)) });
+    shown.into_iter().collect()
 }
