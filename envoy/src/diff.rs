@@ -117,8 +117,11 @@ struct Resources {
     sections: BTreeMap<SectionKind, BTreeMap<String, Value>>,
 }
 
+/// What a side holds, and what of it can't be read.
+type OfSide = (Resources, Vec<(Side, Unread)>);
+
 impl Resources {
-    fn of(text: &str, scope: Scope, side: Side) -> Result<(Resources, Vec<(Side, Unread)>), (Side, DumpError)> {
+    fn of(text: &str, scope: Scope, side: Side) -> Result<OfSide, (Side, DumpError)> {
         let mut out = Resources { scope, sections: BTreeMap::new() };
         let found = read(text, &mut out).map_err(|e| (side, e))?;
         Ok((out, found.unread.into_iter().map(|u| (side, u)).collect()))

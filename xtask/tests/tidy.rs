@@ -41,7 +41,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("envoy", &["data-encoding", "prost", "regex", "rustc-hash", "serde", "serde_json", "sha2", "x509-parser"]),
     ("metrics", &["memchr", "regex", "rustc-hash", "serde_json"]),
     ("model", &["granit-parser", "memchr", "rayon", "rustc-hash"]),
-    ("resolver", &["mesh-model", "rayon", "rustc-hash"]),
+    ("resolver", &["mesh-envoy", "mesh-model", "rayon", "rustc-hash", "serde", "serde_json"]),
     (
         "analyzers",
         &[

@@ -43,14 +43,14 @@ pub fn faults<'a>(objects: &'a [Object], out: &mut Vec<Fault<'a>>) {
     if crds.is_empty() {
         return;
     }
-    let found = std::thread::scope(|scope| {
-        let judge = || {
-            let mut found = Vec::new();
-            judge(objects, &crds, &mut found);
-            found
-        };
-        std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, judge).ok()?.join().ok()
-    });
+    let judge = || {
+        let mut found = Vec::new();
+        judge(objects, &crds, &mut found);
+        found
+    };
+    // A pool of one, for the sake of its stack.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(STACK).build().ok();
+    let found = pool.and_then(|pool| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.install(judge))).ok());
     match found {
         Some(found) => out.extend(found),
         None => out.extend(crds.iter().map(|crd| Fault { object: crd, at: crd.root(), what: What::RuleNotJudged })),

@@ -1,5 +1,8 @@
 //! Many calls at once, in the form of Istio's simulation tests: `--calls FILE`.
 
+use crate::context::Compat;
+use crate::print::document::Document;
+use crate::print::dump;
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::listener::Direction;
 use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Entry, Protocol, Request};
@@ -60,9 +63,8 @@ const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(1, 3, 3, 7));
 pub fn answer(configuration: &Configuration, calls: &str) -> Result<String, String> {
     let calls: Vec<Described> = serde_json::from_str(calls).map_err(|e| format!("the calls can't be read: {e}"))?;
     let answers = calls.iter().map(|c| one(configuration, c)).collect::<Result<Vec<_>, _>>()?;
-    let mut text = serde_json::to_string_pretty(&answers).map_err(|e| e.to_string())?;
-    text.push('\n');
-    Ok(text)
+    let value = serde_json::to_value(&answers).map_err(|e| e.to_string())?;
+    Ok(dump::document(value, Document::Json, Compat::Meshctl))
 }
 
 fn one(configuration: &Configuration, call: &Described) -> Result<Answer, String> {
