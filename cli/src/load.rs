@@ -34,7 +34,8 @@ impl Shared {
     }
 }
 
-fn document(path: &Path) -> Result<Arc<Tree>, Failure> {
+/// A file with one mapping in YAML or JSON.
+pub fn document(path: &Path) -> Result<Arc<Tree>, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{name}: {e}")))?;
     let source = Source::new(name.as_str(), text);

@@ -62,6 +62,15 @@ pub struct RouteArgs {
     /// A proxy's configuration as lists of xDS resources, in JSON
     #[arg(long, value_name = "FILE", hide = true)]
     pub xds: Option<PathBuf>,
+    /// Istio and Kubernetes YAML, the whole mesh; with --proxy its translation for that proxy is what answers the calls
+    #[arg(long, value_name = "FILE", hide = true, num_args = 1.., requires = "proxy")]
+    pub manifests: Vec<PathBuf>,
+    /// The proxy as JSON: its type, id, addresses, labels and metadata
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["xds", "from"])]
+    pub proxy: Option<PathBuf>,
+    /// The mesh's settings
+    #[arg(long = "meshConfigFile", value_name = "FILE", hide = true, requires = "proxy")]
+    pub mesh_config_file: Option<PathBuf>,
     /// Many calls, a JSON array; answered by an array in the same order
     #[arg(long, value_name = "FILE", hide = true)]
     pub calls: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod calls;
 mod json;
+mod manifests;
 mod proxy;
 mod request;
 mod text;
@@ -33,16 +34,25 @@ pub struct Way {
 }
 
 pub fn run(args: &RouteArgs, context: &Context) -> Outcome {
+    if let (Some(list), Some(proxy)) = (&args.calls, &args.proxy) {
+        let configuration = manifests::configuration(&args.manifests, proxy, args.mesh_config_file.as_deref())?;
+        return many(&configuration, list, context);
+    }
     match (&args.calls, &args.xds, args.from.first()) {
+        (None, ..) if args.proxy.is_some() => Err(Failure::usage("--proxy takes its requests from --calls")),
         (Some(list), Some(file), _) | (Some(list), None, Some(file)) => {
             let configuration = Configuration::read(&read(file)?).map_err(|e| Failure::input(format!("{}: {e}", file.display())))?;
-            let list = std::fs::read_to_string(list).map_err(|e| Failure::input(format!("{}: {e}", list.display())))?;
-            context.answer(&calls::answer(&configuration, &list).map_err(Failure::input)?)?;
-            Ok(Status::Fine)
+            many(&configuration, list, context)
         }
         (Some(_), None, None) => Err(Failure::usage("--calls takes a configuration from --from DUMP or --xds FILE")),
         (None, ..) => one(args, context),
     }
+}
+
+fn many(configuration: &Configuration, list: &Path, context: &Context) -> Outcome {
+    let list = std::fs::read_to_string(list).map_err(|e| Failure::input(format!("{}: {e}", list.display())))?;
+    context.answer(&calls::answer(configuration, &list).map_err(Failure::input)?)?;
+    Ok(Status::Fine)
 }
 
 fn read(path: &Path) -> Result<serde_json::Value, Failure> {

@@ -1,0 +1,29 @@
+//! What a proxy would hold of a mesh that is known from manifests.
+
+use crate::load::document;
+use crate::status::Failure;
+use mesh_collectors::manifests;
+use mesh_envoy::engine::Configuration;
+use mesh_model::{Completeness, Object, Role, Snapshot};
+use mesh_resolver::Mesh;
+use mesh_resolver::translate::{self, Model, Proxy};
+use std::path::{Path, PathBuf};
+
+/// The translation of the manifests, which are the whole mesh, for one proxy.
+pub fn configuration(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>) -> Result<Configuration, Failure> {
+    let mut snapshot = Snapshot::new();
+    let paths: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    manifests::read_with(&mut snapshot, &paths, &manifests::Options { role: Role::Judged, cluster: 0, progress: None, exclude: None });
+    if let Some(problem) = snapshot.problems.first() {
+        return Err(Failure::input(format!("{}: {}", problem.subject, problem.message)));
+    }
+    snapshot.completeness = Completeness::Complete;
+    if let Some(file) = mesh_config {
+        snapshot.mesh_config = Some(Object::mesh_config(document(file)?));
+    }
+    let mesh = Mesh::in_domain(&snapshot, translate::domain_of(&snapshot));
+    let node = document(proxy)?;
+    let proxy = Proxy::from_node(node.root()).map_err(|e| Failure::input(format!("{}: {e}", proxy.display())))?;
+    let resources = Model::new(&mesh).translate(&proxy).resources();
+    Configuration::read(&resources).map_err(|e| Failure::Other(format!("the translation: {e}")))
+}
