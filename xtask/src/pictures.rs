@@ -27,7 +27,7 @@ pub fn run(_args: &[String]) -> Outcome {
                 "--now",
                 "2026-11-22T12:00:00Z",
                 "--size",
-                "120x36",
+                size,
                 "--keys",
                 keys,
                 "--picture",

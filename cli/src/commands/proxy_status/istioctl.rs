@@ -1,6 +1,6 @@
 //! The states as istioctl prints them.
 
-use super::state::{State, Synced, TypeState};
+use super::state::{State, SyncState, TypeState};
 use crate::context::Compat;
 use crate::print::document::Document;
 use crate::print::dump::document as print_document;
@@ -36,12 +36,12 @@ pub fn table(states: &[State], verbosity: u8) -> String {
 
 fn word(t: &TypeState) -> String {
     match t.sync {
-        Synced::Synced | Synced::Held => "SYNCED".to_owned(),
-        Synced::Stale => "STALE".to_owned(),
-        Synced::NeverAcknowledged => "STALE (Never Acknowledged)".to_owned(),
-        Synced::NotSent => "NOT SENT".to_owned(),
-        Synced::Rejected => "ERROR".to_owned(),
-        Synced::Unknown => "UNKNOWN".to_owned(),
+        SyncState::Synced | SyncState::Held => "SYNCED".to_owned(),
+        SyncState::Stale => "STALE".to_owned(),
+        SyncState::NeverAcknowledged => "STALE (Never Acknowledged)".to_owned(),
+        SyncState::NotSent => "NOT SENT".to_owned(),
+        SyncState::Rejected => "ERROR".to_owned(),
+        SyncState::Unknown => "UNKNOWN".to_owned(),
     }
 }
 

@@ -20,7 +20,7 @@ pub struct State {
 #[derive(Clone, Debug)]
 pub struct TypeState {
     pub short: String,
-    pub sync: Synced,
+    pub sync: SyncState,
     /// RFC 3339; "" where it is not known.
     pub since: String,
     /// Rejected resources and why.
@@ -29,7 +29,7 @@ pub struct TypeState {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Synced {
+pub enum SyncState {
     Synced,
     Stale,
     NeverAcknowledged,
@@ -42,7 +42,7 @@ pub enum Synced {
 
 impl State {
     pub fn is_fine(&self) -> bool {
-        self.types.iter().all(|t| !matches!(t.sync, Synced::Stale | Synced::NeverAcknowledged | Synced::Rejected))
+        self.types.iter().all(|t| !matches!(t.sync, SyncState::Stale | SyncState::NeverAcknowledged | SyncState::Rejected))
     }
 }
 
@@ -102,12 +102,12 @@ pub fn rank(short: &str) -> usize {
 
 fn of_sync(t: &syncz::TypeSync) -> TypeState {
     let sync = match t.state {
-        Sync::Synced => Synced::Synced,
-        Sync::Stale => Synced::Stale,
-        Sync::NeverAcknowledged => Synced::NeverAcknowledged,
-        Sync::NotSent => Synced::NotSent,
-        Sync::Error => Synced::Rejected,
-        Sync::Unknown => Synced::Unknown,
+        Sync::Synced => SyncState::Synced,
+        Sync::Stale => SyncState::Stale,
+        Sync::NeverAcknowledged => SyncState::NeverAcknowledged,
+        Sync::NotSent => SyncState::NotSent,
+        Sync::Error => SyncState::Rejected,
+        Sync::Unknown => SyncState::Unknown,
     };
     let rejected = if t.reason.is_empty() { Vec::new() } else { vec![(String::new(), t.reason.clone())] };
     TypeState { short: t.short().to_owned(), sync, since: t.since.clone(), rejected, warming: Vec::new() }
@@ -124,14 +124,14 @@ fn add(state: &mut State, section: SectionStatus) {
         _ => return,
     };
     let at = state.types.iter().position(|t| t.short == short).unwrap_or_else(|| {
-        let sync = if section.active + section.warming.len() + section.rejected.len() == 0 { Synced::NotSent } else { Synced::Held };
+        let sync = if section.active + section.warming.len() + section.rejected.len() == 0 { SyncState::NotSent } else { SyncState::Held };
         state.types.push(TypeState { short: short.to_owned(), sync, since: String::new(), rejected: Vec::new(), warming: Vec::new() });
         state.types.len() - 1
     });
     let Some(known) = state.types.get_mut(at) else { return };
     known.warming.extend(section.warming);
     if let Some(first) = section.rejected.first() {
-        known.sync = Synced::Rejected;
+        known.sync = SyncState::Rejected;
         if !first.at.is_empty() {
             known.since.clone_from(&first.at);
         }

@@ -1,6 +1,6 @@
 //! The states as meshctl prints them.
 
-use super::state::{State, Synced, TypeState, rank};
+use super::state::{State, SyncState, TypeState, rank};
 use crate::commands::proxy_config::Format;
 use crate::context::Context;
 use crate::print::document::Document;
@@ -34,7 +34,7 @@ fn cell(t: &TypeState, now: i64) -> String {
     let word = word(t.sync);
     let mut out = word.to_owned();
     // How long a proxy is in order interests nobody.
-    if matches!(t.sync, Synced::Stale | Synced::NeverAcknowledged | Synced::Rejected)
+    if matches!(t.sync, SyncState::Stale | SyncState::NeverAcknowledged | SyncState::Rejected)
         && let Some(since) = parse_rfc3339(&t.since)
     {
         out.push_str(&format!(" {}", age(now - since)));
@@ -45,15 +45,15 @@ fn cell(t: &TypeState, now: i64) -> String {
     out
 }
 
-fn word(sync: Synced) -> &'static str {
+fn word(sync: SyncState) -> &'static str {
     match sync {
-        Synced::Synced => "SYNCED",
-        Synced::Stale => "STALE",
-        Synced::NeverAcknowledged => "STALE (never acknowledged)",
-        Synced::NotSent => "NOT SENT",
-        Synced::Rejected => "NACK",
-        Synced::Held => "HELD",
-        Synced::Unknown => "UNKNOWN",
+        SyncState::Synced => "SYNCED",
+        SyncState::Stale => "STALE",
+        SyncState::NeverAcknowledged => "STALE (never acknowledged)",
+        SyncState::NotSent => "NOT SENT",
+        SyncState::Rejected => "NACK",
+        SyncState::Held => "HELD",
+        SyncState::Unknown => "UNKNOWN",
     }
 }
 
@@ -66,7 +66,7 @@ fn problem(state: &State) -> String {
             let details = if details.is_empty() { "no reason given" } else { details.as_str() };
             parts.push(format!("{} rejected{what}: {}", t.short, redact::text(details)));
         }
-        if let (Synced::Rejected, true) = (t.sync, t.rejected.is_empty()) {
+        if let (SyncState::Rejected, true) = (t.sync, t.rejected.is_empty()) {
             parts.push(format!("{} rejected; the proxy's own dump says why", t.short));
         }
         if let Some(first) = t.warming.first() {
