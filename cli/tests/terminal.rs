@@ -113,10 +113,10 @@ fn it_opens_walks_reads_and_leaves() {
     s.wait("configuration, not traffic");
     s.keys("C");
     s.wait("copied: meshctl tui --no-tui --open graph");
-    s.master.resize(size(40, 10)).expect("it is resized");
     s.seen.lock().expect("not poisoned").0.screen_mut().set_size(nonzero(10), nonzero(40));
-    s.keys("1");
-    s.wait("WHAT");
+    s.master.resize(size(40, 10)).expect("it is resized");
+    s.keys("5");
+    s.wait("Traces: not available");
     s.keys("\u{3}");
     assert!(s.ended().success());
     assert!(s.is_restored(), "{:?}", s.screen());

@@ -148,7 +148,7 @@ impl World {
         let as_of = input.mesh.snapshot.as_of.0;
         let mut findings = input.findings;
         findings.sort_by(|a, b| (a.level, &a.namespace, &a.object, &a.code, &a.place).cmp(&(b.level, &b.namespace, &b.object, &b.code, &b.place)));
-        let has_objects = !input.mesh.snapshot.objects.is_empty();
+        let has_objects = input.mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
         let mut proxies: Vec<Proxy> = input.proxies.iter().map(proxies::read).collect();
         // Of one proxy that several pages are of, the fullest counts.
         proxies.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
