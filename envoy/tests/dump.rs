@@ -39,7 +39,8 @@ fn unread(text: &str) -> Option<usize> {
 fn inputs() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folders = ["fuzz/seeds/dump", "testdata/dumps"];
-    let mut paths: Vec<PathBuf> = folders.iter().flat_map(|f| std::fs::read_dir(root.join(f)).expect("a folder").flatten().map(|e| e.path())).collect();
+    let mut paths: Vec<PathBuf> =
+        folders.iter().flat_map(|f| std::fs::read_dir(root.join(f)).expect("a folder").flatten().map(|e| e.path()).filter(|p| p.is_file())).collect();
     paths.sort();
     paths.into_iter().map(|p| (p.clone(), std::fs::read_to_string(p).expect("a dump"))).collect()
 }
