@@ -26,7 +26,29 @@ pub enum Target {
     Cluster(Box<str>),
     /// The cluster that a request header names.
     Header(Box<str>),
-    Weighted(Vec<WeightedCluster>),
+    Weighted(Weighted),
+}
+
+/// Clusters among which requests are split.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    pub clusters: Vec<WeightedCluster>,
+    /// The request header that stands for the random number; "" for none.
+    pub(super) random_header: Box<str>,
+}
+
+impl Weighted {
+    /// The cluster for a random number, which a header of the request may replace.
+    pub fn choose(&self, request: Option<&Request<'_>>, random: Option<u64>) -> Option<&WeightedCluster> {
+        let total: u64 = self.clusters.iter().map(|c| c.weight).sum();
+        let named = request.filter(|_| !self.random_header.is_empty()).and_then(|r| r.header(&self.random_header, 0)?.parse().ok());
+        let chosen = named.or(random)?.checked_rem(total)?;
+        let mut end = 0;
+        self.clusters.iter().find(|c| {
+            end += c.weight;
+            chosen < end
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -207,7 +229,7 @@ pub(super) fn upgrade(m: &Message<'_, '_>) -> Read<(Box<str>, bool)> {
 impl Target {
     fn read(m: &Message<'_, '_>) -> Read<Target> {
         if let Some(weighted) = m.message("weighted_clusters")? {
-            weighted.only(&["clusters", "total_weight", "runtime_key_prefix"])?;
+            weighted.only(&["clusters", "total_weight", "runtime_key_prefix", "header_name"])?;
             let mut clusters = Vec::new();
             for c in weighted.messages("clusters")? {
                 clusters.push(WeightedCluster {
@@ -217,7 +239,7 @@ impl Target {
                     overrides: Overrides::read(&c)?,
                 });
             }
-            return Ok(Target::Weighted(clusters));
+            return Ok(Target::Weighted(Weighted { clusters, random_header: weighted.text("header_name")?.to_ascii_lowercase().into() }));
         }
         if m.has("cluster_header") {
             return Ok(Target::Header(m.text("cluster_header")?.to_ascii_lowercase().into()));
@@ -232,14 +254,8 @@ impl Target {
         match self {
             Target::Cluster(name) => Some((name, None)),
             Target::Header(header) => request.header(header, 0).map(|name| (name, None)),
-            Target::Weighted(clusters) => {
-                let total: u64 = clusters.iter().map(|c| c.weight).sum();
-                let chosen = random.checked_rem(total)?;
-                let mut end = 0;
-                let cluster = clusters.iter().find(|c| {
-                    end += c.weight;
-                    chosen < end
-                })?;
+            Target::Weighted(weighted) => {
+                let cluster = weighted.choose(Some(request), Some(random))?;
                 let name = cluster.name.as_deref().or_else(|| request.header(&cluster.header, 0))?;
                 Some((name, Some(&cluster.overrides)))
             }

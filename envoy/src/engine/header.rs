@@ -37,10 +37,9 @@ impl HeaderCheck {
     }
 
     pub fn check<R: Recorder>(&self, request: &Request<'_>, recorder: &mut R) -> bool {
-        let value = request.joined(&self.0.name);
-        let holds = self.0.matches(value.as_deref()).is_yes();
+        let holds = self.0.matches_any(request.values(&self.0.name)).is_yes();
         if !holds {
-            recorder.failed(|| match value {
+            recorder.failed(|| match request.joined(&self.0.name) {
                 Some(value) => format!("{self}, is `{}`", shown(&self.0.name, &value)),
                 None => format!("{self}, is absent"),
             });

@@ -1,6 +1,6 @@
 //! Network filters of a chain: what becomes of a connection.
 
-use super::action::{Target, WeightedCluster};
+use super::action::{Target, Weighted, WeightedCluster};
 use super::field::{Message, Read, Unknown};
 use super::gate::{Overrides, Rbac};
 use super::http::Manager;
@@ -81,7 +81,7 @@ fn tcp_target(m: &Message<'_, '_>) -> Read<Target> {
             let name = Some(c.text("name")?).filter(|n| !n.is_empty()).map(Into::into);
             clusters.push(WeightedCluster { name, header: "".into(), weight: c.uint("weight")?.unwrap_or(0), overrides: Overrides::default() });
         }
-        return Ok(Target::Weighted(clusters));
+        return Ok(Target::Weighted(Weighted { clusters, random_header: "".into() }));
     }
     match m.text("cluster")? {
         "" => Err(m.unknown("a way to name the cluster that is not known to meshctl")),

@@ -117,7 +117,11 @@ impl<'a> Request<'a> {
         };
         if n == 0 && !pseudo.is_empty() { Some(pseudo) } else { None }
     }
-    /// The values of a header as one text, joined by commas as Envoy joins them.
+    /// The values of a header, pseudo-headers included.
+    pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + use<'s, 'a> {
+        (0..).map_while(move |n| self.header(name, n))
+    }
+    /// The values of a header as one text, joined by commas.
     pub fn joined(&self, name: &str) -> Option<Cow<'a, str>> {
         let first = self.header(name, 0)?;
         if self.header(name, 1).is_none() {

@@ -5,7 +5,7 @@ use crate::proto_json::{field, text};
 use serde_json::Value;
 use std::fmt;
 
-/// What one header must be. Values of a header that occurs more than once are joined by commas.
+/// What one header must be.
 #[derive(Clone, Debug)]
 pub struct HeaderMatcher {
     /// In lower case; `:method`, `:authority`, `:path` and the like included.
@@ -57,18 +57,34 @@ impl HeaderMatcher {
             missing_as_empty: flag("treat_missing_header_as_empty"),
         }
     }
-    /// `value` is what the request has under [`HeaderMatcher::name`].
+    /// `values` are what the request has under [`HeaderMatcher::name`]: one that passes is enough (Envoy 1.40).
     ///
     /// An absent header fails every test but that of presence, inverted or not (Envoy's header_utility).
-    pub fn matches(&self, value: Option<&str>) -> Truth {
-        let value = value.or(if self.missing_as_empty { Some("") } else { None });
-        let truth = match (&self.test, value) {
-            (HeaderTest::Present(wanted), value) => Truth::from(value.is_some() == *wanted),
-            (_, None) => return Truth::No,
-            (HeaderTest::Range(from, below), Some(v)) => Truth::from(v.trim().parse::<i64>().is_ok_and(|n| *from <= n && n < *below)),
-            (HeaderTest::Text(m), Some(v)) => m.matches(v),
+    pub fn matches_any<V: AsRef<str>>(&self, values: impl IntoIterator<Item = V>) -> Truth {
+        let mut seen = false;
+        let mut truth = Truth::No;
+        for value in values {
+            seen = true;
+            truth = truth.or(self.passes(value.as_ref()));
+        }
+        truth = match (&self.test, seen) {
+            (_, true) => truth,
+            (_, false) if self.missing_as_empty => self.passes(""),
+            (HeaderTest::Present(wanted), false) => Truth::from(!wanted),
+            (_, false) => return Truth::No,
         };
         if self.invert { !truth } else { truth }
+    }
+    /// The same for a header that occurs once at most.
+    pub fn matches(&self, value: Option<&str>) -> Truth {
+        self.matches_any(value)
+    }
+    fn passes(&self, value: &str) -> Truth {
+        match &self.test {
+            HeaderTest::Present(wanted) => Truth::from(*wanted),
+            HeaderTest::Range(from, below) => Truth::from(value.trim().parse::<i64>().is_ok_and(|n| *from <= n && n < *below)),
+            HeaderTest::Text(m) => m.matches(value),
+        }
     }
 }
 

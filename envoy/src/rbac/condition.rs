@@ -168,10 +168,10 @@ impl Test {
     }
     pub fn holds<S: Subject>(&self, subject: &S) -> Truth {
         match self {
-            Test::Header(m) => match subject.header(&m.name) {
+            Test::Header(m) => match subject.header_values(&m.name) {
                 Fact::Unknown => Truth::Unknown,
                 Fact::Absent => m.matches(None),
-                Fact::Is(v) => m.matches(Some(&v)),
+                Fact::Is(values) => m.matches_any(values),
             },
             Test::UrlPath(m) => known(subject.header(":path"), |p| m.matches(path_only(&p))),
             Test::UriTemplate(t) => known(subject.header(":path"), |p| t.matches(&p)),

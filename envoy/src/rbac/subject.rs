@@ -30,6 +30,14 @@ pub enum Source {
 pub trait Subject {
     /// A header by its lower-case name, pseudo-headers included; several values are joined by commas.
     fn header(&self, name: &str) -> Fact<Cow<'_, str>>;
+    /// The values of a header one by one.
+    fn header_values(&self, name: &str) -> Fact<Vec<Cow<'_, str>>> {
+        match self.header(name) {
+            Fact::Unknown => Fact::Unknown,
+            Fact::Absent => Fact::Absent,
+            Fact::Is(v) => Fact::Is(vec![v]),
+        }
+    }
     fn destination_ip(&self) -> Fact<IpAddr>;
     /// The port before redirection: the workload's, not the proxy's.
     fn destination_port(&self) -> Fact<u16>;

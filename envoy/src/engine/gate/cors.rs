@@ -1,6 +1,6 @@
 //! Cross-origin requests (`envoy.extensions.filters.http.cors.v3.CorsPolicy`): preflights are answered here.
 
-use super::{Chance, Context, Gate, Live, Reply, happens};
+use super::{Chance, Context, Gate, Live, Reply, Routed, happens};
 use crate::engine::field::{Message, Read};
 use crate::engine::route::Fraction;
 use crate::engine::text;
@@ -25,6 +25,9 @@ impl Policy {
 
     pub(super) fn gate<'c>(&self, context: &Context<'_, '_>, live: &mut impl Live) -> Gate<'c> {
         let request = context.request;
+        if context.routed != Routed::Forwarded {
+            return Gate::Continue;
+        }
         let Some(origin) = request.header("origin", 0).filter(|o| !o.is_empty()) else { return Gate::Continue };
         if !self.enabled.is_none_or(|share| happens(live, Chance::Cors, share)) {
             return Gate::Continue;

@@ -1,6 +1,6 @@
 //! Authorization by a service outside (`envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`): what CUSTOM policies become.
 
-use super::{Chance, Context, Gate, Live, Reply, happens};
+use super::{Chance, Context, Gate, Live, Reply, Routed, happens};
 use crate::engine::field::{Message, Read, Unknown};
 use crate::engine::route::Fraction;
 use crate::matcher::{MetadataMatcher, Truth};
@@ -93,7 +93,9 @@ impl ExtAuthz {
         if let Some(u) = &self.unknown {
             return Gate::Unknown(u);
         }
-        let asks = self.enabled.is_none_or(|share| happens(live, Chance::ExternalAuthorization, share))
+        // Envoy asks nobody about a request that has no route.
+        let asks = context.routed != Routed::Nowhere
+            && self.enabled.is_none_or(|share| happens(live, Chance::ExternalAuthorization, share))
             && self.enabled_by.as_ref().is_none_or(|m| m.matches(context.metadata.of(&m.filter)).is_yes());
         if !asks {
             return Gate::Continue;

@@ -67,6 +67,16 @@ pub enum Gate<'c> {
     Unknown(&'c Unknown),
 }
 
+/// What was found for a request; some filters leave requests alone that will not be forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// No route.
+    Nowhere,
+    /// A route that answers itself: a redirect or a direct response.
+    Answered,
+    Forwarded,
+}
+
 /// What a filter looks at.
 pub struct Context<'x, 'a> {
     pub request: &'x Request<'a>,
@@ -79,6 +89,7 @@ pub struct Context<'x, 'a> {
     pub scopes: &'x [&'x Overrides],
     /// The cluster that the request is on its way to; "" where there is none.
     pub cluster: &'x str,
+    pub routed: Routed,
 }
 
 /// An HTTP filter.

@@ -122,6 +122,10 @@ impl rbac::Subject for Subject<'_, '_> {
     fn header(&self, name: &str) -> Fact<Cow<'_, str>> {
         self.request.and_then(|r| r.joined(name)).map_or(Fact::Absent, Fact::Is)
     }
+    fn header_values(&self, name: &str) -> Fact<Vec<Cow<'_, str>>> {
+        let values: Vec<Cow<'_, str>> = self.request.into_iter().flat_map(|r| r.values(name).map(Cow::from).collect::<Vec<_>>()).collect();
+        if values.is_empty() { Fact::Absent } else { Fact::Is(values) }
+    }
     fn destination_ip(&self) -> Fact<IpAddr> {
         Fact::Is(self.connection.destination.ip())
     }

@@ -7,11 +7,11 @@ mod words;
 pub use assumed::{TokenState, World};
 pub use verdict::{Branch, End, Replied, Step, StepKind, Verdict};
 
-use crate::engine::action::{Action, Forward, Target};
+use crate::engine::action::{Action, Forward, Target, WeightedCluster};
 use crate::engine::chain;
 use crate::engine::configuration::Configuration;
 use crate::engine::field::Unknown;
-use crate::engine::gate::{Context, Gate, Live, Reply, Subject, denied};
+use crate::engine::gate::{Context, Gate, Live, Reply, Routed, Subject, denied};
 use crate::engine::http::{Manager, Routes};
 use crate::engine::listener;
 use crate::engine::network::Kind;
@@ -49,6 +49,7 @@ pub fn walk(configuration: &Configuration, call: &Call<'_>, world: &World) -> Ve
             route_configuration: String::new(),
             virtual_host: String::new(),
             route: String::new(),
+            cluster: String::new(),
             upstream_request: None,
             flags: Vec::new(),
         },
@@ -80,6 +81,11 @@ fn replied(status: u16, flag: &'static str, details: &str) -> End {
     End::Replied(Replied { status, flags: if flag.is_empty() { Vec::new() } else { vec![flag] }, details: details.to_owned(), location: None })
 }
 
+/// The status of an answer of the proxy's own: those to gRPC clients carry theirs in a header.
+fn own_status(call: &Call<'_>, status: u16) -> u16 {
+    if call.request.as_ref().is_some_and(Request::is_grpc) { 200 } else { status }
+}
+
 fn up_to(u: &Unknown) -> End {
     End::UpTo(u.clone())
 }
@@ -93,10 +99,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         if let End::Replied(reply) = &mut end {
             let raised = std::mem::take(&mut self.verdict.flags);
             reply.flags.splice(0..0, raised);
-            // Answers to gRPC clients carry their status in a header of their own.
-            if self.call.request.as_ref().is_some_and(Request::is_grpc) {
-                reply.status = 200;
-            }
+            reply.status = own_status(self.call, reply.status);
         }
         self.verdict.branches.push(Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end, endpoints: Vec::new(), transport: None });
     }
@@ -340,18 +343,25 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         }
         let target = forward.and_then(|f| f.target.choose(request, random));
         let cluster = target.map_or("", |(name, _)| name).to_owned();
+        self.verdict.cluster.clone_from(&cluster);
         let mut scopes = Vec::new();
         if let (Some(host), Some(route)) = (host, route) {
             scopes.extend(target.and_then(|(_, own)| own));
             scopes.extend([&route.overrides, &host.overrides, &table.overrides]);
         }
+        let wants_tls = host.is_some_and(|h| h.require_tls != RequireTls::No) && request.scheme != "https";
+        let routed = match (forward, route.is_some() || wants_tls) {
+            (Some(_), _) => Routed::Forwarded,
+            (None, true) => Routed::Answered,
+            (None, false) => Routed::Nowhere,
+        };
         let remote = manager.remote_address(connection, request.headers);
         let mut metadata = Metadata::default();
         for filter in &manager.filters {
             if filter.is_router() {
                 return self.act(host, route, request, random);
             }
-            let mut context = Context { request, connection, remote, metadata: &mut metadata, scopes: &scopes, cluster: &cluster };
+            let mut context = Context { request, connection, remote, metadata: &mut metadata, scopes: &scopes, cluster: &cluster, routed };
             let mut gate = filter.gate(&mut context, &mut self.live, &mut self.trace);
             if let Gate::Ask(question) = gate {
                 let answer = self.live.world.outside;
@@ -439,19 +449,14 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         match target {
             Target::Cluster(name) => one(Some(name)),
             Target::Header(h) => one(header(h)),
-            Target::Weighted(list) => {
-                let total: u64 = list.iter().map(|c| c.weight).sum();
-                if let Some(random) = self.live.world.random {
-                    let mut end = 0;
-                    let chosen = list.iter().find(|c| {
-                        end += c.weight;
-                        random.checked_rem(total).is_some_and(|r| r < end)
-                    });
-                    return one(chosen.and_then(|c| c.name.as_deref().or_else(|| header(&c.header))));
+            Target::Weighted(weighted) => {
+                let name = |c: &WeightedCluster| c.name.as_deref().or_else(|| header(&c.header)).map(str::to_owned);
+                if let Some(chosen) = weighted.choose(request.map(|(r, _)| r), self.live.world.random) {
+                    return one(name(chosen).as_deref());
                 }
+                let total: u64 = weighted.clusters.iter().map(|c| c.weight).sum();
                 let share = |w: u64| (w * 1_000_000).checked_div(total).unwrap_or(0);
-                let name = |c: &crate::engine::action::WeightedCluster| c.name.as_deref().or_else(|| header(&c.header)).map(str::to_owned);
-                list.iter().filter(|c| c.weight > 0).filter_map(|c| Some((name(c)?, share(c.weight)))).collect()
+                weighted.clusters.iter().filter(|c| c.weight > 0).filter_map(|c| Some((name(c)?, share(c.weight)))).collect()
             }
         }
     }
@@ -462,6 +467,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
             let mut end = replied(status, flag, details);
             if let End::Replied(reply) = &mut end {
                 reply.flags.splice(0..0, raised.iter().copied());
+                reply.status = own_status(self.call, reply.status);
             }
             end
         };
@@ -510,7 +516,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
                         Some(_) => {
                             let mut flags = self.verdict.flags.clone();
                             flags.push("UH");
-                            End::Replied(Replied { status: 503, flags, details: "no_healthy_upstream".to_owned(), location: None })
+                            End::Replied(Replied { status: own_status(self.call, 503), flags, details: "no_healthy_upstream".to_owned(), location: None })
                         }
                         None => End::Closed { why: "no endpoint", flag: "UH", details: "no_healthy_upstream".to_owned() },
                     };

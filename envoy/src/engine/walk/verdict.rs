@@ -106,6 +106,8 @@ pub struct Verdict {
     pub route_configuration: String,
     pub virtual_host: String,
     pub route: String,
+    /// The cluster that the request was on its way to when filters saw it; "" for none.
+    pub cluster: String,
     /// The host and the path that the upstream sees, where a request is forwarded.
     pub upstream_request: Option<(String, String)>,
     /// Flags that were raised on the way to an upstream, such as DI.
