@@ -2,6 +2,9 @@
 //!
 //! Needs the Envoy that `.ci/install-components` installs, and is skipped without it.
 
+// It shows its table, and says when it is skipped.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 #[path = "differential/envoy.rs"]
 mod envoy;
 #[path = "differential/generate.rs"]
