@@ -3,3 +3,4 @@
 pub mod dumps;
 pub mod kube;
 pub mod manifests;
+pub mod telemetry;

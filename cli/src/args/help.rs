@@ -9,7 +9,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 pub const AVAILABLE: &[(&str, &[&str])] = &[
     ("START HERE", &["explain", "tui"]),
     ("BEFORE YOU MERGE", &["analyze", "validate"]),
-    ("TRAFFIC", &[]),
+    ("TRAFFIC", &["graph"]),
     ("SECURITY", &["authz"]),
     ("PROXIES", &["proxy-config", "proxy-status", "ztunnel-config"]),
     ("DATA AND SET-UP", &["snapshot", "completion", "man", "version"]),
@@ -19,7 +19,7 @@ pub const AVAILABLE: &[(&str, &[&str])] = &[
 pub const TO_COME: &[(&str, &[&str])] = &[
     ("START HERE", &["why", "check", "demo"]),
     ("BEFORE YOU MERGE", &["plan", "test", "gen"]),
-    ("TRAFFIC", &["graph", "top", "canary", "logs", "traces", "changes"]),
+    ("TRAFFIC", &["top", "canary", "logs", "traces", "changes"]),
     ("SECURITY", &["mtls", "certs"]),
     ("PROXIES", &["drift", "describe"]),
     ("DATA AND SET-UP", &["controlplane"]),
@@ -28,6 +28,7 @@ pub const TO_COME: &[(&str, &[&str])] = &[
 const USES: &[(&str, &str)] = &[
     ("START HERE", "explain WORD|FILE (codes, flags, metrics, access logs …) · tui PATH… (ui)"),
     ("BEFORE YOU MERGE", "analyze [PATH…] · validate [PATH…] (its schema part)"),
+    ("TRAFFIC", "graph (who calls whom: text, json, dot, mermaid)"),
     ("SECURITY", "authz check · authz can"),
     ("PROXIES", "proxy-config (pc) · proxy-status (ps) · ztunnel-config (zc)"),
     ("DATA AND SET-UP", "snapshot diff A B · completion SHELL · man [COMMAND] · version"),

@@ -5,6 +5,7 @@ pub mod authz;
 mod dump;
 mod explain;
 mod global;
+pub mod graph;
 mod help;
 mod kube;
 pub mod proxy_config;
@@ -63,6 +64,9 @@ pub enum Command {
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
     /// The authorization policies that a proxy enforces
     Authz(authz::AuthzArgs),
+    /// Who calls whom, how much and how well, from metrics
+    #[command(after_help = graph::EXAMPLES)]
+    Graph(Box<graph::GraphArgs>),
     /// The mesh on the terminal: what is wrong, the graph, findings, proxies
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
     Tui(tui::TuiArgs),

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod authz;
 pub mod explain;
+pub mod graph;
 pub mod other;
 pub mod proxy_config;
 pub mod proxy_status;

@@ -10,7 +10,7 @@ mod lexer;
 mod parser;
 
 pub use ast::{Aggregator, BinaryOp, Cardinality, Expr, ExprKind, Grouping, Matching, Selector, Side, ValueType};
-pub use eval::{Answer, Options, Rules, STEPS, Sample, Track, Value, query, query_range, value_text};
+pub use eval::{Answer, Options, Rules, STEPS, Sample, Track, Value, query, query_in_order, query_range, value_text};
 pub use parser::{parse, parse_duration, parse_selector};
 
 /// A part of the query's text, in bytes.

@@ -34,7 +34,7 @@ pub struct Point {
 
 pub type SeriesId = u32;
 
-/// Label pairs, sorted by the label's name; no value is empty, for an empty label is an absent one.
+/// Label pairs, sorted by the label's name. Samples have no empty values: an empty label is an absent one.
 pub type Labels = Arc<[(Symbol, Symbol)]>;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,13 @@ pub enum Data {
     /// All that a recording kept is what `rate()` gave, per second. `rate`, `irate` and `increase` answer from it, at any time and over any
     /// range; nothing else does.
     Rate(f64),
+}
+
+/// What becomes of labels without value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Dropped,
+    Kept,
 }
 
 #[derive(Clone, Debug)]
@@ -149,11 +156,11 @@ impl Store {
         series.labels.iter().find(|(n, _)| *n == name).map_or("", |(_, v)| self.symbols.text(*v))
     }
 
-    /// Sorted pairs of symbols; labels without value are left out. The metric's name is the label `__name__`.
-    fn intern<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<(Symbol, Symbol)>, Refused> {
+    /// Sorted pairs of symbols. The metric's name is the label `__name__`.
+    fn intern<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, empty: Empty) -> Result<Vec<(Symbol, Symbol)>, Refused> {
         let mut pairs: Vec<(Symbol, Symbol)> = Vec::with_capacity(16);
         for (name, value) in labels {
-            if !value.is_empty() {
+            if empty == Empty::Kept || !value.is_empty() {
                 pairs.push((self.symbols.intern(name), self.symbols.intern(value)));
             }
         }
@@ -182,14 +189,17 @@ impl Store {
 
     /// Adds a sample. A refusal is counted in `dropped` as well.
     pub fn append<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, at: i64, value: f64) -> Result<SeriesId, Refused> {
-        let added =
-            self.intern(labels).and_then(|pairs| self.series_of(&pairs, Data::Points(Vec::new()))).and_then(|id| self.append_to(id, at, value).map(|()| id));
+        let added = self
+            .intern(labels, Empty::Dropped)
+            .and_then(|pairs| self.series_of(&pairs, Data::Points(Vec::new())))
+            .and_then(|id| self.append_to(id, at, value).map(|()| id));
         added.inspect_err(|reason| self.dropped.count(*reason))
     }
 
-    /// Adds a series of which only the rate is known. A second rate of the same series is added to the first.
+    /// Adds a series of which only the rate is known. A second rate of the same series is added to the first. Its labels stay as
+    /// they were recorded, the empty ones too: who reads the answer may tell an empty label from one that is missing.
     pub fn add_rate<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, rate: f64) -> Result<SeriesId, Refused> {
-        let added = self.intern(labels).and_then(|pairs| self.series_of(&pairs, Data::Rate(0.0)));
+        let added = self.intern(labels, Empty::Kept).and_then(|pairs| self.series_of(&pairs, Data::Rate(0.0)));
         if let Some(Series { data: Data::Rate(known), .. }) = added.ok().and_then(|id| self.series.get_mut(&id)) {
             *known += rate;
         }

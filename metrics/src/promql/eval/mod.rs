@@ -78,6 +78,17 @@ pub struct Answer {
 
 /// The query's value at one time. Vectors are sorted by labels, unless the query sorts by value.
 pub fn query(store: &Store, expr: &Expr, at: i64, options: &Options) -> Result<Answer, Error> {
+    let mut answer = query_in_order(store, expr, at, options)?;
+    if let Value::Vector(samples) = &mut answer.value
+        && !is_sorted_by_value(expr)
+    {
+        samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+    }
+    Ok(answer)
+}
+
+/// The same, with a vector in the order in which its series were first added to the store.
+pub fn query_in_order(store: &Store, expr: &Expr, at: i64, options: &Options) -> Result<Answer, Error> {
     let mut eval = Evaluator::new(store, options, (at, at));
     if let (ExprKind::Selector(selector), ValueType::Matrix) = (&expr.bare().kind, expr.value_type()) {
         let value = Value::Matrix(eval.raw(expr.bare(), selector, at)?);
@@ -86,12 +97,7 @@ pub fn query(store: &Store, expr: &Expr, at: i64, options: &Options) -> Result<A
     let value = match eval.at(expr, at)? {
         Rows::Scalar(value) => Value::Scalar(Point { at, value }),
         Rows::String(text) => Value::String(text),
-        Rows::Vector(mut rows) => {
-            if !is_sorted_by_value(expr) {
-                eval.sets.sort(&mut rows);
-            }
-            Value::Vector(rows.iter().map(|(set, value)| Sample { labels: eval.sets.texts(*set), at, value: *value }).collect())
-        }
+        Rows::Vector(rows) => Value::Vector(rows.iter().map(|(set, value)| Sample { labels: eval.sets.texts(*set), at, value: *value }).collect()),
     };
     Ok(Answer { value, warnings: eval.warnings.into_iter().collect() })
 }

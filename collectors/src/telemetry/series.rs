@@ -1,0 +1,129 @@
+//! Series files: JSON with `series`, each a metric, its labels and either its `rate` per second or its `values` (pairs of
+//! seconds and numbers), and what else belongs to the moment: Kubernetes objects, the cluster's name, what may be seen.
+
+use mesh_metrics::series::{Limits, NAME, Store};
+use mesh_model::{Role, Snapshot};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file's content, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Recording {
+    pub store: Store,
+    pub snapshot: Snapshot,
+    /// The cluster that objects without one belong to; "" when the file names none.
+    pub cluster: String,
+    /// Namespaces that the series are about; empty when the file names none.
+    pub namespaces: Vec<String>,
+    pub accessible: Option<BTreeSet<(String, String)>>,
+    /// Matchers that belong into every selector.
+    pub scope: Vec<(String, String)>,
+    /// Cluster, namespace and name.
+    pub waypoints: Vec<(String, String, String)>,
+    pub problems: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
+    #[serde(borrow)]
+    series: Vec<Series<'a>>,
+    #[serde(borrow, default)]
+    objects: Vec<&'a RawValue>,
+    #[serde(default)]
+    cluster_name: String,
+    #[serde(default)]
+    namespaces: Vec<String>,
+    accessible_namespaces: Option<Vec<String>>,
+    #[serde(default)]
+    query_scope: BTreeMap<String, String>,
+    #[serde(default)]
+    waypoints: Vec<Waypoint>,
+}
+
+#[derive(Deserialize)]
+struct Series<'a> {
+    #[serde(borrow)]
+    metric: Cow<'a, str>,
+    #[serde(borrow, default)]
+    labels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    rate: Option<f64>,
+    #[serde(default)]
+    values: Vec<(f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct Waypoint {
+    cluster: String,
+    namespace: String,
+    name: String,
+}
+
+/// Whether a text looks like a series file.
+pub fn is_series(text: &str) -> bool {
+    let start = text.trim_start();
+    start.starts_with('{') && text.contains("\"series\"") && text.contains("\"metric\"")
+}
+
+/// Reads a series file. The error says what is wrong and where.
+pub fn read(name: &str, text: &str) -> Result<Recording, String> {
+    let file: File<'_> = serde_json::from_str(text).map_err(|e| format!("{name}:{}:{}: not a series file: {e}", e.line(), e.column()))?;
+    let mut recording = Recording { cluster: file.cluster_name, namespaces: file.namespaces, ..Recording::default() };
+    recording.store = Store::new(Limits { retention: i64::MAX, ..Limits::default() });
+    let mut empty = 0_usize;
+    for series in &file.series {
+        let labels = || series.labels.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).chain([(NAME, series.metric.as_ref())]);
+        // A refusal is counted by the store.
+        match series.rate {
+            Some(rate) => drop(recording.store.add_rate(labels(), rate)),
+            None if series.values.is_empty() => empty += 1,
+            None => {
+                for (seconds, value) in &series.values {
+                    let _ = recording.store.append(labels(), (seconds * 1000.0).round() as i64, *value);
+                }
+            }
+        }
+    }
+    if empty > 0 {
+        recording.problems.push(format!("{name}: {empty} series have neither a rate nor values"));
+    }
+    let dropped = recording.store.dropped;
+    if dropped.total() > 0 {
+        recording.problems.push(format!(
+            "{name}: {} samples were not taken: {} out of order, {} with a label twice, {} beyond the limit of series",
+            dropped.total(),
+            dropped.out_of_order,
+            dropped.repeated_label,
+            dropped.too_many_series
+        ));
+    }
+    for object in file.objects {
+        crate::manifests::add(&mut recording.snapshot, name, object.get().as_bytes().to_vec(), Role::Judged, 0);
+    }
+    let pair = |text: &String| text.split_once(':').map(|(c, ns)| (c.to_owned(), ns.to_owned()));
+    recording.accessible = file.accessible_namespaces.map(|a| a.iter().filter_map(pair).collect());
+    recording.scope = file.query_scope.into_iter().collect();
+    recording.waypoints = file.waypoints.into_iter().map(|w| (w.cluster, w.namespace, w.name)).collect();
+    Ok(recording)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_values_and_what_has_neither() {
+        let text = r#"{"series":[{"metric":"m","labels":{"a":"b"},"rate":1.5},{"metric":"n","values":[[1.5,2],[3,4]]},{"metric":"o"}],
+            "objects":[{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"x"}}],"clusterName":"c","accessibleNamespaces":["c:x"]}"#;
+        let recording = read("f", text).expect("a series file");
+        assert_eq!((recording.store.len(), recording.store.span()), (2, Some((1500, 3000))));
+        assert_eq!(recording.snapshot.objects.len(), 1);
+        assert_eq!(recording.accessible, Some([("c".to_owned(), "x".to_owned())].into()));
+        assert_eq!(recording.problems, ["f: 1 series have neither a rate nor values"]);
+        let error = read("f", "{\"series\": 7}").expect_err("a number");
+        assert!(error.starts_with("f:1:"), "{error}");
+        assert!(is_series(text) && !is_series("{\"a\":1}"));
+    }
+}

@@ -1,0 +1,31 @@
+//! The traffic graph: who calls whom, how much, how well. From the answers to a known list of queries, with Kiali's semantics
+//! and without its chance: the same answers give the same graph, byte for byte.
+//!
+//! `plan` says what to ask, `build` puts the answers together, `kiali` writes them.
+
+mod appenders;
+mod boxes;
+mod build;
+mod facts;
+mod finish;
+mod health;
+pub mod kiali;
+mod measures;
+mod names;
+mod options;
+mod queries;
+mod reduce;
+mod request;
+mod telemetry;
+mod traffic;
+
+pub use build::{Graph, build};
+pub use facts::{Facts, Labels, Service, ServiceEntry, Workload};
+pub use health::{Calculated, Direction, Health, Replicas, Requests, Status};
+pub use names::{EMPTY, GRPC, HTTP, Name, Names, TCP, UNKNOWN, is_known};
+pub use options::{Ambient, Appender, BoxBy, Focus, GraphType, Namespace, Options, Rate, Rates, ResponseTime, Throughput};
+pub use queries::{Metric, Purpose, Query, plan};
+pub use reduce::ServiceTraffic;
+pub use request::{Viewer, parse_request};
+pub use telemetry::Skipped;
+pub use traffic::{Edge, EdgeRate, GatewayKind, Marks, Node, NodeRate, NodeType, Response, ServiceEntryInfo, WaypointEdge};
