@@ -41,6 +41,9 @@ const OBJECTS: &[&str] = &[
     "{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: m, namespace: shop}, spec: {jwtRules: [{issuer: b, jwks: '{}'}, {issuer: a, jwks: '{}'}]}}",
     "{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: n, namespace: shop}, spec: {jwtRules: [{issuer: c, jwks: '{}'}]}}",
     "{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: s, namespace: web}, spec: {egress: [{hosts: ['./*', shop/reviews.shop.svc.cluster.local]}]}}",
+    "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}, spec: {}}",
+    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {}}",
+    "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: w, namespace: shop}, spec: {host: cart, trafficPolicy: {tunnel: {}, proxyProtocol: {}}}}",
     "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: h1, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: [{matches: [{path: {type: PathPrefix, value: /a}}], backendRefs: [{name: cart, port: 9080}]}]}}",
     "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: h2, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: [{matches: [{path: {type: Exact, value: /b}}], backendRefs: [{name: reviews, port: 9080}]}]}}",
 ];
@@ -86,6 +89,9 @@ fn translated(order: &[usize]) -> String {
         }
         for e in &t.endpoints {
             out += &format!("{}\n", serde_json::to_string(&e.message).expect("JSON"));
+        }
+        for n in &t.not_judged {
+            out += &format!("{:?} {}\n", n.origin.map(|o| o.object.origin()), n.what);
         }
     }
     out

@@ -71,13 +71,15 @@ impl<'a> Context<'_, 'a> {
     fn is_for(&self, object: &Object) -> bool {
         let refs: Vec<Node<'_>> = object.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef"))).collect();
         if refs.is_empty() {
-            return self.proxy.has_labels(object.spec_at(&["selector", "matchLabels"]));
+            let labels = object.spec_at(&["selector", "matchLabels"]).or_else(|| object.spec_at(&["workloadSelector", "labels"]));
+            return self.proxy.has_labels(labels);
         }
         let gateway = self.proxy.label("gateway.networking.k8s.io/gateway-name");
         self.proxy.kind == ProxyKind::Router && refs.iter().any(|r| r.text_of("kind") == "Gateway" && Some(r.text_of("name")) == gateway)
     }
 
-    fn with_action(&self, action: &str) -> Vec<&'a Object> {
+    /// The AuthorizationPolicies of an action.
+    pub fn with_action(&self, action: &str) -> Vec<&'a Object> {
         let of = |o: &&Object| Some(o.spec().map_or("", |s| s.text_of("action"))).filter(|a| !a.is_empty()).unwrap_or("ALLOW") == action;
         self.policies(Kind::AuthorizationPolicy).into_iter().filter(of).collect()
     }

@@ -6,18 +6,15 @@ pub use routes::routes;
 
 use super::filters::{self, Class, Http, MTLS_ALL, Routes, texts};
 use super::outbound::{HANDSHAKE, l4_filters};
-use super::registry::RegisteredService;
-use super::route::{self, Place};
 use super::scope::virtual_services_on;
 use super::virtual_service::{L4Match, VirtualService};
 use super::{Context, Origin, Part, Piece, cluster, tls};
 use crate::host;
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
-use mesh_envoy::api::{core, listener, route as api};
+use mesh_envoy::api::{core, listener};
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
-use std::cmp::Ordering;
 
 /// A Gateway, whatever it was written as.
 #[derive(Clone, Debug)]
@@ -179,7 +176,15 @@ pub struct MergedGateway<'a> {
     by_routes: Vec<(String, Vec<usize>)>,
 }
 
-impl MergedGateway<'_> {
+impl<'a> MergedGateway<'a> {
+    /// `namespace/name` of what its servers come from, and the object; as often as there are servers.
+    pub fn gateways(&self) -> impl Iterator<Item = (&str, &'a Object)> {
+        self.servers.iter().map(|s| (s.gateway.as_str(), s.object))
+    }
+    /// Whether a server takes connections that are not HTTP.
+    pub fn takes_bytes(&self) -> bool {
+        self.servers.iter().any(|s| !s.server.is_http())
+    }
     pub fn has_auto_passthrough(&self) -> bool {
         self.servers.iter().any(|s| s.server.tls.as_ref().is_some_and(|t| t.mode == "AUTO_PASSTHROUGH"))
     }

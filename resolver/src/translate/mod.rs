@@ -25,7 +25,7 @@ mod traffic_policy;
 mod virtual_host;
 mod virtual_service;
 
-pub use not_judged::NotJudged;
+pub use not_judged::{Effect, NotJudged};
 pub use proxy::{Interception, Proxy, ProxyKind};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
 pub use scope::Unknown;

@@ -4,7 +4,7 @@ mod virtual_outbound;
 
 use virtual_outbound::{egress_cluster, virtual_outbound};
 
-use super::cluster::{self, BLACK_HOLE, PASSTHROUGH};
+use super::cluster;
 use super::filters::{self, Class, Http, PLAINTEXT_HTTP, Routes, config_metadata, texts};
 use super::proxy::{Interception, UNSPECIFIED};
 use super::registry::{RegisteredService, Resolution, ServicePort};
@@ -15,7 +15,7 @@ use super::virtual_service::{L4Match, L4Route, MESH, VirtualService, WeightedDes
 use super::{Context, Origin, Part, Piece};
 use crate::host;
 use crate::protocol::Protocol;
-use mesh_envoy::api::{Duration, core, hash_policy, listener, route as api, tcp_proxy};
+use mesh_envoy::api::{Duration, core, hash_policy, listener, tcp_proxy};
 use mesh_model::Node;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! The registry as istiod keeps it: a service for each host and address, the oldest first, and the endpoints behind.
 
 use super::proxy::{Proxy, UNSPECIFIED};
+use crate::injection::InMesh;
 use crate::labels::Selector;
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
@@ -86,6 +87,12 @@ pub struct Endpoint<'a> {
     /// Whether a sidecar takes mutual TLS there; `None` when not seen.
     pub takes_mtls: Option<bool>,
     pub locality: &'a str,
+    /// What is known of where it is: its locality, or its zone alone.
+    pub zone: &'a str,
+    /// The network that it is in; "" where nothing says.
+    pub network: &'a str,
+    /// Whether clients reach it over HBONE: it is in ambient mode, or says so.
+    pub takes_hbone: bool,
     pub weight: u32,
     pub service_account: Option<&'a str>,
     pub namespace: &'a str,
@@ -183,7 +190,7 @@ impl<'a> Registry<'a> {
                 None => {
                     let selector = mesh.services.get(service.id).selector();
                     let workloads = mesh.workloads.matching(Some(service.namespace), &selector).filter(|_| !selector.is_empty());
-                    workloads.filter_map(|w| of_workload(w, target_port(port, w)?)).collect()
+                    workloads.filter_map(|w| of_workload(mesh, w, target_port(port, w)?)).collect()
                 }
             },
         }
@@ -202,7 +209,7 @@ impl<'a> Registry<'a> {
                     out.push(of_entry(entry, e, port, target));
                 }
             }
-            out.extend(mesh.workloads.matching(Some(service.namespace), &selector).filter_map(|w| of_workload(w, target)));
+            out.extend(mesh.workloads.matching(Some(service.namespace), &selector).filter_map(|w| of_workload(mesh, w, target)));
         } else if out.is_empty() && matches!(service.resolution, Resolution::Dns | Resolution::DnsRoundRobin) {
             // The host itself is asked for.
             out.push(Endpoint {
@@ -211,6 +218,9 @@ impl<'a> Registry<'a> {
                 labels: Vec::new(),
                 takes_mtls: None,
                 locality: "",
+                zone: "",
+                network: "",
+                takes_hbone: false,
                 weight: 0,
                 service_account: None,
                 namespace: service.namespace,
@@ -394,7 +404,17 @@ fn target_port(port: &ServicePort<'_>, w: &Workload<'_>) -> Option<u16> {
     if matches!(port.target, "" | "0") { Some(port.number) } else { w.target_port(port.target) }
 }
 
-fn of_workload<'a>(w: &Workload<'a>, port: u16) -> Option<Endpoint<'a>> {
+/// The label of a Pod, or the field of an entry, that says the network.
+const NETWORK: &str = "topology.istio.io/network";
+
+fn takes_hbone(mesh: &Mesh<'_>, w: &Workload<'_>) -> bool {
+    mesh.in_mesh(w) == InMesh::Ambient || w.label(TUNNEL) == Some("http")
+}
+
+/// The label of what speaks HBONE by itself.
+const TUNNEL: &str = "networking.istio.io/tunnel";
+
+fn of_workload<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Option<Endpoint<'a>> {
     let address = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty())?;
     Some(Endpoint {
         address: address.to_owned(),
@@ -402,6 +422,9 @@ fn of_workload<'a>(w: &Workload<'a>, port: u16) -> Option<Endpoint<'a>> {
         labels: w.labels().collect(),
         takes_mtls: Some(w.label("security.istio.io/tlsMode") == Some("istio")),
         locality: w.label("istio-locality").unwrap_or_default(),
+        zone: w.label("istio-locality").unwrap_or_default(),
+        network: w.label(NETWORK).unwrap_or_default(),
+        takes_hbone: takes_hbone(mesh, w),
         weight: 0,
         service_account: Some(w.service_account()),
         namespace: w.namespace,
@@ -413,13 +436,19 @@ fn of_workload<'a>(w: &Workload<'a>, port: u16) -> Option<Endpoint<'a>> {
 fn of_entry<'a>(object: &'a Object, e: Node<'a>, port: &ServicePort<'a>, target: u16) -> Endpoint<'a> {
     let own = e.at(&["ports", port.name]).and_then(Node::int).and_then(|p| u16::try_from(p).ok());
     let labels: Vec<(&str, &str)> = e.map("labels").map(|(k, v)| (k.text(), v.text())).collect();
-    let tls_mode = labels.iter().find(|(k, _)| *k == "security.istio.io/tlsMode").map(|(_, v)| *v == "istio");
+    let label = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+    let network = Some(e.text_of("network")).filter(|n| !n.is_empty()).or_else(|| label(NETWORK)).unwrap_or_default();
+    let takes_hbone = label(TUNNEL) == Some("http");
+    let tls_mode = label("security.istio.io/tlsMode").map(|v| v == "istio");
     Endpoint {
         address: e.text_of("address").to_owned(),
         port: own.unwrap_or(target),
         takes_mtls: Some(tls_mode.unwrap_or(!e.text_of("serviceAccount").is_empty())),
         labels,
         locality: e.text_of("locality"),
+        zone: e.text_of("locality"),
+        network,
+        takes_hbone,
         weight: e.get("weight").and_then(Node::int).and_then(|w| u32::try_from(w).ok()).unwrap_or(0),
         service_account: Some(e.text_of("serviceAccount")).filter(|s| !s.is_empty()),
         namespace: object.namespace(),
@@ -442,6 +471,9 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
             labels: workload.map(|w| w.labels().collect()).unwrap_or_default(),
             takes_mtls: workload.map(|w| w.label("security.istio.io/tlsMode") == Some("istio")),
             locality: "",
+            zone: e.text_of("zone"),
+            network: workload.and_then(|w| w.label(NETWORK)).unwrap_or_default(),
+            takes_hbone: workload.is_some_and(|w| takes_hbone(mesh, w)),
             weight: 0,
             service_account: workload.map(Workload::service_account),
             namespace: slice.namespace(),

@@ -153,7 +153,7 @@ fn destination<'a>(
         if !own.is_empty() && action.host_rewrite_literal.is_none() {
             action.host_rewrite_literal = Some(own);
         }
-        if let Some(policy) = hash_of(cx, &one.destination, place) {
+        if let Some(policy) = hash_of(cx, &one.destination) {
             action.hash_policy.push(policy);
             hashes = true;
         }
@@ -168,7 +168,7 @@ fn destination<'a>(
             of.response_headers_to_remove = removed(&d.headers.response);
             of.host_rewrite_literal = Some(own).filter(|o| !o.is_empty());
             clusters.push(of);
-            action.hash_policy.extend(hash_of(cx, &d.destination, place));
+            action.hash_policy.extend(hash_of(cx, &d.destination));
         }
         action.weighted_clusters = Some(route::WeightedCluster { clusters, ..Default::default() });
     }
@@ -193,7 +193,7 @@ pub fn cluster_name(d: &Destination, service: Option<&RegisteredService<'_>>, li
     cluster::name(d.port.or(only).unwrap_or(listener_port), &d.subset, host)
 }
 
-fn hash_of<'a>(cx: &Context<'_, 'a>, d: &Destination, place: &Place<'_, 'a>) -> Option<route::RouteActionHashPolicy> {
+fn hash_of(cx: &Context<'_, '_>, d: &Destination) -> Option<route::RouteActionHashPolicy> {
     let service = cx.scope.service(&d.host)?;
     let rules = cx.rules(service);
     if rules.is_empty() {
@@ -203,7 +203,6 @@ fn hash_of<'a>(cx: &Context<'_, 'a>, d: &Destination, place: &Place<'_, 'a>) -> 
     let port = d.port.unwrap_or(0);
     let subset = rules.subsets().into_iter().find(|s| s.name == d.subset);
     let of_subset = subset.and_then(|s| rules.subset_policy(&s, port).consistent_hash());
-    let _ = place;
     hash_policy(of_subset.or_else(|| rules.policy(port).consistent_hash())?)
 }
 

@@ -1,6 +1,15 @@
 //! The route configurations of a gateway.
 
-use super::*;
+use super::{MergedGateway, Server};
+use crate::host;
+use crate::translate::registry::RegisteredService;
+use crate::translate::route::{self, Place};
+use crate::translate::scope::virtual_services_on;
+use crate::translate::virtual_service::VirtualService;
+use crate::translate::{Context, Origin, Part, Piece};
+use mesh_envoy::api::route as api;
+use rustc_hash::FxHashMap;
+use std::cmp::Ordering;
 
 /// A virtual host of a gateway; its routes are those of VirtualServices, each once.
 struct Host<'a> {
@@ -127,7 +136,7 @@ fn intersection(server: &Server<'_>, v: &VirtualService<'_>) -> Vec<String> {
             out.push(h.to_owned());
         }
     };
-    for h in server.hosts.iter().filter_map(|h| in_namespace(h, v.namespace)) {
+    for h in server.hosts.iter().filter_map(|h| super::in_namespace(h, v.namespace)) {
         for vh in &v.hosts {
             if host::covers(vh, h) {
                 add(h);

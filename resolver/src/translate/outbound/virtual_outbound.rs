@@ -1,6 +1,11 @@
 //! The listener that takes what no other one takes.
 
-use super::*;
+use crate::translate::cluster::{BLACK_HOLE, PASSTHROUGH};
+use crate::translate::filters::{self, Class, Http, PLAINTEXT_HTTP, Routes, texts};
+use crate::translate::proxy::Interception;
+use crate::translate::scope::Unknown;
+use crate::translate::{Context, Piece, virtual_host};
+use mesh_envoy::api::{core, listener, route as api};
 
 /// Where connections to unknown destinations go.
 pub(super) fn egress_cluster<'s>(cx: &'s Context<'_, '_>) -> &'s str {

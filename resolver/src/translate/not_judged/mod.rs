@@ -1,0 +1,160 @@
+//! What touches a proxy and is not translated.
+
+mod endpoints;
+mod fields;
+
+use super::proxy::ProxyKind;
+use super::virtual_service::VirtualService;
+use super::{Context, Origin};
+use crate::mesh::Mesh;
+use mesh_model::{Kind, Object};
+use std::borrow::Cow;
+
+/// What is lost by not knowing something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// It may decide where a request goes, how, or whether it is let through.
+    Traffic,
+    /// It decides what is recorded of requests.
+    Observation,
+}
+
+/// An object whose effect on the configuration is not known.
+#[derive(Clone, Debug)]
+pub struct NotJudged<'a> {
+    /// Nothing where it is the proxy as a whole.
+    pub origin: Option<Origin<'a>>,
+    /// What is not known, in a sentence.
+    pub what: Cow<'static, str>,
+    pub effect: Effect,
+}
+
+impl<'a> NotJudged<'a> {
+    fn new(origin: Origin<'a>, what: impl Into<Cow<'static, str>>) -> NotJudged<'a> {
+        NotJudged { origin: Some(origin), what: what.into(), effect: Effect::Traffic }
+    }
+}
+
+/// Kinds that patch or extend what istiod makes, for the proxies that they select.
+const KINDS: &[(Kind, &str, Effect)] = &[
+    (Kind::EnvoyFilter, "an EnvoyFilter may change any part of the configuration", Effect::Traffic),
+    (Kind::WasmPlugin, "a WasmPlugin adds a filter whose answer is not known", Effect::Traffic),
+    (Kind::TrafficExtension, "a TrafficExtension adds a filter whose answer is not known", Effect::Traffic),
+    (Kind::Telemetry, "access logs, metrics and tracing are not translated", Effect::Observation),
+];
+
+/// Kinds of the Gateway API that say how services are reached.
+const OF_BACKENDS: &[(Kind, &str)] = &[
+    (Kind::BackendTlsPolicy, "TLS to backends by a BackendTLSPolicy is not translated"),
+    (Kind::XBackendTrafficPolicy, "an XBackendTrafficPolicy is not translated"),
+];
+
+/// Settings of the mesh that change every proxy's configuration and are not read.
+const OF_MESH: &[(&[&str], Effect)] = &[
+    (&["localityLbSetting", "distribute"], Effect::Traffic),
+    (&["localityLbSetting", "failover"], Effect::Traffic),
+    (&["localityLbSetting", "failoverPriority"], Effect::Traffic),
+    (&["serviceSettings"], Effect::Traffic),
+    (&["tlsDefaults"], Effect::Traffic),
+    (&["meshMTLS"], Effect::Traffic),
+    (&["tcpKeepalive"], Effect::Traffic),
+    (&["accessLogFile"], Effect::Observation),
+    (&["enableEnvoyAccessLogService"], Effect::Observation),
+    (&["enableTracing"], Effect::Observation),
+    (&["defaultProviders"], Effect::Observation),
+];
+
+/// By object and place, each once.
+pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let mut out = Vec::new();
+    if cx.proxy.kind == ProxyKind::Waypoint {
+        out.push(NotJudged { origin: None, what: "the configuration of waypoints is not translated".into(), effect: Effect::Traffic });
+    }
+    for (kind, what, effect) in KINDS {
+        out.extend(cx.policies(*kind).into_iter().map(|o| NotJudged { effect: *effect, ..NotJudged::new(Origin::whole(o), *what) }));
+    }
+    out.extend(custom(cx));
+    out.extend(of_mesh(cx));
+    out.extend(of_backends(cx));
+    out.extend(endpoints::of(cx));
+    for object in objects(cx) {
+        let named = |node| NotJudged::new(Origin { object, node }, format!("`{}` is not translated", Mesh::path(object, node)));
+        out.extend(fields::not_read(object).into_iter().map(named));
+    }
+    out.sort_by(|a, b| key(a).cmp(&key(b)));
+    out.dedup_by(|a, b| key(a) == key(b));
+    out
+}
+
+fn key<'n>(n: &'n NotJudged<'_>) -> (Option<(&'n str, &'n str, &'n str, u16)>, &'n str) {
+    let object = n.origin.map(|o| o.object);
+    (object.map(|o| (o.kind_name(), o.namespace(), o.name(), o.cluster)), &n.what)
+}
+
+/// Policies that ask an outside party. Requests are translated; bytes are not.
+fn custom<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let mut out = Vec::new();
+    let takes_bytes = cx.gateway.as_ref().map_or(cx.proxy.kind == ProxyKind::Sidecar, |g| g.takes_bytes());
+    for object in cx.with_action("CUSTOM") {
+        if takes_bytes {
+            out.push(NotJudged::new(
+                Origin::whole(object),
+                "whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be",
+            ));
+        }
+        if !cx.model.mesh.knows_config() {
+            out.push(NotJudged::new(Origin::whole(object), "its provider stands in the mesh configuration, which the input lacks"));
+        }
+    }
+    out
+}
+
+fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let Some(object) = &cx.model.mesh.snapshot.mesh_config else { return Vec::new() };
+    let is_set = |path: &[&str]| object.at(path).filter(|n| if n.is_scalar() { !matches!(n.text(), "" | "false") } else { !n.is_empty() });
+    let of = |(path, effect): &(&[&str], Effect)| {
+        let node = is_set(path)?;
+        Some(NotJudged { effect: *effect, ..NotJudged::new(Origin { object, node }, format!("`{}` is not translated", path.join("."))) })
+    };
+    OF_MESH.iter().filter_map(of).collect()
+}
+
+fn of_backends<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let mut out = Vec::new();
+    for (kind, what) in OF_BACKENDS {
+        for object in cx.model.mesh.objects(*kind) {
+            let is_seen = |name: &str| cx.scope.services.iter().any(|s| s.is_kubernetes() && s.namespace == object.namespace() && s.name == name);
+            let mut targets = object.spec().into_iter().flat_map(|s| s.list("targetRefs"));
+            if targets.any(|t| is_seen(t.text_of("name"))) {
+                out.push(NotJudged::new(Origin::whole(object), *what));
+            }
+        }
+    }
+    out
+}
+
+/// The objects that were read for this proxy, each once.
+fn objects<'a>(cx: &Context<'_, 'a>) -> Vec<&'a Object> {
+    let mut out: Vec<&'a Object> = cx.scope.sidecar.into_iter().collect();
+    for service in &cx.scope.services {
+        out.extend(cx.rules(service).0);
+    }
+    let mut routes: Vec<u32> = cx.scope.egress.iter().filter(|_| cx.proxy.kind == ProxyKind::Sidecar).flat_map(|e| &e.virtual_services).copied().collect();
+    if let Some(gateway) = &cx.gateway {
+        for (name, object) in gateway.gateways() {
+            out.push(object);
+            routes.extend(super::scope::virtual_services_on(cx.model, &cx.proxy.namespace, name));
+        }
+    }
+    routes.sort_unstable();
+    routes.dedup();
+    for id in routes {
+        let v: &VirtualService<'a> = &cx.model.virtual_services[id as usize];
+        out.push(v.object);
+        // Delegates.
+        out.extend(v.http.iter().filter_map(|r| r.object));
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    out.retain(|o| seen.insert(std::ptr::from_ref(*o)));
+    out
+}
