@@ -75,3 +75,37 @@ fn calls_that_cannot_be_read_are_refused() {
         assert!(run.status == 65 && run.err.contains(file), "{} {}", run.status, run.err);
     }
 }
+
+#[test]
+fn the_trust_domain_of_a_caller_is_named_where_it_is_assumed() {
+    let dir = folder(&[("xds.json", &sidecar())]);
+    let assumed = |caller: &str| {
+        let run = meshctl(dir.path(), &["route", "--from", "xds.json", "--caller", caller, "-o", "json", "GET", "http://reviews/a"]);
+        let answer: Value = serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+        answer["assumptions"].as_array().into_iter().flatten().any(|a| a.as_str().is_some_and(|a| a.contains("trust domain is cluster.local")))
+    };
+    assert!(assumed("shop/web"));
+    assert!(!assumed("spiffe://example.org/ns/shop/sa/web"));
+    assert!(!assumed("example.org/ns/shop/sa/web"));
+}
+
+#[test]
+fn what_the_translation_leaves_out_is_said_and_makes_the_answer_partial() {
+    let service = "{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.0.0.1, ports: [{name: http, port: 80}]}}";
+    let filter = "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {configPatches: []}}";
+    let telemetry = "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}, spec: {}}";
+    let dir = folder(&[
+        ("plain.yaml", &format!("{service}\n---\n{telemetry}\n")),
+        ("patched.yaml", &format!("{service}\n---\n{filter}\n")),
+        ("proxy.json", r#"{"type": "sidecar", "id": "web.shop", "ips": ["10.1.0.1"], "configNamespace": "shop"}"#),
+        ("calls.json", r#"[{"address": "10.0.0.1", "port": 80, "host": "cart.shop"}]"#),
+    ]);
+    let run =
+        |file: &str, more: &[&str]| meshctl(dir.path(), &[&["route", "--manifests", file, "--proxy", "proxy.json", "--calls", "calls.json"], more].concat());
+    let plain = run("plain.yaml", &[]);
+    assert_eq!((plain.status, plain.err.as_str()), (0, ""), "{}", plain.out);
+    let patched = run("patched.yaml", &[]);
+    assert_eq!((patched.status, &patched.out), (75, &plain.out), "{}", patched.err);
+    assert!(patched.err.contains("not judged: EnvoyFilter shop/f (patched.yaml:3)"), "{}", patched.err);
+    assert_eq!(run("patched.yaml", &["--allow-partial"]).status, 0);
+}

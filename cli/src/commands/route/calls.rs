@@ -56,15 +56,25 @@ struct Answer {
     error: String,
 }
 
+/// The answers as JSON.
+pub struct Answered {
+    pub text: String,
+    /// Whether some call came over mutual TLS, and so from [`CALLER`].
+    pub mutual: bool,
+}
+
 /// The address of a call that names none: no listener and no service has it.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(1, 3, 3, 7));
 
+/// Who calls over mutual TLS: these calls say nothing of it.
+pub const CALLER: &str = "spiffe://cluster.local/ns/default/sa/default";
+
 /// Answers a JSON array of calls by one of answers, in the same order.
-pub fn answer(configuration: &Configuration, calls: &str) -> Result<String, String> {
+pub fn answer(configuration: &Configuration, calls: &str) -> Result<Answered, String> {
     let calls: Vec<Described> = serde_json::from_str(calls).map_err(|e| format!("the calls can't be read: {e}"))?;
     let answers = calls.iter().map(|c| one(configuration, c)).collect::<Result<Vec<_>, _>>()?;
     let value = serde_json::to_value(&answers).map_err(|e| e.to_string())?;
-    Ok(dump::document(value, Document::Json, Compat::Meshctl))
+    Ok(Answered { text: dump::document(value, Document::Json, Compat::Meshctl), mutual: calls.iter().any(|c| c.tls == "mtls") })
 }
 
 fn one(configuration: &Configuration, call: &Described) -> Result<Answer, String> {
@@ -93,7 +103,7 @@ fn one(configuration: &Configuration, call: &Described) -> Result<Answer, String
         "" | "tls" | "mtls" => Some(ClientTls {
             server_name,
             alpn: if alpn.is_empty() { Vec::new() } else { vec![alpn] },
-            certificate: mutual.then(|| Certificate { names: vec!["spiffe://cluster.local/ns/default/sa/default".to_owned()] }),
+            certificate: mutual.then(|| Certificate { names: vec![CALLER.to_owned()] }),
             passed_through: false,
         }),
         other => return Err(format!("`{other}` is none of plaintext, tls, mtls")),

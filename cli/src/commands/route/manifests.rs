@@ -6,11 +6,18 @@ use mesh_collectors::manifests;
 use mesh_envoy::engine::Configuration;
 use mesh_model::{Completeness, Object, Role, Snapshot};
 use mesh_resolver::Mesh;
-use mesh_resolver::translate::{self, Model, Proxy};
+use mesh_resolver::translate::{self, Effect, Model, NotJudged, Proxy};
 use std::path::{Path, PathBuf};
 
+/// What a proxy would hold, and what touches it without being translated.
+pub struct Translated {
+    pub configuration: Configuration,
+    /// What may send its requests elsewhere, or stop them: an object with its place, and a sentence.
+    pub not_judged: Vec<String>,
+}
+
 /// The translation of the manifests, which are the whole mesh, for one proxy.
-pub fn configuration(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>) -> Result<Configuration, Failure> {
+pub fn translated(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>) -> Result<Translated, Failure> {
     let mut snapshot = Snapshot::new();
     let paths: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
     manifests::read_with(&mut snapshot, &paths, &manifests::Options { role: Role::Judged, cluster: 0, progress: None, exclude: None });
@@ -24,6 +31,15 @@ pub fn configuration(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>
     let mesh = Mesh::in_domain(&snapshot, translate::domain_of(&snapshot));
     let node = document(proxy)?;
     let proxy = Proxy::from_node(node.root()).map_err(|e| Failure::input(format!("{}: {e}", proxy.display())))?;
-    let resources = Model::new(&mesh).translate(&proxy).resources();
-    Configuration::read(&resources).map_err(|e| Failure::Other(format!("the translation: {e}")))
+    let translation = Model::new(&mesh).translate(&proxy);
+    let configuration = Configuration::read(&translation.resources()).map_err(|e| Failure::Other(format!("the translation: {e}")))?;
+    let not_judged = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect();
+    Ok(Translated { configuration, not_judged })
+}
+
+fn said(n: &NotJudged<'_>) -> String {
+    match n.origin {
+        Some(o) => format!("{} ({}:{}): {}", o.object.origin(), o.node.source().name(), o.node.position().line, n.what),
+        None => n.what.to_string(),
+    }
 }

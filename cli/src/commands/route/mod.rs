@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::print::document::{Document, render};
 use crate::status::{Failure, Outcome, Status};
 use mesh_envoy::engine::Configuration;
+use mesh_envoy::engine::pick::UpstreamTransport as Sent;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Call, End, Verdict, walk};
 use proxy::Proxy;
@@ -35,8 +36,10 @@ pub struct Way {
 
 pub fn run(args: &RouteArgs, context: &Context) -> Outcome {
     if let (Some(list), Some(proxy)) = (&args.calls, &args.proxy) {
-        let configuration = manifests::configuration(&args.manifests, proxy, args.mesh_config_file.as_deref())?;
-        return many(&configuration, list, context);
+        let translated = manifests::translated(&args.manifests, proxy, args.mesh_config_file.as_deref())?;
+        translated.not_judged.iter().for_each(|n| context.note(&format!("not judged: {}", crate::term::safe(n))));
+        let status = many(&translated.configuration, list, context)?;
+        return Ok(if translated.not_judged.is_empty() { status } else { status.max(context.partial) });
     }
     match (&args.calls, &args.xds, args.from.first()) {
         (None, ..) if args.proxy.is_some() => Err(Failure::usage("--proxy takes its requests from --calls")),
@@ -51,7 +54,11 @@ pub fn run(args: &RouteArgs, context: &Context) -> Outcome {
 
 fn many(configuration: &Configuration, list: &Path, context: &Context) -> Outcome {
     let list = std::fs::read_to_string(list).map_err(|e| Failure::input(format!("{}: {e}", list.display())))?;
-    context.answer(&calls::answer(configuration, &list).map_err(Failure::input)?)?;
+    let answer = calls::answer(configuration, &list).map_err(Failure::input)?;
+    if answer.mutual {
+        context.note(&format!("calls over mutual TLS are assumed to come from {}", calls::CALLER));
+    }
+    context.answer(&answer.text)?;
     Ok(Status::Fine)
 }
 
@@ -96,7 +103,7 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&
     let mut way = Way { request: described.to_string(), told: Vec::new(), assumptions: Vec::new(), problems: near.problems() };
     let destination = described.destination(near, inbound, &mut way.assumptions);
     let source = described.source(near, inbound, &mut way.assumptions);
-    let certificate = args.caller.as_deref().map(request::spiffe).transpose()?;
+    let certificate = args.caller.as_deref().map(|c| request::spiffe(c, &mut way.assumptions)).transpose()?;
     let connection = described.connection(source, destination, certificate.as_deref());
     let entry = if inbound { near.entry_inbound() } else { near.entry_outbound() };
     let headers = described.headers();
@@ -105,10 +112,10 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&
     let next = far.map(|far| at_server(&verdict, far, &mut way));
     let authority_and_path = verdict.upstream_request.clone();
     way.told.push(Told { proxy: near.name.clone(), verdict });
-    if let (Some(Some((address, branch_tls))), Some(far)) = (next, far) {
+    if let (Some(Some((address, sent))), Some(far)) = (next, far) {
         way.problems.extend(far.problems());
-        let principal = branch_tls.then(|| near.principal(&mut way.assumptions));
-        let connection = described.as_sent_by(near, address, principal.as_deref());
+        let principal = matches!(sent, Sent::Tls { presents_certificate: true, .. }).then(|| near.principal(&mut way.assumptions));
+        let connection = described.as_sent_by(near, address, &sent, principal.as_deref());
         let (authority, path) = authority_and_path.unwrap_or_else(|| (described.authority.clone(), described.path.clone()));
         let headers = described.headers();
         let forwarded = described.request(&headers).map(|r| mesh_envoy::engine::request::Request { authority: &authority, path: &path, ..r });
@@ -119,14 +126,24 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&
     Ok(way)
 }
 
-/// Where a request arrives at the server: the address, and whether over mutual TLS.
-fn at_server(verdict: &Verdict, far: &Proxy, way: &mut Way) -> Option<(std::net::SocketAddr, bool)> {
+/// Where a request arrives at the server: the address, and over what.
+fn at_server(verdict: &Verdict, far: &Proxy, way: &mut Way) -> Option<(std::net::SocketAddr, Sent)> {
     for branch in &verdict.branches {
         for (address, _) in &branch.endpoints {
             if let Ok(address) = address.parse::<std::net::SocketAddr>()
                 && far.addresses.contains(&address.ip())
             {
-                return Some((address, matches!(branch.transport, Some(mesh_envoy::engine::pick::UpstreamTransport::Tls { .. }))));
+                return match &branch.transport {
+                    Some(known @ (Sent::Plaintext | Sent::Tls { .. })) => Some((address, known.clone())),
+                    Some(Sent::Other(name)) => {
+                        way.problems.push(format!("what {} receives over {name} is not known", far.name));
+                        None
+                    }
+                    None => {
+                        way.problems.push(format!("whether {} receives TLS or plaintext is not known", far.name));
+                        None
+                    }
+                };
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A proxy whose dump is given: what it holds, and who it is.
 
+use super::request::TRUST_DOMAIN;
 use crate::status::Failure;
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::listener::Direction;
@@ -56,8 +57,8 @@ impl Proxy {
             }
             both => both,
         };
-        assumptions.push("the trust domain is cluster.local".to_owned());
-        format!("spiffe://cluster.local/ns/{namespace}/sa/{account}")
+        assumptions.push(format!("the trust domain of {} is {TRUST_DOMAIN}", self.name));
+        format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}")
     }
 
     /// An address under which a host is known: its routes list the addresses of services beside their names.

@@ -4,6 +4,7 @@ use super::proxy::Proxy;
 use crate::args::route::RouteArgs;
 use crate::status::Failure;
 use mesh_envoy::engine::gate::Answer;
+use mesh_envoy::engine::pick::UpstreamTransport;
 use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Protocol, Request};
 use mesh_envoy::engine::walk::{TokenState, World};
 use std::fmt;
@@ -121,10 +122,17 @@ impl Described {
         Connection { destination, source, direct_source: source.ip(), tls, protocol: self.protocol, filter_state: &[] }
     }
 
-    /// The connection of the client's proxy to the server's.
-    pub fn as_sent_by<'a>(&'a self, near: &Proxy, destination: SocketAddr, principal: Option<&'a str>) -> Connection<'a> {
+    /// The connection of the client's proxy to the server's; with a principal it is mutual TLS of the mesh.
+    pub fn as_sent_by<'a>(&'a self, near: &Proxy, destination: SocketAddr, sent: &'a UpstreamTransport, principal: Option<&'a str>) -> Connection<'a> {
         let source = SocketAddr::new(near.addresses.first().copied().unwrap_or(SOMEBODY), EPHEMERAL);
-        let tls = principal.map(|name| mesh_tls(name, self.protocol));
+        let tls = match sent {
+            UpstreamTransport::Tls { server_name, .. } => {
+                let of_mesh = principal.map(|name| mesh_tls(name, self.protocol));
+                // TLS that shows no certificate is not the mesh's, and offers none of its protocols.
+                Some(ClientTls { server_name, ..of_mesh.unwrap_or_default() })
+            }
+            UpstreamTransport::Plaintext | UpstreamTransport::Other(_) => None,
+        };
         Connection { destination, source, direct_source: source.ip(), tls, protocol: self.protocol, filter_state: &[] }
     }
 
@@ -158,13 +166,19 @@ fn mesh_tls(principal: &str, protocol: Protocol) -> ClientTls<'_> {
     ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()] }), passed_through: false }
 }
 
+/// The trust domain of identities that are given without one; the same is said among the assumptions.
+pub const TRUST_DOMAIN: &str = "cluster.local";
+
 /// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id.
-pub fn spiffe(who: &str) -> Result<String, Failure> {
+pub fn spiffe(who: &str, assumptions: &mut Vec<String>) -> Result<String, Failure> {
     if who.starts_with("spiffe://") {
         return Ok(who.to_owned());
     }
     match who.split('/').collect::<Vec<_>>().as_slice() {
-        [namespace, account] if !namespace.is_empty() && !account.is_empty() => Ok(format!("spiffe://cluster.local/ns/{namespace}/sa/{account}")),
+        [namespace, account] if !namespace.is_empty() && !account.is_empty() => {
+            assumptions.push(format!("the caller's trust domain is {TRUST_DOMAIN} (--caller spiffe://DOMAIN/ns/{namespace}/sa/{account} names another)"));
+            Ok(format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}"))
+        }
         // As Istio writes principals: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
         [_, "ns", _, "sa", _] => Ok(format!("spiffe://{who}")),
         _ => Err(Failure::usage(format!("`{who}` is neither NAMESPACE/SERVICE-ACCOUNT nor a SPIFFE id"))),
