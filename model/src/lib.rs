@@ -3,6 +3,7 @@
 //! This crate is pure: no IO, no async, no clock, no randomness, no environment. A parser returns what it
 //! understood *and* the problems it met; it never gives up on the rest and never panics.
 
+pub mod duration;
 pub mod graph;
 pub mod kind;
 pub mod object;

@@ -517,27 +517,7 @@ pub fn retries(node: Node<'_>) -> Retries {
     }
 }
 
-/// `10s`, `1.5h`, `1m30s`, `250ms`.
+/// `10s`, `1.5h`, `1m30s`, `250ms`; nothing that is negative.
 pub fn duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::default());
-    }
-    let mut nanos: f64 = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|i| *i > 0)?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
-        let unit = match &rest[digits..unit_end] {
-            "h" => 3600e9,
-            "m" => 60e9,
-            "s" => 1e9,
-            "ms" => 1e6,
-            "us" | "µs" => 1e3,
-            "ns" => 1.0,
-            _ => return None,
-        };
-        nanos += rest[..digits].parse::<f64>().ok()? * unit;
-        rest = &rest[unit_end..];
-    }
-    (!text.is_empty() && nanos < 9.2e18).then(|| Duration::from_nanos(nanos.round() as i64))
+    mesh_model::duration::parse(text).filter(|nanos| *nanos >= 0).map(Duration::from_nanos)
 }
