@@ -1,5 +1,6 @@
 //! Whole values as JSON or YAML.
 
+use mesh_model::yaml::push_string;
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ fn yaml(out: &mut String, value: &Value, indent: usize, place: Place) {
                 if place == Place::AfterKey || i > 0 {
                     pad(out, indent);
                 }
-                scalar(out, key);
+                push_string(out, key);
                 out.push(':');
                 let child = &map[key];
                 // Lists stand at the level of their key.
@@ -75,7 +76,7 @@ fn yaml(out: &mut String, value: &Value, indent: usize, place: Place) {
             match leaf {
                 Value::Object(_) => out.push_str("{}"),
                 Value::Array(_) => out.push_str("[]"),
-                Value::String(s) => scalar(out, s),
+                Value::String(s) => push_string(out, s),
                 other => out.push_str(&other.to_string()),
             }
             out.push('\n');
@@ -85,22 +86,6 @@ fn yaml(out: &mut String, value: &Value, indent: usize, place: Place) {
 
 fn pad(out: &mut String, n: usize) {
     out.extend(std::iter::repeat_n(' ', n));
-}
-
-/// Plain where no reader could take it for anything but this string, else double-quoted as JSON.
-fn scalar(out: &mut String, text: &str) {
-    let plain = !text.is_empty()
-        && text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'/')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':' | b'|' | b'*' | b' '))
-        && !text.contains(": ")
-        && !text.ends_with([':', ' '])
-        && !is_word(text);
-    if plain { out.push_str(text) } else { out.push_str(&Value::String(text.to_owned()).to_string()) }
-}
-
-/// Words that YAML 1.1 reads as something else than a string.
-fn is_word(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null")
 }
 
 #[cfg(test)]

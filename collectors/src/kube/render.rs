@@ -2,6 +2,7 @@
 //! that [`Keep`] names are read; the rest is skipped without being kept.
 
 use super::fields::{self, Keep};
+use mesh_model::yaml::push_string;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -10,9 +11,9 @@ use std::fmt;
 pub fn object(json: &str, api_version: &str, kind: &str, keep: &Keep) -> Result<String, serde_json::Error> {
     let mut out = String::with_capacity(json.len() / 4 + 128);
     out.push_str("apiVersion: ");
-    string(&mut out, api_version);
+    push_string(&mut out, api_version);
     out.push_str("\nkind: ");
-    string(&mut out, kind);
+    push_string(&mut out, kind);
     out.push('\n');
     let mut deserializer = serde_json::Deserializer::from_str(json);
     Emit { keep, out: &mut out, indent: 0, at: At::Root }.deserialize(&mut deserializer)?;
@@ -53,7 +54,7 @@ impl Emit<'_> {
         if self.at == At::Key {
             self.out.push(' ');
         }
-        string(self.out, text);
+        push_string(self.out, text);
     }
     /// Goes to where the entry number `n` stands.
     fn entry(&mut self, n: usize) {
@@ -74,7 +75,7 @@ impl Emit<'_> {
     /// `key:` of the entry number `n`.
     fn key(&mut self, n: usize, key: &str) {
         self.entry(n);
-        string(self.out, key);
+        push_string(self.out, key);
         self.out.push(':');
     }
 }
@@ -203,11 +204,11 @@ impl Emit<'_> {
         let name = name.unwrap_or_default();
         self.key(0, "name");
         self.out.push(' ');
-        string(self.out, &name);
+        push_string(self.out, &name);
         if let Some(value) = value.filter(|_| fields::is_setting(&name)) {
             self.key(1, "value");
             self.out.push(' ');
-            string(self.out, &value);
+            push_string(self.out, &value);
         }
         Ok(())
     }
@@ -233,33 +234,6 @@ impl<'de> serde::Deserialize<'de> for Key<'de> {
         }
         deserializer.deserialize_str(Text)
     }
-}
-
-/// A string as YAML: bare where nothing else could be meant, else in double quotes.
-fn string(out: &mut String, text: &str) {
-    use fmt::Write;
-    let is_bare = text.as_bytes().first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'-' | b'_'))
-        && matches!(mesh_model::yaml::resolve_plain(text), mesh_model::Scalar::Str(_));
-    if is_bare {
-        out.push_str(text);
-        return;
-    }
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            // What YAML calls not printable, and what editors take for an end of line.
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ mod names;
 mod scalar;
 mod split;
 mod tree;
+mod write;
 
 pub use scalar::{Scalar, resolve_plain};
 pub use split::{Chunk, Documents, documents, split};
 pub use tree::{Builder, Entries, Items, Node, NodeId, NodeKind, Style, Tree};
+pub use write::push_string;
 
 use crate::source::{Source, Span};
 use std::sync::Arc;
