@@ -14,6 +14,7 @@ use crate::context::Compat;
 use crate::entry::Entry;
 use crate::term::safe_json;
 use mesh_analyzers::{Code, Level};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// How much of a code that hits many objects is shown in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +71,9 @@ pub fn documentation(code: &Code) -> String {
 
 /// A path as a relative URI: `a b/c.yaml` is `a%20b/c.yaml`.
 fn uri(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.trim_start_matches("./").bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    /// All but what RFC 3986 leaves as it is, and the slashes.
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+    utf8_percent_encode(path.trim_start_matches("./"), ESCAPED).to_string()
 }
 
 /// `[world] [cluster] message`, for formats that have no field of their own for it.

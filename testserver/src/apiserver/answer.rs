@@ -79,7 +79,7 @@ fn objects(data: &Data, faults: &mut Faults, group: &str, version: &str, rest: &
             None => Answer::error(404, "NotFound", &format!("{plural}.{group} \"{name}\" not found")),
         };
     }
-    let parameter = |key: &str| query.split('&').filter_map(|p| p.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| unescape(v));
+    let parameter = |key: &str| form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == key).map(|(_, v)| v.into_owned());
     let selected = |o: &&Value| parameter("fieldSelector").is_none_or(|s| s.split(',').all(|s| matches(o, s)));
     let items: Vec<&Value> = resource.items.iter().filter(in_namespace).filter(selected).collect();
     let start: usize = match parameter("continue") {
@@ -117,21 +117,4 @@ fn matches(object: &Value, term: &str) -> bool {
         Some((path, value)) => field(path) != value,
         None => term.split_once('=').is_none_or(|(path, value)| field(path) == value.trim_start_matches('=')),
     }
-}
-
-fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes();
-    while let Some(b) = bytes.next() {
-        let hex = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
-        match b {
-            b'%' => match (hex(bytes.next()), hex(bytes.next())) {
-                (Some(high), Some(low)) => out.push((high * 16 + low) as u8),
-                _ => out.push(b'%'),
-            },
-            b'+' => out.push(b' '),
-            b => out.push(b),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
