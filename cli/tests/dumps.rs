@@ -78,6 +78,86 @@ fn statuses_are_those_of_every_command() {
     assert!(run.status == 0 && run.out.contains("cart-1"), "{}", run.err);
 }
 
+/// A dump with RBAC filters of istiod's, of somebody else's, without rules and without policies.
+fn authorization() -> String {
+    let filter = |name: &str, config: &str| {
+        format!(
+            r#"{{"name": "envoy.filters.{name}.rbac", "typed_config": {{"@type": "type.googleapis.com/envoy.extensions.filters.{name}.rbac.v3.RBAC", {config}}}}}"#
+        )
+    };
+    let policies = |names: &[&str]| names.iter().map(|n| format!(r#""{n}": {{}}"#)).collect::<Vec<_>>().join(", ");
+    let rules = |action: &str, names: &[&str]| format!(r#"{{"action": "{action}", "policies": {{{}}}}}"#, policies(names));
+    let http = [
+        filter("http", &format!(r#""rules": {}"#, rules("DENY", &["ns[shop]-policy[no]-rule[0]", "ns[shop]-policy[no]-rule[1]", "corp"]))),
+        filter("http", &format!(r#""shadow_rules": {}"#, rules("DENY", &["istio-ext-authz-ns[shop]-policy[ask]-rule[0]", "ns[shop]-policy[try]-rule[0]"]))),
+    ];
+    let manager = format!(
+        r#"{{"name": "envoy.filters.network.http_connection_manager", "typed_config": {{"@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", "http_filters": [{}]}}}}"#,
+        http.join(", ")
+    );
+    let listener = |name: &str, filters: &str| {
+        format!(r#"{{"name": "{name}", "active_state": {{"listener": {{"name": "{name}", "filter_chains": [{{"filters": [{filters}]}}]}}}}}}"#)
+    };
+    let closed = filter("network", r#""rules": {}"#);
+    format!(
+        r#"{{"configs": [{{"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "dynamic_listeners": [{}, {}]}}]}}"#,
+        listener("http", &manager),
+        listener("tcp", &closed)
+    )
+}
+
+#[test]
+fn authz_check_lists_policies_by_action_in_every_format() {
+    let check = |args: &[&str]| {
+        let run = meshctl_with_input(&dumps(), &[&["authz", "check", "-f", "-"], args].concat(), &authorization());
+        assert_eq!(run.status, 0, "{}", run.err);
+        run.out
+    };
+    let want = "\
+ACTION,AuthorizationPolicy,RULES
+DENY,corp,1
+DENY,no.shop,2
+ALLOW,_anonymous_match_nothing_,1
+CUSTOM,ask.shop,1
+";
+    assert_eq!(check(&["-o", "csv"]), want);
+    assert_eq!(check(&[]).split_whitespace().collect::<Vec<_>>(), want.split([',', '\n']).filter(|w| !w.is_empty()).collect::<Vec<_>>());
+    let json: serde_json::Value = serde_json::from_str(&check(&["-o", "json"])).expect("JSON");
+    assert_eq!((json["complete"].as_bool(), json["policies"].as_array().map(Vec::len)), (Some(true), Some(4)));
+    assert_eq!(json["policies"][1], serde_json::json!({"action": "DENY", "policy": "no.shop", "rules": 2}));
+    assert!(check(&["-o", "yaml"]).contains("policy: no.shop"));
+    // A filter without rules enforces nothing.
+    let listener = authorization().replace(r#""rules": {}"#, r#""stat_prefix": "x""#);
+    let run = meshctl_with_input(&dumps(), &["authz", "check", "-f", "-"], &listener);
+    assert!(run.status == 0 && !run.out.contains("anonymous"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn proxies_of_a_cluster_are_refused_with_what_to_type() {
+    for args in [
+        &["pc", "cluster", "cart-1.shop"][..],
+        &["pc", "cluster"],
+        &["pc", "cluster", "--from", "kube"],
+        &["pc", "listener", "cart-1", "--context", "prod"],
+        &["pc", "log", "cart-1", "-n", "shop"],
+        &["pc", "rootca-compare", "kube", "secrets.json"],
+        &["zc", "workload"],
+        &["zc", "all", "--from", "kube:prod"],
+        &["authz", "check", "cart-1.shop"],
+        &["authz", "check", "-c", "kubeconfig", "cart-1.shop"],
+        &["authz", "can", "--from", "kube", "GET", "/"],
+        &["ps"],
+        &["ps", "--from", "kube"],
+        &["ps", "cart-1.shop"],
+        &["snapshot", "diff", "kube:a", "kube:b"],
+        &["explain", "-", "--from", "kube"],
+    ] {
+        let run = at(args);
+        assert!(run.status == 64 && run.out.is_empty(), "{args:?}: {} {}", run.status, run.err);
+        assert!(run.err.contains("kubectl port-forward") && run.err.contains("--from http://localhost:15000"), "{args:?}: {}", run.err);
+    }
+}
+
 #[test]
 fn expiry_is_judged_at_the_instant_that_is_given() {
     let valid = |now: &str| at(&["zc", "certificate", "-f", "ztunnel.json", "--now", now]).out.contains("true");

@@ -3,23 +3,29 @@
 mod can;
 
 use crate::args::authz::{AuthzArgs, AuthzCommand};
-use crate::commands::proxy_config::{Answer, missing, not_a_dump, unread};
-use crate::context::Context;
+use crate::commands::proxy_config::{Answer, Format, format, missing, not_a_dump, unread};
+use crate::context::{Compat, Context};
 use crate::dump::{self, Need};
+use crate::print::dump::document;
 use crate::print::table::Table;
 use crate::status::{Failure, Outcome};
 use crate::watch;
 use mesh_envoy::dump::listener::{Listener, Listeners, RbacOrOther};
 use mesh_envoy::dump::{SectionKind, Sections};
+use mesh_envoy::rbac::PolicyName;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
     match &args.what {
-        AuthzCommand::Check(a) => watch::run(a, context, || {
-            let found = dump::page(a, Need::Sections(&[SectionKind::Listeners]), context)?;
-            Ok(check(&found.page.text)?.with(found.problems))
-        }),
+        AuthzCommand::Check(a) => {
+            let format = format(a.output.as_deref().unwrap_or("table"))?;
+            watch::run(a, context, || {
+                let found = dump::page(a, Need::Sections(&[SectionKind::Listeners]), context)?;
+                check(&found.page.text, found.problems, format, context.compat)
+            })
+        }
         AuthzCommand::Can(a) => can::run(a, context),
     }
 }
@@ -40,55 +46,58 @@ impl<'a> Sections<'a> for Wanted<'a> {
     }
 }
 
-/// Policies by action: the policies that a proxy holds, with how many of their rules.
-#[derive(Default)]
+/// The rules of each policy that a proxy holds, by action and policy.
 struct Policies {
-    by_action: BTreeMap<String, BTreeSet<String>>,
-    rules: BTreeMap<String, BTreeSet<String>>,
+    rules: BTreeMap<(String, String), BTreeSet<String>>,
+    compat: Compat,
 }
+
+/// What istioctl calls an RBAC filter without a policy.
+const NOTHING: &str = "_anonymous_match_nothing_";
 
 impl Policies {
-    fn add(&mut self, action: &str, name: String, rule: String) {
-        self.by_action.entry(action.to_owned()).or_default().insert(name.clone());
-        self.rules.entry(name).or_default().insert(rule);
+    fn add(&mut self, action: &str, policy: String, rule: &str) {
+        self.rules.entry((action.to_owned(), policy)).or_default().insert(rule.to_owned());
+    }
+    /// A policy by the name that the filter has for it.
+    fn named(&mut self, action: &str, name: &str) {
+        match (PolicyName::parse(name), self.compat) {
+            (Some(p), _) => self.add(action, format!("{}.{}", p.name, p.namespace), p.rule),
+            // Not of istiod's making. istioctl has no name for it.
+            (None, Compat::Istioctl) => self.add(action, String::new(), ""),
+            (None, Compat::Meshctl) => self.add(action, name.to_owned(), ""),
+        }
     }
     fn filter(&mut self, rules: &RbacOrOther<'_>, shadow: &RbacOrOther<'_>) {
-        let (action, count) = rules.rbac().map_or(("ALLOW", 0), |r| (r.action(), r.policies.len()));
+        let (action, is_empty) = rules.rbac().map_or(("ALLOW", true), |r| (r.action(), r.policies.is_empty()));
         for name in rules.rbac().into_iter().flat_map(|r| r.policies.keys()) {
-            let (policy, rule) = policy_name(name);
-            self.add(action, policy, rule);
+            self.named(action, name);
         }
-        for name in shadow.rbac().into_iter().flat_map(|r| r.policies.keys()).filter(|n| n.starts_with(EXT_AUTHZ)) {
-            let (policy, rule) = policy_name(name);
-            self.add("CUSTOM", policy, rule);
+        for name in shadow.rbac().into_iter().flat_map(|r| r.policies.keys()) {
+            if PolicyName::parse(name).is_some_and(|p| p.is_custom) {
+                self.named("CUSTOM", name);
+            }
         }
-        if count == 0 {
-            // An RBAC filter without a policy lets nothing through: Istio makes it of an ALLOW policy whose rules
-            // can't be expressed here.
-            self.add(action, "_anonymous_match_nothing_".to_owned(), "0".to_owned());
+        // An RBAC filter with rules and without a policy lets nothing through: Istio makes it of an ALLOW policy whose rules
+        // can't be expressed here. One without rules enforces nothing, which istioctl does not tell apart.
+        if is_empty && (rules.rbac().is_some() || self.compat == Compat::Istioctl) {
+            self.add(action, NOTHING.to_owned(), "0");
         }
     }
-}
-
-const EXT_AUTHZ: &str = "istio-ext-authz-";
-
-/// `ns[default]-policy[deny-ns]-rule[0]` → (`deny-ns.default`, `0`); both "" for names of another form.
-fn policy_name(name: &str) -> (String, String) {
-    let parts = || {
-        let rest = name.get(name.find("ns[")? + 3..)?;
-        let (ns, rest) = rest.split_once("]-policy[")?;
-        let (policy, rest) = rest.split_once("]-rule[")?;
-        Some((format!("{policy}.{ns}"), rest.strip_suffix(']')?.to_owned()))
-    };
-    parts().unwrap_or_default()
+    /// Action, policy and number of rules, in the order in which istioctl prints them.
+    fn rows(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        ["DENY", "ALLOW", "LOG", "CUSTOM"].into_iter().flat_map(|action| {
+            self.rules.iter().filter(move |((a, _), _)| a == action).map(|((action, policy), rules)| (action.as_str(), policy.as_str(), rules.len()))
+        })
+    }
 }
 
 /// The AuthorizationPolicies in a proxy's RBAC filters.
-fn check(text: &str) -> Result<Answer, Failure> {
+fn check(text: &str, mut problems: Vec<String>, format: Format, compat: Compat) -> Result<Answer, Failure> {
     let mut wanted = Wanted::default();
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
     let section = wanted.0.ok_or_else(|| missing(SectionKind::Listeners, &found.types))?;
-    let mut policies = Policies::default();
+    let mut policies = Policies { rules: BTreeMap::new(), compat };
     for listener in section.dynamic_listeners.iter().filter_map(|d| d.active_state.as_ref()?.listener.as_ref()) {
         for filter in listener.filter_chains.iter().flat_map(|c| &c.filters) {
             if filter.is_http_connection_manager() {
@@ -100,11 +109,18 @@ fn check(text: &str) -> Result<Answer, Failure> {
             }
         }
     }
+    problems.splice(0..0, unread(&found));
     let mut table = Table::new(["ACTION", "AuthorizationPolicy", "RULES"]);
-    for action in ["DENY", "ALLOW", "LOG", "CUSTOM"] {
-        for name in policies.by_action.get(action).into_iter().flatten() {
-            table.row(vec![action.to_owned(), name.clone(), policies.rules.get(name).map_or(0, BTreeSet::len).to_string()]);
-        }
+    for (action, policy, rules) in policies.rows() {
+        table.row(vec![action.to_owned(), policy.to_owned(), rules.to_string()]);
     }
-    Ok(Answer { text: table.render(3), problems: unread(&found) })
+    let text = match format {
+        Format::Table | Format::Wide => table.render(3),
+        Format::Csv => table.csv(),
+        Format::Document(as_) => {
+            let list: Vec<Value> = policies.rows().map(|(action, policy, rules)| json!({"action": action, "policy": policy, "rules": rules})).collect();
+            document(json!({"complete": problems.is_empty(), "problems": problems, "policies": list}), as_, compat)
+        }
+    };
+    Ok(Answer { text, problems })
 }
