@@ -2,8 +2,10 @@
 
 use crate::args::KubeArgs;
 use crate::status::Failure;
+use crate::worlds;
 use mesh_collectors::kube::{self, Cluster, ConnectError, Secrets, What};
-use mesh_model::{Role, Snapshot};
+use mesh_model::{Completeness, Object, ProblemKind, Role, Snapshot};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A cluster that is asked for.
@@ -38,13 +40,22 @@ pub struct Access {
     namespaces: Vec<String>,
 }
 
+/// What is read beside clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    Clusters,
+    FilesToo,
+}
+
 /// A cluster is read within so many requests' time.
 const ROUNDS: u32 = 4;
 
 impl Access {
     pub fn new(args: &KubeArgs, istio_namespace: &str, namespaces: &[String]) -> Result<Access, Failure> {
-        let timeout = duration(&args.kubeclient_timeout)
-            .filter(|d| !d.is_zero())
+        let nanos = mesh_model::duration::parse(&args.kubeclient_timeout).and_then(|n| u64::try_from(n).ok());
+        let timeout = nanos
+            .filter(|n| *n > 0)
+            .map(Duration::from_nanos)
             .ok_or_else(|| Failure::usage(format!("--kubeclient-timeout takes a time such as 30s, not `{}`", args.kubeclient_timeout)))?;
         Ok(Access {
             options: kube::Options {
@@ -61,8 +72,37 @@ impl Access {
         })
     }
 
+    /// Reads clusters into a snapshot; their contexts. The first one has no name of its own while it is the only one. What
+    /// could not be seen is added to `unseen`; where `input` has nothing beside clusters that give nothing, that is an error.
+    pub fn read_all(&self, sources: &[Source], input: Input, snapshot: &mut Snapshot, unseen: &mut Vec<String>) -> Result<Vec<String>, Failure> {
+        let mut failed = Vec::new();
+        let mut names = Vec::new();
+        for source in sources {
+            // Those of --cluster come behind these.
+            let index = names.len();
+            match self.read(source, u16::try_from(index).unwrap_or(u16::MAX), snapshot) {
+                Ok(name) => names.push(name),
+                Err(error) => failed.push(error),
+            }
+        }
+        if input == Input::Clusters && names.is_empty() && !failed.is_empty() {
+            return Err(failed.swap_remove(0).into());
+        }
+        unseen.extend(failed.iter().map(ToString::to_string));
+        if !failed.is_empty() {
+            // Of a cluster that is missing nothing is known.
+            snapshot.completeness = Completeness::Part;
+        }
+        if names.len() > 1 || !snapshot.clusters.iter().all(String::is_empty) {
+            snapshot.clusters.splice(..snapshot.clusters.len().min(1), names.iter().cloned());
+        }
+        let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
+        unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.map_or_else(String::new, |h| format!("; {h}")))));
+        Ok(names)
+    }
+
     /// Reads a cluster into a snapshot; the name of its context.
-    pub fn read(&self, source: &Source, cluster: u16, snapshot: &mut Snapshot) -> Result<String, ClusterError> {
+    fn read(&self, source: &Source, cluster: u16, snapshot: &mut Snapshot) -> Result<String, ClusterError> {
         let options = kube::Options { context: source.context.clone(), ..self.options.clone() };
         let what = What {
             role: source.role,
@@ -89,7 +129,7 @@ impl Access {
 
 /// Why a cluster gave nothing.
 #[derive(Debug)]
-pub enum ClusterError {
+enum ClusterError {
     Connect(ConnectError),
     Unreadable(String),
 }
@@ -103,40 +143,36 @@ impl std::fmt::Display for ClusterError {
     }
 }
 
-/// `30s`, `1m`, `500ms`, `2m30s`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let seconds = match &rest[..end] {
-            "ms" => number / 1000.0,
-            "s" => number,
-            "m" => number * 60.0,
-            "h" => number * 3600.0,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::try_from_secs_f64(seconds).ok()?)?;
-        rest = &rest[end..];
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Failure {
+        match error {
+            ClusterError::Connect(ConnectError::NoKubeconfig) => Failure::usage(worlds::NOTHING),
+            ClusterError::Connect(error @ (ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. })) => Failure::usage(error.to_string()),
+            error => Failure::none(error.to_string()),
+        }
     }
-    (!text.is_empty()).then_some(total)
+}
+
+/// An object of a file takes the place of the one with its name that a cluster holds. The first `of_clusters` objects are
+/// those of clusters; how many of them are left.
+pub fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) -> usize {
+    let before = snapshot.objects.len();
+    let key = |o: &Object| (o.kind, o.cluster, o.namespace().to_owned(), o.name().to_owned());
+    let files: HashSet<_> = snapshot.objects[of_clusters..].iter().map(key).collect();
+    if files.is_empty() {
+        return of_clusters;
+    }
+    let mut place = 0;
+    snapshot.objects.retain(|o| {
+        place += 1;
+        place > of_clusters || !files.contains(&key(o))
+    });
+    of_clusters - (before - snapshot.objects.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_gos() {
-        for (text, want) in
-            [("30s", Some(30_000)), ("1m30s", Some(90_000)), ("250ms", Some(250)), ("1.5s", Some(1500)), ("", None), ("30", None), ("3 s", None), ("-1s", None)]
-        {
-            assert_eq!(duration(text).map(|d| d.as_millis()), want, "{text}");
-        }
-    }
 
     #[test]
     fn only_kube_is_a_cluster() {

@@ -1,10 +1,9 @@
 //! Reading a world into a snapshot.
 
-use crate::cluster::{Access, ClusterError};
+use crate::cluster::{self, Access, Input};
 use crate::settings::Settings;
 use crate::status::Failure;
-use crate::worlds::{self, Command, Plan};
-use mesh_collectors::kube::ConnectError;
+use crate::worlds::{Command, Plan};
 use mesh_collectors::manifests;
 use mesh_model::{Completeness, Kind, Object, ProblemKind, Role, Snapshot, Source, Span, Tree};
 use std::path::Path;
@@ -66,8 +65,10 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
     if !has_unnamed {
         snapshot.clusters.clear();
     }
-    let clusters = live(&mut snapshot, plan, shared, &mut unseen)?;
-    let mut of_clusters = snapshot.objects.len();
+    let is_all = plan.paths.is_empty() && plan.clusters.is_empty() && plan.command.is_none();
+    let input = if is_all { Input::Clusters } else { Input::FilesToo };
+    let clusters = shared.access.read_all(&plan.live, input, &mut snapshot, &mut unseen)?;
+    let of_clusters = snapshot.objects.len();
     read(&mut snapshot, &plan.paths, Role::Judged, 0);
     for (name, dir) in &plan.clusters {
         let index = u16::try_from(snapshot.clusters.len()).unwrap_or(u16::MAX);
@@ -81,7 +82,7 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
             Err(why) => unseen.push(format!("world {}: {why}", plan.name)),
         }
     }
-    of_clusters -= forget_replaced(&mut snapshot, of_clusters);
+    let of_clusters = cluster::forget_replaced(&mut snapshot, of_clusters);
     // What can't be read of the judged input is unreadable; what is only consulted makes the answer a partial one.
     let judged = snapshot.problems.len();
     read(&mut snapshot, &plan.consulted, Role::Consulted, 0);
@@ -103,56 +104,6 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
         snapshot.completeness = Completeness::Complete;
     }
     Ok(Loaded { snapshot, unseen, clusters, of_clusters })
-}
-
-/// Reads the clusters of a plan; their contexts. The first one has no name of its own while it is the only one.
-fn live(snapshot: &mut Snapshot, plan: &Plan, shared: &Shared, unseen: &mut Vec<String>) -> Result<Vec<String>, Failure> {
-    let is_all = plan.paths.is_empty() && plan.clusters.is_empty() && plan.command.is_none();
-    let mut failed = Vec::new();
-    let mut names = Vec::new();
-    for source in &plan.live {
-        // Those of --cluster come behind these.
-        let index = names.len();
-        match shared.access.read(source, u16::try_from(index).unwrap_or(u16::MAX), snapshot) {
-            Ok(name) => names.push(name),
-            Err(error) => failed.push(error),
-        }
-    }
-    if is_all && names.is_empty() && !failed.is_empty() {
-        let error = failed.swap_remove(0);
-        return Err(match error {
-            ClusterError::Connect(ConnectError::NoKubeconfig) => Failure::usage(worlds::NOTHING),
-            ClusterError::Connect(error @ (ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. })) => Failure::usage(error.to_string()),
-            error => Failure::Other(error.to_string()),
-        });
-    }
-    unseen.extend(failed.iter().map(ToString::to_string));
-    if !failed.is_empty() {
-        // Of a cluster that is missing nothing is known.
-        snapshot.completeness = Completeness::Part;
-    }
-    if names.len() > 1 || !snapshot.clusters.iter().all(String::is_empty) {
-        snapshot.clusters.splice(..snapshot.clusters.len().min(1), names.iter().cloned());
-    }
-    let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
-    unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.map_or_else(String::new, |h| format!("; {h}")))));
-    Ok(names)
-}
-
-/// An object of a file takes the place of the one with its name that the cluster holds; how many were replaced.
-fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) -> usize {
-    let before = snapshot.objects.len();
-    if of_clusters == 0 || before == of_clusters {
-        return 0;
-    }
-    let key = |o: &Object| (o.kind, o.cluster, o.namespace().to_owned(), o.name().to_owned());
-    let files: std::collections::HashSet<_> = snapshot.objects[of_clusters..].iter().map(key).collect();
-    let mut place = 0;
-    snapshot.objects.retain(|o| {
-        place += 1;
-        place > of_clusters || !files.contains(&key(o))
-    });
-    before - snapshot.objects.len()
 }
 
 /// Objects that are judged, and of how many files they are.

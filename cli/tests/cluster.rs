@@ -116,7 +116,7 @@ fn what_may_not_be_seen_is_named_and_nothing_is_judged_by_it() {
     let clusters = Clusters::new(&[("dev", &server)]);
     let run = clusters.meshctl(&["analyze", "-o", "json"]);
     assert_eq!((run.status, run.found()), (75, Vec::new()), "{}", run.err);
-    assert!(run.err.contains("may not list services") && run.err.contains("resources: [services], verbs: [list]"), "{}", run.err);
+    assert!(run.err.contains("may not read services") && run.err.contains("resources: [services], verbs: [list]"), "{}", run.err);
     assert_eq!(clusters.meshctl(&["analyze", "--allow-partial"]).status, 0);
 }
 

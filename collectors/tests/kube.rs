@@ -6,6 +6,7 @@ use mesh_collectors::kube::{Cluster, ConnectError, Options, Secrets, Timeout, Wh
 use mesh_model::{Completeness, Kind, ProblemKind, Role, Snapshot};
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,9 +118,80 @@ fn what_may_not_be_seen_is_named_with_the_rule_that_would_allow_it() {
     assert!(snapshot.unseen.contains(&(0, Kind::Pod)) && snapshot.unseen.contains(&(0, Kind::Namespace)));
     let [problem] = snapshot.problems.as_slice() else { panic!("{:?}", snapshot.problems) };
     assert_eq!(problem.kind, ProblemKind::Unseen);
-    assert_eq!(problem.message, "this user may not list pods, namespaces; what needs them is not judged");
+    assert_eq!(problem.message, "this user may not read pods, namespaces; what needs them is not judged");
     assert_eq!(problem.help.as_deref(), Some(r#"a ClusterRole with these rules allows it: [{apiGroups: [""], resources: [pods, namespaces], verbs: [list]}]"#));
     assert_eq!(of(&snapshot, Kind::Service), ["shop/web"]);
+}
+
+#[test]
+fn what_may_not_be_seen_in_the_cluster_is_looked_for_in_every_namespace_that_is_named() {
+    let forbidden = ["pods", "services", "configmaps"].map(str::to_owned).into();
+    let mut data = mesh(4);
+    data.add(resource("", "v1", "configmaps", "ConfigMap", Vec::new()));
+    let server = Server::start(data, Faults { forbidden, allowed_namespaces: ["shop", "other"].map(str::to_owned).into(), ..Faults::default() }).unwrap();
+    let snapshot = Client::new(&server, "t").read(&What { namespaces: vec!["other".into(), "nosuch".into(), "other".into()], ..what() }).unwrap();
+    assert_eq!(of(&snapshot, Kind::Pod), ["other/web-00001", "other/web-00003", "shop/web-00000", "shop/web-00002"]);
+    assert_eq!(of(&snapshot, Kind::Service), ["shop/web"]);
+    assert!([Kind::Pod, Kind::Service].iter().all(|k| snapshot.unseen.contains(&(0, *k))) && snapshot.mesh_config_unreadable);
+    let [problem] = snapshot.problems.as_slice() else { panic!("{:?}", snapshot.problems) };
+    assert!(problem.message.contains("services, pods, configmaps in istio-system"), "{}", problem.message);
+    // The least that is needed: of ConfigMaps only those beside the control plane.
+    let help = problem.help.as_deref().unwrap();
+    assert!(help.ends_with(r#"a Role in istio-system with these rules allows it: [{apiGroups: [""], resources: [configmaps], verbs: [list]}]"#), "{help}");
+}
+
+#[test]
+fn where_nothing_may_be_seen_there_is_no_answer() {
+    let forbidden = ["pods", "namespaces", "services", "virtualservices"].map(str::to_owned).into();
+    let server = Server::start(mesh(4), Faults { forbidden, ..Faults::default() }).unwrap();
+    let error = Client::new(&server, "t").read(&what()).unwrap_err();
+    assert!(error.starts_with("the API server answers 403:"), "{error}");
+}
+
+#[test]
+fn kinds_of_a_group_that_does_not_say_what_it_serves_are_not_known() {
+    let failing = |path: &str| Faults { failing: vec![(path.to_owned(), 503, 99)], ..Faults::default() };
+    // `…/v1` is the beginning of `…/v1beta1` too.
+    let server = Server::start(mesh(1), failing("/apis/networking.istio.io/v1")).unwrap();
+    let snapshot = Client::new(&server, "t").read(&what()).unwrap();
+    assert_eq!((of(&snapshot, Kind::Pod).len(), of(&snapshot, Kind::VirtualService).len()), (1, 0));
+    for kind in [Kind::VirtualService, Kind::DestinationRule, Kind::CustomResourceDefinition] {
+        assert!(snapshot.unseen.contains(&(0, kind)), "{kind:?}");
+    }
+    assert!(!snapshot.unseen.contains(&(0, Kind::AuthorizationPolicy)));
+    let subjects: Vec<_> = snapshot.problems.iter().map(|p| p.subject.as_str()).collect();
+    assert_eq!(subjects, ["kube:test networking.istio.io/v1", "kube:test networking.istio.io/v1beta1"]);
+    // A version that answers has all objects of its kinds.
+    let server = Server::start(mesh(1), failing("/apis/networking.istio.io/v1beta1")).unwrap();
+    let snapshot = Client::new(&server, "t").read(&what()).unwrap();
+    assert_eq!(of(&snapshot, Kind::VirtualService), ["shop/web"]);
+    assert!(!snapshot.unseen.contains(&(0, Kind::VirtualService)) && snapshot.unseen.contains(&(0, Kind::DestinationRule)));
+}
+
+#[test]
+fn an_object_that_can_not_be_read_is_named_and_its_kind_not_known() {
+    let mut data = mesh(3);
+    let odd = json!({"metadata": {"name": "odd", "namespace": "shop"}, "spec": {"template": {"spec": {"containers": [{"name": "c", "env": [{"name": "N", "value": 7}]}]}}}});
+    data.add(resource("apps", "v1", "deployments", "Deployment", vec![odd, json!({"metadata": {"name": "good", "namespace": "shop"}})]));
+    let server = Server::start(data, Faults::default()).unwrap();
+    let snapshot = Client::new(&server, "t").read(&what()).unwrap();
+    assert_eq!((of(&snapshot, Kind::Deployment), of(&snapshot, Kind::Pod).len()), (vec!["shop/good".to_owned()], 3));
+    assert!(snapshot.unseen.contains(&(0, Kind::Deployment)) && !snapshot.unseen.contains(&(0, Kind::Pod)));
+    let [problem] = snapshot.problems.as_slice() else { panic!("{:?}", snapshot.problems) };
+    assert_eq!((problem.kind, problem.subject.as_str()), (ProblemKind::Unseen, "kube:test/Deployment/shop/odd"));
+    assert!(problem.message.starts_with("it can't be read: ") && problem.help.is_some(), "{problem:?}");
+}
+
+#[test]
+fn no_more_than_eight_requests_wait_for_the_server() {
+    let mut data = mesh(1);
+    for i in 1..=20 {
+        data.add(resource("security.istio.io", &format!("v1alpha{i}"), "authorizationpolicies", "AuthorizationPolicy", Vec::new()));
+    }
+    let server = Server::start(data, Faults { slow: vec![("/ap".to_owned(), Duration::from_millis(20))], ..Faults::default() }).unwrap();
+    Client::new(&server, "t").read(&what()).unwrap();
+    assert!(server.counts().requests().len() > 20);
+    assert!(server.counts().most_at_once() <= 8, "{}", server.counts().most_at_once());
 }
 
 #[test]
@@ -198,17 +270,43 @@ fn recorded_lists_read_as_their_files_do() {
     assert!(snapshot.mesh_config.is_some());
 }
 
+/// How the API names the objects of a kind.
+fn plural(kind: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    match kind.strip_suffix('y').filter(|stem| !stem.ends_with('a')) {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with("endpoints") => kind,
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
+    }
+}
+
 #[test]
 fn the_viewers_rights_are_those_that_are_used() {
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/recorded/bookinfo/k8s");
-    let data = if recorded.is_dir() { Data::read(&recorded).unwrap() } else { mesh(1) };
+    let mut data = Data::default();
+    for kind in mesh_model::kind::KINDS {
+        for group in kind.groups() {
+            let mut all = resource(group, "v1", &plural(kind.name()), kind.name(), Vec::new());
+            all.is_namespaced = kind.scope() == mesh_model::Scope::Namespaced;
+            data.add(all);
+        }
+    }
     let server = Server::start(data, Faults::default()).unwrap();
     Client::new(&server, "t").read(&what()).unwrap();
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/rbac-viewer.yaml")).unwrap();
     let source = mesh_model::Source::new("rbac", text);
     let manifest = mesh_model::snapshot::read_manifest(&source, Role::Judged, 0, mesh_model::yaml::Limits::default());
-    let rules: Vec<_> = manifest.objects.iter().flat_map(|o| o.root().list("rules").collect::<Vec<_>>()).collect();
-    let has = |rule: mesh_model::Node<'_>, field: &str, value: &str| rule.list(field).any(|v| matches!(v.text(), text if text == value || text == "*"));
+    // Group, resource and verb of everything that is allowed.
+    let mut allowed = BTreeSet::new();
+    for rule in manifest.objects.iter().flat_map(|o| o.root().list("rules").collect::<Vec<_>>()) {
+        let texts = |field: &str| rule.list(field).map(|n| n.text().to_owned()).collect::<Vec<_>>();
+        for group in texts("apiGroups") {
+            for resource in texts("resources") {
+                allowed.extend(texts("verbs").into_iter().map(|verb| (group.clone(), resource.clone(), verb)));
+            }
+        }
+    }
+    let mut used = BTreeSet::new();
     for request in server.counts().requests() {
         let path: Vec<&str> = request.split('?').next().unwrap().trim_matches('/').split('/').collect();
         let (group, rest) = match path.as_slice() {
@@ -217,12 +315,16 @@ fn the_viewers_rights_are_those_that_are_used() {
             _ => continue,
         };
         let (plural, verb) = match rest {
-            ["namespaces", _, plural] => (*plural, "list"),
-            [plural] => (*plural, "list"),
+            ["namespaces", _, plural] | [plural] => (*plural, "list"),
             [plural, _] => (*plural, "get"),
             _ => continue,
         };
-        let allowed = rules.iter().any(|r| has(*r, "apiGroups", group) && has(*r, "resources", plural) && has(*r, "verbs", verb));
-        assert!(allowed, "{request} is asked and not allowed");
+        let exact = (group.to_owned(), plural.to_owned(), verb.to_owned());
+        let any = (group.to_owned(), "*".to_owned(), verb.to_owned());
+        let right = [exact, any].into_iter().find(|r| allowed.contains(r));
+        used.insert(right.unwrap_or_else(|| panic!("{request} is asked and not allowed")));
     }
+    // An earlier name of a group is asked only where the current one is not served.
+    allowed.remove(&("inference.networking.x-k8s.io".to_owned(), "*".to_owned(), "list".to_owned()));
+    assert_eq!(allowed, used, "what is allowed and not asked");
 }

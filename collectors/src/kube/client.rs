@@ -7,7 +7,9 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Whose cluster, as whom.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,8 @@ impl Default for Timeout {
 
 /// The largest answer that is read: a page of 500 large objects stays far below.
 const ANSWER_LIMIT: usize = 256 << 20;
+/// Requests at once.
+const AT_ONCE: usize = 8;
 /// How often a request that may succeed later is made.
 const ATTEMPTS: u32 = 4;
 /// A server that asks for more patience than this gets none.
@@ -49,6 +53,7 @@ pub struct Cluster {
     /// The namespace of the context.
     pub namespace: String,
     timeout: Duration,
+    permits: Arc<Semaphore>,
 }
 
 impl Cluster {
@@ -75,19 +80,18 @@ impl Cluster {
             Ok(Ok(Err(error))) => return Err(ConnectError::Login { context: name, message: super::error::chain(&error) }),
             Ok(Ok(Ok(client))) => client,
         };
-        Ok(Cluster { client, name, namespace, timeout })
+        Ok(Cluster { client, name, namespace, timeout, permits: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
-    /// How long one request may take.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// The body of an answer to GET. What may succeed later is asked again, a few times.
+    /// The body of an answer to GET. What may succeed later is asked again, a few times; of all callers together no more
+    /// than [`AT_ONCE`] wait for the server.
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, ApiError> {
         let mut wait = Duration::from_millis(200);
         for attempt in 1.. {
-            let error = match tokio::time::timeout(self.timeout, self.get_once(path)).await {
+            let permit = self.permits.acquire().await.map_err(|e| ApiError::Odd(e.to_string()))?;
+            let answer = tokio::time::timeout(self.timeout, self.get_once(path)).await;
+            drop(permit);
+            let error = match answer {
                 Ok(Ok(body)) => return Ok(body),
                 Ok(Err(error)) => error,
                 // The server has had its time; another round would double it.

@@ -19,7 +19,7 @@ pub struct Resource {
 
 impl Resource {
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        api_version(&self.group, &self.version)
     }
     /// The path of all its objects, or of those in a namespace.
     pub fn path(&self, namespace: Option<&str>) -> String {
@@ -32,6 +32,11 @@ impl Resource {
     pub fn is_namespaced(&self) -> bool {
         self.kind.scope() == Scope::Namespaced
     }
+}
+
+/// `networking.istio.io/v1`, `v1` in the core group.
+pub fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 #[derive(Deserialize, Default)]
@@ -74,7 +79,16 @@ pub struct Served {
     /// `plural.group` of the definitions that Istio and the Gateway API brought, sorted.
     pub definitions: Vec<String>,
     /// Group versions that did not answer.
-    pub failed: Vec<(String, ApiError)>,
+    pub failed: Vec<Failed>,
+}
+
+/// A group version of which is not known what it serves.
+#[derive(Debug)]
+pub struct Failed {
+    /// "" for the core group.
+    pub group: String,
+    pub version: String,
+    pub error: ApiError,
 }
 
 /// Asks what is served of the kinds that are known.
@@ -103,7 +117,7 @@ pub async fn discover(cluster: &Cluster) -> Result<Served, ApiError> {
     for (group, version, answer) in answers {
         match answer {
             Ok(list) => served.add(&group, &version, &list.resources),
-            Err(error) => served.failed.push((if group.is_empty() { version } else { format!("{group}/{version}") }, error)),
+            Err(error) => served.failed.push(Failed { group, version, error }),
         }
     }
     served.definitions.sort();
@@ -112,6 +126,16 @@ pub async fn discover(cluster: &Cluster) -> Result<Served, ApiError> {
 }
 
 impl Served {
+    /// Kinds that may be served and were not found, because a group did not answer.
+    pub fn unknown(&self) -> Vec<Kind> {
+        let failed = |kind: &Kind| self.failed.iter().any(|f| kind.groups().contains(&f.group.as_str()));
+        let mut unknown: Vec<Kind> = KINDS.iter().copied().filter(|k| failed(k) && !self.resources.contains_key(k)).collect();
+        if self.failed.iter().any(|f| is_ours(&f.group)) && !unknown.contains(&Kind::CustomResourceDefinition) {
+            // The definitions of that group are not among those that are asked for.
+            unknown.push(Kind::CustomResourceDefinition);
+        }
+        unknown
+    }
     fn add(&mut self, group: &str, version: &str, resources: &[ApiResource]) {
         // `pods/log` and the like are no objects.
         for r in resources.iter().filter(|r| !r.name.contains('/')) {

@@ -92,6 +92,9 @@ impl ApiError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             ApiError::Status { code: 401, .. } => Some("the credentials are refused or have expired: log in again"),
+            ApiError::Status { code: 403, .. } => {
+                Some(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/deploy/rbac-viewer.yaml has the rights that are needed"))
+            }
             ApiError::Status { code: 429, .. } => Some("the API server asks for fewer requests: try again later"),
             ApiError::Status { code: 404, .. } => None,
             ApiError::Unreachable(_) => Some("is the cluster up, and the address of the context reachable from here?"),

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Objects a page; what kubectl asks for.
-const PAGE: usize = 500;
+const PAGE: &str = "500";
 /// How often a list is begun anew whose place was forgotten meanwhile.
 const RESTARTS: usize = 2;
 
@@ -20,8 +20,15 @@ const RESTARTS: usize = 2;
 #[derive(Debug, Default)]
 pub struct Listed {
     pub objects: Vec<Object>,
-    /// What is wrong with an item, by its place in the list.
-    pub odd: Vec<String>,
+    pub odd: Vec<Odd>,
+}
+
+/// An object that could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Odd {
+    /// `kube:CONTEXT/Kind/namespace/name`.
+    pub subject: String,
+    pub message: String,
 }
 
 #[derive(Deserialize)]
@@ -39,17 +46,23 @@ struct PageMeta {
 }
 
 /// All objects at a path. A list whose continuation expires is begun anew, at last in one piece.
+///
+/// `selector` is a field selector, such as `type!=x`; "" for all.
 pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: &str) -> Result<Listed, ApiError> {
     let mut out = Listed::default();
     let mut token = String::new();
     let mut restarts = 0;
     loop {
-        let limit = if restarts > RESTARTS { String::new() } else { format!("limit={PAGE}") };
-        let query: Vec<String> = [limit, selector.to_owned(), if token.is_empty() { String::new() } else { format!("continue={}", escape(&token)) }]
-            .into_iter()
-            .filter(|q| !q.is_empty())
-            .collect();
-        let body = match cluster.get(&format!("{path}?{}", query.join("&"))).await {
+        let url = {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            if restarts <= RESTARTS {
+                query.append_pair("limit", PAGE);
+            }
+            let parameters = [("fieldSelector", selector), ("continue", &token)];
+            query.extend_pairs(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
+            format!("{path}?{}", query.finish())
+        };
+        let body = match cluster.get(&url).await {
             Ok(body) => body,
             Err(error) if error.is_expired() && restarts <= RESTARTS => {
                 restarts += 1;
@@ -98,21 +111,40 @@ fn page(body: &[u8], resource: &Resource, context: &str) -> Result<(Listed, Stri
     Ok((out, page.metadata.r#continue))
 }
 
-fn object(json: &str, resource: &Resource, api_version: &str, context: &str) -> Result<Object, String> {
+fn object(json: &str, resource: &Resource, api_version: &str, context: &str) -> Result<Object, Odd> {
     let kind = resource.kind.name();
-    let yaml = render::object(json, api_version, kind, fields::of(resource.kind)).map_err(|e| format!("{kind}: {e}"))?;
-    let (namespace, name) = heading(&yaml);
-    let name = match namespace {
+    let subject = |namespace: &str, name: &str| match namespace {
         "" => format!("kube:{context}/{kind}/{name}"),
         namespace => format!("kube:{context}/{kind}/{namespace}/{name}"),
     };
+    let yaml = render::object(json, api_version, kind, fields::of(resource.kind)).map_err(|e| {
+        let Headed { metadata } = serde_json::from_str(json).unwrap_or_default();
+        let name = if metadata.name.is_empty() { "?" } else { &metadata.name };
+        Odd { subject: subject(&metadata.namespace, name), message: format!("it can't be read: {e}") }
+    })?;
+    let (namespace, name) = heading(&yaml);
+    let name = subject(namespace, name);
     let source = Source::new(name.as_str(), yaml);
     let parsed = parse_document(&source, Span::new(0, source.text().len()), Limits::default());
     if let Some(error) = parsed.error {
-        return Err(format!("{name}: {}", error.message));
+        return Err(Odd { subject: name, message: format!("it can't be read: {}", error.message) });
     }
-    let tree = parsed.tree.map(Arc::new).ok_or_else(|| format!("{name}: it is empty"))?;
-    Object::new(&tree, 0).ok_or_else(|| format!("{name}: it is no object"))
+    let object = parsed.tree.and_then(|tree| Object::new(&Arc::new(tree), 0));
+    object.ok_or_else(|| Odd { subject: name, message: "it is no object".to_owned() })
+}
+
+/// As much of an object as names it.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Headed {
+    metadata: Heading,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Heading {
+    namespace: String,
+    name: String,
 }
 
 /// Namespace and name of a document that [`render`] wrote.
@@ -120,18 +152,4 @@ fn heading(yaml: &str) -> (&str, &str) {
     let metadata = yaml.split_once("\nmetadata:\n").map_or("", |(_, rest)| rest);
     let field = |key: &str| metadata.lines().take_while(|l| l.starts_with(' ')).find_map(|l| l.strip_prefix(key)).map_or("", |v| v.trim_matches('"'));
     (field("  namespace: "), field("  name: "))
-}
-
-/// A value of a query.
-fn escape(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(b));
-        } else {
-            let _ = write!(out, "%{b:02X}");
-        }
-    }
-    out
 }

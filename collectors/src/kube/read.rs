@@ -1,15 +1,14 @@
 //! A cluster as a snapshot.
 
 use super::client::Cluster;
-use super::discovery::{self, Resource};
+use super::discovery::{self, Resource, Served};
 use super::error::ApiError;
-use super::list::{self, Listed};
+use super::list::{self, Listed, Odd};
 use mesh_model::snapshot::Manifest;
 use mesh_model::{Completeness, Kind, Object, Problem, ProblemKind, Role, Snapshot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Whether Secrets are read. Their keys never are, only certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -36,72 +35,43 @@ pub struct What {
     pub deadline: Duration,
 }
 
-/// Requests at once.
-const AT_ONCE: usize = 8;
-
 /// Kinds that say nothing about a mesh which the Pods do not say as well.
 const NOT_LISTED: &[Kind] = &[Kind::ReplicaSet, Kind::ReplicationController, Kind::Job, Kind::Endpoints, Kind::EndpointSlice];
 
 /// Of Helm's own records nobody reads a certificate, and they are large.
-const NOT_OF_HELM: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
+const NOT_OF_HELM: &str = "type!=helm.sh/release.v1";
 
 /// Adds a cluster's objects to a snapshot. What could not be seen stands in `snapshot.problems` and
 /// `snapshot.unseen`; only where nothing at all can be learned is that an error.
 pub async fn read(cluster: &Cluster, what: &What, snapshot: &mut Snapshot) -> Result<(), ApiError> {
     let until = tokio::time::Instant::now() + what.deadline;
-    let timed_out = || ApiError::TimedOut(what.deadline);
-    let served = tokio::time::timeout_at(until, discovery::discover(cluster)).await.map_err(|_| timed_out())??;
-    let subject = |about: &str| format!("kube:{} {about}", cluster.name);
-    for (version, error) in &served.failed {
-        unseen(snapshot, subject(version), error);
-    }
-
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut tasks = tokio::task::JoinSet::new();
-    for ask in asks(&served, what) {
-        let (cluster, permits) = (cluster.clone(), Arc::clone(&permits));
-        tasks.spawn(async move {
-            let answer = match permits.acquire().await {
-                Ok(_permit) => match tokio::time::timeout_at(until, ask.run(&cluster)).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(ApiError::TimedOut(cluster.timeout())),
-                },
-                Err(_) => Err(ApiError::Odd("the reader has stopped".to_owned())),
-            };
-            (ask, answer)
-        });
-    }
-    let mut answers = tasks.join_all().await;
-    answers.sort_by(|a, b| a.0.cmp(&b.0));
-
-    let all_failed = !answers.is_empty() && answers.iter().all(|(_, a)| matches!(a, Err(e) if !e.is_forbidden() && !e.is_not_found()));
-    let mut forbidden = Forbidden::default();
-    let mut first = None;
-    for (ask, answer) in answers {
+    let found = tokio::time::timeout_at(until, discovery::discover(cluster)).await;
+    let served = found.map_err(|_| ApiError::TimedOut(what.deadline))??;
+    let mut gaps = Gaps { context: &cluster.name, cluster: what.cluster, forbidden: Vec::new(), first: None };
+    gaps.of_discovery(snapshot, &served);
+    let mut answered = 0;
+    for (ask, answer) in answers(cluster, asks(&served, what), what, until).await {
         match answer {
-            Ok(listed) => add(snapshot, what, listed),
-            Err(error) => {
-                if ask.name.is_none() || !error.is_not_found() {
-                    snapshot.unseen.insert((what.cluster, ask.resource.kind));
-                    // It may hold the mesh configuration.
-                    snapshot.mesh_config_unreadable |= ask.resource.kind == Kind::ConfigMap;
-                }
-                if error.is_forbidden() {
-                    forbidden.add(&ask);
-                    if ask.resource.is_namespaced() && ask.namespace.is_none() {
-                        in_namespaces(cluster, &ask, what, snapshot, until).await;
-                    }
-                } else if !error.is_not_found() {
-                    unseen(snapshot, subject(&ask.resource.plural), &error);
-                    first.get_or_insert(error);
-                }
+            Ok(listed) => {
+                answered += 1;
+                gaps.of_objects(snapshot, ask.resource.kind, &listed.odd);
+                add(snapshot, what, listed.objects);
             }
+            Err(error) => gaps.of_answer(snapshot, ask, error),
         }
     }
-    if all_failed && let Some(error) = first {
-        return Err(error);
+    // What may not be seen in the whole cluster may be seen in some of its namespaces.
+    for (ask, answer) in answers(cluster, gaps.in_namespaces(&namespaces(cluster, what)), what, until).await {
+        if let Ok(listed) = answer {
+            answered += 1;
+            gaps.of_objects(snapshot, ask.resource.kind, &listed.odd);
+            add(snapshot, what, listed.objects);
+        }
     }
-    forbidden.report(snapshot, &cluster.name);
+    match gaps.first {
+        Some(error) if answered == 0 => return Err(error),
+        _ => report_forbidden(snapshot, &cluster.name, &gaps.forbidden),
+    }
     // Secrets are left alone on purpose, and of the ConfigMaps only the control plane's are asked for.
     if what.secrets == Secrets::Left {
         snapshot.unseen.insert((what.cluster, Kind::Secret));
@@ -109,6 +79,21 @@ pub async fn read(cluster: &Cluster, what: &What, snapshot: &mut Snapshot) -> Re
     snapshot.unseen.insert((what.cluster, Kind::ConfigMap));
     snapshot.completeness = Completeness::Complete;
     Ok(())
+}
+
+/// Asks all at once, as far as the connection allows; the answers in the order of the questions.
+async fn answers(cluster: &Cluster, asks: Vec<Ask>, what: &What, until: tokio::time::Instant) -> Vec<(Ask, Result<Listed, ApiError>)> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for ask in asks {
+        let (cluster, deadline) = (cluster.clone(), what.deadline);
+        tasks.spawn(async move {
+            let answer = tokio::time::timeout_at(until, ask.run(&cluster)).await;
+            (ask, answer.unwrap_or(Err(ApiError::TimedOut(deadline))))
+        });
+    }
+    let mut answers = tasks.join_all().await;
+    answers.sort_by(|a, b| a.0.cmp(&b.0));
+    answers
 }
 
 /// One question to the server.
@@ -130,7 +115,7 @@ impl Ask {
     }
 }
 
-fn asks(served: &discovery::Served, what: &What) -> Vec<Ask> {
+fn asks(served: &Served, what: &What) -> Vec<Ask> {
     let mut asks = Vec::new();
     for (kind, resource) in &served.resources {
         let ask = |namespace: Option<String>, name: Option<String>| Ask { resource: resource.clone(), namespace, name };
@@ -147,8 +132,8 @@ fn asks(served: &discovery::Served, what: &What) -> Vec<Ask> {
     asks
 }
 
-fn add(snapshot: &mut Snapshot, what: &What, listed: Listed) {
-    for mut object in listed.objects {
+fn add(snapshot: &mut Snapshot, what: &What, objects: Vec<Object>) {
+    for mut object in objects {
         object.role = what.role;
         object.cluster = what.cluster;
         if is_of_other_revision(&object, what) {
@@ -156,9 +141,6 @@ fn add(snapshot: &mut Snapshot, what: &What, listed: Listed) {
         }
         let source = Arc::clone(object.source());
         snapshot.add(&source, Manifest { objects: vec![object], documents: 1, ..Manifest::default() });
-    }
-    for message in listed.odd {
-        snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject: "kube".to_owned(), message, help: None, place: None });
     }
 }
 
@@ -169,53 +151,105 @@ fn is_of_other_revision(object: &Object, what: &What) -> bool {
     object.kind == Kind::ConfigMap && object.name() != wanted && object.at(&["data", "mesh"]).is_some()
 }
 
-/// Tries, for a kind that may not be seen in the whole cluster, the namespaces where it may be.
-async fn in_namespaces(cluster: &Cluster, ask: &Ask, what: &What, snapshot: &mut Snapshot, until: tokio::time::Instant) {
-    let mut namespaces: Vec<&str> = what.namespaces.iter().map(String::as_str).chain([cluster.namespace.as_str()]).filter(|n| !n.is_empty()).collect();
-    namespaces.sort_unstable();
-    namespaces.dedup();
-    for namespace in namespaces {
-        let one = Ask { namespace: Some(namespace.to_owned()), ..ask.clone() };
-        if let Ok(Ok(listed)) = tokio::time::timeout_at(until, one.run(cluster)).await {
-            add(snapshot, what, listed);
-        }
-    }
+/// Namespaces that are named, and the context's.
+fn namespaces(cluster: &Cluster, what: &What) -> BTreeSet<String> {
+    what.namespaces.iter().chain([&cluster.namespace]).filter(|n| !n.is_empty()).cloned().collect()
 }
 
-fn unseen(snapshot: &mut Snapshot, subject: String, error: &ApiError) {
-    let help = error.help().map(str::to_owned);
-    snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject, message: error.to_string(), help, place: None });
+/// What of a cluster could not be seen.
+struct Gaps<'a> {
+    context: &'a str,
+    /// Index into [`Snapshot::clusters`].
+    cluster: u16,
+    /// What this user may not ask.
+    forbidden: Vec<Ask>,
+    /// The first error of all.
+    first: Option<ApiError>,
 }
 
-/// Resources that may not be listed, by API group.
-#[derive(Default)]
-struct Forbidden(BTreeMap<(String, Option<String>), Vec<String>>);
-
-impl Forbidden {
-    fn add(&mut self, ask: &Ask) {
-        let plurals = self.0.entry((ask.resource.group.clone(), ask.namespace.clone())).or_default();
-        if !plurals.contains(&ask.resource.plural) {
-            plurals.push(ask.resource.plural.clone());
+impl Gaps<'_> {
+    fn unseen(&self, snapshot: &mut Snapshot, kind: Kind) {
+        snapshot.unseen.insert((self.cluster, kind));
+        // It may hold the mesh configuration.
+        snapshot.mesh_config_unreadable |= kind == Kind::ConfigMap;
+    }
+    fn problem(&mut self, snapshot: &mut Snapshot, about: &str, error: ApiError) {
+        let help = error.help().map(str::to_owned);
+        let subject = format!("kube:{} {about}", self.context);
+        snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject, message: error.to_string(), help, place: None });
+        self.first.get_or_insert(error);
+    }
+    /// Groups that did not say what they serve.
+    fn of_discovery(&mut self, snapshot: &mut Snapshot, served: &Served) {
+        for kind in served.unknown() {
+            self.unseen(snapshot, kind);
+        }
+        for failed in &served.failed {
+            self.problem(snapshot, &discovery::api_version(&failed.group, &failed.version), failed.error.clone());
         }
     }
-    /// One problem for all, with the rules that would allow it.
-    fn report(&self, snapshot: &mut Snapshot, context: &str) {
-        if self.0.is_empty() {
+    /// Objects that are there and could not be read: the kind is not wholly known.
+    fn of_objects(&self, snapshot: &mut Snapshot, kind: Kind, odd: &[Odd]) {
+        for Odd { subject, message } in odd {
+            self.unseen(snapshot, kind);
+            snapshot.problems.push(Problem {
+                kind: ProblemKind::Unseen,
+                subject: subject.clone(),
+                message: message.clone(),
+                help: Some(format!("what needs {} is not judged", kind.name())),
+                place: None,
+            });
+        }
+    }
+    fn of_answer(&mut self, snapshot: &mut Snapshot, ask: Ask, error: ApiError) {
+        if ask.name.is_some() && error.is_not_found() {
+            // One object that is not there.
             return;
         }
-        let names: Vec<&str> = self.0.values().flatten().map(String::as_str).collect();
-        let verbs = |plurals: &[String]| if plurals.iter().any(|p| p == "customresourcedefinitions") { "get, list" } else { "list" };
-        let rules: Vec<String> = self
-            .0
-            .iter()
-            .map(|((group, _), plurals)| format!("{{apiGroups: [\"{group}\"], resources: [{}], verbs: [{}]}}", plurals.join(", "), verbs(plurals)))
-            .collect();
-        snapshot.problems.push(Problem {
-            kind: ProblemKind::Unseen,
-            subject: format!("kube:{context}"),
-            message: format!("this user may not list {}; what needs them is not judged", names.join(", ")),
-            help: Some(format!("a ClusterRole with these rules allows it: [{}]", rules.join(", "))),
-            place: None,
-        });
+        self.unseen(snapshot, ask.resource.kind);
+        if error.is_forbidden() {
+            self.first.get_or_insert(error);
+            self.forbidden.push(ask);
+        } else {
+            self.problem(snapshot, &ask.resource.plural, error);
+        }
     }
+    /// What is forbidden in the whole cluster, asked of some namespaces.
+    fn in_namespaces(&self, namespaces: &BTreeSet<String>) -> Vec<Ask> {
+        let wide = self.forbidden.iter().filter(|a| a.resource.is_namespaced() && a.namespace.is_none());
+        wide.flat_map(|ask| namespaces.iter().map(|n| Ask { namespace: Some(n.clone()), ..ask.clone() })).collect()
+    }
+}
+
+/// One problem for all that may not be asked, with the rules that would allow it.
+fn report_forbidden(snapshot: &mut Snapshot, context: &str, forbidden: &[Ask]) {
+    if forbidden.is_empty() {
+        return;
+    }
+    // By namespace, group and verb.
+    let mut rules: BTreeMap<(Option<&str>, &str, &str), Vec<&str>> = BTreeMap::new();
+    for ask in forbidden {
+        let verb = if ask.name.is_some() { "get" } else { "list" };
+        let plurals = rules.entry((ask.namespace.as_deref(), &ask.resource.group, verb)).or_default();
+        if !plurals.contains(&ask.resource.plural.as_str()) {
+            plurals.push(&ask.resource.plural);
+        }
+    }
+    let mut names = Vec::new();
+    let mut roles: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+    for ((namespace, group, verb), plurals) in &rules {
+        names.extend(plurals.iter().map(|p| namespace.map_or_else(|| (*p).to_owned(), |n| format!("{p} in {n}"))));
+        roles.entry(*namespace).or_default().push(format!("{{apiGroups: [\"{group}\"], resources: [{}], verbs: [{verb}]}}", plurals.join(", ")));
+    }
+    let roles = roles.iter().map(|(namespace, rules)| {
+        let role = namespace.map_or_else(|| "a ClusterRole".to_owned(), |n| format!("a Role in {n}"));
+        format!("{role} with these rules allows it: [{}]", rules.join(", "))
+    });
+    snapshot.problems.push(Problem {
+        kind: ProblemKind::Unseen,
+        subject: format!("kube:{context}"),
+        message: format!("this user may not read {}; what needs them is not judged", names.join(", ")),
+        help: Some(roles.collect::<Vec<_>>().join("; ")),
+        place: None,
+    });
 }
