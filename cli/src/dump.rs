@@ -4,7 +4,7 @@ use crate::args::{DumpArgs, SourceArgs};
 use crate::context::{Compat, Context};
 use crate::status::Failure;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
-use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, Page, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, NO_CLUSTERS, Page, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
 use std::future::Future;
@@ -57,6 +57,9 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
 
 /// The sources that are named, checked.
 pub fn sources(args: &SourceArgs) -> Result<Vec<Source>, Failure> {
+    if args.context.is_some() || args.kubeconfig.is_some() {
+        return Err(Failure::usage(NO_CLUSTERS));
+    }
     args.from.iter().map(|text| Source::parse(text).map_err(|e| Failure::usage(format!("--from {text}: {e}")))).collect()
 }
 
@@ -72,13 +75,15 @@ pub fn page(args: &DumpArgs, need: Need, context: &Context) -> Result<Found, Fai
         let is_source = std::path::Path::new(pod).exists() || pod.contains("://") || pod.starts_with("unix:");
         let did_you_mean = if is_source { format!("; did you mean --from {pod}?") } else { String::new() };
         return Err(Failure::usage(format!(
-            "where is `{pod}` to be looked up? Name a source with --from: a dump, a folder, a bug report, http://host:15000{did_you_mean}"
+            "where is `{pod}` to be looked up? Name a source with --from: a dump, a folder, a bug report, http://host:15000{did_you_mean}\n\
+             {NO_CLUSTERS}"
         )));
     }
     if sources.is_empty() {
-        return Err(Failure::usage(
-            "give a source with --from (or --file): a dump, `-` for standard input, a folder, a bug report, http://host:15000 or unix:PATH",
-        ));
+        return Err(Failure::usage(format!(
+            "give a source with --from (or --file): a dump, `-` for standard input, a folder, a bug report, http://host:15000 or unix:PATH\n\
+             {NO_CLUSTERS}"
+        )));
     }
     if context.compat == Compat::Istioctl
         && args.pod.is_some()

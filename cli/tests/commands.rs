@@ -34,6 +34,9 @@ fn a_word_that_is_no_command_is_answered_with_the_right_one() {
         let run = here(words);
         assert!(run.status == 64 && run.err.contains(says) && run.out.is_empty(), "{words:?}: {} {}", run.status, run.err);
     }
+    // Clusters are read by now.
+    let check = here(&["check"]);
+    assert!(check.status == 64 && check.err.contains("meshctl analyze") && !check.err.contains("files only"), "{}", check.err);
     assert_eq!(here(&["analyze", "--no-such-flag"]).status, 64);
 }
 

@@ -25,4 +25,10 @@ pub struct SourceArgs {
     /// Namespace of the pod
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
+    /// istioctl's; answered with what to type instead
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub context: Option<String>,
+    /// istioctl's; answered with what to type instead
+    #[arg(short = 'c', long, value_name = "FILE", hide = true)]
+    pub kubeconfig: Option<String>,
 }

@@ -18,7 +18,7 @@ pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
 pub use dump::{DumpArgs, SourceArgs};
 pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
-pub use help::{ABOUT, AVAILABLE, TO_COME, VERSION};
+pub use help::{ABOUT, TO_COME, VERSION, available};
 pub use kube::KubeArgs;
 
 use clap::{Parser, Subcommand};
@@ -71,7 +71,7 @@ pub enum Command {
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
     Tui(tui::TuiArgs),
     /// Where a request goes, step by step, from what a proxy holds
-    #[command(hide = true, after_help = route::EXAMPLES)]
+    #[command(after_help = route::EXAMPLES)]
     Route(Box<route::RouteArgs>),
     /// Print a completion script for a shell
     Completion {

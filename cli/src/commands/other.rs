@@ -1,6 +1,6 @@
 //! Words that are no command: answered with the right one.
 
-use crate::args::{AVAILABLE, TO_COME};
+use crate::args::{TO_COME, available};
 use crate::status::Failure;
 use mesh_analyzers::spelling;
 
@@ -14,8 +14,9 @@ const FOREIGN: &[(&str, &str)] = &[
     ("delete", "meshctl deletes nothing; use `kubectl delete`"),
     ("get", "use `kubectl get`; `kubectl get … -o yaml | meshctl analyze -` judges what it prints"),
     ("lint", "use `meshctl analyze`"),
-    ("check", "this version reads files only: use `meshctl analyze`"),
-    ("precheck", "this version reads files only: use `meshctl analyze --istio-version VERSION`"),
+    ("check", "planned and not in this version yet; `meshctl analyze` judges the configuration of the current cluster, or of files"),
+    ("precheck", "use `meshctl analyze --istio-version VERSION`, on the current cluster or on files"),
+    ("logs", "planned and not in this version yet; `kubectl logs POD -c istio-proxy | meshctl explain -` explains what they say"),
     ("vet", "use `meshctl analyze`"),
     ("inject", "meshctl injects nothing; use `istioctl kube-inject`"),
     ("kube-inject", "meshctl injects nothing; use `istioctl kube-inject`"),
@@ -38,7 +39,6 @@ pub fn answer(words: &[String]) -> Failure {
         [first, ..] => first.as_str(),
         [] => "",
     };
-    let exists = AVAILABLE.iter().flat_map(|(_, list)| list.iter().copied());
     let to_come = || TO_COME.iter().flat_map(|(_, list)| list.iter().copied());
     let help = if let Some((_, text)) = FOREIGN.iter().find(|(name, _)| *name == word) {
         (*text).to_owned()
@@ -50,7 +50,7 @@ pub fn answer(words: &[String]) -> Failure {
         format!("did you mean `meshctl explain {word}`?")
     } else {
         let foreign = FOREIGN.iter().map(|(name, _)| *name);
-        match spelling::nearest(word, exists.chain(["pc", "zc"]).chain(to_come()).chain(foreign)) {
+        match spelling::nearest(word, available().chain(["ps", "ui", "pc", "zc"]).chain(to_come()).chain(foreign)) {
             Some(near) if FOREIGN.iter().any(|(name, _)| *name == near) || to_come().any(|c| c == near) => return answer(&[near.to_owned()]),
             Some(near) => format!("did you mean `meshctl {near}`?"),
             None => "`meshctl --help` lists the commands".to_owned(),

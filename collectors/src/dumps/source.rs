@@ -20,6 +20,11 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
+/// What to do where a cluster is named.
+pub const NO_CLUSTERS: &str = "\
+meshctl does not reach into the proxies of a cluster yet; type `kubectl port-forward -n NAMESPACE POD 15000` in another terminal, then --from http://localhost:15000 \
+(of istiod port 15014, then --from http://localhost:15014)";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Stdin,
@@ -40,7 +45,7 @@ impl Source {
             return if path.is_empty() { Err("unix: takes the path of a socket".to_owned()) } else { Ok(Source::Live(Endpoint::Unix(path.into()))) };
         }
         if text == "kube" || text.starts_with("kube:") {
-            return Err("this version reads dumps, archives and admin ports, not clusters".to_owned());
+            return Err(NO_CLUSTERS.to_owned());
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Ok(Source::Path(text.into())) };
         if !matches!(scheme, "http" | "https") {

@@ -10,7 +10,7 @@ use crate::print::table::Table;
 use crate::print::time::{parse_rfc3339, rfc1123};
 use crate::status::{Failure, Outcome};
 use crate::term::safe;
-use mesh_collectors::dumps::{Choice, Dumps, Page, PodName, Proxy, Source};
+use mesh_collectors::dumps::{Choice, Dumps, NO_CLUSTERS, Page, PodName, Proxy, Source};
 use mesh_envoy::diff::{Change, Difference, Field, Report, Side, diff};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::dump::status::status;
@@ -24,7 +24,8 @@ pub fn with_control_plane(text: &str, args: &SourceArgs, format: Format, context
     let sources = sources(args)?;
     if sources.is_empty() {
         return Err(Failure::usage(format!(
-            "where is `{text}` to be looked up? Name istiod's view and the proxy's with --from, such as --from http://istiod:15014 --from http://localhost:15000; two dumps are compared by `meshctl ps A B`"
+            "where is `{text}` to be looked up? Name istiod's view and the proxy's with --from, such as --from http://istiod:15014 --from http://localhost:15000; two dumps are compared by `meshctl ps A B`\n\
+             {NO_CLUSTERS}"
         )));
     }
     let pod = named(text, args)?;

@@ -12,7 +12,7 @@ use crate::dump::{block_on, pod, sources};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
-use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_collectors::dumps::{Dumps, Endpoint, Limits, NO_CLUSTERS, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
 
@@ -33,7 +33,10 @@ pub fn diff(args: &DiffArgs, context: &Context) -> Outcome {
 fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
     let sources = sources(&args.source)?;
     if sources.is_empty() {
-        return Err(Failure::usage("give a source with --from: http://istiod:15014, a bug report, a folder of dumps, or a saved `/debug/syncz`"));
+        return Err(Failure::usage(format!(
+            "give a source with --from: http://istiod:15014, a bug report, a folder of dumps, or a saved `/debug/syncz`\n\
+             {NO_CLUSTERS}"
+        )));
     }
     let dumps = read(&sources, None, &[Content::Syncz, Content::ConfigDump], Whole::No)?;
     let (mut states, mut problems) = state::states(&dumps);
