@@ -153,7 +153,7 @@ impl World {
         // Of one proxy that several pages are of, the fullest counts.
         proxies.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
         proxies.dedup_by(|b, a| (&a.namespace, &a.name) == (&b.namespace, &b.name));
-        let certificates = proxies::certificates(&proxies);
+        let certificates = proxies::by_expiry(&proxies);
         let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies);
         let configuration = configuration::configured(input.mesh, &findings);
         let versions = versions::versions(input.mesh, &proxies);
