@@ -1,22 +1,35 @@
 //! `meshctl tui` in a real pseudo-terminal: opened, walked, read, resized, suspended, killed, left.
 #![cfg(unix)]
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A debug build on a busy machine needs its time; a right one is found at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is opened, here and for the pictures that a screen is compared with.
+const ARGUMENTS: [&str; 5] = ["tui", "testdata/recorded/bookinfo", "testdata/bookinfo", "--now", "2026-11-22T12:00:00Z"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 struct Session {
     child: Box<dyn Child + Send + Sync>,
     // Held: the terminal goes away with it.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     /// What the terminal shows, and every byte that came.
     seen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
+    reader: JoinHandle<()>,
+    /// Whether the reader is to let go of the terminal at the next byte.
+    closes: Arc<AtomicBool>,
 }
 
 fn nonzero(n: u16) -> std::num::NonZeroU16 {
@@ -27,23 +40,64 @@ fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
 }
 
+/// meshctl with its arguments, behind the words of another program if there are any.
+fn command(before: &[&str]) -> CommandBuilder {
+    let words = before.iter().chain(&[env!("CARGO_BIN_EXE_meshctl")]).chain(&ARGUMENTS);
+    let mut command = CommandBuilder::from_argv(words.map(OsString::from).collect());
+    command.cwd(root());
+    for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nonexistent"), ("KUBECONFIG", "/nonexistent")] {
+        command.env(name, value);
+    }
+    command
+}
+
+/// The rows of the screen that a key leads to at a size, below the top line, which says an age.
+fn drawn(columns: u16, rows: u16, key: &str) -> Vec<String> {
+    let size = format!("{columns}x{rows}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_meshctl"))
+        .args(ARGUMENTS)
+        .args(["--picture", "-", "--size", &size, "--keys", key])
+        .env("KUBECONFIG", "/nonexistent")
+        .current_dir(root())
+        .output()
+        .expect("meshctl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    below_the_top(&String::from_utf8(output.stdout).expect("UTF-8"), rows)
+}
+
+fn below_the_top(screen: &str, rows: u16) -> Vec<String> {
+    let lines = screen.lines().map(|l| l.trim_end().to_owned()).chain(std::iter::repeat(String::new()));
+    lines.take(rows.into()).skip(1).collect()
+}
+
+/// Waits for the end of a program; one that does not end is killed.
+fn end_of(child: &mut dyn Child) -> Option<ExitStatus> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    None
+}
+
 impl Session {
     fn open(columns: u16, rows: u16) -> Session {
+        Session::start(columns, rows, command(&[]))
+    }
+    fn start(columns: u16, rows: u16, command: CommandBuilder) -> Session {
         let pty = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshctl"));
-        command.args(["tui", "testdata/recorded/bookinfo", "testdata/bookinfo", "--now", "2026-11-22T12:00:00Z"]);
-        command.cwd(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nonexistent"), ("KUBECONFIG", "/nonexistent")] {
-            command.env(name, value);
-        }
         let child = pty.slave.spawn_command(command).expect("meshctl starts");
         let mut reader = pty.master.try_clone_reader().expect("a reader");
         let seen = Arc::new(Mutex::new((vt100::Parser::new(nonzero(rows), nonzero(columns), 0), Vec::new())));
-        let shared = Arc::clone(&seen);
-        std::thread::spawn(move || {
+        let closes = Arc::new(AtomicBool::new(false));
+        let (shared, is_closing) = (Arc::clone(&seen), Arc::clone(&closes));
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(n) = reader.read(&mut buffer) {
-                if n == 0 {
+                if n == 0 || is_closing.load(Ordering::Relaxed) {
                     return;
                 }
                 let mut seen = shared.lock().expect("not poisoned");
@@ -52,7 +106,33 @@ impl Session {
             }
         });
         let keys = pty.master.take_writer().expect("a writer");
-        Session { child, _master: pty.master, keys, seen }
+        Session { child, master: pty.master, keys, seen, reader, closes }
+    }
+    /// The window gets another size. The emulator has it first, so that nothing of the new size is drawn on the old one.
+    fn resize(&self, columns: u16, rows: u16) {
+        self.seen.lock().expect("not poisoned").0.screen_mut().set_size(nonzero(rows), nonzero(columns));
+        self.master.resize(size(columns, rows)).expect("it is resized");
+    }
+    /// Waits until the screen is what a key leads to at this size.
+    fn wait_for_size(&self, columns: u16, rows: u16, key: &str) {
+        let want = drawn(columns, rows, key);
+        let start = Instant::now();
+        loop {
+            let screen = self.screen();
+            if below_the_top(&screen, rows) == want {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "not drawn at {columns}x{rows}:\n{screen}\nwanted:\n{}", want.join("\n"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    /// The window is closed: nobody holds the other end of the terminal any more.
+    fn hang_up(mut self) -> Box<dyn Child + Send + Sync> {
+        self.closes.store(true, Ordering::Relaxed);
+        // Something is drawn, so that the reader wakes up.
+        self.keys("7");
+        self.reader.join().expect("the reader ends");
+        self.child
     }
     fn screen(&self) -> String {
         self.seen.lock().expect("not poisoned").0.screen().contents()
@@ -71,20 +151,11 @@ impl Session {
     fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("it is typed");
     }
-    fn ended(&mut self) -> portable_pty::ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                // The last bytes may still be on their way.
-                std::thread::sleep(Duration::from_millis(200));
-                return status;
-            }
-            if start.elapsed() > PATIENCE {
-                let _ = self.child.kill();
-                panic!("it does not end:\n{}", self.screen());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    fn ended(&mut self) -> ExitStatus {
+        let status = end_of(&mut *self.child).unwrap_or_else(|| panic!("it does not end:\n{}", self.screen()));
+        // The last bytes may still be on their way.
+        std::thread::sleep(Duration::from_millis(200));
+        status
     }
     fn signal(&self, name: &str) {
         let pid = self.child.process_id().expect("a process").to_string();
@@ -119,6 +190,39 @@ fn it_opens_walks_reads_and_leaves() {
     s.keys("\u{3}");
     assert!(s.ended().success());
     assert!(s.is_restored(), "{:?}", s.screen());
+}
+
+#[test]
+fn a_new_size_is_drawn_also_when_a_key_comes_with_it() {
+    let mut s = Session::open(120, 40);
+    s.wait("What is wrong now");
+    s.resize(40, 10);
+    s.wait_for_size(40, 10, "");
+    // A signal and a key that are there at once: the program sees both when it goes on.
+    s.signal("STOP");
+    s.resize(100, 30);
+    s.keys("5");
+    s.signal("CONT");
+    s.wait_for_size(100, 30, "5");
+    s.resize(40, 10);
+    s.wait_for_size(40, 10, "5");
+    s.keys("\u{3}");
+    assert!(s.ended().success());
+    assert!(s.is_restored(), "{:?}", s.screen());
+}
+
+#[test]
+fn it_ends_when_its_terminal_goes_away() {
+    let ignores = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
+    let mut is_not_told = command(&[]);
+    // Of another session's terminal nobody tells that it is gone: no signal comes.
+    is_not_told.set_controlling_tty(false);
+    for (how, command) in [("told by SIGHUP", command(&[])), ("SIGHUP is ignored", command(&ignores)), ("not told", is_not_told)] {
+        let s = Session::start(80, 24, command);
+        s.wait("What is wrong now");
+        let mut child = s.hang_up();
+        assert!(end_of(&mut *child).is_some(), "{how}: it goes on without a terminal");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::world::World;
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 use guard::Guard;
 use screen::Canvas;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +45,7 @@ struct Signals {
     ends: Vec<(i32, Arc<AtomicBool>)>,
     suspends: Arc<AtomicBool>,
     continues: Arc<AtomicBool>,
+    resizes: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -55,7 +56,7 @@ impl Signals {
             Ok(flag)
         };
         let ends = [SIGTERM, SIGHUP, SIGINT].into_iter().map(|s| Ok((s, flag(s)?))).collect::<io::Result<Vec<_>>>()?;
-        Ok(Signals { ends, suspends: flag(SIGTSTP)?, continues: flag(SIGCONT)? })
+        Ok(Signals { ends, suspends: flag(SIGTSTP)?, continues: flag(SIGCONT)?, resizes: flag(SIGWINCH)? })
     }
     fn end(&self) -> Option<i32> {
         self.ends.iter().find(|(_, f)| f.load(Ordering::Relaxed)).map(|(s, _)| *s)
@@ -82,20 +83,26 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let mut ticked = Duration::ZERO;
     let mut is_reading = true;
     load(host, &sender);
-    let (width, height) = crossterm::terminal::size()?;
-    app.update(Event::Resize(width, height), (host.now)());
+    resize(app, host)?;
     let mut is_dirty = true;
     loop {
         if let Some(signal) = signals.end() {
             return Ok(Some(signal));
         }
         if signals.suspends.swap(false, Ordering::Relaxed) {
-            suspend(app, guard, &mut canvas)?;
-            is_dirty = true;
+            suspend(app, guard)?;
         }
         if signals.continues.swap(false, Ordering::Relaxed) {
+            // While another program had the terminal, its window may have changed, and nobody told this one.
             guard.enter_again(app.mouse())?;
             canvas.forget();
+            resize(app, host)?;
+            is_dirty = true;
+        }
+        if signals.resizes.swap(false, Ordering::Relaxed) {
+            // A terminal may have moved or cut what it showed.
+            canvas.forget();
+            resize(app, host)?;
             is_dirty = true;
         }
         let now = (host.now)();
@@ -115,7 +122,7 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
             for effect in app.update(event, (host.now)()) {
                 match effect {
                     Effect::Quit => return Ok(None),
-                    Effect::Suspend => suspend(app, guard, &mut canvas)?,
+                    Effect::Suspend => suspend(app, guard)?,
                     Effect::Load => {
                         is_reading = true;
                         load(host, &sender);
@@ -173,7 +180,7 @@ fn wait_for_input(wait: Duration) -> io::Result<()> {
     let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
     let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
     match poll(&mut watched, Some(&wait)) {
-        // A window that changes its size is told by a signal, which crossterm reads.
+        // A signal came; it is looked at by the loop.
         Err(rustix::io::Errno::INTR) => Ok(()),
         Err(e) => Err(e.into()),
         Ok(_) if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
@@ -194,19 +201,27 @@ fn translate(input: Input) -> Option<Event> {
             _ => None,
         },
         Input::Paste(text) => Some(Event::Paste(text)),
-        Input::Resize(width, height) => Some(Event::Resize(width, height)),
+        // The loop has a signal handler of its own: crossterm loses the size that comes together with a key, and the one
+        // that comes before its first event was asked for.
+        Input::Resize(..) => None,
         Input::FocusGained => Some(Event::Focus(Focus::Gained)),
         Input::FocusLost => Some(Event::Focus(Focus::Lost)),
     }
 }
 
-fn suspend(app: &App, guard: &mut Guard<'_, impl Write>, canvas: &mut Canvas) -> io::Result<()> {
+/// Tells the size that the window has now.
+fn resize(app: &mut App, host: &Host<'_>) -> io::Result<()> {
+    let (width, height) = crossterm::terminal::size()?;
+    app.update(Event::Resize(width, height), (host.now)());
+    Ok(())
+}
+
+/// Gives the terminal back and stops; the loop takes it again on SIGCONT.
+fn suspend(app: &App, guard: &mut Guard<'_, impl Write>) -> io::Result<()> {
     guard.leave()?;
     // The process stops here and goes on when the shell says so.
     signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
-    guard.enter_again(app.mouse())?;
-    canvas.forget();
-    Ok(())
+    guard.enter_again(app.mouse())
 }
 
 /// Copies by OSC 52, which works over ssh too.
