@@ -105,16 +105,42 @@ fn find(sources: &[Source], pod: Option<&PodName>, need: Need) -> Result<Found, 
     let want = Want { pod, contents: need.contents() };
     let mut dumps = Dumps::default();
     for source in sources {
-        dumps.merge(match source {
-            Source::Stdin => read_stream("standard input", std::io::stdin().lock(), &want, Limits::default()),
-            Source::Path(path) => read_path(path, &want, Limits::default()),
-            Source::Live(endpoint) => {
-                let page = block_on(live(endpoint, need, pod))??;
-                Dumps { proxies: vec![Proxy { name: page.origin.clone(), is_known: false, pages: vec![page] }], ..Dumps::default() }
-            }
-        });
+        dumps.merge(held(source, &want, &[need])?);
     }
     choose(dumps, need, pod)
+}
+
+/// What a proxy's state is read from: its configuration, and the endpoints in use.
+pub const STATE: &[Content] = &[Content::ConfigDump, Content::Clusters];
+
+/// The state of every proxy that a source holds.
+pub fn proxies(source: &Source) -> Result<Dumps, Failure> {
+    held(source, &Want { pod: None, contents: STATE }, &[Need::Whole, Need::Endpoints])
+}
+
+/// What a source holds; of a live one the pages that are needed. One of them is enough, the others are problems then.
+fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failure> {
+    let endpoint = match source {
+        Source::Stdin => return Ok(read_stream("standard input", std::io::stdin().lock(), want, Limits::default())),
+        Source::Path(path) => return Ok(read_path(path, want, Limits::default())),
+        Source::Live(endpoint) => endpoint,
+    };
+    let mut pages = Vec::new();
+    let mut failures = Vec::new();
+    for need in needs {
+        match block_on(live(endpoint, *need, want.pod))? {
+            Ok(page) => pages.push(page),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match pages.first().map(|p| p.origin.clone()) {
+        None => Err(failures.into_iter().next().unwrap_or_else(|| Failure::none(format!("{endpoint}: nothing was asked for")))),
+        Some(name) => Ok(Dumps {
+            proxies: vec![Proxy { name, is_known: false, pages }],
+            problems: failures.iter().map(|f| (endpoint.to_string(), f.to_string())).collect(),
+            ..Dumps::default()
+        }),
+    }
 }
 
 /// Whether a source may hold several proxies though it is a file.

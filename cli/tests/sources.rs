@@ -107,6 +107,44 @@ fn a_live_port_is_asked_and_watched() {
     assert!(run.status == 0 && run.out.contains("0.0.0.0_80"), "{}{}", run.out, run.err);
 }
 
+/// The arguments of the commands that the terminal UI's text ends proxies with.
+fn commands(text: &str) -> Vec<Vec<&str>> {
+    text.lines().filter_map(|l| l.trim_start().strip_prefix("more: meshctl ")).map(|l| l.split(' ').collect()).collect()
+}
+
+#[test]
+fn the_terminal_ui_opens_what_proxy_config_reads() {
+    let (_dir, archive) = bug_report();
+    let tui = |source: &str| at(&["tui", "--no-tui", "--open", "proxies", source]);
+    let dump = "mesh/proxies/web/web-1/config_dump";
+    for (source, names) in [("mesh", &["cart-1.shop", "web-1.web"][..]), (archive.as_str(), &["cart-1.shop", "web-1.web"]), (dump, &["web-1.web"])] {
+        let run = tui(source);
+        assert!(names.iter().all(|n| run.out.contains(n)), "{source}: {}{}", run.out, run.err);
+        let commands = commands(&run.out);
+        assert_eq!(commands.len(), names.len(), "{source}: {}", run.out);
+        for command in commands {
+            let more = at(&command);
+            assert_eq!(more.status, 0, "{command:?}: {}", more.err);
+        }
+    }
+    let url = server(vec![("/config_dump?include_eds", page(dump)), ("/clusters?format=json", page("mesh/proxies/web/web-1/clusters"))], 2);
+    let run = tui(&url);
+    assert!(run.out.contains("web-1.web") && commands(&run.out) == [["proxy-config", "all", "--from", &url]], "{}{}", run.out, run.err);
+
+    // What istiod would send is not what the proxy holds.
+    let run = tui("mesh/istio/istio-system/istiod-1");
+    assert!(run.out.contains("cart-1.shop") && run.out.contains("not available: what the proxy holds"), "{}{}", run.out, run.err);
+
+    // What can't be shown or read is named, and the rest goes on.
+    let gone = server(Vec::new(), 0);
+    for (source, why) in [("ztunnel.json", "this is a ztunnel config dump, which the terminal UI does not show"), (gone.as_str(), "does not answer")] {
+        let run = at(&["tui", "--no-tui", source, dump]);
+        assert_eq!(run.status, 65, "{}{}", run.out, run.err);
+        assert!(run.out.contains(&format!("{source}: not read: ")) && run.out.contains(why), "{}{}", run.out, run.err);
+        assert!(run.out.contains(&format!("{dump}: 1 proxy")), "{}", run.out);
+    }
+}
+
 #[test]
 fn proxy_status_says_what_was_rejected_and_what_is_stale() {
     let (_dir, archive) = bug_report();

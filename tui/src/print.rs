@@ -115,6 +115,7 @@ fn proxies(world: &World, line: &mut dyn FnMut(&str)) {
         ));
         p.problems.iter().for_each(|t| line(&format!("  {}", t.text)));
         p.missing.iter().for_each(|m| line(&format!("  not available: {m}")));
+        line(&format!("  more: meshctl proxy-config all {}", p.arguments));
     }
 }
 

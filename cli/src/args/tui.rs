@@ -7,6 +7,8 @@ Examples:
   meshctl tui k8s/                                  manifests
   meshctl tui k8s/ --from dump.json                 manifests, and what a proxy holds
   meshctl tui --from kube                           what a cluster holds
+  meshctl tui bug-report.tar.gz                     the proxies of a bug report
+  meshctl tui http://localhost:15000                one proxy, as it is now
   meshctl tui recording/ --open graph               a folder of manifests and dumps, opened at the graph
   meshctl tui k8s/ --no-tui                         the same as text, as for pipes
 
@@ -15,7 +17,7 @@ Settings: $XDG_CONFIG_HOME/meshctl/tui.toml; `--print-config` prints one to star
 
 #[derive(Args)]
 pub struct TuiArgs {
-    /// Manifests, config dumps, folders of both; `kube` or `kube:CONTEXT` for a cluster
+    /// Manifests, config dumps, folders of both, a bug report, http://host:15000, unix:PATH; `kube` or `kube:CONTEXT` for a cluster
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// The same as PATH; repeatable

@@ -4,6 +4,7 @@ mod dumps;
 mod environment;
 mod picture;
 mod sources;
+mod words;
 
 use crate::args::tui::TuiArgs;
 use crate::context::{Context, Notes};
@@ -12,9 +13,10 @@ use crate::stdio;
 use mesh_tui::action::Tab;
 use mesh_tui::app::{App, MouseUse, Options, Start};
 use mesh_tui::config::Mouse;
+use mesh_tui::graph::Health;
 use mesh_tui::terminal::{self, Host};
 use mesh_tui::theme::{Charset, Depth, Palette, Theme};
-use mesh_tui::world::World;
+use mesh_tui::world::{Target, World};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,13 +29,8 @@ pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
     let paths: Vec<String> = args.paths.iter().chain(&args.from).cloned().collect();
     if paths.is_empty() {
         return Err(Failure::usage(
-            "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds",
+            "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds\n  meshctl tui http://localhost:15000   one proxy, as it is now",
         ));
-    }
-    if let Some(other) = paths.iter().find(|p| ["http:", "https:", "unix:"].iter().any(|s| p.starts_with(s))) {
-        return Err(Failure::usage(format!(
-            "{other}: the terminal UI reads files and `kube`, no admin ports yet; save the page: `curl {other}/config_dump?include_eds > dump.json`"
-        )));
     }
     let open = args.open.as_deref().map(start);
     let request = sources::Request { paths, complete: args.complete, context: context.clone() };
@@ -84,9 +81,9 @@ fn take_picture(args: &TuiArgs, request: sources::Request, open: Option<Start>, 
 
 /// As for every command: what is wrong makes it 79, what was not read 65.
 fn status(world: &World) -> Status {
-    let [errors, _, _] = world.levels();
+    let is_wrong = world.problems.iter().any(|p| p.health == Health::Failing && p.target != Target::Sources);
     let unread = world.sources.iter().any(|s| s.state.is_err());
-    match (errors > 0, unread) {
+    match (is_wrong, unread) {
         (true, _) => Status::NotFine,
         (_, true) => Status::Unreadable,
         _ => Status::Fine,

@@ -45,7 +45,14 @@ fn world() -> World {
             finding(Level::Error, "IST0101", "VirtualService bookinfo/reviews"),
         ],
         explanations: BTreeMap::from([("IST0101".to_owned(), "## IST0101\n\n**What it checks.** References.\n".to_owned())]),
-        proxies: vec![Pages { name: "x", from: "dump.json", config_dump: Some(DUMP), clusters: Some(CLUSTERS) }],
+        proxies: vec![Pages {
+            name: "x",
+            from: "dump.json",
+            arguments: "--from dump.json",
+            config_dump: Some(DUMP),
+            clusters: Some(CLUSTERS),
+            ..Pages::default()
+        }],
     })
 }
 

@@ -107,8 +107,8 @@ impl Screen for Mesh {
     fn command(&self, cx: &Cx<'_>) -> String {
         let rows = Mesh::rows(cx);
         let chosen = self.cursor.get(rows.len()).and_then(|i| rows.get(i));
-        let from = chosen.and_then(|c| cx.world.proxies.known()?.iter().find(|p| p.full_name() == c.of)).map(|p| p.from.clone());
-        from.map_or_else(|| command_line(cx, "tui --no-tui"), |from| format!("meshctl proxy-config secret --from {from}"))
+        let proxy = chosen.and_then(|c| cx.world.proxies.known()?.iter().find(|p| p.full_name() == c.of));
+        proxy.map_or_else(|| command_line(cx, "tui --no-tui"), |p| format!("meshctl proxy-config secret {}", p.arguments))
     }
 }
 

@@ -273,9 +273,9 @@ impl Screen for Proxies {
     }
     fn command(&self, cx: &Cx<'_>) -> String {
         let columns = cx.world.proxies.known().map(|all| self.columns(all, cx)).unwrap_or_default();
-        let from = match self.chosen(&columns, 0) {
-            Some(Item::Proxy(p)) => p.from.as_str(),
-            _ => "DUMP",
+        let arguments = match self.chosen(&columns, 0) {
+            Some(Item::Proxy(p)) => p.arguments.as_str(),
+            _ => "--from DUMP",
         };
         let what = match self.chosen(&columns, self.depth) {
             Some(Item::Listener(_) | Item::Chain(_)) => "listener",
@@ -284,7 +284,7 @@ impl Screen for Proxies {
             Some(Item::Endpoint(_)) => "endpoint",
             _ => "all",
         };
-        format!("meshctl proxy-config {what} --from {from}")
+        format!("meshctl proxy-config {what} {arguments}")
     }
 }
 

@@ -1,88 +1,133 @@
-//! Config dumps and endpoint pages among the paths: what a file is is found out by its content.
+//! The state of proxies in whatever sources are named: the same files, folders, bug reports and admin ports that
+//! `proxy-config` reads.
 
-use mesh_envoy::identify::{Content, identify};
-use std::path::{Path, PathBuf};
+use super::words::quoted;
+use crate::dump::{STATE, proxies};
+use mesh_collectors::dumps::{Dumps, Proxy, Source};
+use mesh_envoy::identify::Content;
+use mesh_tui::world;
+use mesh_tui::world::proxies::{Pages, Teller};
 
-/// The pages of one proxy, as read.
-#[derive(Default)]
-pub struct Read {
-    pub name: String,
-    pub from: String,
-    pub config_dump: Option<String>,
-    pub clusters: Option<String>,
+/// The pages of one proxy.
+struct Held {
+    proxy: Proxy,
+    /// What `proxy-config` takes to find it.
+    arguments: String,
 }
 
-/// A folder is looked into so deep, and so many files of it are read.
-const DEPTH: usize = 6;
-const FILES: usize = 2_000;
-/// Larger files are no dumps.
-const SIZE: u64 = 256 * 1024 * 1024;
-
-/// What was found below a path.
+/// What was found in all sources.
 #[derive(Default)]
 pub struct Found {
-    pub proxies: Vec<Read>,
-    /// Whether the path itself is a page and nothing else needs to be read of it.
-    pub is_page: bool,
+    proxies: Vec<Held>,
+    /// What istiod would send: shown where no proxy was found.
+    views: Vec<Held>,
 }
 
-pub fn find(path: &str) -> Found {
-    let mut found = Found::default();
-    let root = Path::new(path);
-    if root.is_dir() {
-        let mut files = Vec::new();
-        walk(root, DEPTH, &mut files);
-        for file in files {
-            take(&file, true, &mut found);
-        }
-    } else if root.is_file() {
-        found.is_page = take(root, false, &mut found);
-    }
-    found
+/// What else may be in a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    Manifests,
+    Nothing,
 }
 
-fn walk(dir: &Path, depth: usize, out: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    entries.sort();
-    for path in entries {
-        if out.len() >= FILES {
-            return;
+impl Found {
+    /// Reads one source, and says in `sources` what it holds and what of it could not be read.
+    pub fn read(&mut self, typed: &str, source: &Source, sources: &mut Vec<world::Source>) -> Rest {
+        let mut say = |name: &str, state: Result<String, String>| sources.push(world::Source { name: name.to_owned(), state });
+        let is_folder = matches!(source, Source::Path(path) if path.is_dir());
+        // What is not there is told by who looks for manifests in it.
+        if matches!(source, Source::Path(path) if !path.exists()) {
+            return Rest::Manifests;
         }
-        if path.is_dir() && depth > 0 {
-            walk(&path, depth - 1, out);
-        } else if path.extension().is_some_and(|e| e == "json") {
-            out.push(path);
+        let dumps = match proxies(source) {
+            Ok(dumps) => dumps,
+            Err(failure) => {
+                say(typed, Err(failure.to_string()));
+                return Rest::Nothing;
+            }
+        };
+        for (name, why) in &dumps.problems {
+            say(name, Err(why.clone()));
+        }
+        let other = other(&dumps);
+        let (proxies, views) = (with_state(typed, dumps.proxies), with_state(typed, dumps.views));
+        let state = match (proxies.len(), views.len(), other) {
+            (0, 0, Some(content)) if !is_folder => Err(format!("this is {}, which the terminal UI does not show", content.describe())),
+            (0, 0, _) => return Rest::Manifests,
+            (0, 1, _) => Ok("istiod's view of 1 proxy".to_owned()),
+            (0, n, _) => Ok(format!("istiod's view of {n} proxies")),
+            (1, ..) => Ok("1 proxy".to_owned()),
+            (n, ..) => Ok(format!("{n} proxies")),
+        };
+        say(typed, state);
+        merge(&mut self.proxies, proxies);
+        merge(&mut self.views, views);
+        if is_folder { Rest::Manifests } else { Rest::Nothing }
+    }
+
+    /// The pages to show.
+    pub fn pages(&self) -> Vec<Pages<'_>> {
+        let (list, teller) = if self.proxies.is_empty() { (&self.views, Teller::ControlPlane) } else { (&self.proxies, Teller::Proxy) };
+        list.iter().map(|held| held.pages(teller)).collect()
+    }
+}
+
+impl Held {
+    fn pages(&self, teller: Teller) -> Pages<'_> {
+        let text = |content| self.proxy.page(&[content]).map(|p| p.text.as_str());
+        Pages {
+            name: &self.proxy.name,
+            from: self.proxy.page(STATE).map_or("", |p| &p.origin),
+            arguments: &self.arguments,
+            teller,
+            config_dump: text(Content::ConfigDump),
+            clusters: text(Content::Clusters),
         }
     }
 }
 
-/// Keeps a file if it is a page; pages of one folder are of one proxy.
-fn take(path: &Path, is_in_folder: bool, found: &mut Found) -> bool {
-    if std::fs::metadata(path).is_ok_and(|m| m.len() > SIZE) {
-        return false;
-    }
-    let Ok(text) = std::fs::read_to_string(path) else { return false };
-    let content = identify(&text);
-    if !matches!(content, Content::ConfigDump | Content::Clusters) {
-        return false;
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let stem = |p: &Path| p.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let name = if is_in_folder { folder.file_name().map_or_else(|| stem(path), |n| n.to_string_lossy().into_owned()) } else { stem(path) };
-    let has_it = |r: &Read| if content == Content::ConfigDump { r.config_dump.is_some() } else { r.clusters.is_some() };
-    let index = found.proxies.iter().rposition(|r| r.name == name && !has_it(r)).unwrap_or_else(|| {
-        found.proxies.push(Read { name, ..Read::default() });
-        found.proxies.len() - 1
-    });
-    let proxy = &mut found.proxies[index];
-    if content == Content::ConfigDump {
-        proxy.from = path.display().to_string();
-        proxy.config_dump = Some(text);
-    } else {
-        if proxy.from.is_empty() {
-            proxy.from = path.display().to_string();
+/// Those of which there is a page that is shown.
+fn with_state(typed: &str, list: Vec<Proxy>) -> Vec<Held> {
+    let list: Vec<Proxy> = list.into_iter().filter(|p| p.page(STATE).is_some()).collect();
+    let is_alone = list.len() == 1;
+    let held = |proxy: Proxy| {
+        let arguments = match proxy.page(STATE) {
+            _ if is_alone => format!("--from {}", quoted(typed)),
+            // A name that only its file gave it is no pod's.
+            Some(page) if !proxy.is_known => format!("--from {}", quoted(&page.origin)),
+            _ => format!("{} --from {}", quoted(&proxy.name), quoted(typed)),
+        };
+        Held { proxy, arguments }
+    };
+    list.into_iter().map(held).collect()
+}
+
+/// Pages of one proxy may be in several sources.
+fn merge(mine: &mut Vec<Held>, theirs: Vec<Held>) {
+    for held in theirs {
+        match mine.iter_mut().find(|m| m.proxy.is_known && held.proxy.is_known && m.proxy.name == held.proxy.name) {
+            Some(known) => known.proxy.pages.extend(held.proxy.pages),
+            None => mine.push(held),
         }
-        proxy.clusters = Some(text);
     }
-    true
+}
+
+/// A page that is known and not shown.
+fn other(dumps: &Dumps) -> Option<Content> {
+    let is_other = |c: &Content| {
+        !matches!(
+            c,
+            Content::ConfigDump
+                | Content::Clusters
+                | Content::Archive
+                | Content::Kubernetes
+                | Content::OtherJson
+                | Content::Yaml
+                | Content::Html
+                | Content::Empty
+                | Content::Binary
+                | Content::OtherText
+        )
+    };
+    dumps.proxies.iter().chain(&dumps.control_planes).flat_map(|p| &p.pages).map(|p| p.content).find(is_other)
 }

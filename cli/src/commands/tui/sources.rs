@@ -1,17 +1,19 @@
 //! Reading the sources into the world that is shown: manifests judged as `analyze` judges them, and the pages of proxies.
 
-use super::dumps;
+use super::dumps::{Found, Rest};
+use super::words::quoted;
 use crate::args::{Cli, Command};
+use crate::cluster;
 use crate::commands::analyze;
 use crate::context::Context;
 use crate::entry::{Entry, Place};
 use crate::output::snippet::snippet;
 use crate::status::Failure;
 use clap::Parser;
-use mesh_model::Snapshot;
+use mesh_collectors::dumps::Source;
+use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
-use mesh_tui::world::proxies::Pages;
-use mesh_tui::world::{Finding, Input, Level, Source, SourceLine, World};
+use mesh_tui::world::{self, Finding, Input, Level, SourceLine, World};
 use std::collections::BTreeMap;
 
 /// What to read.
@@ -23,24 +25,24 @@ pub struct Request {
 
 pub fn world(request: &Request) -> Result<World, Failure> {
     let mut sources = Vec::new();
-    let mut proxies = Vec::new();
+    let mut dumps = Found::default();
     let mut manifests = Vec::new();
     for path in &request.paths {
-        let found = if path == "-" { dumps::Found::default() } else { dumps::find(path) };
-        let count = found.proxies.len();
-        if found.is_page {
-            sources.push(Source { name: path.clone(), state: Ok("a proxy's state".to_owned()) });
-        } else {
-            manifests.push(path.clone());
-            if count > 0 {
-                sources.push(Source { name: path.clone(), state: Ok(format!("{count} {}", if count == 1 { "proxy" } else { "proxies" })) });
+        let rest = match path.as_str() {
+            // `analyze` reads clusters and standard input.
+            "-" => Rest::Manifests,
+            word if cluster::Source::parse(word, Role::Judged).is_some() => Rest::Manifests,
+            _ => {
+                let source = Source::parse(path).map_err(|e| Failure::usage(format!("{path}: {e}")))?;
+                dumps.read(path, &source, &mut sources)
             }
+        };
+        if rest == Rest::Manifests {
+            manifests.push(path.clone());
         }
-        proxies.extend(found.proxies);
     }
-    let pages: Vec<Pages<'_>> =
-        proxies.iter().map(|p| Pages { name: &p.name, from: &p.from, config_dump: p.config_dump.as_deref(), clusters: p.clusters.as_deref() }).collect();
-    let make = |mesh: &Mesh<'_>, entries: &[Entry], mut sources: Vec<Source>, more: Vec<Source>| {
+    let pages = dumps.pages();
+    let make = |mesh: &Mesh<'_>, entries: &[Entry], mut sources: Vec<world::Source>, more: Vec<world::Source>| {
         sources.extend(more);
         let findings: Vec<Finding> = entries.iter().map(finding).collect();
         let explanations: BTreeMap<String, String> =
@@ -55,30 +57,44 @@ pub fn world(request: &Request) -> Result<World, Failure> {
             proxies: pages.clone(),
         })
     };
-    if manifests.is_empty() {
+    // Proxies without configuration beside them.
+    let alone = |sources| {
         let mut snapshot = Snapshot::new();
         snapshot.as_of = mesh_model::Timestamp(request.context.now);
-        return Ok(make(&Mesh::new(&snapshot), &[], sources, Vec::new()));
+        make(&Mesh::new(&snapshot), &[], sources, Vec::new())
+    };
+    if manifests.is_empty() {
+        return Ok(alone(sources));
     }
     let args = analyze_args(&manifests, request.complete)?;
     let mut world = None;
-    analyze::look(&args, &request.context, &mut |mesh, entries, problems| {
+    let looked = analyze::look(&args, &request.context, &mut |mesh, entries, problems| {
         // Of several worlds in a configuration the first is shown, and that there are more is said.
         match &mut world {
             None => {
-                let mut more = Vec::new();
-                let objects = mesh.snapshot.objects.len();
-                more.push(Source { name: manifests.join(" "), state: Ok(format!("{objects} objects")) });
-                more.extend(problems.iter().map(|(name, why)| Source { name: name.clone(), state: Err(why.clone()) }));
+                let objects = mesh.snapshot.objects.iter().filter(|o| o.role != Role::Assumed).count();
+                let mut more = vec![world::Source { name: manifests.join(" "), state: Ok(format!("{objects} objects")) }];
+                let is_told = |name: &str| sources.iter().any(|s| s.name == name && s.state.is_err());
+                let unread = problems.iter().filter(|(name, _)| !is_told(name));
+                more.extend(unread.map(|(name, why)| world::Source { name: name.clone(), state: Err(why.clone()) }));
                 world = Some(make(mesh, entries, sources.clone(), more));
             }
             Some(world) => {
                 let name = format!("world {}", mesh.snapshot.world);
-                world.sources.push(Source { name, state: Err("only the first world of a configuration is shown; name its folder".to_owned()) });
+                world.sources.push(world::Source { name, state: Err("only the first world of a configuration is shown; name its folder".to_owned()) });
             }
         }
-    })?;
-    world.ok_or_else(|| Failure::usage("nothing to look at"))
+    });
+    match (looked, world) {
+        (Ok(()), Some(world)) => Ok(world),
+        (Ok(()), None) => Err(Failure::usage("nothing to look at")),
+        // What could be read is shown, and what could not is named.
+        (Err(failure), _) if !pages.is_empty() => {
+            sources.push(world::Source { name: manifests.join(" "), state: Err(failure.to_string()) });
+            Ok(alone(sources))
+        }
+        (Err(failure), _) => Err(failure),
+    }
 }
 
 /// The call of `analyze` whose answer is shown.
@@ -90,12 +106,6 @@ fn analyze_args(paths: &[String], complete: bool) -> Result<Box<crate::args::Ana
         Ok(_) => Err(Failure::none("`analyze` is not called so")),
         Err(e) => Err(Failure::usage(e.to_string())),
     }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 fn finding(e: &Entry) -> Finding {

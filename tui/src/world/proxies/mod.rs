@@ -20,24 +20,38 @@ use mesh_envoy::dump::{SectionKind, Sections, read as read_dump};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// Whose word pages are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Teller {
+    #[default]
+    Proxy,
+    /// What istiod would send, whatever the proxy holds.
+    ControlPlane,
+}
+
 /// The pages of one proxy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pages<'p> {
     /// What it is called where the dump does not say: the file or folder.
     pub name: &'p str,
-    /// The file or source, to be put behind `--from`.
+    /// The file or address that the pages come from.
     pub from: &'p str,
+    /// What `meshctl proxy-config` takes to find them: `--from dump.json`, `reviews-v1.shop --from report.tgz`.
+    pub arguments: &'p str,
+    pub teller: Teller,
     pub config_dump: Option<&'p str>,
     /// `/clusters?format=json`.
     pub clusters: Option<&'p str>,
 }
 
-/// A line of the tree, and what it leads to.
+/// What one proxy holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proxy {
     pub name: String,
     pub namespace: String,
     pub from: String,
+    /// As of [`Pages`].
+    pub arguments: String,
     pub version: String,
     pub listeners: Vec<Listener>,
     pub routes: BTreeMap<String, Vec<Route>>,
@@ -156,8 +170,11 @@ impl<'a> Sections<'a> for Wanted<'a> {
 }
 
 pub(super) fn read(pages: &Pages<'_>) -> Proxy {
-    let mut proxy = Proxy { name: pages.name.to_owned(), from: pages.from.to_owned(), ..Proxy::default() };
+    let mut proxy = Proxy { name: pages.name.to_owned(), from: pages.from.to_owned(), arguments: pages.arguments.to_owned(), ..Proxy::default() };
     let mut wanted = Wanted::default();
+    if pages.teller == Teller::ControlPlane {
+        proxy.missing.push("what the proxy holds: this is what istiod would send to it".to_owned());
+    }
     match pages.config_dump {
         None => proxy.missing.push("no config dump: listeners, routes and clusters are not known".to_owned()),
         Some(text) => match read_dump(text, &mut wanted) {
