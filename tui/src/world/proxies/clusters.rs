@@ -3,7 +3,7 @@
 use super::{Cluster, Endpoint, Proxy, Trouble, Wanted, origin, rejected, short};
 use crate::graph::Health;
 use mesh_envoy::admin::clusters::{self, ClusterStatus};
-use mesh_envoy::dump::cluster::Cluster as EnvoyCluster;
+use mesh_envoy::dump::cluster::{Cluster as EnvoyCluster, Named};
 use mesh_envoy::dump::endpoint::LoadAssignment;
 use std::collections::BTreeMap;
 
@@ -39,17 +39,7 @@ fn cluster(c: &EnvoyCluster<'_>, state: &str, failed: bool, endpoints: Option<Ve
         ("state".to_owned(), if failed { format!("{state}, update rejected") } else { state.to_owned() }),
     ];
     facts.push(("balancing".to_owned(), c.lb_policy().to_owned()));
-    let tls: Vec<&str> =
-        c.transport_socket.iter().chain(&c.transport_socket_matches).map(|s| s.typed_config.sni.as_ref()).filter(|s: &&str| !s.is_empty()).collect();
-    let has_tls = c.transport_socket.iter().chain(&c.transport_socket_matches).any(|s| s.typed_config.type_url.ends_with("UpstreamTlsContext"));
-    facts.push((
-        "TLS".to_owned(),
-        match (has_tls, tls.first()) {
-            (false, _) => "none".to_owned(),
-            (true, None) => "yes".to_owned(),
-            (true, Some(sni)) => format!("SNI {sni}"),
-        },
-    ));
+    facts.push(("TLS".to_owned(), tls(c)));
     for t in &c.circuit_breakers.thresholds {
         let limit = |name: &str, n: Option<&mesh_envoy::dump::UInt>| n.filter(|n| n.0 < u64::from(u32::MAX)).map(|n| format!("{name} {}", n.0));
         let limits: Vec<String> = [
@@ -83,6 +73,23 @@ fn cluster(c: &EnvoyCluster<'_>, state: &str, failed: bool, endpoints: Option<Ve
         _ => Health::Degraded,
     };
     Cluster { name: c.name.to_string(), health, facts, endpoints: list }
+}
+
+/// To which endpoints TLS is spoken, and with which name.
+fn tls(c: &EnvoyCluster<'_>) -> String {
+    // What matches an endpoint's labels goes before what holds for all.
+    let with = c.transport_socket_matches.iter().find(|s| is_tls(s));
+    let (socket, when) = match (with, c.transport_socket.as_ref().filter(|s| is_tls(s))) {
+        (Some(socket), None) => (socket, "where the endpoint takes it"),
+        (_, Some(socket)) => (socket, "yes"),
+        (None, None) => return "none".to_owned(),
+    };
+    let sni = &socket.typed_config.sni;
+    if sni.is_empty() { when.to_owned() } else { format!("{when}, SNI {sni}") }
+}
+
+fn is_tls(socket: &Named<'_>) -> bool {
+    socket.typed_config.type_url.ends_with("UpstreamTlsContext")
 }
 
 fn of_health(name: &str) -> Health {
