@@ -8,7 +8,7 @@ use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::Proxy;
-use crate::world::proxies::{Chain, Cluster, Endpoint, Lead, Listener, Route, short};
+use crate::world::proxies::{Chain, Cluster, Destination, Endpoint, Lead, Listener, Route, short};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -31,17 +31,22 @@ enum Item<'w> {
     Listener(&'w Listener),
     Chain(&'w Chain),
     Route(&'w Route),
-    Cluster(&'w Cluster, u64),
+    Cluster(&'w Cluster, &'w str),
     /// A cluster that a route names and the proxy does not have.
     Missing(&'w str),
+    /// A cluster that a route names, of a proxy whose clusters were not read.
+    Unseen(&'w str),
     Endpoint(&'w Endpoint),
 }
 
 impl<'w> Item<'w> {
     fn children(self, proxy: &'w Proxy) -> Vec<Item<'w>> {
-        let clusters = |names: &'w [(String, u64)]| -> Vec<Item<'w>> {
-            names.iter().map(|(n, w)| proxy.clusters.get(n).map_or(Item::Missing(n), |c| Item::Cluster(c, *w))).collect()
+        let cluster = |d: &'w Destination| match proxy.clusters.get(&d.cluster) {
+            Some(cluster) => Item::Cluster(cluster, &d.share),
+            None if proxy.has_clusters => Item::Missing(&d.cluster),
+            None => Item::Unseen(&d.cluster),
         };
+        let clusters = |list: &'w [Destination]| list.iter().map(cluster).collect();
         match self {
             Item::Proxy(p) => p.listeners.iter().map(Item::Listener).collect(),
             Item::Listener(l) => l.chains.iter().map(Item::Chain).collect(),
@@ -51,8 +56,8 @@ impl<'w> Item<'w> {
                 Lead::Nowhere => Vec::new(),
             },
             Item::Route(r) => clusters(&r.clusters),
-            Item::Cluster(c, _) => c.endpoints.iter().map(Item::Endpoint).collect(),
-            Item::Missing(_) | Item::Endpoint(_) => Vec::new(),
+            Item::Cluster(c, _) => c.endpoints.iter().flatten().map(Item::Endpoint).collect(),
+            Item::Missing(_) | Item::Unseen(_) | Item::Endpoint(_) => Vec::new(),
         }
     }
     fn health(self) -> Health {
@@ -61,6 +66,7 @@ impl<'w> Item<'w> {
             Item::Listener(l) => l.health,
             Item::Cluster(c, _) => c.health,
             Item::Missing(_) => Health::Failing,
+            Item::Unseen(_) => Health::Unknown,
             Item::Endpoint(e) => e.health,
             Item::Chain(_) | Item::Route(_) => Health::Ok,
         }
@@ -72,9 +78,9 @@ impl<'w> Item<'w> {
             Item::Listener(l) => format!("{} {}", l.address, l.direction),
             Item::Chain(c) => c.accepts.clone(),
             Item::Route(r) => format!("{} {}", r.domains.first().map_or("", String::as_str), r.accepts),
-            Item::Cluster(c, 0) => short(&c.name),
-            Item::Cluster(c, weight) => format!("{weight}% {}", short(&c.name)),
-            Item::Missing(name) => short(name),
+            Item::Cluster(c, "") => short(&c.name),
+            Item::Cluster(c, share) => format!("{share} {}", short(&c.name)),
+            Item::Missing(name) | Item::Unseen(name) => short(name),
             Item::Endpoint(e) => e.address.clone(),
         }
     }
@@ -84,7 +90,7 @@ impl<'w> Item<'w> {
             Item::Listener(_) => "Listeners",
             Item::Chain(_) => "Filter chains",
             Item::Route(_) => "Routes",
-            Item::Cluster(..) | Item::Missing(_) => "Clusters",
+            Item::Cluster(..) | Item::Missing(_) | Item::Unseen(_) => "Clusters",
             Item::Endpoint(_) => "Endpoints",
         }
     }
@@ -115,7 +121,7 @@ impl<'w> Item<'w> {
                     vec![fact("chain", &c.name), fact("takes", &c.accepts), fact("TLS", if c.tls.is_empty() { "none, or passed through" } else { &c.tls })];
                 match &c.leads {
                     Lead::Routes(name) => out.push(fact("routes", name)),
-                    Lead::Clusters(list) => out.push(fact("cluster", &list.iter().map(|(n, _)| short(n)).collect::<Vec<_>>().join(", "))),
+                    Lead::Clusters(list) => out.push(fact("cluster", &list.iter().map(|d| short(&d.cluster)).collect::<Vec<_>>().join(", "))),
                     Lead::Nowhere => out.push(fact("leads", "nowhere that is known: the filter is not one that is read")),
                 }
                 out.extend(c.filters.iter().map(|f| fact("filter", f)));
@@ -135,11 +141,14 @@ impl<'w> Item<'w> {
             Item::Cluster(c, _) => {
                 let mut out = vec![fact("cluster", &c.name)];
                 out.extend(c.facts.iter().cloned());
-                let good = c.endpoints.iter().filter(|e| e.health < Health::Degraded).count();
-                out.push(fact("endpoints", &format!("{good} of {} fit", c.endpoints.len())));
+                out.push(match &c.endpoints {
+                    Some(list) => fact("endpoints", &format!("{} of {} fit", list.iter().filter(|e| e.health < Health::Degraded).count(), list.len())),
+                    None => fact("endpoints", "not known: the dump does not hold them"),
+                });
                 out
             }
             Item::Missing(name) => vec![fact("cluster", name), fact("trouble", "the proxy has no cluster of this name: requests get 503 NC")],
+            Item::Unseen(name) => vec![fact("cluster", name), fact("not available", "the dump holds no clusters")],
             Item::Endpoint(e) => vec![fact("endpoint", &e.address), fact("state", &e.state), fact("locality", &e.locality)],
         }
     }
@@ -280,7 +289,7 @@ impl Screen for Proxies {
         let what = match self.chosen(&columns, self.depth) {
             Some(Item::Listener(_) | Item::Chain(_)) => "listener",
             Some(Item::Route(_)) => "route",
-            Some(Item::Cluster(..) | Item::Missing(_)) => "cluster",
+            Some(Item::Cluster(..) | Item::Missing(_) | Item::Unseen(_)) => "cluster",
             Some(Item::Endpoint(_)) => "endpoint",
             _ => "all",
         };

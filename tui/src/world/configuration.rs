@@ -3,7 +3,7 @@
 //! Who calls whom is not known from configuration. Edges mean "is routed to" (gateway or host to service, with the
 //! share of a weighted route) and "is made of" (service to workload).
 
-use super::{Finding, Level};
+use super::{Finding, Level, percent};
 use crate::graph::{Edge, Health, Node, View};
 use mesh_model::{Kind, Node as Yaml, Object, Role};
 use mesh_resolver::labels::Selector;
@@ -201,10 +201,13 @@ fn virtual_service(mesh: &Mesh<'_>, object: &Object, draft: &mut Draft) {
                 callers.iter().for_each(|c| draft.badge(c, 'T'));
             }
             let destinations: Vec<_> = rule.list("route").collect();
+            let total = destinations.iter().map(|d| number(*d, 0)).sum();
             let is_split = destinations.len() > 1;
             let mirrors = rule.list("mirrors").filter_map(|m| m.get("destination")).chain(rule.get("mirror"));
-            let targets =
-                destinations.iter().filter_map(|d| Some((d.get("destination")?, weight(*d, is_split)))).chain(mirrors.map(|m| (m, "mirror".to_owned())));
+            let targets = destinations
+                .iter()
+                .filter_map(|d| Some((d.get("destination")?, if is_split { percent(number(*d, 0), total) } else { String::new() })))
+                .chain(mirrors.map(|m| (m, "mirror".to_owned())));
             for (to, label) in targets {
                 let key = destination(mesh, to.text_of("host"), namespace, draft);
                 let subset = to.text_of("subset");
@@ -233,11 +236,9 @@ fn virtual_service(mesh: &Mesh<'_>, object: &Object, draft: &mut Draft) {
     }
 }
 
-fn weight(destination: Yaml<'_>, is_split: bool) -> String {
-    match destination.get("weight").and_then(Yaml::int) {
-        Some(w) if is_split => format!("{w}%"),
-        _ => String::new(),
-    }
+/// The weight of a destination; one that is not written is `default`.
+fn number(destination: Yaml<'_>, default: u64) -> u64 {
+    destination.get("weight").and_then(Yaml::int).map_or(default, |w| u64::try_from(w).unwrap_or(0))
 }
 
 fn http_route(mesh: &Mesh<'_>, object: &Object, draft: &mut Draft) {
@@ -258,13 +259,12 @@ fn http_route(mesh: &Mesh<'_>, object: &Object, draft: &mut Draft) {
     }
     for rule in spec.list("rules") {
         let backends: Vec<_> = rule.list("backendRefs").collect();
-        let total: i64 = backends.iter().map(|b| b.get("weight").and_then(Yaml::int).unwrap_or(1).max(0)).sum();
+        let total = backends.iter().map(|b| number(*b, 1)).sum();
         for backend in &backends {
             let ns = if backend.text_of("namespace").is_empty() { namespace } else { backend.text_of("namespace") };
             let fqdn = format!("{}.{ns}.svc.{}", backend.text_of("name"), mesh.domain);
             let key = destination(mesh, &fqdn, namespace, draft);
-            let share = backend.get("weight").and_then(Yaml::int).unwrap_or(1).max(0).saturating_mul(100).checked_div(total);
-            let label = share.filter(|_| backends.len() > 1).map_or(String::new(), |s| format!("{s}%"));
+            let label = if backends.len() > 1 { percent(number(*backend, 1), total) } else { String::new() };
             for caller in callers.iter().filter(|c| **c != key) {
                 draft.edge(caller, &key, &label);
             }

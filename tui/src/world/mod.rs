@@ -209,6 +209,13 @@ impl World {
     }
 }
 
+/// `20%`, `33.3%`: a weight's part of all; "" where the weights have no sum.
+fn percent(part: u64, whole: u64) -> String {
+    let thousandths = u128::from(part) * 1_000;
+    let Some(share) = (thousandths + u128::from(whole) / 2).checked_div(whole.into()) else { return String::new() };
+    if share % 10 == 0 { format!("{}%", share / 10) } else { format!("{}.{}%", share / 10, share % 10) }
+}
+
 fn clusters(mesh: &Mesh<'_>) -> Vec<(String, usize)> {
     let mut out: Vec<(String, usize)> = mesh.snapshot.clusters.iter().map(|c| (c.clone(), 0)).collect();
     for object in &mesh.snapshot.objects {

@@ -63,7 +63,7 @@ fn cluster(c: &EnvoyCluster<'_>, state: &str, failed: bool, endpoints: Option<Ve
         facts.push(("made".to_owned(), from));
     }
     let has_none = matches!(c.discovery_type(), "EDS" | "STATIC" | "STRICT_DNS") && endpoints.as_ref().is_some_and(Vec::is_empty);
-    let list = endpoints.unwrap_or_default();
+    let list = endpoints.as_deref().unwrap_or_default();
     let bad = list.iter().filter(|e| e.health >= Health::Degraded).count();
     let health = match (failed, has_none, bad) {
         (true, ..) => Health::Failing,
@@ -72,7 +72,7 @@ fn cluster(c: &EnvoyCluster<'_>, state: &str, failed: bool, endpoints: Option<Ve
         (_, _, n) if n == list.len() => Health::Failing,
         _ => Health::Degraded,
     };
-    Cluster { name: c.name.to_string(), health, facts, endpoints: list }
+    Cluster { name: c.name.to_string(), health, facts, endpoints }
 }
 
 /// To which endpoints TLS is spoken, and with which name.

@@ -1,6 +1,6 @@
 //! Listeners and their filter chains.
 
-use super::{Chain, Lead, Listener, Proxy, Trouble, Wanted, rejected, routes};
+use super::{Chain, Lead, Listener, Proxy, Trouble, Wanted, destinations, rejected, routes};
 use crate::graph::Health;
 use mesh_envoy::dump::listener::{FilterChain, FilterChainMatch, Listener as EnvoyListener};
 
@@ -57,9 +57,7 @@ fn chain(proxy: &mut Proxy, listener: &str, index: usize, c: &FilterChain<'_>, i
                 (None, None) => Lead::Nowhere,
             };
         } else if f.is_tcp_proxy() {
-            let weighted = config.weighted_clusters.iter().flat_map(|w| &w.clusters).map(|c| (c.name.to_string(), c.weight.0));
-            let one = Some((config.cluster.to_string(), 0)).filter(|(n, _)| !n.is_empty());
-            leads = Lead::Clusters(one.into_iter().chain(weighted).collect());
+            leads = Lead::Clusters(destinations(&config.cluster, config.weighted_clusters.as_ref()));
         }
     }
     let accepts = if is_default { "anything else".to_owned() } else { accepts(&c.filter_chain_match) };

@@ -7,6 +7,7 @@ mod routes;
 
 pub use certificates::{Certificate, by_expiry};
 
+use super::percent;
 use crate::graph::Health;
 use mesh_envoy::admin::clusters::{ClusterStatus, read as read_endpoints};
 use mesh_envoy::cluster_name::ClusterName;
@@ -14,7 +15,7 @@ use mesh_envoy::dump::bootstrap::BootstrapDump;
 use mesh_envoy::dump::cluster::{Cluster as EnvoyCluster, Clusters, Metadata, UpdateFailure};
 use mesh_envoy::dump::endpoint::{Endpoints, LoadAssignment};
 use mesh_envoy::dump::listener::{Listener as EnvoyListener, Listeners};
-use mesh_envoy::dump::route::{RouteConfig, Routes};
+use mesh_envoy::dump::route::{RouteConfig, Routes, WeightedClusters};
 use mesh_envoy::dump::secret::{Secret, Secrets};
 use mesh_envoy::dump::{SectionKind, Sections, read as read_dump};
 use serde::Deserialize;
@@ -57,6 +58,8 @@ pub struct Proxy {
     pub routes: BTreeMap<String, Vec<Route>>,
     pub clusters: BTreeMap<String, Cluster>,
     pub certificates: Vec<Certificate>,
+    /// Whether the pages have a section of clusters: without one nobody knows that a cluster is missing.
+    pub has_clusters: bool,
     pub problems: Vec<Trouble>,
     /// Why a part of it is not shown.
     pub missing: Vec<String>,
@@ -97,13 +100,28 @@ pub struct Chain {
     pub leads: Lead,
 }
 
+/// A cluster that requests or connections go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destination {
+    pub cluster: String,
+    /// `20%`; "" where all of them go there.
+    pub share: String,
+}
+
+impl std::fmt::Display for Destination {
+    /// `20% reviews.bookinfo v1 :9080`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let gap = if self.share.is_empty() { "" } else { " " };
+        write!(f, "{}{gap}{}", self.share, short(&self.cluster))
+    }
+}
+
 /// Where a filter chain leads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Lead {
     /// A route configuration by name.
     Routes(String),
-    /// Clusters and their weights.
-    Clusters(Vec<(String, u64)>),
+    Clusters(Vec<Destination>),
     #[default]
     Nowhere,
 }
@@ -114,7 +132,7 @@ pub struct Route {
     pub domains: Vec<String>,
     pub name: String,
     pub accepts: String,
-    pub clusters: Vec<(String, u64)>,
+    pub clusters: Vec<Destination>,
     /// `→ reviews v1`, `redirect to …`, `503`.
     pub action: String,
     pub more: Vec<String>,
@@ -125,7 +143,8 @@ pub struct Cluster {
     pub name: String,
     pub health: Health,
     pub facts: Vec<(String, String)>,
-    pub endpoints: Vec<Endpoint>,
+    /// `None` where the pages do not hold them.
+    pub endpoints: Option<Vec<Endpoint>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,6 +212,7 @@ pub(super) fn read(pages: &Pages<'_>) -> Proxy {
             Vec::new()
         }
     };
+    proxy.has_clusters = !wanted.clusters.is_empty();
     clusters::read(&mut proxy, &wanted, &live);
     routes::read(&mut proxy, &wanted);
     listeners::read(&mut proxy, &wanted);
@@ -228,6 +248,14 @@ fn rejected(proxy: &mut Proxy, what: &str, error: Option<&UpdateFailure<'_>>) ->
 
 fn origin(metadata: &Metadata<'_>) -> Option<String> {
     metadata.config_ref().map(|c| format!("from {} {}/{}", c.kind, c.namespace, c.name))
+}
+
+/// One cluster, and those that share by weight.
+fn destinations(one: &str, weighted: Option<&WeightedClusters<'_>>) -> Vec<Destination> {
+    let weighted = weighted.map_or(&[][..], |w| &w.clusters);
+    let total = weighted.iter().map(|c| c.weight.0).sum();
+    let one = Some(one).filter(|name| !name.is_empty()).map(|name| Destination { cluster: name.to_owned(), share: String::new() });
+    one.into_iter().chain(weighted.iter().map(|c| Destination { cluster: c.name.to_string(), share: percent(c.weight.0, total) })).collect()
 }
 
 /// `reviews.bookinfo v1 :9080` of `outbound|9080|v1|reviews.bookinfo.svc.cluster.local`.

@@ -1,6 +1,6 @@
 //! Virtual hosts and their routes.
 
-use super::{Proxy, Route, Wanted, origin, rejected, short};
+use super::{Proxy, Route, Wanted, destinations, origin, rejected, short};
 use mesh_envoy::dump::route::{Match, Route as EnvoyRoute, RouteConfig};
 
 pub(super) fn read(proxy: &mut Proxy, wanted: &Wanted<'_>) {
@@ -32,10 +32,7 @@ fn route(host: &str, domains: &[String], r: &EnvoyRoute<'_>) -> Route {
     let mut clusters = Vec::new();
     let mut more = Vec::new();
     let action = if let Some(action) = &r.route {
-        if !action.cluster.is_empty() {
-            clusters.push((action.cluster.to_string(), 0));
-        }
-        clusters.extend(action.weighted_clusters.iter().flat_map(|w| &w.clusters).map(|c| (c.name.to_string(), c.weight.0)));
+        clusters = destinations(&action.cluster, action.weighted_clusters.as_ref());
         if !action.timeout.is_empty() {
             more.push(format!("timeout {}", if &*action.timeout == "0s" { "none" } else { &action.timeout }));
         }
@@ -48,8 +45,7 @@ fn route(host: &str, domains: &[String], r: &EnvoyRoute<'_>) -> Route {
         }
         match clusters.as_slice() {
             [] => format!("→ the cluster that header {} names", action.cluster_header),
-            [(one, _)] => format!("→ {}", short(one)),
-            many => format!("→ {}", many.iter().map(|(c, w)| format!("{} {w}%", short(c))).collect::<Vec<_>>().join(", ")),
+            many => format!("→ {}", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         }
     } else if let Some(redirect) = &r.redirect {
         let scheme = if redirect.https_redirect { "https" } else { &redirect.scheme_redirect };
