@@ -36,6 +36,8 @@ pub struct Host<'h> {
 const WAIT: Duration = Duration::from_millis(100);
 /// While sources are read their end is waited for more closely.
 const WAIT_READING: Duration = Duration::from_millis(15);
+/// How long what was typed is looked for once it is there.
+const LOOK: Duration = Duration::from_millis(1);
 /// How often the age in the top line is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Terminals take about so much by OSC 52.
@@ -163,7 +165,8 @@ fn waited(is_reading: bool) -> io::Result<Vec<Event>> {
     let wait = if is_reading { WAIT_READING } else { WAIT };
     wait_for_input(wait)?;
     loop {
-        match event::poll(Duration::ZERO) {
+        // Without any time at all crossterm does not look.
+        match event::poll(LOOK) {
             Ok(false) => return Ok(out),
             Ok(true) => out.extend(translate(event::read()?)),
             // A signal came; it is looked at by the loop.
