@@ -124,7 +124,8 @@ fn the_terminal_ui_opens_what_proxy_config_reads() {
         assert_eq!(commands.len(), names.len(), "{source}: {}", run.out);
         for command in commands {
             let more = at(&command);
-            assert_eq!(more.status, 0, "{command:?}: {}", more.err);
+            // A dump without certificates or endpoints answers in part.
+            assert!([0, 75].contains(&more.status) && more.out.contains("LISTENER"), "{command:?}: {}{}", more.out, more.err);
         }
     }
     let url = server(vec![("/config_dump?include_eds", page(dump)), ("/clusters?format=json", page("mesh/proxies/web/web-1/clusters"))], 2);

@@ -218,7 +218,7 @@ fn percent(part: u64, whole: u64) -> String {
 
 fn clusters(mesh: &Mesh<'_>) -> Vec<(String, usize)> {
     let mut out: Vec<(String, usize)> = mesh.snapshot.clusters.iter().map(|c| (c.clone(), 0)).collect();
-    for object in &mesh.snapshot.objects {
+    for object in mesh.snapshot.objects.iter().filter(|o| o.role != mesh_model::Role::Assumed) {
         if let Some((_, count)) = out.get_mut(object.cluster as usize) {
             *count += 1;
         }
