@@ -82,6 +82,43 @@ fn null_fields_are_absent_and_null_items_are_not() {
 }
 
 #[test]
+fn an_unknown_field_that_is_null_is_a_warning() {
+    let source = Source::new(
+        "m.yaml",
+        r"apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: runs.example.com}
+spec:
+  group: example.com
+  names: {kind: Run, plural: runs}
+  versions:
+  - name: v1
+    served: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              template: {type: object, properties: {metadata: {type: object, properties: {labels: {type: object}}}}}
+---
+apiVersion: example.com/v1
+kind: Run
+metadata: {name: a, creationTimestamp: null}
+spec: {template: {metadata: {creationTimestamp: null, uid: x}}}
+",
+    );
+    let mut snapshot = Snapshot::new();
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    let mesh = Mesh::new(&snapshot);
+    let options = Options::default();
+    let found = analyze(&mesh, &options, |_| true).findings;
+    let found: Vec<String> = found.iter().map(|f| format!("{} {} {}", f.code.id, f.level.name(), f.path())).collect();
+    assert_eq!(found, ["MSH0501 Warning spec.template.metadata.creationTimestamp", "MSH0501 Error spec.template.metadata.uid"]);
+}
+
+#[test]
 fn a_field_of_a_newer_minor_says_since_when() {
     let yaml = format!("{RULE}  trafficPolicy:\n    connectionPool: {{http: {{http2KeepAlive: {{interval: 5s}}}}}}\n");
     assert_eq!(judged(&yaml), Vec::<String>::new());

@@ -4,7 +4,8 @@
 //! checked too.
 //!
 //! **Why it matters.** `kubectl apply` refuses such an object; other clients drop the field without a word, and what
-//! it was meant to do does not happen.
+//! it was meant to do does not happen. A field that is null, as the `creationTimestamp` that generators leave in
+//! embedded templates, was meant to do nothing: only `kubectl apply` is in the way, and it is a Warning.
 //!
 //! **Bad**
 //!
@@ -29,8 +30,10 @@
 //! ```
 
 use crate::codes::MSH0501;
+use crate::finding::Level;
 use crate::rule::{Context, Sink};
 use crate::schema::{Belongs, What};
+use mesh_model::Node;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for fault in &cx.faults {
@@ -51,9 +54,17 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             (None, Some(Belongs::Above(place))) => {
                 finding.help(format!("it is a field of `{place}`: indent it less"));
             }
+            (None, None) if is_null(fault.at) => {
+                finding.level(Level::Warning).help("remove it: it is null, so nothing is lost, but `kubectl apply` refuses it");
+            }
             (None, None) => {
                 finding.help("remove it; nothing reads it");
             }
         }
     }
+}
+
+/// Whether the value under a key is null.
+fn is_null(key: Node<'_>) -> bool {
+    key.parent().and_then(|mapping| mapping.get_entry(key.text())).is_some_and(|(_, value)| value.is_null())
 }
