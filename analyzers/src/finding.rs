@@ -2,6 +2,7 @@
 
 use crate::codes::Code;
 use mesh_model::{Node, Object, Span};
+use std::borrow::Cow;
 
 /// How bad a finding is, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,13 +53,13 @@ pub struct Finding<'a> {
     /// One sentence that names the offending value; no advice.
     pub message: String,
     /// What to do.
-    pub help: Option<String>,
+    pub help: Option<Cow<'static, str>>,
     pub related: Vec<Related<'a>>,
     pub fix: Option<Fix>,
 }
 
 impl<'a> Finding<'a> {
-    pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
+    pub fn help(&mut self, text: impl Into<Cow<'static, str>>) -> &mut Self {
         self.help = Some(text.into());
         self
     }

@@ -4,6 +4,7 @@
 use crate::finding::Finding;
 use mesh_envoy::redact;
 use mesh_model::{Kind, Node, Object};
+use std::borrow::Cow;
 
 /// Keys whose values are secret wherever they stand.
 const KEYS: &[&str] =
@@ -54,12 +55,14 @@ pub fn hide(finding: &mut Finding<'_>) {
                 *text = text.replace(&quoted, &redact::placeholder(secret.as_bytes())).replace(secret, &redact::placeholder(secret.as_bytes()));
             }
         }
-        if let std::borrow::Cow::Owned(safe) = redact::text(text) {
+        if let Cow::Owned(safe) = redact::text(text) {
             *text = safe;
         }
     };
     clean(&mut finding.message);
-    finding.help.iter_mut().for_each(clean);
+    if let Some(help) = finding.help.as_mut().filter(|help| matches!(help, Cow::Owned(_))) {
+        clean(help.to_mut());
+    }
     finding.related.iter_mut().map(|r| &mut r.label).for_each(clean);
     // A fix must be right to the letter: one that would show a secret is not offered.
     let shows = |text: &str| secrets.iter().any(|s| text.contains(s)) || redact::text(text) != text;

@@ -39,7 +39,7 @@ enum Input {
 
 impl Known {
     pub fn of(entries: &[Entry]) -> Known {
-        Known::count(entries.iter().map(|e| (e.world.clone(), e.fingerprint.to_string())))
+        Known::count(entries.iter().map(|e| (e.world.to_string(), e.fingerprint.to_string())))
     }
 
     pub fn read(path: &Path) -> Result<Known, Failure> {
@@ -65,7 +65,7 @@ impl Known {
     /// Marks what is new and what is known; how many of the known are gone.
     pub fn mark(mut self, entries: &mut [Entry]) -> usize {
         for entry in entries {
-            entry.age = Some(match self.0.get_mut(&(entry.world.clone(), entry.fingerprint.to_string())) {
+            entry.age = Some(match self.0.get_mut(&(entry.world.to_string(), entry.fingerprint.to_string())) {
                 Some(n) if *n > 0 => {
                     *n -= 1;
                     Age::Known
@@ -78,7 +78,7 @@ impl Known {
 }
 
 pub fn write(entries: &[Entry], path: &Path) -> Result<(), Failure> {
-    let item = |e: &Entry| Item { fingerprint: e.fingerprint.to_string(), world: e.world.clone(), code: e.code.id.to_owned(), origin: e.origin.clone() };
+    let item = |e: &Entry| Item { fingerprint: e.fingerprint.to_string(), world: e.world.to_string(), code: e.code.id.to_owned(), origin: e.origin() };
     let mut findings: Vec<Item> = entries.iter().map(item).collect();
     // By what it is about, so that two versions of the file differ where the findings do.
     findings.sort_by(|a, b| (&a.world, &a.code, &a.origin, &a.fingerprint).cmp(&(&b.world, &b.code, &b.origin, &b.fingerprint)));

@@ -13,6 +13,7 @@ use mesh_model::{Source, Span, Timestamp};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a level in the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +151,7 @@ fn suppressions_of(config: &Config, name: &str) -> Result<Vec<Pattern>, Failure>
         let span = Span::new(spanned.span().start, spanned.span().end);
         let visible = Some(Span::new(0, source.text().len()));
         let written = format!("{}={object}", entry.code.list().join(","));
-        out.push(Pattern { codes, object, paths, written, place: Some(Place::new(&source, span, visible)), used: Cell::new(false) });
+        out.push(Pattern { codes, object, paths, written, place: Some(Place { source: Arc::clone(&source), span, visible }), used: Cell::new(false) });
     }
     Ok(out)
 }

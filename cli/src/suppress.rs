@@ -24,16 +24,16 @@
 //! metadata: {name: reviews, namespace: shop}
 //! ```
 
-use crate::entry::{Entry, Place};
+use crate::entry::{Entry, Place, Shown};
 use crate::glob;
 use crate::select::{self, Codes};
 use crate::status::Failure;
 use globset::GlobSet;
 use mesh_analyzers::{Code, Finding, Level};
-use mesh_model::yaml::documents;
+use mesh_model::yaml::{Chunk, documents};
 use mesh_model::{Object, Role, Snapshot, Source, Span};
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -119,7 +119,13 @@ pub struct InInput<'s> {
     /// Objects with the annotation, and the codes that it hid.
     annotated: Vec<(&'s Object, BTreeSet<&'static str>)>,
     by_object: HashMap<*const Object, usize>,
-    by_source: HashMap<*const Source, Vec<usize>>,
+    by_line: HashMap<(*const Source, u32), Vec<usize>>,
+    /// By the start of the document.
+    by_document: HashMap<(*const Source, u32), Vec<usize>>,
+    /// Sources with comments for a line: only there a finding's line is counted.
+    with_lines: HashSet<*const Source>,
+    /// Whether the comments of a document hide a code: asked once, however many findings it has.
+    of_documents: HashMap<(*const Source, u32, &'static str), bool>,
 }
 
 impl<'s> InInput<'s> {
@@ -144,11 +150,17 @@ impl<'s> InInput<'s> {
             }
         }
         let by_object = annotated.iter().enumerate().map(|(i, (o, _))| (std::ptr::from_ref::<Object>(o), i)).collect();
-        let mut by_source: HashMap<*const Source, Vec<usize>> = HashMap::new();
+        let mut by_line: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut by_document: HashMap<_, Vec<usize>> = HashMap::new();
         for (i, comment) in comments.iter().enumerate() {
-            by_source.entry(Arc::as_ptr(&comment.source)).or_default().push(i);
+            let source = Arc::as_ptr(&comment.source);
+            match comment.applies {
+                Applies::Line(line) => by_line.entry((source, line)).or_default().push(i),
+                Applies::Document(span) => by_document.entry((source, span.start)).or_default().push(i),
+            }
         }
-        InInput { snapshot, comments, annotated, by_object, by_source }
+        let with_lines = by_line.keys().map(|(source, _)| *source).collect();
+        InInput { snapshot, comments, annotated, by_object, by_line, by_document, with_lines, of_documents: HashMap::new() }
     }
 
     /// Whether the input itself hides a finding.
@@ -161,18 +173,16 @@ impl<'s> InInput<'s> {
             used.insert(code.id);
             hidden = true;
         }
-        let (source, start) = (finding.at.source(), finding.at.span().start);
-        let mut line = None;
-        for i in self.by_source.get(&Arc::as_ptr(source)).into_iter().flatten() {
-            let Some(comment) = self.comments.get_mut(*i) else { continue };
-            let applies = match comment.applies {
-                Applies::Document(span) => span.start <= start && start < span.end,
-                Applies::Line(n) => n == *line.get_or_insert_with(|| source.position(start).line),
-            };
-            if applies && comment.words.iter().any(|w| means(w, code)) {
-                comment.used.insert(code.id);
-                hidden = true;
-            }
+        let source = Arc::as_ptr(finding.at.source());
+        let document = finding.at.tree().span().start;
+        if let Some(list) = self.by_document.get(&(source, document)) {
+            let comments = &mut self.comments;
+            hidden |= *self.of_documents.entry((source, document, code.id)).or_insert_with(|| any_hides(comments, list, code));
+        }
+        if self.with_lines.contains(&source)
+            && let Some(list) = self.by_line.get(&(source, finding.at.position().line))
+        {
+            hidden |= any_hides(&mut self.comments, list, code);
         }
         hidden
     }
@@ -180,28 +190,40 @@ impl<'s> InInput<'s> {
     /// What hides nothing, of codes that were looked for.
     pub fn unused(&self, active: &Codes, seen: Seen, base: &Path) -> Vec<Entry> {
         let mut out = Vec::new();
-        let world = &self.snapshot.world;
+        let world = &Arc::from(self.snapshot.world.as_str());
         for (object, used) in &self.annotated {
             let Some((_, value)) = object.at(&["metadata", "annotations"]).and_then(|a| a.get_entry(ANNOTATION)) else { continue };
             for word in list(object) {
                 if let Some((message, help)) = unused_word(word, used, active) {
                     let entry = Entry::of_unused(Some(object), Place::of_node(object, value), &message, world, base);
-                    out.push(Entry { help: Some(help), ..entry });
+                    out.push(Entry { help: Some(help.into()), ..entry });
                 }
             }
         }
+        let documents = self.documents();
+        let mut document: Option<(*const Source, Shown)> = None;
         for comment in &self.comments {
-            let object = self.snapshot.objects.iter().find(|o| Arc::ptr_eq(o.source(), &comment.source) && contains(o.tree().span(), comment.span.start));
-            let place = Place::of_comment(&comment.source, comment.span);
+            let source = Arc::as_ptr(&comment.source);
+            let shown = match document {
+                Some((of, shown)) if of == source && contains(shown.document, comment.span.start) => shown,
+                _ => Shown::around(&comment.source, comment.span),
+            };
+            document = Some((source, shown));
+            // Nothing but the comment is shown: the value before it may be secret.
+            let place = Place { source: Arc::clone(&comment.source), span: comment.span, visible: shown.visible().map(|_| comment.span) };
             for word in &comment.words {
                 if let Some((message, help)) = unused_word(word, &comment.used, active) {
+                    let object = documents.get(&source).and_then(|list| {
+                        let (span, object) = list.get(list.partition_point(|(span, _)| span.start <= comment.span.start).checked_sub(1)?)?;
+                        contains(*span, comment.span.start).then_some(*object)
+                    });
                     // What looks like a comment may be a line of a Secret's value.
                     let (message, help) = match place.visible {
                         Some(_) => (message, help),
                         None => ("a suppression in a document with a Secret matches no finding".to_owned(), "remove it, or correct its code".to_owned()),
                     };
                     let entry = Entry::of_unused(object, place.clone(), &message, world, base);
-                    out.push(Entry { help: Some(help), ..entry });
+                    out.push(Entry { help: Some(help.into()), ..entry });
                 }
             }
         }
@@ -212,6 +234,32 @@ impl<'s> InInput<'s> {
         }
         out
     }
+
+    /// The documents of the sources with comments, in their order, and the first object of each.
+    fn documents(&self) -> HashMap<*const Source, Vec<(Span, &'s Object)>> {
+        let mut out: HashMap<_, Vec<(Span, &Object)>> = self.comments.iter().map(|c| (Arc::as_ptr(&c.source), Vec::new())).collect();
+        for object in &self.snapshot.objects {
+            let Some(list) = out.get_mut(&Arc::as_ptr(object.source())) else { continue };
+            let span = object.tree().span();
+            if list.last().is_none_or(|(last, _)| *last != span) {
+                list.push((span, object));
+            }
+        }
+        out
+    }
+}
+
+/// Whether one of the comments in a list is for a code. All that are count as used.
+fn any_hides(comments: &mut [Comment], list: &[usize], code: &'static Code) -> bool {
+    let mut hidden = false;
+    for i in list {
+        let Some(comment) = comments.get_mut(*i) else { continue };
+        if comment.words.iter().any(|word| means(word, code)) {
+            comment.used.insert(code.id);
+            hidden = true;
+        }
+    }
+    hidden
 }
 
 /// Whether everything was judged that the rules looked at.
@@ -254,7 +302,7 @@ fn comments_of(source: &Arc<Source>, out: &mut Vec<Comment>) {
     if found.peek().is_none() {
         return;
     }
-    let chunks = documents(text);
+    let mut lines = Lines { source, chunks: documents(text), first: None, next: None };
     for at in found {
         let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |i| i + 1);
         let before = text[line_start..at].trim_end();
@@ -263,8 +311,7 @@ fn comments_of(source: &Arc<Source>, out: &mut Vec<Comment>) {
         let rest = &text[at + "meshctl:".len()..line_end];
         let Some(arguments) = rest.trim_start().strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace)) else { continue };
         let words = words(arguments);
-        let applies =
-            if content.trim().is_empty() || content.trim() == "---" { own_line(source, &chunks, at) } else { Applies::Line(source.position(at as u32).line) };
+        let applies = if content.trim().is_empty() || content.trim() == "---" { lines.below(at) } else { Applies::Line(source.position(at as u32).line) };
         out.push(Comment { source: Arc::clone(source), span: Span::new(at, line_end), words, applies, used: BTreeSet::new() });
     }
 }
@@ -284,26 +331,67 @@ fn words(text: &str) -> Vec<String> {
     out
 }
 
-/// A comment of its own line is for the next line, or for the whole document when it stands at its top.
-fn own_line(source: &Arc<Source>, chunks: &[mesh_model::yaml::Chunk], at: usize) -> Applies {
-    let text = source.text();
-    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with(['#', '%']);
-    let next = chunks.partition_point(|c| c.span.end as usize <= at);
-    let after_separator = chunks.get(next).is_none_or(|c| at < c.span.start as usize);
-    if let Some(chunk) = chunks.get(next) {
-        let (start, end) = (chunk.span.start as usize, chunk.span.end as usize);
-        let top = after_separator || !text[start..at].lines().any(is_content);
-        if top {
-            // A document of comments only belongs to the one below it.
-            let empty = !text[start..end].lines().any(is_content);
-            return Applies::Document(chunks.get(next + usize::from(empty)).map_or(chunk.span, |c| c.span));
+/// Whether a line is more than a comment or a directive.
+fn is_content(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with(['#', '%'])
+}
+
+/// What stands below comments, which are asked about in their order: each line of a source is looked at once, however
+/// many comments stand in a row.
+struct Lines<'s> {
+    source: &'s Source,
+    chunks: Vec<Chunk>,
+    /// The last chunk that was asked about, and where its content begins.
+    first: Option<(usize, Option<usize>)>,
+    /// The last line that was asked about, and the next one with content.
+    next: Option<(u32, u32)>,
+}
+
+impl Lines<'_> {
+    /// What a comment of its own line is for: the next line, or the whole document when it stands at its top.
+    fn below(&mut self, at: usize) -> Applies {
+        let index = self.chunks.partition_point(|c| c.span.end as usize <= at);
+        if let Some(chunk) = self.chunks.get(index) {
+            let span = chunk.span;
+            let first = self.first_content(index, span);
+            if at < span.start as usize || first.is_none_or(|first| at < first) {
+                // A document of comments only belongs to the one below it.
+                let below = index + usize::from(first.is_none());
+                return Applies::Document(self.chunks.get(below).map_or(span, |c| c.span));
+            }
+        }
+        Applies::Line(self.next_content(self.source.position(at as u32).line + 1))
+    }
+
+    /// Where the first line of a chunk begins that has content.
+    fn first_content(&mut self, index: usize, span: Span) -> Option<usize> {
+        match self.first {
+            Some((of, first)) if of == index => first,
+            _ => {
+                let mut at = span.start as usize;
+                let starts = self.source.slice(span).split_inclusive('\n').map(|line| {
+                    at += line.len();
+                    (at - line.len(), line)
+                });
+                let first = starts.into_iter().find(|(_, line)| is_content(line)).map(|(start, _)| start);
+                self.first = Some((index, first));
+                first
+            }
         }
     }
-    let mut line = source.position(at as u32).line + 1;
-    while line < source.line_count() && !is_content(source.line(line)) {
-        line += 1;
+
+    /// The first line from `line` on that has content; the last line where none has.
+    fn next_content(&mut self, line: u32) -> u32 {
+        let next = match self.next {
+            Some((from, next)) if from <= line && line <= next => next,
+            _ => {
+                let last = self.source.line_count();
+                (line..last).find(|n| is_content(self.source.line(*n))).unwrap_or(last.max(line))
+            }
+        };
+        self.next = Some((line, next));
+        next
     }
-    Applies::Line(line)
 }
 
 #[cfg(test)]
@@ -331,6 +419,16 @@ mod tests {
         assert_eq!(comments("a: 1\n--- # meshctl: ignore X\nb: 2\n"), ["X in \"b: 2\""]);
         assert_eq!(comments("a: 1 # meshctl: ignored\nb: \"meshctl: ignore X\"\n"), [""; 0]);
         assert_eq!(comments("a: 1 # meshctl: ignore\n"), [" line 1"]);
+    }
+
+    #[test]
+    fn comments_in_a_row_are_for_what_is_below_them_all() {
+        let row = "# meshctl: ignore X\n".repeat(3);
+        assert_eq!(comments(&format!("{row}a: 1\n---\n{row}b: 2\n")), [["X in \"a: 1\""; 3], ["X in \"b: 2\""; 3]].concat());
+        assert_eq!(comments(&format!("a: 1\n{row}b: 2\n{row}")), [["X line 5"; 3], ["X line 9"; 3]].concat());
+        // A hundred thousand of them would take minutes if each looked at those around it.
+        let many = "# meshctl: ignore X\n".repeat(100_000);
+        assert_eq!(comments(&format!("{many}a: 1\n{many}b: 2\n")).len(), 200_000);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::kind::Kind;
 use crate::object::{Object, Role};
 use crate::source::{Source, Span};
 use crate::yaml::{Builder, Chunk, Documents, Limits, SyntaxError, Tree, parse_document, parse_document_with, split};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub struct Problem {
     /// What is wrong, in one sentence without advice.
     pub message: String,
     /// What to do or to type.
-    pub help: Option<String>,
+    pub help: Option<Cow<'static, str>>,
     pub place: Option<(Arc<Source>, Span)>,
 }
 
@@ -240,7 +241,7 @@ impl Snapshot {
                 kind: if error.after_document { ProblemKind::Ignored } else { ProblemKind::Syntax },
                 subject: source.name().to_owned(),
                 message: error.message,
-                help: error.help.map(str::to_owned),
+                help: error.help.map(Cow::Borrowed),
                 place: Some((Arc::clone(source), error.span)),
             });
         }

@@ -7,6 +7,7 @@ use crate::rule::{Context, Sink};
 use mesh_model::yaml::{Limits, parse_document};
 use mesh_model::{Kind, Node, Object, Role, Source, Span, Tree};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Runs `check` over every judged object of a kind, with its spec. An object without a spec is checked as if its
@@ -171,7 +172,7 @@ impl<'a, 's> Checks<'a, 's> {
 pub struct Said<'f, 'a>(Option<&'f mut Finding<'a>>);
 
 impl<'a> Said<'_, 'a> {
-    pub fn help(self, text: impl Into<String>) -> Self {
+    pub fn help(self, text: impl Into<Cow<'static, str>>) -> Self {
         self.0.map_or(Said(None), |f| {
             f.help(text);
             Said(Some(f))

@@ -76,7 +76,7 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
         status = Status::NotFine;
     }
     let is_text = matches!(settings.format, crate::args::Format::Text | crate::args::Format::Log);
-    let shown: Vec<Entry> = answer.entries.iter().filter(|e| e.level <= settings.threshold && !(is_text && e.age == Some(Age::Known))).cloned().collect();
+    let shown: Vec<&Entry> = answer.entries.iter().filter(|e| e.level <= settings.threshold && !(is_text && e.age == Some(Age::Known))).collect();
     let style = Style {
         format: settings.format,
         compat: settings.compat,

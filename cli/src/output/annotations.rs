@@ -5,7 +5,7 @@ use crate::entry::{Age, Entry};
 use crate::term::safe;
 use mesh_analyzers::Level;
 
-pub fn render(entries: &[Entry]) -> String {
+pub fn render(entries: &[&Entry]) -> String {
     let mut out = String::new();
     // What was there before is none of this change's business.
     for entry in entries.iter().filter(|e| e.age != Some(Age::Known)) {
@@ -16,16 +16,17 @@ pub fn render(entries: &[Entry]) -> String {
         };
         let mut properties = Vec::new();
         if let Some(p) = &entry.place {
+            let (start, end) = (p.start(), p.end());
             properties.push(format!("file={}", property(p.file().trim_start_matches("./"))));
-            properties.push(format!("line={},endLine={}", p.start.line, p.end.line));
+            properties.push(format!("line={},endLine={}", start.line, end.line));
             // A column is for places within one line.
-            if p.start.line == p.end.line {
-                properties.push(format!("col={},endColumn={}", p.start.column, p.end.column));
+            if start.line == end.line {
+                properties.push(format!("col={},endColumn={}", start.column, end.column));
             }
         }
         properties.push(format!("title={}", property(&format!("{} {}", entry.code.id, entry.code.name))));
         let help = entry.help.as_ref().map_or_else(String::new, |h| format!("%0Ahelp: {}", data(h)));
-        out.push_str(&format!("::{command} {}::{}{help}\n", properties.join(","), data(&format!("{}: {}", entry.origin, message_in_world(entry)))));
+        out.push_str(&format!("::{command} {}::{}{help}\n", properties.join(","), data(&format!("{}: {}", entry.origin(), message_in_world(entry)))));
     }
     out
 }

@@ -6,25 +6,23 @@ use crate::term::safe;
 use mesh_analyzers::Level;
 use std::collections::BTreeMap;
 
-pub fn render(entries: &[Entry], fail_on: Option<Level>) -> String {
+pub fn render(entries: &[&Entry], fail_on: Option<Level>) -> String {
     let mut suites: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
-        let file = entry.place.as_ref().map_or_else(|| entry.origin.trim_start_matches("File "), |p| p.file());
-        suites.entry(file).or_default().push(entry);
+        suites.entry(entry.file()).or_default().push(entry);
     }
     let fails = |e: &Entry| fail_on.is_some_and(|limit| e.level <= limit) && e.age != Some(Age::Known);
     let counts = |list: &[&Entry]| {
         let failures = list.iter().filter(|e| fails(e)).count();
         format!("tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"{}\"", list.len(), list.len() - failures)
     };
-    let all: Vec<&Entry> = entries.iter().collect();
-    let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"meshctl analyze\" {}>\n", counts(&all));
+    let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"meshctl analyze\" {}>\n", counts(entries));
     for (file, list) in &suites {
         let file = xml(file);
         out.push_str(&format!("  <testsuite name=\"{file}\" {}>\n", counts(list)));
         for e in list {
-            let line = e.place.as_ref().map_or(1, |p| p.start.line);
-            let name = xml(&format!("{} {}:{line}", e.code.id, e.origin));
+            let line = e.place.as_ref().map_or(1, |p| p.start().line);
+            let name = xml(&format!("{} {}:{line}", e.code.id, e.origin()));
             let message = xml(&message_in_world(e));
             out.push_str(&format!("    <testcase classname=\"{file}\" name=\"{name}\">\n"));
             if fails(e) {

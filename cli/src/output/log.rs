@@ -5,8 +5,8 @@ use crate::entry::Entry;
 use crate::term::safe;
 use mesh_analyzers::Level;
 
-pub fn render(entries: &[Entry]) -> String {
-    let lines: Vec<String> = entries.iter().map(line).collect();
+pub fn render(entries: &[&Entry]) -> String {
+    let lines: Vec<String> = entries.iter().map(|entry| line(entry)).collect();
     // istioctl ends with a line end even where it says nothing.
     lines.join("\n") + "\n"
 }
@@ -19,5 +19,5 @@ fn line(entry: &Entry) -> String {
     };
     let cluster = if entry.cluster.is_empty() { String::new() } else { format!("[{}] ", safe(&entry.cluster)) };
     let place = entry.place.as_ref().map_or_else(String::new, |p| format!(" {}", reference(p)));
-    format!("{color}{}\u{1b}[0m [{}] {cluster}({}{}) {}", entry.level.name(), entry.code.id, safe(&entry.origin), safe(&place), safe(&entry.message))
+    format!("{color}{}\u{1b}[0m [{}] {cluster}({}{}) {}", entry.level.name(), entry.code.id, safe(&entry.origin()), safe(&place), safe(&entry.message))
 }

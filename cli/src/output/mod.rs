@@ -15,6 +15,8 @@ use crate::entry::Entry;
 use crate::term::safe_json;
 use mesh_analyzers::{Code, Level};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// How much of a code that hits many objects is shown in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +35,16 @@ pub struct Style {
 }
 
 /// The whole of standard output. Text has ANSI colours; the caller takes them out where they are not wanted.
-pub fn render(entries: &[Entry], style: &Style) -> String {
-    let values = || match style.compat {
-        Compat::Meshctl => object::array(entries),
-        Compat::Istioctl => object::istioctl(entries, style.istio_minor),
+pub fn render(entries: &[&Entry], style: &Style) -> String {
+    let value = |entry: &&Entry| match style.compat {
+        Compat::Meshctl => object::object(entry),
+        Compat::Istioctl => object::istioctl(entry, style.istio_minor),
     };
     match style.format {
         Format::Text => text::render(entries, style.amount),
         Format::Log => log::render(entries),
-        Format::Json => safe_json(pretty(&values(), if style.compat == Compat::Istioctl { b"\t" } else { b"  " })),
-        Format::Yaml => safe_json(crate::print::document::render(&values(), crate::print::document::Document::Yaml)),
+        Format::Json => safe_json(pretty(&Each(entries, value), if style.compat == Compat::Istioctl { b"\t" } else { b"  " })),
+        Format::Yaml => safe_json(crate::print::document::render(&Value::Array(entries.iter().map(value).collect()), crate::print::document::Document::Yaml)),
         Format::Sarif => safe_json(pretty(&sarif::log(entries, style.status), b"  ")),
         Format::Junit => junit::render(entries, style.fail_on),
         Format::Github => annotations::render(entries),
@@ -50,11 +52,20 @@ pub fn render(entries: &[Entry], style: &Style) -> String {
     }
 }
 
-pub fn pretty(value: &serde_json::Value, indent: &[u8]) -> String {
+/// An array of which one value at a time is in memory.
+struct Each<'e, F>(&'e [&'e Entry], F);
+
+impl<F: Fn(&&Entry) -> Value> Serialize for Each<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
+}
+
+pub fn pretty(value: &impl Serialize, indent: &[u8]) -> String {
     let mut out = Vec::new();
     let mut ser = serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(indent));
-    // Writing a Value into memory cannot fail.
-    let _ = serde::Serialize::serialize(value, &mut ser);
+    // Writing values of JSON into memory cannot fail.
+    let _ = value.serialize(&mut ser);
     let mut text = String::from_utf8(out).unwrap_or_default();
     text.push('\n');
     text

@@ -6,7 +6,7 @@ use mesh_analyzers::{Code, Level};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-pub fn log(entries: &[Entry], status: u8) -> Value {
+pub fn log(entries: &[&Entry], status: u8) -> Value {
     let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
     for entry in entries {
         codes.insert(entry.code.id, entry.code);
@@ -65,19 +65,22 @@ fn result(entry: &Entry, rule: usize) -> Value {
     put("message", json!({"text": format!("{}{help}", message_in_world(entry))}));
     let place = match &entry.place {
         Some(place) => physical(place),
-        None => json!({"artifactLocation": {"uri": uri(entry.origin.trim_start_matches("File "))}}),
+        None => json!({"artifactLocation": {"uri": uri(entry.file())}}),
     };
-    let name = if entry.path.is_empty() { entry.origin.clone() } else { format!("{} {}", entry.origin, entry.path) };
+    let (origin, path) = (entry.origin(), entry.path());
+    let name = if path.is_empty() { origin } else { format!("{origin} {path}") };
     put("locations", json!([{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": name, "kind": "object"}]}]));
     if !entry.related.is_empty() {
         let related = entry.related.iter().enumerate();
         put(
             "relatedLocations",
-            related.map(|(i, r)| json!({"id": i, "physicalLocation": physical(&r.place), "message": {"text": format!("{}: {}", r.origin, r.label)}})).collect(),
+            related
+                .map(|(i, r)| json!({"id": i, "physicalLocation": physical(&r.place), "message": {"text": format!("{}: {}", r.origin(), r.label)}}))
+                .collect(),
         );
     }
     if let Some(fix) = &entry.fix {
-        let (start, end) = (fix.place.start, fix.place.end);
+        let (start, end) = (fix.place.start(), fix.place.end());
         let region = json!({"startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column});
         let replacement = json!({"deletedRegion": region, "insertedContent": {"text": fix.replacement}});
         let changes = json!([{"artifactLocation": {"uri": uri(fix.place.file())}, "replacements": [replacement]}]);
@@ -92,7 +95,7 @@ fn result(entry: &Entry, rule: usize) -> Value {
     let mut properties = Map::new();
     for (key, text) in [("world", &entry.world), ("cluster", &entry.cluster)] {
         if !text.is_empty() {
-            properties.insert(key.to_owned(), text.as_str().into());
+            properties.insert(key.to_owned(), (**text).into());
         }
     }
     if !properties.is_empty() {
@@ -102,10 +105,11 @@ fn result(entry: &Entry, rule: usize) -> Value {
 }
 
 fn physical(place: &Place) -> Value {
+    let (start, end) = (place.start(), place.end());
     // An end is exclusive; an empty range is one character long for viewers.
-    let end = if place.start == place.end { place.start.column + 1 } else { place.end.column };
+    let end_column = if start == end { start.column + 1 } else { end.column };
     json!({
         "artifactLocation": {"uri": uri(place.file())},
-        "region": {"startLine": place.start.line, "startColumn": place.start.column, "endLine": place.end.line, "endColumn": end},
+        "region": {"startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end_column},
     })
 }

@@ -82,7 +82,7 @@ mod tests {
     fn show(text: &str, find: &str, visible: Option<(usize, usize)>) -> Option<String> {
         let source = Source::new("a", text);
         let at = text.find(find).unwrap_or(0);
-        let place = Place::new(&source, Span::new(at, at + find.len()), visible.map(|(a, b)| Span::new(a, b)));
+        let place = Place { source, span: Span::new(at, at + find.len()), visible: visible.map(|(a, b)| Span::new(a, b)) };
         snippet(&place).map(|s| format!("{}|{}{}", s.text, " ".repeat(s.from), "^".repeat(s.len)))
     }
 

@@ -174,7 +174,7 @@ impl Gaps<'_> {
         snapshot.mesh_config_unreadable |= kind == Kind::ConfigMap;
     }
     fn problem(&mut self, snapshot: &mut Snapshot, about: &str, error: ApiError) {
-        let help = error.help().map(str::to_owned);
+        let help = error.help().map(Into::into);
         let subject = format!("kube:{} {about}", self.context);
         snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject, message: error.to_string(), help, place: None });
         self.first.get_or_insert(error);
@@ -196,7 +196,7 @@ impl Gaps<'_> {
                 kind: ProblemKind::Unseen,
                 subject: subject.clone(),
                 message: message.clone(),
-                help: Some(format!("what needs {} is not judged", kind.name())),
+                help: Some(format!("what needs {} is not judged", kind.name()).into()),
                 place: None,
             });
         }
@@ -249,7 +249,7 @@ fn report_forbidden(snapshot: &mut Snapshot, context: &str, forbidden: &[Ask]) {
         kind: ProblemKind::Unseen,
         subject: format!("kube:{context}"),
         message: format!("this user may not read {}; what needs them is not judged", names.join(", ")),
-        help: Some(roles.collect::<Vec<_>>().join("; ")),
+        help: Some(roles.collect::<Vec<_>>().join("; ").into()),
         place: None,
     });
 }

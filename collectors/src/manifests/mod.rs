@@ -104,7 +104,7 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
         kind: ProblemKind::Unreadable,
         subject: u.subject,
         message: u.message,
-        help: u.help,
+        help: u.help.map(Into::into),
         place: None,
     }));
 }

@@ -98,7 +98,7 @@ impl Packaging {
     /// Takes note of what a kustomization takes in; the problem, where it can't be read.
     fn read_kustomization(&mut self, dir: &Path, file: &Path, owners: &mut HashMap<PathBuf, PathBuf>) -> Result<(), Box<Problem>> {
         let problem = |message: String| {
-            let help = Some("the files beside it are not judged: what it takes in is not known".to_owned());
+            let help = Some("the files beside it are not judged: what it takes in is not known".into());
             Box::new(Problem { kind: ProblemKind::Unreadable, subject: file.display().to_string(), message, help, place: None })
         };
         let bytes = super::open(file).map_err(problem)?;
@@ -177,7 +177,7 @@ impl Packaging {
                     if files == 1 { "file is" } else { "files are" },
                     if files == 1 { "it stands" } else { "they stand" }
                 ),
-                help: Some(format!("type `kustomize build {} | meshctl analyze -`", quote(&dir))),
+                help: Some(format!("type `kustomize build {} | meshctl analyze -`", quote(&dir)).into()),
                 subject: dir,
                 place: None,
             });
@@ -192,7 +192,7 @@ fn chart_problem(dir: &Path, files: usize) -> Problem {
     Problem {
         kind: ProblemKind::HelmTemplate,
         message: format!("a Helm chart: its {} not rendered, and not judged", if files == 1 { "template is".into() } else { format!("{files} templates are") }),
-        help: Some(format!("type `helm template {} {} | meshctl analyze -`", quote(name), quote(&shown))),
+        help: Some(format!("type `helm template {} {} | meshctl analyze -`", quote(name), quote(&shown)).into()),
         subject: shown,
         place: None,
     }

@@ -51,7 +51,7 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, apply_to: &str, value: Node<'a>) {
 }
 
 /// Help, the value that was probably meant, and what else is wrong.
-fn tell<'a>(said: Said<'_, 'a>, first: &Fault<'a>, help: &str, more: &[Fault<'a>]) {
+fn tell<'a>(said: Said<'_, 'a>, first: &Fault<'a>, help: &'static str, more: &[Fault<'a>]) {
     let said = match &first.near {
         Some(near) => said.help(format!("did you mean `{near}`?")).fix_value(near),
         None => said.help(help),

@@ -1,7 +1,7 @@
 //! One world: read, judged, suppressed.
 
 use super::Part;
-use crate::entry::Entry;
+use crate::entry::{Entry, Names};
 use crate::git::Tree;
 use crate::load::{self, Shared};
 use crate::select::Codes;
@@ -10,11 +10,12 @@ use crate::status::Failure;
 use crate::stdio::Progress;
 use crate::suppress::{InInput, Seen, hidden_by};
 use crate::worlds::{Plan, absolute};
-use mesh_analyzers::{NotJudged, Rule, analyze, code_of_problem, codes, rules};
+use mesh_analyzers::{NotJudged, Report, Rule, analyze, code_of_problem, codes, rules};
 use mesh_model::{Completeness, Problem, ProblemKind};
 use mesh_resolver::Mesh;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What came of all worlds.
 #[derive(Default)]
@@ -103,20 +104,22 @@ pub fn look(
     progress.phase(|| format!("judging{called}: {} objects…", snapshot.objects.len()));
     let mesh = Mesh::new(snapshot);
     let wanted: BTreeSet<&str> = rules::all().filter(|r| runs(r, settings, part)).map(|r| r.name).collect();
-    let report = analyze(&mesh, &settings.options, |rule| wanted.contains(rule.name));
+    let Report { findings, not_judged } = analyze(&mesh, &settings.options, |rule| wanted.contains(rule.name));
     let active = active(settings, part);
 
-    let mut entries = Vec::new();
+    let names = Names::of(snapshot);
+    let mut entries = Vec::with_capacity(findings.len());
     let mut in_input = InInput::new(snapshot);
-    for finding in report.findings.iter().filter(|f| active.contains(f.code.id)) {
-        let by_input = in_input.hides(finding);
+    for finding in findings.into_iter().filter(|f| active.contains(f.code.id)) {
+        let by_input = in_input.hides(&finding);
         let by_pattern = hidden_by(&settings.suppressions, finding.code, Some(finding.object), finding.at.source().name(), &base_dir);
         if by_input || by_pattern {
             answer.suppressed += 1;
         } else {
-            entries.push(Entry::new(finding, snapshot));
+            entries.push(Entry::new(finding, &names));
         }
     }
+    let mut file: Arc<str> = Arc::default();
     for problem in &snapshot.problems {
         let Some(code) = code_of_problem(problem.kind) else { continue };
         if !settings.codes.contains(code.id) {
@@ -125,11 +128,15 @@ pub fn look(
         if hidden_by(&settings.suppressions, code, None, &problem.subject, &base_dir) {
             answer.suppressed += 1;
         } else {
-            entries.push(Entry::of_problem(problem, code, &snapshot.world, &base_dir));
+            // Those of a file stand in a row.
+            if *file != *problem.subject {
+                file = problem.subject.as_str().into();
+            }
+            entries.push(Entry::of_problem(problem, &file, code, &names.world, &base_dir));
         }
     }
     let is_complete = snapshot.completeness == Completeness::Complete;
-    let seen = if is_complete || report.not_judged.is_empty() { Seen::Whole } else { Seen::Part };
+    let seen = if is_complete || not_judged.is_empty() { Seen::Whole } else { Seen::Part };
     if settings.codes.contains(codes::MSH0004.id) {
         entries.extend(in_input.unused(&active, seen, &base_dir));
     }
@@ -137,12 +144,12 @@ pub fn look(
         let wanted = |e: &Entry| e.place.as_ref().is_none_or(|p| plan.only.iter().any(|only| absolute(Path::new(p.file())).starts_with(only)));
         entries.retain(wanted);
     }
-    entries.sort_by(|a, b| order(a).cmp(&order(b)));
+    entries.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (a.origin(), &a.message).cmp(&(b.origin(), &b.message))));
 
     then(&mesh, &entries);
     answer.entries.extend(entries);
-    for (reason, n) in &report.not_judged {
-        *answer.not_judged.entry(*reason).or_default() += n;
+    for (reason, n) in not_judged {
+        *answer.not_judged.entry(reason).or_default() += n;
     }
     for problem in &snapshot.problems {
         match problem.kind {
@@ -162,16 +169,15 @@ pub fn look(
     answer.unseen.extend(loaded.unseen.iter().cloned());
     answer.is_part |= seen == Seen::Part;
     // Freeing millions of nodes one by one takes longer than the operating system does at the end.
-    std::mem::forget(report);
     std::mem::forget(mesh);
     drop(in_input);
     std::mem::forget(loaded);
     Ok(())
 }
 
-fn order(e: &Entry) -> (&str, u32, mesh_analyzers::Level, &str, &str, &str) {
+fn order(e: &Entry) -> (&str, u32, mesh_analyzers::Level, &str) {
     let place = e.place.as_ref();
-    (place.map_or("", |p| p.file()), place.map_or(0, |p| p.span.start), e.level, e.code.id, &e.origin, &e.message)
+    (place.map_or("", |p| p.file()), place.map_or(0, |p| p.span.start), e.level, e.code.id)
 }
 
 impl Answer {
@@ -183,8 +189,8 @@ impl Answer {
                 None => self.unused_flags.push(pattern.written.clone()),
                 Some(place) if settings.codes.contains(codes::MSH0004.id) => {
                     let message = format!("the suppression `{}` matches no finding", pattern.written);
-                    let mut entry = Entry::of_unused(None, place.clone(), &message, "", &settings.base_dir);
-                    entry.help = Some("remove it".to_owned());
+                    let mut entry = Entry::of_unused(None, place.clone(), &message, &Arc::default(), &settings.base_dir);
+                    entry.help = Some("remove it".into());
                     if self.is_part {
                         entry.level = mesh_analyzers::Level::Info;
                     }
@@ -193,7 +199,7 @@ impl Answer {
                 Some(_) => {}
             }
         }
-        self.entries.retain(|e| settings.namespaces.is_empty() || e.namespace.is_empty() || settings.namespaces.contains(&e.namespace));
+        self.entries.retain(|e| settings.namespaces.is_empty() || e.namespace().is_empty() || settings.namespaces.iter().any(|n| n == e.namespace()));
         // What Istio's webhook says of a match without effect is a warning; only `analyze` takes it lightly.
         if part == Part::Schema {
             for entry in self.entries.iter_mut().filter(|e| e.code == &codes::IST0131) {

@@ -38,7 +38,7 @@ fn answer(found: &[&'static Code], form: Form, format: ExplainFormat, context: &
                 }
                 value
             };
-            pretty(&found.iter().map(object).collect(), b"  ")
+            pretty(&found.iter().map(object).collect::<serde_json::Value>(), b"  ")
         }
         (ExplainFormat::Markdown, Form::Whole) => found.iter().map(|c| markdown(c)).collect(),
         (ExplainFormat::Text, Form::Whole) => found.iter().map(|c| plain(&markdown(c))).collect(),

@@ -88,7 +88,7 @@ fn json_of(topics: &[Topic]) -> String {
             "causes": t.causes.iter().map(|c| cause_json(c)).collect::<Vec<_>>(),
         })
     };
-    safe_json(pretty(&topics.iter().map(object).collect(), b"  "))
+    safe_json(pretty(&topics.iter().map(object).collect::<Value>(), b"  "))
 }
 
 pub fn cause_json(c: &Cause) -> Value {

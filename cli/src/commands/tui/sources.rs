@@ -109,7 +109,7 @@ fn analyze_args(paths: &[String], complete: bool) -> Result<Box<crate::args::Ana
 }
 
 fn finding(e: &Entry) -> Finding {
-    let location = |p: &Place| format!("{}:{}:{}", p.file(), p.start.line, p.start.column);
+    let location = |p: &Place| format!("{}:{}:{}", p.file(), p.start().line, p.start().column);
     let level = match e.level {
         mesh_analyzers::Level::Error => Level::Error,
         mesh_analyzers::Level::Warning => Level::Warning,
@@ -118,11 +118,11 @@ fn finding(e: &Entry) -> Finding {
     Finding {
         code: e.code.id.to_owned(),
         level,
-        object: e.origin.clone(),
-        namespace: e.namespace.clone(),
+        object: e.origin(),
+        namespace: e.namespace().to_owned(),
         message: e.message.clone(),
-        help: e.help.clone(),
-        place: e.place.as_ref().map_or_else(|| e.origin.trim_start_matches("File ").to_owned(), location),
+        help: e.help.as_deref().map(str::to_owned),
+        place: e.place.as_ref().map_or_else(|| e.file().to_owned(), location),
         lines: e.place.as_ref().map(lines).unwrap_or_default(),
         related: e.related.iter().map(|r| (location(&r.place), r.label.clone())).collect(),
         fix: e.fix.as_ref().map(|f| (f.title.clone(), f.replacement.clone())),
@@ -132,6 +132,6 @@ fn finding(e: &Entry) -> Finding {
 /// The line of a place, as the text output shows it. What stands around it is not shown: it may be secret, and only
 /// for the place itself is it known that it is not.
 fn lines(place: &Place) -> Vec<SourceLine> {
-    let shown = snippet(place).map(|s| SourceLine { number: place.start.line, text: s.text, marked: Some((s.from, s.from + s.len)) });
+    let shown = snippet(place).map(|s| SourceLine { number: place.start().line, text: s.text, marked: Some((s.from, s.from + s.len)) });
     shown.into_iter().collect()
 }
