@@ -59,10 +59,33 @@ pub fn from_pem(pem: &[u8]) -> Vec<Certificate> {
     Pem::iter_from_buffer(pem).filter_map(Result::ok).filter(|p| p.label == "CERTIFICATE").filter_map(|p| Certificate::from_der(&p.contents)).collect()
 }
 
+/// The bytes in the first block of a PEM text, whatever its label is; `None` where there is none.
+pub fn first_block(pem: &[u8]) -> Option<Vec<u8>> {
+    // Blanks around a line are no fault to Go, which reads the credentials of gateways.
+    let lines: Vec<&str> = std::str::from_utf8(pem).ok()?.lines().map(str::trim).collect();
+    let (block, _) = Pem::read(std::io::Cursor::new(lines.join("\n"))).ok()?;
+    Some(block.contents)
+}
+
 /// The bytes of a `DataSource`: its string, or its bytes decoded.
 pub fn data_source(source: &crate::dump::secret::DataSource<'_>) -> Vec<u8> {
     if source.inline_bytes.is_empty() {
         return source.inline_string.as_bytes().to_vec();
     }
     data_encoding::BASE64.decode(source.inline_bytes.as_bytes()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_block_is_taken_whatever_its_label() {
+        let pem = "x\n-----BEGIN SECRET-----\n  aGVs \nbG8=\n-----END SECRET-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(first_block(pem.as_bytes()).as_deref(), Some(&b"hello"[..]));
+        for bad in ["", "aGVsbG8=", "-----BEGIN X-----\naGVs", "-----BEGIN X-----\na*b=\n-----END X-----\n"] {
+            assert_eq!(first_block(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(Certificate::from_der(b"hello"), None);
+    }
 }

@@ -12,6 +12,21 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Timestamp(pub i64);
 
+impl Timestamp {
+    /// `2026-11-22` (days to civil date after Howard Hinnant's public algorithm).
+    pub fn date(self) -> String {
+        let z = self.0.div_euclid(86_400) + 719_468;
+        let era = z.div_euclid(146_097);
+        let of_era = z.rem_euclid(146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let m = (5 * of_year + 2) / 153;
+        let month = if m < 10 { m + 3 } else { m - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        format!("{year:04}-{month:02}-{:02}", of_year - (153 * m + 2) / 5 + 1)
+    }
+}
+
 /// How much of the mesh the input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Completeness {

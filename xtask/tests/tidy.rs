@@ -57,7 +57,6 @@ const PURE: &[(&str, &[&str])] = &[
             "rustc-hash",
             "serde",
             "serde_json",
-            "x509-parser",
         ],
     ),
 ];

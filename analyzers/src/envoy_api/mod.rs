@@ -4,7 +4,7 @@
 mod table;
 
 use crate::spelling;
-use crate::validation::duration;
+use crate::validation::{base64, duration};
 use mesh_model::{Node, Scalar};
 use table::{Enum, Field, Label, Message, Table, Type, table};
 
@@ -262,7 +262,7 @@ fn scalar(ty: Type, node: Node<'_>) -> Result<(), &'static str> {
     let (good, wanted) = match ty {
         Type::Str => (matches!(value, Scalar::Str(_)), "a string"),
         Type::Bool => (matches!(value, Scalar::Bool(_)), "true or false"),
-        Type::Bytes => (matches!(value, Scalar::Str(s) if is_base64(s)) || node.is_sequence(), "bytes in base64"),
+        Type::Bytes => (matches!(value, Scalar::Str(s) if base64::decode(s).is_some()) || node.is_sequence(), "bytes in base64"),
         Type::I32 => (whole(i32::MIN.into(), i32::MAX.into()), "a whole number"),
         Type::I64 => (whole(i64::MIN.into(), i64::MAX.into()), "a whole number"),
         Type::U32 => (whole(0, u32::MAX.into()), "a whole number from 0 to 4294967295"),
@@ -280,20 +280,6 @@ fn scalar(ty: Type, node: Node<'_>) -> Result<(), &'static str> {
         Type::Any | Type::Unjudged | Type::Message(_) | Type::Enum(_) => (true, ""),
     };
     if good { Ok(()) } else { Err(wanted) }
-}
-
-fn is_base64(text: &str) -> bool {
-    let bytes = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n'));
-    let (mut len, mut padding) = (0_usize, 0);
-    for b in bytes {
-        len += 1;
-        match b {
-            b'=' => padding += 1,
-            _ if padding > 0 || !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')) => return false,
-            _ => {}
-        }
-    }
-    len.is_multiple_of(4) && padding <= 2
 }
 
 fn kind_of(node: Node<'_>) -> &'static str {

@@ -5,6 +5,7 @@ use super::table::{Check, Field, Group, Shape, Type, TypeId};
 use super::{group_of, is_istio, metadata, table};
 use crate::rule::Options;
 use crate::spelling;
+use crate::validation::base64;
 use mesh_model::{Kind, Node, Object, Scalar};
 use std::cell::OnceCell;
 
@@ -372,14 +373,9 @@ fn same_letters(a: &str, b: &str) -> bool {
 fn format_accepts(format: &str, node: Node<'_>) -> bool {
     match format {
         "int32" => node.int().is_none_or(|v| i32::try_from(v).is_ok()),
-        "byte" => base64(node.text()),
+        "byte" => !node.text().contains(['\r', '\n']) && base64::decode(node.text()).is_some(),
         "ipv4" => node.text().parse::<std::net::Ipv4Addr>().is_ok(),
         "ipv6" => node.text().parse::<std::net::Ipv6Addr>().is_ok(),
         _ => true,
     }
-}
-
-fn base64(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    text.len().is_multiple_of(4) && text.len() - body.len() <= 2 && body.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }

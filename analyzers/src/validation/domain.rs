@@ -1,14 +1,11 @@
 //! DNS labels and domain names.
 
+use super::names::is_dashed;
 use super::net;
 
 /// Letters, digits and inner hyphens, at most 63.
 pub fn is_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+    text.len() <= 63 && is_dashed(text)
 }
 
 /// A label, `*`, or a label after `*` or `*-`.

@@ -22,6 +22,11 @@ pub fn has(node: Node<'_>, key: &str) -> bool {
     node.get(key).is_some()
 }
 
+/// Whether a repeated field has items.
+pub fn given(node: Node<'_>, key: &str) -> bool {
+    node.get(key).is_some_and(|list| list.is_sequence() && !list.is_empty())
+}
+
 pub fn int(node: Node<'_>, key: &str) -> Option<i64> {
     node.get(key)?.int()
 }

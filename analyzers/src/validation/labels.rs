@@ -1,23 +1,14 @@
 //! Label keys, label values, and selectors made of them.
 
-use super::domain::is_label;
 use super::fields::string_map;
+use super::names::{is_dashed, is_label_name};
 use super::report::Checks;
 use mesh_model::Node;
-
-/// Letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit.
-fn is_qualified_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-}
 
 pub fn key(text: &str) -> Result<(), String> {
     let (prefix, name) = text.split_once('/').map_or((None, text), |(p, n)| (Some(p), n));
     // A label of a prefix may be of any length here, as in Istio.
-    let long_label = |l: &str| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let why = if !is_qualified_name(name) || !prefix.is_none_or(|p| p.split('.').all(|l| is_label(l) || long_label(l))) {
+    let why = if !is_label_name(name) || !prefix.is_none_or(|p| p.split('.').all(is_dashed)) {
         "it must be letters, digits, `-`, `_` and `.`, optionally after a domain and `/`"
     } else if prefix.is_some_and(|p| p.len() > 253) {
         "its domain has more than 253 characters"
@@ -30,7 +21,7 @@ pub fn key(text: &str) -> Result<(), String> {
 }
 
 pub fn value(text: &str) -> Result<(), String> {
-    if text.is_empty() || is_qualified_name(text) {
+    if text.is_empty() || is_label_name(text) {
         Ok(())
     } else {
         Err(format!("`{text}` is not a valid label value: it must be letters, digits, `-`, `_` and `.`"))

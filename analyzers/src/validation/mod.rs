@@ -4,11 +4,13 @@
 //! message. A value of another type than its field's counts as absent here; that it has the wrong type is
 //! reported once, elsewhere.
 
+pub mod base64;
 pub mod domain;
 pub mod duration;
 pub mod fields;
 pub mod http;
 pub mod labels;
+pub mod names;
 pub mod net;
 pub mod protocol;
 pub mod regex;
@@ -19,6 +21,6 @@ pub mod traffic_policy;
 pub mod url;
 pub mod visibility;
 
-pub use fields::{flag, float, has, has_text, int, lacks_text, message, messages, strings, text};
+pub use fields::{flag, float, given, has, has_text, int, lacks_text, message, messages, strings, text};
 pub use protocol::Protocol;
 pub use report::{Checks, Said, each, each_text};

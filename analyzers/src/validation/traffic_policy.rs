@@ -1,6 +1,6 @@
 //! Traffic policies: load balancing, pools, outlier detection, client TLS.
 
-use super::fields::{self, flag, float, has_text, int, message, messages, strings, text};
+use super::fields::{self, flag, float, given, has_text, int, message, messages, strings, text};
 use super::{Checks, domain, duration, net};
 use mesh_model::Node;
 use rustc_hash::FxHashSet;
@@ -249,12 +249,11 @@ fn is_prime(n: i64) -> bool {
 }
 
 fn check_locality<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
-    let given = |key: &str| lb.get(key).is_some_and(|l| l.is_sequence() && !l.is_empty());
-    if given("distribute") && given("failover") {
+    if given(lb, "distribute") && given(lb, "failover") {
         checks.error(lb.get("failover").unwrap_or(lb), "both `distribute` and `failover` are given");
         return;
     }
-    if given("failover")
+    if given(lb, "failover")
         && let Some((at, label)) = strings(lb, "failoverPriority").find(|(_, l)| TOPOLOGY.contains(l))
     {
         checks.error(at, format!("`failoverPriority` names `{label}`, which contradicts `failover`"));
@@ -292,8 +291,8 @@ fn check_zones<'a>(checks: &mut Checks<'a, '_>, zones: Node<'a>, outlier: Option
 }
 
 fn check_failover<'a>(checks: &mut Checks<'a, '_>, lb: Node<'a>, outlier: Option<Node<'a>>, of: Of) {
-    let given = ["failover", "failoverPriority"].into_iter().find_map(|k| lb.get(k).filter(|l| l.is_sequence() && !l.is_empty()));
-    if let Some(at) = given
+    let first = ["failover", "failoverPriority"].into_iter().find(|key| given(lb, key)).and_then(|key| lb.get(key));
+    if let Some(at) = first
         && outlier.is_none()
         && of == Of::Rule
     {

@@ -1,18 +1,11 @@
 //! Instants as people read them.
 
-/// `2026-11-22T11:40:00Z` of seconds since the epoch (days to civil date after Howard Hinnant's public algorithm).
+use mesh_model::Timestamp;
+
+/// `2026-11-22T11:40:00Z` of seconds since the epoch.
 pub fn rfc3339(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    let rest = seconds.rem_euclid(86_400);
+    format!("{}T{:02}:{:02}:{:02}Z", Timestamp(seconds).date(), rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 /// Seconds since the epoch of `2026-11-22T11:40:00Z`, `…+02:00`; fractions are dropped.

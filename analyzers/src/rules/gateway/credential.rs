@@ -85,14 +85,14 @@
 //! ```
 
 use super::picked::{Cache, Picked, selector};
-use super::x509;
 use crate::codes::{IST0101, IST0161};
 use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::rules::issued::Issued;
 use crate::spelling;
-use mesh_model::snapshot::Timestamp;
-use mesh_model::{Kind, Node, Object};
+use crate::validation::base64;
+use mesh_envoy::certificate::{Certificate, first_block};
+use mesh_model::{Kind, Node, Object, Timestamp};
 use mesh_resolver::Place;
 use std::borrow::Cow;
 
@@ -162,7 +162,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, gateway: &'a Object, name: N
 pub(crate) fn fault(secret: &Object, now: Timestamp) -> Option<Cow<'static, str>> {
     let value = |key: &str| {
         let plain = secret.at(&["stringData", key]).map(|n| n.text().as_bytes().to_vec());
-        plain.or_else(|| secret.at(&["data", key]).map(|n| x509::base64(n.text()).unwrap_or_default()))
+        plain.or_else(|| secret.at(&["data", key]).map(|n| base64::decode(n.text()).unwrap_or_default()))
     };
     let hidden = |key: &str| ["data", "stringData"].iter().filter_map(|d| secret.at(&[d, key])).any(|n| is_placeholder(n.text()));
     if ["tls.crt", "cert", "tls.key", "key"].iter().any(|k| hidden(k)) {
@@ -173,15 +173,16 @@ pub(crate) fn fault(secret: &Object, now: Timestamp) -> Option<Cow<'static, str>
     let Some((certificate, _)) = pair("cert", "key").filter(full).or_else(|| pair("tls.crt", "tls.key").filter(full)) else {
         return Some("it has no certificate and key (`tls.crt` and `tls.key`, or `cert` and `key`)".into());
     };
-    let Some(der) = x509::first_pem_block(&certificate) else { return Some("its certificate is not PEM".into()) };
-    let Some(validity) = x509::validity(&der) else { return Some("its certificate can not be read".into()) };
-    if now == Timestamp::default() {
-        return None;
+    let Some(der) = first_block(&certificate) else { return Some("its certificate is not PEM".into()) };
+    let Some(certificate) = Certificate::from_der(&der) else { return Some("its certificate can not be read".into()) };
+    let (from, until) = (Timestamp(certificate.not_before), Timestamp(certificate.not_after));
+    match now {
+        // The time is not known.
+        Timestamp(0) => None,
+        now if now > until => Some(format!("its certificate expired on {}", until.date()).into()),
+        now if now < from => Some(format!("its certificate is not valid before {}", from.date()).into()),
+        _ => None,
     }
-    if now.0 > validity.not_after {
-        return Some(format!("its certificate expired on {}", x509::date(validity.not_after)).into());
-    }
-    (now.0 < validity.not_before).then(|| format!("its certificate is not valid before {}", x509::date(validity.not_before)).into())
 }
 
 /// Encrypted (sops), or to be filled in later.

@@ -8,7 +8,6 @@ mod conflict;
 pub(crate) mod credential;
 mod picked;
 mod port;
-mod x509;
 
 pub const RULES: &[Rule] = &[
     Rule { name: "gateway-port", codes: &[&codes::IST0101, &codes::IST0162, &codes::MSH0002], analyzer: "gateway.IngressGatewayPortAnalyzer", run: port::run },

@@ -91,7 +91,7 @@ fn check_wasm<'a>(checks: &mut Checks<'a, '_>, wasm: Node<'a>) {
 }
 
 fn check_url(text: &str) -> Result<(), String> {
-    let Ok(parts) = url::parse(text).and_then(|p| if p.scheme.is_empty() && !text.starts_with('/') { Err(String::new()) } else { Ok(p) }) else {
+    let Ok(parts) = url::parse_request(text) else {
         // `registry.example.com/image:tag` has no scheme; it is taken for an OCI reference.
         return url::parse(&format!("http://{text}")).map(|_| ()).map_err(|_| format!("`{text}` is not a valid URL"));
     };

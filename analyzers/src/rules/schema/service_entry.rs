@@ -60,16 +60,12 @@
 
 use super::workload_entry::{self, Addresses};
 use crate::rule::{Context, Sink};
-use crate::validation::{Checks, Protocol, domain, each, int, labels, message, messages, net, protocol, strings, text, visibility};
+use crate::validation::{Checks, Protocol, domain, each, given, int, labels, message, messages, net, protocol, strings, text, visibility};
 use mesh_model::{Kind, Node};
 use rustc_hash::FxHashSet;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     each(cx, sink, Kind::ServiceEntry, check);
-}
-
-fn given(spec: Node<'_>, key: &str) -> bool {
-    spec.get(key).is_some_and(|l| l.is_sequence() && !l.is_empty())
 }
 
 fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
@@ -238,15 +234,7 @@ fn check_dns<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>, resolution: &str, 
             checks.error(at, format!("endpoint address `{address}` is neither an IP address nor a domain name"));
         }
         labels::check(checks, endpoint, "labels");
-        for (name, port) in endpoint.map("ports") {
-            if !names.contains(&name.text()) {
-                checks.error(name, format!("endpoint port `{}` is no port of the service entry", port.text()));
-            }
-            checks.valid(name, domain::label("port name", name.text()));
-            if let Some(number) = port.int() {
-                checks.valid(port, net::port(number));
-            }
-        }
+        workload_entry::check_ports(checks, endpoint, Some(names));
     }
     let tcp = messages(spec, "ports").any(|p| Protocol::parse(text(p, "protocol")).is_tcp());
     if given(spec, "addresses") && tcp && spec.get("hosts").is_some_and(|h| h.len() > 1) {

@@ -66,7 +66,16 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, entry: Node<'a>, addresses: Addres
             checks.error(at, format!("endpoint address `{address}` is neither an IP address nor a domain name"));
         }
     }
-    for (name, port) in entry.map("ports") {
+    check_ports(checks, entry, service_ports);
+    labels::check(checks, entry, "labels");
+    if socket.is_some() && service_ports.is_some_and(|p| p.len() != 1) {
+        checks.error(at, "a service entry with a unix domain socket needs exactly one port");
+    }
+}
+
+/// The ports of an endpoint by their names, which are those of the ServiceEntry that it belongs to.
+pub fn check_ports<'a>(checks: &mut Checks<'a, '_>, endpoint: Node<'a>, service_ports: Option<&[&str]>) {
+    for (name, port) in endpoint.map("ports") {
         if service_ports.is_some_and(|known| !known.contains(&name.text())) {
             checks.error(name, format!("endpoint port `{}` is no port of the service entry", port.text()));
         }
@@ -74,9 +83,5 @@ pub fn check<'a>(checks: &mut Checks<'a, '_>, entry: Node<'a>, addresses: Addres
         if let Some(number) = port.int() {
             checks.valid(port, net::port(number));
         }
-    }
-    labels::check(checks, entry, "labels");
-    if socket.is_some() && service_ports.is_some_and(|p| p.len() != 1) {
-        checks.error(at, "a service entry with a unix domain socket needs exactly one port");
     }
 }

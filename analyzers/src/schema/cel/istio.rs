@@ -1,8 +1,9 @@
 //! Rules of Istio's CRDs.
 
-use super::text::{is_port_name, url_scheme};
 use super::{Rule, Verdict, agree, at_key, has, key, one_of, repeated, text_or};
 use crate::validation::duration;
+use crate::validation::names::is_dashed;
+use crate::validation::url;
 use mesh_model::Node;
 
 pub const RULES: &[Rule] = &[
@@ -44,7 +45,7 @@ pub const RULES: &[Rule] = &[
     Rule { hash: 0xa5b8_e4ca, check: socket_is_absolute },
     Rule {
         hash: 0x91e7_06ab,
-        check: |n| find_key(n, |k| k.chars().count() >= 63 || !is_port_name(k)).map(|k| (k, format!("`{}` is no valid name of a port", k.text()))),
+        check: |n| find_key(n, |k| k.chars().count() >= 63 || !is_dashed(k)).map(|k| (k, format!("`{}` is no valid name of a port", k.text()))),
     },
     Rule { hash: 0x5565_50d9, check: |n| (n.text() == "*").then(|| (n, "the host `*` stands for everything, which no entry can".into())) },
     Rule {
@@ -114,8 +115,13 @@ fn port_level_needs_selector(spec: Node<'_>) -> Verdict<'_> {
     if has(spec, "portLevelMtls") && !selects { at_key(spec, "portLevelMtls", "`portLevelMtls` needs a selector with labels") } else { None }
 }
 
+/// The scheme of a URL as `isURL` and `url` take it; "" for a path, `None` for what is no URL.
+fn scheme(text: &str) -> Option<String> {
+    Some(url::parse_request(text).ok()?.scheme.to_ascii_lowercase())
+}
+
 fn http_url(n: Node<'_>) -> Verdict<'_> {
-    match url_scheme(n.text()).as_deref() {
+    match scheme(n.text()).as_deref() {
         Some("http" | "https") => None,
         _ => Some((n, format!("`{}` is no http or https URL", n.text()))),
     }
@@ -149,9 +155,9 @@ fn socket_is_absolute(n: Node<'_>) -> Verdict<'_> {
 }
 
 fn module_url(n: Node<'_>) -> Verdict<'_> {
-    let fine = match url_scheme(n.text()) {
+    let fine = match scheme(n.text()) {
         Some(scheme) => matches!(scheme.as_str(), "" | "http" | "https" | "oci" | "file"),
-        None => url_scheme(&format!("http://{}", n.text())).is_some(),
+        None => scheme(&format!("http://{}", n.text())).is_some(),
     };
     (!fine).then(|| (n, format!("`{}` is no URL with scheme http, https, oci or file", n.text())))
 }

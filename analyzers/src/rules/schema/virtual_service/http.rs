@@ -1,7 +1,7 @@
 //! HTTP routes.
 
-use super::{Legacy, check_gateway_names, given, layer4};
-use crate::validation::{Checks, domain, duration, fields, float, has, has_text, http, int, labels, message, messages, net, regex, strings, text};
+use super::{Legacy, check_gateway_names, layer4};
+use crate::validation::{Checks, domain, duration, fields, float, given, has, has_text, http, int, labels, message, messages, net, regex, strings, text};
 use mesh_model::Node;
 
 /// Whether a route stands in a VirtualService with hosts or in a delegate.

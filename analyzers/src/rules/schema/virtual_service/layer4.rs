@@ -1,7 +1,7 @@
 //! TLS and TCP routes, and destinations.
 
-use super::{Legacy, check_gateway_names, given};
-use crate::validation::{Checks, domain, has, has_text, int, labels, message, net, strings, text};
+use super::{Legacy, check_gateway_names};
+use crate::validation::{Checks, domain, given, has, has_text, int, labels, message, net, strings, text};
 use mesh_model::Node;
 use mesh_resolver::host;
 

@@ -79,7 +79,7 @@ mod layer4;
 pub mod unreachable;
 
 use crate::rule::{Context, Sink};
-use crate::validation::{Checks, domain, each, http as header, net, strings, visibility};
+use crate::validation::{Checks, domain, each, given, http as header, net, strings, visibility};
 use mesh_model::{Kind, Node};
 use mesh_resolver::host;
 
@@ -94,10 +94,6 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
 pub(super) enum Bound {
     Mesh,
     Gateway,
-}
-
-fn given(node: Node<'_>, key: &str) -> bool {
-    node.get(key).is_some_and(|l| l.is_sequence() && !l.is_empty())
 }
 
 fn check<'a>(checks: &mut Checks<'a, '_>, spec: Node<'a>) {
