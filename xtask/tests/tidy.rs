@@ -57,6 +57,7 @@ const PURE: &[(&str, &[&str])] = &[
             "rustc-hash",
             "serde",
             "serde_json",
+            "stacker",
         ],
     ),
 ];

@@ -265,8 +265,9 @@ impl<'a, 'g> Walk<'a, 'g, '_> {
                         self.rules.push(Fault { object: self.object, at, what: What::Rule { message } });
                     }
                 }
+                // Of a list it says nothing, though some definitions have it there.
                 Check::Required(name) => {
-                    if node.get(name).is_none() {
+                    if node.is_mapping() && node.get(name).is_none() {
                         self.fault(node, What::Missing { field: name });
                     }
                 }

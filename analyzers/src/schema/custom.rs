@@ -48,12 +48,10 @@ pub fn faults<'a>(objects: &'a [Object], out: &mut Vec<Fault<'a>>) {
         judge(objects, &crds, &mut found);
         found
     };
-    // A pool of one, for the sake of its stack.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(STACK).build().ok();
-    let found = pool.and_then(|pool| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.install(judge))).ok());
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(STACK, judge)));
     match found {
-        Some(found) => out.extend(found),
-        None => out.extend(crds.iter().map(|crd| Fault { object: crd, at: crd.root(), what: What::RuleNotJudged })),
+        Ok(found) => out.extend(found),
+        Err(_) => out.extend(crds.iter().map(|crd| Fault { object: crd, at: crd.root(), what: What::RuleNotJudged })),
     }
 }
 
@@ -361,6 +359,7 @@ spec:
               limit: {type: integer, default: 5}
               colour: {type: string, enum: [red, blue]}
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+              list: {type: array, required: [name], items: {type: object, properties: {name: {type: string}}}}
             x-kubernetes-validations:
             - {rule: 'self.size <= self.limit', message: size is above the limit}
 ";
@@ -415,7 +414,7 @@ spec:
 
     #[test]
     fn objects_are_judged_by_the_definition_beside_them() {
-        assert_eq!(found("{size: 3, colour: red, free: {any: thing}}"), Vec::<String>::new());
+        assert_eq!(found("{size: 3, colour: red, free: {any: thing}, list: [{name: a}, {}]}"), Vec::<String>::new());
         assert!(found("{size: 9}")[0].contains("size is above the limit"), "{:?}", found("{size: 9}"));
         assert!(found("{size: 9, color: red}")[0].contains("UnknownField { near: Some(\"colour\")"));
         assert!(found("{size: 0, limit: 1}")[0].contains("spec.size OutOfBounds(Min(1.0))"));
