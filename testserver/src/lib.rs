@@ -1,4 +1,6 @@
 //! Servers for tests, on loopback, that stop when they are dropped. They answer as the real ones do, so that other
 //! clients can be pointed at them as well.
 
+pub mod admin;
 pub mod apiserver;
+mod loopback;

@@ -2,6 +2,7 @@
 
 use super::Faults;
 use super::data::{Data, Resource};
+use super::stream::Wanted;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ impl Answer {
     fn ok(body: &Value) -> Answer {
         Answer { status: StatusCode::OK, body: body.to_string().into_bytes(), retry_after: None }
     }
-    fn error(code: u16, reason: &str, message: &str) -> Answer {
+    pub fn error(code: u16, reason: &str, message: &str) -> Answer {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code});
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Answer { status, body: body.to_string().into_bytes(), retry_after: (code == 429).then_some(1) }
@@ -23,16 +24,10 @@ impl Answer {
 }
 
 pub(super) fn answer(data: &Data, faults: &mut Faults, path_and_query: &str, token: Option<&str>) -> Answer {
+    if let Some(refused) = refused(faults, path_and_query, token) {
+        return refused;
+    }
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    if let Some(wanted) = &faults.token
-        && token != Some(wanted.as_str())
-    {
-        return Answer::error(401, "Unauthorized", "Unauthorized");
-    }
-    if let Some((_, status, times)) = faults.failing.iter_mut().find(|(prefix, _, times)| *times > 0 && path.starts_with(prefix.as_str())) {
-        *times -= 1;
-        return Answer::error(*status, "InternalError", "the test wants it so");
-    }
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     match parts.as_slice() {
         ["version"] => Answer::ok(&json!({"major": "1", "minor": "36", "gitVersion": "v1.36.0", "platform": "linux/amd64"})),
@@ -44,6 +39,28 @@ pub(super) fn answer(data: &Data, faults: &mut Faults, path_and_query: &str, tok
         ["apis", group, version, rest @ ..] => objects(data, faults, group, version, rest, query, path),
         _ => not_found(path),
     }
+}
+
+/// What is refused whatever it is: without the right token, and what the test lets fail.
+pub(super) fn refused(faults: &mut Faults, path_and_query: &str, token: Option<&str>) -> Option<Answer> {
+    let path = path_and_query.split('?').next().unwrap_or(path_and_query);
+    if let Some(wanted) = &faults.token
+        && token != Some(wanted.as_str())
+    {
+        return Some(Answer::error(401, "Unauthorized", "Unauthorized"));
+    }
+    if let Some((_, status, times)) = faults.failing.iter_mut().find(|(prefix, _, times)| *times > 0 && path.starts_with(prefix.as_str())) {
+        *times -= 1;
+        return Some(Answer::error(*status, "InternalError", "the test wants it so"));
+    }
+    // Streams and logs are rights of their own.
+    if let Some(wanted) = Wanted::of(path_and_query)
+        && faults.forbidden.contains(&format!("pods/{}", wanted.subresource))
+    {
+        let message = format!("pods is forbidden: User \"test\" cannot use resource \"pods/{}\" in API group \"\"", wanted.subresource);
+        return Some(Answer::error(403, "Forbidden", &message));
+    }
+    None
 }
 
 fn list_of(list: Option<Value>, path: &str) -> Answer {
@@ -81,7 +98,8 @@ fn objects(data: &Data, faults: &mut Faults, group: &str, version: &str, rest: &
     }
     let parameter = |key: &str| form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == key).map(|(_, v)| v.into_owned());
     let selected = |o: &&Value| parameter("fieldSelector").is_none_or(|s| s.split(',').all(|s| matches(o, s)));
-    let items: Vec<&Value> = resource.items.iter().filter(in_namespace).filter(selected).collect();
+    let labelled = |o: &&Value| parameter("labelSelector").is_none_or(|s| fits(&o["metadata"]["labels"], &s));
+    let items: Vec<&Value> = resource.items.iter().filter(in_namespace).filter(selected).filter(labelled).collect();
     let start: usize = match parameter("continue") {
         Some(_) if faults.expired > 0 => {
             faults.expired -= 1;
@@ -117,4 +135,30 @@ fn matches(object: &Value, term: &str) -> bool {
         Some((path, value)) => field(path) != value,
         None => term.split_once('=').is_none_or(|(path, value)| field(path) == value.trim_start_matches('=')),
     }
+}
+
+/// Whether labels fit a selector: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.
+fn fits(labels: &Value, selector: &str) -> bool {
+    let mut depth = 0;
+    let terms = selector.split(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    terms.map(str::trim).all(|term| {
+        let value = |key: &str| labels[key.trim()].as_str().map(str::to_owned);
+        let among = |list: &str, value: &str| list.trim_matches(['(', ')', ' ']).split(',').any(|v| v.trim() == value);
+        if let Some((key, list)) = term.split_once(" notin ") {
+            return value(key).is_none_or(|v| !among(list, &v));
+        }
+        if let Some((key, list)) = term.split_once(" in ") {
+            return value(key).is_some_and(|v| among(list, &v));
+        }
+        if let Some((key, wanted)) = term.split_once("!=") {
+            return value(key).as_deref() != Some(wanted);
+        }
+        if let Some((key, wanted)) = term.split_once('=') {
+            return value(key).as_deref() == Some(wanted.trim_start_matches('='));
+        }
+        term.strip_prefix('!').map_or_else(|| value(term).is_some(), |key| value(key).is_none())
+    })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// Objects of one kind in one version.
@@ -16,10 +17,14 @@ pub struct Resource {
     pub items: Vec<Value>,
 }
 
-/// All resources, by `group/version/plural`.
+/// All resources, by `group/version/plural`, and what is behind the pods.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
     pub(super) resources: BTreeMap<String, Resource>,
+    /// Where a port of a pod leads, by namespace, pod and port.
+    pub(super) ports: BTreeMap<(String, String, u16), SocketAddr>,
+    /// Lines with their times (RFC 3339), by namespace, pod and container.
+    pub(super) logs: BTreeMap<(String, String, String), Vec<(String, String)>>,
 }
 
 /// Kinds without a namespace, for lists that are empty.
@@ -76,6 +81,16 @@ impl Data {
                 self.resources.insert(name, resource);
             }
         }
+    }
+
+    /// Lets a port of a pod lead to a port of this machine.
+    pub fn forward(&mut self, namespace: &str, pod: &str, port: u16, to: SocketAddr) {
+        self.ports.insert((namespace.to_owned(), pod.to_owned(), port), to);
+    }
+    /// What a container has said: times (RFC 3339) and lines.
+    pub fn log(&mut self, namespace: &str, pod: &str, container: &str, lines: &[(&str, &str)]) {
+        let lines = lines.iter().map(|(at, line)| ((*at).to_owned(), (*line).to_owned())).collect();
+        self.logs.insert((namespace.to_owned(), pod.to_owned(), container.to_owned()), lines);
     }
 
     /// The resource of a path below `/api` or `/apis`.

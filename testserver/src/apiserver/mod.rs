@@ -1,8 +1,9 @@
 //! A Kubernetes API server that replays lists: TLS, tokens, discovery, lists with pages and selectors, single objects,
-//! errors, slowness, rights. `kubectl get` reads from it.
+//! errors, slowness, rights; ports of pods forwarded by websocket, the agents' request commands, logs. `kubectl` reads from it.
 
 mod answer;
 mod data;
+mod stream;
 
 pub use data::{Data, Resource};
 
@@ -16,13 +17,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use stream::Wanted;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, pki_types};
 
 /// How the server misbehaves.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    /// Resources (`pods`) that may not be read in the whole cluster.
+    /// Resources (`pods`) that may not be read in the whole cluster, and streams (`pods/portforward`) that may not be used.
     pub forbidden: BTreeSet<String>,
     /// Namespaces in which they may be read all the same.
     pub allowed_namespaces: BTreeSet<String>,
@@ -34,6 +36,8 @@ pub struct Faults {
     pub expired: usize,
     /// The only token that is accepted; any where none is given.
     pub token: Option<String>,
+    /// Something in front of the server takes the upgrades off the requests.
+    pub strips_upgrades: bool,
 }
 
 /// What was asked, and how much was answered.
@@ -43,6 +47,10 @@ pub struct Counts {
     bytes: AtomicU64,
     open: AtomicUsize,
     most_open: AtomicUsize,
+    streams: AtomicUsize,
+    open_streams: AtomicUsize,
+    most_open_streams: AtomicUsize,
+    stream_bytes: AtomicU64,
 }
 
 impl Counts {
@@ -53,6 +61,17 @@ impl Counts {
     /// Bytes of bodies.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+    /// Streams into pods that were opened.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+    pub fn most_streams_at_once(&self) -> usize {
+        self.most_open_streams.load(Ordering::Relaxed)
+    }
+    /// Bytes that came out of pods by streams.
+    pub fn stream_bytes(&self) -> u64 {
+        self.stream_bytes.load(Ordering::Relaxed)
     }
     /// The most requests that were open at one time.
     pub fn most_at_once(&self) -> usize {
@@ -150,7 +169,7 @@ async fn accept(listener: std::net::TcpListener, acceptor: TlsAcceptor, state: A
             // A peer that does not trust the certificate ends here; that is its affair.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = hyper::service::service_fn(move |request| serve(request, Arc::clone(&state)));
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
@@ -167,12 +186,24 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response
     if let Some(wait) = wait {
         tokio::time::sleep(wait).await;
     }
-    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let Answer { status, body, retry_after } = {
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer ")).map(str::to_owned);
+    let answered = {
         let mut faults = state.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        answer::answer(&state.data, &mut faults, &path, token)
+        match Wanted::of(&path) {
+            None => Some(answer::answer(&state.data, &mut faults, &path, token.as_deref())),
+            Some(wanted) => answer::refused(&mut faults, &path, token.as_deref()).or_else(|| (wanted.subresource == "log").then(|| wanted.log(&state.data))),
+        }
+    };
+    let answered = match (answered, Wanted::of(&path)) {
+        (Some(answer), _) => Err(answer),
+        (None, Some(wanted)) => stream::open(request, wanted, Arc::clone(&state)),
+        (None, None) => Err(Answer::error(404, "NotFound", &path)),
     };
     state.counts.open.fetch_sub(1, Ordering::Relaxed);
+    let Answer { status, body, retry_after } = match answered {
+        Ok(opened) => return Ok(opened),
+        Err(answer) => answer,
+    };
     state.counts.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
