@@ -4,10 +4,32 @@
 //! for. Redirects are not followed, proxies of the environment are not used.
 
 use super::{Endpoint, Page};
+use http::{Request, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How a page is asked for. Envoy wants POST for `/logging`, though without parameters it only tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -101,12 +123,12 @@ impl Admin {
 
     /// A page by its path and query, such as `/certs`. `expected` are the kinds that the answer may be of; any when empty.
     pub async fn get(&self, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
-        self.fetch(reqwest::Method::GET, path, expected).await
+        self.fetch(Method::Get, path, expected).await
     }
 
-    /// The same by POST, which Envoy wants for `/logging`, though without parameters it only tells.
+    /// The same by POST.
     pub async fn post(&self, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
-        self.fetch(reqwest::Method::POST, path, expected).await
+        self.fetch(Method::Post, path, expected).await
     }
 
     /// Some sections of Envoy's config dump, and nothing else of it.
@@ -115,30 +137,94 @@ impl Admin {
         self.get(&sections_path(kinds), &[Content::ConfigDump, Content::OtherJson]).await
     }
 
-    async fn fetch(&self, method: reqwest::Method, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
+    async fn fetch(&self, method: Method, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
         let url = format!("{}{path}", self.endpoint);
         let address = match &self.endpoint {
             Endpoint::Url(base) => format!("{base}{path}"),
             Endpoint::Unix(_) => format!("http://localhost{path}"),
         };
         let unreachable = |e: reqwest::Error| AdminError::Unreachable { url: url.clone(), why: why(&e) };
+        let method = match method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
         let mut answer = self.client.request(method, &address).send().await.map_err(unreachable)?;
-        let code = answer.status().as_u16();
-        let mut bytes: Vec<u8> = Vec::new();
-        let mut is_checked = expected.is_empty() || code != 200;
+        let mut intake = Intake::new(url.clone(), answer.status().as_u16(), expected, self.options.page);
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > self.options.page {
-                return Err(AdminError::TooLarge { url, limit: self.options.page });
-            }
-            if !is_checked && bytes.len() >= LOOK {
-                check(&bytes, expected, &url)?;
-                is_checked = true;
-            }
-            if code != 200 && bytes.len() > LOOK {
+            if intake.take(&chunk)?.is_break() {
                 break;
             }
         }
+        intake.finish()
+    }
+}
+
+/// A page over a connection that is there already, such as a forwarded port. `name` stands for the address in errors.
+pub async fn over<S>(stream: S, name: &str, method: Method, path: &str, expected: &[Content], options: Options) -> Result<Page, AdminError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let url = format!("{name}{path}");
+    let unreachable = |why: String| AdminError::Unreachable { url: url.clone(), why };
+    let exchange = async {
+        let broken = |e: hyper::Error| unreachable(innermost(&e));
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        // It ends with the stream, and its errors come out of the exchange.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        let request = Request::builder().method(method.word()).uri(path).header(header::HOST, "localhost").header(header::CONNECTION, "close");
+        let request = request.body(Empty::<Bytes>::new()).map_err(|e| unreachable(e.to_string()))?;
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        let (head, mut body) = answer.into_parts();
+        let mut intake = Intake::new(url.clone(), head.status.as_u16(), expected, options.page);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(broken)?.into_data()
+                && intake.take(&data)?.is_break()
+            {
+                break;
+            }
+        }
+        driver.abort();
+        intake.finish()
+    };
+    let answered = tokio::time::timeout(options.answer, exchange).await;
+    answered.unwrap_or_else(|_| Err(unreachable(format!("no answer within {} s", options.answer.as_secs_f64()))))
+}
+
+/// A page that came whole, by a way that tells no status.
+pub fn page_of(bytes: Vec<u8>, name: &str, expected: &[Content]) -> Result<Page, AdminError> {
+    let mut intake = Intake::new(name.to_owned(), 200, expected, u64::MAX);
+    let _ = intake.take(&bytes)?;
+    intake.finish()
+}
+
+/// An answer as it comes in: bounded, and given up when its beginning shows that it is another page.
+struct Intake<'e> {
+    url: String,
+    code: u16,
+    expected: &'e [Content],
+    limit: u64,
+    bytes: Vec<u8>,
+    is_checked: bool,
+}
+
+impl<'e> Intake<'e> {
+    fn new(url: String, code: u16, expected: &'e [Content], limit: u64) -> Intake<'e> {
+        Intake { url, code, expected, limit, bytes: Vec::new(), is_checked: expected.is_empty() || code != 200 }
+    }
+    /// Breaks where no more is to be read.
+    fn take(&mut self, chunk: &[u8]) -> Result<ControlFlow<()>, AdminError> {
+        self.bytes.extend_from_slice(chunk);
+        if self.bytes.len() as u64 > self.limit {
+            return Err(AdminError::TooLarge { url: self.url.clone(), limit: self.limit });
+        }
+        if !self.is_checked && self.bytes.len() >= LOOK {
+            check(&self.bytes, self.expected, &self.url)?;
+            self.is_checked = true;
+        }
+        Ok(if self.code != 200 && self.bytes.len() > LOOK { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+    fn finish(self) -> Result<Page, AdminError> {
+        let Intake { url, code, expected, bytes, is_checked, .. } = self;
         if code != 200 {
             let says: String = String::from_utf8_lossy(&bytes).lines().next().unwrap_or("").chars().take(SAYS).collect();
             return Err(AdminError::Status { url, code, says });
@@ -183,7 +269,11 @@ fn why(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it took too long".to_owned();
     }
-    let mut at: &dyn std::error::Error = error;
+    innermost(error)
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut at = error;
     while let Some(cause) = at.source() {
         at = cause;
     }

@@ -14,7 +14,7 @@ pub mod syncz;
 
 pub use group::{Choice, Dumps, Page, Proxy};
 pub use pod::PodName;
-pub use source::{Endpoint, NO_CLUSTERS, Source};
+pub use source::{Endpoint, Source};
 
 use mesh_envoy::identify::Content;
 use std::io::Read;

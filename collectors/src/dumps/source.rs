@@ -20,21 +20,18 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What to do where a cluster is named.
-pub const NO_CLUSTERS: &str = "\
-meshctl does not reach into the proxies of a cluster yet; type `kubectl port-forward -n NAMESPACE POD 15000` in another terminal, then --from http://localhost:15000 \
-(of istiod port 15014, then --from http://localhost:15014)";
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Stdin,
     /// A file, an archive or a folder: what is in it decides.
     Path(PathBuf),
     Live(Endpoint),
+    /// The proxies of a cluster: of a context, or of the current one.
+    Cluster(Option<String>),
 }
 
 impl Source {
-    /// `-`, a path, `http://host:15000` or `unix:PATH`; what can't be one is an error that says why.
+    /// `-`, a path, `http://host:15000`, `unix:PATH`, `kube` or `kube:CONTEXT`; what can't be one is an error that says why.
     pub fn parse(text: &str) -> Result<Source, String> {
         if text == "-" {
             return Ok(Source::Stdin);
@@ -44,12 +41,15 @@ impl Source {
             let path = path.strip_prefix("//").unwrap_or(path);
             return if path.is_empty() { Err("unix: takes the path of a socket".to_owned()) } else { Ok(Source::Live(Endpoint::Unix(path.into()))) };
         }
-        if text == "kube" || text.starts_with("kube:") {
-            return Err(NO_CLUSTERS.to_owned());
+        if text == "kube" {
+            return Ok(Source::Cluster(None));
+        }
+        if let Some(context) = text.strip_prefix("kube:") {
+            return if context.is_empty() { Err("kube: takes the name of a context".to_owned()) } else { Ok(Source::Cluster(Some(context.to_owned()))) };
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Ok(Source::Path(text.into())) };
         if !matches!(scheme, "http" | "https") {
-            return Err(format!("`{scheme}://` is no kind of source: a path, `-`, http://host:15000 and unix:PATH are"));
+            return Err(format!("`{scheme}://` is no kind of source: a path, `-`, http://host:15000, unix:PATH and kube are"));
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
         if authority.is_empty() || authority.contains('@') {
@@ -73,7 +73,9 @@ mod tests {
         assert_eq!(Source::parse("a.json"), Ok(Source::Path("a.json".into())));
         assert_eq!(Source::parse("unix:/run/a.sock"), Ok(Source::Live(Endpoint::Unix("/run/a.sock".into()))));
         assert_eq!(Source::parse("http://127.0.0.1:15000/"), Ok(Source::Live(Endpoint::Url("http://127.0.0.1:15000".into()))));
-        for wrong in ["unix:", "ftp://a", "http://", "http://u:p@a:1", "http://a:1/config_dump", "kube"] {
+        assert_eq!(Source::parse("kube"), Ok(Source::Cluster(None)));
+        assert_eq!(Source::parse("kube:east"), Ok(Source::Cluster(Some("east".into()))));
+        for wrong in ["unix:", "ftp://a", "http://", "http://u:p@a:1", "http://a:1/config_dump", "kube:"] {
             assert!(Source::parse(wrong).is_err(), "{wrong}");
         }
     }

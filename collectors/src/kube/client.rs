@@ -37,7 +37,7 @@ impl Default for Timeout {
 
 /// The largest answer that is read: a page of 500 large objects stays far below.
 const ANSWER_LIMIT: usize = 256 << 20;
-/// Requests at once.
+/// Requests at once, and streams into pods.
 const AT_ONCE: usize = 8;
 /// How often a request that may succeed later is made.
 const ATTEMPTS: u32 = 4;
@@ -47,13 +47,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A cluster that answers.
 #[derive(Clone)]
 pub struct Cluster {
-    client: Client,
+    pub(super) client: Client,
     /// The context's name; `in-cluster` inside a Pod.
     pub name: String,
     /// The namespace of the context.
     pub namespace: String,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     permits: Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
 }
 
 impl Cluster {
@@ -80,7 +81,8 @@ impl Cluster {
             Ok(Ok(Err(error))) => return Err(ConnectError::Login { context: name, message: super::error::chain(&error) }),
             Ok(Ok(Ok(client))) => client,
         };
-        Ok(Cluster { client, name, namespace, timeout, permits: Arc::new(Semaphore::new(AT_ONCE)) })
+        let permits = || Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Cluster { client, name, namespace, timeout, permits: permits(), streams: permits() })
     }
 
     /// The body of an answer to GET. What may succeed later is asked again, a few times; of all callers together no more

@@ -55,6 +55,8 @@ pub enum ApiError {
     /// No connection, or one that broke.
     Unreachable(String),
     TimedOut(Duration),
+    /// The whole cluster was not read in the time that there is for it.
+    OutOfTime(Duration),
     /// An answer that is not what was asked for.
     Odd(String),
 }
@@ -98,6 +100,7 @@ impl ApiError {
             ApiError::Status { code: 429, .. } => Some("the API server asks for fewer requests: try again later"),
             ApiError::Status { code: 404, .. } => None,
             ApiError::Unreachable(_) => Some("is the cluster up, and the address of the context reachable from here?"),
+            ApiError::OutOfTime(_) => Some("a longer --kubeclient-timeout gives it more time: a whole cluster has four times that"),
             ApiError::TimedOut(_) => Some("a longer --kubeclient-timeout gives it more time"),
             _ => None,
         }
@@ -111,6 +114,7 @@ impl fmt::Display for ApiError {
             ApiError::Status { code, message, .. } => write!(f, "the API server answers {code}: {message}"),
             ApiError::Unreachable(message) => write!(f, "the API server can't be reached: {message}"),
             ApiError::TimedOut(limit) => write!(f, "no answer within {} s", limit.as_secs_f64()),
+            ApiError::OutOfTime(limit) => write!(f, "the cluster's time of {} s was over", limit.as_secs_f64()),
             ApiError::Odd(message) => write!(f, "an odd answer: {message}"),
         }
     }

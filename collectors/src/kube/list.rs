@@ -41,15 +41,30 @@ struct Page<'a> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct PageMeta {
-    r#continue: String,
+pub(super) struct PageMeta {
+    pub r#continue: String,
 }
 
-/// All objects at a path. A list whose continuation expires is begun anew, at last in one piece.
-///
-/// `selector` is a field selector, such as `type!=x`; "" for all.
+/// All objects at a path. `selector` is a field selector, such as `type!=x`; "" for all.
 pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: &str) -> Result<Listed, ApiError> {
+    let (resource, context) = (resource.clone(), cluster.name.clone());
+    let read = move |body: &[u8]| page(body, &resource, &context);
     let mut out = Listed::default();
+    for listed in pages(cluster, path, &[("fieldSelector", selector)], read).await? {
+        out.objects.extend(listed.objects);
+        out.odd.extend(listed.odd);
+    }
+    Ok(out)
+}
+
+/// The pages of a list, as `read` makes them of a body; it gives the continuation too, "" at the end. A list whose
+/// continuation expires is begun anew, at last in one piece. Of the parameters those without a value are left out.
+pub(super) async fn pages<T, F>(cluster: &Cluster, path: &str, parameters: &[(&str, &str)], read: F) -> Result<Vec<T>, ApiError>
+where
+    T: Send + 'static,
+    F: Fn(&[u8]) -> Result<(T, String), ApiError> + Clone + Send + 'static,
+{
+    let mut out = Vec::new();
     let mut token = String::new();
     let mut restarts = 0;
     loop {
@@ -58,8 +73,8 @@ pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: 
             if restarts <= RESTARTS {
                 query.append_pair("limit", PAGE);
             }
-            let parameters = [("fieldSelector", selector), ("continue", &token)];
-            query.extend_pairs(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
+            let parameters = parameters.iter().copied().chain([("continue", token.as_str())]);
+            query.extend_pairs(parameters.filter(|(_, value)| !value.is_empty()));
             format!("{path}?{}", query.finish())
         };
         let body = match cluster.get(&url).await {
@@ -67,16 +82,14 @@ pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: 
             Err(error) if error.is_expired() && restarts <= RESTARTS => {
                 restarts += 1;
                 token.clear();
-                out = Listed::default();
+                out.clear();
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let (resource, context) = (resource.clone(), cluster.name.clone());
-        let read = tokio::task::spawn_blocking(move || page(&body, &resource, &context));
-        let (listed, next) = read.await.map_err(|e| ApiError::Odd(e.to_string()))??;
-        out.objects.extend(listed.objects);
-        out.odd.extend(listed.odd);
+        let read = read.clone();
+        let (page, next) = tokio::task::spawn_blocking(move || read(&body)).await.map_err(|e| ApiError::Odd(e.to_string()))??;
+        out.push(page);
         if next.is_empty() {
             return Ok(out);
         }

@@ -8,8 +8,11 @@ mod discovery;
 mod error;
 mod fields;
 mod list;
+pub mod pods;
+pub mod reach;
 mod read;
 mod render;
+pub mod stream;
 
 pub use client::{Cluster, Options, Timeout};
 pub use error::{ApiError, ConnectError};

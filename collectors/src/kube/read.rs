@@ -46,7 +46,7 @@ const NOT_OF_HELM: &str = "type!=helm.sh/release.v1";
 pub async fn read(cluster: &Cluster, what: &What, snapshot: &mut Snapshot) -> Result<(), ApiError> {
     let until = tokio::time::Instant::now() + what.deadline;
     let found = tokio::time::timeout_at(until, discovery::discover(cluster)).await;
-    let served = found.map_err(|_| ApiError::TimedOut(what.deadline))??;
+    let served = found.map_err(|_| ApiError::OutOfTime(what.deadline))??;
     let mut gaps = Gaps { context: &cluster.name, cluster: what.cluster, forbidden: Vec::new(), first: None };
     gaps.of_discovery(snapshot, &served);
     let mut answered = 0;
@@ -88,7 +88,7 @@ async fn answers(cluster: &Cluster, asks: Vec<Ask>, what: &What, until: tokio::t
         let (cluster, deadline) = (cluster.clone(), what.deadline);
         tasks.spawn(async move {
             let answer = tokio::time::timeout_at(until, ask.run(&cluster)).await;
-            (ask, answer.unwrap_or(Err(ApiError::TimedOut(deadline))))
+            (ask, answer.unwrap_or(Err(ApiError::OutOfTime(deadline))))
         });
     }
     let mut answers = tasks.join_all().await;

@@ -1,0 +1,374 @@
+//! Pods, as people name them and as commands need them.
+
+use super::client::Cluster;
+use super::error::ApiError;
+use super::list;
+use crate::dumps::PodName;
+use serde::Deserialize;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What a person names: a pod, or what has pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub kind: TargetKind,
+    pub name: String,
+    /// The context's where none is named.
+    pub namespace: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    Pod,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    Job,
+    Service,
+}
+
+impl TargetKind {
+    /// The path of all objects of the kind in a namespace.
+    fn path(self, namespace: &str) -> String {
+        let (root, plural) = match self {
+            TargetKind::Pod => ("/api/v1", "pods"),
+            TargetKind::Service => ("/api/v1", "services"),
+            TargetKind::Deployment => ("/apis/apps/v1", "deployments"),
+            TargetKind::StatefulSet => ("/apis/apps/v1", "statefulsets"),
+            TargetKind::DaemonSet => ("/apis/apps/v1", "daemonsets"),
+            TargetKind::ReplicaSet => ("/apis/apps/v1", "replicasets"),
+            TargetKind::Job => ("/apis/batch/v1", "jobs"),
+        };
+        format!("{root}/namespaces/{namespace}/{plural}")
+    }
+    pub fn word(self) -> &'static str {
+        match self {
+            TargetKind::Pod => "pod",
+            TargetKind::Deployment => "deployment",
+            TargetKind::StatefulSet => "statefulset",
+            TargetKind::DaemonSet => "daemonset",
+            TargetKind::ReplicaSet => "replicaset",
+            TargetKind::Job => "job",
+            TargetKind::Service => "service",
+        }
+    }
+}
+
+impl Target {
+    /// `[KIND/]NAME[.NAMESPACE]`, split at the last dot behind the slash, as istioctl does.
+    pub fn parse(text: &str, namespace: Option<&str>) -> Result<Target, String> {
+        let (kind, rest) = match text.split_once('/') {
+            None => (TargetKind::Pod, text),
+            Some((kind, rest)) => {
+                let kind = match kind.to_ascii_lowercase().as_str() {
+                    "pod" | "pods" | "po" => TargetKind::Pod,
+                    "deployment" | "deployments" | "deploy" => TargetKind::Deployment,
+                    "statefulset" | "statefulsets" | "sts" => TargetKind::StatefulSet,
+                    "daemonset" | "daemonsets" | "ds" => TargetKind::DaemonSet,
+                    "replicaset" | "replicasets" | "rs" => TargetKind::ReplicaSet,
+                    "job" | "jobs" => TargetKind::Job,
+                    "service" | "services" | "svc" => TargetKind::Service,
+                    other => {
+                        return Err(format!(
+                            "`{other}` has no pods that can be looked for: pod, deployment, statefulset, daemonset, replicaset, job and service have"
+                        ));
+                    }
+                };
+                (kind, rest)
+            }
+        };
+        if rest.contains('/') {
+            return Err(format!("`{text}` is no name of a pod: NAME, NAME.NAMESPACE or deployment/NAME"));
+        }
+        let PodName { name, namespace } = PodName::parse(rest, namespace)?;
+        Ok(Target { kind, name, namespace })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != TargetKind::Pod {
+            write!(f, "{}/", self.kind.word())?;
+        }
+        f.write_str(&self.name)?;
+        self.namespace.as_ref().map_or(Ok(()), |ns| write!(f, ".{ns}"))
+    }
+}
+
+/// A pod, as much of it as reaching it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    pub namespace: String,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    /// `ReplicaSet/reviews-v1-54465994f9`; its own name where nobody owns it.
+    pub owner: String,
+    /// The control plane's revision that it says it is of; "" where it does not say.
+    pub revision: String,
+    pub phase: String,
+    pub ready: bool,
+    pub node: String,
+    pub service_account: String,
+    /// RFC 3339.
+    pub created: String,
+    pub ready_since: String,
+    pub restarts: u64,
+    pub containers: Vec<Container>,
+    /// Whether it is being deleted.
+    pub is_ending: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    pub name: String,
+    pub image: String,
+}
+
+/// Which proxy a pod has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyKind {
+    Envoy,
+    Ztunnel,
+}
+
+/// The container of every proxy of Istio's, ztunnel's included.
+pub const PROXY_CONTAINER: &str = "istio-proxy";
+
+impl Pod {
+    /// `NAME.NAMESPACE`, as proxies call themselves.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.name, self.namespace)
+    }
+    pub fn proxy(&self) -> Option<ProxyKind> {
+        let is_there = self.containers.iter().any(|c| c.name == PROXY_CONTAINER);
+        let is_ztunnel = self.labels.get("app").is_some_and(|app| app == "ztunnel");
+        match (is_there, is_ztunnel) {
+            (_, true) => Some(ProxyKind::Ztunnel),
+            (true, false) => Some(ProxyKind::Envoy),
+            (false, false) => None,
+        }
+    }
+    /// The tag of a container's image: `1.30.1` of `docker.io/istio/proxyv2:1.30.1`.
+    pub fn image_tag(&self, container: &str) -> Option<&str> {
+        let image = &self.containers.iter().find(|c| c.name == container)?.image;
+        let file = image.rsplit('/').next().unwrap_or(image);
+        let file = file.split('@').next().unwrap_or(file);
+        file.split_once(':').map(|(_, tag)| tag)
+    }
+    /// The best pod to ask first: running, ready, ready for longest, as `kubectl logs deployment/X` chooses.
+    fn rank(&self) -> impl Ord + use<> {
+        let phase = match self.phase.as_str() {
+            "Running" => 0,
+            "Pending" => 2,
+            _ => 1,
+        };
+        let since = if self.ready_since.is_empty() { "~".to_owned() } else { self.ready_since.clone() };
+        (
+            self.is_ending,
+            self.node.is_empty(),
+            phase,
+            !self.ready,
+            since,
+            Reverse(self.restarts),
+            self.created.clone(),
+            self.namespace.clone(),
+            self.name.clone(),
+        )
+    }
+}
+
+/// The JSON of a pod, read loosely: what is missing or of another shape is empty.
+fn pod(value: &Value) -> Pod {
+    let text = |v: &Value| v.as_str().unwrap_or("").to_owned();
+    let (metadata, spec, status) = (&value["metadata"], &value["spec"], &value["status"]);
+    let list = |v: &'_ Value| v.as_array().cloned().unwrap_or_default();
+    let strings = |v: &Value| v.as_object().map(|m| m.iter().map(|(k, v)| (k.clone(), text(v))).collect::<BTreeMap<_, _>>()).unwrap_or_default();
+    let ready = list(&status["conditions"]).into_iter().find(|c| c["type"] == "Ready");
+    let labels = strings(&metadata["labels"]);
+    let owner = list(&metadata["ownerReferences"]).into_iter().find(|o| o["controller"] != Value::Bool(false));
+    let name = text(&metadata["name"]);
+    let revision = labels.get("istio.io/rev").cloned().unwrap_or_else(|| text(&metadata["annotations"]["istio.io/rev"]));
+    // A native sidecar is an init container that goes on running.
+    let native = list(&spec["initContainers"]).into_iter().filter(|c| c["restartPolicy"] == "Always" || c["name"] == PROXY_CONTAINER);
+    let containers = list(&spec["containers"]).into_iter().chain(native);
+    let statuses = list(&status["containerStatuses"]).into_iter().chain(list(&status["initContainerStatuses"]));
+    Pod {
+        namespace: text(&metadata["namespace"]),
+        owner: owner.map_or_else(|| name.clone(), |o| format!("{}/{}", text(&o["kind"]), text(&o["name"]))),
+        name,
+        labels,
+        revision,
+        phase: text(&status["phase"]),
+        ready: ready.as_ref().is_some_and(|c| c["status"] == "True"),
+        node: text(&spec["nodeName"]),
+        service_account: text(&spec["serviceAccountName"]),
+        created: text(&metadata["creationTimestamp"]),
+        ready_since: ready.filter(|c| c["status"] == "True").map_or_else(String::new, |c| text(&c["lastTransitionTime"])),
+        restarts: statuses.filter_map(|s| s["restartCount"].as_u64()).sum(),
+        containers: containers.map(|c| Container { name: text(&c["name"]), image: text(&c["image"]) }).collect(),
+        is_ending: metadata["deletionTimestamp"].is_string(),
+    }
+}
+
+/// Why no pod is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodsError {
+    Api(ApiError),
+    /// There is no such object.
+    NoSuch(String),
+    /// It has no pods.
+    NoPods(String),
+}
+
+impl fmt::Display for PodsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PodsError::Api(error) => error.fmt(f),
+            PodsError::NoSuch(what) => write!(f, "there is no {what}"),
+            PodsError::NoPods(what) => write!(f, "{what} has no pod now"),
+        }
+    }
+}
+
+impl std::error::Error for PodsError {}
+
+impl PodsError {
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            PodsError::Api(error) => error.help(),
+            PodsError::NoSuch(_) => Some("`kubectl get pods -n NAMESPACE` lists what there is; -n and NAME.NAMESPACE name the namespace"),
+            PodsError::NoPods(_) => None,
+        }
+    }
+}
+
+/// The pods of what a person names, the best to ask first.
+pub async fn find(cluster: &Cluster, target: &Target) -> Result<Vec<Pod>, PodsError> {
+    let namespace = target.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let shown = Target { namespace: Some(namespace.clone()), ..target.clone() }.to_string();
+    let named = if target.kind == TargetKind::Pod { format!("pod {shown}") } else { shown.clone() };
+    let object = match object(cluster, &format!("{}/{}", target.kind.path(&namespace), target.name)).await {
+        Ok(object) => object,
+        Err(error) if error.is_not_found() => return Err(PodsError::NoSuch(named)),
+        Err(error) => return Err(PodsError::Api(error)),
+    };
+    if target.kind == TargetKind::Pod {
+        return Ok(vec![pod(&object)]);
+    }
+    let selector = selector(&object["spec"]["selector"]).ok_or_else(|| PodsError::NoPods(shown.clone()))?;
+    let pods = select(cluster, Some(&namespace), &selector).await.map_err(PodsError::Api)?;
+    if pods.is_empty() { Err(PodsError::NoPods(shown)) } else { Ok(pods) }
+}
+
+/// One object as JSON.
+pub async fn object(cluster: &Cluster, path: &str) -> Result<Value, ApiError> {
+    let body = cluster.get(path).await?;
+    serde_json::from_slice(&body).map_err(|e| ApiError::Odd(e.to_string()))
+}
+
+/// The pods that a label selector (`app=reviews,version!=v1`) fits, in a namespace or everywhere, the best to ask first.
+pub async fn select(cluster: &Cluster, namespace: Option<&str>, selector: &str) -> Result<Vec<Pod>, ApiError> {
+    let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |ns| TargetKind::Pod.path(ns));
+    let pages = list::pages(cluster, &path, &[("labelSelector", selector)], pods_of).await?;
+    let mut pods: Vec<Pod> = pages.into_iter().flatten().collect();
+    pods.sort_by_cached_key(Pod::rank);
+    Ok(pods)
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: list::PageMeta,
+    #[serde(default)]
+    items: Vec<Value>,
+}
+
+fn pods_of(body: &[u8]) -> Result<(Vec<Pod>, String), ApiError> {
+    let page: Page = serde_json::from_slice(body).map_err(|e| ApiError::Odd(format!("not a list of pods: {e}")))?;
+    Ok((page.items.iter().map(pod).collect(), page.metadata.r#continue))
+}
+
+/// A selector of an object as the API takes it; `None` where it selects nothing.
+fn selector(value: &Value) -> Option<String> {
+    let map = value.as_object()?;
+    let equal = |labels: &serde_json::Map<String, Value>| labels.iter().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect::<Vec<_>>();
+    // A Service has the labels themselves.
+    let mut terms = match map.get("matchLabels").and_then(Value::as_object) {
+        Some(labels) => equal(labels),
+        None if map.contains_key("matchExpressions") => Vec::new(),
+        None => equal(map),
+    };
+    for e in map.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+        let key = e["key"].as_str()?;
+        let values = || e["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+        terms.push(match e["operator"].as_str()? {
+            "In" => format!("{key} in ({})", values()),
+            "NotIn" => format!("{key} notin ({})", values()),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    (!terms.is_empty()).then(|| terms.join(","))
+}
+
+/// The first pod of each workload.
+pub fn one_per_workload(pods: Vec<Pod>) -> Vec<Pod> {
+    let mut seen = BTreeSet::new();
+    pods.into_iter().filter(|p| seen.insert((p.namespace.clone(), p.owner.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn pods_are_named_as_istioctl_names_them() {
+        let target = |text: &str, ns: Option<&str>| Target::parse(text, ns).map(|t| (t.kind, t.name, t.namespace));
+        let ns = |text: &str| Some(text.to_owned());
+        assert_eq!(target("web-1.shop", None), Ok((TargetKind::Pod, "web-1".into(), ns("shop"))));
+        assert_eq!(target("web-1", Some("shop")), Ok((TargetKind::Pod, "web-1".into(), ns("shop"))));
+        assert_eq!(target("deployment/web.v1.shop", Some("x")), Ok((TargetKind::Deployment, "web.v1".into(), ns("shop"))));
+        assert_eq!(target("svc/web", None), Ok((TargetKind::Service, "web".into(), None)));
+        for wrong in ["node/a", "deployment/a/b", "deployment/", ".shop", ""] {
+            assert!(target(wrong, None).is_err(), "{wrong}");
+        }
+        assert_eq!(Target::parse("deploy/web.shop", None).unwrap().to_string(), "deployment/web.shop");
+    }
+
+    #[test]
+    fn selectors_are_written_as_the_api_takes_them() {
+        assert_eq!(selector(&json!({"app": "web"})).as_deref(), Some("app=web"));
+        let both = json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "v", "operator": "In", "values": ["1", "2"]}, {"key": "x", "operator": "DoesNotExist"}]});
+        assert_eq!(selector(&both).as_deref(), Some("app=web,v in (1,2),!x"));
+        assert_eq!(selector(&json!({})), None);
+        assert_eq!(selector(&json!(null)), None);
+    }
+
+    #[test]
+    fn the_pod_that_answers_best_comes_first() {
+        let make = |name: &str, phase: &str, ready: &str, since: &str| {
+            pod(
+                &json!({"metadata": {"name": name, "namespace": "shop", "ownerReferences": [{"kind": "ReplicaSet", "name": if name == "other" { "b" } else { "a" }, "controller": true}]},
+                "spec": {"nodeName": "n", "containers": [{"name": "app"}], "initContainers": [{"name": "istio-proxy", "image": "r:5000/istio/proxyv2:1.30.1@sha256:0"}, {"name": "istio-init"}]},
+                "status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": since}]}}),
+            )
+        };
+        let mut pods = vec![
+            make("pending", "Pending", "False", ""),
+            make("young", "Running", "True", "2026-11-22T12:00:00Z"),
+            make("other", "Running", "False", ""),
+            make("old", "Running", "True", "2026-11-21T12:00:00Z"),
+        ];
+        pods.sort_by_cached_key(Pod::rank);
+        let names = |pods: &[Pod]| pods.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&pods), ["old", "young", "other", "pending"]);
+        assert_eq!(pods[0].proxy(), Some(ProxyKind::Envoy));
+        assert_eq!((pods[0].containers.len(), pods[0].image_tag("istio-proxy")), (2, Some("1.30.1")));
+        assert_eq!(names(&one_per_workload(pods)), ["old", "other"]);
+    }
+}
