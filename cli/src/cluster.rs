@@ -1,6 +1,6 @@
 //! Clusters as sources: who asks, and what becomes of what can't be seen.
 
-use crate::args::KubeArgs;
+use crate::args::{ConnectArgs, KubeArgs};
 use crate::status::Failure;
 use crate::worlds;
 use mesh_collectors::kube::{self, Cluster, ConnectError, Secrets, What};
@@ -40,6 +40,31 @@ pub struct Access {
     namespaces: Vec<String>,
 }
 
+/// How a cluster is asked, of the current context.
+pub fn options(args: &ConnectArgs) -> Result<kube::Options, Failure> {
+    let nanos = mesh_model::duration::parse(&args.kubeclient_timeout).and_then(|n| u64::try_from(n).ok());
+    let timeout = nanos
+        .filter(|n| *n > 0)
+        .map(Duration::from_nanos)
+        .ok_or_else(|| Failure::usage(format!("--kubeclient-timeout takes a time such as 30s, not `{}`", args.kubeclient_timeout)))?;
+    Ok(kube::Options {
+        kubeconfig: args.kubeconfig.clone(),
+        context: None,
+        impersonate: args.impersonate.clone(),
+        impersonate_groups: args.impersonate_group.clone(),
+        timeout: kube::Timeout(timeout),
+    })
+}
+
+/// Why a command that asks a cluster has no answer.
+pub fn no_connection(error: ConnectError) -> Failure {
+    match error {
+        ConnectError::NoKubeconfig => Failure::usage(format!("{error}; name one with --kubeconfig, or give a source with --from")),
+        ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. } => Failure::usage(error.to_string()),
+        _ => Failure::none(error.to_string()),
+    }
+}
+
 /// What is read beside clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -52,19 +77,8 @@ const ROUNDS: u32 = 4;
 
 impl Access {
     pub fn new(args: &KubeArgs, istio_namespace: &str, namespaces: &[String]) -> Result<Access, Failure> {
-        let nanos = mesh_model::duration::parse(&args.kubeclient_timeout).and_then(|n| u64::try_from(n).ok());
-        let timeout = nanos
-            .filter(|n| *n > 0)
-            .map(Duration::from_nanos)
-            .ok_or_else(|| Failure::usage(format!("--kubeclient-timeout takes a time such as 30s, not `{}`", args.kubeclient_timeout)))?;
         Ok(Access {
-            options: kube::Options {
-                kubeconfig: args.kubeconfig.clone(),
-                context: None,
-                impersonate: args.impersonate.clone(),
-                impersonate_groups: args.impersonate_group.clone(),
-                timeout: kube::Timeout(timeout),
-            },
+            options: options(&args.connect)?,
             secrets: if args.with_secrets { Secrets::Read } else { Secrets::Left },
             revision: args.revision.clone(),
             istio_namespace: istio_namespace.to_owned(),
@@ -147,8 +161,8 @@ impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Failure {
         match error {
             ClusterError::Connect(ConnectError::NoKubeconfig) => Failure::usage(worlds::NOTHING),
-            ClusterError::Connect(error @ (ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. })) => Failure::usage(error.to_string()),
-            error => Failure::none(error.to_string()),
+            ClusterError::Connect(error) => no_connection(error),
+            error @ ClusterError::Unreadable(_) => Failure::none(error.to_string()),
         }
     }
 }

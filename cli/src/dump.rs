@@ -1,10 +1,12 @@
 //! The page that a command needs, from whatever sources are named.
 
 use crate::args::{DumpArgs, SourceArgs};
+use crate::commands::proxy_config::Answer;
 use crate::context::{Compat, Context};
+use crate::reach;
 use crate::status::Failure;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
-use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, NO_CLUSTERS, Page, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, Page, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
 use std::future::Future;
@@ -55,12 +57,16 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     runtime.map(|r| r.block_on(future)).map_err(|e| Failure::none(format!("no runtime for network connections: {e}")))
 }
 
-/// The sources that are named, checked.
+/// The sources that are named, checked; without any the current cluster. Beside others no cluster is asked that is not
+/// named as well.
 pub fn sources(args: &SourceArgs) -> Result<Vec<Source>, Failure> {
-    if args.context.is_some() || args.kubeconfig.is_some() {
-        return Err(Failure::usage(NO_CLUSTERS));
+    let mut sources =
+        args.from.iter().map(|text| Source::parse(text).map_err(|e| Failure::usage(format!("--from {text}: {e}")))).collect::<Result<Vec<_>, _>>()?;
+    let names_cluster = sources.iter().any(|s| matches!(s, Source::Cluster(_)));
+    if !names_cluster && (sources.is_empty() || args.reach.context.is_some()) {
+        sources.push(Source::Cluster(args.reach.context.clone()));
     }
-    args.from.iter().map(|text| Source::parse(text).map_err(|e| Failure::usage(format!("--from {text}: {e}")))).collect()
+    Ok(sources)
 }
 
 /// The pod that is named.
@@ -68,22 +74,20 @@ pub fn pod(text: Option<&str>, args: &SourceArgs) -> Result<Option<PodName>, Fai
     text.map(|text| PodName::parse(text, args.namespace.as_deref()).map_err(Failure::Usage)).transpose()
 }
 
-/// Finds the page that is needed, or says why there is none.
-pub fn page(args: &DumpArgs, need: Need, context: &Context) -> Result<Found, Failure> {
+/// The answer from each proxy that is meant: `answer` makes it of the page that is needed.
+pub fn answers(args: &DumpArgs, need: Need, context: &Context, answer: &dyn Fn(Found) -> Result<Answer, Failure>) -> Result<Answer, Failure> {
     let sources = sources(&args.source)?;
-    if let (Some(pod), true) = (&args.pod, sources.is_empty()) {
-        let is_source = std::path::Path::new(pod).exists() || pod.contains("://") || pod.starts_with("unix:");
-        let did_you_mean = if is_source { format!("; did you mean --from {pod}?") } else { String::new() };
-        return Err(Failure::usage(format!(
-            "where is `{pod}` to be looked up? Name a source with --from: a dump, a folder, a bug report, http://host:15000{did_you_mean}\n\
-             {NO_CLUSTERS}"
-        )));
+    if let [Source::Cluster(name)] = sources.as_slice() {
+        if let Some(pod) = args.pod.as_deref().filter(|pod| std::path::Path::new(pod).is_file() || pod.contains("://") || pod.starts_with("unix:")) {
+            return Err(Failure::usage(format!("`{pod}` is no name of a pod; did you mean --from {pod}?")));
+        }
+        return reach::answers(name.as_deref(), args, need, context, answer);
     }
-    if sources.is_empty() {
-        return Err(Failure::usage(format!(
-            "give a source with --from (or --file): a dump, `-` for standard input, a folder, a bug report, http://host:15000 or unix:PATH\n\
-             {NO_CLUSTERS}"
-        )));
+    if sources.iter().any(|s| matches!(s, Source::Cluster(_))) {
+        return Err(Failure::usage("the state of a proxy is read from one place: a cluster (without --from, or --from kube:CONTEXT) or dumps, not both"));
+    }
+    if args.which.selector.is_some() {
+        return Err(Failure::usage("-l selects pods of a cluster; of dumps a proxy is named as POD"));
     }
     if context.compat == Compat::Istioctl
         && args.pod.is_some()
@@ -92,13 +96,21 @@ pub fn page(args: &DumpArgs, need: Need, context: &Context) -> Result<Found, Fai
     {
         return Err(Failure::usage("istioctl takes either a pod or --file, not both"));
     }
-    find(&sources, pod(args.pod.as_deref(), &args.source)?.as_ref(), need)
+    answer(find(&sources, pod(args.pod.as_deref(), &args.source)?.as_ref(), need)?)
 }
 
-/// The whole config dump of the one proxy that a source holds.
-pub fn text(from: &str) -> Result<String, Failure> {
+/// The whole config dump of a proxy: of the one that a source holds, or of a pod.
+pub fn whole(from: Option<&str>, pod: Option<&str>, source: &SourceArgs, context: &Context) -> Result<Found, Failure> {
+    let Some(from) = from else {
+        let pod = pod.ok_or_else(|| Failure::usage("which proxy? Give its dump with --from, or name a pod of the current cluster with --pod"))?;
+        return reach::page(pod, source, Need::Whole, context);
+    };
+    let named = self::pod(pod, source)?;
     let source = Source::parse(from).map_err(|e| Failure::usage(format!("--from {from}: {e}")))?;
-    Ok(find(&[source], None, Need::Whole)?.page.text)
+    if matches!(source, Source::Cluster(_)) {
+        return Err(Failure::usage("a pod of a cluster is named with --pod, and its cluster with --context"));
+    }
+    find(&[source], named.as_ref(), Need::Whole)
 }
 
 fn find(sources: &[Source], pod: Option<&PodName>, need: Need) -> Result<Found, Failure> {
@@ -124,6 +136,7 @@ fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failu
         Source::Stdin => return Ok(read_stream("standard input", std::io::stdin().lock(), want, Limits::default())),
         Source::Path(path) => return Ok(read_path(path, want, Limits::default())),
         Source::Live(endpoint) => endpoint,
+        Source::Cluster(_) => return Err(Failure::usage("the proxies of a cluster are asked one by one: name a pod")),
     };
     let mut pages = Vec::new();
     let mut failures = Vec::new();
@@ -214,7 +227,7 @@ async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<
     }
 }
 
-fn of_admin(error: &AdminError, need: Need) -> Failure {
+pub fn of_admin(error: &AdminError, need: Need) -> Failure {
     match error {
         AdminError::Status { says, .. } if says.starts_with("FieldMask") => Failure::none(format!("the proxy holds none of this: {error}")),
         AdminError::Unreachable { .. } | AdminError::Status { .. } => Failure::none(error.to_string()),

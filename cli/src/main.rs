@@ -15,6 +15,7 @@ mod glob;
 mod load;
 mod output;
 mod print;
+mod reach;
 mod select;
 mod settings;
 mod status;

@@ -58,6 +58,19 @@ pub fn notes(text: &str) {
     }
 }
 
+/// Whether somebody sits before both ends, who can be asked.
+pub fn can_confirm() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on the terminal; only a clear yes is one.
+pub fn confirm(question: &str) -> bool {
+    let _ = write!(std::io::stderr().lock(), "{} [y/N] ", crate::term::safe(question));
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// A line on a terminal that is overwritten by the next and gone at the end. It appears only when work takes long.
 pub struct Progress {
     state: Option<std::sync::Arc<State>>,

@@ -133,29 +133,27 @@ CUSTOM,ask.shop,1
 }
 
 #[test]
-fn proxies_of_a_cluster_are_refused_with_what_to_type() {
-    for args in [
-        &["pc", "cluster", "cart-1.shop"][..],
-        &["pc", "cluster"],
-        &["pc", "cluster", "--from", "kube"],
-        &["pc", "listener", "cart-1", "--context", "prod"],
-        &["pc", "log", "cart-1", "-n", "shop"],
-        &["pc", "rootca-compare", "kube", "secrets.json"],
-        &["zc", "workload"],
-        &["zc", "all", "--from", "kube:prod"],
-        &["authz", "check", "cart-1.shop"],
-        &["authz", "check", "-c", "kubeconfig", "cart-1.shop"],
-        &["authz", "can", "--from", "kube", "GET", "/"],
-        &["ps"],
-        &["ps", "--from", "kube"],
-        &["ps", "cart-1.shop"],
-        &["snapshot", "diff", "kube:a", "kube:b"],
-        &["explain", "-", "--from", "kube"],
+fn without_a_cluster_what_to_do_is_said() {
+    for (args, says) in [
+        (&["pc", "cluster", "cart-1.shop"][..], "there is no kubeconfig"),
+        (&["pc", "cluster"], "which proxy?"),
+        (&["pc", "cluster", "--from", "kube"], "which proxy?"),
+        (&["pc", "log", "cart-1", "-n", "shop"], "there is no kubeconfig"),
+        (&["zc", "workload"], "there is no kubeconfig"),
+        (&["authz", "check", "cart-1.shop"], "there is no kubeconfig"),
+        (&["authz", "can", "--from", "kube", "GET", "/"], "--pod"),
+        (&["authz", "can", "GET", "/"], "--pod"),
+        (&["ps"], "there is no kubeconfig"),
+        (&["ps", "cart-1.shop"], "there is no kubeconfig"),
+        (&["ps", "--from", "kube:"], "name of a context"),
+        (&["explain", "-", "--from", "kube"], "--pod"),
     ] {
         let run = at(args);
-        assert!(run.status == 64 && run.out.is_empty(), "{args:?}: {} {}", run.status, run.err);
-        assert!(run.err.contains("kubectl port-forward") && run.err.contains("--from http://localhost:15000"), "{args:?}: {}", run.err);
+        assert!(run.status == 64 && run.out.is_empty() && run.err.contains(says), "{args:?}: {} {}", run.status, run.err);
     }
+    // A mistyped file is a file that is not there, and no pod.
+    let run = at(&["snapshot", "diff", "secrets.json", "secrtes.json"]);
+    assert!(run.status == 65 && run.err.contains("secrtes.json"), "{} {}", run.status, run.err);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `meshctl authz`.
 
-use super::DumpArgs;
+use super::{DumpArgs, ReachArgs};
 use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Args, Debug)]
@@ -12,7 +12,7 @@ pub struct AuthzArgs {
 #[derive(Subcommand, Debug)]
 pub enum AuthzCommand {
     /// The AuthorizationPolicies that a proxy enforces
-    Check(DumpArgs),
+    Check(Box<DumpArgs>),
     /// Whether a request would be allowed, by which policy and rule, and why the others do not match
     #[command(after_help = CAN_EXAMPLES)]
     Can(Box<CanArgs>),
@@ -22,6 +22,7 @@ pub const CAN_EXAMPLES: &str = "\
 Examples:
   meshctl authz can --from ratings.json GET /ratings/0 --principal cluster.local/ns/bookinfo/sa/bookinfo-reviews
   meshctl authz can --from ratings.json GET /ratings/0 --plaintext
+  meshctl authz can --pod deployment/ratings.bookinfo GET /ratings/0 --plaintext
   meshctl authz can --from db.json --port 3306 --principal cluster.local/ns/shop/sa/cart
 
 Exit status: 0 allowed · 79 refused · 75 not known · 64 usage";
@@ -37,6 +38,14 @@ pub struct CanArgs {
     /// The dump of the proxy that is called: a file or `-` for standard input
     #[arg(short = 'f', long = "from", visible_alias = "file", value_name = "SRC")]
     pub from: Option<String>,
+    /// The pod of the current cluster whose proxy is called, instead of --from
+    #[arg(long, value_name = "POD")]
+    pub pod: Option<String>,
+    /// Namespace of the pod
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// The port of the workload; needed where it has several
     #[arg(long)]
     pub port: Option<u16>,

@@ -1,14 +1,17 @@
 //! Where the state of a proxy is read from: the same for every command that shows one.
 
-use clap::Args;
+use super::kube::ConnectArgs;
+use clap::{Args, ValueEnum};
 
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone)]
 pub struct DumpArgs {
-    /// The pod, `NAME` or `NAME.NAMESPACE`: which proxy of a source that holds several
+    /// The pod, `NAME`, `NAME.NAMESPACE` or `deployment/NAME`: of the current cluster, or of a source that holds several
     #[arg(value_name = "POD")]
     pub pod: Option<String>,
     #[command(flatten)]
     pub source: SourceArgs,
+    #[command(flatten)]
+    pub which: WhichArgs,
     /// table, wide, csv, json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<String>,
@@ -17,18 +20,59 @@ pub struct DumpArgs {
     pub watch: Option<f64>,
 }
 
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone)]
 pub struct SourceArgs {
-    /// A dump, a folder of dumps, a bug report of istioctl's, `-`, http://host:15000 or unix:PATH; repeatable
+    /// Instead of the current cluster: a dump, a folder of dumps, a bug report of istioctl's, `-`, http://host:15000, unix:PATH or kube:CONTEXT; repeatable
     #[arg(short = 'f', long = "from", visible_alias = "file", value_name = "SRC")]
     pub from: Vec<String>,
     /// Namespace of the pod
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
-    /// istioctl's; answered with what to type instead
-    #[arg(long, value_name = "NAME", hide = true)]
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// Which pods of several.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Cluster")]
+pub struct WhichArgs {
+    /// The pods that labels select, such as app=reviews: one of each workload
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "pod")]
+    pub selector: Option<String>,
+    /// Every pod of a workload, and not one
+    #[arg(long)]
+    pub all_pods: bool,
+    /// Do not ask before several proxies are read
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+}
+
+/// How a proxy in a cluster is reached.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Cluster")]
+pub struct ReachArgs {
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// istioctl's; answered with what to type instead
-    #[arg(short = 'c', long, value_name = "FILE", hide = true)]
-    pub kubeconfig: Option<String>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Namespace of the control plane
+    #[arg(short = 'i', long = "istioNamespace", alias = "istio-namespace", hide = true, value_name = "NS", default_value = "istio-system")]
+    pub istio_namespace: String,
+    /// Revision of the control plane that is asked
+    #[arg(short = 'r', long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// The only way to take: port-forward, exec, or istiod (what it would send). Without it the first that works, in this order
+    #[arg(long, value_name = "WAY", hide_possible_values = true)]
+    pub via: Option<Way>,
+    /// The admin port of the proxies
+    #[arg(long, hide = true, value_name = "PORT", default_value_t = 15000)]
+    pub proxy_admin_port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    PortForward,
+    Exec,
+    Istiod,
 }

@@ -1,5 +1,6 @@
 //! `meshctl explain`.
 
+use super::ReachArgs;
 use clap::{Args, ValueEnum};
 
 pub const EXAMPLES: &str = "\
@@ -29,6 +30,14 @@ pub struct ExplainArgs {
     /// The config dump of the proxy that wrote the log: the objects responsible are named
     #[arg(short = 'f', long = "from", value_name = "SRC")]
     pub from: Option<String>,
+    /// The pod of the current cluster whose proxy wrote the log, instead of --from
+    #[arg(long, value_name = "POD")]
+    pub pod: Option<String>,
+    /// Namespace of the pod
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// The level of failures that makes the exit status 79: error, warning, info or never
     #[arg(long, visible_alias = "failure-threshold", value_name = "LEVEL", default_value = "error", ignore_case = true)]
     pub fail_on: FailOn,

@@ -3,12 +3,10 @@
 use clap::Args;
 use std::path::PathBuf;
 
-#[derive(Args)]
+/// How a cluster's API is asked.
+#[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Cluster")]
-pub struct KubeArgs {
-    /// Context of the kubeconfig; several, or repeated, are several clusters of one mesh
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub context: Vec<String>,
+pub struct ConnectArgs {
     /// A kubeconfig instead of KUBECONFIG or ~/.kube/config
     #[arg(short = 'c', long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -18,12 +16,22 @@ pub struct KubeArgs {
     /// A group to act as; repeatable
     #[arg(long = "as-group", value_name = "GROUP")]
     pub impersonate_group: Vec<String>,
-    /// Read Secrets too, for checks of certificates; their keys are never kept
-    #[arg(long)]
-    pub with_secrets: bool,
     /// How long one request may take, such as 30s
     #[arg(long, value_name = "TIME", default_value = "15s")]
     pub kubeclient_timeout: String,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct KubeArgs {
+    /// Context of the kubeconfig; several, or repeated, are several clusters of one mesh
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub context: Vec<String>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Read Secrets too, for checks of certificates; their keys are never kept
+    #[arg(long)]
+    pub with_secrets: bool,
     /// Revision of the control plane whose settings count
     #[arg(short = 'r', long, value_name = "REVISION")]
     pub revision: Option<String>,

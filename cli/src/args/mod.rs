@@ -15,11 +15,11 @@ pub mod tui;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
-pub use dump::{DumpArgs, SourceArgs};
+pub use dump::{DumpArgs, ReachArgs, SourceArgs, Way};
 pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
 pub use help::{ABOUT, TO_COME, VERSION, available};
-pub use kube::KubeArgs;
+pub use kube::{ConnectArgs, KubeArgs};
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! `meshctl route`.
 
+use super::ReachArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   meshctl route --from productpage.json GET http://reviews:9080/reviews/0 -H 'end-user: jason'
   meshctl route --from productpage.json --from reviews.json GET http://reviews:9080/reviews/0
+  meshctl route --pod deployment/productpage-v1.bookinfo GET http://reviews:9080/reviews/0
   meshctl route --from ratings.json --caller bookinfo/reviews POST http://ratings:9080/ratings/0";
 
 #[derive(Args, Debug)]
@@ -14,6 +16,14 @@ pub struct RouteArgs {
     /// The proxy's config dump; a second one is that of the server, at the other end
     #[arg(short = 'f', long, value_name = "DUMP")]
     pub from: Vec<PathBuf>,
+    /// The pod of the current cluster that sends it, instead of --from; a second one is the server
+    #[arg(long, value_name = "POD")]
+    pub pod: Vec<String>,
+    /// Namespace of the pods
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// The request's method
     #[arg(value_name = "METHOD", requires = "url")]
     pub method: Option<String>,

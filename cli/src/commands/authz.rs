@@ -22,8 +22,7 @@ pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
         AuthzCommand::Check(a) => {
             let format = format(a.output.as_deref().unwrap_or("table"))?;
             watch::run(a, context, || {
-                let found = dump::page(a, Need::Sections(&[SectionKind::Listeners]), context)?;
-                check(&found.page.text, found.problems, format, context.compat)
+                dump::answers(a, Need::Sections(&[SectionKind::Listeners]), context, &|found| check(&found.page.text, found.problems, format, context.compat))
             })
         }
         AuthzCommand::Can(a) => can::run(a, context),

@@ -71,11 +71,12 @@ fn filter(command: &ZtunnelConfigCommand) -> Filter {
 fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<Answer, Failure> {
     let place = source(command);
     let format = format(place.output.as_deref().unwrap_or("table"))?;
-    let found = dump::page(place, Need::Ztunnel, context)?;
-    let text = &found.page.text;
-    let held = mesh_envoy::ztunnel::read(text).map_err(|e| cannot_be_read(text, &e.to_string(), Content::Ztunnel, Need::Ztunnel))?;
-    let shown = show(command, text, held, format, context)?;
-    Ok(Answer::whole(shown).with(found.problems))
+    dump::answers(place, Need::Ztunnel, context, &|found| {
+        let text = &found.page.text;
+        let held = mesh_envoy::ztunnel::read(text).map_err(|e| cannot_be_read(text, &e.to_string(), Content::Ztunnel, Need::Ztunnel))?;
+        let shown = show(command, text, held, format, context)?;
+        Ok(Answer::whole(shown).with(found.problems))
+    })
 }
 
 /// The whole output.

@@ -1,5 +1,6 @@
 //! `meshctl authz can`: would this request be allowed, by which policy and rule.
 
+use crate::args::SourceArgs;
 use crate::args::authz::{CanArgs, CanFormat};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
@@ -22,9 +23,11 @@ const PEER: &str = "io.istio.peer_principal";
 
 pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     let mut request = request(args)?;
-    let from = args.from.as_deref().ok_or_else(|| Failure::usage("give the dump of the proxy that is called with --from"))?;
-    let text = crate::dump::text(from)?;
-    let proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
+    let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
+    let found = crate::dump::whole(args.from.as_deref(), args.pod.as_deref(), &place, context)?;
+    let text = found.page.text;
+    let mut proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
+    proxy.problems.extend(found.problems);
     let port = port(args, &proxy)?;
     request.destination_port = Fact::Is(port);
     let chains = proxy.chains_of(Some(port));

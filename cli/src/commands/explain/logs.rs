@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::args::{ExplainArgs, FailOn};
+use crate::args::{ExplainArgs, FailOn, SourceArgs};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
@@ -31,9 +31,15 @@ pub struct Reading {
 }
 
 /// The dump of the proxy that wrote the log.
-fn dump(from: &str) -> Result<Proxy, Failure> {
-    let text = crate::dump::text(from)?;
-    Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))
+fn dump(args: &ExplainArgs, context: &Context) -> Result<Option<Proxy>, Failure> {
+    if args.from.is_none() && args.pod.is_none() {
+        return Ok(None);
+    }
+    let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
+    let found = crate::dump::whole(args.from.as_deref(), args.pod.as_deref(), &place, context)?;
+    let mut proxy = Proxy::read(&found.page.text).map_err(|e| not_a_dump(&found.page.text, &e.to_string()))?;
+    proxy.problems.extend(found.problems);
+    Ok(Some(proxy))
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
@@ -44,7 +50,7 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     if args.words.iter().filter(|w| *w == "-").count() + usize::from(args.from.as_deref() == Some("-")) > 1 {
         return Err(Failure::usage("standard input can be read once only"));
     }
-    let mut reading = Reading { proxy: args.from.as_deref().map(dump).transpose()?, ..Reading::default() };
+    let mut reading = Reading { proxy: dump(args, context)?, ..Reading::default() };
     reading.problems.extend(reading.proxy.iter().flat_map(|p| p.problems.clone()));
     for name in &args.words {
         let result = match name.as_str() {

@@ -17,8 +17,9 @@ pub fn run(args: &LogArgs, context: &Context) -> Outcome {
     }
     let format = format(args.source.output.as_deref().unwrap_or("table"))?;
     watch::run(&args.source, context, || {
-        let found = dump::page(&args.source, Need::Logging, context)?;
-        Ok(Answer::whole(show(&found.page.text, args.source.pod.as_deref(), format, context)).with(found.problems))
+        dump::answers(&args.source, Need::Logging, context, &|found| {
+            Ok(Answer::whole(show(&found.page.text, args.source.pod.as_deref(), format, context)).with(found.problems))
+        })
     })
 }
 

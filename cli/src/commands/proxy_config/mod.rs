@@ -192,8 +192,5 @@ pub fn run(args: &ProxyConfigArgs, context: &Context) -> Outcome {
         _ => {}
     }
     let (query, place) = query::query(&args.what, context)?;
-    watch::run(place, context, || {
-        let found = dump::page(place, need(&query), context)?;
-        Ok(answer(&found.page.text, &query)?.with(found.problems))
-    })
+    watch::run(place, context, || dump::answers(place, need(&query), context, &|found| Ok(answer(&found.page.text, &query)?.with(found.problems))))
 }

@@ -1,6 +1,6 @@
 //! What differs: between two dumps, or between istiod's view and the proxy's own.
 
-use super::{Whole, end, named, read};
+use super::{Whole, cluster, end, named, read};
 use crate::args::SourceArgs;
 use crate::commands::proxy_config::{Format, not_a_dump};
 use crate::context::{Compat, Context};
@@ -10,7 +10,7 @@ use crate::print::table::Table;
 use crate::print::time::{parse_rfc3339, rfc1123};
 use crate::status::{Failure, Outcome};
 use crate::term::safe;
-use mesh_collectors::dumps::{Choice, Dumps, NO_CLUSTERS, Page, PodName, Proxy, Source};
+use mesh_collectors::dumps::{Choice, Dumps, Page, PodName, Proxy, Source};
 use mesh_envoy::diff::{Change, Difference, Field, Report, Side, diff};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::dump::status::status;
@@ -22,14 +22,11 @@ const DUMP: &[Content] = &[Content::ConfigDump];
 /// `ps POD`: what istiod would send to it against what it holds.
 pub fn with_control_plane(text: &str, args: &SourceArgs, format: Format, context: &Context) -> Outcome {
     let sources = sources(args)?;
-    if sources.is_empty() {
-        return Err(Failure::usage(format!(
-            "where is `{text}` to be looked up? Name istiod's view and the proxy's with --from, such as --from http://istiod:15014 --from http://localhost:15000; two dumps are compared by `meshctl ps A B`\n\
-             {NO_CLUSTERS}"
-        )));
-    }
-    let pod = named(text, args)?;
-    let dumps = read(&sources, Some(&pod), DUMP, Whole::Yes)?;
+    let pod = match sources.as_slice() {
+        [Source::Cluster(name)] => cluster::name(text, args, name.as_deref())?,
+        _ => named(text, args)?,
+    };
+    let dumps = read(&sources, Some(&pod), DUMP, Whole::Yes, args)?;
     let view = page(&dumps.views, &pod).map_err(|e| no_side(e, "istiod's view (`/debug/config_dump?proxyID=`)", &pod, &dumps))?;
     let own = page(&dumps.proxies, &pod).map_err(|e| no_side(e, "the proxy's own config dump", &pod, &dumps))?;
     let problems = dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")).collect();
@@ -58,21 +55,33 @@ pub fn two(a: &str, b: &str, args: &SourceArgs, format: Format, context: &Contex
 /// The dumps of both, and what could not be read beside them.
 pub fn pair(a: &str, b: &str, args: &SourceArgs) -> Result<(Page, Page, Vec<String>), Failure> {
     let from = sources(args)?;
-    if from.is_empty() {
-        return Ok((only(a)?, only(b)?, Vec::new()));
+    if let [Source::Cluster(name)] = from.as_slice() {
+        // Two sources, or two pods of the cluster; never one of each, so that a mistyped file asks no cluster.
+        let names_cluster = !args.from.is_empty() || args.reach.context.is_some();
+        if names_cluster || (is_pod(a) && is_pod(b)) {
+            return cluster::two(a, b, args, name.as_deref());
+        }
+        return Ok((only(a, args)?, only(b, args)?, Vec::new()));
     }
     let (left, right) = (named(a, args)?, named(b, args)?);
     // Both are needed, so that none is left out while reading.
-    let dumps = read(&from, None, DUMP, Whole::Yes)?;
+    let dumps = read(&from, None, DUMP, Whole::Yes, args)?;
     let problems = dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")).collect();
     let of = |pod: &PodName| page(&dumps.proxies, pod).cloned().map_err(|e| no_side(e, "a config dump", pod, &dumps));
     Ok((of(&left)?, of(&right)?, problems))
 }
 
+/// Whether a word can only be a pod's name: no file, and nothing that is written as one.
+fn is_pod(text: &str) -> bool {
+    let is_file = std::path::Path::new(text).exists() || [".json", ".gz", ".tgz", ".tar", ".txt"].iter().any(|end| text.ends_with(end));
+    let is_source = text == "-" || text.contains("://") || text.starts_with("unix:") || text.starts_with(['.', '/']);
+    !is_file && !is_source
+}
+
 /// The one config dump of a source.
-fn only(text: &str) -> Result<Page, Failure> {
+fn only(text: &str, args: &SourceArgs) -> Result<Page, Failure> {
     let source = Source::parse(text).map_err(|e| Failure::usage(format!("{text}: {e}")))?;
-    let dumps = read(&[source], None, DUMP, Whole::Yes)?;
+    let dumps = read(&[source], None, DUMP, Whole::Yes, args)?;
     let all: Vec<&Proxy> = dumps.proxies.iter().chain(&dumps.views).collect();
     let having: Vec<&Page> = all.iter().filter_map(|p| p.page(DUMP)).collect();
     match (having.as_slice(), all.as_slice(), dumps.problems.as_slice()) {

@@ -1,10 +1,12 @@
 //! `meshctl proxy-status`: whether the proxies have what the control plane sent, and what differs.
 
+mod cluster;
 pub mod compare;
 mod istioctl;
 mod state;
 mod table;
 
+use crate::args::SourceArgs;
 use crate::args::proxy_status::{DiffArgs, ProxyStatusArgs};
 use crate::commands::proxy_config::{Format, format};
 use crate::context::{Compat, Context};
@@ -12,7 +14,7 @@ use crate::dump::{block_on, pod, sources};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
-use mesh_collectors::dumps::{Dumps, Endpoint, Limits, NO_CLUSTERS, PodName, Proxy, Source, Want, read_path, read_stream};
+use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
 
@@ -32,14 +34,21 @@ pub fn diff(args: &DiffArgs, context: &Context) -> Outcome {
 
 fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
     let sources = sources(&args.source)?;
-    if sources.is_empty() {
-        return Err(Failure::usage(format!(
-            "give a source with --from: http://istiod:15014, a bug report, a folder of dumps, or a saved `/debug/syncz`\n\
-             {NO_CLUSTERS}"
-        )));
+    let (mut dumps, mut absent) = (Dumps::default(), Vec::new());
+    for source in &sources {
+        match source {
+            Source::Cluster(name) => {
+                let seen = cluster::fleet(&args.source, name.as_deref(), context)?;
+                dumps.merge(seen.dumps);
+                absent.extend(seen.absent);
+            }
+            other => dumps.merge(read(std::slice::from_ref(other), None, &[Content::Syncz, Content::ConfigDump], Whole::No, &args.source)?),
+        }
     }
-    let dumps = read(&sources, None, &[Content::Syncz, Content::ConfigDump], Whole::No)?;
     let (mut states, mut problems) = state::states(&dumps);
+    if context.compat == Compat::Meshctl {
+        states.extend(absent);
+    }
     problems.extend(dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
     if let Some(namespace) = &args.source.namespace {
         states.retain(|s| s.name.rsplit_once('.').is_some_and(|(_, ns)| ns == namespace));
@@ -83,7 +92,7 @@ enum Whole {
 }
 
 /// Reads all sources. A live source that does not answer is a problem, unless it is the only one.
-fn read(sources: &[Source], pod: Option<&PodName>, contents: &[Content], whole: Whole) -> Result<Dumps, Failure> {
+fn read(sources: &[Source], pod: Option<&PodName>, contents: &[Content], whole: Whole, args: &SourceArgs) -> Result<Dumps, Failure> {
     let want = Want { pod, contents };
     let mut dumps = Dumps::default();
     for source in sources {
@@ -95,6 +104,10 @@ fn read(sources: &[Source], pod: Option<&PodName>, contents: &[Content], whole: 
                 Err(e) if sources.len() == 1 => return Err(Failure::none(e.to_string())),
                 Err(e) => dumps.problems.push((endpoint.to_string(), e.to_string())),
             },
+            Source::Cluster(name) => {
+                let pod = pod.ok_or_else(|| Failure::usage("which pods of the cluster are to be compared? Name them"))?;
+                dumps.merge(cluster::both(args, name.as_deref(), pod)?);
+            }
         }
     }
     Ok(dumps)

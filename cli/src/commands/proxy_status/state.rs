@@ -14,6 +14,8 @@ pub struct State {
     pub istiod: String,
     pub version: String,
     pub types: Vec<TypeState>,
+    /// A pod with a proxy that no istiod knows of.
+    pub is_absent: bool,
 }
 
 /// One type of resource, `CDS`.
@@ -42,7 +44,7 @@ pub enum SyncState {
 
 impl State {
     pub fn is_fine(&self) -> bool {
-        self.types.iter().all(|t| !matches!(t.sync, SyncState::Stale | SyncState::NeverAcknowledged | SyncState::Rejected))
+        !self.is_absent && self.types.iter().all(|t| !matches!(t.sync, SyncState::Stale | SyncState::NeverAcknowledged | SyncState::Rejected))
     }
 }
 
@@ -63,6 +65,7 @@ pub fn states(dumps: &Dumps) -> (Vec<State>, Vec<String>) {
                             istiod: if proxy.istiod.is_empty() { own.to_owned() } else { proxy.istiod },
                             version: proxy.version,
                             types: proxy.types.iter().map(of_sync).collect(),
+                            is_absent: false,
                         });
                     }
                 }

@@ -60,6 +60,9 @@ fn word(sync: SyncState) -> &'static str {
 /// Why an update was rejected, and what waits.
 fn problem(state: &State) -> String {
     let mut parts = Vec::new();
+    if state.is_absent {
+        parts.push("connected to no istiod: it gets no updates".to_owned());
+    }
     for t in &state.types {
         for (name, details) in &t.rejected {
             let what = if name.is_empty() { String::new() } else { format!(" {name}") };
@@ -84,7 +87,7 @@ pub fn document(states: &[State], problems: &[String], as_: Document, context: &
     };
     let proxy = |s: &State| {
         let types: Vec<Value> = s.types.iter().map(of_type).collect();
-        json!({"name": s.name, "cluster": s.cluster, "istiod": s.istiod, "version": s.version, "fine": s.is_fine(), "types": types})
+        json!({"name": s.name, "cluster": s.cluster, "istiod": s.istiod, "version": s.version, "connected": !s.is_absent, "fine": s.is_fine(), "types": types})
     };
     let list: Vec<Value> = states.iter().map(proxy).collect();
     print_document(json!({"complete": problems.is_empty(), "problems": problems, "proxies": list}), as_, context.compat)

@@ -7,6 +7,7 @@ mod proxy;
 mod request;
 mod text;
 
+use crate::args::SourceArgs;
 use crate::args::route::RouteArgs;
 use crate::context::Context;
 use crate::print::document::{Document, render};
@@ -79,14 +80,27 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
         (Some(method), Some(url)) => (method, url),
         _ => return Err(Failure::usage("give a method and a URL: meshctl route --from DUMP GET http://reviews:9080/reviews/0")),
     };
-    let proxies = args.from.iter().chain(&args.xds).map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
+    if !args.pod.is_empty() && !args.from.is_empty() {
+        return Err(Failure::usage("the proxies are named with --pod, or their dumps with --from, not both"));
+    }
+    let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
+    let mut unseen = Vec::new();
+    let mut proxies = args.from.iter().chain(&args.xds).map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
+    for pod in &args.pod {
+        let found = crate::dump::whole(None, Some(pod), &place, context)?;
+        let text = &found.page.text;
+        let dump = serde_json::from_str(text).map_err(|e| crate::commands::proxy_config::not_a_dump(text, &e.to_string()))?;
+        proxies.push(Proxy::read(Path::new(pod), &dump)?);
+        unseen.extend(found.problems);
+    }
     let (near, far) = match proxies.as_slice() {
         [near] => (near, None),
         [near, far] => (near, Some(far)),
-        [] => return Err(Failure::usage("give the proxy's config dump with --from DUMP")),
-        _ => return Err(Failure::usage("--from is given twice at most: the client's dump and the server's")),
+        [] => return Err(Failure::usage("give the proxy's config dump with --from DUMP, or its pod with --pod")),
+        _ => return Err(Failure::usage("--from and --pod are given twice at most: the client and the server")),
     };
-    let way = follow(args, method, url, near, far)?;
+    let mut way = follow(args, method, url, near, far)?;
+    way.problems.extend(unseen);
     let status = status(&way, context);
     let answer = match format {
         None => text::show(&way),
