@@ -209,7 +209,8 @@ fn no_choice(choice: Choice, dumps: &Dumps, problems: &[String], need: Need, pod
     }
 }
 
-async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<Page, Failure> {
+/// A page of a live source.
+pub async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<Page, Failure> {
     let admin = Admin::new(endpoint, Options::default()).map_err(|e| of_admin(&e, need))?;
     let answer = match need {
         Need::Sections(kinds) => admin.sections(kinds).await,

@@ -58,6 +58,7 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         None => commands::shell::help(None, &context),
         Some(Command::Analyze(a)) => commands::analyze::run(&a, commands::analyze::Part::All, &context),
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
+        Some(Command::Test(a)) => commands::test::run(&a, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
         Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),
         Some(Command::ProxyStatus(a)) => commands::proxy_status::run(&a, &context),

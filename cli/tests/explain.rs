@@ -1,5 +1,8 @@
 //! `meshctl explain`: words and access logs.
 
+// It says when a test is skipped.
+#![allow(clippy::print_stderr)]
+
 mod common;
 
 use common::{folder, meshctl, meshctl_with_input};
@@ -192,4 +195,25 @@ fn a_dump_names_the_objects_behind_a_log() {
     }
     assert!(run.out.contains("which the proxy does not have") && run.out.contains("wants: principal"), "{}", run.out);
     assert_eq!(meshctl(dir.path(), &["explain", "a.log", "--from", "a.log"]).status, 65);
+}
+
+/// The recorded mesh that lies beside the repository.
+#[test]
+fn every_failure_of_the_recorded_mesh_is_explained_by_the_dump_of_its_pod() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/recorded/bookinfo");
+    let Ok(pods) = std::fs::read_dir(recorded.join("envoy")) else {
+        return eprintln!("SKIPPED: {} is not there", recorded.display());
+    };
+    let mut failures = 0;
+    for pod in pods.flatten().map(|e| e.file_name().to_string_lossy().into_owned()) {
+        let (log, dump) = (format!("accesslog/{pod}.jsonl"), format!("envoy/{pod}/config_dump_include_eds.json"));
+        let value = json(&meshctl(&recorded, &["explain", &log, "--from", &dump, "-o", "json"]));
+        assert_eq!((&value["complete"], &value["broken"]), (&true.into(), &0.into()), "{pod}");
+        for g in value["groups"].as_array().expect("groups") {
+            let some = |key: &str| g[key].as_array().is_some_and(|a| !a.is_empty());
+            assert!(g["cause"]["id"].is_string() && (some("objects") || some("facts")), "{pod}: {g}");
+            failures += g["count"].as_u64().unwrap_or(0) * u64::from(g["response_code"].as_u64().is_some_and(|c| c >= 400));
+        }
+    }
+    assert!(failures > 100, "{failures}");
 }

@@ -1,9 +1,13 @@
 //! `meshctl route`.
 
+// It says when a test is skipped.
+#![allow(clippy::print_stderr)]
+
 mod common;
 
 use common::{folder, meshctl};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// A sidecar with one HTTP port and one TCP service, and what takes the rest.
 fn sidecar() -> String {
@@ -108,4 +112,38 @@ fn what_the_translation_leaves_out_is_said_and_makes_the_answer_partial() {
     assert_eq!((patched.status, &patched.out), (75, &plain.out), "{}", patched.err);
     assert!(patched.err.contains("not judged: EnvoyFilter shop/f (patched.yaml:3)"), "{}", patched.err);
     assert_eq!(run("patched.yaml", &["--allow-partial"]).status, 0);
+}
+
+/// The excerpt of a recorded mesh, and all of it where it lies beside the repository.
+#[test]
+fn the_recorded_mesh_shows_its_header_route_and_its_canary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pod = "productpage-v1-79f59ff6bd-b7wxt";
+    let excerpt = root.join("testdata/test/dumps/productpage.json");
+    let whole = root.join(format!("../shared/conformance/recorded/bookinfo/envoy/{pod}/config_dump_include_eds.json"));
+    for dump in [&excerpt, &whole] {
+        if !dump.is_file() && dump == &whole {
+            eprintln!("SKIPPED: {} is not there", whole.display());
+            continue;
+        }
+        let from = dump.display().to_string();
+        let route = |more: &[&str]| meshctl(&root, &[&["route", "--from", &from, "GET", "http://reviews:9080/reviews/0", "-o", "json"], more].concat());
+        let answer = |run: &common::Run| serde_json::from_str::<Value>(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+        let split = route(&[]);
+        let outcomes: Vec<(f64, String)> = answer(&split)["proxies"][0]["outcomes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|o| (o["share"].as_f64().unwrap_or(0.0), o["cluster"].as_str().unwrap_or("").to_owned()))
+            .collect();
+        let to = |v: &str| format!("outbound|9080|{v}|reviews.bookinfo.svc.cluster.local");
+        assert_eq!(outcomes, [(0.8, to("v1")), (0.2, to("v2"))], "{}", split.err);
+        let text = meshctl(&root, &["route", "--from", &from, "GET", "http://reviews:9080/reviews/0", "-H", "end-user: jason"]).out;
+        let line = text.lines().find(|l| l.trim_start().starts_with("route  ")).unwrap_or_default();
+        assert!(line.contains("jason") && line.contains("VirtualService bookinfo/reviews") && line.contains("header end-user is `jason`"), "{text}");
+        assert!(text.contains(&to("v3")), "{text}");
+        let canary = answer(&split)["proxies"][0]["steps"].as_array().into_iter().flatten().find(|s| s["step"] == "route").cloned().unwrap_or_default();
+        assert_eq!(canary["object"], "VirtualService bookinfo/reviews");
+        assert!(canary["passedOver"][0]["why"].as_str().is_some_and(|w| w.contains("end-user") && w.contains("is absent")), "{canary}");
+    }
 }

@@ -11,6 +11,7 @@ mod kube;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
+pub mod test;
 pub mod tui;
 pub mod ztunnel_config;
 
@@ -48,6 +49,9 @@ pub enum Command {
     /// Check manifests against the schema and field rules only: the schema part of `analyze`
     #[command(after_help = analyze::VALIDATE_EXAMPLES)]
     Validate(Box<AnalyzeArgs>),
+    /// Assertions about requests, as unit tests for a mesh: from dumps or manifests
+    #[command(after_help = test::EXAMPLES)]
+    Test(test::TestArgs),
     /// Explain anything that a proxy or this tool prints: codes, flags, metrics, access logs
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),

@@ -30,21 +30,46 @@ pub struct RouteArgs {
     /// Its URL: http://reviews:9080/reviews/0, or tcp://10.0.0.1:3306 for bytes
     #[arg(value_name = "URL")]
     pub url: Option<String>,
-    /// A header, `NAME: VALUE`
-    #[arg(short = 'H', long = "header", value_name = "HEADER")]
-    pub headers: Vec<String>,
+    #[command(flatten)]
+    pub request: RequestArgs,
     /// Who sends it, where the dump is the server's: NAMESPACE/SERVICE-ACCOUNT or a SPIFFE id. It comes over mutual TLS
     #[arg(long, visible_alias = "principal", value_name = "WHO")]
     pub caller: Option<String>,
+    /// The request comes into the workload in plaintext
+    #[arg(long, conflicts_with = "caller")]
+    pub inbound: bool,
+    /// A proxy's configuration as lists of xDS resources, in JSON
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub xds: Option<PathBuf>,
+    /// Istio and Kubernetes YAML, the whole mesh; with --proxy its translation for that proxy is what answers the calls
+    #[arg(long, value_name = "FILE", hide = true, num_args = 1.., requires = "proxy")]
+    pub manifests: Vec<PathBuf>,
+    /// The proxy as JSON: its type, id, addresses, labels and metadata
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["xds", "from"])]
+    pub proxy: Option<PathBuf>,
+    /// The mesh's settings
+    #[arg(long = "meshConfigFile", value_name = "FILE", hide = true, requires = "proxy")]
+    pub mesh_config_file: Option<PathBuf>,
+    /// Many calls, a JSON array; answered by an array in the same order
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub calls: Option<PathBuf>,
+    /// text, json or yaml
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: String,
+}
+
+/// A request beside its method and URL, and the world that it is sent in.
+#[derive(Args, Debug, Default)]
+pub struct RequestArgs {
+    /// A header, `NAME: VALUE`
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub headers: Vec<String>,
     /// The client's address
     #[arg(long, value_name = "IP")]
     pub source_ip: Option<std::net::IpAddr>,
     /// Where the connection goes, if the URL's host is no address
     #[arg(long, value_name = "IP")]
     pub address: Option<std::net::IpAddr>,
-    /// The request comes into the workload in plaintext
-    #[arg(long, conflicts_with = "caller")]
-    pub inbound: bool,
     /// The client speaks TLS to the proxy
     #[arg(long)]
     pub tls: bool,
@@ -69,22 +94,4 @@ pub struct RouteArgs {
     /// The request's random number: of clusters with weights it chooses one
     #[arg(long, value_name = "NUMBER")]
     pub random: Option<u64>,
-    /// A proxy's configuration as lists of xDS resources, in JSON
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub xds: Option<PathBuf>,
-    /// Istio and Kubernetes YAML, the whole mesh; with --proxy its translation for that proxy is what answers the calls
-    #[arg(long, value_name = "FILE", hide = true, num_args = 1.., requires = "proxy")]
-    pub manifests: Vec<PathBuf>,
-    /// The proxy as JSON: its type, id, addresses, labels and metadata
-    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["xds", "from"])]
-    pub proxy: Option<PathBuf>,
-    /// The mesh's settings
-    #[arg(long = "meshConfigFile", value_name = "FILE", hide = true, requires = "proxy")]
-    pub mesh_config_file: Option<PathBuf>,
-    /// Many calls, a JSON array; answered by an array in the same order
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub calls: Option<PathBuf>,
-    /// text, json or yaml
-    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
-    pub output: String,
 }

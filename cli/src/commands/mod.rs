@@ -9,5 +9,6 @@ pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
 pub mod shell;
+pub mod test;
 pub mod tui;
 pub mod ztunnel_config;

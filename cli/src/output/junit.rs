@@ -41,7 +41,7 @@ pub fn render(entries: &[&Entry], fail_on: Option<Level>) -> String {
 }
 
 /// Escaped, without the characters that XML has no place for.
-fn xml(text: &str) -> String {
+pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in safe(text).chars() {
         match c {

@@ -2,7 +2,7 @@
 
 mod annotations;
 mod gitlab;
-mod junit;
+pub mod junit;
 mod log;
 mod object;
 mod sarif;

@@ -6,7 +6,7 @@ use mesh_collectors::manifests;
 use mesh_envoy::engine::Configuration;
 use mesh_model::{Completeness, Object, Role, Snapshot};
 use mesh_resolver::Mesh;
-use mesh_resolver::translate::{self, Effect, Model, NotJudged, Proxy};
+use mesh_resolver::translate::{self, Effect, Model, NotJudged, Proxy, Translation};
 use std::path::{Path, PathBuf};
 
 /// What a proxy would hold, and what touches it without being translated.
@@ -33,8 +33,12 @@ pub fn translated(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>) -
     let proxy = Proxy::from_node(node.root()).map_err(|e| Failure::input(format!("{}: {e}", proxy.display())))?;
     let translation = Model::new(&mesh).translate(&proxy);
     let configuration = Configuration::read(&translation.resources()).map_err(|e| Failure::Other(format!("the translation: {e}")))?;
-    let not_judged = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect();
-    Ok(Translated { configuration, not_judged })
+    Ok(Translated { configuration, not_judged: not_judged(&translation) })
+}
+
+/// What may send a proxy's requests elsewhere, or stop them, and is not translated.
+pub fn not_judged(translation: &Translation<'_>) -> Vec<String> {
+    translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect()
 }
 
 fn said(n: &NotJudged<'_>) -> String {

@@ -1,11 +1,11 @@
 //! `meshctl route`: where a request goes, step by step, from what a proxy holds.
 
 mod calls;
-mod json;
-mod manifests;
-mod proxy;
-mod request;
-mod text;
+pub mod json;
+pub mod manifests;
+pub mod proxy;
+pub mod request;
+pub mod text;
 
 use crate::args::SourceArgs;
 use crate::args::route::RouteArgs;
@@ -111,8 +111,8 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
 }
 
 fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&Proxy>) -> Result<Way, Failure> {
-    let described = request::Described::new(args, method, url)?;
-    let world = request::world(args)?;
+    let described = request::Described::new(&args.request, method, url)?;
+    let world = request::world(&args.request)?;
     let inbound = args.inbound || args.caller.is_some();
     let mut way = Way { request: described.to_string(), told: Vec::new(), assumptions: Vec::new(), problems: near.problems() };
     let destination = described.destination(near, inbound, &mut way.assumptions);
@@ -186,7 +186,7 @@ fn status(way: &Way, context: &Context) -> Status {
 
 /// The object that metadata names: `/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews` is
 /// `VirtualService default/reviews`.
-pub(super) fn object(source: &str) -> String {
+pub fn object(source: &str) -> String {
     let mut parts = source.strip_prefix("/apis/").map(|s| s.split('/').skip(2)).into_iter().flatten();
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("namespaces"), Some(namespace), Some(kind), Some(name)) => {
@@ -198,6 +198,6 @@ pub(super) fn object(source: &str) -> String {
 }
 
 /// A policy's name in RBAC as the AuthorizationPolicy that it is; other names stay.
-pub(super) fn policy(name: &str) -> String {
+pub fn policy(name: &str) -> String {
     mesh_envoy::rbac::PolicyName::parse(name).map_or_else(|| name.to_owned(), |p| p.to_string())
 }

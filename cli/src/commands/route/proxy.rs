@@ -2,10 +2,15 @@
 
 use super::request::TRUST_DOMAIN;
 use crate::status::Failure;
+use mesh_envoy::certificate;
+use mesh_envoy::dump::secret::TlsCertificate;
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::listener::Direction;
 use mesh_envoy::engine::request::Entry;
+use mesh_envoy::proto_json::{field, items, text};
+use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -14,8 +19,13 @@ pub struct Proxy {
     pub configuration: Configuration,
     /// Of its workload; empty where the dump does not say.
     pub addresses: Vec<IpAddr>,
-    namespace: String,
-    service_account: String,
+    pub namespace: String,
+    pub service_account: String,
+    /// The workload that its Pod belongs to; "" where the dump does not say.
+    pub workload: String,
+    pub labels: BTreeMap<String, String>,
+    /// The SPIFFE id in its certificate.
+    pub certified: Option<String>,
 }
 
 impl Proxy {
@@ -29,7 +39,17 @@ impl Proxy {
         let mut addresses: Vec<IpAddr> = id.get(1).and_then(|ip| ip.parse().ok()).into_iter().collect();
         addresses.extend(text("INSTANCE_IPS").split(',').filter_map(|ip| ip.parse::<IpAddr>().ok()));
         let name = id.get(2).map_or_else(|| path.display().to_string(), |n| (*n).to_owned());
-        Ok(Proxy { name, configuration, addresses, namespace: text("NAMESPACE"), service_account: text("SERVICE_ACCOUNT") })
+        let labels = metadata("LABELS").and_then(Value::as_object).into_iter().flatten();
+        Ok(Proxy {
+            name,
+            configuration,
+            addresses,
+            namespace: text("NAMESPACE"),
+            service_account: text("SERVICE_ACCOUNT"),
+            workload: text("WORKLOAD_NAME"),
+            labels: labels.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),
+            certified: certified(dump),
+        })
     }
 
     pub fn problems(&self) -> Vec<String> {
@@ -48,8 +68,11 @@ impl Proxy {
         if captures { Entry::CapturedInbound } else { Entry::Direct }
     }
 
-    /// The SPIFFE id that the workload shows, by its service account.
+    /// The SPIFFE id that the workload shows: that of its certificate, or by its service account.
     pub fn principal(&self, assumptions: &mut Vec<String>) -> String {
+        if let Some(certified) = &self.certified {
+            return certified.clone();
+        }
         let (namespace, account) = match (self.namespace.as_str(), self.service_account.as_str()) {
             ("", _) | (_, "") => {
                 assumptions.push(format!("the service account of {} is default/default: its dump does not say", self.name));
@@ -67,6 +90,16 @@ impl Proxy {
         let named = hosts.filter(|h| h.domains.iter().any(|d| d.eq_ignore_ascii_case(host)));
         named.flat_map(|h| &h.domains).find_map(|d| d.trim_matches(['[', ']']).parse().ok())
     }
+}
+
+/// The SPIFFE id in the certificate that the proxy shows to others.
+fn certified(dump: &Value) -> Option<String> {
+    let sections = items(dump, "configs").filter(|s| text(s, "@type").ends_with(".SecretsConfigDump"));
+    let entries = sections.flat_map(|s| items(s, "dynamic_active_secrets"));
+    let own = entries.filter(|e| text(e, "name") == "default").find_map(|e| field(field(e, "secret")?, "tls_certificate"))?;
+    let own = TlsCertificate::deserialize(own).ok()?;
+    let chain = certificate::from_pem(&certificate::data_source(&own.certificate_chain));
+    chain.first()?.sans.iter().find(|s| s.starts_with("spiffe://")).cloned()
 }
 
 fn node(dump: &Value) -> Option<&Value> {

@@ -1,7 +1,7 @@
 //! The request that the command line describes.
 
 use super::proxy::Proxy;
-use crate::args::route::RouteArgs;
+use crate::args::route::RequestArgs;
 use crate::status::Failure;
 use mesh_envoy::engine::gate::Answer;
 use mesh_envoy::engine::pick::UpstreamTransport;
@@ -34,7 +34,7 @@ pub struct Described {
 }
 
 impl Described {
-    pub fn new(args: &RouteArgs, method: &str, url: &str) -> Result<Described, Failure> {
+    pub fn new(args: &RequestArgs, method: &str, url: &str) -> Result<Described, Failure> {
         let wrong = |what: &str| Failure::usage(format!("`{url}` {what}; a URL is http://reviews:9080/reviews/0"));
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
         let default_port = match scheme {
@@ -186,7 +186,7 @@ pub fn spiffe(who: &str, assumptions: &mut Vec<String>) -> Result<String, Failur
 }
 
 /// What the command line assumes about the world.
-pub fn world(args: &RouteArgs) -> Result<World, Failure> {
+pub fn world(args: &RequestArgs) -> Result<World, Failure> {
     let token = match args.token.as_deref() {
         None => TokenState::Absent,
         Some("invalid") => TokenState::Invalid("Jwt verification fails".to_owned()),

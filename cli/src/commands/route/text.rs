@@ -72,6 +72,15 @@ fn outcome(b: &Branch) -> String {
                 false => format!("forwarded{transport}, to {}", endpoints.join(" or ")),
             }
         }
+        other => ended(other),
+    };
+    format!("{share}{to}{end}")
+}
+
+/// How a request ends, in words.
+pub fn ended(end: &End) -> String {
+    match end {
+        End::Forwarded => "forwarded".to_owned(),
         End::Replied(r) => {
             let flags = if r.flags.is_empty() { String::new() } else { format!(" {}", r.flags.join(",")) };
             let location = r.location.as_ref().map(|l| format!(" to {l}")).unwrap_or_default();
@@ -83,6 +92,5 @@ fn outcome(b: &Branch) -> String {
             format!("the connection is closed: {why}{said}")
         }
         End::UpTo(u) => format!("up to here: {u}"),
-    };
-    format!("{share}{to}{end}")
+    }
 }

@@ -5,7 +5,7 @@ mod verdict;
 mod words;
 
 pub use assumed::{TokenState, World};
-pub use verdict::{Branch, End, Replied, Step, StepKind, Verdict};
+pub use verdict::{Branch, End, Policy, Replied, Step, StepKind, Verdict};
 
 use crate::engine::action::{Action, Forward, Target, WeightedCluster};
 use crate::engine::chain;
@@ -51,6 +51,7 @@ pub fn walk(configuration: &Configuration, call: &Call<'_>, world: &World) -> Ve
             route: String::new(),
             cluster: String::new(),
             upstream_request: None,
+            policy: None,
             flags: Vec::new(),
         },
     };
@@ -431,6 +432,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         let clusters = self.clusters(&forward.target, Some((request, random)));
         let host = forward.rewrite.host(request).to_owned();
         self.verdict.upstream_request = Some((host, forward.rewrite.path(request)));
+        self.verdict.policy = Some(Policy { timeout: forward.timeout, retry: forward.retry.clone(), mirrors: forward.mirrors.clone() });
         let note = described(forward, &clusters, self.verdict.upstream_request.as_ref(), request);
         self.step(StepKind::Action, "forward", &route.source, note);
         for (name, share) in &clusters {

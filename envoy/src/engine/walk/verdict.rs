@@ -1,8 +1,10 @@
 //! What a walk tells: its steps, its branches, its end.
 
+use crate::engine::action::{Mirror, Retry};
 use crate::engine::field::Unknown;
 use crate::engine::pick::UpstreamTransport;
 use crate::engine::recorder::PassedOver;
+use std::time::Duration;
 
 /// What a step was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,15 @@ pub struct Replied {
     pub location: Option<String>,
 }
 
+/// What a forwarding route does beside choosing a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `None` for no limit.
+    pub timeout: Option<Duration>,
+    pub retry: Option<Retry>,
+    pub mirrors: Vec<Mirror>,
+}
+
 /// What came of a call.
 #[derive(Clone, Debug)]
 pub struct Verdict {
@@ -110,6 +121,8 @@ pub struct Verdict {
     pub cluster: String,
     /// The host and the path that the upstream sees, where a request is forwarded.
     pub upstream_request: Option<(String, String)>,
+    /// Of the route that forwards it; `None` for anything else.
+    pub policy: Option<Policy>,
     /// Flags that were raised on the way to an upstream, such as DI.
     pub flags: Vec<&'static str>,
 }

@@ -1,0 +1,133 @@
+//! What a test expects.
+
+use super::field::{Read, ToCome, mapping, number, scalar, time, wrong};
+use mesh_model::{Node, Position};
+use std::time::Duration;
+
+/// One assertion, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// As the file spells it: `subset`.
+    pub key: String,
+    pub at: Position,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The request reaches the workload, through every proxy on its way.
+    Allowed,
+    /// A policy refuses it.
+    Denied,
+    Cluster(String),
+    /// A host, or the first labels of one.
+    Service(String),
+    Subset(String),
+    Port(u16),
+    /// Shares in percent, by subset, service or cluster; all of them.
+    Weights(Vec<(String, f64)>),
+    /// Of an answer of the proxy's own.
+    Status(u16),
+    Flag(String),
+    Details(String),
+    /// The location of a redirect.
+    Redirect(String),
+    /// `None` for no limit.
+    Timeout(Option<Duration>),
+    Retries {
+        attempts: Option<u64>,
+        on: Option<String>,
+        per_try: Option<Duration>,
+    },
+    /// Path and host as the upstream sees them.
+    Path(String),
+    Host(String),
+    Mirror(String),
+    Route(String),
+    /// `VirtualService shop/cart`: the object behind the route.
+    Object(String),
+}
+
+const KEYS: &[&str] = &[
+    "access", "cluster", "service", "subset", "port", "weights", "status", "flag", "details", "redirect", "timeout", "retries", "path", "host", "mirror",
+    "route", "object",
+];
+const TO_COME: &[ToCome] = &[
+    ToCome { key: "encryption", what: "assertions on encryption" },
+    ToCome { key: "mtls", what: "assertions on encryption" },
+    ToCome { key: "graph", what: "assertions on the traffic graph" },
+];
+
+/// `allowed`, `denied`, or a mapping of assertions that must all hold.
+pub fn read(node: Node<'_>) -> Read<Vec<Expectation>> {
+    if node.is_scalar() {
+        let Some(what) = access(node.text()) else { return wrong(node, "`expect` is `allowed`, `denied` or a mapping") };
+        return Ok(vec![Expectation { key: "access".to_owned(), at: node.position(), what }]);
+    }
+    mapping(node, "`expect`", KEYS, TO_COME)?;
+    let list: Vec<Expectation> = node.entries().map(|(key, value)| one(key, value)).collect::<Read<_>>()?;
+    if list.is_empty() { wrong(node, "`expect` says nothing") } else { Ok(list) }
+}
+
+fn access(word: &str) -> Option<What> {
+    match word {
+        "allowed" => Some(What::Allowed),
+        "denied" => Some(What::Denied),
+        _ => None,
+    }
+}
+
+fn one(key: Node<'_>, value: Node<'_>) -> Read<Expectation> {
+    let name = key.text();
+    let text = || scalar(value, name).map(str::to_owned);
+    let what = match name {
+        "access" => access(value.text()).map_or_else(|| wrong(value, "`access` is `allowed` or `denied`"), Ok)?,
+        "cluster" => What::Cluster(text()?),
+        "service" => What::Service(text()?),
+        "subset" => What::Subset(text()?),
+        "port" => What::Port(number(value, name, "a port")?),
+        "weights" => What::Weights(weights(value)?),
+        "status" => What::Status(number(value, name, "a status of HTTP").and_then(|n: u16| match n {
+            100..=599 => Ok(n),
+            _ => wrong(value, "`status` is a status of HTTP"),
+        })?),
+        "flag" => What::Flag(text()?),
+        "details" => What::Details(text()?),
+        "redirect" => What::Redirect(text()?),
+        "timeout" if value.text() == "none" => What::Timeout(None),
+        "timeout" => What::Timeout(Some(time(value, name)?).filter(|t| !t.is_zero())),
+        "retries" => retries(value)?,
+        "path" => What::Path(text()?),
+        "host" => What::Host(text()?),
+        "mirror" => What::Mirror(text()?),
+        "route" => What::Route(text()?),
+        // The last of the known keys: `mapping` lets no others through.
+        _ => What::Object(text()?),
+    };
+    Ok(Expectation { key: name.to_owned(), at: value.position(), what })
+}
+
+fn weights(node: Node<'_>) -> Read<Vec<(String, f64)>> {
+    if !node.is_mapping() || node.entries().next().is_none() {
+        return wrong(node, "`weights` is a mapping of subsets, services or clusters to percent");
+    }
+    let mut out = Vec::new();
+    for (key, value) in node.entries() {
+        let percent = value.float().filter(|p| (0.0..=100.0).contains(p));
+        out.push((key.text().to_owned(), percent.map_or_else(|| wrong(value, format!("`{}` is a share in percent", key.text())), Ok)?));
+    }
+    let sum: f64 = out.iter().map(|(_, p)| p).sum();
+    if (sum - 100.0).abs() > 0.1 { wrong(node, format!("`weights` make {sum}%, not 100%")) } else { Ok(out) }
+}
+
+fn retries(node: Node<'_>) -> Read<What> {
+    if node.is_scalar() {
+        return Ok(What::Retries { attempts: Some(number(node, "retries", "a number of attempts, or a mapping")?), on: None, per_try: None });
+    }
+    mapping(node, "`retries`", &["attempts", "retryOn", "perTryTimeout"], &[])?;
+    Ok(What::Retries {
+        attempts: node.get("attempts").map(|n| number(n, "attempts", "a number")).transpose()?,
+        on: node.get("retryOn").map(|n| scalar(n, "retryOn").map(str::to_owned)).transpose()?,
+        per_try: node.get("perTryTimeout").map(|n| time(n, "perTryTimeout")).transpose()?,
+    })
+}
