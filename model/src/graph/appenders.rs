@@ -206,7 +206,7 @@ pub(super) fn idle_nodes(part: &mut Part<'_, '_>, traffic: &mut Traffic) {
     let mut ends = Vec::new();
     for cluster in &facts.clusters {
         let here = names.intern(cluster);
-        for (_, _, service) in facts.services.keys().filter(|(c, ns, _)| c == cluster && ns == part.namespace) {
+        for (service, _) in facts.services_in(cluster, part.namespace) {
             ends.push(End::service(here, namespace, names.intern(service)));
         }
         if graph_type == GraphType::Service {

@@ -6,7 +6,7 @@ use super::names::{EMPTY, Name, UNKNOWN, is_known};
 use super::options::{BoxBy, GraphType, Options};
 use super::traffic::Node;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A SHA-256 in hexadecimal.
 pub(super) type Hash = [u8; 64];
@@ -96,7 +96,7 @@ pub(super) fn boxes(graph: &Graph, options: &Options) -> Vec<NodeBox> {
                 found.entry((cluster, namespace)).or_default().push(Member::Node(index));
             }
         }
-        let inner: Vec<usize> = boxes.iter().flat_map(|b| &b.members).filter_map(|m| if let Member::Box(i) = m { Some(*i) } else { None }).collect();
+        let inner: BTreeSet<usize> = boxes.iter().flat_map(|b| &b.members).filter_map(|m| if let Member::Box(i) = m { Some(*i) } else { None }).collect();
         for (index, one) in boxes.iter().enumerate().filter(|(i, _)| !inner.contains(i)) {
             let (cluster, namespace, is_place) = place(one.cluster, one.namespace);
             if is_place {

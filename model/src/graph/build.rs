@@ -9,8 +9,9 @@ use super::options::{Appender, Focus, GraphType, Options};
 use super::queries::{Purpose, Query};
 use super::reduce::{ServiceTraffic, reduce_to_services};
 use super::telemetry::{Applied, Reader, Skipped};
-use super::traffic::{Edge, Node, Traffic};
+use super::traffic::{Node, Traffic};
 use mesh_metrics::promql::Sample;
+use rustc_hash::FxHashSet;
 
 /// A finished graph. Edges lead to indexes of `nodes`.
 #[derive(Clone, Debug)]
@@ -102,21 +103,20 @@ fn merge(whole: &mut Traffic, part: Traffic, namespace: super::names::Name) {
         };
         part.nodes.iter().map(place).collect()
     };
-    for (mut node, place) in part.nodes.into_iter().zip(&places) {
-        let Some(node) = &mut node else { continue };
-        node.edges.retain(|e| places[e.to] != usize::MAX);
-        node.edges.iter_mut().for_each(|e| e.to = places[e.to]);
+    for (node, place) in part.nodes.into_iter().zip(&places) {
+        let Some(mut node) = node else { continue };
+        node.move_edges(&places);
         if *place == whole.nodes.len() {
-            whole.insert(node.clone());
+            whole.insert(node);
             continue;
         }
         let Some(known) = whole.nodes[*place].as_mut() else { continue };
         if node.namespace == namespace {
-            std::mem::swap(known, node);
+            std::mem::swap(known, &mut node);
         }
-        let edges: Vec<Edge> = std::mem::take(&mut node.edges);
-        for edge in edges {
-            if !known.edges.iter().any(|e| e.to == edge.to && e.protocol == edge.protocol) {
+        let there: FxHashSet<(usize, super::names::Name)> = known.edges.iter().map(|e| (e.to, e.protocol)).collect();
+        for edge in node.edges {
+            if !there.contains(&(edge.to, edge.protocol)) {
                 known.add_outgoing(&edge);
                 known.edges.push(edge);
             }
@@ -137,8 +137,7 @@ fn compact(traffic: Traffic) -> Vec<Node> {
         .collect();
     let mut nodes: Vec<Node> = traffic.nodes.into_iter().flatten().collect();
     for node in &mut nodes {
-        node.edges.retain(|e| places[e.to] != usize::MAX);
-        node.edges.iter_mut().for_each(|e| e.to = places[e.to]);
+        node.move_edges(&places);
     }
     nodes
 }

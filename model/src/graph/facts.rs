@@ -196,7 +196,12 @@ impl Facts {
 
     /// Workloads of a namespace, by name.
     pub fn workloads_in<'a>(&'a self, cluster: &'a str, namespace: &'a str) -> impl Iterator<Item = (&'a str, &'a Workload)> {
-        self.workloads.iter().filter(move |((c, ns, _), _)| c == cluster && ns == namespace).map(|((_, _, n), w)| (n.as_str(), w))
+        in_namespace(&self.workloads, cluster, namespace)
+    }
+
+    /// Services of a namespace, hosts of ServiceEntries included, by name.
+    pub fn services_in<'a>(&'a self, cluster: &'a str, namespace: &'a str) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        in_namespace(&self.services, cluster, namespace)
     }
 
     /// Workloads whose app label, and version label where one is asked for, are those.
@@ -204,6 +209,11 @@ impl Facts {
         let is_version = move |w: &Workload| matches!(version, "" | "unknown") || version_label(&w.labels).is_some_and(|(_, v)| v == version);
         self.workloads_in(cluster, namespace).filter(move |(_, w)| app_label(&w.labels).is_some_and(|(_, a)| a == app) && is_version(w))
     }
+}
+
+fn in_namespace<'a, T>(all: &'a BTreeMap<(String, String, String), T>, cluster: &'a str, namespace: &'a str) -> impl Iterator<Item = (&'a str, &'a T)> {
+    let first = (cluster.to_owned(), namespace.to_owned(), String::new());
+    all.range(first..).take_while(move |((c, ns, _), _)| c == cluster && ns == namespace).map(|((_, _, name), one)| (name.as_str(), one))
 }
 
 fn controller(object: &Object, health_rate: String) -> Workload {

@@ -153,7 +153,6 @@ pub(super) fn waypoints(options: &Options, traffic: &mut Traffic) {
     } else {
         hide_waypoints(traffic, &waypoints);
     }
-    traffic.reindex_edges();
 }
 
 fn show_waypoints(traffic: &mut Traffic, waypoints: &BTreeSet<usize>) {
@@ -238,10 +237,11 @@ pub(super) fn health(facts: &Facts, names: &Names, traffic: &mut Traffic) {
     for (from, node) in traffic.nodes.iter_mut().enumerate() {
         for edge in node.iter_mut().flat_map(|n| n.edges.iter_mut()) {
             let protocol = names.text(edge.protocol);
-            let responses = edge.responses.iter().map(|(code, r)| (names.text(*code), r.flags.values().sum::<f64>()));
+            let responses = edge.by_code().map(|(code, shares)| (names.text(code), shares.iter().filter(|s| s.flags != EMPTY).map(|s| s.rate).sum::<f64>()));
             let of = |index: usize| tolerances[index].as_deref().unwrap_or(&defaults);
-            edge.health = edge_status(responses.clone(), protocol, of(from), of(edge.to));
+            let status = edge_status(responses.clone(), protocol, of(from), of(edge.to));
             totals.extend(responses.map(|(code, v)| (from, edge.to, protocol, code, v)));
+            edge.health = status;
         }
     }
     for (from, to, protocol, code, value) in totals {

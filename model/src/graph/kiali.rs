@@ -2,10 +2,11 @@
 
 use super::boxes::{Hash, Member, NodeBox, boxes, hash};
 use super::build::Graph;
+use super::fixed::push_fixed;
 use super::health::{Health, Requests};
 use super::names::{EMPTY, GRPC, HTTP, Name, TCP};
 use super::options::Options;
-use super::traffic::{Edge, EdgeRate, GatewayKind, Node, NodeRate, NodeType, WaypointEdge};
+use super::traffic::{Edge, EdgeRate, GatewayKind, Node, NodeRate, NodeType, WaypointEdge, rates_by};
 use std::fmt::Write;
 
 pub fn to_json(graph: &Graph, options: &Options) -> String {
@@ -57,10 +58,11 @@ pub fn to_json(graph: &Graph, options: &Options) -> String {
     }
     json.raw("],\"edges\":[");
     let mut edges: Vec<(usize, &Edge)> = graph.nodes.iter().enumerate().flat_map(|(i, n)| n.edges.iter().map(move |e| (i, e))).collect();
-    edges.sort_by(|a, b| {
-        let place = |(from, edge): &(usize, &Edge)| (ids[*from], ids[edge.to]);
-        place(a).cmp(&place(b)).then_with(|| graph.names.text(a.1.protocol).cmp(graph.names.text(b.1.protocol)))
-    });
+    let mut by_id: Vec<usize> = (0..ids.len()).collect();
+    by_id.sort_unstable_by_key(|index| &ids[*index]);
+    let mut ranks = vec![0; ids.len()];
+    by_id.iter().enumerate().for_each(|(rank, index)| ranks[*index] = rank);
+    edges.sort_by_cached_key(|(from, edge)| (ranks[*from], ranks[edge.to], graph.names.text(edge.protocol)));
     let mut is_first = true;
     for (from, edge) in edges {
         json.separate(&mut is_first);
@@ -294,7 +296,16 @@ impl Json<'_> {
             scaled *= 10.0;
             digits += 1;
         }
-        self.display(format_args!("\"{name}\":\"{rate:.*}\"", digits.max(2)));
+        self.number_field(name, rate, digits.max(2));
+    }
+
+    /// `"name":"1.25"`, with that many digits.
+    fn number_field(&mut self, name: &str, value: f64, digits: usize) {
+        self.raw("\"");
+        self.raw(name);
+        self.raw("\":\"");
+        push_fixed(&mut self.out, value, digits);
+        self.raw("\"");
     }
 
     fn health(&mut self, health: &Health, node_type: NodeType) {
@@ -448,12 +459,14 @@ impl Json<'_> {
         }
         for (field, value) in [("isMTLS", edge.mtls), ("responseTime", edge.response_time)] {
             if let Some(value) = value {
-                self.display(format_args!(",\"{field}\":\"{value:.0}\""));
+                self.raw(",");
+                self.number_field(field, value, 0);
             }
         }
         self.name_field(",\"sourcePrincipal\":", edge.source_principal);
         if let Some(value) = edge.throughput {
-            self.display(format_args!(",\"throughput\":\"{value:.0}\""));
+            self.raw(",");
+            self.number_field("throughput", value, 0);
         }
         self.raw(",\"traffic\":{\"protocol\":");
         self.text(protocol);
@@ -495,35 +508,39 @@ impl Json<'_> {
             self.rate(name, edge.rate(*rate));
         }
         if edge.protocol != TCP {
-            let name = if edge.protocol == GRPC { "grpc" } else { "http" };
+            let (errors_field, share_field) = if edge.protocol == GRPC { ("grpcPercentErr", "grpcPercentReq") } else { ("httpPercentErr", "httpPercentReq") };
             let errors = (edge.rate(E::NoResponse) + edge.rate(E::ClientError) + edge.rate(E::ServerError)) / total * 100.0;
             if errors > 0.0 {
-                self.display(format_args!(",\"{name}PercentErr\":\"{errors:.1}\""));
+                self.raw(",");
+                self.number_field(errors_field, errors, 1);
             }
             let sent = Node::outgoing(edge.protocol).map_or(0.0, |rate| self.graph.nodes[from].rate(rate));
             if sent > 0.0 {
-                self.display(format_args!(",\"{name}PercentReq\":\"{:.1}\"", total / sent * 100.0));
+                self.raw(",");
+                self.number_field(share_field, total / sent * 100.0, 1);
             }
         }
         self.raw("},\"responses\":{");
         let mut is_first = true;
-        for (code, response) in &edge.responses {
+        for (code, shares) in edge.by_code() {
             self.separate(&mut is_first);
-            self.name(*code);
+            self.name(code);
             self.raw(":{");
             let mut is_first_part = true;
-            for (part, shares) in [("flags", &response.flags), ("hosts", &response.hosts)] {
-                if shares.is_empty() {
+            for (part, rates) in [("flags", rates_by(shares, |s| s.flags)), ("hosts", rates_by(shares, |s| s.host))] {
+                if rates.is_empty() {
                     continue;
                 }
                 self.separate(&mut is_first_part);
                 self.text(part);
                 self.raw(":{");
                 let mut is_first_share = true;
-                for (name, value) in shares {
+                for (name, rate) in rates {
                     self.separate(&mut is_first_share);
-                    self.name(*name);
-                    self.display(format_args!(":\"{:.1}\"", value / total * 100.0));
+                    self.name(name);
+                    self.raw(":\"");
+                    push_fixed(&mut self.out, rate / total * 100.0, 1);
+                    self.raw("\"");
                 }
                 self.raw("}");
             }

@@ -1,7 +1,7 @@
 //! What queries beside the traffic's say of its edges: response time, throughput, mutual TLS, operations.
 
 use super::names::Name;
-use super::telemetry::{Label, Reader, Row};
+use super::telemetry::{Label, Reader, Rows};
 use super::traffic::{Amount, End, Ends, Key, Node, NodeType, Tag, Traffic, new_node};
 use mesh_metrics::promql::Sample;
 use rustc_hash::FxHashMap;
@@ -40,8 +40,9 @@ fn for_edges(traffic: &mut Traffic, mut f: impl FnMut(Pair, &mut super::traffic:
 /// Milliseconds by edge and protocol; the first answer for an edge counts.
 pub(super) fn response_times(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
     let mut times: FxHashMap<(Pair, Name), f64> = FxHashMap::default();
+    let mut rows = Rows::new("");
     for sample in answers.iter().flat_map(|a| a.iter()) {
-        let row = Row::new(sample, "", &mut reader.names);
+        let row = rows.row(sample, &mut reader.names);
         let Some(protocol) = row.get(Label::RequestProtocol) else { continue };
         if reader.hides(protocol) || row.value.is_nan() {
             continue;
@@ -61,8 +62,9 @@ pub(super) fn response_times(reader: &mut Reader<'_>, traffic: &mut Traffic, ans
 /// Bytes per second, of HTTP alone.
 pub(super) fn throughput(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
     let mut sums: FxHashMap<Pair, f64> = FxHashMap::default();
+    let mut rows = Rows::new("");
     for sample in answers.iter().flat_map(|a| a.iter()) {
-        let row = Row::new(sample, "", &mut reader.names);
+        let row = rows.row(sample, &mut reader.names);
         if row.value.is_nan() {
             continue;
         }
@@ -91,8 +93,9 @@ struct Policy {
 pub(super) fn security_policies(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
     let mutual = reader.names.intern("mutual_tls");
     let mut policies: FxHashMap<Pair, Policy> = FxHashMap::default();
+    let mut rows = Rows::new("");
     for sample in answers.iter().flat_map(|a| a.iter()) {
-        let row = Row::new(sample, "", &mut reader.names);
+        let row = rows.row(sample, &mut reader.names);
         let (Some((source, destination)), Some(from), Some(to)) = (row.raw_ends(), row.get(Label::SourcePrincipal), row.get(Label::DestinationPrincipal))
         else {
             continue;
@@ -132,8 +135,9 @@ pub(super) fn security_policies(reader: &mut Reader<'_>, traffic: &mut Traffic, 
 pub(super) fn aggregate_nodes(reader: &mut Reader<'_>, traffic: &mut Traffic, label: &str, answers: &[&[Sample]]) {
     let graph_type = reader.options.graph_type;
     let injects = reader.options.inject_service_nodes;
+    let mut rows = Rows::new(label);
     for sample in answers.iter().flat_map(|a| a.iter()) {
-        let row = Row::new(sample, label, &mut reader.names);
+        let row = rows.row(sample, &mut reader.names);
         let (Some(operation), Some(protocol), Some(flags)) = (row.aggregate, row.get(Label::RequestProtocol), row.get(Label::ResponseFlags)) else {
             continue;
         };

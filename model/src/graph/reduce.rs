@@ -1,6 +1,8 @@
 //! The service graph: workloads between services are taken out, what they send is said of the service that they serve.
 
+use super::names::Name;
 use super::traffic::{Edge, Node, NodeType, Traffic};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
 /// How the traffic of a workload is counted that receives several protocols.
@@ -13,54 +15,54 @@ pub enum ServiceTraffic {
     AsReference,
 }
 
-pub(super) fn reduce_to_services(traffic: Traffic, counted: ServiceTraffic) -> Traffic {
-    let is_service = |index: usize| traffic.nodes[index].as_ref().is_some_and(|n| n.node_type == NodeType::Service);
-    let mut reduced = traffic.clone();
-    // Edges of workloads, as they are now: the reference changes them while it walks.
-    let mut sent: Vec<Vec<Edge>> =
-        traffic.nodes.iter().map(|n| n.iter().flat_map(|n| n.edges.iter()).filter(|e| is_service(e.to)).cloned().collect()).collect();
-    for (index, node) in traffic.nodes.iter().enumerate() {
-        let Some(node) = node else { continue };
-        if node.node_type != NodeType::Service {
-            let edges: Vec<Edge> = node.edges.iter().filter(|e| is_service(e.to)).cloned().collect();
-            if !node.marks.is_root || edges.is_empty() {
-                reduced.remove(index);
-                continue;
-            }
-            set_edges(&mut reduced.nodes[index], edges);
-            continue;
-        }
-        let mut workloads: Vec<usize> = node.edges.iter().map(|e| e.to).collect();
-        if counted == ServiceTraffic::Once {
-            let mut seen = BTreeSet::new();
-            workloads.retain(|w| seen.insert(*w));
-        }
-        let edges = walk(&mut sent, &workloads, counted);
-        set_edges(&mut reduced.nodes[index], edges);
+pub(super) fn reduce_to_services(mut traffic: Traffic, counted: ServiceTraffic) -> Traffic {
+    let is_service: Vec<bool> = traffic.nodes.iter().map(|n| n.as_ref().is_some_and(|n| n.node_type == NodeType::Service)).collect();
+    // What each node sends to services, as it is now: the reference changes it while it walks.
+    let mut sent: Vec<Vec<Edge>> = Vec::with_capacity(traffic.nodes.len());
+    let mut callees: Vec<Vec<usize>> = Vec::with_capacity(traffic.nodes.len());
+    for node in &mut traffic.nodes {
+        let mut edges = node.as_mut().map_or(Vec::new(), |n| std::mem::take(&mut n.edges));
+        callees.push(edges.iter().map(|e| e.to).collect());
+        edges.retain(|e| is_service[e.to]);
+        sent.push(edges);
     }
-    reduced.reindex_edges();
-    reduced
+    for (index, mut callees) in callees.into_iter().enumerate() {
+        let Some(node) = &mut traffic.nodes[index] else { continue };
+        if is_service[index] {
+            if counted == ServiceTraffic::Once {
+                let mut seen = BTreeSet::new();
+                callees.retain(|c| seen.insert(*c));
+            }
+            set_edges(node, walk(&mut sent, &callees, counted));
+        } else if node.marks.is_root && !sent[index].is_empty() {
+            // Nobody calls a root: no service will ask for its edges.
+            set_edges(node, std::mem::take(&mut sent[index]));
+        } else {
+            traffic.remove(index);
+        }
+    }
+    traffic
 }
 
-fn set_edges(node: &mut Option<Node>, edges: Vec<Edge>) {
-    if let Some(node) = node {
-        node.reset_outgoing();
-        edges.iter().for_each(|e| node.add_outgoing(e));
-        node.edges = edges;
-    }
+fn set_edges(node: &mut Node, edges: Vec<Edge>) {
+    node.reset_outgoing();
+    edges.iter().for_each(|e| node.add_outgoing(e));
+    node.edges = edges;
 }
 
 /// The edges that workloads give a service: one for each service and protocol.
 fn walk(sent: &mut [Vec<Edge>], workloads: &[usize], counted: ServiceTraffic) -> Vec<Edge> {
     // Each with the place that it came from.
     let mut edges: Vec<(usize, usize, Edge)> = Vec::new();
+    let mut places: FxHashMap<(usize, Name), usize> = FxHashMap::default();
     for workload in workloads {
         for place in 0..sent[*workload].len() {
-            let edge = sent[*workload][place].clone();
-            match edges.iter_mut().find(|(_, _, e)| e.to == edge.to && e.protocol == edge.protocol) {
-                None => edges.push((*workload, place, edge)),
+            let edge = &sent[*workload][place];
+            let known = *places.entry((edge.to, edge.protocol)).or_insert(edges.len());
+            match edges.get_mut(known) {
+                None => edges.push((*workload, place, edge.clone())),
                 Some((from, at, same)) => {
-                    same.absorb(&edge);
+                    same.absorb(edge);
                     if counted == ServiceTraffic::AsReference {
                         sent[*from][*at] = same.clone();
                     }

@@ -1,7 +1,7 @@
 //! From a query's answer to nodes and edges.
 
 use super::names::{DASH, EMPTY, GRPC, HTTP, Name, Names, PASSTHROUGH, TCP, UNKNOWN, is_known};
-use super::options::{GraphType, Options, Rate};
+use super::options::{Options, Rate};
 use super::queries::Metric;
 use super::traffic::{Amount, End, Ends, NodeType, Traffic};
 use mesh_metrics::promql::Sample;
@@ -71,19 +71,38 @@ pub(super) struct Row {
     pub value: f64,
 }
 
-impl Row {
-    pub fn new(sample: &Sample, aggregate: &str, names: &mut Names) -> Row {
+/// Makes rows of samples. Neighbours have most values in common: the last of each label is remembered.
+pub(super) struct Rows<'s> {
+    aggregate: &'s str,
+    last: [(&'s str, Name); LABELS],
+}
+
+impl<'s> Rows<'s> {
+    /// `aggregate` names the label that operations are told apart by, "" for none.
+    pub fn new(aggregate: &'s str) -> Self {
+        Rows { aggregate, last: [("", EMPTY); LABELS] }
+    }
+
+    pub fn row(&mut self, sample: &'s Sample, names: &mut Names) -> Row {
         let mut row = Row { labels: [None; LABELS], aggregate: None, value: sample.value };
         for (name, value) in &sample.labels {
             match place(name) {
-                Some(label) => row.labels[label as usize] = Some(names.intern(value)),
-                None if name.as_ref() == aggregate => row.aggregate = Some(names.intern(value)),
+                Some(label) => {
+                    let last = &mut self.last[label as usize];
+                    if last.0 != value.as_ref() {
+                        *last = (value, names.intern(value));
+                    }
+                    row.labels[label as usize] = Some(last.1);
+                }
+                None if name.as_ref() == self.aggregate => row.aggregate = Some(names.intern(value)),
                 None => {}
             }
         }
         row
     }
+}
 
+impl Row {
     pub fn get(&self, label: Label) -> Option<Name> {
         self.labels[label as usize]
     }
@@ -139,23 +158,26 @@ pub(super) struct Reader<'o> {
     ends: FxHashMap<End, u32>,
 }
 
-/// One series on one edge.
+/// What tells one edge's traffic from another's. Ends by their numbers.
 #[derive(PartialEq, Eq, Hash)]
-struct OnEdge {
-    from: usize,
-    to: usize,
-    protocol: Name,
-    metric: Metric,
+struct Counted {
     source: u32,
     destination: u32,
+    protocol: Name,
+    metric: Metric,
     code: Name,
     flags: Name,
     host: Name,
 }
 
-/// Series that were applied to an edge: source and destination report the same traffic.
+/// What was added to a namespace's part.
 #[derive(Default)]
-pub(super) struct Applied(FxHashSet<OnEdge>);
+pub(super) struct Applied {
+    /// Source and destination report the same traffic: it counts once.
+    counted: FxHashSet<Counted>,
+    /// The nodes of ends, by the ends' numbers.
+    nodes: Vec<Option<usize>>,
+}
 
 impl<'o> Reader<'o> {
     pub fn new(options: &'o Options, waypoints: &[(String, String, String)]) -> Self {
@@ -248,15 +270,26 @@ impl<'o> Reader<'o> {
         (protocol == GRPC && rates.grpc != Rate::Requests) || (protocol == HTTP && rates.http != Rate::Requests)
     }
 
-    fn number(&mut self, end: &End) -> u32 {
+    /// An end's number, and its node.
+    fn node(&mut self, traffic: &mut Traffic, applied: &mut Applied, end: &End) -> Option<(u32, usize)> {
         let next = self.ends.len() as u32;
-        *self.ends.entry(*end).or_insert(next)
+        let number = *self.ends.entry(*end).or_insert(next);
+        let place = number as usize;
+        if applied.nodes.len() <= place {
+            applied.nodes.resize(place + 1, None);
+        }
+        let node = &mut applied.nodes[place];
+        if node.is_none() {
+            *node = traffic.node(end, self.options.graph_type);
+        }
+        Some((number, (*node)?))
     }
 
     /// Adds the traffic of a query's answer.
     pub fn add(&mut self, traffic: &mut Traffic, applied: &mut Applied, metric: Metric, samples: &[Sample]) {
+        let mut rows = Rows::new("");
         for sample in samples {
-            let row = Row::new(sample, "", &mut self.names);
+            let row = rows.row(sample, &mut self.names);
             let is_requests = metric == Metric::Requests;
             let is_messages = matches!(metric, Metric::RequestMessages | Metric::ResponseMessages);
             let flags = match row.get(Label::ResponseFlags) {
@@ -312,38 +345,31 @@ impl<'o> Reader<'o> {
         (source, destination): (End, End),
         injects: bool,
     ) -> Option<(usize, usize)> {
-        let graph_type: GraphType = self.options.graph_type;
-        let from = traffic.node(&source, graph_type)?;
-        let to = traffic.node(&destination, graph_type)?;
-        let destination_number = self.number(&destination);
-        let source_number = if from == to { destination_number } else { self.number(&source) };
-        let service = (destination.cluster, destination.service_namespace, destination.service);
-        let mut add = |traffic: &mut Traffic, from: usize, to: usize| {
-            let Amount { protocol, code, flags, host, .. } = *amount;
-            let series = OnEdge { from, to, protocol, metric, source: source_number, destination: destination_number, code, flags, host };
-            if !applied.0.insert(series) {
-                return false;
-            }
+        let (source, from) = self.node(traffic, applied, &source)?;
+        let (number, to) = self.node(traffic, applied, &destination)?;
+        let (cluster, namespace, service) = (destination.cluster, destination.service_namespace, destination.service);
+        let between = if injects { Some(self.node(traffic, applied, &End::service(cluster, namespace, service))?.1) } else { None };
+        if let Some(node) = between.and_then(|between| traffic.nodes[between].as_mut()) {
+            node.marks.is_injected = true;
+        }
+        let Amount { protocol, code, flags, host, .. } = *amount;
+        // What a node sends to itself is one thing, whatever its series say of the source.
+        let source = if from == to { number } else { source };
+        if !applied.counted.insert(Counted { source, destination: number, protocol, metric, code, flags, host }) {
+            return Some((from, to));
+        }
+        let mut add = |from: usize, to: usize| {
             traffic.add(&self.names, from, to, amount, Ends::Both);
             if let Some(node) = &mut traffic.nodes[to] {
-                node.add_destination(service.0, service.1, service.2);
+                node.add_destination(cluster, namespace, service);
             }
-            true
         };
-        if injects {
-            let between = traffic.node(&End::service(service.0, service.1, service.2), graph_type)?;
-            if let Some(node) = &mut traffic.nodes[between] {
-                node.marks.is_injected = true;
+        match between {
+            Some(between) => {
+                add(from, between);
+                add(between, to);
             }
-            if add(traffic, from, between) {
-                add(traffic, between, to);
-                // Said of the workload even where its edge was known.
-                if let Some(node) = &mut traffic.nodes[to] {
-                    node.add_destination(service.0, service.1, service.2);
-                }
-            }
-        } else {
-            add(traffic, from, to);
+            None => add(from, to),
         }
         Some((from, to))
     }

@@ -155,10 +155,31 @@ pub enum EdgeRate {
     ServerError,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Response {
-    pub flags: BTreeMap<Name, f64>,
-    pub hosts: BTreeMap<Name, f64>,
+/// The part of an edge's requests that ended alike. Flags and host are "" where the series do not say them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// Response code; `-` without answer.
+    pub code: Name,
+    /// Envoy's response flags.
+    pub flags: Name,
+    /// The host that was asked for.
+    pub host: Name,
+    /// Per second.
+    pub rate: f64,
+}
+
+/// The rates of shares by flags, or by host; without those that do not say it.
+pub fn rates_by(shares: &[Share], of: impl Fn(&Share) -> Name) -> Vec<(Name, f64)> {
+    let mut rates: Vec<(Name, f64)> = Vec::new();
+    for share in shares {
+        let name = of(share);
+        match rates.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, rate)) => *rate += share.rate,
+            None if name == EMPTY => {}
+            None => rates.push((name, share.rate)),
+        }
+    }
+    rates
 }
 
 /// Which way an edge crosses a waypoint.
@@ -175,8 +196,8 @@ pub struct Edge {
     pub to: usize,
     pub protocol: Name,
     pub rates: [f64; 5],
-    /// By response code.
-    pub responses: BTreeMap<Name, Response>,
+    /// Sorted by code, flags and host, none twice.
+    pub(super) shares: Vec<Share>,
     pub mtls: Option<f64>,
     pub source_principal: Name,
     pub destination_principal: Name,
@@ -194,7 +215,7 @@ impl Edge {
             to,
             protocol,
             rates: [0.0; 5],
-            responses: BTreeMap::new(),
+            shares: Vec::new(),
             mtls: None,
             source_principal: EMPTY,
             destination_principal: EMPTY,
@@ -214,11 +235,19 @@ impl Edge {
         for (mine, theirs) in self.rates.iter_mut().zip(other.rates) {
             *mine += theirs;
         }
-        for (code, response) in &other.responses {
-            let mine = self.responses.entry(*code).or_default();
-            response.flags.iter().for_each(|(flags, v)| *mine.flags.entry(*flags).or_default() += v);
-            response.hosts.iter().for_each(|(host, v)| *mine.hosts.entry(*host).or_default() += v);
+        other.shares.iter().for_each(|share| self.add_share(*share));
+    }
+
+    fn add_share(&mut self, share: Share) {
+        match self.shares.binary_search_by_key(&(share.code, share.flags, share.host), |s| (s.code, s.flags, s.host)) {
+            Ok(place) => self.shares[place].rate += share.rate,
+            Err(place) => self.shares.insert(place, share),
         }
+    }
+
+    /// How requests ended: by response code.
+    pub fn by_code(&self) -> impl Iterator<Item = (Name, &[Share])> + Clone {
+        self.shares.chunk_by(|a, b| a.code == b.code).map(|shares| (shares[0].code, shares))
     }
 }
 
@@ -306,6 +335,14 @@ impl Node {
         if let Some(rate) = Node::outgoing(edge.protocol) {
             self.rates[rate as usize] += edge.rate(EdgeRate::Total);
         }
+    }
+
+    /// Edges lead to new places; those to a place of `usize::MAX` end.
+    pub(super) fn move_edges(&mut self, places: &[usize]) {
+        self.edges.retain_mut(|edge| {
+            edge.to = places[edge.to];
+            edge.to != usize::MAX
+        });
     }
 
     pub fn reset_outgoing(&mut self) {
@@ -449,13 +486,7 @@ impl Traffic {
             edge.rates[rate as usize] += value;
         }
         let code = if amount.protocol == TCP || amount.code == EMPTY { DASH } else { amount.code };
-        let response = edge.responses.entry(code).or_default();
-        if amount.flags != EMPTY {
-            *response.flags.entry(amount.flags).or_default() += value;
-        }
-        if amount.host != EMPTY {
-            *response.hosts.entry(amount.host).or_default() += value;
-        }
+        edge.add_share(Share { code, flags: amount.flags, host: amount.host, rate: value });
     }
 }
 

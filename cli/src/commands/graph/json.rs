@@ -1,11 +1,11 @@
 //! A graph as JSON of our own: `{complete, problems, graphType, duration, queryTime, nodes, edges}`. Edges name their ends by
-//! the nodes' ids; rates are numbers, per second.
+//! the nodes' ids; rates are numbers, per second. `duration` is null where rates were recorded, and not over what time.
 
 use super::Answer;
 use super::view::{edges, errors, label, name, nodes};
 use crate::context::Compat;
 use crate::print::document::Document;
-use mesh_model::graph::{Edge, EdgeRate, Graph, Node, Status};
+use mesh_model::graph::{Edge, EdgeRate, Graph, Node, Status, rates_by};
 use serde_json::{Map, Value, json};
 
 pub fn render(answer: &Answer, compat: Compat) -> String {
@@ -17,7 +17,7 @@ pub fn render(answer: &Answer, compat: Compat) -> String {
         "complete": answer.problems.is_empty(),
         "problems": answer.problems,
         "graphType": answer.options.graph_type.name(),
-        "duration": answer.options.duration,
+        "duration": answer.window,
         "queryTime": answer.options.query_time,
         "nodes": order.iter().map(|i| node(graph, &graph.nodes[*i], ids[*i])).collect::<Vec<_>>(),
         "edges": edges(graph).into_iter().map(|(from, e)| edge(graph, e, ids[from], ids[e.to])).collect::<Vec<_>>(),
@@ -68,6 +68,12 @@ fn node(graph: &Graph, node: &Node, id: usize) -> Value {
     Value::Object(out)
 }
 
+fn sorted<'t>(fields: impl Iterator<Item = (&'t str, Value)>) -> Map<String, Value> {
+    let mut fields: Vec<(&str, Value)> = fields.collect();
+    fields.sort_by(|a, b| a.0.cmp(b.0));
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 fn edge(graph: &Graph, edge: &Edge, from: usize, to: usize) -> Value {
     let text = |name| graph.names.text(name);
     let mut out = Map::new();
@@ -92,21 +98,13 @@ fn edge(graph: &Graph, edge: &Edge, from: usize, to: usize) -> Value {
     if let Some(status) = edge.health {
         out.insert("health".into(), json!(Status::name(status)));
     }
-    let mut codes: Vec<(&str, Value)> = edge
-        .responses
-        .iter()
-        .map(|(code, response)| {
-            let named = |of: &std::collections::BTreeMap<u32, f64>| {
-                let mut pairs: Vec<(&str, f64)> = of.iter().map(|(n, v)| (text(*n), *v)).collect();
-                pairs.sort_by(|a, b| a.0.cmp(b.0));
-                pairs.into_iter().map(|(n, v)| (n.to_owned(), json!(v))).collect::<Map<String, Value>>()
-            };
-            (text(*code), json!({"flags": named(&response.flags), "hosts": named(&response.hosts)}))
-        })
-        .collect();
-    codes.sort_by(|a, b| a.0.cmp(b.0));
+    let named = |rates: Vec<(u32, f64)>| sorted(rates.into_iter().map(|(name, rate)| (text(name), json!(rate))));
+    let codes = sorted(edge.by_code().map(|(code, shares)| {
+        let (flags, hosts) = (named(rates_by(shares, |s| s.flags)), named(rates_by(shares, |s| s.host)));
+        (text(code), json!({"flags": flags, "hosts": hosts}))
+    }));
     if !codes.is_empty() {
-        out.insert("responses".into(), Value::Object(codes.into_iter().map(|(c, v)| (c.to_owned(), v)).collect()));
+        out.insert("responses".into(), Value::Object(codes));
     }
     Value::Object(out)
 }
