@@ -16,7 +16,7 @@ fn series() -> String {
         })
     };
     let series = |labels: serde_json::Value, rate: f64| serde_json::json!({"metric": "istio_requests_total", "labels": labels, "rate": rate});
-    let hostile = "we\"b\u{1b}[31m];<x>";
+    let hostile = "we\"b\u{1b}[31m];<x>\u{202e}\n%%{init: {}}%%";
     let all = [
         series(labels("destination", hostile, "200"), 3.0),
         series(labels("destination", hostile, "500"), 1.0),
@@ -25,23 +25,32 @@ fn series() -> String {
     serde_json::json!({"series": all, "clusterName": "c"}).to_string()
 }
 
+fn is_unsafe(c: char) -> bool {
+    matches!(c, '\u{1b}' | '\u{202e}')
+}
+
 #[test]
 fn formats() {
     let dir = folder(&[("mesh.json", &series())]);
     let text = meshctl(dir.path(), &["graph", "--series", "mesh.json"]);
     assert_eq!(text.status, 0, "{}", text.err);
-    assert!(!text.out.contains('\u{1b}') && text.out.contains("20.00/s") && text.out.contains("25.0%") && text.out.contains("Failure"), "{}", text.out);
+    let lines: Vec<&str> = text.out.lines().collect();
+    assert!(lines[0].starts_with("FROM ") && lines[1].starts_with("shop/api ") && lines[1].contains(" 20.00/s  0.0% "), "{}", text.out);
+    assert!(lines[2].starts_with("shop/we\"b\u{fffd}[31m") && lines[2].contains(" 25.0% ") && lines[2].ends_with(" Failure"), "{}", text.out);
+    assert!(lines[3..].contains(&"Not healthy:") && lines.last() == Some(&"3 nodes, 2 edges; rates as recorded"), "{}", text.out);
+    assert!(!text.out.contains(is_unsafe), "{}", text.out);
 
-    let json = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "json"]);
+    let json = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "json", "--now", "2026-01-01T00:00:00Z"]);
     let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!((value["complete"].as_bool(), value["nodes"].as_array().map(Vec::len)), (Some(true), Some(3)));
+    assert_eq!((&value["queryTime"], &value["duration"]), (&serde_json::json!(1_767_225_600), &serde_json::Value::Null));
     let rates: Vec<f64> = value["edges"].as_array().into_iter().flatten().filter_map(|e| e["rate"].as_f64()).collect();
     assert_eq!(rates, [20.0, 4.0]);
 
     let dot = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "dot"]).out;
-    assert!(dot.contains("we\\\"b") && !dot.contains('\u{1b}') && dot.contains("color=red"), "{dot}");
+    assert!(dot.contains("we\\\"b") && !dot.contains(is_unsafe) && dot.contains("color=red"), "{dot}");
     let mermaid = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "mermaid", "--services"]).out;
-    assert!(mermaid.contains("we#34;b") && !mermaid.contains('\u{1b}') && mermaid.contains("([\"shop/cart (service)\"])"), "{mermaid}");
+    assert!(mermaid.contains("we#34;b") && !mermaid.contains("%%{") && !mermaid.contains(is_unsafe) && mermaid.contains("([\"shop/cart (service)\"])"), "{mermaid}");
     let kiali = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "kiali", "--type", "app"]).out;
     let value: serde_json::Value = serde_json::from_str(&kiali).expect("JSON");
     assert_eq!(value["graphType"], "app");
@@ -58,16 +67,41 @@ fn saved_pages_make_rates_and_what_was_not_understood_is_said() {
         )
     };
     let dir = folder(&[("before", &line(100)), ("after", &(line(700) + "broken{\n")), ("login.html", "<html>Sign in</html>")]);
-    let args = ["graph", "--before", "before", "--page", "after", "--over", "60s", "--since", "60s", "-o", "json"];
+    let args = ["graph", "--before", "before", "--page", "after", "--over", "60s", "-o", "json"];
     let run = meshctl(dir.path(), &args);
     let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
     assert_eq!(run.status, 75, "{}", run.err);
     assert_eq!(value["complete"], false);
     assert!(value["problems"][0].as_str().is_some_and(|p| p.starts_with("after:2:")), "{}", run.out);
-    assert_eq!(value["edges"][0]["responses"]["200"]["flags"]["UF,URX"], value["edges"][0]["rate"]);
+    assert_eq!((value["edges"][0]["rate"].as_f64(), value["duration"].as_i64()), (Some(10.0), Some(60)));
+    assert_eq!(value["edges"][0]["responses"]["200"]["flags"]["UF,URX"].as_f64(), Some(10.0));
 
     let login = meshctl(dir.path(), &["graph", "--before", "before", "--page", "login.html"]);
     assert!(login.status != 0 && (login.err + &login.out).contains("HTML"), "{}", login.out);
+}
+
+#[test]
+fn what_a_file_can_not_tell_is_said() {
+    let mut broken: serde_json::Value = serde_json::from_str(&series()).expect("JSON");
+    broken["objects"] = serde_json::json!([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}, 7]);
+    let mut short: serde_json::Value = serde_json::from_str(&series()).expect("JSON");
+    for one in short["series"].as_array_mut().into_iter().flatten() {
+        one.as_object_mut().map(|o| o.remove("rate"));
+        one["values"] = serde_json::json!([[1000, 0], [1060, 60]]);
+    }
+    let files = [("mesh.json", series()), ("broken.json", broken.to_string()), ("short.json", short.to_string())];
+    let dir = folder(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    for (args, problem) in [
+        (vec!["graph", "--series", "mesh.json", "-n", "shop,shpo"], "-n shpo"),
+        (vec!["graph", "--series", "broken.json"], "no Kubernetes object"),
+        (vec!["graph", "--series", "short.json"], "span 60 s"),
+    ] {
+        let run = meshctl(dir.path(), &args);
+        assert_eq!(run.status, 75, "{args:?}: {}", run.err);
+        assert!(run.err.contains(problem) && run.out.contains("shop/cart"), "{args:?}: {}{}", run.err, run.out);
+    }
+    let whole = meshctl(dir.path(), &["graph", "--series", "short.json", "--since", "1m"]);
+    assert!(whole.status == 0 && whole.out.contains("1.00/s"), "{}{}", whole.err, whole.out);
 }
 
 #[test]

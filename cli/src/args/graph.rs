@@ -10,7 +10,7 @@ Examples:
   meshctl graph --series mesh.json -o mermaid              for a README; dot, json and kiali too
   meshctl graph --before a1.txt --page a.txt --over 30s    from two saved pages of a proxy's metrics
 
-Metrics: istio_requests_total, istio_tcp_*_bytes_total and their kin. Rates look back over --since.";
+Metrics: istio_requests_total, istio_tcp_*_bytes_total and their kin.";
 
 #[derive(Args)]
 pub struct GraphArgs {
@@ -18,7 +18,7 @@ pub struct GraphArgs {
     #[arg(long, value_name = "FILE")]
     pub series: Option<PathBuf>,
     /// A saved page of metrics (`/stats/prometheus`); repeatable
-    #[arg(long, value_name = "FILE", requires = "before")]
+    #[arg(long, value_name = "FILE", requires = "before", conflicts_with = "series")]
     pub page: Vec<PathBuf>,
     /// The same target's page from before; as many as --page, in the same order
     #[arg(long, value_name = "FILE", requires = "page")]
@@ -38,8 +38,8 @@ pub struct GraphArgs {
     /// Edges that carried nothing
     #[arg(long)]
     pub idle: bool,
-    /// How far rates look back
-    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    /// How far rates look back, in a file of samples
+    #[arg(long, value_name = "DURATION", default_value = "10m", conflicts_with = "page")]
     pub since: String,
     /// text, json, dot, mermaid or kiali
     #[arg(short, long, default_value = "text", value_name = "FORMAT")]

@@ -61,12 +61,6 @@ struct Waypoint {
     name: String,
 }
 
-/// Whether a text looks like a series file.
-pub fn is_series(text: &str) -> bool {
-    let start = text.trim_start();
-    start.starts_with('{') && text.contains("\"series\"") && text.contains("\"metric\"")
-}
-
 /// Reads a series file. The error says what is wrong and where.
 pub fn read(name: &str, text: &str) -> Result<Recording, String> {
     let file: File<'_> = serde_json::from_str(text).map_err(|e| format!("{name}:{}:{}: not a series file: {e}", e.line(), e.column()))?;
@@ -99,10 +93,17 @@ pub fn read(name: &str, text: &str) -> Result<Recording, String> {
             dropped.too_many_series
         ));
     }
-    for object in file.objects {
-        crate::manifests::add(&mut recording.snapshot, name, object.get().as_bytes().to_vec(), Role::Judged, 0);
+    for (place, object) in file.objects.into_iter().enumerate() {
+        crate::manifests::add(&mut recording.snapshot, &format!("{name}: objects[{place}]"), object.get().as_bytes().to_vec(), Role::Judged, 0);
+    }
+    recording.problems.extend(recording.snapshot.problems.iter().map(|p| format!("{}: {}", p.subject, p.message)));
+    if recording.snapshot.not_objects > 0 {
+        recording.problems.push(format!("{name}: {} of its objects are no Kubernetes objects", recording.snapshot.not_objects));
     }
     let pair = |text: &String| text.split_once(':').map(|(c, ns)| (c.to_owned(), ns.to_owned()));
+    if let Some(wrong) = file.accessible_namespaces.iter().flatten().find(|a| pair(a).is_none()) {
+        return Err(format!("{name}: accessibleNamespaces: {wrong} is no cluster:namespace"));
+    }
     recording.accessible = file.accessible_namespaces.map(|a| a.iter().filter_map(pair).collect());
     recording.scope = file.query_scope.into_iter().collect();
     recording.waypoints = file.waypoints.into_iter().map(|w| (w.cluster, w.namespace, w.name)).collect();
@@ -124,6 +125,5 @@ mod tests {
         assert_eq!(recording.problems, ["f: 1 series have neither a rate nor values"]);
         let error = read("f", "{\"series\": 7}").expect_err("a number");
         assert!(error.starts_with("f:1:"), "{error}");
-        assert!(is_series(text) && !is_series("{\"a\":1}"));
     }
 }

@@ -1,6 +1,7 @@
 //! A graph for Graphviz. Names are quoted: they come from outside.
 
 use super::view::{edges, errors, label, nodes, rate};
+use crate::term::is_unsafe;
 use mesh_model::graph::{Graph, NodeType, Status};
 use std::fmt::Write;
 
@@ -38,7 +39,7 @@ fn quoted(text: &str) -> String {
             '"' => "\\\"".to_owned(),
             '\\' => "\\\\".to_owned(),
             '\n' => "\\n".to_owned(),
-            c if c.is_control() => " ".to_owned(),
+            c if is_unsafe(c) => " ".to_owned(),
             c => c.to_string(),
         })
         .collect();

@@ -1,6 +1,7 @@
 //! A graph for Mermaid. Labels are quoted and what its syntax knows is written as entities: names come from outside.
 
 use super::view::{edges, errors, label, nodes, rate};
+use crate::term::is_unsafe;
 use mesh_model::graph::{Graph, NodeType, Status};
 use std::fmt::Write;
 
@@ -34,8 +35,9 @@ fn quoted(text: &str) -> String {
     let inner: String = text
         .chars()
         .map(|c| match c {
-            '"' | '#' | '<' | '>' | '&' | '`' | '\\' => format!("#{};", c as u32),
-            c if c.is_control() => " ".to_owned(),
+            // A `%%{` would be a directive wherever it stands.
+            '"' | '#' | '%' | '<' | '>' | '&' | '`' | '\\' | '{' | '}' => format!("#{};", c as u32),
+            c if is_unsafe(c) => " ".to_owned(),
             c => c.to_string(),
         })
         .collect();

@@ -7,11 +7,10 @@ mod text;
 mod view;
 
 use crate::args::graph::GraphArgs;
-use crate::context::{Context, Notes};
+use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
-use crate::stdio;
 use mesh_collectors::telemetry::ask;
-use mesh_collectors::telemetry::pages::{self, Saved};
+use mesh_collectors::telemetry::pages::{self, Pair, Saved};
 use mesh_collectors::telemetry::series::{self, Recording};
 use mesh_metrics::promql::parse_duration;
 use mesh_metrics::series::{Limits, Store};
@@ -23,6 +22,8 @@ use std::path::Path;
 struct Answer {
     graph: Graph,
     options: Options,
+    /// Seconds that rates look back; none where the source has rates alone and does not say of what time.
+    window: Option<i64>,
     problems: Vec<String>,
 }
 
@@ -34,7 +35,7 @@ pub fn run(args: &GraphArgs, context: &Context) -> Outcome {
     let recording = read(args, context)?;
     let answer = match &args.kiali_request {
         Some(request) => requested(&recording, request, context)?,
-        None => asked(&recording, args)?,
+        None => asked(&recording, args, context.now)?,
     };
     let text = match args.output.as_str() {
         "kiali" => crate::term::safe_json(graph::kiali::to_json(&answer.graph, &answer.options) + "\n"),
@@ -44,9 +45,7 @@ pub fn run(args: &GraphArgs, context: &Context) -> Outcome {
         _ => text::render(&answer),
     };
     context.answer(&text)?;
-    if context.notes == Notes::Said || !matches!(args.output.as_str(), "json" | "text") {
-        answer.problems.iter().for_each(|p| stdio::note(p));
-    }
+    answer.problems.iter().for_each(|p| context.note(p));
     Ok(if answer.problems.is_empty() { Status::Fine } else { context.partial })
 }
 
@@ -71,16 +70,13 @@ fn read(args: &GraphArgs, context: &Context) -> Result<Recording, Failure> {
         return Err(Failure::usage(format!("{} --page and {} --before: each page needs the one from before", args.page.len(), args.before.len())));
     }
     let over = duration("--over", &args.over)?;
-    let (now, then) = (context.now * 1000, context.now * 1000 - over);
     let mut recording = Recording { store: Store::new(Limits::default()), ..Recording::default() };
-    let mut texts = Vec::new();
     for (before, page) in args.before.iter().zip(&args.page) {
-        let name = page.display().to_string();
-        texts.push((name.clone(), before.display().to_string(), bytes(before)?, then));
-        texts.push((name.clone(), name, bytes(page)?, now));
+        let names = (before.display().to_string(), page.display().to_string());
+        let (before, after) = (bytes(before)?, bytes(page)?);
+        let pair = Pair { before: Saved { name: &names.0, bytes: &before }, after: Saved { name: &names.1, bytes: &after } };
+        recording.problems.extend(pages::add(&mut recording.store, &[pair], over as f64 / 1000.0));
     }
-    let saved: Vec<Saved<'_>> = texts.iter().map(|(target, name, bytes, at)| Saved { target, name, bytes, at: *at }).collect();
-    recording.problems = pages::add(&mut recording.store, &saved);
     Ok(recording)
 }
 
@@ -108,30 +104,40 @@ fn requested(recording: &Recording, request: &str, context: &Context) -> Result<
     let facts = facts(recording);
     let viewer = viewer(recording, &facts, moment(recording, context.now));
     let options = graph::parse_request(request, &viewer).map_err(Failure::usage)?;
-    build(recording, options, &facts, ServiceTraffic::AsReference)
+    let window = Some(options.duration);
+    build(recording, options, window, &facts, ServiceTraffic::AsReference)
 }
 
-fn asked(recording: &Recording, args: &GraphArgs) -> Result<Answer, Failure> {
+fn asked(recording: &Recording, args: &GraphArgs, now: i64) -> Result<Answer, Failure> {
     let facts = facts(recording);
     let found = GraphType::ALL.iter().find(|t| t.name().eq_ignore_ascii_case(&args.graph_type));
     let graph_type = *found.ok_or_else(|| {
         let all: Vec<&str> = GraphType::ALL.iter().map(|t| t.name()).collect();
         Failure::usage(format!("--type {}: the types of graphs are {}", args.graph_type, all.join(", ")))
     })?;
-    let duration = duration("--since", &args.since)? / 1000;
-    let mut names: BTreeSet<String> = args.namespace.iter().cloned().collect();
+    let window = window(recording, args)?;
+    // Rates answer over any range; the default one makes the queries the same each time.
+    let duration = window.unwrap_or(600);
+    let seen = namespaces(recording);
+    let mut problems = Vec::new();
+    let names: BTreeSet<String> = if args.namespace.is_empty() {
+        if recording.namespaces.is_empty() { seen } else { recording.namespaces.iter().cloned().collect() }
+    } else {
+        let is_unseen = |name: &&String| !seen.contains(*name) && !recording.namespaces.contains(name);
+        problems.extend(args.namespace.iter().filter(is_unseen).map(|name| format!("-n {name}: no series is of this namespace")));
+        args.namespace.iter().cloned().collect()
+    };
     if names.is_empty() {
-        names.extend(recording.namespaces.iter().cloned());
+        let mut said = vec!["no series names a namespace: is istio_requests_total or istio_tcp_sent_bytes_total among them?".to_owned()];
+        said.extend(recording.problems.iter().cloned());
+        return Err(Failure::input(said.join("; ")));
     }
-    if names.is_empty() {
-        let store = &recording.store;
-        let all = || store.select(&[]).into_iter().filter_map(|id| store.get(id));
-        let of = |label| store.label_values(label, all()).into_iter().filter(|n| *n != "unknown").map(str::to_owned).collect::<Vec<_>>();
-        names.extend(of("source_workload_namespace"));
-        names.extend(of("destination_workload_namespace"));
-    }
-    if names.is_empty() {
-        return Err(Failure::input("no series names a namespace: is istio_requests_total or istio_tcp_sent_bytes_total among them?"));
+    if let (Some((first, last)), Some(asked)) = (recording.store.span(), window) {
+        // Prometheus takes a series to go on for about the distance of two samples; a tenth of the time is more than that.
+        if (last - first) * 10 < asked * 9000 {
+            let span = (last - first) / 1000;
+            problems.push(format!("the samples span {span} s, and rates look back {asked} s: they come out too low; give a shorter --since"));
+        }
     }
     let ambient: BTreeSet<&String> = facts.ambient_namespaces.iter().map(|(_, ns)| ns).collect();
     let namespaces = names.iter().map(|name| Namespace { name: name.clone(), duration, is_ambient: ambient.contains(name) }).collect();
@@ -141,15 +147,37 @@ fn asked(recording: &Recording, args: &GraphArgs) -> Result<Answer, Failure> {
         include_idle_edges: args.idle,
         namespaces,
         duration,
-        query_time: moment(recording, 0),
+        query_time: moment(recording, now),
         accessible: recording.accessible.clone(),
         scope: recording.scope.clone(),
         ..Options::default()
     };
-    build(recording, options, &facts, ServiceTraffic::Once)
+    let mut answer = build(recording, options, window, &facts, ServiceTraffic::Once)?;
+    answer.problems.extend(problems);
+    Ok(answer)
 }
 
-fn build(recording: &Recording, options: Options, facts: &Facts, traffic: ServiceTraffic) -> Result<Answer, Failure> {
+/// Seconds that rates look back, where there is such a time.
+fn window(recording: &Recording, args: &GraphArgs) -> Result<Option<i64>, Failure> {
+    let since = duration("--since", &args.since)?;
+    let milliseconds = match recording.store.span() {
+        Some(_) => Some(since),
+        None if args.page.is_empty() => None,
+        None => Some(duration("--over", &args.over)?),
+    };
+    Ok(milliseconds.map(|ms| ms / 1000))
+}
+
+/// Namespaces that series name.
+fn namespaces(recording: &Recording) -> BTreeSet<String> {
+    let store = &recording.store;
+    let all = || store.select(&[]).into_iter().filter_map(|id| store.get(id));
+    let labels = ["source_workload_namespace", "destination_workload_namespace", "destination_service_namespace"];
+    let values = labels.into_iter().flat_map(|label| store.label_values(label, all()));
+    values.filter(|name| *name != "unknown").map(str::to_owned).collect()
+}
+
+fn build(recording: &Recording, options: Options, window: Option<i64>, facts: &Facts, traffic: ServiceTraffic) -> Result<Answer, Failure> {
     let queries = graph::plan(&options);
     let mut problems: BTreeSet<String> = recording.problems.iter().cloned().collect();
     let mut answers = Vec::with_capacity(queries.len());
@@ -160,5 +188,5 @@ fn build(recording: &Recording, options: Options, facts: &Facts, traffic: Servic
     }
     let graph = graph::build(&options, facts, &queries, &answers, traffic);
     problems.extend(graph.skipped.iter().map(|(reason, count)| format!("{count} samples left out: {reason}")));
-    Ok(Answer { graph, options, problems: problems.into_iter().collect() })
+    Ok(Answer { graph, options, window, problems: problems.into_iter().collect() })
 }

@@ -3,6 +3,7 @@
 use super::Answer;
 use super::view::{edges, errors, label, nodes, rate};
 use crate::print::table::Table;
+use crate::term::safe;
 use mesh_model::graph::Status;
 
 pub fn render(answer: &Answer) -> String {
@@ -26,13 +27,13 @@ pub fn render(answer: &Answer) -> String {
         .into_iter()
         .filter_map(|i| {
             let status = graph.nodes[i].health.as_ref()?.calculated.as_ref()?.status;
-            (status > Status::NotReady).then(|| format!("  {:9} {}", status.name(), label(graph, &graph.nodes[i])))
+            (status > Status::NotReady).then(|| format!("  {:9} {}", status.name(), safe(&label(graph, &graph.nodes[i]))))
         })
         .collect();
     if !ill.is_empty() {
         out.push_str(&format!("\nNot healthy:\n{}\n", ill.join("\n")));
     }
-    let seconds = answer.options.duration;
-    out.push_str(&format!("\n{} nodes, {} edges; rates over {seconds} s\n", graph.nodes.len(), all.len()));
-    crate::term::safe(&out).into_owned()
+    let rates = answer.window.map_or("rates as recorded".to_owned(), |seconds| format!("rates over {seconds} s"));
+    out.push_str(&format!("\n{} nodes, {} edges; {rates}\n", graph.nodes.len(), all.len()));
+    out
 }
