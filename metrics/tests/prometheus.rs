@@ -7,13 +7,8 @@
 
 use mesh_metrics::promql::{self, Options, Rules, Value, parse};
 use mesh_metrics::series::{Limits, NAME, Store};
+use mesh_testserver::prometheus::{self, Labels};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A multiple of two hours, as Prometheus' blocks like them.
 const START: i64 = 1_700_006_400_000;
@@ -36,8 +31,6 @@ impl Random {
         &of[self.below(of.len() as u64) as usize]
     }
 }
-
-type Labels = BTreeMap<String, String>;
 
 /// Counters with resets, gauges with gaps, histograms; some start late, some end early; times wobble as those of scrapes do.
 fn generate(random: &mut Random) -> Vec<(Labels, Vec<(i64, f64)>)> {
@@ -182,80 +175,6 @@ fn vector(random: &mut Random, depth: u64) -> String {
     }
 }
 
-struct Prometheus {
-    process: Child,
-    port: u16,
-    folder: PathBuf,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn find() -> Option<PathBuf> {
-    let named = std::env::var_os("MESHCTL_COMPONENTS").map(PathBuf::from);
-    let folder = named.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/components"));
-    let found = std::fs::canonicalize(folder.join("prometheus")).ok().filter(|p| p.with_file_name("promtool").is_file());
-    assert!(found.is_some() || named.is_none(), "MESHCTL_COMPONENTS has no prometheus with promtool beside it");
-    found
-}
-
-fn start(binary: &Path, series: &[(Labels, Vec<(i64, f64)>)]) -> Prometheus {
-    let folder = std::env::temp_dir().join(format!("mesh-metrics-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a scratch folder");
-    let mut by_name: BTreeMap<&str, String> = BTreeMap::new();
-    for (labels, points) in series {
-        let block: Vec<String> = labels.iter().filter(|(n, _)| *n != NAME).map(|(n, v)| format!("{n}=\"{v}\"")).collect();
-        let text = by_name.entry(labels[NAME].as_str()).or_default();
-        for (at, value) in points {
-            let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
-            writeln!(text, "{}{{{}}} {value} {}.{:03}", labels[NAME], block.join(","), at / 1000, at % 1000).expect("a string");
-        }
-    }
-    let page: String = by_name.iter().map(|(name, text)| format!("# TYPE {name} unknown\n{text}")).collect();
-    std::fs::write(folder.join("page"), page + "# EOF\n").expect("a page");
-    std::fs::write(folder.join("config"), "global: {}\n").expect("a configuration");
-    let made = Command::new(binary.with_file_name("promtool"))
-        .args(["tsdb", "create-blocks-from", "openmetrics"])
-        .arg(folder.join("page"))
-        .arg(folder.join("data"))
-        .output()
-        .expect("promtool runs");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-    let process = Command::new(binary)
-        .arg(format!("--config.file={}", folder.join("config").display()))
-        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-        .args(["--storage.tsdb.retention.time=100y", "--log.level=error"])
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus starts");
-    let prometheus = Prometheus { process, port, folder };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while get(port, "/-/ready").is_none_or(|(status, _)| status != 200) {
-        assert!(Instant::now() < deadline, "prometheus did not become ready");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    prometheus
-}
-
-/// Status and body.
-fn get(port: u16, path: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-}
-
 fn encode(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
@@ -264,7 +183,7 @@ fn encode(text: &str) -> String {
 type Outcome = Result<BTreeMap<Labels, Vec<(i64, f64)>>, String>;
 
 fn theirs(port: u16, path: &str) -> Outcome {
-    let (_, body) = get(port, path).expect("prometheus answers");
+    let (_, body) = prometheus::get(port, path).expect("prometheus answers");
     let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
     if json["status"] != "success" {
         return Err(json["error"].to_string());
@@ -311,12 +230,11 @@ fn same(a: &Outcome, b: &Outcome) -> bool {
 
 #[test]
 fn answers_as_a_real_prometheus_does() {
-    let Some(binary) = find() else {
+    let Some(binary) = prometheus::find().expect("the components") else {
         println!("SKIPPED: no target/components/prometheus with promtool beside it; .ci/install-components installs them");
         return;
     };
-    let version = Command::new(&binary).arg("--version").output().expect("prometheus runs");
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let version = prometheus::version(&binary).expect("prometheus runs");
     let rules = if version.contains("version 2.") { Rules::Prometheus2 } else { Rules::Prometheus3 };
     let options = Options { rules, ..Options::default() };
 
@@ -328,7 +246,7 @@ fn answers_as_a_real_prometheus_does() {
             store.append(labels.iter().map(|(n, v)| (n.as_str(), v.as_str())), *at, *value).expect("in order");
         }
     }
-    let prometheus = start(&binary, &series);
+    let prometheus = prometheus::start(&binary, &series).expect("prometheus starts");
     let (mut answered, mut refused, mut empty) = (0, 0, 0);
     let mut different = Vec::new();
     for index in 0..900 {

@@ -4,3 +4,4 @@
 pub mod admin;
 pub mod apiserver;
 mod loopback;
+pub mod prometheus;

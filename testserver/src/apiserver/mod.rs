@@ -133,6 +133,10 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+    /// Its certificate, in PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
     pub fn counts(&self) -> &Counts {
         &self.state.counts
     }
