@@ -21,6 +21,7 @@ mod settings;
 mod status;
 mod stdio;
 mod suppress;
+mod telemetry;
 mod term;
 mod watch;
 mod worlds;

@@ -50,7 +50,10 @@ fn formats() {
     let dot = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "dot"]).out;
     assert!(dot.contains("we\\\"b") && !dot.contains(is_unsafe) && dot.contains("color=red"), "{dot}");
     let mermaid = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "mermaid", "--services"]).out;
-    assert!(mermaid.contains("we#34;b") && !mermaid.contains("%%{") && !mermaid.contains(is_unsafe) && mermaid.contains("([\"shop/cart (service)\"])"), "{mermaid}");
+    assert!(
+        mermaid.contains("we#34;b") && !mermaid.contains("%%{") && !mermaid.contains(is_unsafe) && mermaid.contains("([\"shop/cart (service)\"])"),
+        "{mermaid}"
+    );
     let kiali = meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", "kiali", "--type", "app"]).out;
     let value: serde_json::Value = serde_json::from_str(&kiali).expect("JSON");
     assert_eq!(value["graphType"], "app");
@@ -87,7 +90,7 @@ fn what_a_file_can_not_tell_is_said() {
     let mut short: serde_json::Value = serde_json::from_str(&series()).expect("JSON");
     for one in short["series"].as_array_mut().into_iter().flatten() {
         one.as_object_mut().map(|o| o.remove("rate"));
-        one["values"] = serde_json::json!([[1000, 0], [1060, 60]]);
+        one["values"] = serde_json::json!([[1000, 60], [1060, 120]]);
     }
     let files = [("mesh.json", series()), ("broken.json", broken.to_string()), ("short.json", short.to_string())];
     let dir = folder(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
@@ -100,15 +103,61 @@ fn what_a_file_can_not_tell_is_said() {
         assert_eq!(run.status, 75, "{args:?}: {}", run.err);
         assert!(run.err.contains(problem) && run.out.contains("shop/cart"), "{args:?}: {}{}", run.err, run.out);
     }
-    let whole = meshctl(dir.path(), &["graph", "--series", "short.json", "--since", "1m"]);
+    let whole = meshctl(dir.path(), &["graph", "--series", "short.json", "--since", "61s"]);
     assert!(whole.status == 0 && whole.out.contains("1.00/s"), "{}{}", whole.err, whole.out);
+}
+
+/// A Prometheus of our own, until the test's process ends.
+fn prometheus(series: &str) -> String {
+    let recording = mesh_collectors::telemetry::series::read("f", series).expect("series");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            let store = std::sync::Arc::new(std::sync::RwLock::new(recording.store));
+            let served = mesh_collectors::telemetry::serve::serve(listener, store, Default::default(), Default::default());
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(120), served).await;
+        });
+    });
+    url
+}
+
+#[test]
+fn a_live_prometheus_gives_the_graph_that_its_series_give() {
+    let dir = folder(&[("mesh.json", &series()), ("token", "s3cret")]);
+    let url = prometheus(&series());
+    let graph = |args: &[&str]| {
+        let run = meshctl(dir.path(), &[&["graph", "-o", "json", "--now", "2026-01-01T00:00:00Z"], args].concat());
+        assert_eq!(run.status, 0, "{}", run.err);
+        serde_json::from_str::<serde_json::Value>(&run.out).expect("JSON")
+    };
+    let (live, saved) = (graph(&["--prometheus", &url, "--since", "5m"]), graph(&["--series", "mesh.json"]));
+    assert_eq!((&live["nodes"], &live["edges"]), (&saved["nodes"], &saved["edges"]));
+    assert_eq!((live["duration"].as_i64(), live["queryTime"].as_i64()), (Some(300), Some(1_767_225_600)));
+
+    let nobody = meshctl(dir.path(), &["graph", "--prometheus", "http://127.0.0.1:1"]);
+    assert!(nobody.status == 1 && nobody.err.contains("does not answer"), "{} {}", nobody.status, nobody.err);
+    let other = meshctl(dir.path(), &["graph", "--prometheus", &url, "--prom-label", "cluster=none"]);
+    assert!(other.status == 65 && other.err.contains("no series names a namespace"), "{} {}", other.status, other.err);
+    for (args, part) in [
+        (vec!["--prometheus", "http://u:s3cret@a:9090"], "--prom-user"),
+        (vec!["--prometheus", &url, "--prom-label", "1=2"], "--prom-label"),
+        (vec!["--prometheus", &url, "--prom-header", "s3cret"], "NAME: VALUE"),
+        (vec!["--prometheus", &url, "--at", "noon"], "--at"),
+    ] {
+        let run = meshctl(dir.path(), &[&["graph"], args.as_slice()].concat());
+        assert!(run.status == 64 && run.err.contains(part) && !run.err.contains("s3cret"), "{args:?}: {} {}", run.status, run.err);
+    }
 }
 
 #[test]
 fn refusals() {
     let dir = folder(&[("mesh.json", &series()), ("broken.json", "{\"series\": [{\"metric\": 1}]}"), ("empty.json", "{\"series\":[]}")]);
     for (args, status, part) in [
-        (vec!["graph"], 64, "--series"),
+        (vec!["graph"], 64, "--prometheus"),
         (vec!["graph", "--series", "none.json"], 65, "none.json"),
         (vec!["graph", "--series", "broken.json"], 65, "broken.json:1:"),
         (vec!["graph", "--series", "empty.json"], 65, "no series names a namespace"),

@@ -11,6 +11,7 @@ mod kube;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
+pub mod telemetry;
 pub mod test;
 pub mod tui;
 pub mod ztunnel_config;

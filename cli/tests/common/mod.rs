@@ -27,7 +27,13 @@ impl Run {
 
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.current_dir(dir).env_remove("MESHCTL_COMPAT").env_remove("MESHCTL_NOW").env_remove("CLICOLOR_FORCE").env("NO_COLOR", "1");
+    command
+        .current_dir(dir)
+        .env_remove("MESHCTL_COMPAT")
+        .env_remove("MESHCTL_NOW")
+        .env_remove("MESHCTL_PROMETHEUS")
+        .env_remove("CLICOLOR_FORCE")
+        .env("NO_COLOR", "1");
     // Tests read the clusters that they name, never that of whoever runs them.
     command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("KUBERNETES_SERVICE_HOST");
     command.stdin(Stdio::null());

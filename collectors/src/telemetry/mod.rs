@@ -1,7 +1,9 @@
-//! What traffic did: series and pages of metrics, from files.
+//! What traffic did: series and pages of metrics, from files and from Prometheus; and series as a Prometheus of our own.
 
 pub mod pages;
+pub mod prometheus;
 pub mod series;
+pub mod serve;
 
 use mesh_metrics::promql::{self, Options, Sample, Value};
 use mesh_metrics::series::Store;

@@ -18,6 +18,8 @@ pub struct Recording {
     /// Namespaces that the series are about; empty when the file names none.
     pub namespaces: Vec<String>,
     pub accessible: Option<BTreeSet<(String, String)>>,
+    /// Seconds that rates were taken over, where the source says so.
+    pub over: Option<i64>,
     /// Matchers that belong into every selector.
     pub scope: Vec<(String, String)>,
     /// Cluster, namespace and name.
