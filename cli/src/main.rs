@@ -73,7 +73,7 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Route(a)) => commands::route::run(&a, &context),
         Some(Command::Completion { shell, all }) => commands::shell::completion(shell, all.as_deref(), &context),
         Some(Command::Man { command, all }) => commands::shell::man(command.as_deref(), all.as_deref(), &context),
-        Some(Command::Version { output }) => commands::shell::version(&output, &context),
+        Some(Command::Version(a)) => commands::version::run(&a, &context),
         Some(Command::Help { command }) => commands::shell::help(command.as_deref(), &context),
         Some(Command::Other(words)) => Err(commands::other::answer(&words)),
     };

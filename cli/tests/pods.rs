@@ -188,3 +188,25 @@ fn proxy_status_asks_istiod_first_and_those_out_of_order_why() {
     let run = mesh.meshctl(&["ps"]);
     assert!(run.status == 1 && run.err.contains("istiod-1.istio-system is not reached"), "{}", run.err);
 }
+
+#[test]
+fn version_tells_those_of_the_cluster() {
+    let client = common::meshctl(std::path::Path::new("."), &["version"]);
+    assert!(client.status == 0 && client.out.lines().count() == 1 && client.err.is_empty(), "{}{}", client.out, client.err);
+    let mesh = Mesh::start(Faults::default());
+    let run = mesh.meshctl(&["version"]);
+    assert!(run.status == 0 && run.out.contains("control plane: 1.30.1\ndata plane: 1.30.1 (2 proxies)\n"), "{}{}", run.out, run.err);
+    assert!(mesh.meshctl(&["version", "--compat", "istioctl"]).out.contains("control plane version: 1.30.1\ndata plane version: 1.30.1 (2 proxies)\n"));
+    assert_eq!(mesh.meshctl(&["version", "--remote=false"]).out, client.out);
+    // By the images, where istiod is not asked.
+    let run = Mesh::start(forbid(&["pods/portforward", "pods/exec"])).meshctl(&["version", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    assert_eq!(
+        (run.status, &json["complete"], &json["controlPlane"][0]["version"], &json["dataPlane"][0]["proxies"]),
+        (75, &false.into(), &"1.30.1".into(), &3.into())
+    );
+    // A cluster that is there and does not answer is a gap.
+    let mesh = Mesh::start(Faults { token: Some("new".to_owned()), ..Faults::default() });
+    let run = mesh.meshctl(&["version"]);
+    assert!(run.status == 75 && run.out == client.out && run.err.contains("401"), "{}{}", run.out, run.err);
+}

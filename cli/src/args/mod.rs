@@ -14,6 +14,7 @@ pub mod route;
 pub mod telemetry;
 pub mod test;
 pub mod tui;
+pub mod version;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
@@ -95,12 +96,8 @@ pub enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "command")]
         all: Option<PathBuf>,
     },
-    /// Print the version
-    Version {
-        /// text or json
-        #[arg(short, long, default_value = "text")]
-        output: String,
-    },
+    /// Print the versions of meshctl, and of the current cluster's control plane and proxies
+    Version(Box<version::VersionArgs>),
     /// Print help
     #[command(hide = true)]
     Help { command: Option<String> },

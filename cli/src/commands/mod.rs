@@ -11,4 +11,5 @@ pub mod route;
 pub mod shell;
 pub mod test;
 pub mod tui;
+pub mod version;
 pub mod ztunnel_config;

@@ -1,4 +1,4 @@
-//! `meshctl completion`, `man`, `version` and `help`.
+//! `meshctl completion`, `man` and `help`.
 
 use crate::args::Cli;
 use crate::commands::other;
@@ -59,19 +59,6 @@ fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command).render(&mut out).map_err(|e| Failure::Other(e.to_string()))?;
     Ok(out)
-}
-
-pub fn version(output: &str, context: &Context) -> Outcome {
-    let text = match output {
-        "text" => format!("meshctl {}\n", crate::args::VERSION),
-        "json" => crate::output::pretty(
-            &serde_json::json!({"name": "meshctl", "version": env!("CARGO_PKG_VERSION"), "repository": env!("CARGO_PKG_REPOSITORY")}),
-            b"  ",
-        ),
-        other => return Err(Failure::usage(format!("version prints text or json, not `{other}`"))),
-    };
-    context.answer(&text)?;
-    Ok(Status::Fine)
 }
 
 pub fn help(command: Option<&str>, context: &Context) -> Outcome {
