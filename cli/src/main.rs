@@ -61,6 +61,8 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
         Some(Command::Test(a)) => commands::test::run(&a, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
+        Some(Command::Certs(a)) => commands::certs::run(&a.proxies, &context),
+        Some(Command::Check(a)) => commands::check::run(&a, &context),
         Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),
         Some(Command::ProxyStatus(a)) => commands::proxy_status::run(&a, &context),
         Some(Command::Snapshot(a)) => match a.what {

@@ -15,6 +15,9 @@ use mesh_collectors::kube::reach::{Ask, InView, Reach, Reached, Unreachable, Unr
 use mesh_envoy::identify::Content;
 use serde_json::{Value, json};
 
+/// Every workload that has a proxy, or once had one, has this label.
+pub const WITH_PROXY: &str = "service.istio.io/canonical-name";
+
 /// Proxies that one command reads at most.
 pub const MOST: usize = 20;
 
@@ -84,7 +87,7 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
         let found = pods::select(&reach.cluster, Some(namespace), selector).await;
         found.map_err(|e| Failure::none(format!("cluster {}: {e}{}", reach.cluster.name, e.help().map_or_else(String::new, |h| format!("; {h}")))))
     };
-    let mut found = match (&args.pod, &args.which.selector) {
+    let found = match (&args.pod, &args.which.selector) {
         (Some(text), _) => {
             let (target, found) = named(reach, text, namespace).await?;
             let mut found = having(found, kind, text)?;
@@ -111,6 +114,11 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
             found
         }
     };
+    Ok(limited(found))
+}
+
+/// So many as a command asks, and what is left out.
+fn limited(mut found: Vec<Pod>) -> (Vec<Pod>, Vec<String>) {
     let mut left_out = Vec::new();
     if found.len() > MOST {
         left_out.push(format!(
@@ -120,7 +128,7 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
         ));
         found.truncate(MOST);
     }
-    Ok((found, left_out))
+    (found, left_out)
 }
 
 /// Says what several proxies are asked for, and on a terminal asks whether to.
@@ -182,6 +190,31 @@ pub fn answers(
     let mut problems: Vec<String> = failures.into_iter().map(|(_, failure)| failure.to_string()).collect();
     problems.extend(left_out);
     Ok(together(parts, problems, args.output.as_deref(), single))
+}
+
+/// Pages by the name of their pod.
+pub type Pages = Vec<(String, Result<Reached, Unreachable>)>;
+
+/// A page of every proxy that is meant, without a name one pod of each workload of the cluster; and what is left out.
+pub fn fleet(context_name: Option<&str>, args: &DumpArgs, need: Need, context: &Context) -> Result<(Pages, Vec<String>), Failure> {
+    block_on(async {
+        let reach = connect(&args.source.reach, context_name).await?;
+        let (found, left_out) = match (&args.pod, &args.which.selector) {
+            (None, None) => {
+                let found = pods::select(&reach.cluster, args.source.namespace.as_deref(), WITH_PROXY).await;
+                let found = found
+                    .map_err(|e| Failure::none(format!("cluster {}: {e}{}", reach.cluster.name, e.help().map_or_else(String::new, |h| format!("; {h}")))))?;
+                let runs = |p: &Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running" && !p.is_ending;
+                let found: Vec<Pod> = found.into_iter().filter(runs).collect();
+                limited(if args.which.all_pods { found } else { pods::one_per_workload(found) })
+            }
+            _ => which(&reach, args, need).await?,
+        };
+        announce(&found, args, context)?;
+        // Certificates are the proxy's own: istiod does not know them.
+        let own = Reach { ways: reach.ways.iter().copied().filter(|w| *w != Via::Istiod).collect(), ..reach };
+        Ok::<_, Failure>((all(&own, found, &ask(need)).await, left_out))
+    })?
 }
 
 /// The page of the one proxy that is named.

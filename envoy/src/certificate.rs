@@ -59,6 +59,11 @@ pub fn from_pem(pem: &[u8]) -> Vec<Certificate> {
     Pem::iter_from_buffer(pem).filter_map(Result::ok).filter(|p| p.label == "CERTIFICATE").filter_map(|p| Certificate::from_der(&p.contents)).collect()
 }
 
+/// The same of PEM in base64, as webhooks and Secrets hold it; none where it is something else.
+pub fn from_base64(text: &str) -> Vec<Certificate> {
+    from_pem(&data_encoding::BASE64.decode(text.trim().as_bytes()).unwrap_or_default())
+}
+
 /// The bytes in the first block of a PEM text, whatever its label is; `None` where there is none.
 pub fn first_block(pem: &[u8]) -> Option<Vec<u8>> {
     // Blanks around a line are no fault to Go, which reads the credentials of gateways.

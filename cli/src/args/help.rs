@@ -7,10 +7,10 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 
 /// The groups, and the commands of each that exist, with what the help says of them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
-    ("START HERE", &[("explain", " WORD|LOG"), ("tui", " [PATH…] (ui): a mesh on the terminal")]),
+    ("START HERE", &[("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui): on screen")]),
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…] (schema only)"), ("test", " FILE…")]),
     ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL (where it goes)")]),
-    ("SECURITY", &[("authz", " check|can (what a proxy allows)")]),
+    ("SECURITY", &[("authz", " check|can (what a proxy allows)"), ("certs", " (by expiry)")]),
     ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", " (zc)")]),
     ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
 ];
@@ -22,10 +22,10 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 
 /// What the groups will hold. Asking for one of these says so.
 pub const TO_COME: &[(&str, &[&str])] = &[
-    ("START HERE", &["why", "check", "demo"]),
+    ("START HERE", &["why", "demo"]),
     ("BEFORE YOU MERGE", &["plan", "gen"]),
     ("TRAFFIC", &["top", "canary", "logs", "traces", "changes"]),
-    ("SECURITY", &["mtls", "certs"]),
+    ("SECURITY", &["mtls"]),
     ("PROXIES", &["drift", "describe"]),
     ("DATA AND SET-UP", &["controlplane"]),
 ];
@@ -35,7 +35,7 @@ pub fn top_level() -> String {
         "{ABOUT}\n\n\
          Usage: meshctl COMMAND [ARGS]\n\n\
          Examples:\n  \
-           meshctl analyze                     something is broken: in the cluster\n  \
+           meshctl check                       something is broken: in the cluster\n  \
            meshctl analyze k8s/                lint a pull request, with no cluster\n  \
            meshctl analyze testdata/bookinfo   try it: a mesh with mistakes\n\n"
     );

@@ -2,6 +2,8 @@
 
 mod analyze;
 pub mod authz;
+pub mod certs;
+pub mod check;
 mod dump;
 mod explain;
 mod global;
@@ -57,6 +59,12 @@ pub enum Command {
     /// Explain anything that a proxy or this tool prints: codes, flags, metrics, access logs
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),
+    /// The certificates of the fleet by expiry, and whether its proxies trust each other
+    #[command(after_help = certs::EXAMPLES)]
+    Certs(Box<certs::CertsArgs>),
+    /// Whether the current cluster's mesh works, on one page
+    #[command(after_help = check::EXAMPLES)]
+    Check(Box<check::CheckArgs>),
     /// What one proxy holds, from its config dump
     #[command(alias = "pc")]
     ProxyConfig(proxy_config::ProxyConfigArgs),

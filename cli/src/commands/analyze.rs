@@ -101,6 +101,11 @@ pub type Look<'l> = dyn FnMut(&mesh_resolver::Mesh<'_>, &[Entry], &[(String, Str
 
 /// Reads and judges as `analyze` does, and shows the worlds instead of printing findings.
 pub fn look(args: &AnalyzeArgs, context: &Context, show: &mut Look<'_>) -> Result<(), Failure> {
+    look_into(args, context, show).map(drop)
+}
+
+/// The same; what could not be seen.
+pub fn look_into(args: &AnalyzeArgs, context: &Context, show: &mut Look<'_>) -> Result<Vec<String>, Failure> {
     let config = configuration(args)?;
     let settings = Settings::new(args, context, config.as_ref())?;
     let plans = plans(args, Part::All, config.as_ref())?;
@@ -117,7 +122,7 @@ pub fn look(args: &AnalyzeArgs, context: &Context, show: &mut Look<'_>) -> Resul
             show(mesh, &entries, &unread);
         })?;
     }
-    Ok(())
+    Ok(answer.unseen)
 }
 
 fn configuration(args: &AnalyzeArgs) -> Result<Option<Config>, Failure> {

@@ -2,6 +2,8 @@
 
 pub mod analyze;
 pub mod authz;
+pub mod certs;
+pub mod check;
 pub mod explain;
 pub mod graph;
 pub mod other;

@@ -14,7 +14,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("delete", "meshctl deletes nothing; use `kubectl delete`"),
     ("get", "use `kubectl get`; `kubectl get … -o yaml | meshctl analyze -` judges what it prints"),
     ("lint", "use `meshctl analyze`"),
-    ("check", "planned and not in this version yet; `meshctl analyze` judges the configuration of the current cluster, or of files"),
     ("precheck", "use `meshctl analyze --istio-version VERSION`, on the current cluster or on files"),
     ("logs", "planned and not in this version yet; `kubectl logs POD -c istio-proxy | meshctl explain -` explains what they say"),
     ("vet", "use `meshctl analyze`"),

@@ -99,7 +99,7 @@ async fn mesh(args: &VersionArgs) -> Result<Mesh, Failure> {
 
 /// The proxies' versions by their images, where istiod can't be asked. That is no gap, but said.
 async fn by_image(reach: &Reach, mesh: &mut Mesh) {
-    let Ok(found) = pods::select(&reach.cluster, None, "service.istio.io/canonical-name").await else { return };
+    let Ok(found) = pods::select(&reach.cluster, None, reach::WITH_PROXY).await else { return };
     mesh.proxies.clear();
     let running = found.iter().filter(|p: &&Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running");
     for tag in running.filter_map(|p| p.image_tag(PROXY_CONTAINER)) {

@@ -88,9 +88,17 @@ impl Mesh {
         data.forward("shop", "cart-1", 15000, cart.address());
         data.forward("web", "web-1", 15000, web.address());
         data.forward("istio-system", "istiod-1", 15014, istiod.address());
+        let mut mesh = Mesh::bare(data, faults);
+        (mesh.cart, mesh.web, mesh.istiod) = (cart, web, istiod);
+        mesh
+    }
+
+    /// Without anything behind the pods but what the data has.
+    pub fn bare(data: Data, faults: Faults) -> Mesh {
+        let nobody = || Admin::start(Pages::new()).expect("an admin port");
         let server = Server::start(data, faults).expect("a server");
         let dir = super::folder(&[("config", &server.kubeconfig("dev", "token", "shop"))]);
-        Mesh { server, cart, web, istiod, dir }
+        Mesh { server, cart: nobody(), web: nobody(), istiod: nobody(), dir }
     }
 
     pub fn dir(&self) -> &Path {

@@ -1,7 +1,8 @@
 //! `proxy-config rootca-compare`: which roots each of two proxies trusts.
 
-use super::{Answer, not_a_dump, show};
+use super::{Answer, show};
 use crate::args::proxy_config::RootcaCompareArgs;
+use crate::commands::certs::read;
 use crate::commands::proxy_config::Format;
 use crate::commands::proxy_status::compare::pair;
 use crate::context::Context;
@@ -9,10 +10,7 @@ use crate::print::table::Table;
 use crate::print::time::rfc3339;
 use crate::status::{Failure, Outcome, Status};
 use crate::term::safe;
-use mesh_envoy::certificate::{Certificate, data_source, from_pem};
-use mesh_envoy::dump::secret::{Secret, Secrets};
-use mesh_envoy::dump::{SectionKind, Sections, read};
-use serde::{Deserialize, Deserializer};
+use mesh_envoy::certificate::Certificate;
 
 pub fn run(args: &RootcaCompareArgs, context: &Context) -> Outcome {
     let (a, b, problems) = pair(&args.a, &args.b, &args.source)?;
@@ -41,36 +39,8 @@ pub fn run(args: &RootcaCompareArgs, context: &Context) -> Outcome {
     Ok(if is_fine { status } else { Status::NotFine })
 }
 
-#[derive(Default)]
-struct Wanted<'a>(Option<Secrets<'a, Secret<'a>>>);
-
-impl<'a> Sections<'a> for Wanted<'a> {
-    fn fresh(&self) -> Self {
-        Wanted::default()
-    }
-    fn wants(&self, kind: SectionKind) -> bool {
-        kind == SectionKind::Secrets
-    }
-    fn take<D: Deserializer<'a>>(&mut self, _: SectionKind, section: D) -> Result<(), D::Error> {
-        self.0 = Some(Deserialize::deserialize(section)?);
-        Ok(())
-    }
-}
-
 /// The certificates of every trust bundle that a proxy holds.
 fn roots(text: &str, name: &str) -> Result<Vec<Certificate>, Failure> {
-    let mut wanted = Wanted::default();
-    let found = read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
-    let secrets = wanted.0.ok_or_else(|| super::missing(SectionKind::Secrets, &found.types))?;
-    let mut out: Vec<Certificate> = Vec::new();
-    let entries = secrets.dynamic_active_secrets.iter().chain(&secrets.static_secrets);
-    for context in entries.filter_map(|e| e.secret.as_ref()?.validation_context.as_ref()) {
-        let bundles = context.custom_validator_config.iter().flat_map(|v| &v.typed_config.trust_domains).map(|d| &d.trust_bundle);
-        for root in context.trusted_ca.iter().chain(bundles).flat_map(|source| from_pem(&data_source(source))) {
-            if !out.contains(&root) {
-                out.push(root);
-            }
-        }
-    }
-    if out.is_empty() { Err(Failure::none(format!("{name} holds no trust bundle (its secret ROOTCA is missing)"))) } else { Ok(out) }
+    let roots = read::of_dump(name, text)?.roots;
+    if roots.is_empty() { Err(Failure::none(format!("{name} holds no trust bundle (its secret ROOTCA is missing)"))) } else { Ok(roots) }
 }

@@ -20,14 +20,11 @@ pub struct Seen {
     pub absent: Vec<State>,
 }
 
-/// Every workload that has a proxy, or once had one, has this label.
-const WITH_PROXY: &str = "service.istio.io/canonical-name";
-
 /// Asks every istiod for its proxies, and the proxies that are not in order for the reasons.
 pub fn fleet(args: &SourceArgs, context_name: Option<&str>, context: &Context) -> Result<Seen, Failure> {
     block_on(async {
         let reach = reach::connect(&args.reach, context_name).await?;
-        let (pods, syncs) = tokio::join!(pods::select(&reach.cluster, args.namespace.as_deref(), WITH_PROXY), syncs(&reach));
+        let (pods, syncs) = tokio::join!(pods::select(&reach.cluster, args.namespace.as_deref(), reach::WITH_PROXY), syncs(&reach));
         let (mut dumps, is_whole) = syncs?;
         let known: BTreeSet<String> = state::states(&dumps).0.into_iter().map(|s| s.name).collect();
         let mut absent = Vec::new();

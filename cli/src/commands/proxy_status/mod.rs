@@ -17,6 +17,7 @@ use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
 use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
+pub use state::{State, SyncState};
 
 pub fn run(args: &ProxyStatusArgs, context: &Context) -> Outcome {
     let format = format(args.output.as_deref().unwrap_or("table"))?;
@@ -70,6 +71,15 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
     context.answer(&text)?;
     let is_fine = context.compat == Compat::Istioctl || states.iter().all(|s| s.is_fine());
     Ok(end(&problems, is_fine, context))
+}
+
+/// The states of a cluster's proxies by name, and what could not be seen.
+pub fn fleet(place: &SourceArgs, context: &Context) -> Result<(Vec<State>, Vec<String>), Failure> {
+    let seen = cluster::fleet(place, place.reach.context.as_deref(), context)?;
+    let (mut states, mut problems) = state::states(&seen.dumps);
+    states.extend(seen.absent);
+    problems.extend(seen.dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
+    Ok((states, problems))
 }
 
 /// Says what was not seen, and how the answer weighs.

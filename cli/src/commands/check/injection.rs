@@ -1,0 +1,113 @@
+//! Which pods should have a sidecar and have none, and why.
+
+use super::is_asked;
+use super::report::{Line, Section};
+use mesh_model::{Kind, Node, Object};
+use mesh_resolver::{Mesh, Selector};
+use std::collections::BTreeMap;
+
+/// Namespaces that the injector leaves alone whatever their labels are.
+const LEFT_ALONE: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+/// Why a pod has no sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// A webhook selects it: it is older than the label, or the webhook did not answer.
+    Missed,
+    HostNetwork,
+    /// The pod's annotation says no; a label is seen by the webhook's selectors already.
+    Annotation,
+    NamespaceLeftAlone,
+}
+
+struct Webhook<'a> {
+    namespaces: Selector<'a>,
+    objects: Selector<'a>,
+}
+
+pub fn section(mesh: &Mesh<'_>, asked: &[String]) -> Section {
+    let mut lines = Vec::new();
+    let webhooks: Vec<Webhook<'_>> = mesh
+        .objects_everywhere(Kind::MutatingWebhookConfiguration)
+        .iter()
+        .flat_map(|o| o.root().list("webhooks"))
+        .filter(|w| w.text_of("name").ends_with("sidecar-injector.istio.io"))
+        .map(|w| Webhook {
+            namespaces: Selector::from_label_selector(w.get("namespaceSelector")),
+            objects: Selector::from_label_selector(w.get("objectSelector")),
+        })
+        .collect();
+    let unseen = |kind| mesh.snapshot.unseen.iter().any(|(_, k)| *k == kind);
+    if let Some(kind) = [Kind::Pod, Kind::Namespace, Kind::MutatingWebhookConfiguration].into_iter().find(|k| unseen(*k)) {
+        lines.push(Line::unseen("which pods lack a sidecar", format!("{} could not be read", kind.name())));
+        return Section { title: "injection", lines };
+    }
+    let (mut injected, mut left) = (0, 0);
+    let mut without: BTreeMap<(&str, Why), Vec<&str>> = BTreeMap::new();
+    for pod in mesh.objects_everywhere(Kind::Pod).iter().filter(|p| is_asked(asked, p.namespace())) {
+        if has_proxy(pod) {
+            injected += 1;
+            continue;
+        }
+        // What has ended needs no sidecar any more.
+        let has_ended = pod.at(&["status", "phase"]).is_some_and(|p| matches!(p.text(), "Succeeded" | "Failed"));
+        let of_namespace = |key: &str| match mesh.namespace_label(pod.namespace(), key) {
+            // The API server labels every Namespace with its name.
+            None if key == "kubernetes.io/metadata.name" => Some(pod.namespace()),
+            label => label,
+        };
+        let is_selected = webhooks.iter().any(|w| w.namespaces.matches(of_namespace) && w.objects.matches(|key| pod.label(key)));
+        if has_ended || !is_selected {
+            left += 1;
+            continue;
+        }
+        without.entry((pod.namespace(), why(pod))).or_default().push(pod.name());
+    }
+    lines.push(Line::fine(format!("{injected} {} a proxy, {left} {} out of the mesh on purpose", have(injected), if left == 1 { "is" } else { "are" })));
+    for ((namespace, why), mut names) in without {
+        names.sort_unstable();
+        let first = names.first().copied().unwrap_or("");
+        let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
+        let subject = format!(
+            "{namespace}: {first}{more} {} no sidecar though the webhook selects {}",
+            if names.len() > 1 { "have" } else { "has" },
+            if names.len() > 1 { "them" } else { "it" }
+        );
+        lines.push(match why {
+            Why::Missed => Line::warning(
+                format!("{subject}: older than the label, or made while the webhook did not answer"),
+                format!("kubectl rollout restart deployment -n {namespace}; then `kubectl get events -n {namespace}` for errors of the webhook"),
+            ),
+            Why::HostNetwork => {
+                Line::warning(format!("{subject}: hostNetwork is never injected"), "label it sidecar.istio.io/inject=\"false\" if that is meant")
+            }
+            Why::Annotation => Line::fine(format!("{subject}: its annotation sidecar.istio.io/inject says no")),
+            Why::NamespaceLeftAlone => Line::warning(format!("{subject}: the injector leaves this namespace alone"), "take the label off the namespace"),
+        });
+    }
+    if webhooks.is_empty() {
+        lines.push(Line::warning("there is no injection webhook", "pods get a sidecar by `istioctl kube-inject` only; ambient pods need none"));
+    }
+    Section { title: "injection", lines }
+}
+
+fn have(n: usize) -> &'static str {
+    if n == 1 { "pod has" } else { "pods have" }
+}
+
+fn has_proxy(pod: &Object) -> bool {
+    let all = ["containers", "initContainers"].into_iter().filter_map(|key| pod.spec_at(&[key]));
+    all.flat_map(|list| list.items()).any(|c| c.text_of("name") == "istio-proxy")
+}
+
+fn why(pod: &Object) -> Why {
+    if pod.spec_at(&["hostNetwork"]).and_then(Node::bool) == Some(true) {
+        Why::HostNetwork
+    } else if pod.annotation("sidecar.istio.io/inject").is_some_and(|v| !v.eq_ignore_ascii_case("true")) {
+        Why::Annotation
+    } else if LEFT_ALONE.contains(&pod.namespace()) {
+        Why::NamespaceLeftAlone
+    } else {
+        Why::Missed
+    }
+}
