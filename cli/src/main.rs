@@ -13,6 +13,7 @@ mod fingerprint;
 mod git;
 mod glob;
 mod load;
+mod mesh_input;
 mod output;
 mod print;
 mod reach;
@@ -60,6 +61,8 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Analyze(a)) => commands::analyze::run(&a, commands::analyze::Part::All, &context),
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
         Some(Command::Test(a)) => commands::test::run(&a, &context),
+        Some(Command::Why(a)) => commands::why::run(&a, &context),
+        Some(Command::Mtls(a)) => commands::mtls::run(&a, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
         Some(Command::Certs(a)) => commands::certs::run(&a.proxies, &context),
         Some(Command::Check(a)) => commands::check::run(&a, &context),

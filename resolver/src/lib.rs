@@ -10,11 +10,14 @@ pub mod labels;
 pub mod machine;
 pub mod mesh;
 pub mod mesh_config;
+pub mod mtls;
 pub mod ownership;
 pub mod peer_authentication;
 pub mod protocol;
 pub mod service;
 pub mod translate;
+pub mod who_can;
+pub mod why;
 pub mod workload;
 
 pub use destination_rule::DestinationRules;

@@ -39,6 +39,12 @@ pub struct Effective<'a> {
     pub policy: Option<&'a Object>,
 }
 
+/// Where a policy writes the mode that is in force at a port.
+pub fn mode_node(policy: &Object, port: u16) -> Node<'_> {
+    let of_port = policy.spec_at(&["portLevelMtls"]).and_then(|p| p.get(&port.to_string())?.get("mode"));
+    of_port.or_else(|| policy.spec_at(&["mtls", "mode"])).unwrap_or(policy.name_node())
+}
+
 /// The PeerAuthentications of a snapshot by scope, the oldest of each first.
 #[derive(Debug, Default)]
 pub struct PeerAuthentications<'a> {

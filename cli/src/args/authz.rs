@@ -1,5 +1,6 @@
 //! `meshctl authz`.
 
+use super::mesh::MeshArgs;
 use super::{DumpArgs, ReachArgs};
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -16,6 +17,55 @@ pub enum AuthzCommand {
     /// Whether a request would be allowed, by which policy and rule, and why the others do not match
     #[command(after_help = CAN_EXAMPLES)]
     Can(Box<CanArgs>),
+    /// The identities that may call a workload: always, under which conditions, never
+    #[command(after_help = WHO_CAN_EXAMPLES)]
+    WhoCan(Box<WhoCanArgs>),
+    /// All workloads' ports by all identities
+    Matrix(Box<MatrixArgs>),
+}
+
+pub const WHO_CAN_EXAMPLES: &str = "\
+Examples:
+  meshctl authz who-can cart -f k8s/                       any request: what is not given is a condition
+  meshctl authz who-can cart.shop:80 GET /api/items -f k8s/
+  meshctl authz matrix -f k8s/ -o csv
+
+Exit status: 0 answered · 75 something that decides was not judged · 64 usage";
+
+#[derive(Args, Debug)]
+pub struct WhoCanArgs {
+    /// [KIND/]NAME[.NAMESPACE][:PORT] of a workload or Service; the port of either
+    #[arg(value_name = "TO[:PORT]")]
+    pub to: String,
+    #[arg(value_name = "METHOD", requires = "path")]
+    pub method: Option<String>,
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    #[command(flatten)]
+    pub mesh: MeshArgs,
+    /// text or json
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: String,
+}
+
+#[derive(Args, Debug)]
+pub struct MatrixArgs {
+    #[arg(value_name = "METHOD", requires = "path")]
+    pub method: Option<String>,
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    #[command(flatten)]
+    pub mesh: MeshArgs,
+    /// text, csv or html
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: MatrixFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MatrixFormat {
+    Text,
+    Csv,
+    Html,
 }
 
 pub const CAN_EXAMPLES: &str = "\

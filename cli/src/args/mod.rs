@@ -10,6 +10,8 @@ mod global;
 pub mod graph;
 mod help;
 mod kube;
+pub mod mesh;
+pub mod mtls;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
@@ -17,6 +19,7 @@ pub mod telemetry;
 pub mod test;
 pub mod tui;
 pub mod version;
+pub mod why;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
@@ -56,6 +59,9 @@ pub enum Command {
     /// Assertions about requests, as unit tests for a mesh: from dumps or manifests
     #[command(after_help = test::EXAMPLES)]
     Test(test::TestArgs),
+    /// Why a request fares as it does: its way through both proxies, step by step
+    #[command(after_help = why::EXAMPLES)]
+    Why(Box<why::WhyArgs>),
     /// Explain anything that a proxy or this tool prints: codes, flags, metrics, access logs
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),
@@ -76,6 +82,9 @@ pub enum Command {
     /// What an ambient node proxy holds, from its config dump
     #[command(alias = "zc")]
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
+    /// Which ports are reached encrypted, what decides, and what each client would send
+    #[command(after_help = mtls::EXAMPLES)]
+    Mtls(mtls::MtlsArgs),
     /// The authorization policies that a proxy enforces
     Authz(authz::AuthzArgs),
     /// Who calls whom, how much and how well, from metrics

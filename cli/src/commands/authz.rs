@@ -1,6 +1,7 @@
 //! `meshctl authz`: who may call whom.
 
 mod can;
+mod who_can;
 
 use crate::args::authz::{AuthzArgs, AuthzCommand};
 use crate::commands::proxy_config::{Answer, Format, format, missing, not_a_dump, unread};
@@ -26,6 +27,8 @@ pub fn run(args: &AuthzArgs, context: &Context) -> Outcome {
             })
         }
         AuthzCommand::Can(a) => can::run(a, context),
+        AuthzCommand::WhoCan(a) => who_can::run(a, context),
+        AuthzCommand::Matrix(a) => who_can::matrix(a, context),
     }
 }
 

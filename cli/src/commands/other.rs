@@ -70,7 +70,7 @@ mod tests {
     fn a_wrong_command_is_answered_with_the_right_one() {
         assert!(says(&["install"]).contains("helm install"));
         assert!(says(&["analyse"]).contains("meshctl analyze"));
-        assert!(says(&["why"]).contains("not in this version"));
+        assert!(says(&["canary"]).contains("not in this version"));
         assert!(says(&["x", "describe"]).contains("`describe` is planned"));
         assert!(says(&["IST0101"]).contains("meshctl explain IST0101"));
         assert!(says(&["zzzzzz"]).contains("--help"));

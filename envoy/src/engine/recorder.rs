@@ -9,6 +9,8 @@ pub trait Recorder {
     fn failed(&mut self, why: impl FnOnce() -> String);
     /// The candidate under consideration is passed over, for what failed last.
     fn passed_over(&mut self, candidate: impl FnOnce() -> Candidate);
+    /// The policy that let something pass, or refused it.
+    fn decided_by(&mut self, policy: impl FnOnce() -> String);
 }
 
 /// Nothing is kept.
@@ -21,6 +23,8 @@ impl Recorder for Off {
     fn failed(&mut self, _: impl FnOnce() -> String) {}
     #[inline(always)]
     fn passed_over(&mut self, _: impl FnOnce() -> Candidate) {}
+    #[inline(always)]
+    fn decided_by(&mut self, _: impl FnOnce() -> String) {}
 }
 
 /// One of the things that a step chose among.
@@ -43,12 +47,17 @@ pub struct PassedOver {
 pub struct Trace {
     failed: String,
     passed: Vec<PassedOver>,
+    by: String,
 }
 
 impl Trace {
     /// What was passed over since the last call.
     pub fn take(&mut self) -> Vec<PassedOver> {
         std::mem::take(&mut self.passed)
+    }
+    /// The policy that decided since the last call; "" for none.
+    pub fn take_policy(&mut self) -> String {
+        std::mem::take(&mut self.by)
     }
 }
 
@@ -60,5 +69,8 @@ impl Recorder for Trace {
     fn passed_over(&mut self, candidate: impl FnOnce() -> Candidate) {
         let why = std::mem::take(&mut self.failed);
         self.passed.push(PassedOver { candidate: candidate(), why });
+    }
+    fn decided_by(&mut self, policy: impl FnOnce() -> String) {
+        self.by = policy();
     }
 }

@@ -1,15 +1,25 @@
 //! RBAC filters of AuthorizationPolicies, by their actions: asking an outside authorizer, logging, denying, allowing.
 
 use super::outbound::Range;
-use super::proxy::ProxyKind;
+use super::proxy::{Proxy, ProxyKind};
 use super::route::quote;
-use super::{Context, filters};
+use super::scope::Scope;
+use super::{Context, Model, filters};
 use mesh_envoy::api::common::{
     ListMatcher, ListStringMatcher, MetadataMatcher, MetadataMatcherPathSegment, OrMatcher, PathMatcher, RegexMatcher, StringMatcher, ValueMatcher,
 };
 use mesh_envoy::api::rbac::{Permission, PermissionSet, Policy, Principal, PrincipalAuthenticated, PrincipalSet, RBAC, RBACAction};
 use mesh_envoy::api::{Any, Duration, core, ext_authz, extensions, hcm, http_rbac, listener, network_filters, route};
 use mesh_model::{Kind, Node, Object};
+
+/// Which of a proxy's policies are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Those that judge requests.
+    Http,
+    /// Those that judge connections that are no HTTP.
+    Tcp,
+}
 
 /// Whether a filter judges requests, or connections only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +31,43 @@ enum Level {
 /// A condition that can't be told of connections, or that makes no sense. An ALLOW rule with it is dropped; of other
 /// rules only the condition is, which makes them wider.
 struct Untold;
+
+impl<'a> Model<'_, 'a> {
+    /// The configurations of the RBAC filters of a sidecar's inbound chains in their order, as protobuf JSON.
+    pub fn rbac_of(&self, proxy: &Proxy, layer: Layer) -> Vec<serde_json::Value> {
+        let cx = Context { model: self, proxy, scope: Scope::nothing(), targets: Vec::new(), gateway: None };
+        let configs = match layer {
+            Layer::Http => cx.http_policies().into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
+            Layer::Tcp => cx.network_policies().into_iter().map(|f| serde_json::to_value(&f)).collect(),
+        };
+        // Our own messages are JSON always.
+        configs.into_iter().filter_map(Result::ok).filter_map(|mut f| f.get_mut("typedConfig").map(serde_json::Value::take)).collect()
+    }
+
+    /// The policies of a kind that are for a proxy, the root namespace's first.
+    pub fn policies_for(&self, kind: Kind, proxy: &Proxy) -> Vec<&'a Object> {
+        let root = self.mesh.config.root_namespace();
+        let namespaces = [root, proxy.namespace.as_str()];
+        let count = if root == proxy.namespace { 1 } else { 2 };
+        let mut out: Vec<&'a Object> = Vec::new();
+        for namespace in &namespaces[..count] {
+            let mut own: Vec<&'a Object> = self.mesh.objects_in(kind, namespace).iter().copied().filter(|o| is_for(o, proxy)).collect();
+            own.sort_by_key(|o| (o.creation(), o.name()));
+            out.extend(own);
+        }
+        out
+    }
+}
+
+fn is_for(object: &Object, proxy: &Proxy) -> bool {
+    let refs: Vec<Node<'_>> = object.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef"))).collect();
+    if refs.is_empty() {
+        let labels = object.spec_at(&["selector", "matchLabels"]).or_else(|| object.spec_at(&["workloadSelector", "labels"]));
+        return proxy.has_labels(labels);
+    }
+    let gateway = proxy.label("gateway.networking.k8s.io/gateway-name");
+    proxy.kind == ProxyKind::Router && refs.iter().any(|r| r.text_of("kind") == "Gateway" && Some(r.text_of("name")) == gateway)
+}
 
 impl<'a> Context<'_, 'a> {
     /// The HTTP filters of policies, in the order in which they judge.
@@ -55,27 +102,7 @@ impl<'a> Context<'_, 'a> {
 
     /// The policies of a kind that are for this proxy, the root namespace's first.
     pub fn policies(&self, kind: Kind) -> Vec<&'a Object> {
-        let mesh = self.model.mesh;
-        let root = mesh.config.root_namespace();
-        let namespaces = [root, self.proxy.namespace.as_str()];
-        let count = if root == self.proxy.namespace { 1 } else { 2 };
-        let mut out: Vec<&'a Object> = Vec::new();
-        for namespace in &namespaces[..count] {
-            let mut own: Vec<&'a Object> = mesh.objects_in(kind, namespace).iter().copied().filter(|o| self.is_for(o)).collect();
-            own.sort_by_key(|o| (o.creation(), o.name()));
-            out.extend(own);
-        }
-        out
-    }
-
-    fn is_for(&self, object: &Object) -> bool {
-        let refs: Vec<Node<'_>> = object.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef"))).collect();
-        if refs.is_empty() {
-            let labels = object.spec_at(&["selector", "matchLabels"]).or_else(|| object.spec_at(&["workloadSelector", "labels"]));
-            return self.proxy.has_labels(labels);
-        }
-        let gateway = self.proxy.label("gateway.networking.k8s.io/gateway-name");
-        self.proxy.kind == ProxyKind::Router && refs.iter().any(|r| r.text_of("kind") == "Gateway" && Some(r.text_of("name")) == gateway)
+        self.model.policies_for(kind, self.proxy)
     }
 
     /// The AuthorizationPolicies of an action.

@@ -3,6 +3,7 @@
 use super::registry::{Endpoint, RegisteredService, ServicePort};
 use super::traffic_policy::Rules;
 use super::{Context, filters};
+use crate::peer_authentication::MtlsMode;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
 use mesh_model::Node;
 
@@ -55,7 +56,9 @@ fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[&Endpoint<'a>]) -> ed
 
 fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint {
     let mut metadata = core::Metadata::default();
-    if e.takes_mtls == Some(true) {
+    // Clients are told of each endpoint whether it takes mutual TLS: a policy for its workload may switch it off.
+    let is_off = || cx.model.mesh.peer_authentications.of_labels(e.namespace, |k| e.label(k), Some(e.port)).mode == MtlsMode::Disable;
+    if e.takes_mtls == Some(true) && !is_off() {
         let mode: Struct = std::iter::once(("tlsMode", Value::from("istio"))).collect();
         metadata.filter_metadata.insert("envoy.transport_socket_match".into(), mode);
     }

@@ -14,21 +14,26 @@ mod inbound;
 mod ingress;
 mod not_judged;
 mod outbound;
+mod overlooked;
 mod proxy;
 mod registry;
 mod request_authentication;
 mod resources;
 mod route;
 mod scope;
+pub mod supposed;
 mod tls;
 mod traffic_policy;
 mod virtual_host;
 mod virtual_service;
 
+pub use authorization::Layer;
 pub use not_judged::{Effect, NotJudged};
+pub use overlooked::{Overlooked, Wanted};
 pub use proxy::{Interception, Proxy, ProxyKind};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
 pub use scope::Unknown;
+pub use supposed::Addresses;
 
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
@@ -123,7 +128,16 @@ impl<'m, 'a> Model<'m, 'a> {
     }
 
     pub fn of(mesh: &'m Mesh<'a>, control_plane: ControlPlane) -> Model<'m, 'a> {
-        let registry = Registry::new(mesh);
+        Model::build(mesh, control_plane, Addresses::Given)
+    }
+
+    /// Of manifests: what has no address yet counts as if it had one ([`supposed`]).
+    pub fn supposing(mesh: &'m Mesh<'a>) -> Model<'m, 'a> {
+        Model::build(mesh, ControlPlane::default(), Addresses::Supposed)
+    }
+
+    fn build(mesh: &'m Mesh<'a>, control_plane: ControlPlane, addresses: Addresses) -> Model<'m, 'a> {
+        let registry = Registry::new(mesh, addresses);
         let mut virtual_services = virtual_service::all(mesh);
         let mut gateways = gateway::of_istio(mesh);
         ingress::add(mesh, &registry, &mut virtual_services, &mut gateways);
@@ -142,11 +156,28 @@ impl<'m, 'a> Model<'m, 'a> {
         Model { mesh, control_plane, registry, virtual_services, on_gateway, gateways }
     }
 
+    fn context<'c>(&'c self, proxy: &'c Proxy) -> Context<'c, 'a> {
+        Context { model: self, proxy, scope: Scope::new(self, proxy), targets: self.registry.targets_of(self.mesh, proxy), gateway: None }
+    }
+
+    /// The Sidecar that a proxy goes by.
+    pub fn sidecar_of(&self, proxy: &Proxy) -> Option<&'a Object> {
+        scope::sidecar_of(self, proxy)
+    }
+
+    /// The proxy of a workload, by its id among [`crate::Workloads`], with an address if it is to have one.
+    pub fn proxy_of(&self, workload: u32) -> Proxy {
+        let mut proxy = Proxy::of_workload(self.mesh, self.mesh.workloads.get(workload));
+        proxy.addresses.retain(|a| !a.is_empty());
+        if proxy.addresses.is_empty() {
+            proxy.addresses.extend(self.registry.address_of_workload(self.mesh, workload));
+        }
+        proxy
+    }
+
     /// The configuration of one proxy.
     pub fn translate(&self, proxy: &Proxy) -> Translation<'a> {
-        let scope = Scope::new(self, proxy);
-        let targets = self.registry.targets_of(self.mesh, proxy);
-        let mut cx = Context { model: self, proxy, scope, targets, gateway: None };
+        let mut cx = self.context(proxy);
         if proxy.kind == ProxyKind::Waypoint {
             return Translation { not_judged: not_judged::of(&cx), ..Translation::default() };
         }

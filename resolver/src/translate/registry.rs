@@ -1,6 +1,7 @@
 //! The registry as istiod keeps it: a service for each host and address, the oldest first, and the endpoints behind.
 
 use super::proxy::{Proxy, UNSPECIFIED};
+use super::supposed::{self, Addresses};
 use crate::injection::InMesh;
 use crate::labels::Selector;
 use crate::mesh::Mesh;
@@ -112,20 +113,21 @@ pub struct Registry<'a> {
     by_host: FxHashMap<String, Vec<u32>>,
     /// EndpointSlices by namespace and Service.
     slices: FxHashMap<(&'a str, &'a str), Vec<&'a Object>>,
+    addresses: Addresses,
     /// Services by an address of one of their endpoints, for the endpoints that manifests write down.
     by_endpoint: FxHashMap<&'a str, Vec<u32>>,
 }
 
 impl<'a> Registry<'a> {
-    pub fn new(mesh: &Mesh<'a>) -> Registry<'a> {
-        let mut this = Registry::default();
+    pub fn new(mesh: &Mesh<'a>, addresses: Addresses) -> Registry<'a> {
+        let mut this = Registry { addresses, ..Registry::default() };
         for slice in mesh.objects(Kind::EndpointSlice) {
             if let Some(service) = slice.label("kubernetes.io/service-name") {
                 this.slices.entry((slice.namespace(), service)).or_default().push(slice);
             }
         }
         for (id, service) in mesh.services.all().iter().enumerate() {
-            register(&mut this.services, service, id as u32);
+            register(&mut this.services, service, id as u32, addresses);
         }
         // Of one instant the name decides, and where ServiceEntries share a host theirs.
         let key = |s: &RegisteredService<'a>| (s.object.creation(), s.name, s.namespace, s.object.name(), s.object.cluster);
@@ -189,8 +191,8 @@ impl<'a> Registry<'a> {
                 Some(slices) => slices.iter().flat_map(|s| of_slice(mesh, s, port)).collect(),
                 None => {
                     let selector = mesh.services.get(service.id).selector();
-                    let workloads = mesh.workloads.matching(Some(service.namespace), &selector).filter(|_| !selector.is_empty());
-                    workloads.filter_map(|w| of_workload(mesh, w, target_port(port, w)?)).collect()
+                    let ids = if selector.is_empty() { Vec::new() } else { mesh.workloads.matching_ids(Some(service.namespace), &selector) };
+                    ids.into_iter().filter_map(|id| self.of_workload(mesh, id, target_port(port, mesh.workloads.get(id))?)).collect()
                 }
             },
         }
@@ -209,7 +211,8 @@ impl<'a> Registry<'a> {
                     out.push(of_entry(entry, e, port, target));
                 }
             }
-            out.extend(mesh.workloads.matching(Some(service.namespace), &selector).filter_map(|w| of_workload(mesh, w, target)));
+            let ids = mesh.workloads.matching_ids(Some(service.namespace), &selector);
+            out.extend(ids.into_iter().filter_map(|id| self.of_workload(mesh, id, target)));
         } else if out.is_empty() && matches!(service.resolution, Resolution::Dns | Resolution::DnsRoundRobin) {
             // The host itself is asked for.
             out.push(Endpoint {
@@ -281,7 +284,7 @@ pub struct Target {
     pub target: u16,
 }
 
-fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32) {
+fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32, given: Addresses) {
     let object = service.object;
     let spec = object.spec();
     let ports: Vec<ServicePort<'a>> = service
@@ -293,7 +296,9 @@ fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id:
     let addresses: Vec<String> = match service.kind {
         ServiceKind::Kubernetes => {
             let ip = spec.map_or("", |s| s.text_of("clusterIP"));
-            vec![if matches!(ip, "" | "None") { UNSPECIFIED.to_owned() } else { ip.to_owned() }]
+            let is_name = spec.is_some_and(|s| s.text_of("type") == "ExternalName");
+            let supposed = (given == Addresses::Supposed && ip.is_empty() && !is_name).then(|| supposed::of_service(id)).flatten();
+            vec![supposed.unwrap_or_else(|| if matches!(ip, "" | "None") { UNSPECIFIED.to_owned() } else { ip.to_owned() })]
         }
         ServiceKind::ServiceEntry => {
             let listed: Vec<String> = spec.into_iter().flat_map(|s| s.list("addresses")).filter_map(|a| address(a.text())).collect();
@@ -414,13 +419,33 @@ fn takes_hbone(mesh: &Mesh<'_>, w: &Workload<'_>) -> bool {
 /// The label of what speaks HBONE by itself.
 const TUNNEL: &str = "networking.istio.io/tunnel";
 
-fn of_workload<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Option<Endpoint<'a>> {
-    let address = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty())?;
-    Some(Endpoint {
-        address: address.to_owned(),
+impl<'a> Registry<'a> {
+    /// The address of a workload: its Pod's, or one that it is supposed to have.
+    pub fn address_of_workload(&self, mesh: &Mesh<'a>, id: u32) -> Option<String> {
+        let w = mesh.workloads.get(id);
+        let given = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty());
+        match (given, self.addresses) {
+            (Some(ip), _) => Some(ip.to_owned()),
+            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(id),
+            (None, _) => None,
+        }
+    }
+
+    fn of_workload(&self, mesh: &Mesh<'a>, id: u32, port: u16) -> Option<Endpoint<'a>> {
+        let address = self.address_of_workload(mesh, id)?;
+        let w = mesh.workloads.get(id);
+        // Injection gives the label; what is not injected yet will be.
+        let will_have = self.addresses == Addresses::Supposed && matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown);
+        Some(endpoint(mesh, w, address, port, will_have || w.label("security.istio.io/tlsMode") == Some("istio")))
+    }
+}
+
+fn endpoint<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, address: String, port: u16, takes_mtls: bool) -> Endpoint<'a> {
+    Endpoint {
+        address,
         port,
         labels: w.labels().collect(),
-        takes_mtls: Some(w.label("security.istio.io/tlsMode") == Some("istio")),
+        takes_mtls: Some(takes_mtls),
         locality: w.label("istio-locality").unwrap_or_default(),
         zone: w.label("istio-locality").unwrap_or_default(),
         network: w.label(NETWORK).unwrap_or_default(),
@@ -429,7 +454,7 @@ fn of_workload<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Option<Endpo
         service_account: Some(w.service_account()),
         namespace: w.namespace,
         object: w.object,
-    })
+    }
 }
 
 /// An endpoint of a ServiceEntry, or a WorkloadEntry.

@@ -49,6 +49,11 @@ pub struct Scope<'c, 'a> {
 }
 
 impl<'c, 'a> Scope<'c, 'a> {
+    /// Nothing is seen: for what only policies decide.
+    pub fn nothing() -> Scope<'c, 'a> {
+        Scope { sidecar: None, egress: Vec::new(), services: Vec::new(), by_host: FxHashMap::default(), unknown: Unknown::Allow }
+    }
+
     pub fn new(model: &'c Model<'_, 'a>, proxy: &Proxy) -> Scope<'c, 'a> {
         let sidecar = (proxy.kind == ProxyKind::Sidecar).then(|| sidecar_of(model, proxy)).flatten();
         let spec = sidecar.and_then(Object::spec);
@@ -130,7 +135,7 @@ fn best<'r, 'a, 's>(found: &'s [&'r RegisteredService<'a>]) -> Option<&'s &'r Re
 }
 
 /// The Sidecar of a proxy: one that selects it, that of its namespace, that of the root namespace; the oldest of each.
-fn sidecar_of<'a>(model: &Model<'_, 'a>, proxy: &Proxy) -> Option<&'a Object> {
+pub fn sidecar_of<'a>(model: &Model<'_, 'a>, proxy: &Proxy) -> Option<&'a Object> {
     let selector = |o: &Object| o.spec_at(&["workloadSelector", "labels"]).is_some_and(|l| !l.is_empty()) || o.spec_at(&["workloadSelector"]).is_some();
     let mut own: Vec<&'a Object> = model.mesh.objects_in(Kind::Sidecar, &proxy.namespace).to_vec();
     own.sort_by_key(|o| (o.creation(), o.name()));

@@ -5,8 +5,9 @@ use crate::args::route::RequestArgs;
 use crate::status::Failure;
 use mesh_envoy::engine::gate::Answer;
 use mesh_envoy::engine::pick::UpstreamTransport;
-use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Protocol, Request};
+use mesh_envoy::engine::request::{ClientTls, Connection, Protocol, Request};
 use mesh_envoy::engine::walk::{TokenState, World};
+use mesh_resolver::why::{Url, mesh_tls};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -35,26 +36,9 @@ pub struct Described {
 
 impl Described {
     pub fn new(args: &RequestArgs, method: &str, url: &str) -> Result<Described, Failure> {
-        let wrong = |what: &str| Failure::usage(format!("`{url}` {what}; a URL is http://reviews:9080/reviews/0"));
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
-        let default_port = match scheme {
-            "http" => 80,
-            "https" => 443,
-            "tcp" => 0,
-            _ => return Err(wrong("has a scheme that is none of http, https, tcp")),
-        };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let (host, port) = match authority.rsplit_once(':').filter(|(_, p)| !p.contains(']')) {
-            Some((host, port)) => (host, port.parse().map_err(|_| wrong("has a port that is no number"))?),
-            None if default_port == 0 => return Err(wrong("needs a port")),
-            None => (authority, default_port),
-        };
-        if host.is_empty() || authority.contains('@') {
-            return Err(wrong("has no host, or a user in it"));
-        }
+        let Url { scheme, authority, host, port, path } = Url::parse(url).map_err(Failure::usage)?;
         let mut headers = Vec::new();
-        let mut named = authority.to_owned();
+        let mut named = authority;
         for header in &args.headers {
             let (name, value) = header.split_once(':').ok_or_else(|| Failure::usage(format!("the header `{header}` is not of the form NAME: VALUE")))?;
             match name.trim().to_ascii_lowercase().as_str() {
@@ -62,22 +46,21 @@ impl Described {
                 name => headers.push((name.to_owned(), value.trim().to_owned())),
             }
         }
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let protocol = match (scheme, args.http2) {
+        let protocol = match (scheme.as_str(), args.http2) {
             ("tcp", _) => Protocol::Tcp,
             (_, true) => Protocol::Http2,
             _ => Protocol::Http11,
         };
         Ok(Described {
             method: method.to_ascii_uppercase(),
-            scheme: scheme.to_owned(),
+            tls: args.tls || scheme == "https" || args.sni.is_some(),
+            scheme,
             authority: named,
-            host: host.trim_matches(['[', ']']).to_owned(),
+            host,
             port,
             path,
             headers,
             protocol,
-            tls: args.tls || scheme == "https" || args.sni.is_some(),
             sni: args.sni.clone(),
             alpn: args.alpn.clone(),
             address: args.address,
@@ -154,16 +137,6 @@ impl fmt::Display for Described {
             _ => write!(f, "{} {}://{}{}", self.method, self.scheme, self.authority, self.path),
         }
     }
-}
-
-/// What a sidecar says in the hello of mutual TLS.
-fn mesh_tls(principal: &str, protocol: Protocol) -> ClientTls<'_> {
-    let alpn = match protocol {
-        Protocol::Http2 => vec!["istio-h2", "istio", "h2"],
-        Protocol::Tcp => vec!["istio-peer-exchange", "istio"],
-        _ => vec!["istio-http/1.1", "istio", "http/1.1"],
-    };
-    ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()] }), passed_through: false }
 }
 
 /// The trust domain of identities that are given without one; the same is said among the assumptions.

@@ -77,7 +77,11 @@ impl Rbac {
                         recorder.passed_over(|| Candidate { name: step.policy().to_owned(), source: String::new() });
                     }
                 }
-                decided(rules.decide(subject, &mut ())).ok_or(&self.undecided)?
+                let decision = decided(rules.decide(subject, &mut ())).ok_or(&self.undecided)?;
+                if let Some(policy) = decision.policy {
+                    recorder.decided_by(|| policy.to_owned());
+                }
+                decision
             }
         };
         Ok((decision, shadow))

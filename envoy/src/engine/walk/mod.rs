@@ -49,6 +49,7 @@ pub fn walk(configuration: &Configuration, call: &Call<'_>, world: &World) -> Ve
             route_configuration: String::new(),
             virtual_host: String::new(),
             route: String::new(),
+            route_index: None,
             cluster: String::new(),
             upstream_request: None,
             policy: None,
@@ -93,8 +94,8 @@ fn up_to(u: &Unknown) -> End {
 
 impl<'c, 'a> Walker<'c, '_, 'a> {
     fn step(&mut self, kind: StepKind, name: &str, source: &str, note: String) {
-        let passed = self.trace.take();
-        self.verdict.steps.push(Step { kind, name: name.to_owned(), source: source.to_owned(), note, passed });
+        let (passed, policy) = (self.trace.take(), self.trace.take_policy());
+        self.verdict.steps.push(Step { kind, name: name.to_owned(), source: source.to_owned(), note, passed, policy });
     }
     fn end(&mut self, mut end: End) {
         if let End::Replied(reply) = &mut end {
@@ -316,6 +317,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
             }
             Choice::Found(route) => {
                 self.verdict.route = route.name.to_string();
+                self.verdict.route_index = Some(route.index);
                 let name = if route.name.is_empty() { format!("route {}", route.index) } else { route.name.to_string() };
                 self.step(StepKind::Route, &name, &route.source, route.conditions());
                 Ok((Some(host), Some(route)))
@@ -371,14 +373,16 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
             }
             match gate {
                 Gate::Continue => {
-                    let passed = self.trace.take();
-                    if !filter.is_transparent() && !passed.is_empty() {
+                    let (passed, policy) = (self.trace.take(), self.trace.take_policy());
+                    let is_silent = filter.is_transparent() || (passed.is_empty() && policy.is_empty());
+                    if !is_silent {
                         self.verdict.steps.push(Step {
                             kind: StepKind::HttpFilter,
                             name: filter.name.to_string(),
                             source: String::new(),
                             note: "lets the request on".to_owned(),
                             passed,
+                            policy,
                         });
                     }
                 }

@@ -54,6 +54,8 @@ pub struct Step {
     pub source: String,
     pub note: String,
     pub passed: Vec<PassedOver>,
+    /// The policy that decided; "" for none.
+    pub policy: String,
 }
 
 /// A share of the requests and the cluster that it goes to.
@@ -117,6 +119,8 @@ pub struct Verdict {
     pub route_configuration: String,
     pub virtual_host: String,
     pub route: String,
+    /// The route's place in its virtual host.
+    pub route_index: Option<usize>,
     /// The cluster that the request was on its way to when filters saw it; "" for none.
     pub cluster: String,
     /// The host and the path that the upstream sees, where a request is forwarded.

@@ -1,0 +1,34 @@
+//! `meshctl why`.
+
+use super::mesh::MeshArgs;
+use super::route::RequestArgs;
+use clap::Args;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  meshctl why productpage http://reviews:9080/reviews/1 -H 'end-user: jason' -f k8s/
+  meshctl why deploy/web.shop http://cart/ -f k8s/ -f web.json -f cart.json      manifests, and what two proxies hold
+  meshctl why istio-ingressgateway http://shop.example.com/ -f k8s/              what comes in at a gateway
+  meshctl why outside http://cart.shop/ -f k8s/                                  a client without a sidecar
+
+Exit status: 0 it arrives · 79 it fails · 75 what decides was not seen · 65 unreadable input · 64 usage";
+
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// Who sends it: [KIND/]NAME[.NAMESPACE] of a workload, Service or gateway; `outside` for a client that is no part of the mesh
+    #[arg(value_name = "FROM")]
+    pub who: String,
+    /// What it asks for: http://reviews:9080/reviews/1, or tcp://db:3306 for bytes
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// The request's method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    #[command(flatten)]
+    pub mesh: MeshArgs,
+    /// text, json or yaml
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: String,
+}

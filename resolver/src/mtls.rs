@@ -1,0 +1,339 @@
+//! Which ports of which workloads are reached encrypted: what each server takes, by which object, and what each client
+//! would send. Pure; the rules are those of the translation, asked directly.
+
+use crate::destination_rule;
+use crate::injection::InMesh;
+use crate::mesh::Mesh;
+use crate::peer_authentication::{MtlsMode, mode_node};
+use crate::service::{Service, ServiceKind};
+use crate::why::Thing;
+use crate::workload::Workload;
+use mesh_model::{Kind, Node, Object, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a server takes at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Takes {
+    /// Mutual TLS only.
+    Strict,
+    /// Mutual TLS, and whatever else comes.
+    Permissive,
+    /// A PeerAuthentication switches mutual TLS off.
+    Off,
+    /// No proxy stands before it.
+    NoProxy,
+    /// ztunnel: HBONE, as ambient mode has it.
+    Ambient,
+    /// Whether a sidecar is there is not in the input.
+    Unknown,
+}
+
+impl Takes {
+    pub fn name(self) -> &'static str {
+        match self {
+            Takes::Strict => "STRICT",
+            Takes::Permissive => "PERMISSIVE",
+            Takes::Off => "off",
+            Takes::NoProxy => "no sidecar",
+            Takes::Ambient => "ambient",
+            Takes::Unknown => "not known",
+        }
+    }
+}
+
+/// What clients send, and who they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sends {
+    pub what: What,
+    /// Why, where it is no mutual TLS: `it has no sidecar`, `DestinationRule shop/cart says DISABLE`.
+    pub why: String,
+    pub thing: Option<Thing>,
+    /// `name.namespace`, sorted.
+    pub clients: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    MutualTls,
+    /// TLS that a rule asks for, with certificates of its own.
+    OtherTls,
+    Plaintext,
+    /// By ztunnel, or by a proxy that may be there or not.
+    NotJudged,
+}
+
+impl What {
+    pub fn name(self) -> &'static str {
+        match self {
+            What::MutualTls => "mutual TLS",
+            What::OtherTls => "TLS of its own",
+            What::Plaintext => "plaintext",
+            What::NotJudged => "not judged",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Encrypted,
+    NotEncrypted,
+    NotJudged,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Encrypted => "encrypted",
+            Verdict::NotEncrypted => "not encrypted",
+            Verdict::NotJudged => "not judged",
+        }
+    }
+}
+
+/// A port of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub workload: String,
+    pub namespace: String,
+    pub port: u16,
+    /// `service.namespace:port` of those that lead here.
+    pub services: Vec<String>,
+    pub takes: Takes,
+    /// The object that decides; `None` for defaults.
+    pub thing: Option<Thing>,
+    pub sends: Vec<Sends>,
+    pub verdict: Verdict,
+    /// The reason, in a sentence.
+    pub says: String,
+}
+
+/// All ports, and the workloads that no proxy stands before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub ports: Vec<Port>,
+    /// `name.namespace` and the reason.
+    pub outside: Vec<(String, String)>,
+}
+
+impl Report {
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.ports.iter().filter(|p| p.verdict == verdict).count()
+    }
+    /// `41 of 44 ports encrypted, 2 not, 1 not judged (…)`.
+    pub fn last_line(&self) -> String {
+        let mut out = format!("{} of {} ports encrypted", self.count(Verdict::Encrypted), self.ports.len());
+        let reasons = |verdict| {
+            let of: BTreeSet<&str> = self.ports.iter().filter(|p| p.verdict == verdict).map(|p| p.says.as_str()).collect();
+            let of: Vec<&str> = of.into_iter().collect();
+            if of.len() > 3 { format!("{}; and {} more reasons", of[..3].join("; "), of.len() - 3) } else { of.join("; ") }
+        };
+        let (not, unknown) = (self.count(Verdict::NotEncrypted), self.count(Verdict::NotJudged));
+        if not > 0 {
+            out += &format!(", {not} not ({})", reasons(Verdict::NotEncrypted));
+        }
+        if unknown > 0 {
+            out += &format!(", {unknown} not judged ({})", reasons(Verdict::NotJudged));
+        }
+        out
+    }
+}
+
+/// A client as it sends: its sidecar or lack of one.
+struct Client<'m, 'a> {
+    name: String,
+    workload: &'m Workload<'a>,
+    in_mesh: InMesh,
+}
+
+/// Every port that Services lead to or containers declare, of all workloads but gateways and control planes.
+pub fn report(mesh: &Mesh<'_>) -> Report {
+    let clients: Vec<Client<'_, '_>> = mesh
+        .workloads
+        .all()
+        .iter()
+        .filter(|w| !is_control_plane(w) && w.replicas > 0 && w.object.role != Role::Assumed)
+        .map(|w| Client { name: named(w), workload: w, in_mesh: mesh.in_mesh(w) })
+        .collect();
+    let mut out = Report::default();
+    let mut seen: BTreeSet<(&str, &str, String)> = BTreeSet::new();
+    for client in &clients {
+        let w = client.workload;
+        if client.in_mesh == InMesh::Gateway {
+            continue;
+        }
+        if client.in_mesh == InMesh::No {
+            out.outside.push((client.name.clone(), why_outside(mesh, w)));
+        }
+        // Pods of one making are one workload.
+        let labels: Vec<(&str, &str)> = w.labels().filter(|(k, _)| *k != "pod-template-hash").collect();
+        if !seen.insert((w.namespace, w.service_account(), format!("{} {labels:?}", maker(w)))) {
+            continue;
+        }
+        let mut ports: BTreeMap<u16, Vec<(&Service<'_>, u16)>> = BTreeMap::new();
+        for service in mesh.services.selecting(w) {
+            for p in service.ports.iter().filter(|p| !p.protocol.eq_ignore_ascii_case("UDP")) {
+                if let Some(target) = p.of_workload(w) {
+                    ports.entry(target).or_default().push((service, p.number));
+                }
+            }
+        }
+        let declared = w.container_ports().filter(|p| !p.text_of("protocol").eq_ignore_ascii_case("UDP"));
+        for number in declared.filter_map(|p| u16::try_from(p.get("containerPort")?.int()?).ok()).filter(|n| !(15000..=15100).contains(n)) {
+            ports.entry(number).or_default();
+        }
+        for (number, services) in ports {
+            out.ports.push(port(mesh, client, number, &services, &clients));
+        }
+    }
+    out.outside.sort();
+    out.ports.sort_by(|a, b| (&a.namespace, &a.workload, a.port).cmp(&(&b.namespace, &b.workload, b.port)));
+    out
+}
+
+fn named(w: &Workload<'_>) -> String {
+    format!("{}.{}", w.object.name(), w.namespace)
+}
+
+/// The name of what made a Pod, as far as its own name says.
+fn maker(w: &Workload<'_>) -> String {
+    let name = w.object.name();
+    match w.object.kind == Kind::Pod && w.label("pod-template-hash").is_some() {
+        true => name.rsplitn(3, '-').nth(2).unwrap_or(name).to_owned(),
+        false => name.to_owned(),
+    }
+}
+
+fn is_control_plane(w: &Workload<'_>) -> bool {
+    w.label("app") == Some("istiod") || w.label("istio") == Some("pilot") || matches!(w.label("app"), Some("ztunnel" | "istio-cni-node"))
+}
+
+fn why_outside(mesh: &Mesh<'_>, w: &Workload<'_>) -> String {
+    if w.spec().and_then(|s| s.get("hostNetwork")).and_then(Node::bool) == Some(true) {
+        return "it uses the host's network".to_owned();
+    }
+    let key = crate::injection::POD_LABEL;
+    if w.label(key).or_else(|| w.annotation(key)).is_some_and(|v| !v.eq_ignore_ascii_case("true")) {
+        return "it refuses injection".to_owned();
+    }
+    match mesh.namespace_label(w.namespace, crate::injection::NAMESPACE_LABEL) {
+        Some(v) => format!("its namespace says istio-injection={v}"),
+        None => "its namespace does not ask for injection".to_owned(),
+    }
+}
+
+fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(&Service<'a>, u16)], clients: &[Client<'_, 'a>]) -> Port {
+    let w = server.workload;
+    let effective = mesh.peer_authentications.of_workload(w, Some(number));
+    let by_policy = || effective.policy.map(|o| Thing::at(o, mode_node(o, number)));
+    let annotation = |key: &str| w.pod.at(&["metadata", "annotations"])?.get(key);
+    let (takes, thing) = match server.in_mesh {
+        InMesh::Ambient => (Takes::Ambient, None),
+        InMesh::Unknown => (Takes::Unknown, Some(Thing::whole(w.object))),
+        InMesh::No => (Takes::NoProxy, Some(Thing::whole(w.object))),
+        InMesh::Sidecar | InMesh::Gateway if !w.captures_inbound(number) => {
+            let keys = ["traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeInboundPorts"];
+            (Takes::NoProxy, keys.iter().find_map(|k| annotation(k)).map(|n| Thing::at(w.object, n)))
+        }
+        InMesh::Sidecar | InMesh::Gateway => match effective.mode {
+            MtlsMode::Strict => (Takes::Strict, by_policy()),
+            MtlsMode::Permissive => (Takes::Permissive, by_policy()),
+            MtlsMode::Disable => (Takes::Off, by_policy()),
+        },
+    };
+    let is_excluded = takes == Takes::NoProxy && server.in_mesh != InMesh::No;
+    let takes_mtls = matches!(takes, Takes::Strict | Takes::Permissive);
+    let mut sends: BTreeMap<(What, String, Option<Thing>), BTreeSet<String>> = BTreeMap::new();
+    let callers = clients.iter().filter(|c| !std::ptr::eq(c.workload, w));
+    for client in callers {
+        for (service, port) in services {
+            let sent = match takes {
+                Takes::Ambient => (What::NotJudged, "the server is in ambient mode".to_owned(), None),
+                _ => sent(mesh, client, service, *port, takes_mtls, is_excluded),
+            };
+            sends.entry(sent).or_default().insert(client.name.clone());
+        }
+    }
+    let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), clients)| Sends { what, why, thing, clients: clients.into_iter().collect() }).collect();
+    let (verdict, says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
+    Port {
+        workload: w.object.name().to_owned(),
+        namespace: w.namespace.to_owned(),
+        port: number,
+        services: services.iter().map(|(s, p)| format!("{}.{}:{p}", s.object.name(), s.namespace)).collect(),
+        takes,
+        thing,
+        sends,
+        verdict,
+        says,
+    }
+}
+
+fn judged(mesh: &Mesh<'_>, takes: Takes, sends: &[Sends], is_direct: bool, is_excluded: bool, server: &Client<'_, '_>) -> (Verdict, String) {
+    let worst = sends.iter().filter(|s| matches!(s.what, What::Plaintext | What::NotJudged)).max_by_key(|s| s.what == What::Plaintext);
+    match takes {
+        Takes::Strict => (Verdict::Encrypted, "it takes mutual TLS only".to_owned()),
+        Takes::Ambient => (Verdict::NotJudged, "ambient mode: what ztunnel takes is not judged".to_owned()),
+        Takes::Unknown => (Verdict::NotJudged, format!("the input lacks the labels of Namespace {}", server.workload.namespace)),
+        Takes::Off => (Verdict::NotEncrypted, "mutual TLS is switched off".to_owned()),
+        Takes::NoProxy if is_excluded => (Verdict::NotEncrypted, "the port goes past the sidecar".to_owned()),
+        Takes::NoProxy => (Verdict::NotEncrypted, "the workload has no sidecar".to_owned()),
+        Takes::Permissive if is_direct => (Verdict::NotJudged, "no Service leads to the port: what is sent to Pods themselves is not judged".to_owned()),
+        Takes::Permissive => match worst {
+            Some(s) if s.what == What::Plaintext => (Verdict::NotEncrypted, format!("PERMISSIVE, and some clients send plaintext: {}", s.why)),
+            Some(s) => (Verdict::NotJudged, format!("PERMISSIVE, and what some clients send is not judged: {}", s.why)),
+            None if !mesh.is_complete() => (Verdict::NotJudged, "PERMISSIVE, and clients that the input does not hold may send plaintext".to_owned()),
+            None => (Verdict::Encrypted, "PERMISSIVE, and every client sends mutual TLS".to_owned()),
+        },
+    }
+}
+
+/// What a client's side sends to a service's port.
+fn sent<'a>(mesh: &Mesh<'a>, client: &Client<'_, 'a>, service: &Service<'a>, port: u16, takes_mtls: bool, is_excluded: bool) -> (What, String, Option<Thing>) {
+    match client.in_mesh {
+        InMesh::No => return (What::Plaintext, "they have no sidecar".to_owned(), None),
+        InMesh::Ambient => return (What::NotJudged, "ztunnel sends it".to_owned(), None),
+        InMesh::Unknown => return (What::NotJudged, "whether they have a sidecar is not in the input".to_owned(), None),
+        InMesh::Sidecar | InMesh::Gateway => {}
+    }
+    let w = client.workload;
+    let excluded = w.annotation("traffic.sidecar.istio.io/excludeOutboundPorts").is_some_and(|v| v.split(',').any(|p| p.trim().parse() == Ok(port)));
+    if excluded {
+        return (What::Plaintext, "their sidecars do not take the port".to_owned(), Some(Thing::whole(w.object)));
+    }
+    let host = service.hosts.first().map_or("", String::as_str);
+    if !service.export_to.visible_to(service.namespace, w.namespace) {
+        return (What::Plaintext, format!("{} is not exported to them", service.object.origin()), Some(Thing::whole(service.object)));
+    }
+    let rules = mesh.destination_rules.of_workload(w.namespace, |k| w.label(k), host, service.namespace);
+    if let Some((object, node)) = tls_of(&rules, port) {
+        let thing = Some(Thing::at(object, node));
+        return match node.text() {
+            "ISTIO_MUTUAL" => (What::MutualTls, String::new(), None),
+            "SIMPLE" | "MUTUAL" => (What::OtherTls, format!("{} says {}", object.origin(), node.text()), thing),
+            _ => (What::Plaintext, format!("{} says DISABLE", object.origin()), thing),
+        };
+    }
+    if !mesh.config.auto_mtls() {
+        return (What::Plaintext, "automatic mutual TLS is switched off in the mesh".to_owned(), None);
+    }
+    let of_namespace = mesh.peer_authentications.of_namespace(service.namespace);
+    if of_namespace.mode == MtlsMode::Disable {
+        let thing = of_namespace.policy.map(Thing::whole);
+        return (What::Plaintext, "the server's namespace has mutual TLS switched off".to_owned(), thing);
+    }
+    // Endpoints tell clients whether a sidecar is there; not that it lets a port pass.
+    match (takes_mtls || is_excluded, service.kind) {
+        (true, ServiceKind::Kubernetes) if service.is_headless() && !takes_mtls => (What::NotJudged, "a headless Service".to_owned(), None),
+        (true, _) => (What::MutualTls, String::new(), None),
+        (false, _) => (What::Plaintext, "the server takes no mutual TLS".to_owned(), None),
+    }
+}
+
+/// The mode of TLS that rules set for a port, the weakest of rule and subsets first.
+fn tls_of<'a>(rules: &[&'a Object], port: u16) -> Option<(&'a Object, Node<'a>)> {
+    let whole = destination_rule::traffic_policy(rules).and_then(|(o, p)| Some((o, destination_rule::tls_mode(p, port)?)));
+    let subsets = rules.iter().flat_map(|o| o.spec().into_iter().flat_map(|s| s.list("subsets")).map(move |s| (*o, s)));
+    let of_subsets: Vec<(&'a Object, Node<'a>)> = subsets.filter_map(|(o, s)| Some((o, destination_rule::tls_mode(s.get("trafficPolicy")?, port)?))).collect();
+    let weak = |(_, n): &(&Object, Node<'_>)| matches!(n.text(), "DISABLE" | "");
+    of_subsets.iter().copied().find(weak).or(whole)
+}

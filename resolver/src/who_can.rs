@@ -1,0 +1,273 @@
+//! Who may call a workload: every identity of the mesh asked of its policies, with what is not given left open. An answer
+//! is therefore "always", "never", or under conditions, which are printed. Pure.
+
+use crate::injection::InMesh;
+use crate::peer_authentication::MtlsMode;
+use crate::translate::{Layer, Model};
+use crate::why::Thing;
+use mesh_envoy::matcher::Truth;
+use mesh_envoy::rbac::{Action, Fact, Filter, PolicyName, Request, Ruling, Trace};
+use mesh_model::{Kind, Object, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked for; what is `None` is left open.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub method: Option<String>,
+    /// Without its query.
+    pub path: Option<String>,
+    pub host: Option<String>,
+    /// Header names in lower case; with a method, headers that are not here are absent.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// A SPIFFE id without its scheme.
+    Identity(String),
+    /// Over mutual TLS, as somebody that the input does not hold.
+    AnyIdentity,
+    /// Without mutual TLS, and so without an identity.
+    Anybody,
+}
+
+/// Whether, and under which conditions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum May {
+    Always,
+    /// All of these hold.
+    If(Vec<Condition>),
+    Never(String),
+}
+
+/// Something that is not given and decides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Condition {
+    /// `ALLOW AuthorizationPolicy shop/cart, rule 0`.
+    pub rule: String,
+    /// What the rule wants: `path starts with /api`.
+    pub wants: String,
+    pub thing: Option<Thing>,
+}
+
+/// The answer for one port of one workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub workload: String,
+    pub namespace: String,
+    pub port: u16,
+    pub mode: MtlsMode,
+    /// The PeerAuthentication that sets the mode.
+    pub mode_by: Option<Thing>,
+    /// AuthorizationPolicies that are for it.
+    pub policies: Vec<Thing>,
+    pub callers: Vec<(Caller, May)>,
+    /// What touches the answer and is not judged.
+    pub not_judged: Vec<String>,
+}
+
+/// What a port of a workload enforces, ready to be asked.
+pub struct Authorizer {
+    filters: Vec<Filter>,
+    port: u16,
+    mode: MtlsMode,
+    is_http: bool,
+}
+
+impl Authorizer {
+    /// Of a workload by its id, at a port of its own. HTTP policies count where HTTP is asked for and the port is not
+    /// declared as bytes.
+    pub fn of(model: &Model<'_, '_>, workload: u32, port: u16, asks_http: bool) -> Authorizer {
+        let w = model.mesh.workloads.get(workload);
+        let services = model.mesh.services.selecting(w);
+        let of_service = services.iter().find_map(|s| s.ports.iter().find(|p| p.of_workload(w) == Some(port)).map(|p| s.protocol(p)));
+        let is_http = of_service.map_or(asks_http, |p| p.is_http() || (asks_http && !p.is_tcp()));
+        let layer = if is_http { Layer::Http } else { Layer::Tcp };
+        let proxy = model.proxy_of(workload);
+        let filters = model.rbac_of(&proxy, layer).iter().map(Filter::compile).collect();
+        let mode = model.mesh.peer_authentications.of_workload(w, Some(port)).mode;
+        Authorizer { filters, port, mode, is_http }
+    }
+
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    /// Whether a caller may, as far as that is given.
+    pub fn may(&self, caller: &Caller, asked: &Asked, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> May {
+        match (caller, self.mode) {
+            (Caller::Anybody, MtlsMode::Strict) => return May::Never("the port takes mutual TLS only (STRICT)".to_owned()),
+            (Caller::Identity(_) | Caller::AnyIdentity, MtlsMode::Disable) => return May::Never("the port takes no mutual TLS, and so no identity".to_owned()),
+            _ => {}
+        }
+        let request = self.request(caller, asked);
+        let mut conditions: Vec<Condition> = Vec::new();
+        for filter in &self.filters {
+            if let Ruling::Rules(shadow) = &filter.shadow {
+                let mut trace = Trace::default();
+                shadow.decide(&request, &mut trace);
+                for step in trace.steps.iter().filter(|s| s.truth != Truth::No && PolicyName::parse(s.policy()).is_some_and(|n| n.is_custom)) {
+                    conditions.push(condition("CUSTOM", step.policy(), "its provider allows it".to_owned(), find));
+                }
+            }
+            let rules = match &filter.rules {
+                Ruling::None => continue,
+                Ruling::Rules(rules) => rules,
+                Ruling::Unknown(why) => {
+                    conditions.push(Condition { rule: "a filter".to_owned(), wants: why.clone(), thing: None });
+                    continue;
+                }
+            };
+            let mut trace = Trace::default();
+            let decision = rules.decide(&request, &mut trace);
+            match (rules.action, decision.allowed) {
+                (Action::Log, _) | (_, Truth::Yes) => {}
+                (Action::Deny, Truth::No) => return May::Never(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))),
+                (Action::Allow, Truth::No) => return May::Never("no rule allows it".to_owned()),
+                (Action::Deny, Truth::Unknown) => {
+                    for step in trace.steps.iter().filter(|s| s.truth == Truth::Unknown) {
+                        conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
+                    }
+                }
+                (Action::Allow, Truth::Unknown) => {
+                    // One of the rules must hold.
+                    let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
+                    let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
+                    if let Some(first) = open.first() {
+                        conditions.push(condition("ALLOW", first.policy(), wants, find));
+                    }
+                }
+            }
+        }
+        conditions.sort();
+        conditions.dedup();
+        if conditions.is_empty() { May::Always } else { May::If(conditions) }
+    }
+
+    fn request(&self, caller: &Caller, asked: &Asked) -> Request {
+        let mut r = Request { destination_port: Fact::Is(self.port), ..Request::default() };
+        match caller {
+            Caller::Identity(id) => {
+                let spiffe = format!("spiffe://{id}");
+                r.filter_state.insert("io.istio.peer_principal".to_owned(), spiffe.clone());
+                r.peer = Fact::Is(vec![spiffe]);
+            }
+            Caller::AnyIdentity => {}
+            Caller::Anybody => r.peer = Fact::Absent,
+        }
+        if self.is_http {
+            for (name, value) in [(":method", &asked.method), (":path", &asked.path), (":authority", &asked.host)] {
+                match value {
+                    Some(v) => drop(r.headers.insert(name.to_owned(), v.clone())),
+                    None => r.unknown_headers.push(name.to_owned()),
+                }
+            }
+            for (name, value) in &asked.headers {
+                r.headers.insert(name.clone(), value.clone());
+            }
+            // Which other headers a request has is open until one is described.
+            if asked.method.is_none() {
+                r.unknown_headers.extend(self.header_names().into_iter().filter(|n| !r.headers.contains_key(n)));
+            }
+        }
+        r
+    }
+
+    /// The headers that rules ask for.
+    fn header_names(&self) -> BTreeSet<String> {
+        let mut trace = Trace::default();
+        let nothing = Request::default();
+        for filter in &self.filters {
+            if let Ruling::Rules(rules) = &filter.rules {
+                rules.decide(&nothing, &mut trace);
+            }
+        }
+        let mut out = BTreeSet::new();
+        for step in &trace.steps {
+            for failed in step.failures() {
+                out.extend(failed.wanted.split("header ").skip(1).filter_map(|t| t.split(' ').next()).map(str::to_ascii_lowercase));
+            }
+        }
+        out
+    }
+}
+
+fn shown(policy: &str) -> String {
+    PolicyName::parse(policy).map_or_else(|| policy.to_owned(), |n| n.to_string())
+}
+
+fn condition(action: &str, policy: &str, wants: String, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> Condition {
+    let thing = PolicyName::parse(policy).and_then(|n| find(&n));
+    Condition { rule: format!("{action} {}", shown(policy)), wants, thing }
+}
+
+fn wanted(step: &mesh_envoy::rbac::Step) -> String {
+    step.failures().iter().map(|f| f.wanted.clone()).collect::<Vec<_>>().join(" and ")
+}
+
+/// The rule of an AuthorizationPolicy, as its place.
+pub fn rule(model: &Model<'_, '_>, name: &PolicyName<'_>) -> Option<Thing> {
+    let object = model.mesh.find(Kind::AuthorizationPolicy, name.namespace, name.name)?;
+    let node = name.rule.parse().ok().and_then(|i: usize| object.spec()?.list("rules").nth(i));
+    Some(Thing::at(object, node.unwrap_or(object.name_node())))
+}
+
+/// The identities of a mesh: the service accounts of workloads that have a proxy, or may have one. `TRUST-DOMAIN/ns/…`.
+pub fn identities(model: &Model<'_, '_>) -> Vec<String> {
+    let mesh = model.mesh;
+    let domain = mesh.config.trust_domain();
+    let in_mesh = mesh.workloads.all().iter().filter(|w| mesh.in_mesh(w) != InMesh::No && w.replicas > 0 && w.object.role != Role::Assumed);
+    let all: BTreeSet<String> = in_mesh.map(|w| format!("{domain}/ns/{}/sa/{}", w.namespace, w.service_account())).collect();
+    all.into_iter().collect()
+}
+
+/// Who may call a port of a workload, identity by identity.
+pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, identities: &[String], asks_http: bool) -> Access {
+    let mesh = model.mesh;
+    let w = mesh.workloads.get(workload);
+    let authorizer = Authorizer::of(model, workload, port, asks_http);
+    let effective = mesh.peer_authentications.of_workload(w, Some(port));
+    let find = |n: &PolicyName<'_>| rule(model, n);
+    let callers = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]);
+    let callers = callers.map(|c| (c.clone(), authorizer.may(&c, asked, &find))).collect();
+    let proxy = model.proxy_of(workload);
+    let policies: Vec<&Object> = model.policies_for(Kind::AuthorizationPolicy, &proxy);
+    let mut not_judged: Vec<String> = Vec::new();
+    match mesh.in_mesh(w) {
+        InMesh::No => not_judged.push(format!("{} has no sidecar: no policy counts for it, and everybody may", w.object.origin())),
+        InMesh::Ambient => not_judged.push("what ztunnel and waypoints enforce is not judged".to_owned()),
+        InMesh::Unknown => not_judged.push(format!("whether {} has a sidecar, which enforces policies, is not in the input", w.object.origin())),
+        InMesh::Sidecar | InMesh::Gateway => {}
+    }
+    if !w.captures_inbound(port) {
+        not_judged.push(format!("port {port} goes past the sidecar: no policy counts for it, and everybody may"));
+    }
+    for kind in [Kind::EnvoyFilter, Kind::WasmPlugin] {
+        not_judged.extend(model.policies_for(kind, &proxy).iter().map(|o| format!("{} may change what is enforced", o.origin())));
+    }
+    Access {
+        workload: w.object.name().to_owned(),
+        namespace: w.namespace.to_owned(),
+        port,
+        mode: effective.mode,
+        mode_by: effective.policy.map(|o| Thing::at(o, crate::peer_authentication::mode_node(o, port))),
+        policies: policies.into_iter().map(Thing::whole).collect(),
+        callers,
+        not_judged,
+    }
+}
+
+/// The ports of a workload that Services lead to, or, where none does, that its containers declare.
+pub fn ports(model: &Model<'_, '_>, workload: u32) -> Vec<u16> {
+    let w = model.mesh.workloads.get(workload);
+    let services = model.mesh.services.selecting(w);
+    let of_services = services.iter().flat_map(|s| &s.ports).filter(|p| !p.protocol.eq_ignore_ascii_case("UDP")).filter_map(|p| p.of_workload(w));
+    let mut out: Vec<u16> = of_services.collect();
+    if out.is_empty() {
+        out.extend(w.container_ports().filter_map(|p| u16::try_from(p.get("containerPort")?.int()?).ok()).filter(|p| !(15000..=15100).contains(p)));
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}

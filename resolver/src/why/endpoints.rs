@@ -1,0 +1,277 @@
+//! The cluster and its endpoints: which are there, and why none are.
+
+use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
+use super::outbound::{PASSTHROUGH, shown};
+use super::party::{Party, named};
+use super::question::Question;
+use super::{Why, server};
+use crate::destination_rule;
+use crate::ownership::Place;
+use crate::translate::{RegisteredService, Resolution};
+use mesh_envoy::cluster_name::ClusterName;
+use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict};
+use mesh_model::{Kind, Node, Object};
+use std::net::SocketAddr;
+
+impl<'w, 'a> Why<'w, '_, 'a> {
+    /// One share of the requests: where it goes, and what happens there.
+    #[expect(clippy::too_many_arguments, reason = "what is known of a request at one point of its way")]
+    pub(super) fn branch(
+        &self,
+        party: &Party<'w, 'a>,
+        branch: &Branch,
+        verdict: &Verdict,
+        call: &Call<'_>,
+        question: &Question,
+        service: Option<&RegisteredService<'a>>,
+        part: &mut Part,
+        hops: usize,
+        answer: &mut Answer,
+    ) {
+        let finish = |part: &mut Part, answer: &mut Answer, mark: Mark, says: String| {
+            answer.parts.push(std::mem::take(part));
+            answer.outcomes.push(self.outcome(branch, mark, says));
+        };
+        if let End::UpTo(u) = &branch.end {
+            part.steps.push(Step::new(Stage::Destination, Mark::NotJudged, format!("what decides next is not known: {u}")));
+            return finish(part, answer, Mark::NotJudged, format!("up to here: {u}"));
+        }
+        if branch.cluster.is_empty() {
+            let (mark, says) = match &branch.end {
+                End::Replied(r) if r.status < 400 => (Mark::Good, format!("the proxy answers {}", r.status)),
+                End::Replied(r) => (Mark::Broken, format!("the proxy answers {}", r.status)),
+                End::Closed { why: "no listener", .. } if party.lacks_capture() => (Mark::NotJudged, "what takes the connection is not in the dump".to_owned()),
+                End::Closed { why, .. } => (Mark::Broken, format!("the connection is closed: {why}")),
+                _ => (Mark::Good, "forwarded".to_owned()),
+            };
+            return finish(part, answer, mark, says);
+        }
+        let name = ClusterName::parse(&branch.cluster);
+        let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
+        if let End::Replied(_) | End::Closed { .. } = &branch.end {
+            let step = self.no_endpoint(party, branch, verdict, name, target);
+            let says = step.says.clone();
+            part.steps.push(step);
+            return finish(part, answer, Mark::Broken, says);
+        }
+        part.steps.push(self.destination(party, branch));
+        let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| a.parse().ok()).collect();
+        if branch.cluster == PASSTHROUGH
+            && let Some(service) = service
+        {
+            // The network finds the service where the proxy does not: in plaintext, to any of its Pods.
+            reached = self.addresses(service, question.url.port);
+            if reached.is_empty() {
+                part.steps.push(self.nobody(service, question.url.port, ""));
+            }
+        }
+        if reached.is_empty() {
+            let step = match (target, name) {
+                (Some(s), Some(n)) if s.resolution == Resolution::Static => self.nobody(s, n.port, n.subset),
+                (Some(s), _) if matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns) => {
+                    Step::new(Stage::Endpoints, Mark::Good, format!("{} is asked of DNS", s.host)).thing(Thing::whole(s.object))
+                }
+                _ => Step::new(Stage::Endpoints, Mark::NotJudged, "its endpoints are not in the input"),
+            };
+            let mark = step.mark;
+            let says = if mark == Mark::Good { format!("forwarded to {}", shown(&branch.cluster)) } else { step.says.clone() };
+            part.steps.push(step);
+            part.steps.extend(self.outward(party, branch, target, question));
+            let worst = part.steps.iter().map(|s| s.mark).filter(|m| *m >= Mark::NotJudged).max().unwrap_or(Mark::Good);
+            let mut outcome = self.outcome(branch, worst, says);
+            if mark == Mark::Broken {
+                (outcome.status, outcome.flags, outcome.details) = (Some(503), "UH".to_owned(), "no_healthy_upstream".to_owned());
+            }
+            answer.parts.push(std::mem::take(part));
+            answer.outcomes.push(outcome);
+            return;
+        }
+        let sent = server::Sent { party, branch, transport: branch.transport.as_ref(), call, upstream: verdict.upstream_request.as_ref(), service };
+        self.serve(&sent, &reached, question, part, hops, answer);
+    }
+
+    /// The endpoints of a service at a port.
+    pub(super) fn addresses(&self, service: &RegisteredService<'a>, port: u16) -> Vec<SocketAddr> {
+        let Some(port) = service.port(port) else { return Vec::new() };
+        let all = self.model.registry.endpoints(self.model.mesh, service, port);
+        all.iter().filter_map(|e| Some(SocketAddr::new(e.address.parse().ok()?, e.port))).collect()
+    }
+
+    fn destination(&self, party: &Party<'w, 'a>, branch: &Branch) -> Step {
+        let origins = party.cluster(&branch.cluster);
+        let has_subset = ClusterName::parse(&branch.cluster).is_some_and(|c| !c.subset.is_empty());
+        let written = origins.get(usize::from(has_subset)).or(origins.first()).map(|o| Thing::at(o.object, o.node));
+        Step::new(Stage::Destination, Mark::Good, shown(&branch.cluster)).thing(written.or_else(|| named(self.model.mesh, &branch.source)))
+    }
+
+    /// A cluster that the proxy lacks, or that has no endpoint for this request.
+    fn no_endpoint(
+        &self,
+        party: &Party<'w, 'a>,
+        branch: &Branch,
+        verdict: &Verdict,
+        name: Option<ClusterName<'_>>,
+        target: Option<&RegisteredService<'a>>,
+    ) -> Step {
+        let details = match &branch.end {
+            End::Replied(r) => r.details.as_str(),
+            End::Closed { details, .. } => details.as_str(),
+            _ => "",
+        };
+        if details == "cluster_not_found" {
+            let written = party.route(verdict).map(|o| Thing::at(o.object, destination_of(o.node, name).unwrap_or(o.node)));
+            let written = written.or_else(|| verdict.steps.iter().rev().find_map(|s| named(self.model.mesh, &s.source)));
+            return self.missing_cluster(party, branch, name, target).thing(written);
+        }
+        if details.contains("overflow") || matches!(&branch.end, End::Closed { why: "overflow", .. }) {
+            let rule = party.cluster(&branch.cluster).iter().find(|o| o.object.kind == Kind::DestinationRule);
+            return Step::new(Stage::Destination, Mark::Broken, "its circuit breaker lets nothing through")
+                .thing(rule.map(|o| Thing::at(o.object, o.node)).or_else(|| named(self.model.mesh, &branch.source)))
+                .change("raise the limit in `connectionPool`");
+        }
+        if party.held.is_some() {
+            // What the proxy knows of them, told behind the cluster's own step.
+            let at = verdict.steps.iter().position(|s| s.kind == StepKind::Cluster && s.name == branch.cluster);
+            let note = at.and_then(|i| verdict.steps.get(i + 1)).map_or("it has no endpoint", |s| s.note.as_str());
+            return Step::new(Stage::Endpoints, Mark::Broken, format!("{}: {note}", shown(&branch.cluster)))
+                .thing(named(self.model.mesh, &branch.source))
+                .change("see `meshctl proxy-config endpoint`: Pods that are not ready, or that outlier detection has ejected");
+        }
+        match (target, name) {
+            (Some(service), Some(n)) => self.nobody(service, n.port, n.subset),
+            _ => Step::new(Stage::Endpoints, Mark::Broken, format!("{} has no endpoint that will do", shown(&branch.cluster))),
+        }
+    }
+
+    fn missing_cluster(&self, party: &Party<'w, 'a>, branch: &Branch, name: Option<ClusterName<'_>>, target: Option<&RegisteredService<'a>>) -> Step {
+        let of = |says: String| Step::new(Stage::Destination, Mark::Broken, says);
+        let Some(n) = name else { return of(format!("the proxy holds no cluster {}", branch.cluster)) };
+        let mesh = self.model.mesh;
+        let Some(service) = target.filter(|s| s.host == n.host) else {
+            let short = n.host.split('.').next().unwrap_or(n.host);
+            let near = mesh.services.all().iter().filter(|s| s.object.name() == short);
+            let misses: Vec<Miss> = near
+                .map(|s| Miss {
+                    name: s.hosts.first().cloned().unwrap_or_default(),
+                    thing: Some(Thing::whole(s.object)),
+                    why: "has the same name in another namespace".to_owned(),
+                })
+                .collect();
+            let change = misses
+                .first()
+                .map_or_else(|| "correct the destination's host, or create the Service".to_owned(), |m| format!("write the destination as {}", m.name));
+            return of(format!("no service of the mesh is {}", n.host)).change(change).misses(misses);
+        };
+        if service.port(n.port).is_none() {
+            return of(format!("{} has no port {}", service.object.origin(), n.port)).change("correct `destination.port.number`");
+        }
+        if n.subset.is_empty() {
+            return of(format!("the proxy holds no cluster for {}", n.host)).change("see `exportTo` of the service and `egress` of the Sidecar");
+        }
+        let rules = mesh.destination_rules.effective(&party.namespace, &service.host, service.namespace);
+        let subsets = rules.iter().flat_map(|o| o.spec().into_iter().flat_map(|s| s.list("subsets")).map(move |s| (*o, s)));
+        let misses: Vec<Miss> =
+            subsets.map(|(o, s)| Miss { name: format!("subset {}", s.text_of("name")), thing: Some(Thing::at(o, s)), why: "is another".to_owned() }).collect();
+        match rules.first() {
+            None => of(format!("subset {} of {} is nowhere: no DestinationRule for the host counts in namespace {}", n.subset, n.host, party.namespace))
+                .change(format!("create a DestinationRule for {} with the subset", n.host)),
+            Some(rule) => of(format!("{} has no subset {}", rule.origin(), n.subset))
+                .change(format!("add the subset to {}, or name one that it has", rule.origin()))
+                .misses(misses),
+        }
+    }
+
+    /// Why a service has no endpoint at a port, for a subset or as a whole.
+    pub(super) fn nobody(&self, service: &RegisteredService<'a>, port: u16, subset: &str) -> Step {
+        let mesh = self.model.mesh;
+        let object = service.object;
+        let of = |mark, says: String| Step::new(Stage::Endpoints, mark, says);
+        let known = mesh.owns(object, Place::Workloads(service.namespace));
+        let unseen = if known { Mark::Broken } else { Mark::NotJudged };
+        let selector = service_selector(object);
+        let picked: Vec<_> = match (service.port(port), selector) {
+            (Some(_), Some(node)) => {
+                let selector = crate::Selector::from_map(Some(node));
+                mesh.workloads.matching(Some(service.namespace), &selector).collect()
+            }
+            _ => Vec::new(),
+        };
+        if picked.is_empty() {
+            let Some(node) = selector else {
+                return of(unseen, format!("{} selects nothing, and no EndpointSlice of it is in the input", object.origin())).thing(Thing::whole(object));
+            };
+            let pairs: Vec<String> = node.entries().map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
+            let near = mesh.workloads.in_namespace(service.namespace).filter(|w| node.entries().any(|(k, v)| w.label(k.text()) == Some(v.text())));
+            let mut misses: Vec<Miss> = near.map(|w| miss(w.object, w.labels())).collect();
+            misses.truncate(5);
+            return of(unseen, format!("no workload of namespace {} has the labels {}", service.namespace, pairs.join(", ")))
+                .thing(Thing::at(object, node))
+                .change("make the selector that of the Pods")
+                .misses(misses);
+        }
+        if !subset.is_empty()
+            && let Some((rule, node)) = self.subset(service, subset)
+        {
+            let labels = node.get("labels");
+            let pairs: Vec<String> = labels.into_iter().flat_map(Node::entries).map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
+            let mut misses: Vec<Miss> = picked.iter().map(|w| miss(w.object, w.labels())).collect();
+            misses.truncate(5);
+            return of(Mark::Broken, format!("no workload behind {} has the labels of subset {subset}: {}", object.origin(), pairs.join(", ")))
+                .thing(Thing::at(rule, labels.unwrap_or(node)))
+                .change("make the subset's labels those of the Pods")
+                .misses(misses);
+        }
+        let Some(p) = service.port(port) else { return of(Mark::Broken, format!("{} has no port {port}", object.origin())).thing(Thing::whole(object)) };
+        let misses = picked.iter().flat_map(|w| w.container_ports().map(|c| (w.object, c)));
+        let mut misses: Vec<Miss> = misses
+            .map(|(o, c)| Miss {
+                name: format!("port {} of {}", c.text_of("containerPort"), o.origin()),
+                thing: Some(Thing::at(o, c)),
+                why: format!("is called `{}`", c.text_of("name")),
+            })
+            .collect();
+        misses.truncate(5);
+        let idle = picked.iter().all(|w| w.replicas == 0);
+        let (says, change) = match idle {
+            true => ("all workloads behind it have 0 replicas".to_owned(), "scale one up"),
+            false => (format!("no container behind {} has a port called `{}`", object.origin(), p.target), "make targetPort a port of the containers"),
+        };
+        let node = p.node.get("targetPort").unwrap_or(p.node);
+        of(Mark::Broken, says).thing(Thing::at(p.object, node)).change(change).misses(misses)
+    }
+
+    fn subset(&self, service: &RegisteredService<'a>, subset: &str) -> Option<(&'a Object, Node<'a>)> {
+        let mesh = self.model.mesh;
+        let seen = mesh.destination_rules.effective(service.namespace, &service.host, service.namespace);
+        destination_rule::subset(&seen, subset).or_else(|| {
+            let all: Vec<&'a Object> = mesh.objects(Kind::DestinationRule).to_vec();
+            let of_host =
+                all.into_iter().filter(|o| crate::host::expand(o.spec().map_or("", |s| s.text_of("host")), o.namespace(), mesh.domain) == service.host);
+            destination_rule::subset(&of_host.collect::<Vec<_>>(), subset)
+        })
+    }
+}
+
+fn service_selector(object: &Object) -> Option<Node<'_>> {
+    object.spec_at(&["selector"]).or_else(|| object.spec_at(&["workloadSelector", "labels"])).filter(|s| !s.is_empty())
+}
+
+fn miss<'t>(object: &Object, labels: impl Iterator<Item = (&'t str, &'t str)>) -> Miss {
+    let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={v}")).collect();
+    Miss { name: object.origin(), thing: Some(Thing::whole(object)), why: format!("has {}", labels.join(", ")) }
+}
+
+/// The destination of a rule that a cluster's name stands for.
+fn destination_of<'a>(node: Node<'a>, name: Option<ClusterName<'_>>) -> Option<Node<'a>> {
+    let name = name?;
+    let mut rule = Some(node);
+    for _ in 0..4 {
+        let here = rule?;
+        if here.get("route").is_some() {
+            let of = |d: &Node<'a>| d.text_of("subset") == name.subset && name.host.starts_with(d.text_of("host"));
+            return here.list("route").filter_map(|r| r.get("destination")).find(of);
+        }
+        rule = here.parent();
+    }
+    None
+}

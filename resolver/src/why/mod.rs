@@ -1,0 +1,240 @@
+//! Why a request fares as it does: its way from the client's proxy to the port behind the server's, step by step, each
+//! with a mark, the object that decides and what would change it.
+//!
+//! The steps are those of the matching engine ([`mesh_envoy::engine`]) on what the proxies hold: by their dumps where
+//! those are given, else by the translation of the manifests. Pure.
+
+mod answer;
+mod bare;
+mod endpoints;
+mod find;
+mod held;
+mod host;
+mod outbound;
+mod party;
+mod question;
+mod server;
+mod source;
+mod unrouted;
+mod url;
+
+pub use answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
+pub use find::{Named, names};
+pub use held::Held;
+pub use host::service;
+pub use question::Question;
+pub use server::mesh_tls;
+pub use url::Url;
+
+use crate::injection::InMesh;
+use crate::translate::Model;
+use mesh_envoy::engine::request::Entry;
+use mesh_envoy::engine::walk::Call;
+use mesh_model::Role;
+use party::Party;
+use rustc_hash::FxHashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Addresses of documentation (RFC 5737): nobody's.
+pub(crate) const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+/// A port that clients are given by the system.
+const EPHEMERAL: u16 = 49152;
+/// A request passes so many gateways, and no more.
+const HOPS: usize = 4;
+/// The client that is none of the mesh's workloads.
+pub const OUTSIDE: &str = "outside";
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskError {
+    /// Nobody is called so; names that are like it.
+    Nobody(String, Vec<String>),
+    /// The name stands for workloads of several namespaces.
+    Ambiguous(String, Vec<String>),
+}
+
+impl std::fmt::Display for AskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AskError::Nobody(name, known) if known.is_empty() => write!(f, "no workload `{name}` is in the input, which holds none at all"),
+            AskError::Nobody(name, known) => write!(f, "no workload `{name}` is in the input; it holds {}", known.join(", ")),
+            AskError::Ambiguous(name, all) => write!(f, "`{name}` may be any of {}: add the namespace, as in NAME.NAMESPACE", all.join(", ")),
+        }
+    }
+}
+impl std::error::Error for AskError {}
+
+/// Answers questions about one mesh.
+pub struct Why<'w, 'm, 'a> {
+    model: &'w Model<'m, 'a>,
+    held: &'w [Held],
+    by_address: FxHashMap<IpAddr, u32>,
+}
+
+impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
+    /// From manifests (a model without objects where there are none), and from what proxies hold.
+    pub fn new(model: &'w Model<'m, 'a>, held: &'w [Held]) -> Why<'w, 'm, 'a> {
+        let mut by_address = FxHashMap::default();
+        for id in 0..model.mesh.workloads.all().len() as u32 {
+            for address in model.proxy_of(id).addresses.iter().filter_map(|a| a.parse().ok()) {
+                by_address.entry(address).or_insert(id);
+            }
+        }
+        Why { model, held, by_address }
+    }
+
+    fn knows_manifests(&self) -> bool {
+        self.model.mesh.snapshot.objects.iter().any(|o| o.role != Role::Assumed)
+    }
+
+    /// The dump of a workload's proxy, where one is given.
+    fn dump_of(&self, id: u32) -> Option<&'w Held> {
+        let w = self.model.mesh.workloads.get(id);
+        let proxy = self.model.proxy_of(id);
+        let has_address = |h: &Held| proxy.addresses.iter().filter_map(|a| a.parse().ok()).any(|a| h.addresses.contains(&a));
+        let made = |h: &Held| {
+            h.namespace == w.namespace && h.name.rsplit_once('.').is_some_and(|(pod, _)| pod == w.object.name() || find::is_made_by(pod, w.object.name()))
+        };
+        self.held.iter().find(|h| has_address(h) || made(h))
+    }
+
+    /// What happens to a request of a client: `[KIND/]NAME[.NAMESPACE]`, or [`OUTSIDE`].
+    ///
+    /// # Errors
+    /// A client that the input does not hold, or that several are.
+    pub fn ask(&self, from: &str, namespace: Option<&str>, question: &Question) -> Result<Answer, AskError> {
+        let mut answer = Answer { from: from.to_owned(), request: question.to_string(), ..Answer::default() };
+        let named = Named::parse(from, namespace);
+        let ids = named.workloads(self.model.mesh);
+        let mut places: Vec<&str> = ids.iter().map(|i| self.model.mesh.workloads.get(*i).namespace).collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.len() > 1 {
+            let all = ids.iter().map(|i| self.model.mesh.workloads.get(*i)).map(|w| format!("{}.{}", w.object.name(), w.namespace));
+            return Err(AskError::Ambiguous(from.to_owned(), all.collect()));
+        }
+        if let Some(id) = ids.first() {
+            if ids.len() > 1 {
+                let w = self.model.mesh.workloads.get(*id);
+                answer.assume(format!("{} of {} workloads called `{from}` sends it", w.object.origin(), ids.len()));
+            }
+            self.sent_by_workload(*id, question, &mut answer);
+        } else if let Some(held) = self.held.iter().find(|h| is_named(h, &named)).or(self.held.first().filter(|_| !self.knows_manifests() && named.name == "-"))
+        {
+            let mut assumptions = Vec::new();
+            let party = Party::of_dump(self.model.mesh, held, &mut assumptions);
+            answer.assumptions = assumptions;
+            self.sent_by_proxy(&party, question, Part { title: party.name.clone(), ..Part::default() }, &mut answer);
+        } else if named.name == OUTSIDE {
+            let step = Step::new(Stage::Source, Mark::Good, "a client outside of the mesh: it speaks plaintext, and has no identity");
+            let part = Part { title: OUTSIDE.to_owned(), steps: vec![step], ..Part::default() };
+            self.sent_bare("default", None, question, part, &mut answer);
+        } else {
+            let known = names(self.model.mesh).into_iter().chain(self.held.iter().map(|h| h.name.clone()));
+            return Err(AskError::Nobody(from.to_owned(), known.take(20).collect()));
+        }
+        if answer.outcomes.is_empty() {
+            let mark = answer.mark();
+            let broken = answer.parts.iter().flat_map(|p| &p.steps).rev().find(|s| s.mark == mark);
+            let says = broken.map_or_else(String::new, |s| s.says.clone());
+            answer.outcomes.push(Outcome {
+                share: 1_000_000,
+                cluster: String::new(),
+                server: String::new(),
+                mark,
+                says,
+                status: None,
+                flags: String::new(),
+                details: String::new(),
+            });
+        }
+        Ok(answer)
+    }
+
+    fn sent_by_workload(&self, id: u32, question: &Question, answer: &mut Answer) {
+        let mesh = self.model.mesh;
+        let w = mesh.workloads.get(id);
+        let mut part = Part { title: w.object.origin(), ..Part::default() };
+        part.steps.push(source::step(mesh, w));
+        let address = self.model.proxy_of(id).addresses.first().and_then(|a| a.parse().ok());
+        match mesh.in_mesh(w) {
+            InMesh::Ambient => self.sent_in_ambient(w.namespace, question, part, answer),
+            InMesh::No => self.sent_bare(w.namespace, address, question, part, answer),
+            InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown => {
+                if mesh.in_mesh(w) == InMesh::Unknown {
+                    answer.assume(format!("{} has a sidecar", w.object.origin()));
+                }
+                if let Some((node, why)) = source::excluded(w, question.url.port) {
+                    let step = Step::new(Stage::Source, Mark::Doubtful, format!("the request goes past the sidecar: {why}"));
+                    part.steps.push(step.thing(Thing::at(w.object, node)).change("remove the annotation, and restart it"));
+                    return self.sent_bare(w.namespace, address, question, part, answer);
+                }
+                let party = Party::of_workload(self.model, id, self.dump_of(id));
+                self.sent_by_proxy(&party, question, part, answer);
+            }
+        }
+    }
+
+    fn sent_by_proxy(&self, party: &Party<'w, 'a>, question: &Question, mut part: Part, answer: &mut Answer) {
+        if let Some(held) = party.held {
+            answer.problems.extend(held.problems());
+            for reason in &held.rejected {
+                let says = format!("the proxy rejected an update, and goes on with what it had: {reason}");
+                part.steps.push(Step::new(Stage::Source, Mark::Doubtful, says).change("correct what made it; `meshctl proxy-status` lists such updates"));
+            }
+        }
+        if party.is_gateway() {
+            let own = party.addresses.first().copied().unwrap_or(SOMEBODY);
+            let port = party.workload.and_then(|id| self.target_of(id, question.url.port)).unwrap_or(question.url.port);
+            let source = question.source.unwrap_or_else(|| {
+                answer.assume(format!("the client's address is {SOMEBODY} (--source-ip IP names another)"));
+                SOMEBODY
+            });
+            let connection = question.connection(SocketAddr::new(source, EPHEMERAL), SocketAddr::new(question.address.unwrap_or(own), port));
+            let headers = question.headers();
+            let request = question.request(question.authority(), &question.url.path, &headers);
+            let call = Call { entry: Entry::Direct, connection, request, expects: None };
+            return self.follow(party, &call, question, None, part, HOPS, answer);
+        }
+        let found = host::find(self.model, &question.url.host, question.url.port, &party.namespace, self.knows_manifests());
+        let is_reached = found.is_reached;
+        part.steps.push(found.step);
+        if !is_reached {
+            answer.parts.push(part);
+            return;
+        }
+        let given = question.address.or_else(|| question.url.host.parse::<IpAddr>().ok());
+        let proxy = party.proxy.as_ref();
+        let of_service =
+            found.service.and_then(|s| proxy.map_or(s.address.as_str(), |p| s.address_for(p)).parse::<IpAddr>().ok()).filter(|a| !a.is_unspecified());
+        let of_dump = party.held.and_then(|h| h.address_of(&question.url.host));
+        // A dump knows the real address where the manifests only suppose one.
+        let address = given.or(of_dump).or(of_service).unwrap_or_else(|| {
+            answer.assume(format!("the address of {} is one that no listener has of its own", question.url.host));
+            NOBODY
+        });
+        if found.service.is_some_and(|s| s.is_kubernetes() && matches!(s.object.spec().map_or("", |s| s.text_of("clusterIP")), "")) {
+            answer.assume("addresses that the manifests do not give are of 198.18.0.0/15, which nobody has".to_owned());
+        }
+        let own = question.source.or(party.addresses.first().copied()).unwrap_or(SOMEBODY);
+        let connection = question.connection(SocketAddr::new(own, EPHEMERAL), SocketAddr::new(address, question.url.port));
+        let headers = question.headers();
+        let request = question.request(question.authority(), &question.url.path, &headers);
+        let call = Call { entry: party.entry_outbound(), connection, request, expects: None };
+        self.follow(party, &call, question, found.service, part, HOPS, answer);
+    }
+
+    /// The port of a gateway's own behind a port of its Service.
+    fn target_of(&self, id: u32, port: u16) -> Option<u16> {
+        let w = self.model.mesh.workloads.get(id);
+        self.model.mesh.services.selecting(w).into_iter().find_map(|s| s.port(port)?.of_workload(w))
+    }
+}
+
+fn is_named(held: &Held, named: &Named<'_>) -> bool {
+    let (pod, namespace) = held.name.rsplit_once('.').unwrap_or((&held.name, &held.namespace));
+    let is_pod =
+        pod == named.name || held.name == named.name || find::is_made_by(pod, named.name) || pod.strip_prefix(named.name).is_some_and(|r| r.starts_with('-'));
+    is_pod && named.namespace.is_none_or(|n| n == namespace)
+}

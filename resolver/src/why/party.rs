@@ -1,0 +1,153 @@
+//! A proxy on the way of a request: what it holds, and where each piece of that was written.
+
+use super::answer::{Miss, Thing};
+use super::held::{Held, entry_inbound, entry_outbound};
+use crate::mesh::Mesh;
+use crate::translate::{Model, Origin, Part, Proxy, ProxyKind, Translation};
+use mesh_envoy::engine::Configuration;
+use mesh_envoy::engine::recorder::PassedOver;
+use mesh_envoy::engine::request::Entry;
+use mesh_envoy::engine::walk::Verdict;
+use mesh_envoy::rbac::PolicyName;
+use mesh_model::{Kind, Node, Object};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+pub(super) struct Party<'w, 'a> {
+    /// `Kind namespace/name` of a workload, or the name in a dump.
+    pub name: String,
+    pub workload: Option<u32>,
+    pub proxy: Option<Proxy>,
+    /// What the manifests make of it; `None` where only a dump is given.
+    pub translation: Option<Translation<'a>>,
+    pub configuration: Cow<'w, Configuration>,
+    pub held: Option<&'w Held>,
+    pub addresses: Vec<IpAddr>,
+    /// SPIFFE id.
+    pub principal: String,
+    pub namespace: String,
+}
+
+impl<'w, 'a> Party<'w, 'a> {
+    /// The proxy of a workload as the manifests make it; what it holds instead, where its dump is given.
+    pub fn of_workload(model: &Model<'_, 'a>, id: u32, held: Option<&'w Held>) -> Party<'w, 'a> {
+        let w = model.mesh.workloads.get(id);
+        let proxy = model.proxy_of(id);
+        let translation = model.translate(&proxy);
+        let configuration = match held {
+            Some(held) => Cow::Borrowed(&held.configuration),
+            // What the translation makes is of a form that can be read.
+            None => Cow::Owned(Configuration::read(&translation.resources()).unwrap_or_default()),
+        };
+        let given = proxy.addresses.iter().filter_map(|a| a.parse().ok());
+        let addresses = held.map(|h| h.addresses.clone()).filter(|a| !a.is_empty()).unwrap_or_else(|| given.collect());
+        Party {
+            name: w.object.origin(),
+            workload: Some(id),
+            addresses,
+            principal: format!("spiffe://{}/ns/{}/sa/{}", model.mesh.config.trust_domain(), w.namespace, w.service_account()),
+            namespace: w.namespace.to_owned(),
+            translation: Some(translation),
+            configuration,
+            held,
+            proxy: Some(proxy),
+        }
+    }
+
+    /// A proxy of which nothing but its dump is known.
+    pub fn of_dump(mesh: &Mesh<'_>, held: &'w Held, assumptions: &mut Vec<String>) -> Party<'w, 'a> {
+        Party {
+            name: held.name.clone(),
+            workload: None,
+            proxy: None,
+            translation: None,
+            configuration: Cow::Borrowed(&held.configuration),
+            addresses: held.addresses.clone(),
+            principal: held.principal(mesh.config.trust_domain(), assumptions),
+            namespace: held.namespace.clone(),
+            held: Some(held),
+        }
+    }
+
+    pub fn is_gateway(&self) -> bool {
+        match &self.proxy {
+            Some(proxy) => proxy.kind == ProxyKind::Router,
+            None => entry_outbound(&self.configuration) == Entry::Direct,
+        }
+    }
+    pub fn entry_outbound(&self) -> Entry {
+        entry_outbound(&self.configuration)
+    }
+    pub fn entry_inbound(&self) -> Entry {
+        entry_inbound(&self.configuration)
+    }
+
+    /// Whether its dump is an excerpt without the listener that takes captured connections.
+    pub fn lacks_capture(&self) -> bool {
+        self.held.is_some() && !self.is_gateway() && !self.configuration.listeners.iter().any(|l| l.hands_off)
+    }
+
+    pub fn listener(&self, name: &str) -> Option<Thing> {
+        let piece = self.translation.as_ref()?.listeners.iter().find(|l| l.message.name == name)?;
+        piece.origins.first().map(|o| Thing::at(o.object, o.node))
+    }
+
+    /// Where the route that was taken is written: its match or its rule.
+    pub fn route(&self, verdict: &Verdict) -> Option<Origin<'a>> {
+        let translation = self.translation.as_ref()?;
+        let piece = translation.routes.iter().find(|r| r.message.name == verdict.route_configuration)?;
+        let host = piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host)?;
+        self.route_at(piece.message.name.as_str(), host, verdict.route_index?)
+    }
+    fn route_at(&self, configuration: &str, host: usize, index: usize) -> Option<Origin<'a>> {
+        let piece = self.translation.as_ref()?.routes.iter().find(|r| r.message.name == configuration)?;
+        let part = Part::Route(u32::try_from(host).ok()?, u32::try_from(index).ok()?);
+        piece.parts.iter().find(|(p, _)| *p == part).map(|(_, o)| *o)
+    }
+
+    /// What a cluster was made of: the port, then the subset, then the rules.
+    pub fn cluster(&self, name: &str) -> &[Origin<'a>] {
+        let piece = self.translation.as_ref().and_then(|t| t.clusters.iter().find(|c| c.message.name == name));
+        piece.map_or(&[], |p| &p.origins)
+    }
+
+    /// Candidates that were passed over, the nearest first, with where they are written.
+    pub fn misses(&self, mesh: &Mesh<'a>, passed: &[PassedOver]) -> Vec<Miss> {
+        let of = |p: &PassedOver| {
+            let policy = PolicyName::parse(&p.candidate.name).and_then(|n| policy(mesh, &n));
+            let thing = policy.or_else(|| named(mesh, &p.candidate.source));
+            let name = PolicyName::parse(&p.candidate.name).map_or_else(|| p.candidate.name.clone(), |n| n.to_string());
+            Miss { name, thing, why: p.why.clone() }
+        };
+        passed.iter().map(of).collect()
+    }
+}
+
+/// The object that Envoy's metadata names, with its place where the input holds it.
+pub(super) fn named(mesh: &Mesh<'_>, source: &str) -> Option<Thing> {
+    let thing = Thing::of_metadata(source)?;
+    Some(placed(mesh, thing))
+}
+
+fn placed(mesh: &Mesh<'_>, thing: Thing) -> Thing {
+    let found = (|| {
+        let (kind, rest) = thing.object.split_once(' ')?;
+        let (namespace, name) = rest.split_once('/')?;
+        let groups = ["networking.istio.io", "security.istio.io", "gateway.networking.k8s.io"];
+        groups.iter().map(|g| Kind::find(g, kind)).filter(|k| *k != Kind::Other).find_map(|k| mesh.find(k, namespace, name))
+    })();
+    found.map_or(thing, Thing::whole)
+}
+
+/// The rule of an AuthorizationPolicy that an RBAC policy was made of.
+pub(super) fn policy(mesh: &Mesh<'_>, name: &PolicyName<'_>) -> Option<Thing> {
+    let bare =
+        Thing { object: format!("AuthorizationPolicy {}/{}", name.namespace, name.name), place: String::new(), field: format!("spec.rules[{}]", name.rule) };
+    let Some(object) = mesh.find(Kind::AuthorizationPolicy, name.namespace, name.name) else { return Some(bare) };
+    let rule = |o: &'_ Object| -> Option<Thing> {
+        let n: usize = name.rule.parse().ok()?;
+        let node: Node<'_> = o.spec()?.list("rules").nth(n)?;
+        Some(Thing::at(o, node))
+    };
+    Some(rule(object).unwrap_or_else(|| Thing::whole(object)))
+}

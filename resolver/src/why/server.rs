@@ -1,0 +1,512 @@
+//! The server's side: what arrives there, whether its proxy takes it, what its policies say, and the port behind.
+
+use super::answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
+use super::outbound::has;
+use super::party::Party;
+use super::question::Question;
+use super::{Why, source};
+use crate::destination_rule;
+use crate::injection::InMesh;
+use crate::peer_authentication::{MtlsMode, mode_node};
+use crate::translate::{RegisteredService, Resolution};
+use crate::workload::Workload;
+use mesh_envoy::cluster_name::ClusterName;
+use mesh_envoy::engine::pick::UpstreamTransport;
+use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Entry, Protocol};
+use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict, walk};
+use mesh_model::{Kind, Node, Object};
+use std::net::SocketAddr;
+
+/// What a client's proxy sends.
+pub(super) struct Sent<'s, 'w, 'a> {
+    pub party: &'s Party<'w, 'a>,
+    pub branch: &'s Branch,
+    pub transport: Option<&'s UpstreamTransport>,
+    pub call: &'s Call<'s>,
+    /// The host and path that the upstream sees.
+    pub upstream: Option<&'s (String, String)>,
+    /// The service that the client called.
+    pub service: Option<&'s RegisteredService<'a>>,
+}
+
+/// What a client without a proxy sends.
+pub(super) struct Bare {
+    pub source: SocketAddr,
+}
+
+/// What is on the wire to a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Plaintext,
+    /// Mutual TLS of the mesh.
+    Mesh,
+    /// TLS of another sort, by the client's proxy.
+    Tls,
+    /// The application's own TLS, as it is.
+    OfApplication,
+    /// The application's own TLS, within TLS by its proxy.
+    Twice,
+    NotKnown,
+}
+
+/// A request as it comes to a server.
+struct Arrival<'s> {
+    wire: Wire,
+    server_name: &'s str,
+    principal: &'s str,
+    source: SocketAddr,
+    /// Whether the client's side routed it as HTTP.
+    is_routed: bool,
+    authority: &'s str,
+    path: &'s str,
+    /// Why it is plaintext, where it is: an object of the client's side.
+    plaintext_by: Option<(Thing, String)>,
+    /// The rule that asks for TLS, where one does.
+    tls_by: Option<Thing>,
+    has_proxy: bool,
+}
+
+/// What came of it at one server.
+struct Served {
+    part: Part,
+    outcome: Outcome,
+}
+
+/// What a sidecar says in the hello of mutual TLS.
+pub fn mesh_tls(principal: &str, protocol: Protocol) -> ClientTls<'_> {
+    let alpn = match protocol {
+        Protocol::Http2 => vec!["istio-h2", "istio", "h2"],
+        Protocol::Tcp => vec!["istio-peer-exchange", "istio"],
+        _ => vec!["istio-http/1.1", "istio", "http/1.1"],
+    };
+    ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()] }), passed_through: false }
+}
+
+impl<'w, 'a> Why<'w, '_, 'a> {
+    pub(super) fn serve(&self, sent: &Sent<'_, 'w, 'a>, reached: &[SocketAddr], question: &Question, part: &mut Part, hops: usize, answer: &mut Answer) {
+        let terminated = sent.party.is_gateway();
+        let of_application = sent.call.connection.tls.is_some() && !terminated;
+        let (wire, server_name) = match sent.transport {
+            Some(UpstreamTransport::Tls { .. }) if of_application => (Wire::Twice, ""),
+            Some(UpstreamTransport::Tls { server_name, presents_certificate: true }) => (Wire::Mesh, &**server_name),
+            Some(UpstreamTransport::Tls { server_name, .. }) => (Wire::Tls, &**server_name),
+            Some(UpstreamTransport::Plaintext) | None if of_application => (Wire::OfApplication, question.server_name()),
+            Some(UpstreamTransport::Plaintext) => (Wire::Plaintext, ""),
+            None if sent.branch.cluster == super::outbound::PASSTHROUGH => (Wire::Plaintext, ""),
+            Some(UpstreamTransport::Other(_)) | None => (Wire::NotKnown, ""),
+        };
+        let (mut tls_by, plaintext_by) = self.who_encrypts(sent);
+        if wire == Wire::OfApplication {
+            tls_by = sent.service.and_then(|s| s.port(question.url.port)).filter(|p| p.protocol.is_http()).map(|p| Thing::at(p.object, p.node));
+        }
+        let arrival = Arrival {
+            wire,
+            server_name,
+            principal: &sent.party.principal,
+            source: SocketAddr::new(sent.party.addresses.first().copied().unwrap_or(super::SOMEBODY), super::EPHEMERAL),
+            is_routed: sent.upstream.is_some(),
+            authority: sent.upstream.map_or(question.authority(), |u| &u.0),
+            path: sent.upstream.map_or(&question.url.path, |u| &u.1),
+            plaintext_by,
+            tls_by,
+            has_proxy: true,
+        };
+        self.each(&arrival, sent.branch, reached, question, part, hops, answer);
+    }
+
+    pub(super) fn serve_bare(&self, bare: &Bare, reached: &[SocketAddr], question: &Question, part: &mut Part, answer: &mut Answer) {
+        let arrival = Arrival {
+            wire: if question.speaks_tls { Wire::OfApplication } else { Wire::Plaintext },
+            server_name: question.server_name(),
+            principal: "",
+            source: bare.source,
+            is_routed: false,
+            authority: question.authority(),
+            path: &question.url.path,
+            plaintext_by: None,
+            tls_by: None,
+            has_proxy: false,
+        };
+        let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
+        self.each(&arrival, &branch, reached, question, part, 1, answer);
+    }
+
+    /// Every server once; those that fare alike are told together.
+    #[expect(clippy::too_many_arguments, reason = "what is known of a request at one point of its way")]
+    fn each(&self, arrival: &Arrival<'_>, branch: &Branch, reached: &[SocketAddr], question: &Question, part: &mut Part, hops: usize, answer: &mut Answer) {
+        let mut seen: Vec<(*const Object, u16)> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        let mut served: Vec<Served> = Vec::new();
+        let mut gateways = Vec::new();
+        let mut once = Vec::new();
+        for address in reached {
+            let workload = self.by_address.get(&address.ip()).copied();
+            if let Some(id) = workload {
+                let key = (std::ptr::from_ref(self.model.mesh.workloads.get(id).object), address.port());
+                if seen.contains(&key) {
+                    continue;
+                }
+                seen.push(key);
+            }
+            once.push((*address, workload));
+            names.push(workload.map_or_else(|| address.to_string(), |id| self.model.mesh.workloads.get(id).object.origin()));
+        }
+        let (mesh, count) = (self.model.mesh, names.len());
+        let shown = if count > 5 { format!("{} and {} more", names[..5].join(", "), count - 5) } else { names.join(", ") };
+        part.steps.push(Step::new(Stage::Endpoints, Mark::Good, shown));
+        answer.parts.push(std::mem::take(part));
+        for (address, workload) in once {
+            if let Some(id) = workload.filter(|id| mesh.in_mesh(mesh.workloads.get(*id)) == InMesh::Gateway) {
+                gateways.push((id, address));
+                continue;
+            }
+            let one = self.at(arrival, branch, address, workload, question, answer);
+            match served.iter_mut().find(|s| s.part.steps == one.part.steps && s.outcome.mark == one.outcome.mark && s.outcome.details == one.outcome.details) {
+                Some(same) => same.part.also.push(one.part.title),
+                None => served.push(one),
+            }
+        }
+        for one in served {
+            answer.parts.push(one.part);
+            answer.outcomes.push(one.outcome);
+        }
+        for (id, address) in gateways {
+            if hops == 0 {
+                answer.problems.push("the request is sent from gateway to gateway: it is followed no further".to_owned());
+                continue;
+            }
+            let party = Party::of_workload(self.model, id, self.dump_of(id));
+            let part = Part { title: party.name.clone(), ..Part::default() };
+            let connection = self.connection(arrival, address, question);
+            let headers = question.headers();
+            let call = Call { entry: Entry::Direct, connection, request: question.request(arrival.authority, arrival.path, &headers), expects: None };
+            self.follow(&party, &call, question, None, part, hops - 1, answer);
+        }
+    }
+
+    fn connection<'q>(&self, arrival: &'q Arrival<'_>, destination: SocketAddr, question: &'q Question) -> Connection<'q> {
+        let protocol = if arrival.is_routed || !question.is_http() { question.protocol } else { Protocol::Tcp };
+        let tls = match arrival.wire {
+            Wire::Mesh => Some(ClientTls { server_name: arrival.server_name, ..mesh_tls(arrival.principal, protocol) }),
+            Wire::Tls | Wire::Twice => Some(ClientTls { server_name: arrival.server_name, ..ClientTls::default() }),
+            Wire::OfApplication => {
+                Some(ClientTls { server_name: arrival.server_name, alpn: question.alpn.iter().map(String::as_str).collect(), ..ClientTls::default() })
+            }
+            Wire::Plaintext | Wire::NotKnown => None,
+        };
+        Connection { destination, source: arrival.source, direct_source: arrival.source.ip(), tls, protocol: question.protocol, filter_state: &[] }
+    }
+
+    fn at(&self, arrival: &Arrival<'_>, branch: &Branch, address: SocketAddr, workload: Option<u32>, question: &Question, answer: &mut Answer) -> Served {
+        let mesh = self.model.mesh;
+        let w = workload.map(|id| mesh.workloads.get(id));
+        let title = w.map_or_else(|| address.to_string(), |w| w.object.origin());
+        let mut part = Part { title: title.clone(), ..Part::default() };
+        let outcome = Outcome { server: title.clone(), ..self.outcome(branch, Mark::Good, format!("reaches {title}, port {}", address.port())) };
+        let dump = match workload {
+            Some(id) => self.dump_of(id),
+            None => self.held.iter().find(|h| h.addresses.contains(&address.ip())),
+        };
+        let party = match (workload, dump) {
+            (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => {
+                Party::of_workload(self.model, id, dump)
+            }
+            (None, Some(held)) => Party::of_dump(mesh, held, &mut Vec::new()),
+            _ => return self.without_proxy(arrival, w, address, question, Served { part, outcome }),
+        };
+        if let Some(w) = w
+            && !w.captures_inbound(address.port())
+        {
+            return self.without_proxy(arrival, Some(w), address, question, Served { part, outcome });
+        }
+        if let Some(w) = w.filter(|w| mesh.in_mesh(w) == InMesh::Unknown && dump.is_none()) {
+            answer.assume(format!("{} has a sidecar", w.object.origin()));
+        }
+        if arrival.wire == Wire::NotKnown {
+            part.steps.push(Step::new(Stage::Encryption, Mark::NotJudged, "whether the server receives TLS or plaintext is not known"));
+            return Served { part, outcome: Outcome { mark: Mark::NotJudged, ..outcome } };
+        }
+        let headers = question.headers();
+        let request = question.request(arrival.authority, arrival.path, &headers);
+        let call = Call { entry: party.entry_inbound(), connection: self.connection(arrival, address, question), request, expects: None };
+        let verdict = walk(&party.configuration, &call, &question.world);
+        verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
+        part.steps.extend(self.not_translated(&party, &verdict));
+        let end = verdict.branches.first().map(|b| &b.end);
+        let refused = match end {
+            Some(End::Closed { why, .. })
+                if matches!(*why, "no filter chain" | "invalid TLS" | "invalid mutual TLS" | "no listener" | "protocol error" | "multiple filter chains") =>
+            {
+                Some(*why)
+            }
+            _ => None,
+        };
+        part.steps.push(self.encryption(arrival, w, address.port(), refused, &verdict));
+        let unjudged = part.steps.iter().any(|s| s.mark == Mark::NotJudged);
+        if let Some(why) = refused {
+            let is_tls = !matches!(arrival.wire, Wire::Plaintext);
+            let (status, flags, details) = match (arrival.has_proxy && question.is_http() && arrival.is_routed, is_tls) {
+                (false, _) => (None, String::new(), String::new()),
+                (true, false) => (Some(503), "UC", "upstream_reset_before_response_started{connection_termination}").into_texts(),
+                (true, true) => (Some(503), "URX,UF", "upstream_reset_before_response_started{remote_connection_failure}").into_texts(),
+            };
+            let says = format!("{title} closes the connection: {why}");
+            return Served { part, outcome: Outcome { mark: Mark::Broken, says, status, flags, details, ..outcome } };
+        }
+        part.steps.push(self.inbound(&party, &verdict));
+        part.steps.extend(self.authentication(&party, &verdict));
+        let filters = self.filters(&party, &verdict);
+        if filters.is_empty() && !unjudged && !matches!(end, Some(End::UpTo(_))) {
+            part.steps.push(Step::new(Stage::Authorization, Mark::Good, "no AuthorizationPolicy is for the server: everybody may"));
+        }
+        part.steps.extend(filters);
+        match end {
+            Some(End::Replied(r)) if verdict.branches.iter().all(|b| b.cluster.is_empty()) => {
+                let says = format!("{title} answers {} in place of the application", r.status);
+                let mark = if r.status >= 400 { Mark::Broken } else { Mark::Good };
+                Served { part, outcome: Outcome { mark, says, status: Some(r.status), flags: r.flags.join(","), details: r.details.clone(), ..outcome } }
+            }
+            Some(End::Closed { why, flag, details }) => {
+                let says = format!("{title} closes the connection: {why}");
+                Served { part, outcome: Outcome { mark: Mark::Broken, says, flags: (*flag).to_owned(), details: details.clone(), ..outcome } }
+            }
+            Some(End::UpTo(u)) => {
+                part.steps.push(Step::new(Stage::Inbound, Mark::NotJudged, format!("what decides next is not known: {u}")));
+                Served { part, outcome: Outcome { mark: Mark::NotJudged, says: format!("up to here: {u}"), ..outcome } }
+            }
+            _ => {
+                part.steps.extend(w.map(|w| application(w, address.port())));
+                let mark = if unjudged { Mark::NotJudged } else { Mark::Good };
+                Served { part, outcome: Outcome { mark, ..outcome } }
+            }
+        }
+    }
+
+    /// A server whose requests pass no sidecar.
+    fn without_proxy(&self, arrival: &Arrival<'_>, w: Option<&Workload<'a>>, address: SocketAddr, question: &Question, mut served: Served) -> Served {
+        let of = |mark, says: &str| Step::new(Stage::Encryption, mark, says);
+        let Some(w) = w else {
+            let (mark, says) = match arrival.wire {
+                Wire::Plaintext => (Mark::Doubtful, "plaintext, to an endpoint that is no workload of the input"),
+                Wire::Twice => (Mark::Broken, "TLS twice: the application speaks TLS, and its proxy wraps it again"),
+                Wire::NotKnown => (Mark::NotJudged, "what it receives is not known"),
+                _ => (Mark::Good, "TLS, to an endpoint that is no workload of the input"),
+            };
+            served.part.steps.push(of(mark, says).thing(arrival.tls_by.clone()));
+            served.outcome.mark = served.outcome.mark.max(if mark >= Mark::NotJudged { mark } else { Mark::Good });
+            return served;
+        };
+        if self.model.mesh.in_mesh(w) == InMesh::Ambient {
+            served.part.steps.push(
+                of(Mark::NotJudged, "the server is in ambient mode: it is reached over HBONE, or not, which is not judged").thing(Thing::whole(w.object)),
+            );
+            served.part.steps.push(application(w, address.port()));
+            served.outcome.mark = Mark::NotJudged;
+            served.outcome.says = format!("goes to {}, whose ztunnel decides", served.part.title);
+            return served;
+        }
+        let annotation = |key: &str| w.pod.at(&["metadata", "annotations"])?.get(key);
+        let excluded = (!w.captures_inbound(address.port()))
+            .then(|| ["traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeInboundPorts"].iter().find_map(|k| annotation(k)))
+            .flatten();
+        let step = match (excluded, arrival.wire) {
+            (Some(node), Wire::Mesh) => of(Mark::Broken, "the client speaks mutual TLS, and this port goes past the server's sidecar, which would end it")
+                .thing(Thing::at(w.object, node))
+                .change("remove the annotation, and restart it; or a DestinationRule with `tls.mode: DISABLE` for the port"),
+            (Some(node), _) => of(Mark::Doubtful, "plaintext: this port goes past the server's sidecar, and no policy counts for it")
+                .thing(Thing::at(w.object, node))
+                .change("remove the annotation, and restart it"),
+            (None, Wire::Mesh) => of(Mark::Broken, "the client speaks mutual TLS, and the server has no sidecar to end it")
+                .thing(arrival.tls_by.clone().or_else(|| source::step(self.model.mesh, w).thing))
+                .change("remove `tls` from the DestinationRule: without it clients find out which servers take mutual TLS; or inject a sidecar"),
+            (None, Wire::Twice) => of(Mark::Broken, "TLS twice: the application speaks TLS, and its proxy wraps it again")
+                .thing(arrival.tls_by.clone())
+                .change("call with http, or remove `tls` from the DestinationRule"),
+            (None, Wire::Tls | Wire::OfApplication) => of(Mark::Good, "TLS, which the application must end").thing(arrival.tls_by.clone()),
+            (None, _) => {
+                let why = source::step(self.model.mesh, w);
+                of(Mark::Doubtful, &format!("plaintext: {}", why.says)).thing(why.thing).change(why.change)
+            }
+        };
+        if step.mark == Mark::Broken {
+            served.outcome.mark = Mark::Broken;
+            served.outcome.says.clone_from(&step.says);
+            if question.is_http() && arrival.is_routed {
+                (served.outcome.status, served.outcome.flags) = (Some(503), "URX,UF".to_owned());
+                served.outcome.details = "upstream_reset_before_response_started{remote_connection_failure|TLS_error}".to_owned();
+            }
+        }
+        let is_broken = step.mark == Mark::Broken;
+        served.part.steps.push(step);
+        if !is_broken {
+            served.part.steps.push(application(w, address.port()));
+        }
+        served
+    }
+
+    fn encryption(&self, arrival: &Arrival<'_>, w: Option<&Workload<'a>>, port: u16, refused: Option<&str>, verdict: &Verdict) -> Step {
+        let of = |mark, says: String| Step::new(Stage::Encryption, mark, says);
+        let effective = w.map(|w| self.model.mesh.peer_authentications.of_workload(w, Some(port)));
+        let policy = effective.and_then(|e| e.policy).map(|o| Thing::at(o, mode_node(o, port)));
+        let mode = match effective {
+            Some(e) => format!("{} by {}", e.mode, e.policy.map_or_else(|| "default".to_owned(), Object::origin)),
+            None => "as its dump has it".to_owned(),
+        };
+        let is_strict = effective.is_some_and(|e| e.mode == MtlsMode::Strict);
+        let note = verdict.steps.last().map_or("", |s| s.note.as_str());
+        match (arrival.wire, refused) {
+            (Wire::Mesh, None) => of(Mark::Good, format!("mutual TLS; the server is {mode}")).thing(policy),
+            (Wire::Mesh, Some(why)) => of(Mark::Broken, format!("the client speaks mutual TLS, and the server refuses it ({mode}): {why}, {note}"))
+                .thing(policy.or_else(|| arrival.tls_by.clone()))
+                .change("let the server take mutual TLS (PERMISSIVE or STRICT), or have clients send plaintext by `tls.mode: DISABLE`"),
+            (Wire::Plaintext, None) => {
+                let (thing, why) = arrival.plaintext_by.clone().map_or((policy, String::new()), |(t, w)| (Some(t), format!(" ({w})")));
+                of(Mark::Doubtful, format!("plaintext{why}; the server takes it, {mode}"))
+                    .thing(thing)
+                    .change("let the client use mutual TLS, then set the server to STRICT")
+            }
+            (Wire::Plaintext, Some(why)) if is_strict || why == "no filter chain" => {
+                let (thing, reason) = match (&arrival.plaintext_by, arrival.has_proxy) {
+                    (Some((t, w)), _) => (Some(t.clone()), w.clone()),
+                    (None, false) => (policy, "it has no sidecar".to_owned()),
+                    (None, true) => (policy, "its proxy knows no better".to_owned()),
+                };
+                let change = match arrival.has_proxy {
+                    true => "set `tls.mode: ISTIO_MUTUAL` in the DestinationRule, or remove its `tls`",
+                    false => "give the client a sidecar, or set the port to PERMISSIVE in a PeerAuthentication",
+                };
+                of(Mark::Broken, format!("the client sends plaintext ({reason}), and the server takes mutual TLS only: {mode}")).thing(thing).change(change)
+            }
+            (Wire::Tls | Wire::OfApplication | Wire::Twice, Some(why)) => {
+                of(Mark::Broken, format!("the client speaks TLS that is not the mesh's, and the server has no use for it ({mode}): {why}, {note}"))
+                    .thing(arrival.tls_by.clone().or(policy))
+                    .change(if arrival.wire == Wire::OfApplication {
+                        "call with http: the proxies encrypt"
+                    } else {
+                        "use `tls.mode: ISTIO_MUTUAL`, or none, towards servers with a sidecar"
+                    })
+            }
+            (Wire::Tls | Wire::OfApplication | Wire::Twice, None) => {
+                of(Mark::Doubtful, "TLS that is not the mesh's: the server passes it on to the application".to_owned()).thing(arrival.tls_by.clone().or(policy))
+            }
+            (_, Some(why)) => of(Mark::Broken, format!("the server refuses the connection: {why}, {note}")).thing(policy),
+            (Wire::NotKnown, None) => of(Mark::NotJudged, "what the server receives is not known".to_owned()),
+        }
+    }
+
+    fn inbound(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Step {
+        let cluster = verdict.branches.first().map_or("", |b| b.cluster.as_str());
+        let says = match has(verdict, StepKind::VirtualHost) {
+            true => format!("{}, as HTTP", verdict.filter_chain),
+            false => format!("{}, as bytes", verdict.filter_chain),
+        };
+        let says = if cluster.starts_with("InboundPassthrough") { format!("{says}; no Service has this port") } else { says };
+        let chain = party.translation.as_ref().and_then(|t| {
+            let piece = t.listeners.iter().find(|l| l.message.name == verdict.listener)?;
+            let at = piece.message.filter_chains.iter().position(|c| c.name == verdict.filter_chain)?;
+            let part = crate::translate::Part::FilterChain(u32::try_from(at).ok()?);
+            piece.parts.iter().find(|(p, _)| *p == part).map(|(_, o)| Thing::at(o.object, o.node))
+        });
+        Step::new(Stage::Inbound, Mark::Good, says).thing(chain)
+    }
+
+    /// Tokens: what RequestAuthentications ask for, where the filter let the request on.
+    fn authentication(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Option<Step> {
+        let policies = self.model.policies_for(Kind::RequestAuthentication, party.proxy.as_ref()?);
+        let first = policies.first()?;
+        let refused = verdict.steps.last().is_some_and(|s| s.name.contains("jwt"));
+        if refused || !has(verdict, StepKind::VirtualHost) {
+            return None;
+        }
+        let absent = verdict.assumptions.iter().any(|a| a == "the request carries no token");
+        let says = if absent {
+            "a request without a token passes: only AuthorizationPolicies with `requestPrincipals` ask for one"
+        } else {
+            "the token is one that it takes"
+        };
+        Some(Step::new(Stage::Authentication, Mark::Good, says).thing(Thing::whole(first)))
+    }
+
+    /// What on the client's side asks for TLS, and what for plaintext.
+    fn who_encrypts(&self, sent: &Sent<'_, 'w, 'a>) -> (Option<Thing>, Option<(Thing, String)>) {
+        let mesh = self.model.mesh;
+        let name = ClusterName::parse(&sent.branch.cluster);
+        let rules: Vec<&'a Object> = sent.party.cluster(&sent.branch.cluster).iter().map(|o| o.object).filter(|o| o.kind == Kind::DestinationRule).collect();
+        let port = name.map_or(0, |n| n.port);
+        let of_subset = name
+            .filter(|n| !n.subset.is_empty())
+            .and_then(|n| destination_rule::subset(&rules, n.subset))
+            .and_then(|(o, s)| Some((o, s.get("trafficPolicy")?)));
+        let policies = of_subset.into_iter().chain(destination_rule::traffic_policy(&rules));
+        let mode = policies.into_iter().find_map(|(o, policy)| Some((o, destination_rule::tls_mode(policy, port)?)));
+        if let Some((object, node)) = mode {
+            let thing = Thing::at(object, node);
+            return match node.text() {
+                "DISABLE" | "" => (None, Some((thing, format!("{} says DISABLE", object.origin())))),
+                _ => (Some(thing), None),
+            };
+        }
+        let dump = super::party::named(mesh, &sent.branch.source).filter(|t| t.object.starts_with("DestinationRule"));
+        if let Some(object) = mesh.snapshot.mesh_config.as_ref().filter(|_| !mesh.config.auto_mtls()) {
+            let node = object.at(&["enableAutoMtls"]).unwrap_or(object.root());
+            return (dump, Some((Thing::at(object, node), "automatic mutual TLS is switched off".to_owned())));
+        }
+        (dump.clone(), dump.map(|t| (t, "by its DestinationRule".to_owned())))
+    }
+
+    /// Encryption towards what is outside of the mesh.
+    pub(super) fn outward(&self, party: &Party<'w, 'a>, branch: &Branch, target: Option<&RegisteredService<'a>>, question: &Question) -> Option<Step> {
+        let service = target.filter(|s| s.is_external || matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin))?;
+        let rule = party.cluster(&branch.cluster).iter().find(|o| o.object.kind == Kind::DestinationRule).map(|o| Thing::whole(o.object));
+        let of_application = question.speaks_tls && !party.is_gateway();
+        let step = |mark, says: &str| Some(Step::new(Stage::Encryption, mark, says).thing(rule.clone().unwrap_or_else(|| Thing::whole(service.object))));
+        // Of endpoints that come from DNS the walk says nothing.
+        let of_cluster =
+            party.translation.as_ref().and_then(|t| t.clusters.iter().find(|c| c.message.name == branch.cluster)).map(|c| c.message.transport_socket.is_some());
+        let originates = match &branch.transport {
+            Some(UpstreamTransport::Tls { .. }) => Some(true),
+            Some(UpstreamTransport::Plaintext) => Some(false),
+            _ => of_cluster,
+        };
+        match (originates, of_application) {
+            (Some(true), true) => {
+                let change = "call with http, and let the DestinationRule originate TLS; or remove its `tls`";
+                step(Mark::Broken, "TLS twice: the application speaks TLS, and its proxy wraps it again").map(|s| s.change(change))
+            }
+            (Some(true), false) => step(Mark::Good, "TLS, originated by the proxy"),
+            (_, true) => step(Mark::Good, "the application's own TLS"),
+            (Some(false), false) => step(Mark::Doubtful, "leaves the mesh in plaintext"),
+            (None, false) => step(Mark::NotJudged, "whether the proxy originates TLS is not known"),
+        }
+    }
+}
+
+trait Texts {
+    fn into_texts(self) -> (Option<u16>, String, String);
+}
+impl Texts for (Option<u16>, &str, &str) {
+    fn into_texts(self) -> (Option<u16>, String, String) {
+        (self.0, self.1.to_owned(), self.2.to_owned())
+    }
+}
+
+/// The port behind the proxy: whether a container says that it listens there.
+fn application(w: &Workload<'_>, port: u16) -> Step {
+    let declared: Vec<(u16, Node<'_>)> = w.container_ports().filter_map(|p| Some((u16::try_from(p.get("containerPort")?.int()?).ok()?, p))).collect();
+    let of = |mark, says: String| Step::new(Stage::Application, mark, says);
+    match declared.iter().find(|(p, _)| *p == port) {
+        Some((_, node)) => of(Mark::Good, format!("a container declares port {port}")).thing(Thing::at(w.object, *node)),
+        None if declared.is_empty() => of(Mark::Good, format!("port {port}; the containers declare none")).thing(Thing::whole(w.object)),
+        None => {
+            let misses = declared.iter().map(|(p, n)| Miss {
+                name: format!("port {p}"),
+                thing: Some(Thing::at(w.object, *n)),
+                why: "is what a container declares".to_owned(),
+            });
+            of(Mark::Doubtful, format!("no container declares port {port}"))
+                .thing(Thing::whole(w.object))
+                .change("make targetPort a port on which the application listens")
+                .misses(misses.collect())
+        }
+    }
+}
