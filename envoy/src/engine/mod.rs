@@ -13,7 +13,7 @@ pub mod action;
 pub mod chain;
 mod configuration;
 pub mod domain;
-mod field;
+pub mod field;
 pub mod gate;
 mod header;
 pub mod http;

@@ -179,8 +179,17 @@ impl Cluster {
             Discovery::Dns => return Pick::NotSeen("its endpoints come from DNS"),
             Discovery::Unknown => return Pick::NotSeen("its endpoints come from an extension"),
         };
+        assignment.map_or_else(|| Pick::Among(Candidates::default()), |a| self.among(a, subset))
+    }
+
+    /// Its endpoints, where they are in the configuration.
+    pub fn own(&self) -> Option<&Assignment> {
+        self.own.as_ref()
+    }
+
+    /// The endpoints of an assignment that a request may go to.
+    pub fn among<'c>(&self, assignment: &'c Assignment, subset: Option<&Value>) -> Pick<'c> {
         let mut candidates = Candidates::default();
-        let Some(assignment) = assignment else { return Pick::Among(candidates) };
         let wanted = if self.subsets.is_some() { labels(subset) } else { BTreeMap::new() };
         let in_subset = |e: &Endpoint| wanted.iter().all(|(k, v)| e.labels.get(k) == Some(v));
         let mut pool: Vec<&Endpoint> = Vec::new();

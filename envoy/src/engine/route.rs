@@ -33,6 +33,8 @@ pub enum RequireTls {
 #[derive(Clone, Debug)]
 pub struct VirtualHost {
     pub name: Box<str>,
+    /// Its place in the route configuration, from 0.
+    pub index: usize,
     pub domains: Vec<Box<str>>,
     pub require_tls: RequireTls,
     pub routes: Vec<Route>,
@@ -119,7 +121,7 @@ impl Table {
         let mut hosts = Vec::new();
         let mut domains = Domains::default();
         for (i, host) in m.messages("virtual_hosts")?.iter().enumerate() {
-            let host = VirtualHost::read(host)?;
+            let host = VirtualHost::read(host, i)?;
             host.domains.iter().for_each(|d| domains.add(d, u32::try_from(i).unwrap_or(u32::MAX)));
             hosts.push(host);
         }
@@ -133,6 +135,11 @@ impl Table {
             // Virtual hosts that are fetched on demand are not in a dump.
             unknown: unknown.err().or_else(|| m.has("vhds").then(|| m.unknown_field("vhds", "virtual hosts on demand are not known to meshctl"))),
         })
+    }
+
+    /// The first thing in it that is not known.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        self.unknown.as_ref().or_else(|| self.overrides.unknown()).or_else(|| self.hosts.iter().find_map(VirtualHost::unknown))
     }
 
     /// The virtual host of a host, as the request spells it.
@@ -205,7 +212,10 @@ fn covers(domain: &str, host: &str) -> bool {
 }
 
 impl VirtualHost {
-    fn read(m: &Message<'_, '_>) -> Read<VirtualHost> {
+    fn unknown(&self) -> Option<&Unknown> {
+        self.unknown.as_ref().or_else(|| self.overrides.unknown()).or_else(|| self.routes.iter().find_map(Route::unknown))
+    }
+    fn read(m: &Message<'_, '_>, index: usize) -> Read<VirtualHost> {
         let unknown = m.only(&[
             "name",
             "domains",
@@ -236,6 +246,7 @@ impl VirtualHost {
         }
         Ok(VirtualHost {
             name: m.text("name")?.into(),
+            index,
             domains: m.texts("domains")?.into_iter().map(Into::into).collect(),
             require_tls: match m.enumeration("require_tls", &["NONE", "EXTERNAL_ONLY", "ALL"])? {
                 "ALL" => RequireTls::All,
@@ -281,6 +292,18 @@ impl Route {
             overrides: Overrides::read(m)?,
             conditions,
         })
+    }
+    /// The first thing in it that is not known: a condition, the action, a filter's configuration.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        let of_action = match &self.action {
+            Action::Unknown(u) => Some(u),
+            Action::Forward(f) => match &f.target {
+                super::action::Target::Weighted(w) => w.clusters.iter().find_map(|c| c.overrides.unknown()),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.conditions.as_ref().err().or(of_action).or_else(|| self.overrides.unknown())
     }
     fn candidate(&self) -> Candidate {
         let name = if self.name.is_empty() { format!("route {}", self.index) } else { self.name.to_string() };

@@ -9,6 +9,7 @@ mod rbac;
 
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
+pub use rate_limit::Bucket;
 pub(in crate::engine) use rbac::denied;
 pub use rbac::{Decision, Rbac, Subject};
 
@@ -36,8 +37,8 @@ pub enum Chance {
 pub trait Live {
     /// Whether a share of requests, neither none nor all, includes this one.
     fn happens(&mut self, what: Chance, share: Fraction) -> bool;
-    /// Whether a rate limit's bucket has a token left.
-    fn has_token(&mut self, limiter: &str) -> bool;
+    /// Whether a rate limit's bucket has a token left. A limiter of whose bucket nothing is known has none.
+    fn has_token(&mut self, limiter: &str, bucket: Option<&Bucket>) -> bool;
     /// The state of the request's JWT for a provider.
     fn token(&mut self, provider: &Provider, request: &Request<'_>) -> Token;
 }
@@ -164,6 +165,10 @@ impl HttpFilter {
         };
     }
 
+    /// What is not known about it, if it is not known at all.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        if let Kind::Unknown(u) = &self.kind { Some(u) } else { None }
+    }
     /// Whether it is the router, which acts on the route.
     pub fn is_router(&self) -> bool {
         matches!(self.kind, Kind::Router)
@@ -265,6 +270,13 @@ impl Overrides {
             out.insert(name.into(), Override::read(&map, name).unwrap_or_else(|u| Override { disabled: false, config: Some(Own::Unknown(u)) }));
         }
         Ok(Overrides(out))
+    }
+}
+
+impl Overrides {
+    /// The first configuration in it that is not known.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        self.0.values().find_map(|o| if let Some(Own::Unknown(u)) = &o.config { Some(u) } else { None })
     }
 }
 

@@ -3,12 +3,24 @@
 use super::{Chance, Gate, Live, Reply, happens};
 use crate::engine::field::{Message, Read};
 use crate::engine::route::Fraction;
+use std::time::Duration;
+
+/// A bucket of tokens: full at first, and filled up by so many an interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Where it stands in the configuration; one bucket each.
+    pub id: Box<str>,
+    pub max_tokens: u64,
+    pub tokens_per_fill: u64,
+    pub fill_interval: Duration,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct RateLimit {
     status: u16,
     /// Whether there is any bucket to take tokens from.
     limits: bool,
+    bucket: Option<Bucket>,
     enabled: Fraction,
     enforced: Fraction,
 }
@@ -27,6 +39,7 @@ impl RateLimit {
         };
         Ok(RateLimit {
             status: code.filter(|c| *c >= 400).unwrap_or(429),
+            bucket: m.message("token_bucket")?.map(|b| Bucket::read(&b)).transpose()?,
             limits: m.has("token_bucket") || !m.values("descriptors")?.is_empty(),
             enabled: share("filter_enabled")?,
             enforced: share("filter_enforced")?,
@@ -34,11 +47,22 @@ impl RateLimit {
     }
 
     pub(super) fn gate<'c>(&self, name: &str, live: &mut impl Live) -> Gate<'c> {
-        let refused = self.limits && happens(live, Chance::RateLimitChecked, self.enabled) && !live.has_token(name);
+        let refused = self.limits && happens(live, Chance::RateLimitChecked, self.enabled) && !live.has_token(name, self.bucket.as_ref());
         if refused && happens(live, Chance::RateLimitEnforced, self.enforced) {
             return Gate::Reply(Reply { status: self.status, flag: "RL", details: "local_rate_limited".to_owned() }, None);
         }
         Gate::Continue
+    }
+}
+
+impl Bucket {
+    fn read(m: &Message<'_, '_>) -> Read<Bucket> {
+        Ok(Bucket {
+            id: m.path().into(),
+            max_tokens: m.uint("max_tokens")?.unwrap_or(0),
+            tokens_per_fill: m.uint("tokens_per_fill")?.unwrap_or(1),
+            fill_interval: m.duration("fill_interval")?.unwrap_or_default(),
+        })
     }
 }
 

@@ -200,7 +200,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
                 Kind::RateLimit => {
                     self.step(StepKind::NetworkFilter, &filter.name, "", String::new());
                     let (limiter, name) = (&mut self.live, &filter.name);
-                    if !limiter.has_token(name) {
+                    if !limiter.has_token(name, None) {
                         return closed("limited", "RL", "");
                     }
                 }

@@ -1,0 +1,202 @@
+//! Access logs: lines are put into a worker's own buffer, and buffers are written by a thread of their own. A request never
+//! waits for a disk; where the thread can't follow, buffers are dropped and counted.
+
+use crate::config::Compiler;
+use crate::format::Line;
+use crate::http::exchange::Exchange;
+use mesh_envoy::engine::field::{Message, Read};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+
+/// A configured log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub sink: Arc<Sink>,
+    line: Line,
+}
+
+/// A file that lines go to; every log of that path shares it.
+#[derive(Debug)]
+pub struct Sink {
+    pub path: PathBuf,
+    /// Its place in every worker's list of buffers.
+    pub index: usize,
+}
+
+/// The files, by path.
+#[derive(Debug, Default)]
+pub struct Sinks(Mutex<BTreeMap<PathBuf, Arc<Sink>>>);
+
+impl Sinks {
+    pub fn get(&self, path: &str) -> Arc<Sink> {
+        let path = PathBuf::from(path);
+        let mut sinks = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let index = sinks.len();
+        sinks.entry(path.clone()).or_insert_with(|| Arc::new(Sink { path, index })).clone()
+    }
+}
+
+impl Log {
+    /// `envoy.config.accesslog.v3.AccessLog`
+    pub fn read(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Log> {
+        let Some((kind, config)) = m.any("typed_config")? else { return Err(m.unknown("an access log without configuration")) };
+        let path = match kind.rsplit('.').next().unwrap_or(kind) {
+            "FileAccessLog" => config.text("path")?,
+            "StdoutAccessLog" => "/dev/stdout",
+            "StderrAccessLog" => "/dev/stderr",
+            other => return Err(config.unknown(format!("the access log {other} is not supported"))),
+        };
+        if path.is_empty() {
+            return Err(config.unknown_field("path", "a file belongs here"));
+        }
+        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)? })
+    }
+    /// Appends the line of an exchange.
+    pub fn write(&self, exchange: &Exchange, out: &mut String) {
+        self.line.write(exchange, out);
+    }
+}
+
+/// The deprecated fields of the file log, or `log_format`.
+fn line(m: &Message<'_, '_>) -> Read<Line> {
+    let text = |m: &Message<'_, '_>, field: &str, text: &str| crate::format::Template::parse(text).map(Line::Text).map_err(|what| m.unknown_field(field, what));
+    if m.has("format") {
+        return text(m, "format", m.text("format")?);
+    }
+    let json = |m: &Message<'_, '_>, field: &str| {
+        let value = m.value(field).unwrap_or(&serde_json::Value::Null);
+        Line::json(value).map_err(|(path, what)| m.unknown_field(&format!("{field}.{path}"), what))
+    };
+    if m.has("json_format") {
+        return json(m, "json_format");
+    }
+    let Some(format) = m.message("log_format")? else { return Ok(Line::envoy()) };
+    if format.has("json_format") {
+        return json(&format, "json_format");
+    }
+    if let Some(source) = format.message("text_format_source")? {
+        let bytes = crate::config::data_source(&source)?;
+        return text(&source, "inline_string", &String::from_utf8_lossy(&bytes));
+    }
+    match format.text("text_format")? {
+        "" => Ok(Line::envoy()),
+        given => text(&format, "text_format", given),
+    }
+}
+
+/// What a worker fills.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    by_sink: Vec<(Option<Arc<Sink>>, String)>,
+}
+
+/// A buffer is handed on when it has so many bytes.
+const FULL: usize = 64 * 1024;
+/// Buffers on their way to the thread, at most.
+const QUEUED: usize = 256;
+
+impl Buffers {
+    /// Adds the line of an exchange to a log.
+    pub fn add(&mut self, log: &Log, exchange: &Exchange, writer: &Writer) {
+        let index = log.sink.index;
+        if self.by_sink.len() <= index {
+            self.by_sink.resize_with(index + 1, Default::default);
+        }
+        let (sink, text) = &mut self.by_sink[index];
+        sink.get_or_insert_with(|| log.sink.clone());
+        log.write(exchange, text);
+        if text.len() >= FULL {
+            writer.send(&log.sink, std::mem::take(text));
+        }
+    }
+    /// Hands everything on.
+    pub fn flush(&mut self, writer: &Writer) {
+        for (sink, text) in &mut self.by_sink {
+            if let (Some(sink), false) = (sink, text.is_empty()) {
+                writer.send(sink, std::mem::take(text));
+            }
+        }
+    }
+}
+
+/// The way to the thread that writes.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    sender: SyncSender<Job>,
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Write(Arc<Sink>, String),
+    /// Opens the files again: a rotation moved them.
+    Reopen,
+    /// Answers when everything before it was written.
+    Barrier(SyncSender<()>),
+}
+
+impl Writer {
+    /// Starts the thread. `complain` hears of files that can't be written.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(complain: impl Fn(String) + Send + 'static) -> std::io::Result<Writer> {
+        let (sender, receiver) = sync_channel(QUEUED);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(&receiver, &complain))?;
+        Ok(Writer { sender, dropped: Arc::default() })
+    }
+    fn send(&self, sink: &Arc<Sink>, text: String) {
+        let lines = text.bytes().filter(|b| *b == b'\n').count() as u64;
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.sender.try_send(Job::Write(sink.clone(), text)) {
+            self.dropped.fetch_add(lines, Ordering::Relaxed);
+        }
+    }
+    /// Lines that were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+    pub fn reopen(&self) {
+        let _ = self.sender.try_send(Job::Reopen);
+    }
+    /// Waits until what was handed on before is written. Not for a worker.
+    pub fn wait(&self) {
+        let (done, finished) = sync_channel(1);
+        if self.sender.send(Job::Barrier(done)).is_ok() {
+            let _ = finished.recv_timeout(std::time::Duration::from_secs(5));
+        }
+    }
+}
+
+fn run(receiver: &Receiver<Job>, complain: &impl Fn(String)) {
+    let mut files: BTreeMap<PathBuf, std::fs::File> = BTreeMap::new();
+    while let Ok(job) = receiver.recv() {
+        match job {
+            Job::Reopen => files.clear(),
+            Job::Barrier(done) => drop(done.send(())),
+            Job::Write(sink, text) => {
+                if !files.contains_key(&sink.path) {
+                    match open(&sink.path) {
+                        Ok(file) => drop(files.insert(sink.path.clone(), file)),
+                        Err(e) => complain(format!("access log {}: {e}", sink.path.display())),
+                    }
+                }
+                if let Some(file) = files.get_mut(&sink.path)
+                    && let Err(e) = file.write_all(text.as_bytes())
+                {
+                    complain(format!("access log {}: {e}", sink.path.display()));
+                    files.remove(&sink.path);
+                }
+            }
+        }
+    }
+}
+
+/// New files are for their owner alone.
+fn open(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}

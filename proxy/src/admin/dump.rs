@@ -1,0 +1,76 @@
+//! `/config_dump` and `/server_info`.
+
+use super::Context;
+use crate::bootstrap::get;
+use mesh_envoy::redact::{Mark, redact};
+use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+fn timestamp(at: SystemTime) -> String {
+    let mut out = String::new();
+    crate::format::TimeFormat::Default.write(at, &mut out);
+    out
+}
+
+fn typed(kind: &str, value: &Value) -> Value {
+    let mut out = serde_json::Map::new();
+    out.insert("@type".to_owned(), format!("type.googleapis.com/{kind}").into());
+    out.extend(value.as_object().cloned().unwrap_or_default());
+    Value::Object(out)
+}
+
+/// Configuration as Envoy dumps it. Secrets are replaced.
+pub fn page(context: &Context) -> Value {
+    let updated = timestamp(context.shared.started);
+    let resources = context.bootstrap.resources();
+    let list = |name: &str| get(resources, name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let entry = |key: &str, kind: &str, value: &Value| json!({key: typed(kind, value), "last_updated": updated});
+    let clusters: Vec<Value> = list("clusters").iter().map(|c| entry("cluster", "envoy.config.cluster.v3.Cluster", c)).collect();
+    let listeners: Vec<Value> = list("listeners").iter().map(|l| entry("listener", "envoy.config.listener.v3.Listener", l)).collect();
+    let mut routes = Vec::new();
+    for listener in list("listeners") {
+        collect_routes(&listener, &mut routes);
+    }
+    let routes: Vec<Value> = routes.iter().map(|r| entry("route_config", "envoy.config.route.v3.RouteConfiguration", r)).collect();
+    let dump = json!({"configs": [
+        {"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": context.bootstrap.value, "last_updated": updated},
+        {"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "static_clusters": clusters},
+        {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "static_listeners": listeners},
+        {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "static_route_configs": routes},
+    ]});
+    redact(dump, Mark::Envoy).into_value()
+}
+
+/// Route configurations that stand in a connection manager.
+fn collect_routes(value: &Value, out: &mut Vec<Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                if key == "route_config" || key == "routeConfig" {
+                    out.push(inner.clone());
+                } else {
+                    collect_routes(inner, out);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|i| collect_routes(i, out)),
+        _ => {}
+    }
+}
+
+pub fn server_info(context: &Context) -> Value {
+    let uptime = format!("{}s", context.shared.begun.elapsed().as_secs());
+    let started = context.shared.started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let node = get(&context.bootstrap.value, "node").cloned().unwrap_or_else(|| json!({}));
+    let info = json!({
+        "version": format!("mesh-proxy/{}", env!("CARGO_PKG_VERSION")),
+        "state": context.state(),
+        "uptime_current_epoch": uptime,
+        "uptime_all_epochs": uptime,
+        "hot_restart_version": "disabled",
+        "command_line_options": {"concurrency": context.workers},
+        "node": node,
+        "started": started,
+    });
+    redact(info, Mark::Envoy).into_value()
+}

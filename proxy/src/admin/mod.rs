@@ -1,0 +1,165 @@
+//! The admin port: what the proxy holds and counts, for people and tools that know Envoy's. It is on loopback alone, what
+//! changes something is a POST, and it runs on a thread of its own.
+
+mod clusters;
+mod dump;
+mod stats;
+
+use crate::bootstrap::Bootstrap;
+use crate::http::body::Body;
+use crate::worker::{Phase, Shared};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What the pages are made of.
+pub struct Context {
+    pub shared: Arc<Shared>,
+    pub bootstrap: Arc<Bootstrap>,
+    pub listeners: Vec<(String, SocketAddr)>,
+    pub workers: usize,
+}
+
+impl Context {
+    /// Envoy's words for what the proxy is at.
+    fn state(&self) -> &'static str {
+        if self.shared.phase() >= Phase::Draining || self.shared.health.load(Ordering::Relaxed) > 0 { "DRAINING" } else { "LIVE" }
+    }
+}
+
+struct Page {
+    status: u16,
+    kind: &'static str,
+    text: String,
+}
+
+impl Page {
+    fn text(text: impl Into<String>) -> Page {
+        Page { status: 200, kind: "text/plain; charset=UTF-8", text: text.into() }
+    }
+    fn json(value: &serde_json::Value) -> Page {
+        Page { status: 200, kind: "application/json", text: format!("{value:#}\n") }
+    }
+    fn status(status: u16, text: impl Into<String>) -> Page {
+        Page { status, ..Page::text(text) }
+    }
+}
+
+const HELP: &str = "\
+GET:
+  /certs                 certificates
+  /clusters              hosts with their health and counters (?format=json)
+  /config_dump           configuration, without secrets
+  /listeners             addresses that are listened on (?format=json)
+  /ready                 LIVE, or 503
+  /server_info           version, state, times
+  /stats                 counters (?filter=REGEX, ?usedonly, ?format=json|prometheus)
+  /stats/prometheus      counters for Prometheus
+POST:
+  /drain_listeners       no new connections (?graceful)
+  /healthcheck/fail, /healthcheck/ok
+  /logging               the level of the proxy's own log
+  /quitquitquit          the end
+  /reopen_logs           access logs are opened again
+";
+
+/// A parameter of a query; "" for one without a value.
+fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).find(|(k, _)| *k == name).map(|(_, v)| v)
+}
+
+fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
+    let is_json = parameter(query, "format") == Some("json");
+    let changes = matches!(path, "/drain_listeners" | "/healthcheck/fail" | "/healthcheck/ok" | "/logging" | "/quitquitquit" | "/reopen_logs");
+    if changes && method != Method::POST {
+        return Page::status(405, format!("Method {method} not allowed, POST required."));
+    }
+    if !changes && method != Method::GET && method != Method::HEAD {
+        return Page::status(405, format!("Method {method} not allowed."));
+    }
+    match path {
+        "/" | "/help" => Page::text(HELP),
+        "/ready" => match context.state() {
+            "LIVE" => Page::text("LIVE\n"),
+            other => Page::status(503, format!("{other}\n")),
+        },
+        "/stats" => match stats::page(context, query) {
+            Ok((text, kind)) => Page { status: 200, kind, text },
+            Err(why) => Page::status(400, format!("{why}\n")),
+        },
+        "/stats/prometheus" => Page::text(stats::prometheus(context, query)),
+        "/clusters" if is_json => Page::json(&clusters::json(context)),
+        "/clusters" => Page::text(clusters::text(context)),
+        "/config_dump" => Page::json(&dump::page(context)),
+        "/listeners" if is_json => {
+            let address = |a: &SocketAddr| json!({"socket_address": {"address": a.ip().to_string(), "port_value": a.port()}});
+            let list: Vec<_> = context.listeners.iter().map(|(name, a)| json!({"name": name, "local_address": address(a)})).collect();
+            Page::json(&json!({"listener_statuses": list}))
+        }
+        "/listeners" => Page::text(context.listeners.iter().map(|(name, a)| format!("{name}::{a}\n")).collect::<String>()),
+        "/certs" => Page::json(&json!({"certificates": []})),
+        "/server_info" => Page::json(&dump::server_info(context)),
+        "/healthcheck/fail" => {
+            context.shared.health.store(1, Ordering::Relaxed);
+            Page::text("OK\n")
+        }
+        "/healthcheck/ok" => {
+            context.shared.health.store(0, Ordering::Relaxed);
+            Page::text("OK\n")
+        }
+        "/drain_listeners" => {
+            context.shared.advance(Phase::Draining);
+            Page::text("OK\n")
+        }
+        "/quitquitquit" => {
+            context.shared.advance(Phase::Stopping);
+            Page::text("OK\n")
+        }
+        "/reopen_logs" => {
+            context.shared.writer.reopen();
+            Page::text("OK\n")
+        }
+        "/logging" => Page::text("the level is the one that -l gave; it does not change while the proxy runs\n"),
+        _ => Page::status(404, format!("there is no page {path}\n{HELP}")),
+    }
+}
+
+/// Serves the pages until the thread ends.
+pub async fn serve(socket: TcpListener, context: Rc<Context>) {
+    let listener = match socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket)) {
+        Ok(listener) => listener,
+        Err(e) => return (context.shared.complain)(&format!("admin port: {e}")),
+    };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let context = context.clone();
+        tokio::task::spawn_local(async move {
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let context = context.clone();
+                async move {
+                    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
+                    let page = page(&context, request.method(), path, query);
+                    let mut response = Response::new(Body::plain(page.text));
+                    *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
+                    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.kind));
+                    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0"));
+                    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60));
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}

@@ -1,0 +1,124 @@
+//! `/stats` and `/stats/prometheus`.
+
+use super::{Context, parameter};
+use crate::stats::Kind;
+use crate::worker::Phase;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// All counters with those of the server itself.
+fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
+    let shared = &context.shared;
+    let mut out = shared.registry.read();
+    let mut put = |name: &str, kind: Kind, value: u64| {
+        out.insert(name.to_owned(), (kind, value));
+    };
+    put("server.state", Kind::Gauge, if shared.phase() >= Phase::Draining { 1 } else { 0 });
+    put("server.live", Kind::Gauge, 1);
+    put("server.uptime", Kind::Gauge, shared.begun.elapsed().as_secs());
+    put("server.concurrency", Kind::Gauge, context.workers as u64);
+    put("server.total_connections", Kind::Gauge, shared.active_connections());
+    put("listener_manager.workers_started", Kind::Gauge, 1);
+    put("listener_manager.total_listeners_active", Kind::Gauge, context.listeners.len() as u64);
+    put("cluster_manager.active_clusters", Kind::Gauge, shared.snapshot().clusters.len() as u64);
+    put("access_logs.write_dropped", Kind::Counter, shared.writer.dropped());
+    for runtime in shared.runtimes() {
+        let hosts = runtime.hosts();
+        let name = &runtime.config.name;
+        let healthy = hosts.assignment.endpoints.iter().filter(|e| e.health == mesh_envoy::engine::pick::Health::Healthy).count();
+        put(&format!("cluster.{name}.membership_total"), Kind::Gauge, hosts.assignment.endpoints.len() as u64);
+        put(&format!("cluster.{name}.membership_healthy"), Kind::Gauge, healthy as u64);
+    }
+    out
+}
+
+/// # Errors
+/// A filter that is no regular expression.
+pub fn page(context: &Context, query: &str) -> Result<(String, &'static str), String> {
+    let filter = match parameter(query, "filter") {
+        None => None,
+        Some(text) => Some(regex::Regex::new(&unescape(text)).map_err(|e| format!("filter: {e}"))?),
+    };
+    let used_only = parameter(query, "usedonly").is_some();
+    // What was never counted is not used; gauges of the server always are.
+    let is_wanted = |name: &str, value: u64| {
+        filter.as_ref().is_none_or(|f| f.is_match(name)) && (!used_only || value > 0 || name.starts_with("server.") || name.starts_with("listener_manager."))
+    };
+    let list: Vec<(String, (Kind, u64))> = all(context).into_iter().filter(|(name, (_, v))| is_wanted(name, *v)).collect();
+    match parameter(query, "format") {
+        Some("prometheus") => Ok((prometheus(context, query), "text/plain; charset=UTF-8")),
+        Some("json") => {
+            let stats: Vec<_> = list.iter().map(|(name, (_, value))| serde_json::json!({"name": name, "value": value})).collect();
+            Ok((serde_json::json!({"stats": stats}).to_string(), "application/json"))
+        }
+        Some(other) if !other.is_empty() && other != "text" => Err(format!("format: `{other}` is not one of text, json, prometheus")),
+        _ => Ok((list.iter().map(|(name, (_, value))| format!("{name}: {value}\n")).collect(), "text/plain; charset=UTF-8")),
+    }
+}
+
+/// Counters as Envoy gives them to Prometheus: the changing part of a name is a label.
+pub fn prometheus(context: &Context, query: &str) -> String {
+    let used_only = parameter(query, "usedonly").is_some();
+    let mut families: BTreeMap<String, (Kind, Vec<(String, u64)>)> = BTreeMap::new();
+    for (name, (kind, value)) in all(context).into_iter().filter(|(_, (_, v))| !used_only || *v > 0) {
+        let (family, labels) = labelled(&name);
+        families.entry(family).or_insert((kind, Vec::new())).1.push((labels, value));
+    }
+    let mut out = String::new();
+    for (family, (kind, series)) in families {
+        let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+        let _ = writeln!(out, "# TYPE {family} {kind}");
+        for (labels, value) in series {
+            let _ = writeln!(out, "{family}{{{labels}}} {value}");
+        }
+    }
+    out
+}
+
+/// `cluster.a.b.upstream_rq_2xx` is `envoy_cluster_upstream_rq_xx` with the labels of the cluster and the class.
+fn labelled(name: &str) -> (String, String) {
+    for (prefix, label) in [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address")] {
+        let Some((thing, counter)) = name.strip_prefix(prefix).and_then(|r| r.strip_prefix('.')).and_then(|r| r.rsplit_once('.')) else { continue };
+        let thing = thing.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let class = counter.strip_suffix("xx").and_then(|c| c.rsplit_once('_')).filter(|(_, digit)| digit.len() == 1);
+        return match class {
+            Some((family, digit)) => (format!("envoy_{prefix}_{family}_xx"), format!("envoy_response_code_class=\"{digit}\",{label}=\"{thing}\"")),
+            None => (format!("envoy_{prefix}_{counter}"), format!("{label}=\"{thing}\"")),
+        };
+    }
+    (format!("envoy_{}", name.replace('.', "_")), String::new())
+}
+
+/// Escapes of a query.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::new();
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = if bytes[i] == b'%' { text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok()) } else { None };
+        out.push(hex.unwrap_or(bytes[i]));
+        i += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_families_and_labels() {
+        let of = |name: &str| {
+            let (family, labels) = labelled(name);
+            format!("{family}{{{labels}}}")
+        };
+        assert_eq!(of("cluster.a.b.upstream_rq_total"), "envoy_cluster_upstream_rq_total{envoy_cluster_name=\"a.b\"}");
+        assert_eq!(of("http.in.downstream_rq_2xx"), "envoy_http_downstream_rq_xx{envoy_response_code_class=\"2\",envoy_http_conn_manager_prefix=\"in\"}");
+        assert_eq!(of("server.uptime"), "envoy_server_uptime{}");
+    }
+
+    #[test]
+    fn filters_come_escaped() {
+        assert_eq!(unescape("%5E(server%5C.state)%"), "^(server\\.state)%");
+    }
+}

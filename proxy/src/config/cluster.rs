@@ -1,0 +1,201 @@
+//! Clusters: the engine's part, and beside it how connections to them are made and kept.
+
+use mesh_envoy::engine::field::{Message, Path, Read};
+use mesh_envoy::engine::pick;
+use serde_json::Value;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Cluster {
+    pub name: Box<str>,
+    pub engine: pick::Cluster,
+    pub kind: Kind,
+    pub connect_timeout: Duration,
+    pub balance: Balance,
+    /// Of the default and of the high priority.
+    pub thresholds: [Thresholds; 2],
+    pub protocol: Protocol,
+    /// How long a connection may be kept without a request on it; `None` for ever.
+    pub idle_timeout: Option<Duration>,
+    /// 0 for no limit.
+    pub max_requests_per_connection: u64,
+    pub max_concurrent_streams: u32,
+    pub outlier: Option<Outlier>,
+    pub dns_refresh: Duration,
+    /// The resource as it came: what is equal is kept as it runs.
+    pub source: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Static,
+    Dns,
+    OriginalDestination,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    RoundRobin,
+    LeastRequest { choices: u32 },
+    Random,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+    /// What the client speaks.
+    Downstream,
+}
+
+/// `circuit_breakers.thresholds`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    pub connections: u64,
+    pub pending: u64,
+    pub requests: u64,
+    pub retries: u64,
+    /// In place of `retries`: the share of active requests in percent, and the least number.
+    pub budget: Option<(f64, u64)>,
+}
+
+const DEFAULT: Thresholds = Thresholds { connections: 1024, pending: 1024, requests: 1024, retries: 3, budget: None };
+
+/// `outlier_detection`, with Envoy's defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlier {
+    pub consecutive_5xx: u64,
+    pub consecutive_gateway: u64,
+    pub consecutive_local: u64,
+    pub enforcing_5xx: u64,
+    pub enforcing_gateway: u64,
+    pub enforcing_local: u64,
+    pub splits_local: bool,
+    pub interval: Duration,
+    pub base_ejection: Duration,
+    pub max_ejection: Duration,
+    pub max_percent: u64,
+}
+
+const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+impl Cluster {
+    /// # Errors
+    /// What can't be read, with its path.
+    pub fn read(value: &Value, root: &str) -> Read<Cluster> {
+        let m = Message::new(value, Path::root(root))?;
+        let engine = pick::Cluster::read(value, Path::root(root))?;
+        let options = match m.message("typed_extension_protocol_options")? {
+            Some(map) => map.any(OPTIONS)?.map(|(_, o)| Options::read(&o)).transpose()?.unwrap_or_default(),
+            None => Options::default(),
+        };
+        let kinds = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
+        let policies = ["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV", "", "CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG"];
+        let seconds = Duration::from_secs;
+        Ok(Cluster {
+            name: m.text("name")?.into(),
+            kind: match m.enumeration("type", &kinds)? {
+                "STRICT_DNS" => Kind::Dns,
+                "ORIGINAL_DST" => Kind::OriginalDestination,
+                _ => Kind::Static,
+            },
+            connect_timeout: m.duration("connect_timeout")?.unwrap_or(seconds(5)),
+            balance: match m.enumeration("lb_policy", &policies)? {
+                "LEAST_REQUEST" => {
+                    let choices = m.message_or_empty("least_request_lb_config")?.uint("choice_count")?.unwrap_or(2);
+                    Balance::LeastRequest { choices: u32::try_from(choices).unwrap_or(2).max(2) }
+                }
+                "RANDOM" => Balance::Random,
+                _ => Balance::RoundRobin,
+            },
+            thresholds: thresholds(&m)?,
+            protocol: match (options.protocol, m.has("http2_protocol_options")) {
+                (Some(protocol), _) => protocol,
+                (None, true) => Protocol::Http2,
+                (None, false) => Protocol::Http1,
+            },
+            idle_timeout: Some(options.idle_timeout.unwrap_or(seconds(3600))).filter(|d| !d.is_zero()),
+            max_requests_per_connection: options.max_requests.or(m.uint("max_requests_per_connection")?).unwrap_or(0),
+            max_concurrent_streams: options.max_streams.unwrap_or(1024),
+            outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o)).transpose()?,
+            dns_refresh: m.duration("dns_refresh_rate")?.unwrap_or(seconds(5)),
+            source: value.clone(),
+            engine,
+        })
+    }
+}
+
+/// `HttpProtocolOptions` of the upstream.
+#[derive(Default)]
+struct Options {
+    protocol: Option<Protocol>,
+    idle_timeout: Option<Duration>,
+    max_requests: Option<u64>,
+    max_streams: Option<u32>,
+}
+
+impl Options {
+    fn read(m: &Message<'_, '_>) -> Read<Options> {
+        let common = m.message_or_empty("common_http_protocol_options")?;
+        let mut out = Options {
+            protocol: None,
+            idle_timeout: common.duration("idle_timeout")?,
+            max_requests: common.uint("max_requests_per_connection")?,
+            max_streams: None,
+        };
+        let mut streams = |http2: Option<Message<'_, '_>>| -> Read<()> {
+            let max = http2.map(|h| h.uint("max_concurrent_streams")).transpose()?.flatten();
+            out.max_streams = max.and_then(|n| u32::try_from(n).ok());
+            Ok(())
+        };
+        if let Some(explicit) = m.message("explicit_http_config")? {
+            streams(explicit.message("http2_protocol_options")?)?;
+            out.protocol = Some(if explicit.has("http2_protocol_options") { Protocol::Http2 } else { Protocol::Http1 });
+        } else if let Some(same) = m.message("use_downstream_protocol_config")? {
+            streams(same.message("http2_protocol_options")?)?;
+            out.protocol = Some(Protocol::Downstream);
+        }
+        Ok(out)
+    }
+}
+
+fn thresholds(m: &Message<'_, '_>) -> Read<[Thresholds; 2]> {
+    let mut out = [DEFAULT; 2];
+    for t in m.message_or_empty("circuit_breakers")?.messages("thresholds")? {
+        let budget = match t.message("retry_budget")? {
+            Some(b) => {
+                let percent = b.message_or_empty("budget_percent")?.value("value").and_then(Value::as_f64).unwrap_or(20.0);
+                Some((percent, b.uint("min_retry_concurrency")?.unwrap_or(3)))
+            }
+            None => None,
+        };
+        let index = usize::from(t.enumeration("priority", &["DEFAULT", "HIGH"])? == "HIGH");
+        out[index] = Thresholds {
+            connections: t.uint("max_connections")?.unwrap_or(1024),
+            pending: t.uint("max_pending_requests")?.unwrap_or(1024),
+            requests: t.uint("max_requests")?.unwrap_or(1024),
+            retries: t.uint("max_retries")?.unwrap_or(3),
+            budget,
+        };
+    }
+    Ok(out)
+}
+
+impl Outlier {
+    fn read(m: &Message<'_, '_>) -> Read<Outlier> {
+        let base = m.duration("base_ejection_time")?.unwrap_or(Duration::from_secs(30));
+        Ok(Outlier {
+            consecutive_5xx: m.uint("consecutive_5xx")?.unwrap_or(5),
+            consecutive_gateway: m.uint("consecutive_gateway_failure")?.unwrap_or(5),
+            consecutive_local: m.uint("consecutive_local_origin_failure")?.unwrap_or(5),
+            enforcing_5xx: m.uint("enforcing_consecutive_5xx")?.unwrap_or(100),
+            enforcing_gateway: m.uint("enforcing_consecutive_gateway_failure")?.unwrap_or(0),
+            enforcing_local: m.uint("enforcing_consecutive_local_origin_failure")?.unwrap_or(100),
+            splits_local: m.flag("split_external_local_origin_errors")?,
+            interval: m.duration("interval")?.unwrap_or(Duration::from_secs(10)),
+            base_ejection: base,
+            max_ejection: m.duration("max_ejection_time")?.unwrap_or(Duration::from_secs(300)).max(base),
+            max_percent: m.uint("max_ejection_percent")?.unwrap_or(10),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! Which fields are honoured: everything that is configured is looked up in a table, before anything is compiled.
+//!
+//! The table, `fields.txt`, is the one list of what this proxy knows. What is not in it is refused with its path and value;
+//! what is there as harmless is let in, with its reason.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// A field that is not honoured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub path: String,
+    /// Its value, short.
+    pub value: String,
+    /// Why it may be ignored; `None` where it may not.
+    pub harmless: Option<&'static str>,
+    /// What is wrong, in a clause.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}: {}", self.path, self.value, self.what)
+    }
+}
+
+/// What becomes of a field.
+#[derive(Clone, Debug)]
+enum Rule {
+    /// Any value.
+    Honoured,
+    /// A message, or a list of them.
+    Message(&'static str),
+    /// A map of messages.
+    Map(&'static str),
+    /// A message by its `@type`.
+    Any,
+    /// Only these values.
+    Only(Vec<&'static str>),
+    Harmless(&'static str),
+}
+
+type Table = BTreeMap<&'static str, BTreeMap<&'static str, Rule>>;
+
+const TEXT: &str = include_str!("fields.txt");
+
+/// `MESSAGE` at the start of a line, then its fields, indented: `NAME`, `NAME MESSAGE`, `NAME map MESSAGE`, `NAME any`,
+/// `NAME =VALUE|VALUE`, `NAME ~ why it is harmless`.
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut table = Table::new();
+        let mut current = "";
+        for line in TEXT.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
+            if !line.starts_with(' ') {
+                current = line.trim();
+                table.entry(current).or_default();
+                continue;
+            }
+            let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            let rest = rest.trim();
+            let rule = if rest.is_empty() {
+                Rule::Honoured
+            } else if let Some(why) = rest.strip_prefix('~') {
+                Rule::Harmless(why.trim())
+            } else if let Some(values) = rest.strip_prefix('=') {
+                Rule::Only(values.split('|').collect())
+            } else if rest == "any" {
+                Rule::Any
+            } else if let Some(message) = rest.strip_prefix("map ") {
+                Rule::Map(message.trim())
+            } else {
+                Rule::Message(rest)
+            };
+            table.entry(current).or_default().insert(name, rule);
+        }
+        table
+    })
+}
+
+/// Everything below `value` that is not honoured. `message` is its type, as the table names it.
+pub fn findings(value: &Value, message: &str, path: &str) -> Vec<Finding> {
+    let mut out = Vec::new();
+    look(value, message, path, &mut out);
+    out
+}
+
+fn look(value: &Value, message: &str, path: &str, out: &mut Vec<Finding>) {
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                look(item, message, &format!("{path}[{i}]"), out);
+            }
+        }
+        Value::Object(fields) => {
+            let known = table().get(message);
+            for (key, value) in fields.iter().filter(|(k, v)| *k != "@type" && !v.is_null()) {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let rule = known.and_then(|k| k.get(key.as_str()).or_else(|| k.get(snake(key).as_str())));
+                field(value, rule, path, out);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn field(value: &Value, rule: Option<&Rule>, path: String, out: &mut Vec<Finding>) {
+    let mut found = |harmless: Option<&'static str>, what: String| out.push(Finding { value: short(value), path: path.clone(), harmless, what });
+    match rule {
+        None => found(None, "not supported by mesh-proxy".to_owned()),
+        Some(Rule::Honoured) => {}
+        Some(Rule::Harmless(why)) => found(Some(why), (*why).to_owned()),
+        Some(Rule::Only(values)) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if !values.contains(&text.as_str()) {
+                found(None, format!("mesh-proxy supports {}", values.join(", ")));
+            }
+        }
+        Some(Rule::Message(message)) => look(value, message, &path, out),
+        Some(Rule::Map(message)) => {
+            for (key, value) in value.as_object().into_iter().flatten() {
+                any_or(value, message, &format!("{path}.{key}"), out);
+            }
+        }
+        Some(Rule::Any) => any_or(value, "", &path, out),
+    }
+}
+
+/// A message whose type stands in it.
+fn any_or(value: &Value, message: &str, path: &str, out: &mut Vec<Finding>) {
+    if !message.is_empty() && message != "any" {
+        return look(value, message, path, out);
+    }
+    let url = value.get("@type").and_then(Value::as_str).unwrap_or("");
+    let name = url.rsplit('/').next().unwrap_or(url);
+    if table().contains_key(name) {
+        look(value, name, path, out);
+    } else {
+        let what = if name.is_empty() { "a message needs its @type".to_owned() } else { "a type that mesh-proxy does not support".to_owned() };
+        out.push(Finding { path: path.to_owned(), value: if name.is_empty() { short(value) } else { name.to_owned() }, harmless: None, what });
+    }
+}
+
+/// `lbPolicy` is `lb_policy`.
+fn snake(key: &str) -> String {
+    let mut out = String::with_capacity(key.len() + 4);
+    for c in key.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Long values are cut. What is inside a message is not shown: it may be a key.
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Object(fields) if !fields.is_empty() => "{…}".to_owned(),
+        Value::Array(items) if !items.is_empty() => "[…]".to_owned(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_message_that_is_named_is_there() {
+        for (message, fields) in table() {
+            for (name, rule) in fields {
+                if let Rule::Message(inner) | Rule::Map(inner) = rule {
+                    assert!(*inner == "any" || table().contains_key(inner), "{message}.{name}: no message {inner}");
+                }
+                if let Rule::Harmless(why) = rule {
+                    assert!(why.len() > 10, "{message}.{name} has no reason");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_refused_by_path_and_value() {
+        let bootstrap = json!({"staticResources": {"clusters": [{"name": "a", "lbPolicy": "RING_HASH", "ringHashLbConfig": {}, "connect_timeout": "1s"}]},
+            "hds_config": {}});
+        let found: Vec<String> = findings(&bootstrap, "Bootstrap", "").iter().filter(|f| f.harmless.is_none()).map(ToString::to_string).collect();
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("staticResources.clusters[0].lbPolicy = \"RING_HASH\": mesh-proxy supports"), "{found:?}");
+        assert!(found[1].starts_with("staticResources.clusters[0].ringHashLbConfig = {}: not supported"), "{found:?}");
+        assert!(found[2].starts_with("hds_config"), "{found:?}");
+    }
+
+    #[test]
+    fn types_are_looked_up() {
+        let filter = json!({"name": "x", "typed_config": {"@type": "type.googleapis.com/no.Such"}});
+        let found = findings(&filter, "HttpFilter", "f");
+        assert_eq!((found.len(), found[0].path.as_str(), found[0].value.as_str()), (1, "f.typed_config", "no.Such"));
+    }
+}

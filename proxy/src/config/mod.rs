@@ -1,0 +1,82 @@
+//! The cold path: configuration becomes a [`Snapshot`], or is refused with the path of what can't be honoured.
+
+pub mod cluster;
+mod fields;
+pub mod header_ops;
+pub mod listener;
+pub mod manager;
+pub mod retry;
+pub mod route;
+
+pub use fields::{Finding, findings};
+
+use crate::access_log::Sinks;
+use cluster::Cluster;
+use listener::Listener;
+use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::field::{Message, Read};
+use route::Table;
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything that requests are decided by, compiled. Never changed: an update makes another one.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub listeners: Vec<Arc<Listener>>,
+    pub routes: FxHashMap<Box<str>, Arc<Table>>,
+    pub clusters: FxHashMap<Box<str>, Arc<Cluster>>,
+}
+
+/// What compiling needs beside the configuration.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    pub sinks: Sinks,
+}
+
+impl Snapshot {
+    /// Compiles `static_resources` of a bootstrap.
+    ///
+    /// # Errors
+    /// Everything that can't be honoured.
+    pub fn compile(resources: &Value, compiler: &Compiler) -> Result<Snapshot, Vec<Unknown>> {
+        let mut snapshot = Snapshot::default();
+        let mut problems: Vec<Unknown> = Vec::new();
+        let list = |name: &str| resources.get(name).and_then(Value::as_array).into_iter().flatten();
+        for (i, value) in list("clusters").enumerate() {
+            let root = root("clusters", i, value);
+            match Cluster::read(value, &root) {
+                Ok(cluster) => {
+                    if snapshot.clusters.insert(cluster.name.clone(), Arc::new(cluster)).is_some() {
+                        problems.push(Unknown { path: root, what: "a cluster of this name stands before it".to_owned() });
+                    }
+                }
+                Err(u) => problems.push(u),
+            }
+        }
+        for (i, value) in list("listeners").enumerate() {
+            match Listener::read(value, &root("listeners", i, value), compiler) {
+                Ok(listener) => snapshot.listeners.push(Arc::new(listener)),
+                Err(u) => problems.push(u),
+            }
+        }
+        if problems.is_empty() { Ok(snapshot) } else { Err(problems) }
+    }
+}
+
+fn root(list: &str, index: usize, value: &Value) -> String {
+    let name = value.get("name").and_then(Value::as_str).unwrap_or("");
+    format!("static_resources.{list}[{index}] ({name})")
+}
+
+/// The bytes of a `DataSource`.
+pub(crate) fn data_source(m: &Message<'_, '_>) -> Read<Vec<u8>> {
+    if m.has("inline_string") {
+        return Ok(m.text("inline_string")?.as_bytes().to_vec());
+    }
+    if m.has("filename") {
+        let name = m.text("filename")?;
+        return std::fs::read(name).map_err(|e| m.unknown_field("filename", format!("`{name}`: {e}")));
+    }
+    Err(m.unknown("a source of data that is not known to mesh-proxy"))
+}

@@ -1,0 +1,130 @@
+//! Route configurations: the engine's table, and beside it what it does not need to decide.
+
+use super::header_ops::HeaderChanges;
+use super::retry::RetryPolicy;
+use bytes::Bytes;
+use http::HeaderName;
+use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::field::{Message, Path, Read};
+use mesh_envoy::engine::route;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A route configuration, ready to be asked.
+#[derive(Debug)]
+pub struct Table {
+    pub engine: route::Table,
+    pub changes: HeaderChanges,
+    /// By the index of the virtual host.
+    pub hosts: Vec<Host>,
+    pub internal_only: Vec<HeaderName>,
+    /// Whether the most specific change of headers comes last, and so counts.
+    pub most_specific_wins: bool,
+}
+
+#[derive(Debug)]
+pub struct Host {
+    pub changes: HeaderChanges,
+    /// By the index of the route.
+    pub routes: Vec<Route>,
+    pub tells_attempts_upstream: bool,
+    pub tells_attempts_downstream: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Route {
+    pub changes: HeaderChanges,
+    /// By the index of the weighted cluster.
+    pub weighted: Vec<HeaderChanges>,
+    /// Of a direct response.
+    pub body: Bytes,
+    pub retry: Option<RetryPolicy>,
+    /// `None`: as the connection manager has it. Zero: none.
+    pub idle_timeout: Option<Duration>,
+    pub high_priority: bool,
+    pub appends_forwarded_host: bool,
+    /// The longest `grpc-timeout` that counts in place of the route's timeout; zero for any.
+    pub max_grpc_timeout: Option<Duration>,
+    pub max_stream_duration: Option<Duration>,
+}
+
+impl Table {
+    /// # Errors
+    /// What can't be read, with its path.
+    pub fn read(value: &Value, root: &str) -> Read<Table> {
+        let m = Message::new(value, Path::root(root))?;
+        let mut hosts = Vec::new();
+        for host in m.messages("virtual_hosts")? {
+            hosts.push(Host::read(&host)?);
+        }
+        let mut internal_only = Vec::new();
+        for name in m.texts("internal_only_headers")? {
+            let name =
+                HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| m.unknown_field("internal_only_headers", "no name of a header"))?;
+            internal_only.push(name);
+        }
+        let engine = route::Table::read(value, Path::root(root))?;
+        if let Some(u) = engine.unknown() {
+            return Err(u.clone());
+        }
+        duplicate_domain(&engine)?;
+        Ok(Table { engine, changes: HeaderChanges::read(&m)?, hosts, internal_only, most_specific_wins: m.flag("most_specific_header_mutations_wins")? })
+    }
+}
+
+/// Envoy refuses a domain that two virtual hosts have.
+fn duplicate_domain(table: &route::Table) -> Read<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    for host in &table.hosts {
+        for domain in &host.domains {
+            if !seen.insert(domain.to_ascii_lowercase()) {
+                return Err(Unknown {
+                    path: format!("routes {}: virtual host {}", table.name, host.name),
+                    what: format!("the domain `{domain}` stands twice"),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Host {
+    fn read(m: &Message<'_, '_>) -> Read<Host> {
+        let default_retry = m.message("retry_policy")?;
+        let mut routes = Vec::new();
+        for route in m.messages("routes")? {
+            routes.push(Route::read(&route, default_retry.as_ref())?);
+        }
+        Ok(Host {
+            changes: HeaderChanges::read(m)?,
+            routes,
+            tells_attempts_upstream: m.flag("include_request_attempt_count")?,
+            tells_attempts_downstream: m.flag("include_attempt_count_in_response")?,
+        })
+    }
+}
+
+impl Route {
+    fn read(m: &Message<'_, '_>, host_retry: Option<&Message<'_, '_>>) -> Read<Route> {
+        let mut out = Route { changes: HeaderChanges::read(m)?, ..Route::default() };
+        if let Some(direct) = m.message("direct_response")? {
+            out.body = direct.message("body")?.map(|b| super::data_source(&b)).transpose()?.unwrap_or_default().into();
+        }
+        let Some(action) = m.message("route")? else { return Ok(out) };
+        let own = action.message("retry_policy")?;
+        out.retry = own.as_ref().or(host_retry).map(RetryPolicy::read).transpose()?;
+        out.idle_timeout = action.duration("idle_timeout")?;
+        out.high_priority = action.enumeration("priority", &["DEFAULT", "HIGH"])? == "HIGH";
+        out.appends_forwarded_host = action.flag("append_x_forwarded_host")?;
+        out.max_grpc_timeout = action.duration("max_grpc_timeout")?;
+        let durations = action.message_or_empty("max_stream_duration")?;
+        out.max_stream_duration = durations.duration("max_stream_duration")?.filter(|d| !d.is_zero());
+        if let Some(grpc) = durations.duration("grpc_timeout_header_max")? {
+            out.max_grpc_timeout = Some(grpc);
+        }
+        for cluster in action.message_or_empty("weighted_clusters")?.messages("clusters")? {
+            out.weighted.push(HeaderChanges::read(&cluster)?);
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,215 @@
+//! The body of an answer on its way to the client. Its end is the exchange's.
+
+use super::exchange::Exchange;
+use super::upload::BoxError;
+use crate::upstream::connection::reason_of;
+use crate::upstream::pool::Lease;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+pub struct Body {
+    content: Content,
+    exchange: Option<Box<Exchange>>,
+}
+
+enum Content {
+    Nothing,
+    Text(Bytes),
+    Stream(Box<Stream>),
+}
+
+/// An upstream's body.
+pub struct Stream {
+    pub incoming: Incoming,
+    pub lease: Option<Lease>,
+    /// When the route's timeout is over.
+    pub deadline: Option<Pin<Box<Sleep>>>,
+    pub idle: Option<Idle>,
+}
+
+/// How long nothing may come.
+pub struct Idle {
+    span: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// When something came last; the timer is only moved when it goes off.
+    last: Instant,
+}
+
+impl Idle {
+    fn new(span: Duration) -> Idle {
+        Idle { span, timer: Box::pin(tokio::time::sleep(span)), last: Instant::now() }
+    }
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let due = self.last + self.span;
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+impl Stream {
+    pub fn new(incoming: Incoming, lease: Lease, deadline: Option<Instant>, idle: Option<Duration>) -> Stream {
+        Stream { incoming, lease: Some(lease), deadline: deadline.map(|d| Box::pin(tokio::time::sleep_until(d))), idle: idle.map(Idle::new) }
+    }
+}
+
+impl Body {
+    /// A body for an answer that nothing is logged of.
+    pub fn plain(text: impl Into<Bytes>) -> Body {
+        Body { content: Content::Text(text.into()), exchange: None }
+    }
+    pub fn text(text: Bytes, exchange: Box<Exchange>) -> Body {
+        let content = if text.is_empty() { Content::Nothing } else { Content::Text(text) };
+        Body::of(content, exchange)
+    }
+    pub fn stream(stream: Stream, exchange: Box<Exchange>) -> Body {
+        if http_body::Body::is_end_stream(&stream.incoming) {
+            if let Some(lease) = stream.lease {
+                lease.release();
+            }
+            return Body::of(Content::Nothing, exchange);
+        }
+        Body { content: Content::Stream(Box::new(stream)), exchange: Some(exchange) }
+    }
+    /// A body that nobody asks for, as that of an answer to HEAD, is complete.
+    fn of(content: Content, mut exchange: Box<Exchange>) -> Body {
+        if matches!(content, Content::Nothing) || exchange.method == http::Method::HEAD {
+            exchange.is_complete = true;
+        }
+        Body { content, exchange: Some(exchange) }
+    }
+    fn end(&mut self) {
+        self.content = Content::Nothing;
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.is_complete = true;
+        }
+    }
+    /// The answer breaks off.
+    fn fail(&mut self, flag: &'static str, details: String) -> BoxError {
+        self.content = Content::Nothing;
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.raise(flag);
+            exchange.details = details.clone().into();
+            exchange.is_complete = true;
+        }
+        details.into()
+    }
+    fn poll_stream(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Polled> {
+        match Pin::new(&mut stream.incoming).poll_frame_of(cx) {
+            Poll::Ready(polled) => {
+                if let Some(idle) = &mut stream.idle {
+                    idle.last = Instant::now();
+                }
+                Poll::Ready(polled)
+            }
+            Poll::Pending => {
+                if stream.deadline.as_mut().is_some_and(|d| d.as_mut().poll(cx).is_ready()) {
+                    return Poll::Ready(Polled::Late("UT", "response_timeout"));
+                }
+                if stream.idle.as_mut().is_some_and(|i| i.poll(cx).is_ready()) {
+                    return Poll::Ready(Polled::Late("SI", "stream_idle_timeout"));
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+enum Polled {
+    Frame(Frame<Bytes>),
+    End,
+    Broken(hyper::Error),
+    Late(&'static str, &'static str),
+}
+
+trait PollFrame {
+    fn poll_frame_of(self, cx: &mut Context<'_>) -> Poll<Polled>;
+}
+
+impl PollFrame for Pin<&mut Incoming> {
+    fn poll_frame_of(self, cx: &mut Context<'_>) -> Poll<Polled> {
+        http_body::Body::poll_frame(self, cx).map(|polled| match polled {
+            None => Polled::End,
+            Some(Ok(frame)) => Polled::Frame(frame),
+            Some(Err(e)) => Polled::Broken(e),
+        })
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        match &mut this.content {
+            Content::Nothing => {
+                this.end();
+                Poll::Ready(None)
+            }
+            Content::Text(text) => {
+                let text = std::mem::take(text);
+                if let Some(exchange) = &mut this.exchange {
+                    exchange.sent += text.len() as u64;
+                }
+                this.end();
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
+            Content::Stream(stream) => {
+                let polled = std::task::ready!(Body::poll_stream(stream, cx));
+                match polled {
+                    Polled::Frame(frame) => {
+                        let is_end = http_body::Body::is_end_stream(&stream.incoming);
+                        if let Some(exchange) = &mut this.exchange {
+                            if let Some(data) = frame.data_ref() {
+                                exchange.sent += data.len() as u64;
+                            } else if let Some(trailers) = frame.trailers_ref() {
+                                let status = trailers.get("grpc-status").and_then(|v| v.to_str().ok()?.parse().ok());
+                                exchange.grpc_status = status.or(exchange.grpc_status);
+                            }
+                        }
+                        if is_end {
+                            if let Some(lease) = stream.lease.take() {
+                                lease.release();
+                            }
+                            this.end();
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    Polled::End => {
+                        if let Some(lease) = stream.lease.take() {
+                            lease.release();
+                        }
+                        this.end();
+                        Poll::Ready(None)
+                    }
+                    Polled::Broken(e) => {
+                        let reason = reason_of(&e);
+                        let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
+                        Poll::Ready(Some(Err(this.fail(reason.flag(), details))))
+                    }
+                    Polled::Late(flag, details) => Poll::Ready(Some(Err(this.fail(flag, details.to_owned())))),
+                }
+            }
+        }
+    }
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::Nothing)
+    }
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Nothing => SizeHint::with_exact(0),
+            Content::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Content::Stream(stream) => http_body::Body::size_hint(&stream.incoming),
+        }
+    }
+}

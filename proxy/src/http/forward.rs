@@ -1,0 +1,501 @@
+//! The router: a request goes to an upstream, again if need be, and its answer comes back.
+
+use super::body::{Body, Stream};
+use super::exchange::{Exchange, RouteRef};
+use super::head::{Upgrades, finish_answer, names, upgrade};
+use super::respond::Reply;
+use super::service::Onward;
+use super::upload::{Source, Upload};
+use super::{mirror, upgrade as upgrades};
+use crate::config::header_ops::{HeaderChanges, HeaderOps};
+use crate::config::retry::{Conditions, RetryPolicy, RetryState};
+use crate::upstream::cluster::{Handle, Wanted};
+use crate::upstream::host::Host;
+use crate::upstream::pool::Lease;
+use crate::upstream::{Failure, Reason};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use mesh_envoy::engine::action::Forward;
+use mesh_envoy::engine::request as engine;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The scopes of a route whose changes of headers apply, in their order.
+fn scopes(route: &RouteRef) -> Vec<&HeaderChanges> {
+    let weighted = route.weighted.and_then(|i| route.extras().weighted.get(i));
+    let mut list: Vec<&HeaderChanges> = weighted.into_iter().collect();
+    list.extend([&route.extras().changes, &route.host_extras().changes, &route.table.changes]);
+    if route.table.most_specific_wins {
+        list.reverse();
+    }
+    list
+}
+
+fn change(headers: &mut HeaderMap, exchange: &Exchange, pick: impl Fn(&HeaderChanges) -> &HeaderOps) {
+    if let Some(route) = &exchange.route {
+        for ops in scopes(route).into_iter().map(pick).filter(|o| !o.is_empty()) {
+            ops.apply(headers, exchange);
+        }
+    }
+}
+
+/// Changes an answer's headers as the route's scopes say.
+pub fn change_answer(headers: &mut HeaderMap, exchange: &Exchange) {
+    change(headers, exchange, |c| &c.response);
+}
+
+fn change_request(exchange: &mut Exchange) {
+    let Some(route) = &exchange.route else { return };
+    if scopes(route).iter().all(|c| c.request.is_empty()) {
+        return;
+    }
+    let mut headers = exchange.headers.clone();
+    change(&mut headers, exchange, |c| &c.request);
+    exchange.headers = headers;
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    whole: Option<Duration>,
+    one_try: Option<Duration>,
+    idle: Option<Duration>,
+}
+
+/// From the route, or from headers of clients that are internal: others' were taken away before.
+fn limits(forward: &Forward, route: &RouteRef, exchange: &Exchange) -> Limits {
+    let milliseconds = |name: &header::HeaderName| exchange.headers.get(name).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis);
+    let extras = route.extras();
+    let mut whole = forward.timeout;
+    if let (Some(max), true) = (extras.max_grpc_timeout, exchange.is_grpc()) {
+        let asked = exchange.headers.get(names::GRPC_TIMEOUT).and_then(|v| grpc_timeout(v.to_str().ok()?));
+        whole = asked.map(|t| if max.is_zero() { t } else { t.min(max) }).or(Some(max)).filter(|d| !d.is_zero());
+    }
+    if let Some(asked) = milliseconds(&names::TIMEOUT) {
+        whole = Some(asked).filter(|d| !d.is_zero());
+    }
+    let one_try = milliseconds(&names::TRY_TIMEOUT).or(extras.retry.as_ref().and_then(|r| r.per_try_timeout)).filter(|d| !d.is_zero());
+    // One try can't take longer than all of them.
+    let one_try = one_try.filter(|t| whole.is_none_or(|w| *t < w));
+    let idle = match extras.idle_timeout {
+        Some(own) => Some(own).filter(|d| !d.is_zero()),
+        None => exchange.connection.manager.timeouts.stream_idle,
+    };
+    Limits { whole, one_try, idle }
+}
+
+/// `grpc-timeout`: digits and a unit.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let n: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(n * 3600),
+        "M" => Duration::from_secs(n * 60),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+/// Rewrites host and path, and leaves what they were.
+fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
+    let (host, path) = {
+        let view = super::head::View::new(&exchange.headers);
+        let request =
+            engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
+        (forward.rewrite.host(&request).to_owned(), forward.rewrite.path(&request))
+    };
+    let suppresses = exchange.connection.manager.suppresses_envoy_headers;
+    if host != exchange.authority {
+        if route.extras().appends_forwarded_host {
+            super::head::append(&mut exchange.headers, names::FORWARDED_HOST, &exchange.authority.clone());
+        }
+        if let (Ok(value), false) = (HeaderValue::from_str(&exchange.authority), suppresses) {
+            exchange.headers.insert(names::ORIGINAL_HOST, value);
+        }
+        exchange.authority = host;
+    }
+    if path != exchange.path {
+        if let (Ok(value), false) = (HeaderValue::from_str(&exchange.path), suppresses) {
+            exchange.headers.insert(names::ORIGINAL_PATH, value);
+        }
+        exchange.path = path;
+    }
+}
+
+/// Forwards a request, and answers with what comes of it.
+pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onward) -> Response<Body> {
+    let Some(route) = exchange.route.clone() else { return Reply::new(404, "NR", "route_not_found", "").send(exchange) };
+    let Some(cluster) = exchange.upstream.clone() else {
+        exchange.connection.stats.no_cluster.inc();
+        return Reply::new(action.not_found, "NC", "cluster_not_found", "").send(exchange);
+    };
+    let limits = limits(action, &route, &exchange);
+    let retry = RetryState::new(route.extras().retry.as_ref(), &exchange.headers);
+    for name in [
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    ] {
+        exchange.headers.remove(name);
+    }
+    change_request(&mut exchange);
+    rewrite(&mut exchange, action, &route);
+    let mirrors: Vec<_> = action.mirrors.iter().filter(|m| m.fraction.is_none_or(|f| f.holds(onward.random.rotate_left(17)))).collect();
+    if retry.is_some() || !mirrors.is_empty() {
+        exchange.body.keep(exchange.connection.manager.limits.buffer);
+    }
+    for mirror in mirrors {
+        mirror::send(&exchange, &mirror.cluster, &onward, limits.whole);
+    }
+    let router = Router {
+        cluster,
+        priority: usize::from(route.extras().high_priority),
+        host_of_endpoint: action.rewrite.host_of_endpoint,
+        subset: action.subset.as_ref(),
+        limits,
+        retry,
+        policy: route.extras().retry.as_ref(),
+        tried: Vec::new(),
+        begun: Instant::now(),
+        route: &route,
+        upgrade: onward.upgrade,
+    };
+    router.run(exchange).await
+}
+
+struct Router<'r> {
+    cluster: Rc<Handle>,
+    priority: usize,
+    host_of_endpoint: bool,
+    subset: Option<&'r serde_json::Value>,
+    limits: Limits,
+    retry: Option<RetryState>,
+    policy: Option<&'r RetryPolicy>,
+    tried: Vec<Arc<Host>>,
+    begun: Instant,
+    route: &'r RouteRef,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+}
+
+/// How a try ended.
+enum Outcome {
+    Answer(Response<Incoming>, Lease),
+    Failed(Failure),
+    /// The whole request, or one try, took too long.
+    Late,
+    TryLate,
+    Idle,
+}
+
+/// What is done about it.
+enum Next {
+    Again,
+    No,
+    /// Retries are used up.
+    Exhausted,
+    /// The breaker for retries is open.
+    Overflow,
+}
+
+/// Completes so long after the request was read to its end; never without a span.
+async fn after(source: &Source, span: Option<Duration>) {
+    match span {
+        None => std::future::pending().await,
+        Some(span) => {
+            source.completed().await;
+            tokio::time::sleep(span).await;
+        }
+    }
+}
+
+/// Completes when nothing of the request came for so long.
+async fn idle(source: &Source, span: Option<Duration>) {
+    let Some(span) = span else { return std::future::pending().await };
+    let mut due = Instant::now() + span;
+    loop {
+        tokio::time::sleep_until(due).await;
+        match source.last_read().map(|l| Instant::from_std(l) + span) {
+            Some(later) if later > due => due = later,
+            _ => return,
+        }
+    }
+}
+
+impl Router<'_> {
+    async fn run(mut self, mut exchange: Box<Exchange>) -> Response<Body> {
+        let body = exchange.body.clone();
+        let whole = after(&body, self.limits.whole);
+        tokio::pin!(whole);
+        loop {
+            exchange.attempts += 1;
+            let Some(host) = self.choose(&exchange) else {
+                self.cluster.stats.upstream_cx_none_healthy.inc();
+                return Reply::new(503, "UH", "no_healthy_upstream", "no healthy upstream").send(exchange);
+            };
+            let Some(wanted) = self.request(&exchange, &host) else {
+                return Reply::new(400, "DPE", "invalid_path", "").send(exchange);
+            };
+            let outcome = {
+                let local = Cell::new(None);
+                let sending = self.cluster.send(&host, wanted, |address| local.set(Some(address)));
+                let outcome = tokio::select! {
+                    biased;
+                    result = sending => match result {
+                        Ok((response, lease)) => Outcome::Answer(response, lease),
+                        Err(failure) => Outcome::Failed(failure),
+                    },
+                    () = &mut whole => Outcome::Late,
+                    () = after(&body, self.limits.one_try) => Outcome::TryLate,
+                    () = idle(&body, self.limits.idle) => Outcome::Idle,
+                };
+                let has_host = !matches!(&outcome, Outcome::Failed(f) if f.reason == Reason::Overflow);
+                self.note(&mut exchange, &host, has_host, local.get().flatten());
+                outcome
+            };
+            let next = self.judge(&outcome, &body);
+            match next {
+                Next::Again => {
+                    self.tried.push(host);
+                    drop(outcome);
+                    if tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange)).await.is_err() {
+                        return self.late(exchange);
+                    }
+                    self.cluster.stats.upstream_rq_retry.inc();
+                    exchange.flags.retain(|f| *f == "DI");
+                    exchange.transport_failure.clear();
+                    continue;
+                }
+                Next::Exhausted => {
+                    self.cluster.stats.upstream_rq_retry_limit_exceeded.inc();
+                    exchange.raise("URX");
+                }
+                Next::Overflow => {
+                    self.cluster.stats.upstream_rq_retry_overflow.inc();
+                    exchange.raise("UO");
+                }
+                Next::No => {}
+            }
+            return match outcome {
+                Outcome::Answer(response, lease) => self.answer(exchange, response, lease),
+                Outcome::Failed(failure) => self.fail(exchange, failure),
+                Outcome::Late => self.late(exchange),
+                Outcome::TryLate => {
+                    self.cluster.stats.upstream_rq_per_try_timeout.inc();
+                    host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+                    Reply::new(504, "UT", "upstream_per_try_timeout", "upstream request timeout").send(exchange)
+                }
+                Outcome::Idle => {
+                    exchange.connection.stats.downstream_rq_idle_timeout.inc();
+                    let status = if body.completed_at().is_some() { 504 } else { 408 };
+                    Reply::new(status, "SI", "stream_idle_timeout", "stream timeout").send(exchange)
+                }
+            };
+        }
+    }
+
+    /// When the route's timeout is over; far away without one.
+    fn end(&self, body: &Source) -> Instant {
+        let from = body.completed_at().map_or_else(Instant::now, Instant::from_std);
+        from + self.limits.whole.unwrap_or(Duration::from_secs(86_400 * 365))
+    }
+    fn choose(&self, exchange: &Exchange) -> Option<Arc<Host>> {
+        let avoids = self.policy.is_some_and(|p| p.avoids_previous);
+        let tried: &[Arc<Host>] = if avoids { &self.tried } else { &[] };
+        let attempts = self.policy.map_or(1, |p| p.host_attempts);
+        let connection = &exchange.connection;
+        self.cluster.choose(self.subset, connection.local, tried, attempts, &mut connection.worker.dice())
+    }
+    fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, local: Option<SocketAddr>) {
+        exchange.host = has_host.then(|| host.clone());
+        exchange.upstream_local = local.or(exchange.upstream_local);
+    }
+
+    /// The request of one try. `None` where its path is none that can be sent.
+    fn request(&self, exchange: &Exchange, host: &Host) -> Option<Wanted> {
+        let mut headers = exchange.headers.clone();
+        if !exchange.connection.manager.suppresses_envoy_headers {
+            if let Some(expected) = self.expected() {
+                headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
+            }
+        }
+        if self.route.host_extras().tells_attempts_upstream {
+            headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
+        }
+        let authority = if self.host_of_endpoint && !host.hostname.is_empty() { &*host.hostname } else { exchange.authority.as_str() };
+        let downstream_is_http2 = exchange.protocol == "HTTP/2";
+        let protocol = self.cluster.config().protocol;
+        let request = outgoing(
+            exchange,
+            headers,
+            authority,
+            protocol == crate::config::cluster::Protocol::Http2 || (protocol == crate::config::cluster::Protocol::Downstream && downstream_is_http2),
+            Upload::new(&exchange.body),
+        )?;
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority })
+    }
+    /// Milliseconds that the upstream has; one try's where that is less than what is left.
+    fn expected(&self) -> Option<u64> {
+        let left = self.limits.whole.map(|w| w.saturating_sub(self.begun.elapsed()));
+        let span = match (left, self.limits.one_try) {
+            (Some(left), Some(one)) => left.min(one),
+            (left, one) => left.or(one)?,
+        };
+        // Rounded up: the first try has all of it.
+        Some(u64::try_from(span.as_micros().div_ceil(1000)).unwrap_or(u64::MAX))
+    }
+
+    fn judge(&mut self, outcome: &Outcome, body: &Source) -> Next {
+        let Some(retry) = &mut self.retry else { return Next::No };
+        let wants = match outcome {
+            Outcome::Answer(response, _) => retry.wants_another_answer(response.status().as_u16(), response.headers()),
+            Outcome::Failed(failure) => !body.has_failed() && wants_another_try(retry.on, failure),
+            // As Envoy has it, a try that took too long is a reset by the proxy.
+            Outcome::TryLate => retry.on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR)),
+            Outcome::Late | Outcome::Idle => false,
+        };
+        if !wants || !body.is_repeatable() {
+            return Next::No;
+        }
+        if retry.left == 0 {
+            return Next::Exhausted;
+        }
+        retry.left -= 1;
+        match self.cluster.retry_slot(self.priority) {
+            Some(_) => Next::Again,
+            None => Next::Overflow,
+        }
+    }
+    /// Waits a random span, longer at most with every try.
+    async fn back_off(&self, attempts: u32, exchange: &Exchange) {
+        let _slot = self.cluster.retry_slot(self.priority);
+        let (base, max) = self.policy.map_or((Duration::from_millis(25), Duration::from_millis(250)), |p| (p.base_interval, p.max_interval));
+        let longest = base.saturating_mul(2u32.saturating_pow(attempts.min(20)).saturating_sub(1)).min(max);
+        let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
+        let span = exchange.connection.worker.dice().u64(..longest);
+        tokio::time::sleep(Duration::from_micros(span)).await;
+    }
+
+    fn late(&self, exchange: Box<Exchange>) -> Response<Body> {
+        self.cluster.stats.upstream_rq_timeout.inc();
+        if let Some(host) = &exchange.host {
+            host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+        }
+        Reply::new(504, "UT", "response_timeout", "upstream request timeout").send(exchange)
+    }
+    fn fail(&self, mut exchange: Box<Exchange>, failure: Failure) -> Response<Body> {
+        if exchange.body.has_failed() {
+            return Reply::new(400, "DPE", "http1.codec_error", "").closing().send(exchange);
+        }
+        let retried = if exchange.attempts > 1 { "retried and the latest reset reason: " } else { "reset reason: " };
+        let text = format!("upstream connect error or disconnect/reset before headers. {retried}{}", failure.reason.words());
+        let details = format!("upstream_reset_before_response_started{{{failure}}}");
+        let reason = failure.reason;
+        exchange.transport_failure = failure.transport;
+        let mut reply = Reply::new(reason.status(), reason.flag(), details, text);
+        if reason == Reason::Overflow && !exchange.connection.manager.suppresses_envoy_headers {
+            reply = reply.with(names::OVERLOADED, HeaderValue::from_static("true"));
+        }
+        reply.send(exchange)
+    }
+
+    fn answer(self, mut exchange: Box<Exchange>, response: Response<Incoming>, lease: Lease) -> Response<Body> {
+        let (mut parts, incoming) = response.into_parts();
+        exchange.status = parts.status.as_u16();
+        exchange.details = "via_upstream".into();
+        exchange.upstream_protocol = if lease.is_http2() { "HTTP/2" } else { "HTTP/1.1" };
+        exchange.grpc_status = parts.headers.get(names::GRPC_STATUS).and_then(|v| v.to_str().ok()?.parse().ok());
+        exchange.answer_begun = Some(exchange.milliseconds());
+        if exchange.attempts > 1 && exchange.status < 500 {
+            self.cluster.stats.upstream_rq_retry_success.inc();
+        }
+        let switches = parts.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        let manager = exchange.connection.manager.clone();
+        if !manager.suppresses_envoy_headers {
+            let from = exchange.body.completed_at().map_or(self.begun, |c| Instant::from_std(c).max(self.begun));
+            let spent = u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX);
+            parts.headers.insert(names::SERVICE_TIME, HeaderValue::from(spent));
+        }
+        if self.route.host_extras().tells_attempts_downstream {
+            parts.headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
+        }
+        change_answer(&mut parts.headers, &exchange);
+        let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
+        let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
+        finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
+        exchange.connection.worker.close_if_draining(&exchange, &mut parts.headers);
+        if !manager.logs.is_empty() {
+            exchange.answer = parts.headers.clone();
+        }
+        if switches {
+            return upgrades::switch(exchange, parts, incoming, lease, self.upgrade);
+        }
+        let deadline = self.limits.whole.map(|_| self.end(&exchange.body)).filter(|_| exchange.body.completed_at().is_some());
+        let stream = Stream::new(incoming, lease, deadline, self.limits.idle);
+        let mut out = Response::new(Body::stream(stream, exchange));
+        *out.status_mut() = parts.status;
+        *out.headers_mut() = parts.headers;
+        out
+    }
+}
+
+fn wants_another_try(on: Conditions, failure: &Failure) -> bool {
+    if failure.reason == Reason::Overflow {
+        return false;
+    }
+    on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR))
+        || (on.has(Conditions::RESET_BEFORE_REQUEST) && !failure.sent)
+        || (on.has(Conditions::CONNECT_FAILURE) && failure.reason.is_connection_failure())
+        || (on.has(Conditions::REFUSED_STREAM) && failure.reason == Reason::RemoteRefusedStream)
+}
+
+/// A request as an upstream gets it. `None` where its path is none that can be sent.
+pub fn outgoing(exchange: &Exchange, headers: HeaderMap, authority: &str, http2: bool, body: Upload) -> Option<Request<Upload>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.method.clone();
+    *request.headers_mut() = headers;
+    if http2 {
+        let uri = Uri::builder().scheme(exchange.scheme).authority(authority).path_and_query(exchange.path.as_str());
+        *request.uri_mut() = uri.build().ok()?;
+        *request.version_mut() = http::Version::HTTP_2;
+    } else {
+        *request.uri_mut() = exchange.path.parse().ok()?;
+        request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+    }
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_of_grpc_have_units() {
+        for (text, want) in [("5S", Some(5000u32)), ("100m", Some(100)), ("1H", Some(3_600_000)), ("1", None), ("", None), ("123456789S", None), ("xS", None)] {
+            assert_eq!(grpc_timeout(text).map(|d| d.as_millis()), want.map(u128::from), "{text}");
+        }
+    }
+
+    #[test]
+    fn tries_are_repeated_for_what_the_policy_names() {
+        let refused = Failure::unsent(Reason::RemoteConnectionFailure);
+        let reset = Failure::sent(Reason::ConnectionTermination);
+        let on = Conditions::parse;
+        assert!(wants_another_try(on("connect-failure"), &refused) && !wants_another_try(on("connect-failure"), &reset));
+        assert!(wants_another_try(on("reset-before-request"), &refused) && !wants_another_try(on("reset-before-request"), &reset));
+        assert!(wants_another_try(on("5xx"), &reset));
+        assert!(!wants_another_try(on("5xx,reset"), &Failure::unsent(Reason::Overflow)));
+        assert!(wants_another_try(on("refused-stream"), &Failure::sent(Reason::RemoteRefusedStream)));
+    }
+}

@@ -1,0 +1,277 @@
+//! Heads of messages: what a proxy takes from them, adds and takes away (Envoy's header sanitizing).
+
+use super::exchange::Connection;
+use crate::config::manager::{Manager, Server};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Uri, Version};
+use hyper::body::Incoming;
+use mesh_envoy::engine::request::Headers;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+/// A request's headers for the engine. Values that are no UTF-8 are seen with the broken part replaced: what a rule says of
+/// them still holds.
+pub struct View<'h> {
+    map: &'h HeaderMap,
+    mended: Vec<(HeaderName, usize, String)>,
+}
+
+impl<'h> View<'h> {
+    pub fn new(map: &'h HeaderMap) -> View<'h> {
+        let mut mended = Vec::new();
+        for name in map.keys() {
+            for (n, value) in map.get_all(name).iter().enumerate() {
+                if std::str::from_utf8(value.as_bytes()).is_err() {
+                    mended.push((name.clone(), n, String::from_utf8_lossy(value.as_bytes()).into_owned()));
+                }
+            }
+        }
+        View { map, mended }
+    }
+}
+
+impl Headers for View<'_> {
+    fn nth(&self, name: &str, n: usize) -> Option<&str> {
+        let value = if n == 0 { self.map.get(name)? } else { self.map.get_all(name).iter().nth(n)? };
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => Some(text),
+            Err(_) => self.mended.iter().find(|(k, i, _)| k == name && *i == n).map(|(.., text)| text.as_str()),
+        }
+    }
+}
+
+/// The names that the router and the connection manager know.
+pub mod names {
+    use http::HeaderName;
+    macro_rules! names {
+        ($($name:ident $text:literal;)*) => { $(pub const $name: HeaderName = HeaderName::from_static($text);)* };
+    }
+    names! {
+        FORWARDED_FOR "x-forwarded-for";
+        FORWARDED_PROTO "x-forwarded-proto";
+        FORWARDED_HOST "x-forwarded-host";
+        FORWARDED_PORT "x-forwarded-port";
+        FORWARDED_CLIENT_CERT "x-forwarded-client-cert";
+        REQUEST_ID "x-request-id";
+        ATTEMPT_COUNT "x-envoy-attempt-count";
+        EXPECTED_TIMEOUT "x-envoy-expected-rq-timeout-ms";
+        ORIGINAL_PATH "x-envoy-original-path";
+        ORIGINAL_HOST "x-envoy-original-host";
+        INTERNAL "x-envoy-internal";
+        EXTERNAL_ADDRESS "x-envoy-external-address";
+        OVERLOADED "x-envoy-overloaded";
+        SERVICE_TIME "x-envoy-upstream-service-time";
+        TIMEOUT "x-envoy-upstream-rq-timeout-ms";
+        TRY_TIMEOUT "x-envoy-upstream-rq-per-try-timeout-ms";
+        FORCE_TRACE "x-envoy-force-trace";
+        DECORATOR "x-envoy-decorator-operation";
+        GRPC_TIMEOUT "grpc-timeout";
+        GRPC_STATUS "grpc-status";
+        GRPC_MESSAGE "grpc-message";
+        KEEP_ALIVE "keep-alive";
+        PROXY_CONNECTION "proxy-connection";
+    }
+}
+use names::*;
+
+/// What clients that are not internal may not say.
+const INTERNAL_ONLY: &[&str] = &[
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-max-retries",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-ip-tags",
+    "x-envoy-hedge-on-per-try-timeout",
+];
+/// What clients at the edge may not say either.
+const EDGE_ONLY: &[&str] = &["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-original-path"];
+
+/// The host that a request names; "" for none.
+pub fn authority(request: &Request<Incoming>) -> String {
+    if let Some(authority) = request.uri().authority() {
+        return authority.as_str().to_owned();
+    }
+    request.headers().get(header::HOST).and_then(|h| std::str::from_utf8(h.as_bytes()).ok()).unwrap_or("").to_owned()
+}
+
+/// Path and query.
+pub fn path(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |p| p.as_str())
+}
+
+pub fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 | Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// The protocol that a request asks to go over to.
+pub fn upgrade(headers: &HeaderMap) -> Option<&str> {
+    let asks = headers.get(header::CONNECTION)?.to_str().ok()?.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade"));
+    if asks { headers.get(header::UPGRADE)?.to_str().ok() } else { None }
+}
+
+/// Takes away what is between two neighbours only.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
+    if upgrades == Upgrades::No {
+        // Headers that `connection` names go with it.
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .filter_map(|n| n.trim().parse().ok())
+            .filter(|n: &HeaderName| *n != header::HOST && *n != header::CONTENT_LENGTH && *n != header::COOKIE)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+        headers.remove(header::UPGRADE);
+    }
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove("http2-settings");
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrades {
+    Yes,
+    No,
+}
+
+/// Puts a request's headers in order, as the connection manager does, before routes and filters see them. Returns the
+/// client's address.
+pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr, scheme: &'static str, dice: &mut fastrand::Rng) -> SocketAddr {
+    let manager = &*connection.manager;
+    let te_trailers = headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let upgrades = if upgrade(headers).is_some() { Upgrades::Yes } else { Upgrades::No };
+    strip_hop_by_hop(headers, upgrades);
+    headers.remove(header::TE);
+    if te_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    headers.remove(header::EXPECT);
+    headers.remove(INTERNAL);
+    headers.remove(FORWARDED_CLIENT_CERT);
+    let uses_remote = !manager.engine.trusts_forwarded();
+    let single = headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()).is_none_or(|v| !v.contains(','));
+    if uses_remote {
+        if !manager.skips_forwarded_for {
+            append(headers, FORWARDED_FOR, &connection.peer.ip().to_string());
+        }
+        if manager.trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        }
+    } else if !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    if manager.appends_forwarded_port && !headers.contains_key(FORWARDED_PORT) {
+        headers.insert(FORWARDED_PORT, HeaderValue::from(connection.local.port()));
+    }
+    let is_internal = single && manager.is_internal(remote);
+    let is_edge = uses_remote && !is_internal;
+    if is_internal {
+        headers.insert(INTERNAL, HeaderValue::from_static("true"));
+    } else {
+        let lists: &[&[&str]] = if is_edge { &[INTERNAL_ONLY, EDGE_ONLY] } else { &[INTERNAL_ONLY] };
+        // Most requests have none of them: one look at the names is cheaper than a look-up each.
+        if headers.keys().any(|k| k.as_str().starts_with("x-envoy-")) {
+            for name in lists.iter().copied().flatten() {
+                headers.remove(*name);
+            }
+        }
+        if is_edge {
+            if let Ok(value) = HeaderValue::from_str(&remote.to_string()) {
+                headers.insert(EXTERNAL_ADDRESS, value);
+            }
+        }
+    }
+    if let Some(via) = &manager.via {
+        headers.append(header::VIA, via.clone());
+    }
+    if manager.generates_request_id {
+        let replaces = is_edge && !manager.preserves_external_request_id;
+        if replaces || !headers.contains_key(REQUEST_ID) {
+            headers.insert(REQUEST_ID, request_id(dice));
+        }
+    }
+    if remote == connection.peer.ip() { connection.peer } else { SocketAddr::new(remote, 0) }
+}
+
+/// Adds to a list in one header.
+pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    let before = headers.get_all(&name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>().join(",");
+    let joined = if before.is_empty() { value.to_owned() } else { format!("{before},{value}") };
+    if let Ok(value) = HeaderValue::from_str(&joined) {
+        headers.insert(name, value);
+    }
+}
+
+/// A UUID of version 4.
+fn request_id(dice: &mut fastrand::Rng) -> HeaderValue {
+    let bits = (dice.u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let mut out = String::with_capacity(36);
+    for (i, part) in [0..8, 8..12, 12..16, 16..20, 20..32].into_iter().enumerate() {
+        let _ = write!(out, "{}{}", if i > 0 { "-" } else { "" }, &hex[part]);
+    }
+    HeaderValue::from_str(&out).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Puts an answer's headers in order before they go to the client.
+pub fn finish_answer(headers: &mut HeaderMap, manager: &Manager, request_id: Option<&HeaderValue>, upgrades: Upgrades) {
+    strip_hop_by_hop(headers, upgrades);
+    match &manager.server {
+        Server::Overwrite(name) => drop(headers.insert(header::SERVER, name.clone())),
+        Server::IfAbsent(name) => drop(headers.entry(header::SERVER).or_insert_with(|| name.clone())),
+        Server::PassThrough => {}
+    }
+    if let Some(via) = &manager.via {
+        headers.append(header::VIA, via.clone());
+    }
+    if let Some(id) = request_id.filter(|_| manager.answers_request_id) {
+        headers.insert(REQUEST_ID, id.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_uuids() {
+        let id = request_id(&mut fastrand::Rng::with_seed(1));
+        let text = id.to_str().expect("ASCII").to_owned();
+        assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert!(text.as_bytes()[14] == b'4' && matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+    }
+
+    #[test]
+    fn what_is_for_the_neighbour_goes_no_further() {
+        let mut headers = HeaderMap::new();
+        for (k, v) in [("connection", "close, x-a"), ("x-a", "1"), ("keep-alive", "5"), ("x-b", "2"), ("transfer-encoding", "chunked"), ("upgrade", "h2c")] {
+            headers.append(k, HeaderValue::from_static(v));
+        }
+        strip_hop_by_hop(&mut headers, Upgrades::No);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-b"]);
+    }
+
+    #[test]
+    fn values_that_are_no_text_are_still_seen() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-a", HeaderValue::from_bytes(b"a\xffb").expect("a value"));
+        assert_eq!(View::new(&headers).nth("x-a", 0), Some("a\u{fffd}b"));
+        assert_eq!(View::new(&headers).nth("x-b", 0), None);
+    }
+}

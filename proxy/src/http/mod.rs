@@ -1,0 +1,14 @@
+//! The hot path of HTTP: a request comes, is decided, is forwarded or answered, and is logged.
+
+pub mod body;
+pub mod bucket;
+pub mod exchange;
+pub mod forward;
+pub mod head;
+pub mod live;
+pub mod mirror;
+pub mod respond;
+pub mod serve;
+pub mod service;
+pub mod upgrade;
+pub mod upload;

@@ -1,0 +1,137 @@
+//! Answers of the proxy's own.
+
+use super::body::Body;
+use super::exchange::Exchange;
+use super::head::{Upgrades, finish_answer, names};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// An answer that no upstream gave.
+pub struct Reply {
+    pub status: u16,
+    pub flag: &'static str,
+    pub details: Cow<'static, str>,
+    pub body: Bytes,
+    pub headers: HeaderMap,
+    pub closes: Closes,
+}
+
+/// Whether the client's connection ends with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    Yes,
+    No,
+}
+
+impl Reply {
+    pub fn new(status: u16, flag: &'static str, details: impl Into<Cow<'static, str>>, body: impl Into<Bytes>) -> Reply {
+        Reply { status, flag, details: details.into(), body: body.into(), headers: HeaderMap::new(), closes: Closes::No }
+    }
+    pub fn closing(mut self) -> Reply {
+        self.closes = Closes::Yes;
+        self
+    }
+    pub fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Reply {
+        self.headers.insert(name, value);
+        self
+    }
+    /// Of a filter: the body follows from the details.
+    pub fn of_gate(reply: mesh_envoy::engine::gate::Reply, request: &Exchange) -> Reply {
+        let mut out = Reply::new(reply.status, reply.flag, reply.details, Bytes::new());
+        if out.details.starts_with("rbac_access_denied") {
+            out.body = "RBAC: access denied".into();
+        } else if out.details == "fault_filter_abort" {
+            out.body = "fault filter abort".into();
+        } else if out.details == "local_rate_limited" {
+            out.body = "local_rate_limited".into();
+        } else if let Some(reason) = out.details.strip_prefix("jwt_authn_access_denied{").and_then(|d| d.strip_suffix('}')) {
+            let realm = format!("Bearer realm=\"{}://{}{}\"", request.scheme, request.authority, request.path);
+            let realm = if reason == "Jwt_is_missing" { realm } else { format!("{realm}, error=\"invalid_token\"") };
+            let reason = reason.replace('_', " ");
+            if let Ok(value) = HeaderValue::from_str(&realm) {
+                out.headers.insert(header::WWW_AUTHENTICATE, value);
+            }
+            out.body = reason.into();
+        }
+        out
+    }
+
+    /// Sends it. Clients that speak gRPC get it as a gRPC status.
+    pub fn send(self, mut exchange: Box<Exchange>) -> Response<Body> {
+        exchange.raise(self.flag);
+        exchange.details = self.details;
+        let mut headers = self.headers;
+        let (mut status, mut body) = (self.status, self.body);
+        // A direct response is the route's own word, and stays what it is.
+        if exchange.is_grpc() && exchange.details != "direct_response" {
+            let grpc = grpc_status(status);
+            exchange.grpc_status = Some(u64::from(grpc));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert(names::GRPC_STATUS, HeaderValue::from(u16::from(grpc)));
+            if !body.is_empty()
+                && let Ok(message) = HeaderValue::from_str(&percent(&body))
+            {
+                headers.insert(names::GRPC_MESSAGE, message);
+            }
+            (status, body) = (200, Bytes::new());
+        } else if !body.is_empty() {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
+        }
+        if !headers.contains_key(header::CONTENT_LENGTH) && !(status == 204 || status < 200) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        exchange.status = status;
+        exchange.answer_begun = Some(exchange.milliseconds());
+        let manager = exchange.connection.manager.clone();
+        let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
+        finish_answer(&mut headers, &manager, request_id.as_ref(), Upgrades::No);
+        if self.closes == Closes::Yes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        exchange.connection.worker.close_if_draining(&exchange, &mut headers);
+        exchange.answer = headers.clone();
+        let mut response = Response::new(Body::text(body, exchange));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// gRPC's status for one of HTTP (the mapping of gRPC's documentation).
+pub fn grpc_status(http: u16) -> u8 {
+    match http {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
+/// `grpc-message`: what is not printable ASCII is escaped.
+fn percent(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text {
+        if (0x20..0x7f).contains(b) && *b != b'%' {
+            out.push(char::from(*b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_messages_are_escaped() {
+        assert_eq!(percent(b"a%b\n\xc3\xa9"), "a%25b%0A%C3%A9");
+        assert_eq!((grpc_status(404), grpc_status(503), grpc_status(500)), (12, 14, 2));
+    }
+}

@@ -1,0 +1,378 @@
+//! One request: put in order, routed, filtered, and then forwarded or answered. The engine decides; here it is done.
+
+use super::body::Body;
+use super::exchange::{Connection, Exchange, RouteRef};
+use super::head::{self, View, names};
+use super::live::World;
+use super::respond::Reply;
+use super::upload::Source;
+use super::{forward, upgrade};
+use crate::config::manager::{Routes, Underscores};
+use crate::config::route::Table;
+use crate::worker::Generation;
+use http::header::{HeaderMap, HeaderValue};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::action::{Action, Forward, Target};
+use mesh_envoy::engine::gate::{Context, Gate, Overrides, Routed};
+use mesh_envoy::engine::recorder::Off;
+use mesh_envoy::engine::request::{self as engine, Metadata};
+use mesh_envoy::engine::route::{Choice, RequireTls};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// Where a request is to go.
+pub struct Onward {
+    /// "" where nothing names one.
+    pub cluster: Arc<str>,
+    pub generation: Rc<Generation>,
+    pub random: u64,
+    pub upgrade: Option<hyper::upgrade::OnUpgrade>,
+}
+
+/// Serves a request of a connection.
+pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (exchange, upgrade) = begin(connection, request);
+    Ok(answer(exchange, upgrade).await)
+}
+
+fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exchange>, Option<hyper::upgrade::OnUpgrade>) {
+    connection.requests.set(connection.requests.get() + 1);
+    let on_upgrade = head::upgrade(request.headers()).is_some().then(|| hyper::upgrade::on(&mut request));
+    let authority = head::authority(&request);
+    let (parts, incoming) = request.into_parts();
+    let mut headers = parts.headers;
+    headers.remove(http::header::HOST);
+    let exchange = Exchange {
+        started: SystemTime::now(),
+        begun: Instant::now(),
+        method: parts.method,
+        scheme: "http",
+        authority,
+        path: head::path(&parts.uri).to_owned(),
+        headers,
+        protocol: head::protocol(parts.version),
+        remote: connection.peer,
+        body: Source::new(incoming),
+        sent: 0,
+        status: 0,
+        details: "".into(),
+        flags: Vec::new(),
+        route: None,
+        cluster: None,
+        upstream: None,
+        host: None,
+        upstream_local: None,
+        upstream_protocol: "",
+        attempts: 0,
+        transport_failure: String::new(),
+        answer: HeaderMap::new(),
+        answer_begun: None,
+        grpc_status: None,
+        is_complete: false,
+        connection,
+    };
+    exchange.connection.worker.begun(&exchange);
+    (Box::new(exchange), on_upgrade)
+}
+
+/// The engine's view of a connection.
+fn engine_connection(exchange: &Exchange) -> engine::Connection<'static> {
+    let c = &exchange.connection;
+    let protocol = match exchange.protocol {
+        "HTTP/2" => engine::Protocol::Http2,
+        "HTTP/1.0" => engine::Protocol::Http10,
+        _ => engine::Protocol::Http11,
+    };
+    engine::Connection { destination: c.local, source: c.peer, direct_source: c.peer.ip(), tls: None, protocol, filter_state: &[] }
+}
+
+async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
+    let connection = exchange.connection.clone();
+    let manager = connection.manager.clone();
+    if let Some(target) = connection.wire.take_fragment() {
+        exchange.path = target;
+        return Reply::new(400, "", "path_normalization_failed", "").closing().send(exchange);
+    }
+    if let Some(reply) = underscores(&mut exchange) {
+        return reply.send(exchange);
+    }
+    let of_engine = engine_connection(&exchange);
+    let prepared = {
+        let view = View::new(&exchange.headers);
+        let request =
+            engine::Request { method: exchange.method.as_str(), scheme: "http", authority: &exchange.authority, path: &exchange.path, headers: &view };
+        let remote = manager.engine.remote_address(&of_engine, &view);
+        manager.engine.prepare(&request, &of_engine).map(|(host, path)| (host.into_owned(), path.into_owned(), remote))
+    };
+    let (host, path, remote) = match prepared {
+        Ok(prepared) => prepared,
+        Err(reply) => return refuse(reply, exchange),
+    };
+    (exchange.authority, exchange.path) = (host, path);
+    arrange(&mut exchange, remote);
+    let generation = connection.worker.generation();
+    let table = match &manager.routes {
+        Routes::Inline(table) => Some(table.clone()),
+        Routes::Named(name) => generation.snapshot.routes.get(name).cloned(),
+    };
+    decide(exchange, table, generation, &of_engine, upgrade).await
+}
+
+/// A request that the manager refuses before any route is asked.
+fn refuse(reply: mesh_envoy::engine::gate::Reply, exchange: Box<Exchange>) -> Response<Body> {
+    let out = Reply::new(reply.status, reply.flag, reply.details, "").closing();
+    out.send(exchange)
+}
+
+fn underscores(exchange: &mut Exchange) -> Option<Reply> {
+    let action = exchange.connection.manager.underscores;
+    if action == Underscores::Allow || !exchange.headers.keys().any(|k| k.as_str().contains('_')) {
+        return None;
+    }
+    if action == Underscores::Reject {
+        return Some(Reply::new(400, "DPE", "http1.unexpected_underscore", "").closing());
+    }
+    let names: Vec<_> = exchange.headers.keys().filter(|k| k.as_str().contains('_')).cloned().collect();
+    for name in names {
+        exchange.headers.remove(name);
+    }
+    None
+}
+
+/// Headers, scheme and the client's address.
+fn arrange(exchange: &mut Exchange, remote: IpAddr) {
+    let connection = exchange.connection.clone();
+    let scheme = connection.manager.scheme.unwrap_or("http");
+    exchange.remote = head::sanitize(&mut exchange.headers, &connection, remote, scheme, &mut connection.worker.dice());
+    exchange.scheme = match exchange.headers.get(names::FORWARDED_PROTO).map(HeaderValue::as_bytes) {
+        Some(b"https") => "https",
+        Some(b"http") => "http",
+        _ => scheme,
+    };
+}
+
+/// What was found of a route.
+struct Found {
+    route: Option<RouteRef>,
+    wants_tls: bool,
+}
+
+fn find(table: &Arc<Table>, request: &engine::Request<'_>, connection: &engine::Connection<'_>, random: u64) -> Result<Found, Unknown> {
+    let nothing = Found { route: None, wants_tls: false };
+    let host = match table.engine.virtual_host(request.authority, &mut Off) {
+        Choice::Found(host) => host,
+        Choice::None => return Ok(nothing),
+        Choice::Unknown(u) => return Err(u.clone()),
+    };
+    if host.require_tls != RequireTls::No && request.scheme != "https" {
+        return Ok(Found { route: None, wants_tls: true });
+    }
+    match table.engine.route(host, request, connection, random, &mut Off) {
+        Choice::Found(route) => {
+            Ok(Found { route: Some(RouteRef { table: table.clone(), host: host.index, route: route.index, weighted: None }), wants_tls: false })
+        }
+        Choice::None => Ok(nothing),
+        Choice::Unknown(u) => Err(u.clone()),
+    }
+}
+
+fn forwarding(route: Option<&RouteRef>) -> Option<&Forward> {
+    route.and_then(|r| if let Action::Forward(f) = &r.route().action { Some(&**f) } else { None })
+}
+
+/// The cluster of a forwarding route, and its place among weighted ones.
+fn target<'c>(forward: &'c Forward, request: &engine::Request<'c>, random: u64) -> Option<(&'c str, Option<(usize, &'c Overrides)>)> {
+    match &forward.target {
+        Target::Weighted(weighted) => {
+            let cluster = weighted.choose(Some(request), Some(random))?;
+            let index = weighted.clusters.iter().position(|c| std::ptr::eq(c, cluster))?;
+            let name = cluster.name.as_deref().or_else(|| request.header(&cluster.header, 0))?;
+            Some((name, Some((index, &cluster.overrides))))
+        }
+        other => other.choose(request, random).map(|(name, _)| (name, None)),
+    }
+}
+
+/// What a condition that is not known would have decided ends the request. Compiling refuses such configuration; this is for
+/// what it overlooked.
+fn undecided(unknown: &Unknown, exchange: Box<Exchange>) -> Response<Body> {
+    exchange.connection.worker.complain(&format!("a request could not be decided: {unknown}"));
+    Reply::new(500, "", "filter_chain_undecided", "").send(exchange)
+}
+
+async fn decide(
+    mut exchange: Box<Exchange>,
+    table: Option<Arc<Table>>,
+    generation: Rc<Generation>,
+    of_engine: &engine::Connection<'static>,
+    on_upgrade: Option<hyper::upgrade::OnUpgrade>,
+) -> Response<Body> {
+    let connection = exchange.connection.clone();
+    let manager = connection.manager.clone();
+    let random = connection.worker.dice().u64(..);
+    if let Some(table) = &table {
+        table.internal_only.iter().filter(|_| !exchange.headers.contains_key(names::INTERNAL)).cloned().collect::<Vec<_>>().into_iter().for_each(|n| {
+            exchange.headers.remove(n);
+        });
+    }
+    // Filters may wait: what they look at stays as it is until the last of them has spoken.
+    let (method, authority, path) = (exchange.method.clone(), exchange.authority.clone(), exchange.path.clone());
+    let headers = std::mem::take(&mut exchange.headers);
+    let ended = {
+        let view = View::new(&headers);
+        let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
+        match table.as_ref().map(|t| find(t, &request, of_engine, random)).transpose() {
+            Err(u) => Err(Ended::Undecided(u)),
+            Ok(found) => {
+                let found = found.unwrap_or(Found { route: None, wants_tls: false });
+                exchange.route = found.route;
+                gates(&mut exchange, &request, of_engine, &generation, random, found.wants_tls).await
+            }
+        }
+    };
+    exchange.headers = headers;
+    let cluster = match ended {
+        Err(Ended::Undecided(u)) => return undecided(&u, exchange),
+        Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
+        Err(Ended::Reply(reply)) => {
+            let reply = Reply::of_gate(reply, &exchange);
+            return reply.send(exchange);
+        }
+        Ok(cluster) => cluster,
+    };
+    let stats = connection.stats.clone();
+    if cluster.wants_tls {
+        stats.rq_redirect.inc();
+        let location = format!("https://{}{}", exchange.authority, exchange.path);
+        return redirect(301, &location, exchange);
+    }
+    let Some(route) = exchange.route.clone() else {
+        stats.no_route.inc();
+        return Reply::new(404, "NR", "route_not_found", "").send(exchange);
+    };
+    match &route.route().action {
+        Action::Unknown(u) => undecided(u, exchange),
+        Action::Nothing => {
+            stats.no_route.inc();
+            Reply::new(404, "NR", "route_not_found", "").send(exchange)
+        }
+        Action::Direct { status } => {
+            stats.rq_direct_response.inc();
+            let mut reply = Reply::new(*status, "", "direct_response", route.extras().body.clone());
+            forward::change_answer(&mut reply.headers, &exchange);
+            reply.send(exchange)
+        }
+        Action::Redirect(r) => {
+            stats.rq_redirect.inc();
+            let location = {
+                let view = View::new(&exchange.headers);
+                r.location(&engine::Request {
+                    method: exchange.method.as_str(),
+                    scheme: exchange.scheme,
+                    authority: &exchange.authority,
+                    path: &exchange.path,
+                    headers: &view,
+                })
+            };
+            redirect(r.status, &location, exchange)
+        }
+        Action::Forward(f) => {
+            let _ = manager;
+            let upgrade = if head::upgrade(&exchange.headers).is_some() { on_upgrade } else { None };
+            forward::forward(exchange, f, Onward { cluster: cluster.name, generation, random, upgrade }).await
+        }
+    }
+}
+
+fn redirect(status: u16, location: &str, exchange: Box<Exchange>) -> Response<Body> {
+    let mut reply = Reply::new(status, "", "direct_response", "");
+    forward::change_answer(&mut reply.headers, &exchange);
+    match HeaderValue::from_str(location) {
+        Ok(value) => reply.with(http::header::LOCATION, value).send(exchange),
+        Err(_) => Reply::new(400, "", "invalid_path", "").send(exchange),
+    }
+}
+
+enum Ended {
+    Undecided(Unknown),
+    Upgrade,
+    Reply(mesh_envoy::engine::gate::Reply),
+}
+
+struct Passed {
+    name: Arc<str>,
+    wants_tls: bool,
+}
+
+/// Asks each filter in turn. The cluster is known before them, as in Envoy.
+async fn gates(
+    exchange: &mut Exchange,
+    request: &engine::Request<'_>,
+    of_engine: &engine::Connection<'_>,
+    generation: &Rc<Generation>,
+    random: u64,
+    wants_tls: bool,
+) -> Result<Passed, Ended> {
+    let connection = exchange.connection.clone();
+    let manager = connection.manager.clone();
+    let route = exchange.route.clone();
+    let forward = forwarding(route.as_ref());
+    if upgrade::is_refused(request, &manager.engine, forward) {
+        set_cluster(exchange, generation, forward.and_then(|f| target(f, request, random)).map_or("", |(n, _)| n));
+        return Err(Ended::Upgrade);
+    }
+    let chosen = forward.and_then(|f| target(f, request, random));
+    let name = chosen.map_or("", |(name, _)| name);
+    set_cluster(exchange, generation, name);
+    if let (Some(r), Some((_, Some((index, _))))) = (exchange.route.as_mut(), chosen) {
+        r.weighted = Some(index);
+    }
+    let mut scopes: Vec<&Overrides> = Vec::with_capacity(4);
+    if let Some(route) = &route {
+        scopes.extend(chosen.and_then(|(_, own)| own).map(|(_, overrides)| overrides));
+        scopes.extend([&route.route().overrides, &route.virtual_host().overrides, &route.table.engine.overrides]);
+    }
+    let routed = match (forward, route.is_some() || wants_tls) {
+        (Some(_), _) => Routed::Forwarded,
+        (None, true) => Routed::Answered,
+        (None, false) => Routed::Nowhere,
+    };
+    let mut metadata = Metadata::default();
+    for filter in manager.engine.filters.iter().take_while(|f| !f.is_router()).filter(|f| !f.is_transparent()) {
+        let gate = {
+            let mut context =
+                Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata: &mut metadata, scopes: &scopes, cluster: name, routed };
+            filter.gate(&mut context, &mut World { connection: &connection }, &mut Off)
+        };
+        match gate {
+            Gate::Continue => {}
+            Gate::Delay(delay) => {
+                exchange.raise("DI");
+                tokio::time::sleep(delay).await;
+            }
+            Gate::Reply(reply, delay) => {
+                if let Some(delay) = delay {
+                    exchange.raise("DI");
+                    tokio::time::sleep(delay).await;
+                }
+                return Err(Ended::Reply(reply));
+            }
+            Gate::Unknown(u) => return Err(Ended::Undecided(u.clone())),
+            Gate::Ask(_) => {
+                return Err(Ended::Undecided(Unknown { path: filter.name.to_string(), what: "filters that ask others are not supported".to_owned() }));
+            }
+        }
+    }
+    Ok(Passed { name: name.into(), wants_tls })
+}
+
+/// The log tells of a cluster from here on, if there is one of that name.
+fn set_cluster(exchange: &mut Exchange, generation: &Rc<Generation>, name: &str) {
+    exchange.upstream = if name.is_empty() { None } else { generation.cluster(name) };
+    exchange.cluster = exchange.upstream.as_ref().map(|_| name.into());
+}

@@ -1,0 +1,44 @@
+//! Connections that become another protocol, as WebSocket's do.
+
+use super::body::Body;
+use super::exchange::Exchange;
+use crate::upstream::pool::Lease;
+use http::Response;
+use http::response::Parts;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use mesh_envoy::engine::action::Forward;
+use mesh_envoy::engine::http::Manager;
+use mesh_envoy::engine::request::Request;
+
+/// Whether a request asks for a protocol that it may not go over to.
+pub fn is_refused(request: &Request<'_>, manager: &Manager, forward: Option<&Forward>) -> bool {
+    let asks = request.header("connection", 0).is_some_and(|c| c.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade")));
+    let protocol = if request.is_connect() { Some("connect") } else { request.header("upgrade", 0).filter(|_| asks) };
+    protocol.is_some_and(|p| !manager.allows_upgrade(p, forward.map_or(&[], |f| &f.upgrades)))
+}
+
+/// Joins the two connections once both have switched. The exchange lasts as long as they do.
+pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lease: Lease, downstream: Option<OnUpgrade>) -> Response<Body> {
+    let mut answer = Response::from_parts(parts.clone(), incoming);
+    let upstream = hyper::upgrade::on(&mut answer);
+    let Some(downstream) = downstream else {
+        return super::respond::Reply::new(502, "UPE", "upstream_reset_before_response_started{protocol_error}", "").send(exchange);
+    };
+    tokio::task::spawn_local(async move {
+        // The connection is in use for as long as the two speak, and is never used again.
+        let _lease = lease;
+        if let (Ok(client), Ok(server)) = (downstream.await, upstream.await) {
+            let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+            if let Ok((_, sent)) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
+                exchange.sent = sent;
+            }
+        }
+        exchange.is_complete = true;
+    });
+    let mut out = Response::new(Body::plain(bytes::Bytes::new()));
+    *out.status_mut() = parts.status;
+    *out.headers_mut() = parts.headers;
+    out
+}

@@ -1,0 +1,188 @@
+//! A request's body on its way to the upstream: counted, and kept where it may be needed again for another try or a mirror.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of one request, whatever number of tries read it.
+#[derive(Default)]
+pub struct Source {
+    incoming: RefCell<Option<Incoming>>,
+    kept: RefCell<Vec<Piece>>,
+    kept_bytes: Cell<usize>,
+    /// The most that is kept; 0 keeps nothing.
+    limit: Cell<usize>,
+    received: Cell<u64>,
+    completed_at: Cell<Option<Instant>>,
+    /// The client broke off, or what it sent is no body.
+    failed: Cell<bool>,
+    /// More came than may be kept: there is no second try.
+    overflowed: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+    last_read: Cell<Option<Instant>>,
+}
+
+#[derive(Clone)]
+enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+impl Source {
+    pub fn new(incoming: Incoming) -> Rc<Source> {
+        let source = Source::default();
+        if incoming.is_end_stream() {
+            source.completed_at.set(Some(Instant::now()));
+        } else {
+            *source.incoming.borrow_mut() = Some(incoming);
+        }
+        Rc::new(source)
+    }
+    /// Keeps what is read from now on, up to so many bytes.
+    pub fn keep(&self, limit: usize) {
+        self.limit.set(limit);
+    }
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+    pub fn completed_at(&self) -> Option<Instant> {
+        self.completed_at.get()
+    }
+    pub fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+    /// Whether another try could read it from its start.
+    pub fn is_repeatable(&self) -> bool {
+        self.received.get() == 0 || (self.limit.get() > 0 && !self.overflowed.get())
+    }
+    /// When bytes came last.
+    pub fn last_read(&self) -> Option<Instant> {
+        self.last_read.get()
+    }
+    /// Waits until all of it was read.
+    pub async fn completed(&self) {
+        std::future::poll_fn(|cx| {
+            if self.completed_at.get().is_some() {
+                return Poll::Ready(());
+            }
+            *self.waiting.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn complete(&self) {
+        self.completed_at.set(Some(Instant::now()));
+        self.incoming.borrow_mut().take();
+        if let Some(waker) = self.waiting.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+    fn put_away(&self, piece: &Piece, bytes: usize) {
+        if self.limit.get() == 0 || self.overflowed.get() {
+            return;
+        }
+        if self.kept_bytes.get() + bytes > self.limit.get() {
+            self.overflowed.set(true);
+            self.kept.borrow_mut().clear();
+            return;
+        }
+        self.kept_bytes.set(self.kept_bytes.get() + bytes);
+        self.kept.borrow_mut().push(piece.clone());
+    }
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, BoxError>>> {
+        let polled = {
+            let mut incoming = self.incoming.borrow_mut();
+            let Some(body) = incoming.as_mut() else { return Poll::Ready(None) };
+            Pin::new(body).poll_frame(cx)
+        };
+        let frame = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {
+                self.complete();
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Some(Err(e))) => {
+                self.failed.set(true);
+                self.incoming.borrow_mut().take();
+                return Poll::Ready(Some(Err(e.into())));
+            }
+            Poll::Ready(Some(Ok(frame))) => frame,
+        };
+        self.last_read.set(Some(Instant::now()));
+        let piece = match frame.into_data() {
+            Ok(data) => {
+                self.received.set(self.received.get() + data.len() as u64);
+                Piece::Data(data)
+            }
+            Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
+        };
+        self.put_away(&piece, if let Piece::Data(d) = &piece { d.len() } else { 0 });
+        if self.incoming.borrow().as_ref().is_some_and(Body::is_end_stream) {
+            self.complete();
+        }
+        Poll::Ready(Some(Ok(piece)))
+    }
+}
+
+/// One try's view of the body.
+pub struct Upload {
+    source: Rc<Source>,
+    next: usize,
+}
+
+impl Upload {
+    pub fn new(source: &Rc<Source>) -> Upload {
+        Upload { source: source.clone(), next: 0 }
+    }
+    /// No body at all.
+    pub fn empty() -> Upload {
+        let source = Source::default();
+        source.completed_at.set(Some(Instant::now()));
+        Upload { source: Rc::new(source), next: 0 }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let kept = self.source.kept.borrow().get(self.next).cloned();
+        let piece = match kept {
+            Some(piece) => piece,
+            None => match self.source.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(e))) => return Poll::Ready(Some(Err(e))),
+                Poll::Ready(Some(Ok(piece))) => piece,
+            },
+        };
+        self.next += 1;
+        Poll::Ready(Some(Ok(match piece {
+            Piece::Data(data) => Frame::data(data),
+            Piece::Trailers(trailers) => Frame::trailers(trailers),
+        })))
+    }
+    fn is_end_stream(&self) -> bool {
+        self.source.incoming.borrow().is_none() && !self.source.failed.get() && self.next >= self.source.kept.borrow().len()
+    }
+    fn size_hint(&self) -> SizeHint {
+        let rest: u64 = self.source.kept.borrow().iter().skip(self.next).map(|p| if let Piece::Data(d) = p { d.len() as u64 } else { 0 }).sum();
+        let coming = self.source.incoming.borrow().as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest + coming.lower());
+        if let Some(upper) = coming.upper() {
+            hint.set_upper(rest + upper);
+        }
+        hint
+    }
+}

@@ -1,0 +1,135 @@
+//! Counters. Each has one writer, its worker's thread: adding costs a load and a store, and nobody waits. Readers sum up the
+//! workers' blocks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A counter, or a gauge when it is taken from as well.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+    pub fn inc(&self) {
+        self.add(1);
+    }
+    /// Of a gauge. A worker's part may wrap; the sum of the workers' does not.
+    pub fn dec(&self) {
+        self.add(u64::MAX);
+    }
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// One worker's counters of one thing.
+pub trait Block: Send + Sync {
+    fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64));
+}
+
+macro_rules! block {
+    ($(#[$doc:meta])* $name:ident { $($kind:ident $field:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $(pub $field: Counter,)*
+        }
+        impl Block for $name {
+            fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64)) {
+                $(visit(stringify!($field), Kind::$kind, self.$field.get());)*
+            }
+        }
+    };
+}
+
+block! {
+    /// `cluster.NAME.`
+    ClusterStats {
+        Gauge upstream_cx_active, Counter upstream_cx_total, Counter upstream_cx_connect_fail, Counter upstream_cx_connect_timeout,
+        Counter upstream_cx_destroy, Counter upstream_cx_http1_total, Counter upstream_cx_http2_total, Counter upstream_cx_overflow,
+        Counter upstream_cx_idle_timeout, Counter upstream_cx_max_requests, Counter upstream_cx_none_healthy,
+        Gauge upstream_rq_active, Counter upstream_rq_total, Counter upstream_rq_completed,
+        Counter upstream_rq_1xx, Counter upstream_rq_2xx, Counter upstream_rq_3xx, Counter upstream_rq_4xx, Counter upstream_rq_5xx,
+        Gauge upstream_rq_pending_active, Counter upstream_rq_pending_total, Counter upstream_rq_pending_overflow,
+        Counter upstream_rq_timeout, Counter upstream_rq_per_try_timeout, Counter upstream_rq_cancelled,
+        Counter upstream_rq_retry, Counter upstream_rq_retry_success, Counter upstream_rq_retry_limit_exceeded, Counter upstream_rq_retry_overflow,
+        Counter upstream_rq_rx_reset, Counter upstream_rq_tx_reset, Counter lb_healthy_panic,
+    }
+}
+
+block! {
+    /// `http.PREFIX.`
+    HttpStats {
+        Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter downstream_cx_http1_total,
+        Counter downstream_cx_http2_total, Counter downstream_cx_protocol_error, Counter downstream_cx_idle_timeout,
+        Gauge downstream_rq_active, Counter downstream_rq_total, Counter downstream_rq_completed, Counter downstream_rq_http1_total,
+        Counter downstream_rq_http2_total, Counter downstream_rq_1xx, Counter downstream_rq_2xx, Counter downstream_rq_3xx,
+        Counter downstream_rq_4xx, Counter downstream_rq_5xx, Counter downstream_rq_rx_reset, Counter downstream_rq_idle_timeout,
+        Counter no_route, Counter no_cluster, Counter rq_direct_response, Counter rq_redirect, Counter rq_total,
+    }
+}
+
+block! {
+    /// `listener.ADDRESS.`
+    ListenerStats {
+        Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter no_filter_chain_match,
+    }
+}
+
+/// Every block of every worker, by the prefix of its names.
+#[derive(Default)]
+pub struct Registry {
+    blocks: Mutex<BTreeMap<String, Vec<Arc<dyn Block>>>>,
+}
+
+impl Registry {
+    /// A new block of one worker.
+    pub fn block<B: Block + Default + 'static>(&self, prefix: &str) -> Arc<B> {
+        let block = Arc::new(B::default());
+        if let Ok(mut blocks) = self.blocks.lock() {
+            blocks.entry(prefix.to_owned()).or_default().push(block.clone());
+        }
+        block
+    }
+    /// All counters by name, summed up.
+    pub fn read(&self) -> BTreeMap<String, (Kind, u64)> {
+        let mut out = BTreeMap::new();
+        let Ok(blocks) = self.blocks.lock() else { return out };
+        for (prefix, list) in &*blocks {
+            for block in list {
+                block.each(&mut |name, kind, value| {
+                    let entry: &mut (Kind, u64) = out.entry(format!("{prefix}.{name}")).or_insert((kind, 0));
+                    entry.1 = entry.1.wrapping_add(value);
+                });
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_summed_up_and_gauges_may_wrap_in_one() {
+        let registry = Registry::default();
+        let (a, b) = (registry.block::<ListenerStats>("listener.x"), registry.block::<ListenerStats>("listener.x"));
+        a.downstream_cx_active.inc();
+        a.downstream_cx_active.inc();
+        b.downstream_cx_active.dec();
+        b.downstream_cx_total.add(5);
+        let all = registry.read();
+        assert_eq!(all["listener.x.downstream_cx_active"], (Kind::Gauge, 1));
+        assert_eq!(all["listener.x.downstream_cx_total"], (Kind::Counter, 5));
+    }
+}

@@ -1,0 +1,175 @@
+//! Load balancing: hosts in groups with their shares, and how one of a group is taken.
+//!
+//! The shares of priorities and localities are the engine's; within a group round robin, least request or random decides.
+
+use super::host::Host;
+use crate::config::cluster::Balance;
+use mesh_envoy::engine::pick::{Assignment, Cluster, Pick};
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+/// Hosts of one priority and locality.
+#[derive(Debug)]
+pub struct Group {
+    share: u64,
+    members: Vec<(Arc<Host>, u64)>,
+    /// Whether all weights are the same.
+    is_even: bool,
+    total: u64,
+}
+
+/// The hosts that requests of one subset may go to.
+#[derive(Debug, Default)]
+pub struct Groups {
+    list: Vec<Group>,
+    total: u64,
+}
+
+/// A cluster's hosts at one time.
+#[derive(Debug, Default)]
+pub struct HostSet {
+    pub assignment: Assignment,
+    /// By address, as configuration spells it.
+    pub hosts: FxHashMap<Box<str>, Arc<Host>>,
+    whole: Arc<Groups>,
+    /// By the labels that a route asks for.
+    subsets: Mutex<BTreeMap<String, Arc<Groups>>>,
+}
+
+/// More subsets than a configuration has routes are not kept.
+const MOST_SUBSETS: usize = 10_000;
+
+impl HostSet {
+    pub fn new(cluster: &Cluster, assignment: Assignment, hosts: FxHashMap<Box<str>, Arc<Host>>) -> HostSet {
+        let whole = Arc::new(Groups::of(cluster, &assignment, &hosts, None));
+        HostSet { assignment, hosts, whole, subsets: Mutex::default() }
+    }
+    pub fn groups(&self, cluster: &Cluster, subset: Option<&Value>) -> Arc<Groups> {
+        let Some(subset) = subset else { return self.whole.clone() };
+        let key = subset.to_string();
+        let Ok(mut subsets) = self.subsets.lock() else { return self.whole.clone() };
+        if let Some(found) = subsets.get(&key) {
+            return found.clone();
+        }
+        let groups = Arc::new(Groups::of(cluster, &self.assignment, &self.hosts, Some(subset)));
+        if subsets.len() < MOST_SUBSETS {
+            subsets.insert(key, groups.clone());
+        }
+        groups
+    }
+}
+
+impl Groups {
+    fn of(cluster: &Cluster, assignment: &Assignment, hosts: &FxHashMap<Box<str>, Arc<Host>>, subset: Option<&Value>) -> Groups {
+        let mut by_place: BTreeMap<(u64, &str), Group> = BTreeMap::new();
+        if let Pick::Among(candidates) = cluster.among(assignment, subset) {
+            for (endpoint, share) in candidates.list {
+                let Some(host) = hosts.get(&endpoint.address) else { continue };
+                let group = by_place.entry((endpoint.priority, &endpoint.locality)).or_insert(Group { share: 0, members: Vec::new(), is_even: true, total: 0 });
+                group.share += share;
+                group.total += endpoint.weight;
+                group.is_even &= group.members.first().is_none_or(|(_, w)| *w == endpoint.weight);
+                group.members.push((host.clone(), endpoint.weight));
+            }
+        }
+        let list: Vec<Group> = by_place.into_values().filter(|g| !g.members.is_empty()).collect();
+        Groups { total: list.iter().map(|g| g.share).sum(), list }
+    }
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// A host. `turn` counts the requests of this worker.
+    pub fn choose(&self, balance: Balance, turn: u64, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
+        let group = match self.list.as_slice() {
+            [] => return None,
+            [only] => only,
+            list => {
+                let mut at = dice.u64(..self.total.max(1));
+                list.iter().find(|g| {
+                    let here = at < g.share;
+                    at = at.saturating_sub(g.share);
+                    here
+                })?
+            }
+        };
+        match balance {
+            Balance::RoundRobin => group.in_turn(turn),
+            Balance::Random => group.weighted(dice),
+            Balance::LeastRequest { choices } => (0..choices).filter_map(|_| group.weighted(dice)).min_by_key(|h| h.active_requests.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl Group {
+    fn in_turn(&self, turn: u64) -> Option<&Arc<Host>> {
+        if self.is_even {
+            let n = u64::try_from(self.members.len()).ok()?;
+            return self.members.get(usize::try_from(turn % n).ok()?).map(|(h, _)| h);
+        }
+        // The hosts' weights are spread over the turns: a step that has no divisor in common with their sum visits each place
+        // once, and neighbours in time are far apart in place.
+        let step = coprime_step(self.total);
+        let at = (turn % self.total).checked_mul(step).map(|t| t % self.total)?;
+        self.at(at)
+    }
+    fn weighted(&self, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
+        if self.is_even {
+            return self.members.get(dice.usize(..self.members.len().max(1))).map(|(h, _)| h);
+        }
+        self.at(dice.u64(..self.total.max(1)))
+    }
+    fn at(&self, mut at: u64) -> Option<&Arc<Host>> {
+        self.members.iter().find_map(|(host, weight)| {
+            let here = at < *weight;
+            at = at.saturating_sub(*weight);
+            here.then_some(host)
+        })
+    }
+}
+
+fn coprime_step(total: u64) -> u64 {
+    let gcd = |mut a: u64, mut b: u64| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    // Near the golden section of the whole.
+    let wanted = (total as f64 * 0.618) as u64;
+    (wanted.max(1)..=total.max(1)).find(|s| gcd(*s, total.max(1)) == 1).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(weights: &[u64]) -> Group {
+        let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "")), *w)).collect();
+        Group { share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
+    }
+
+    #[test]
+    fn turns_follow_the_weights_exactly() {
+        for weights in [vec![1, 1, 1], vec![1, 3], vec![5, 1, 10, 2]] {
+            let g = group(&weights);
+            let mut seen: BTreeMap<Box<str>, u64> = BTreeMap::new();
+            for turn in 0..g.total {
+                *seen.entry(g.in_turn(turn).expect("a host").label.clone()).or_default() += 1;
+            }
+            assert_eq!(seen.values().copied().collect::<Vec<_>>(), weights);
+        }
+    }
+
+    #[test]
+    fn least_request_prefers_the_idle_host() {
+        let groups = Groups { list: vec![group(&[1, 1])], total: 1 };
+        groups.list[0].members[0].0.active_requests.store(9, Ordering::Relaxed);
+        let mut dice = fastrand::Rng::with_seed(7);
+        let chosen = (0..100).filter(|_| &*groups.choose(Balance::LeastRequest { choices: 2 }, 0, &mut dice).expect("a host").label == "10.0.0.1:80").count();
+        assert!(chosen > 60, "{chosen}");
+    }
+}

@@ -1,0 +1,250 @@
+//! A cluster at work: what all workers share of it, and one worker's part.
+
+use super::balance::HostSet;
+use super::breaker::{self, Counts, Slot, What};
+use super::host::{Address, Host};
+use super::outlier::{self, Outcome};
+use super::pool::{Lease, Pool, Rules};
+use super::{Failure, Reason};
+use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
+use crate::http::upload::Upload;
+use crate::stats::ClusterStats;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use mesh_envoy::engine::pick::{Assignment, Health};
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+
+/// What all workers share of a cluster.
+pub struct Runtime {
+    pub config: Arc<Config>,
+    pub counts: [Arc<Counts>; 2],
+    set: RwLock<Arc<HostSet>>,
+    version: AtomicU64,
+    begun: Instant,
+    /// Whether its hosts are known: DNS may not have answered yet.
+    pub is_warm: AtomicBool,
+}
+
+impl Runtime {
+    pub fn new(config: Arc<Config>, begun: Instant) -> Runtime {
+        let runtime = Runtime {
+            counts: Default::default(),
+            set: RwLock::default(),
+            version: AtomicU64::new(0),
+            begun,
+            is_warm: AtomicBool::new(config.kind != Kind::Dns),
+            config,
+        };
+        if let (Kind::Static, Some(own)) = (&runtime.config.kind, runtime.config.engine.own()) {
+            runtime.replace(own.clone());
+        }
+        runtime
+    }
+    pub fn hosts(&self) -> Arc<HostSet> {
+        self.set.read().map(|s| s.clone()).unwrap_or_default()
+    }
+    /// Takes other endpoints. Hosts that stay keep their counts and their health.
+    pub fn replace(&self, assignment: Assignment) {
+        let before = self.hosts();
+        let mut hosts: FxHashMap<Box<str>, Arc<Host>> = FxHashMap::default();
+        for endpoint in &assignment.endpoints {
+            let host = before.hosts.get(&endpoint.address).cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname)));
+            hosts.insert(endpoint.address.clone(), host);
+        }
+        self.publish(assignment, hosts);
+        self.is_warm.store(true, Ordering::Release);
+    }
+    fn publish(&self, assignment: Assignment, hosts: FxHashMap<Box<str>, Arc<Host>>) {
+        let mut effective = assignment;
+        for endpoint in &mut effective.endpoints {
+            if hosts.get(&endpoint.address).is_some_and(|h| h.ejected.load(Ordering::Relaxed)) {
+                endpoint.health = Health::Unhealthy;
+            }
+        }
+        if let Ok(mut set) = self.set.write() {
+            *set = Arc::new(HostSet::new(&self.config.engine, effective, hosts));
+        }
+        self.version.fetch_add(1, Ordering::Release);
+    }
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+    /// Notes what came of a request, and ejects the host where the rules say so.
+    pub fn note(&self, host: &Arc<Host>, outcome: Outcome) {
+        let Some(rules) = &self.config.outlier else { return };
+        if host.ejected.load(Ordering::Relaxed) || !host.outlier.note(outcome, rules, |percent| fastrand::u64(..100) < percent) {
+            return;
+        }
+        let set = self.hosts();
+        let ejected = set.hosts.values().filter(|h| h.ejected.load(Ordering::Relaxed)).count() as u64;
+        if outlier::may_eject(ejected, set.hosts.len() as u64, rules.max_percent) {
+            host.outlier.eject(self.now(), rules);
+            host.ejected.store(true, Ordering::Relaxed);
+            self.refresh(&set);
+        }
+    }
+    /// The end of an interval of outlier detection.
+    pub fn interval(&self) {
+        let (set, now) = (self.hosts(), self.now());
+        let mut back = false;
+        for host in set.hosts.values().filter(|h| h.outlier.interval(now)) {
+            host.ejected.store(false, Ordering::Relaxed);
+            back = true;
+        }
+        if back {
+            self.refresh(&set);
+        }
+    }
+    /// The same endpoints with the health that configuration gives, and ejections on top.
+    fn refresh(&self, set: &HostSet) {
+        let configured = match self.config.kind {
+            Kind::Static => self.config.engine.own().cloned(),
+            _ => None,
+        };
+        let mut assignment = configured.unwrap_or_else(|| set.assignment.clone());
+        if self.config.kind != Kind::Static {
+            // Names that resolve are healthy.
+            assignment.endpoints.iter_mut().for_each(|e| e.health = Health::Healthy);
+        }
+        self.publish(assignment, set.hosts.clone());
+    }
+}
+
+/// One worker's part: its connections, and its place in the round.
+pub struct Handle {
+    pub runtime: Arc<Runtime>,
+    pub stats: Arc<ClusterStats>,
+    set: RefCell<(u64, Arc<HostSet>)>,
+    turn: Cell<u64>,
+    pools: RefCell<FxHashMap<(Box<str>, bool, usize), Rc<Pool>>>,
+}
+
+/// A request for an upstream, and how it is to be sent.
+pub struct Wanted {
+    pub request: Request<Upload>,
+    pub protocol: Protocol,
+    pub downstream_is_http2: bool,
+    pub priority: usize,
+}
+
+impl Handle {
+    pub fn new(runtime: Arc<Runtime>, stats: Arc<ClusterStats>) -> Handle {
+        let set = (runtime.version.load(Ordering::Acquire), runtime.hosts());
+        // Workers begin at different places, so that they do not all send their first request to the same host.
+        Handle { runtime, stats, set: RefCell::new(set), turn: Cell::new(fastrand::u64(..1 << 32)), pools: RefCell::default() }
+    }
+    pub fn config(&self) -> &Config {
+        &self.runtime.config
+    }
+    pub fn thresholds(&self, priority: usize) -> &Thresholds {
+        &self.config().thresholds[priority]
+    }
+    fn hosts(&self) -> Arc<HostSet> {
+        let version = self.runtime.version.load(Ordering::Acquire);
+        let mut set = self.set.borrow_mut();
+        if set.0 != version {
+            *set = (version, self.runtime.hosts());
+            self.forget(&set.1);
+        }
+        set.1.clone()
+    }
+    /// Connections to hosts that are gone are closed; what is on its way on them ends well.
+    fn forget(&self, set: &HostSet) {
+        if self.config().kind != Kind::OriginalDestination {
+            self.pools.borrow_mut().retain(|(label, ..), _| set.hosts.contains_key(label));
+        }
+    }
+
+    /// A host for a request, none of `tried` if that can be helped in `attempts`.
+    pub fn choose(&self, subset: Option<&Value>, destination: SocketAddr, tried: &[Arc<Host>], attempts: u32, dice: &mut fastrand::Rng) -> Option<Arc<Host>> {
+        if self.config().kind == Kind::OriginalDestination {
+            return Some(self.original(destination));
+        }
+        let set = self.hosts();
+        let groups = set.groups(&self.config().engine, subset);
+        let mut found = None;
+        for _ in 0..=attempts {
+            self.turn.set(self.turn.get().wrapping_add(1));
+            let host = groups.choose(self.config().balance, self.turn.get(), dice)?;
+            found = Some(host);
+            if !tried.iter().any(|t| Arc::ptr_eq(t, host)) {
+                break;
+            }
+        }
+        found.cloned()
+    }
+    fn original(&self, destination: SocketAddr) -> Arc<Host> {
+        let label = destination.to_string();
+        let pools = self.pools.borrow();
+        let found = pools.iter().find(|((l, ..), _)| **l == *label).map(|(_, p)| p.host.clone());
+        found.unwrap_or_else(|| Arc::new(Host::new(&label, "")))
+    }
+
+    fn pool(&self, host: &Arc<Host>, http2: bool, priority: usize) -> Rc<Pool> {
+        let key = (host.label.clone(), http2, priority);
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.get(&key).filter(|p| Arc::ptr_eq(&p.host, host)) {
+            return pool.clone();
+        }
+        let config = self.config();
+        let rules = Rules {
+            connect_timeout: config.connect_timeout,
+            idle_timeout: config.idle_timeout,
+            max_requests: config.max_requests_per_connection,
+            max_streams: config.max_concurrent_streams,
+            thresholds: config.thresholds[priority],
+        };
+        let pool = Rc::new(Pool::new(host.clone(), self.stats.clone(), self.runtime.counts[priority].clone(), rules));
+        pools.insert(key, pool.clone());
+        pool
+    }
+
+    /// Sends a request to a host, and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn send(&self, host: &Arc<Host>, wanted: Wanted, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+        if host.address == Address::Nowhere {
+            return Err(Failure::unsent(Reason::LocalConnectionFailure));
+        }
+        let http2 = match wanted.protocol {
+            Protocol::Http1 => false,
+            Protocol::Http2 => true,
+            Protocol::Downstream => wanted.downstream_is_http2,
+        };
+        let pool = self.pool(host, http2, wanted.priority);
+        let result = if http2 { pool.send_http2(wanted.request, ready).await } else { pool.send_http1(wanted.request, ready).await };
+        match &result {
+            Ok((response, _)) => {
+                let status = response.status().as_u16();
+                let counter = if (500..600).contains(&status) { &host.stats.errors } else { &host.stats.successes };
+                counter.fetch_add(1, Ordering::Relaxed);
+                self.runtime.note(host, Outcome::Status(status));
+            }
+            Err(f) if f.reason != Reason::Overflow => {
+                host.stats.errors.fetch_add(1, Ordering::Relaxed);
+                self.runtime.note(host, Outcome::LocalFailure);
+                if matches!(f.reason, Reason::RemoteReset | Reason::RemoteRefusedStream | Reason::ConnectionTermination) {
+                    self.stats.upstream_rq_rx_reset.inc();
+                }
+            }
+            Err(_) => {}
+        }
+        result
+    }
+    /// Leave for a retry, by the breaker.
+    pub fn retry_slot(&self, priority: usize) -> Option<Slot> {
+        breaker::take(&self.runtime.counts[priority], What::Retries, self.thresholds(priority))
+    }
+    /// Closes connections that nobody uses any more.
+    pub fn prune(&self) {
+        self.pools.borrow().values().for_each(|p| p.prune());
+    }
+}

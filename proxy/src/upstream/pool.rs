@@ -1,0 +1,332 @@
+//! One worker's connections to one host.
+
+use super::breaker::{self, Counts, Slot, What};
+use super::connection::{self, Http1, Http2};
+use super::host::Host;
+use super::{Failure, Reason};
+use crate::config::cluster::Thresholds;
+use crate::http::upload::Upload;
+use crate::stats::ClusterStats;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, Notify};
+
+/// How connections of a cluster are made and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub connect_timeout: Duration,
+    pub idle_timeout: Option<Duration>,
+    /// 0 for no limit.
+    pub max_requests: u64,
+    pub max_streams: u32,
+    pub thresholds: Thresholds,
+}
+
+pub struct Pool {
+    pub host: Arc<Host>,
+    stats: Arc<ClusterStats>,
+    counts: Arc<Counts>,
+    rules: Rules,
+    idle: RefCell<Vec<Http1>>,
+    multiplexed: RefCell<Vec<Rc<Shared>>>,
+    /// Held while a connection for many streams is made: the others wait for it.
+    connecting: Mutex<()>,
+    /// Told when a connection comes back or goes away.
+    freed: Notify,
+    open: Cell<usize>,
+}
+
+struct Shared {
+    http2: Http2,
+    streams: Cell<u64>,
+    started: Cell<u64>,
+}
+
+/// An answer's hold on its connection. The connection goes back when the answer was read to its end, and is closed otherwise.
+pub struct Lease {
+    pool: Rc<Pool>,
+    http1: Option<Http1>,
+    shared: Option<Rc<Shared>>,
+    request: Option<Slot>,
+    active: Option<Active>,
+}
+
+impl Pool {
+    pub fn new(host: Arc<Host>, stats: Arc<ClusterStats>, counts: Arc<Counts>, rules: Rules) -> Pool {
+        Pool {
+            host,
+            stats,
+            counts,
+            rules,
+            idle: RefCell::default(),
+            multiplexed: RefCell::default(),
+            connecting: Mutex::new(()),
+            freed: Notify::new(),
+            open: Cell::new(0),
+        }
+    }
+
+    /// The connection that was used last, if it still is one.
+    fn take_idle(&self) -> Option<Http1> {
+        loop {
+            let mut connection = self.idle.borrow_mut().pop()?;
+            let expired = self.rules.idle_timeout.is_some_and(|t| connection.idle_since.elapsed() > t);
+            if expired {
+                self.stats.upstream_cx_idle_timeout.inc();
+            } else if connection.sender.is_ready() && connection.socket.is_quiet() {
+                connection.served += 1;
+                return Some(connection);
+            }
+            self.gone();
+        }
+    }
+    /// One that makes room was closed.
+    fn gone(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+        self.freed.notify_one();
+    }
+    /// Closes what nobody uses any more.
+    pub fn prune(&self) {
+        let before = self.idle.borrow().len();
+        let quiet = |c: &Http1| !c.sender.is_closed() && c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t);
+        self.idle.borrow_mut().retain(quiet);
+        let after = self.idle.borrow().len();
+        (after..before).for_each(|_| self.gone());
+        self.multiplexed.borrow_mut().retain(|s| !s.http2.sender.is_closed());
+    }
+
+    /// Room for a connection, or the wait for one that comes back. A worker without any may pass the limit by one.
+    async fn http1(&self) -> Result<Http1, Failure> {
+        if let Some(connection) = self.take_idle() {
+            return Ok(connection);
+        }
+        let Some(_pending) = breaker::take(&self.counts, What::Pending, &self.rules.thresholds) else {
+            self.stats.upstream_rq_pending_overflow.inc();
+            return Err(Failure::unsent(Reason::Overflow));
+        };
+        self.stats.upstream_rq_pending_total.inc();
+        let _active = Gauge::of(&self.stats);
+        loop {
+            let room = breaker::take(&self.counts, What::Connections, &self.rules.thresholds);
+            let room = room.or_else(|| (self.open.get() == 0).then(|| breaker::force(&self.counts, What::Connections)));
+            if let Some(slot) = room {
+                let opening = Opening::new(self);
+                let made = connection::http1(&self.host, self.rules.connect_timeout, &self.stats, slot).await?;
+                opening.done();
+                return Ok(Http1 { served: 1, ..made });
+            }
+            self.stats.upstream_cx_overflow.inc();
+            self.freed.notified().await;
+            if let Some(connection) = self.take_idle() {
+                return Ok(connection);
+            }
+        }
+    }
+
+    fn shared(&self) -> Option<Rc<Shared>> {
+        let mut list = self.multiplexed.borrow_mut();
+        list.retain(|s| !s.http2.sender.is_closed());
+        let max = self.rules.max_requests;
+        let free = |s: &&Rc<Shared>| s.http2.sender.is_ready() && s.streams.get() < u64::from(self.rules.max_streams) && (max == 0 || s.started.get() < max);
+        list.iter().find(free).cloned()
+    }
+    async fn http2(&self) -> Result<Rc<Shared>, Failure> {
+        if let Some(found) = self.shared() {
+            return Ok(found);
+        }
+        let Some(_pending) = breaker::take(&self.counts, What::Pending, &self.rules.thresholds) else {
+            self.stats.upstream_rq_pending_overflow.inc();
+            return Err(Failure::unsent(Reason::Overflow));
+        };
+        self.stats.upstream_rq_pending_total.inc();
+        let _active = Gauge::of(&self.stats);
+        let _one = self.connecting.lock().await;
+        if let Some(found) = self.shared() {
+            return Ok(found);
+        }
+        let slot = breaker::take(&self.counts, What::Connections, &self.rules.thresholds);
+        let slot = slot.or_else(|| self.multiplexed.borrow().is_empty().then(|| breaker::force(&self.counts, What::Connections)));
+        let Some(slot) = slot else {
+            self.stats.upstream_cx_overflow.inc();
+            return Err(Failure::unsent(Reason::Overflow));
+        };
+        let http2 = connection::http2(&self.host, self.rules.connect_timeout, self.rules.max_streams, &self.stats, slot).await?;
+        let shared = Rc::new(Shared { http2, streams: Cell::new(0), started: Cell::new(0) });
+        self.multiplexed.borrow_mut().push(shared.clone());
+        Ok(shared)
+    }
+
+    fn request_slot(&self) -> Result<Slot, Failure> {
+        let slot = breaker::take(&self.counts, What::Requests, &self.rules.thresholds);
+        slot.ok_or_else(|| {
+            self.stats.upstream_rq_pending_overflow.inc();
+            Failure::unsent(Reason::Overflow)
+        })
+    }
+
+    /// Sends a request over HTTP/1.1, and waits for the head of its answer. `ready` hears of the local address once there is a
+    /// connection.
+    pub async fn send_http1(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+        let mut request = request;
+        loop {
+            let connection = self.http1().await?;
+            let reused = connection.served > 1;
+            let slot = self.request_slot();
+            ready(connection.local);
+            let mut lease = Lease { pool: self.clone(), http1: Some(connection), shared: None, request: None, active: None };
+            lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
+            lease.active = Some(self.begin());
+            let Some(connection) = lease.http1.as_mut() else { return Err(Failure::unsent(Reason::LocalReset)) };
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, lease)),
+                Err(mut e) => match e.take_message() {
+                    // It never left: the connection closed a moment ago. Another one takes it, but not for ever.
+                    Some(again) if reused => request = again,
+                    Some(_) => return Err(Failure::unsent(reason_of(e.error()))),
+                    None => return Err(Failure::sent(reason_of(e.error()))),
+                },
+            }
+        }
+    }
+
+    /// The same over HTTP/2.
+    pub async fn send_http2(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+        let shared = self.http2().await?;
+        let slot = self.request_slot()?;
+        ready(shared.http2.local);
+        shared.streams.set(shared.streams.get() + 1);
+        shared.started.set(shared.started.get() + 1);
+        let lease = Lease { pool: self.clone(), http1: None, shared: Some(shared.clone()), request: Some(slot), active: Some(self.begin()) };
+        let mut sender = shared.http2.sender.clone();
+        match sender.send_request(request).await {
+            Ok(response) => Ok((response, lease)),
+            Err(e) => Err(Failure::sent(reason_of(&e))),
+        }
+    }
+
+    fn begin(&self) -> Active {
+        self.host.stats.requests.fetch_add(1, Ordering::Relaxed);
+        self.host.active_requests.fetch_add(1, Ordering::Relaxed);
+        self.stats.upstream_rq_total.inc();
+        self.stats.upstream_rq_active.inc();
+        Active { host: self.host.clone(), stats: self.stats.clone() }
+    }
+}
+
+fn reason_of(e: &hyper::Error) -> Reason {
+    connection::reason_of(e)
+}
+
+/// A request from its start to the end of its answer, in the count that load balancing looks at.
+struct Active {
+    host: Arc<Host>,
+    stats: Arc<ClusterStats>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.host.active_requests.fetch_sub(1, Ordering::Relaxed);
+        self.stats.upstream_rq_active.dec();
+    }
+}
+
+/// `upstream_rq_pending_active`
+struct Gauge<'s>(&'s ClusterStats);
+
+impl<'s> Gauge<'s> {
+    fn of(stats: &'s ClusterStats) -> Gauge<'s> {
+        stats.upstream_rq_pending_active.inc();
+        Gauge(stats)
+    }
+}
+
+impl Drop for Gauge<'_> {
+    fn drop(&mut self) {
+        self.0.upstream_rq_pending_active.dec();
+    }
+}
+
+/// A connection that is being made counts as open, and makes room again if it fails.
+struct Opening<'p> {
+    pool: &'p Pool,
+    made: bool,
+}
+
+impl<'p> Opening<'p> {
+    fn new(pool: &'p Pool) -> Opening<'p> {
+        pool.open.set(pool.open.get() + 1);
+        Opening { pool, made: false }
+    }
+    fn done(mut self) {
+        self.made = true;
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.made {
+            self.pool.gone();
+        }
+    }
+}
+
+impl Lease {
+    pub fn is_http2(&self) -> bool {
+        self.shared.is_some()
+    }
+    /// The answer was read to its end: the connection may take another request.
+    pub fn release(mut self) {
+        self.give_back();
+    }
+    fn give_back(&mut self) {
+        self.request.take();
+        self.active.take();
+        let Some(mut connection) = self.http1.take() else { return };
+        let max = self.pool.rules.max_requests;
+        if connection.sender.is_closed() || (max > 0 && connection.served >= max) {
+            if max > 0 && connection.served >= max {
+                self.pool.stats.upstream_cx_max_requests.inc();
+            }
+            self.pool.gone();
+            return;
+        }
+        connection.idle_since = Instant::now();
+        if connection.sender.is_ready() {
+            self.pool.put_back(connection);
+            return;
+        }
+        // The connection's own task has not come round yet, or the request is still being sent.
+        let pool = self.pool.clone();
+        tokio::task::spawn_local(async move {
+            match connection.sender.ready().await {
+                Ok(()) => pool.put_back(connection),
+                Err(_) => pool.gone(),
+            }
+        });
+    }
+}
+
+impl Pool {
+    fn put_back(&self, connection: Http1) {
+        self.idle.borrow_mut().push(connection);
+        self.freed.notify_one();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            shared.streams.set(shared.streams.get() - 1);
+        }
+        // An answer that was not read to its end: what is left of it must not reach the next request.
+        if self.http1.take().is_some() {
+            self.pool.gone();
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! A worker: one thread, its connections, its counters. What workers share stands in [`Shared`], and a request waits for
+//! none of it.
+
+use crate::access_log::{Buffers, Writer};
+use crate::config::Snapshot;
+use crate::http::bucket::Buckets;
+use crate::http::exchange::{Connection, Exchange};
+use crate::http::upload::Source;
+use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry};
+use crate::upstream::cluster::{Handle, Runtime};
+use http::header::{self, HeaderMap, HeaderValue};
+use rustc_hash::FxHashMap;
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Instant, SystemTime};
+use tokio::sync::watch;
+
+/// What the proxy is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Serving,
+    /// No new connections; those that are there come to their end.
+    Draining,
+    /// Everything ends now.
+    Stopping,
+}
+
+/// Takes messages for the proxy's own log.
+pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+
+pub struct Shared {
+    pub registry: Registry,
+    pub buckets: Buckets,
+    pub begun: Instant,
+    pub started: SystemTime,
+    pub hostname: Box<str>,
+    pub writer: Writer,
+    pub complain: Complain,
+    snapshot: RwLock<Arc<Snapshot>>,
+    version: AtomicU64,
+    runtimes: Mutex<FxHashMap<Box<str>, Arc<Runtime>>>,
+    connections: AtomicU64,
+    pub open: AtomicU64,
+    phase: watch::Sender<Phase>,
+    /// Whether the drain was asked for by the admin port alone: the process stays.
+    pub health: AtomicU8,
+}
+
+impl Shared {
+    pub fn new(snapshot: Snapshot, hostname: &str, writer: Writer, complain: Complain) -> Shared {
+        Shared {
+            registry: Registry::default(),
+            buckets: Buckets::default(),
+            begun: Instant::now(),
+            started: SystemTime::now(),
+            hostname: hostname.into(),
+            writer,
+            complain,
+            snapshot: RwLock::new(Arc::new(snapshot)),
+            version: AtomicU64::new(0),
+            runtimes: Mutex::default(),
+            connections: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            phase: watch::Sender::new(Phase::Serving),
+            health: AtomicU8::new(0),
+        }
+    }
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().map(|s| s.clone()).unwrap_or_default()
+    }
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+    pub async fn reached(&self, phase: Phase) {
+        // The sender is this very value.
+        let _ = self.phase.subscribe().wait_for(|p| *p >= phase).await;
+    }
+    /// Connections of clients that are open, in all workers.
+    pub fn active_connections(&self) -> u64 {
+        self.open.load(Ordering::Acquire)
+    }
+    /// Goes on to a later phase; there is no way back.
+    pub fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let later = to > *phase;
+            *phase = (*phase).max(to);
+            later
+        });
+    }
+    /// The runtime of a cluster, made when it is first asked for.
+    pub fn runtime(&self, name: &str) -> Option<Arc<Runtime>> {
+        let config = self.snapshot().clusters.get(name)?.clone();
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(found) = runtimes.get(name).filter(|r| Arc::ptr_eq(&r.config, &config)) {
+            return Some(found.clone());
+        }
+        let runtime = Arc::new(Runtime::new(config, self.begun));
+        runtimes.insert(name.into(), runtime.clone());
+        Some(runtime)
+    }
+    /// The runtimes that there are.
+    pub fn runtimes(&self) -> Vec<Arc<Runtime>> {
+        let runtimes = self.runtimes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut list: Vec<_> = runtimes.values().cloned().collect();
+        list.sort_by(|a, b| a.config.name.cmp(&b.config.name));
+        list
+    }
+}
+
+/// The configuration as one worker has it: requests that began with one end with it.
+pub struct Generation {
+    pub snapshot: Arc<Snapshot>,
+    version: u64,
+    shared: Arc<Shared>,
+    worker_clusters: Rc<RefCell<FxHashMap<Box<str>, Rc<Handle>>>>,
+    stats: Rc<Blocks<ClusterStats>>,
+}
+
+impl Generation {
+    /// This worker's part of a cluster.
+    pub fn cluster(&self, name: &str) -> Option<Rc<Handle>> {
+        let config = self.snapshot.clusters.get(name)?;
+        if let Some(found) = self.worker_clusters.borrow().get(name).filter(|h| Arc::ptr_eq(&h.runtime.config, config)) {
+            return Some(found.clone());
+        }
+        let stats = self.stats.get(&self.shared.registry, "cluster", name);
+        let handle = Rc::new(Handle::new(self.shared.runtime(name)?, stats));
+        self.worker_clusters.borrow_mut().insert(name.into(), handle.clone());
+        Some(handle)
+    }
+}
+
+/// One worker's counters of one kind, by name.
+struct Blocks<B>(RefCell<FxHashMap<Box<str>, Arc<B>>>);
+
+impl<B: Block + Default + 'static> Blocks<B> {
+    fn new() -> Blocks<B> {
+        Blocks(RefCell::default())
+    }
+    fn get(&self, registry: &Registry, kind: &str, name: &str) -> Arc<B> {
+        if let Some(found) = self.0.borrow().get(name) {
+            return found.clone();
+        }
+        let block = registry.block::<B>(&format!("{kind}.{name}"));
+        self.0.borrow_mut().insert(name.into(), block.clone());
+        block
+    }
+}
+
+pub struct Worker {
+    pub shared: Arc<Shared>,
+    pub hostname: Box<str>,
+    dice: RefCell<fastrand::Rng>,
+    generation: RefCell<Rc<Generation>>,
+    buffers: RefCell<Buffers>,
+    http: Blocks<HttpStats>,
+    listeners: Blocks<ListenerStats>,
+    phase: watch::Receiver<Phase>,
+    pub active: Cell<u64>,
+}
+
+impl Worker {
+    pub fn new(shared: Arc<Shared>) -> Worker {
+        let generation = Generation {
+            snapshot: shared.snapshot(),
+            version: shared.version.load(Ordering::Acquire),
+            shared: shared.clone(),
+            worker_clusters: Rc::default(),
+            stats: Rc::new(Blocks::new()),
+        };
+        Worker {
+            hostname: shared.hostname.clone(),
+            dice: RefCell::new(fastrand::Rng::new()),
+            generation: RefCell::new(Rc::new(generation)),
+            buffers: RefCell::default(),
+            http: Blocks::new(),
+            listeners: Blocks::new(),
+            phase: shared.phase.subscribe(),
+            active: Cell::new(0),
+            shared,
+        }
+    }
+    pub fn dice(&self) -> RefMut<'_, fastrand::Rng> {
+        self.dice.borrow_mut()
+    }
+    /// The newest configuration.
+    pub fn generation(&self) -> Rc<Generation> {
+        let version = self.shared.version.load(Ordering::Acquire);
+        let mut current = self.generation.borrow_mut();
+        if current.version != version {
+            *current = Rc::new(Generation {
+                snapshot: self.shared.snapshot(),
+                version,
+                shared: self.shared.clone(),
+                worker_clusters: current.worker_clusters.clone(),
+                stats: current.stats.clone(),
+            });
+        }
+        current.clone()
+    }
+    pub fn next_connection(&self) -> u64 {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed)
+    }
+    pub fn complain(&self, what: &str) {
+        (self.shared.complain)(what);
+    }
+    pub fn http_stats(&self, prefix: &str) -> Arc<HttpStats> {
+        self.http.get(&self.shared.registry, "http", prefix)
+    }
+    pub fn listener_stats(&self, prefix: &str) -> Arc<ListenerStats> {
+        self.listeners.get(&self.shared.registry, "listener", prefix)
+    }
+    async fn reached(&self, phase: Phase) {
+        let mut receiver = self.phase.clone();
+        // The sender lives as long as the worker.
+        let _ = receiver.wait_for(|p| *p >= phase).await;
+    }
+    /// Completes when connections should come to their end.
+    pub async fn draining(&self) {
+        self.reached(Phase::Draining).await;
+    }
+    /// Completes when everything ends.
+    pub async fn ended(&self) {
+        self.reached(Phase::Stopping).await;
+    }
+    /// Completes when no connection is taken any more.
+    pub async fn stopped(&self) {
+        self.reached(Phase::Draining).await;
+    }
+    /// Hands the log's lines on, and closes connections that nobody uses.
+    pub fn tick(&self) {
+        self.buffers.borrow_mut().flush(&self.shared.writer);
+        let generation = self.generation();
+        let mut clusters = generation.worker_clusters.borrow_mut();
+        clusters.retain(|name, handle| generation.snapshot.clusters.get(name).is_some_and(|c| Arc::ptr_eq(c, &handle.runtime.config)));
+        clusters.values().for_each(|h| h.prune());
+    }
+
+    pub fn begun(&self, exchange: &Exchange) {
+        let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
+        connection.active.set(connection.active.get() + 1);
+        self.active.set(self.active.get() + 1);
+        stats.downstream_rq_total.inc();
+        stats.downstream_rq_active.inc();
+        if exchange.protocol == "HTTP/2" { &stats.downstream_rq_http2_total } else { &stats.downstream_rq_http1_total }.inc();
+    }
+    /// An exchange is over: it is counted and logged.
+    pub fn finish(&self, exchange: &Exchange) {
+        let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
+        connection.active.set(connection.active.get().saturating_sub(1));
+        connection.quiet_since.set(Instant::now());
+        connection.wire.await_head();
+        self.active.set(self.active.get().saturating_sub(1));
+        stats.downstream_rq_active.dec();
+        stats.downstream_rq_completed.inc();
+        class(
+            exchange.status,
+            [&stats.downstream_rq_1xx, &stats.downstream_rq_2xx, &stats.downstream_rq_3xx, &stats.downstream_rq_4xx, &stats.downstream_rq_5xx],
+        );
+        if exchange.flags.contains(&"DC") {
+            stats.downstream_rq_rx_reset.inc();
+        }
+        if let Some(upstream) = exchange.upstream.as_ref().filter(|_| exchange.attempts > 0) {
+            let s = &upstream.stats;
+            s.upstream_rq_completed.inc();
+            class(exchange.status, [&s.upstream_rq_1xx, &s.upstream_rq_2xx, &s.upstream_rq_3xx, &s.upstream_rq_4xx, &s.upstream_rq_5xx]);
+        }
+        self.log(exchange);
+    }
+    fn log(&self, exchange: &Exchange) {
+        let logs = &exchange.connection.manager.logs;
+        if logs.is_empty() {
+            return;
+        }
+        let mut buffers = self.buffers.borrow_mut();
+        logs.iter().for_each(|log| buffers.add(log, exchange, &self.shared.writer));
+    }
+    /// A connection whose bytes were no HTTP: it was answered 400 before there was a request.
+    pub fn malformed(&self, connection: &Rc<Connection>, protocol: &'static str) {
+        let mut exchange = Exchange {
+            connection: connection.clone(),
+            started: SystemTime::now(),
+            begun: Instant::now(),
+            method: http::Method::default(),
+            scheme: "http",
+            authority: String::new(),
+            path: String::new(),
+            headers: HeaderMap::new(),
+            protocol,
+            remote: connection.peer,
+            body: Rc::new(Source::default()),
+            sent: 0,
+            status: 400,
+            details: "http1.codec_error".into(),
+            flags: vec!["DPE"],
+            route: None,
+            cluster: None,
+            upstream: None,
+            host: None,
+            upstream_local: None,
+            upstream_protocol: "",
+            attempts: 0,
+            transport_failure: String::new(),
+            answer: HeaderMap::new(),
+            answer_begun: None,
+            grpc_status: None,
+            is_complete: true,
+        };
+        self.begun(&exchange);
+        exchange.is_complete = true;
+    }
+    /// Tells clients of HTTP/1 to come again on another connection.
+    pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
+        let limit = exchange.connection.manager.limits.requests_per_connection;
+        let full = limit > 0 && exchange.connection.requests.get() >= limit;
+        if exchange.protocol != "HTTP/2" && (full || *self.phase.borrow() >= Phase::Draining) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.buffers.borrow_mut().flush(&self.shared.writer);
+    }
+}
+
+fn class(status: u16, counters: [&Counter; 5]) {
+    if let Some(counter) = usize::from(status / 100).checked_sub(1).and_then(|i| counters.get(i)) {
+        counter.inc();
+    }
+}

@@ -1,0 +1,213 @@
+//! What the proxy does between scripted peers.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::Write;
+use std::time::{Duration, Instant};
+use support::{Act, Upstream, answer, ask, bootstrap, cluster, connect, get, log_lines, manager, nobody, start};
+
+fn forward(prefix: &str, route: Value) -> Value {
+    json!({"match": {"prefix": prefix}, "name": prefix, "route": route})
+}
+
+#[test]
+fn connections_are_kept_and_one_that_closed_is_never_handed_out() {
+    // Every second answer is the connection's last, and the upstream does not say so.
+    let up = Upstream::new(|m| match m.path() {
+        "/last" => Act::SendAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()),
+        _ => answer(200, "", "ok"),
+    });
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    let address = proxy.address("l").expect("a listener");
+    for _ in 0..3 {
+        assert_eq!(get(address, "/a").status(), 200);
+    }
+    assert_eq!(up.connections(), 1);
+    for _ in 0..20 {
+        assert_eq!(get(address, "/last").status(), 200);
+        assert_eq!(get(address, "/a").text(), "ok");
+    }
+}
+
+#[test]
+fn a_body_is_sent_again_with_a_retry() {
+    let n = std::sync::atomic::AtomicUsize::new(0);
+    let up = Upstream::new(move |_| answer(if n.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 { 503 } else { 200 }, "", "done"));
+    let route = json!({"cluster": "up", "retry_policy": {"retry_on": "5xx", "num_retries": 1, "retry_back_off": {"base_interval": "0.001s"}}});
+    let scratch = tempfile::tempdir().expect("a folder");
+    let log = scratch.path().join("log");
+    let proxy = start(bootstrap(&manager(json!([forward("/", route)]), Some(&log)), &[cluster("up", &[up.address])]));
+    let body = "b".repeat(200_000);
+    let got = ask(proxy.address("l").expect("a listener"), "POST /x HTTP/1.1\r\nhost: a", &body);
+    assert_eq!((got.status(), got.text()), (200, "done".to_owned()));
+    let seen = up.take();
+    assert!(seen.len() == 2 && seen.iter().all(|m| m.body == body.as_bytes()), "{}", seen.len());
+    let line = &log_lines(&log, 1)[0];
+    assert_eq!((line["attempts"].as_u64(), line["received"].as_u64(), line["flags"].as_str()), (Some(2), Some(200_000), Some("-")));
+}
+
+#[test]
+fn a_retry_goes_to_another_host_where_the_policy_says_so() {
+    let up = Upstream::named("alive");
+    let policy = json!({"retry_on": "connect-failure", "num_retries": 2, "host_selection_retry_max_attempts": 5, "retry_back_off": {"base_interval": "0.001s"},
+        "retry_host_predicate": [{"name": "p", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}}]});
+    let route = json!({"cluster": "up", "retry_policy": policy});
+    let proxy = start(bootstrap(&manager(json!([forward("/", route)]), None), &[cluster("up", &[nobody(), up.address])]));
+    for _ in 0..10 {
+        assert_eq!(get(proxy.address("l").expect("a listener"), "/").text(), "alive");
+    }
+}
+
+#[test]
+fn weights_split_requests_and_change_headers() {
+    let (a, b) = (Upstream::named("a"), Upstream::named("b"));
+    let weighted = json!({"clusters": [
+        {"name": "a", "weight": 1, "request_headers_to_add": [{"header": {"key": "x-share", "value": "one"}}]},
+        {"name": "b", "weight": 3}]});
+    let clusters = [cluster("a", &[a.address]), cluster("b", &[b.address])];
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"weighted_clusters": weighted}))]), None), &clusters));
+    let texts: Vec<String> = (0..200).map(|_| get(proxy.address("l").expect("a listener"), "/").text()).collect();
+    let of_a = texts.iter().filter(|t| *t == "a").count();
+    assert!((15..90).contains(&of_a), "{of_a} of 200");
+    assert!(a.take().iter().all(|m| m.header("x-share") == Some("one")));
+    assert!(b.take().iter().all(|m| m.header("x-share").is_none()));
+}
+
+#[test]
+fn round_robin_takes_turns() {
+    let (a, b) = (Upstream::named("a"), Upstream::named("b"));
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[cluster("c", &[a.address, b.address])]));
+    let texts: Vec<String> = (0..6).map(|_| get(proxy.address("l").expect("a listener"), "/").text()).collect();
+    assert!(texts.windows(2).all(|w| w[0] != w[1]), "{texts:?}");
+}
+
+#[test]
+fn bodies_stream_in_chunks_and_trailers_arrive() {
+    let up = Upstream::new(|_| {
+        Act::Send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\nx-t: 1\r\n\r\n".to_vec())
+    });
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    let got = ask(proxy.address("l").expect("a listener"), "GET / HTTP/1.1\r\nhost: a\r\nte: trailers", "");
+    assert_eq!(got.text(), "abcdefg");
+    assert_eq!(got.header("trailer x-t"), Some("1"), "{:?}", got.headers);
+}
+
+#[test]
+fn a_client_that_leaves_is_logged_and_its_upstream_is_told() {
+    let up = Upstream::new(|_| {
+        std::thread::sleep(Duration::from_millis(300));
+        answer(200, "", "late")
+    });
+    let scratch = tempfile::tempdir().expect("a folder");
+    let log = scratch.path().join("log");
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), Some(&log)), &[cluster("up", &[up.address])]));
+    let mut client = connect(proxy.address("l").expect("a listener"));
+    client.stream().write_all(b"GET /gone HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+    let until = Instant::now() + Duration::from_secs(5);
+    while up.connections() == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    drop(client);
+    let line = &log_lines(&log, 1)[0];
+    assert_eq!((line["status"].as_u64(), line["flags"].as_str(), line["details"].as_str()), (Some(0), Some("DC"), Some("downstream_remote_disconnect")));
+}
+
+#[test]
+fn an_upgrade_joins_the_two_ends() {
+    let up = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = up.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (stream, _) = up.accept().expect("a connection");
+        let mut reader = support::Reader::new(stream);
+        let head = reader.head().expect("a request");
+        assert_eq!(head.header("upgrade"), Some("websocket"));
+        reader.stream().write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nhello ").expect("sent");
+        let mut got = [0; 5];
+        std::io::Read::read_exact(reader.stream(), &mut got).expect("bytes");
+        reader.stream().write_all(&got).expect("sent");
+    });
+    let mut m = manager(json!([forward("/", json!({"cluster": "up"}))]), None);
+    m["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+    let proxy = start(bootstrap(&m, &[cluster("up", &[address])]));
+    let mut client = connect(proxy.address("l").expect("a listener"));
+    client.stream().write_all(b"GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").expect("sent");
+    let head = client.head().expect("an answer");
+    assert_eq!((head.status(), head.header("upgrade")), (101, Some("websocket")));
+    client.stream().write_all(b"world").expect("sent");
+    assert_eq!(client.rest(), b"hello world");
+}
+
+#[test]
+fn draining_lets_requests_end_and_takes_no_new_ones() {
+    let up = Upstream::new(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        answer(200, "", "done")
+    });
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    let address = proxy.address("l").expect("a listener");
+    let mut client = connect(address);
+    client.stream().write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+    let until = Instant::now() + Duration::from_secs(5);
+    while up.connections() == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    proxy.drain();
+    let got = client.message().expect("an answer");
+    assert_eq!((got.status(), got.header("connection")), (200, Some("close")));
+    proxy.wait();
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn an_upstream_that_fails_in_a_row_is_left_alone() {
+    let (bad, good) = (Upstream::new(|_| answer(500, "", "bad")), Upstream::named("good"));
+    let mut c = cluster("c", &[bad.address, good.address]);
+    c["outlier_detection"] = json!({"consecutive_5xx": 2, "base_ejection_time": "60s", "max_ejection_percent": 50});
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[c]));
+    let address = proxy.address("l").expect("a listener");
+    (0..4).for_each(|_| drop(get(address, "/")));
+    assert!((0..10).all(|_| get(address, "/").text() == "good"));
+    let page = get(proxy.admin.expect("an admin port"), "/clusters").text();
+    assert!(page.contains(&format!("c::{}::health_flags::/failed_outlier_check", bad.address)), "{page}");
+}
+
+#[test]
+fn the_admin_port_tells_what_was_done() {
+    let up = Upstream::named("x");
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    get(proxy.address("l").expect("a listener"), "/");
+    let admin = proxy.admin.expect("an admin port");
+    let page = |path: &str| get(admin, path).text();
+    assert_eq!(page("/ready"), "LIVE\n");
+    let ready = page("/stats?usedonly&filter=%5E(server%5C.state%7Clistener_manager%5C.workers_started)");
+    assert_eq!(ready, "listener_manager.workers_started: 1\nserver.state: 0\n");
+    let stats = page("/stats?usedonly");
+    for line in ["cluster.up.upstream_rq_total: 1", "cluster.up.upstream_rq_2xx: 1", "http.in.downstream_rq_total: 1", "cluster.up.membership_healthy: 1"] {
+        assert!(stats.lines().any(|l| l == line), "{line} is not in\n{stats}");
+    }
+    assert!(page("/stats/prometheus").contains("envoy_cluster_upstream_rq_xx{envoy_response_code_class=\"2\",envoy_cluster_name=\"up\"} 1"));
+    let dump: Value = serde_json::from_str(&page("/config_dump")).expect("JSON");
+    assert_eq!(dump["configs"][1]["static_clusters"][0]["cluster"]["name"], "up");
+    let read = mesh_envoy::engine::Configuration::read(&dump).expect("a dump");
+    assert!(read.problems.is_empty() && read.listeners.len() == 1 && read.clusters.contains_key("up"), "{:?}", read.problems);
+    assert_eq!(get(admin, "/quitquitquit").status(), 405);
+    assert_eq!(ask(admin, "POST /quitquitquit HTTP/1.1\r\nhost: a", "").status(), 200);
+    proxy.wait();
+}
+
+#[test]
+fn a_rate_limit_has_one_bucket_for_all_of_its_scope() {
+    let up = Upstream::named("x");
+    let mut m = manager(json!([forward("/", json!({"cluster": "up"}))]), None);
+    let always = json!({"default_value": {"numerator": 100}});
+    m["http_filters"].as_array_mut().expect("a list").insert(
+        0,
+        json!({"name": "limit", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "l",
+        "token_bucket": {"max_tokens": 3, "fill_interval": "3600s"}, "filter_enabled": always, "filter_enforced": always}}),
+    );
+    let proxy = start(bootstrap(&m, &[cluster("up", &[up.address])]));
+    let statuses: Vec<u16> = (0..5).map(|_| get(proxy.address("l").expect("a listener"), "/").status()).collect();
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}

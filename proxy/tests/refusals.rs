@@ -1,0 +1,88 @@
+//! What is asked for and not done is refused at start, by its path.
+
+mod support;
+
+use mesh_proxy::bootstrap::Bootstrap;
+use mesh_proxy::server::{Proxy, Settings};
+use serde_json::{Value, json};
+use support::{bootstrap, cluster, manager};
+
+fn refusal(value: Value) -> String {
+    let bootstrap = match Bootstrap::new(value) {
+        Ok(bootstrap) => bootstrap,
+        Err(e) => return e.to_string(),
+    };
+    Proxy::start(bootstrap, &Settings::default()).err().map(|e| e.to_string()).unwrap_or_default()
+}
+
+fn with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut value = bootstrap(&manager(json!([{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]), None), &[cluster("c", &[support::nobody()])]);
+    change(&mut value);
+    value
+}
+
+const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+
+#[test]
+fn each_is_named_with_its_path_and_value() {
+    let manager = |key: &str, v: Value| {
+        let key = key.to_owned();
+        with(move |b| b.pointer_mut(HCM).expect("a manager")[&key] = v)
+    };
+    let route = |key: &str, v: Value| {
+        let key = key.to_owned();
+        with(move |b| b.pointer_mut(&format!("{HCM}/route_config/virtual_hosts/0/routes/0/route")).expect("a route")[&key] = v)
+    };
+    let of_cluster = |key: &str, v: Value| {
+        let key = key.to_owned();
+        with(move |b| b.pointer_mut("/static_resources/clusters/0").expect("a cluster")[&key] = v)
+    };
+    for (value, wanted) in [
+        (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
+        (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
+        (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
+        (manager("request_timeout", json!("5s")), "typed_config.request_timeout = \"5s\""),
+        (manager("tracing", json!({"provider": {}})), "typed_config.tracing = {…}"),
+        (route("hash_policy", json!([{"header": {}}])), "routes[0].route.hash_policy"),
+        (route("retry_policy", json!({"retry_on": "5xx,whenever"})), "retry_on: the condition `whenever`"),
+        (manager("http_filters", json!([{"name": "x", "typed_config": {"@type": "type.googleapis.com/a.B"}}])), "http_filters[0].typed_config = a.B"),
+        (
+            manager(
+                "route_config",
+                json!({"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [{"match": {"safe_regex": {"regex": "("}}, "redirect": {}}]}]}),
+            ),
+            "routes[0].match.safe_regex.regex",
+        ),
+        (manager("http_filters", json!([])), "http_filters: the router belongs at the end"),
+        (with(|b| b["dynamic_resources"] = json!({})), "dynamic_resources = {}"),
+        (
+            with(|b| {
+                b.pointer_mut("/static_resources/listeners/0/filter_chains/0").expect("a chain")["transport_socket"] = json!({"name": "tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"}})
+            }),
+            "transport_socket.typed_config",
+        ),
+    ] {
+        let told = refusal(value);
+        assert!(told.contains(wanted), "{wanted} is not in:\n{told}");
+    }
+}
+
+#[test]
+fn all_of_them_are_named_at_once() {
+    let told = refusal(with(|b| {
+        b["hds_config"] = json!({});
+        b["static_resources"]["clusters"][0]["lb_policy"] = json!("RING_HASH");
+    }));
+    assert!(told.contains("hds_config") && told.contains("RING_HASH"), "{told}");
+}
+
+#[test]
+fn formats_are_read_at_start() {
+    let value = with(|b| {
+        b.pointer_mut(HCM).expect("a manager")["access_log"] = json!([{"name": "f", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": "/dev/null", "log_format": {"text_format": "%NOPE%\n"}}}]);
+    });
+    let told = refusal(value);
+    assert!(told.contains("log_format.text_format") && told.contains("%NOPE%"), "{told}");
+}
