@@ -100,13 +100,16 @@ fn truncate(out: &mut String, at: usize, max: Option<usize>) {
 pub enum Line {
     Text(Template),
     /// An object: keys in order, each a template or an object.
-    Json(Vec<(Box<str>, Node)>),
+    Json(Keys),
 }
+
+/// Keys in their order, each with what it stands for.
+pub type Keys = Vec<(Box<str>, Node)>;
 
 #[derive(Clone, Debug)]
 pub enum Node {
     Value(Template),
-    Object(Vec<(Box<str>, Node)>),
+    Object(Keys),
 }
 
 impl Line {
@@ -136,10 +139,10 @@ impl Line {
     }
 }
 
-fn object(value: &serde_json::Value, path: &str) -> Result<Vec<(Box<str>, Node)>, (String, String)> {
+fn object(value: &serde_json::Value, path: &str) -> Result<Keys, (String, String)> {
     let wrong = |what: &str| (path.trim_start_matches('.').to_owned(), what.to_owned());
     let serde_json::Value::Object(fields) = value else { return Err(wrong("an object of formats belongs here")) };
-    let mut out: Vec<(Box<str>, Node)> = Vec::new();
+    let mut out: Keys = Vec::new();
     for (key, value) in fields {
         let path = format!("{path}.{key}");
         let node = match value {

@@ -191,7 +191,7 @@ struct Router<'r> {
 
 /// How a try ended.
 enum Outcome {
-    Answer(Response<Incoming>, Lease),
+    Answer(Box<(Response<Incoming>, Lease)>),
     Failed(Failure),
     /// The whole request, or one try, took too long.
     Late,
@@ -253,7 +253,7 @@ impl Router<'_> {
                 let outcome = tokio::select! {
                     biased;
                     result = sending => match result {
-                        Ok((response, lease)) => Outcome::Answer(response, lease),
+                        Ok(answer) => Outcome::Answer(Box::new(answer)),
                         Err(failure) => Outcome::Failed(failure),
                     },
                     () = &mut whole => Outcome::Late,
@@ -288,7 +288,7 @@ impl Router<'_> {
                 Next::No => {}
             }
             return match outcome {
-                Outcome::Answer(response, lease) => self.answer(exchange, response, lease),
+                Outcome::Answer(answer) => self.answer(exchange, answer.0, answer.1),
                 Outcome::Failed(failure) => self.fail(exchange, failure),
                 Outcome::Late => self.late(exchange),
                 Outcome::TryLate => {
@@ -325,10 +325,10 @@ impl Router<'_> {
     /// The request of one try. `None` where its path is none that can be sent.
     fn request(&self, exchange: &Exchange, host: &Host) -> Option<Wanted> {
         let mut headers = exchange.headers.clone();
-        if !exchange.connection.manager.suppresses_envoy_headers {
-            if let Some(expected) = self.expected() {
-                headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
-            }
+        if !exchange.connection.manager.suppresses_envoy_headers
+            && let Some(expected) = self.expected()
+        {
+            headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
         }
         if self.route.host_extras().tells_attempts_upstream {
             headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
@@ -359,7 +359,7 @@ impl Router<'_> {
     fn judge(&mut self, outcome: &Outcome, body: &Source) -> Next {
         let Some(retry) = &mut self.retry else { return Next::No };
         let wants = match outcome {
-            Outcome::Answer(response, _) => retry.wants_another_answer(response.status().as_u16(), response.headers()),
+            Outcome::Answer(answer) => retry.wants_another_answer(answer.0.status().as_u16(), answer.0.headers()),
             Outcome::Failed(failure) => !body.has_failed() && wants_another_try(retry.on, failure),
             // As Envoy has it, a try that took too long is a reset by the proxy.
             Outcome::TryLate => retry.on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR)),

@@ -191,10 +191,8 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
                 headers.remove(*name);
             }
         }
-        if is_edge {
-            if let Ok(value) = HeaderValue::from_str(&remote.to_string()) {
-                headers.insert(EXTERNAL_ADDRESS, value);
-            }
+        if is_edge && let Ok(value) = HeaderValue::from_str(&remote.to_string()) {
+            headers.insert(EXTERNAL_ADDRESS, value);
         }
     }
     if let Some(via) = &manager.via {

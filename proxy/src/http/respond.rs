@@ -80,7 +80,7 @@ impl Reply {
         } else if !body.is_empty() {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
         }
-        if !headers.contains_key(header::CONTENT_LENGTH) && !(status == 204 || status < 200) {
+        if !headers.contains_key(header::CONTENT_LENGTH) && status >= 200 && status != 204 {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         exchange.status = status;

@@ -238,11 +238,9 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     let of_requests = connection.clone();
     let service = hyper::service::service_fn(move |request| service::serve(of_requests.clone(), request));
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
-    loop {
-        tokio::select! {
-            ended = serving.as_mut() => return ended,
-            () = ends(connection) => break,
-        }
+    tokio::select! {
+        ended = serving.as_mut() => return ended,
+        () = ends(connection) => {}
     }
     serving.as_mut().graceful_shutdown();
     serving.await

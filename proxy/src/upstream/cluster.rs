@@ -117,13 +117,16 @@ impl Runtime {
     }
 }
 
+/// A host, whether HTTP/2 is spoken with it, and the priority.
+type PoolKey = (Box<str>, bool, usize);
+
 /// One worker's part: its connections, and its place in the round.
 pub struct Handle {
     pub runtime: Arc<Runtime>,
     pub stats: Arc<ClusterStats>,
     set: RefCell<(u64, Arc<HostSet>)>,
     turn: Cell<u64>,
-    pools: RefCell<FxHashMap<(Box<str>, bool, usize), Rc<Pool>>>,
+    pools: RefCell<FxHashMap<PoolKey, Rc<Pool>>>,
 }
 
 /// A request for an upstream, and how it is to be sent.
