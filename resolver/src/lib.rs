@@ -13,6 +13,7 @@ pub mod mesh_config;
 pub mod mtls;
 pub mod ownership;
 pub mod peer_authentication;
+pub mod plan;
 pub mod protocol;
 pub mod service;
 pub mod translate;

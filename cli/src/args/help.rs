@@ -8,7 +8,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 /// The groups, and the commands of each that exist, with what the help says of them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("why", " FROM URL"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
-    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…] (schema only)"), ("test", " FILE…")]),
+    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
     ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL (where it goes)")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", " (zc)")]),
@@ -23,7 +23,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 /// What the groups will hold. Asking for one of these says so.
 pub const TO_COME: &[(&str, &[&str])] = &[
     ("START HERE", &["demo"]),
-    ("BEFORE YOU MERGE", &["plan", "gen"]),
+    ("BEFORE YOU MERGE", &["gen"]),
     ("TRAFFIC", &["top", "canary", "logs", "traces", "changes"]),
     ("PROXIES", &["drift", "describe"]),
     ("DATA AND SET-UP", &["controlplane"]),

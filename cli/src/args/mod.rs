@@ -12,6 +12,7 @@ mod help;
 mod kube;
 pub mod mesh;
 pub mod mtls;
+pub mod plan;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
@@ -59,6 +60,9 @@ pub enum Command {
     /// Assertions about requests, as unit tests for a mesh: from dumps or manifests
     #[command(after_help = test::EXAMPLES)]
     Test(test::TestArgs),
+    /// What a change changes before it is applied: routes, permissions, encryption, and for whom
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(plan::PlanArgs),
     /// Why a request fares as it does: its way through both proxies, step by step
     #[command(after_help = why::EXAMPLES)]
     Why(Box<why::WhyArgs>),

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod graph;
 pub mod mtls;
 pub mod other;
+pub mod plan;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;

@@ -26,6 +26,7 @@ mod tls;
 mod traffic_policy;
 mod virtual_host;
 mod virtual_service;
+mod witnesses;
 
 pub use authorization::Layer;
 pub use not_judged::{Effect, NotJudged};
@@ -34,6 +35,7 @@ pub use proxy::{Interception, Proxy, ProxyKind};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
 pub use scope::Unknown;
 pub use supposed::Addresses;
+pub use witnesses::Witness;
 
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;

@@ -22,6 +22,7 @@ pub use answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
 pub use find::{Named, names};
 pub use held::Held;
 pub use host::service;
+pub use outbound::shown as shown_cluster;
 pub use question::Question;
 pub use server::mesh_tls;
 pub use url::Url;
@@ -33,7 +34,9 @@ use mesh_envoy::engine::walk::Call;
 use mesh_model::Role;
 use party::Party;
 use rustc_hash::FxHashMap;
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 /// Addresses of documentation (RFC 5737): nobody's.
 pub(crate) const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -70,6 +73,8 @@ pub struct Why<'w, 'm, 'a> {
     model: &'w Model<'m, 'a>,
     held: &'w [Held],
     by_address: FxHashMap<IpAddr, u32>,
+    /// Proxies that were made for earlier questions.
+    parties: RefCell<FxHashMap<u32, Rc<Party<'w, 'a>>>>,
 }
 
 impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
@@ -81,7 +86,21 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
                 by_address.entry(address).or_insert(id);
             }
         }
-        Why { model, held, by_address }
+        Why { model, held, by_address, parties: RefCell::default() }
+    }
+
+    pub fn model(&self) -> &'w Model<'m, 'a> {
+        self.model
+    }
+
+    /// The proxy of a workload, made once.
+    fn party(&self, id: u32) -> Rc<Party<'w, 'a>> {
+        if let Some(known) = self.parties.borrow().get(&id) {
+            return Rc::clone(known);
+        }
+        let made = Rc::new(Party::of_workload(self.model, id, self.dump_of(id)));
+        self.parties.borrow_mut().insert(id, Rc::clone(&made));
+        made
     }
 
     fn knows_manifests(&self) -> bool {
@@ -170,7 +189,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
                     part.steps.push(step.thing(Thing::at(w.object, node)).change("remove the annotation, and restart it"));
                     return self.sent_bare(w.namespace, address, question, part, answer);
                 }
-                let party = Party::of_workload(self.model, id, self.dump_of(id));
+                let party = self.party(id);
                 self.sent_by_proxy(&party, question, part, answer);
             }
         }

@@ -335,7 +335,7 @@ pub(super) fn policy_name(name: &str) -> String {
 }
 
 /// `reviews:9080, subset v1` of a cluster's name.
-pub(super) fn shown(cluster: &str) -> String {
+pub fn shown(cluster: &str) -> String {
     match ClusterName::parse(cluster) {
         Some(c) if !c.subset.is_empty() => format!("{}:{}, subset {}", c.host, c.port, c.subset),
         Some(c) if !c.host.is_empty() => format!("{}:{}", c.host, c.port),

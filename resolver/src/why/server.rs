@@ -16,6 +16,7 @@ use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Entry, Pro
 use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict, walk};
 use mesh_model::{Kind, Node, Object};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 /// What a client's proxy sends.
 pub(super) struct Sent<'s, 'w, 'a> {
@@ -175,7 +176,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 answer.problems.push("the request is sent from gateway to gateway: it is followed no further".to_owned());
                 continue;
             }
-            let party = Party::of_workload(self.model, id, self.dump_of(id));
+            let party = self.party(id);
             let part = Part { title: party.name.clone(), ..Part::default() };
             let connection = self.connection(arrival, address, question);
             let headers = question.headers();
@@ -208,10 +209,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             None => self.held.iter().find(|h| h.addresses.contains(&address.ip())),
         };
         let party = match (workload, dump) {
-            (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => {
-                Party::of_workload(self.model, id, dump)
-            }
-            (None, Some(held)) => Party::of_dump(mesh, held, &mut Vec::new()),
+            (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => self.party(id),
+            (None, Some(held)) => Rc::new(Party::of_dump(mesh, held, &mut Vec::new())),
             _ => return self.without_proxy(arrival, w, address, question, Served { part, outcome }),
         };
         if let Some(w) = w
