@@ -65,6 +65,8 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Why(a)) => commands::why::run(&a, &context),
         Some(Command::Mtls(a)) => commands::mtls::run(&a, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
+        Some(Command::Changes(a)) => commands::changes::run(&a, &context),
+        Some(Command::Logs(a)) => commands::logs::run(&a, &context),
         Some(Command::Certs(a)) => commands::certs::run(&a.proxies, &context),
         Some(Command::Check(a)) => commands::check::run(&a, &context),
         Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),

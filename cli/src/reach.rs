@@ -192,6 +192,14 @@ pub fn answers(
     Ok(together(parts, problems, args.output.as_deref(), single))
 }
 
+/// The pods that are meant and have a proxy, and what is left out.
+pub async fn with_proxy(args: &DumpArgs, context: &Context) -> Result<(Cluster, Vec<Pod>, Vec<String>), Failure> {
+    let reach = connect(&args.source.reach, None).await?;
+    let (found, left_out) = which(&reach, args, Need::Whole).await?;
+    announce(&found, args, context)?;
+    Ok((reach.cluster, found, left_out))
+}
+
 /// Pages by the name of their pod.
 pub type Pages = Vec<(String, Result<Reached, Unreachable>)>;
 

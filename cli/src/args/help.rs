@@ -9,7 +9,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("why", " FROM URL"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
-    ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL (where it goes)")]),
+    ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", " (zc)")]),
     ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
@@ -24,7 +24,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 pub const TO_COME: &[(&str, &[&str])] = &[
     ("START HERE", &["demo"]),
     ("BEFORE YOU MERGE", &["gen"]),
-    ("TRAFFIC", &["top", "canary", "logs", "traces", "changes"]),
+    ("TRAFFIC", &["top", "canary", "traces"]),
     ("PROXIES", &["drift", "describe"]),
     ("DATA AND SET-UP", &["controlplane"]),
 ];

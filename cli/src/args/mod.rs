@@ -3,6 +3,7 @@
 mod analyze;
 pub mod authz;
 pub mod certs;
+pub mod changes;
 pub mod check;
 mod dump;
 mod explain;
@@ -10,6 +11,7 @@ mod global;
 pub mod graph;
 mod help;
 mod kube;
+pub mod logs;
 pub mod mesh;
 pub mod mtls;
 pub mod plan;
@@ -69,6 +71,12 @@ pub enum Command {
     /// Explain anything that a proxy or this tool prints: codes, flags, metrics, access logs
     #[command(after_help = explain::EXAMPLES)]
     Explain(ExplainArgs),
+    /// What has changed in the current cluster lately, and who did it
+    #[command(after_help = changes::EXAMPLES)]
+    Changes(Box<changes::ChangesArgs>),
+    /// What an app and its proxy say, merged by time
+    #[command(after_help = logs::EXAMPLES)]
+    Logs(Box<logs::LogsArgs>),
     /// The certificates of the fleet by expiry, and whether its proxies trust each other
     #[command(after_help = certs::EXAMPLES)]
     Certs(Box<certs::CertsArgs>),

@@ -3,9 +3,11 @@
 pub mod analyze;
 pub mod authz;
 pub mod certs;
+pub mod changes;
 pub mod check;
 pub mod explain;
 pub mod graph;
+pub mod logs;
 pub mod mtls;
 pub mod other;
 pub mod plan;

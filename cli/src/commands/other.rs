@@ -15,7 +15,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("get", "use `kubectl get`; `kubectl get … -o yaml | meshctl analyze -` judges what it prints"),
     ("lint", "use `meshctl analyze`"),
     ("precheck", "use `meshctl analyze --istio-version VERSION`, on the current cluster or on files"),
-    ("logs", "planned and not in this version yet; `kubectl logs POD -c istio-proxy | meshctl explain -` explains what they say"),
     ("vet", "use `meshctl analyze`"),
     ("inject", "meshctl injects nothing; use `istioctl kube-inject`"),
     ("kube-inject", "meshctl injects nothing; use `istioctl kube-inject`"),

@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     async fn get_once(&self, path: &str) -> Result<Vec<u8>, ApiError> {
-        let request = Request::get(path).header(header::ACCEPT, "application/json").body(Body::empty()).map_err(|e| ApiError::Odd(e.to_string()))?;
+        let request = Request::get(path).header(header::ACCEPT, "application/json, */*").body(Body::empty()).map_err(|e| ApiError::Odd(e.to_string()))?;
         let response = self.client.send(request).await.map_err(|e| ApiError::Unreachable(super::error::chain(&e)))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|e| ApiError::Unreachable(e.to_string()))?.to_bytes();

@@ -3,11 +3,13 @@
 //! Every kind that checks know is listed in the newest version that the server serves, page by page, and only the fields
 //! that [`fields`] names are kept. What the user may not see is named with the rule that would allow it; the rest goes on.
 
+pub mod changes;
 mod client;
 mod discovery;
 mod error;
 mod fields;
 mod list;
+pub mod logs;
 pub mod pods;
 pub mod reach;
 mod read;

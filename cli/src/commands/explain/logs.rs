@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::args::{ExplainArgs, FailOn, SourceArgs};
+use crate::args::{ExplainArgs, ExplainFormat, FailOn, SourceArgs};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
@@ -85,6 +85,13 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     } else {
         Status::Fine
     })
+}
+
+/// The failures of a log by cause, as they are printed.
+pub fn report(text: &str, reader: &Reader, format: ExplainFormat) -> Result<String, Failure> {
+    let mut reading = Reading::default();
+    read(text.as_bytes(), "log", reader, &mut reading).map_err(|e| Failure::input(e.to_string()))?;
+    Ok(report::render(&reading, format))
 }
 
 /// Reads to the end; memory is bounded by the longest line.

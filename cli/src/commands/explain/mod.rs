@@ -1,6 +1,6 @@
 //! `meshctl explain`: anything that a proxy or this tool prints.
 
-mod logs;
+pub mod logs;
 mod render;
 mod rules;
 mod words;
