@@ -1,5 +1,7 @@
 //! Proxies of a cluster that test servers play: which pods are meant, and by which way their pages come.
 
+#![allow(clippy::print_stdout)]
+
 mod common;
 
 use common::mesh::{Mesh, objects, pod, resource};
@@ -209,4 +211,24 @@ fn version_tells_those_of_the_cluster() {
     let mesh = Mesh::start(Faults { token: Some("new".to_owned()), ..Faults::default() });
     let run = mesh.meshctl(&["version"]);
     assert!(run.status == 75 && run.out == client.out && run.err.contains("401"), "{}{}", run.out, run.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn kubectl_runs_it_as_its_plugin() {
+    let mesh = Mesh::start(Faults::default());
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_meshctl"), mesh.dir().join("kubectl-mesh")).expect("a link");
+    let path = format!("{}:{}", mesh.dir().display(), std::env::var("PATH").unwrap_or_default());
+    let run = std::process::Command::new("kubectl")
+        .args(["mesh", "pc", "cluster", "cart-1"])
+        .env("PATH", path)
+        .env("HOME", mesh.dir())
+        .env("KUBECONFIG", mesh.dir().join("config"))
+        .output();
+    let Ok(output) = run else {
+        println!("SKIPPED: kubectl is not installed");
+        return;
+    };
+    let run = common::run(output);
+    assert_eq!((run.status, run.out), (0, mesh.meshctl(&["pc", "cluster", "cart-1"]).out), "{}", run.err);
 }

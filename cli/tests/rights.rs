@@ -1,0 +1,81 @@
+//! The rights that the manifests in deploy/ give: those that the commands on pods use, and no more.
+
+mod common;
+
+use common::mesh::{Mesh, objects, resource};
+use mesh_model::Role;
+use mesh_testserver::apiserver::Faults;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Group, resource and verb.
+type Right = (String, String, String);
+
+fn rights(file: &str) -> BTreeSet<Right> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(file);
+    let source = mesh_model::Source::new(file, std::fs::read_to_string(&path).expect("a manifest"));
+    let manifest = mesh_model::snapshot::read_manifest(&source, Role::Judged, 0, mesh_model::yaml::Limits::default());
+    let mut out = BTreeSet::new();
+    for rule in manifest.objects.iter().flat_map(|o| o.root().list("rules").collect::<Vec<_>>()) {
+        let texts = |field: &str| rule.list(field).map(|n| n.text().to_owned()).collect::<Vec<_>>();
+        for group in texts("apiGroups") {
+            for resource in texts("resources") {
+                out.extend(texts("verbs").into_iter().map(|verb| (group.clone(), resource.clone(), verb)));
+            }
+        }
+    }
+    out
+}
+
+/// The right that a request needs; none for what everybody may ask.
+fn right(request: &str) -> Option<Right> {
+    let path: Vec<&str> = request.split('?').next()?.trim_matches('/').split('/').collect();
+    let (group, rest) = match path.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return None,
+    };
+    let (resource, verb) = match rest {
+        ["namespaces", _, resource] | [resource] => ((*resource).to_owned(), "list"),
+        ["namespaces", _, resource, _, sub] => (format!("{resource}/{sub}"), "get"),
+        ["namespaces", _, resource, _] | [resource, _] => ((*resource).to_owned(), "get"),
+        _ => return None,
+    };
+    Some((group.to_owned(), resource, verb.to_owned()))
+}
+
+#[test]
+fn what_the_commands_on_pods_ask_is_allowed_and_nothing_more() {
+    let mut data = objects();
+    for (group, plural, kind) in
+        [("apps", "statefulsets", "StatefulSet"), ("apps", "daemonsets", "DaemonSet"), ("apps", "replicasets", "ReplicaSet"), ("batch", "jobs", "Job")]
+    {
+        data.add(resource(group, "v1", plural, kind, Vec::new()));
+    }
+    data.add(resource("", "v1", "events", "Event", Vec::new()));
+    data.log("shop", "cart-1", "cart", &[("2026-11-22T11:00:00Z", "started")]);
+    let mut faults = Faults::default();
+    // So that commands in pods are run as well.
+    faults.failing.push(("/api/v1/namespaces/web/pods/web-1/portforward".to_owned(), 500, 1));
+    let mesh = Mesh::with(data, faults);
+    for target in ["cart-1", "web-1.web", "deploy/cart", "sts/none", "ds/none", "rs/none", "job/none", "svc/cart"] {
+        mesh.meshctl(&["pc", "cluster", target]);
+    }
+    for args in [&["ps"][..], &["check"], &["certs"], &["logs", "cart-1"], &["changes"], &["version"], &["pc", "cluster", "-l", "app=cart"]] {
+        mesh.meshctl(args);
+    }
+    let (viewer, mut own) = (rights("rbac-viewer.yaml"), rights("rbac-troubleshooter.yaml"));
+    for request in mesh.server.counts().requests() {
+        let Some((group, resource, verb)) = right(&request) else { continue };
+        let exact = (group.clone(), resource.clone(), verb.clone());
+        let is_allowed =
+            viewer.contains(&exact) || viewer.contains(&(group.clone(), "*".to_owned(), verb.clone())) || rights("rbac-troubleshooter.yaml").contains(&exact);
+        assert!(is_allowed, "{request} is asked and not allowed");
+        own.remove(&exact);
+        // A websocket is opened by GET; newer API servers judge it as `create`.
+        if resource.contains('/') && resource != "pods/log" {
+            own.remove(&(group, resource, "create".to_owned()));
+        }
+    }
+    assert!(own.is_empty(), "what is allowed and not asked: {own:?}");
+}
