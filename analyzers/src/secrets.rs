@@ -45,7 +45,8 @@ fn is_condition_on_header(node: Node<'_>) -> bool {
 /// Replaces what may be secret in a finding.
 pub fn hide(finding: &mut Finding<'_>) {
     let places = std::iter::once((finding.object, finding.at)).chain(finding.related.iter().map(|r| (r.object, r.at)));
-    let scalars = places.filter(|(_, at)| at.is_scalar() && !at.text().is_empty());
+    // The name of a Secret is none.
+    let scalars = places.filter(|(object, at)| at.is_scalar() && !at.text().is_empty() && *at != object.name_node());
     let secrets: Vec<&str> = scalars.filter(|(object, at)| may_hold(object, *at)).map(|(_, at)| at.text()).collect();
     let clean = |text: &mut String| {
         for secret in &secrets {

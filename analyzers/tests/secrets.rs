@@ -55,3 +55,13 @@ fn no_finding_shows_a_value_that_may_be_secret() {
         assert!(all.contains(says) && (says.is_empty() || says == "control characters" || all.contains("[redacted: ") || says == "jwks"), "{yaml}{all}");
     }
 }
+
+#[test]
+fn a_secret_is_called_by_its_name() {
+    let yaml = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: gw, namespace: edge}}\nspec:\n  gatewayClassName: istio\n  listeners:\n  - {{name: a, port: 443, protocol: HTTPS, tls: {{certificateRefs: [{{name: cert-of-shop}}]}}}}\n  - {{name: b, port: 444, protocol: HTTPS, tls: {{certificateRefs: [{{group: example.com, kind: Secret, name: x}}]}}}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: cert-of-shop, namespace: edge}}\nstringData: {{tls.crt: {SECRET}, tls.key: {SECRET}}}\n"
+    );
+    let all = said(&yaml);
+    assert!(all.contains("Secret `edge/cert-of-shop` is no valid TLS credential: its certificate is not PEM") && !all.contains(SECRET), "{all}");
+    assert!(all.contains("not from example.com/Secret `x`"), "{all}");
+}

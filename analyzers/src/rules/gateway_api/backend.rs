@@ -279,7 +279,7 @@ fn judge<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, route: 
         _ if r.known_kind() == Kind::InferencePool => not_found(cx, sink, route, &r, effect, (Kind::InferencePool, NotJudged::ObjectOutside)),
         ("", "Service") | ("multicluster.x-k8s.io", "ServiceImport") | ("gateway.networking.x-k8s.io", "XBackend") => {}
         _ if attached.istio && granted => {
-            sink.report(&MSH0406, route, r.at("kind"), format!("Istio can not send to {} `{}`: {}", r.kind, r.name, effect.describe()))
+            sink.report(&MSH0406, route, r.at("kind"), format!("Istio can not send to {} `{}`: {}", r.kind_of_group(), r.name, effect.describe()))
                 .help("send to a Service, or to a host with `group: networking.istio.io, kind: Hostname`");
         }
         _ => {}

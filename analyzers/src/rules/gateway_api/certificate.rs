@@ -128,8 +128,13 @@ fn certificate<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, i
         return;
     }
     if r.known_kind() != Kind::Secret {
-        sink.report(&MSH0408, owner, r.at("kind"), format!("a certificate is read from a Secret, not from {} `{}`: {NO_CERTIFICATE}", r.kind, r.name))
-            .help("put certificate and key into a Secret of type `kubernetes.io/tls`");
+        sink.report(
+            &MSH0408,
+            owner,
+            r.at("kind"),
+            format!("a certificate is read from a Secret, not from {} `{}`: {NO_CERTIFICATE}", r.kind_of_group(), r.name),
+        )
+        .help("put certificate and key into a Secret of type `kubernetes.io/tls`");
         return;
     }
     let Some(secret) = find(cx, sink, issued, owner, &r, (Kind::Secret, NO_CERTIFICATE)) else { return };
@@ -148,8 +153,13 @@ fn authorities<'a>(cx: &Context<'a>, sink: &mut Sink<'a>, grants: &Grants<'a>, i
         }
         let kind = r.known_kind();
         if !matches!(kind, Kind::Secret | Kind::ConfigMap) {
-            sink.report(&MSH0408, owner, r.at("kind"), format!("a CA is read from a ConfigMap or a Secret, not from {} `{}`: {NO_AUTHORITY}", r.kind, r.name))
-                .help("put the CA's certificate into a ConfigMap, under `ca.crt`");
+            sink.report(
+                &MSH0408,
+                owner,
+                r.at("kind"),
+                format!("a CA is read from a ConfigMap or a Secret, not from {} `{}`: {NO_AUTHORITY}", r.kind_of_group(), r.name),
+            )
+            .help("put the CA's certificate into a ConfigMap, under `ca.crt`");
             continue;
         }
         let Some(found) = find(cx, sink, issued, owner, &r, (kind, NO_AUTHORITY)) else { continue };

@@ -5,6 +5,7 @@ use crate::rule::{Context, NotJudged, Sink};
 use mesh_model::{Kind, Node, Object, Role};
 use mesh_resolver::Place;
 use rustc_hash::FxHashSet;
+use std::borrow::Cow;
 
 /// The API group of the Gateway API.
 pub const GROUP: &str = "gateway.networking.k8s.io";
@@ -42,6 +43,10 @@ impl<'a> Ref<'a> {
     /// The referred kind, of those that are known.
     pub fn known_kind(&self) -> Kind {
         Kind::find(self.group, self.kind)
+    }
+    /// The kind, with its group where that is not Kubernetes' own: `Secret`, `example.com/Secret`.
+    pub fn kind_of_group(&self) -> Cow<'a, str> {
+        if self.group.is_empty() { Cow::Borrowed(self.kind) } else { Cow::Owned(format!("{}/{}", self.group, self.kind)) }
     }
     /// `Kind name`, with the namespace where it is another.
     pub fn display(&self, own: &Object) -> String {
