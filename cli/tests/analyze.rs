@@ -133,6 +133,12 @@ fn text_shows_the_line_a_caret_and_the_help_and_counts_what_repeats() {
     assert!(run.out.contains("\n11 |         host: reveiws\n   |               ^^^^^^^\n   = help: did you mean `reviews`?\n"), "{}", run.out);
     assert!(run.err.contains("1 error, "), "{}", run.err);
 
+    // What is offered to be pasted keeps its lines.
+    write(dir.path(), &[("subset.yaml", &BROKEN.replace("host: nowhere", "host: reviews\n        subset: v2"))]);
+    let offered = meshctl(dir.path(), &["analyze", "--complete", "svc.yaml", "subset.yaml"]);
+    let rule = "\n   = help: this DestinationRule would define it:\n     apiVersion: networking.istio.io/v1\n     kind: DestinationRule\n     metadata:\n       name: reviews\n";
+    assert!(offered.out.contains(rule), "{}", offered.out);
+
     let many: String = (0..9).map(|i| format!("---\n{}", BROKEN.replace("name: reviews", &format!("name: r{i}")))).collect();
     write(dir.path(), &[("many.yaml", &format!("{REVIEWS}{many}"))]);
     let short = meshctl(dir.path(), &["analyze", "--select", "IST0101", "many.yaml"]);

@@ -81,7 +81,10 @@ fn finding(out: &mut String, entry: &Entry) {
         out.push_str(&format!("{DIM}{:gutter$} |{DIM:#} {:from$}{style}{}{style:#}\n", "", "", "^".repeat(snippet.len), from = snippet.from));
     }
     if let Some(help) = &entry.help {
-        out.push_str(&format!("{:gutter$} {DIM}={DIM:#} help: {}\n", "", safe(help)));
+        let mut lines = help.lines();
+        out.push_str(&format!("{:gutter$} {DIM}={DIM:#} help: {}\n", "", safe(lines.next().unwrap_or(""))));
+        // What is offered to be pasted.
+        lines.for_each(|line| out.push_str(&format!("{:gutter$}   {}\n", "", safe(line))));
     }
     for related in &entry.related {
         out.push_str(&format!("{:gutter$} {DIM}={DIM:#} {}: {}\n", "", safe(&location(&related.place)), safe(&related.label)));
