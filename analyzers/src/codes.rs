@@ -21,6 +21,16 @@ impl Code {
     }
 }
 
+impl Code {
+    /// A page that explains the code: what rules of different areas say of it begins with what they have in common.
+    pub fn introduced(&self, page: &str) -> String {
+        match page.split_once('\n') {
+            Some((heading, rest)) if page.matches("**What it checks.**").count() > 1 => format!("{heading}\n\n{}.\n{rest}", self.summary),
+            _ => page.to_owned(),
+        }
+    }
+}
+
 /// Codes that are younger than 0.1.
 const SINCE: &[(&str, (u16, u16))] = &[];
 
@@ -116,6 +126,7 @@ codes! {
     MSH0202 OutlierDetectionEjectsAll Warning "Outlier detection can eject every endpoint";
     MSH0203 PoolRejectsOrdinaryLoad Warning "A connection pool rejects the second concurrent request";
     MSH0204 FirstErrorEjects Info "An endpoint is ejected at its first error";
+    MSH0205 RetriesMultiply Warning "Retries along a chain of calls multiply";
 
     // MSH03: security.
     MSH0301 PrincipalNeverMatches Warning "A principal that no workload can have";
@@ -126,6 +137,7 @@ codes! {
     MSH0306 HostNeverMatches Warning "A host that no request can have";
     MSH0307 PolicyPortNotServed Warning "A policy names the port of a Service instead of the workload's";
     MSH0308 PeerAuthenticationWithoutEffect Warning "A PeerAuthentication that can not do what it says";
+    MSH0309 TokenRulesDiffer Warning "RequestAuthentications have different rules for one issuer";
 
     // MSH04: gateways, Istio's and the Gateway API's.
     MSH0401 ListenerNotFound Error "A route names a listener or port that its parent does not have";
@@ -151,6 +163,8 @@ codes! {
     MSH0509 ApiVersionNotServed Error "The apiVersion does not serve the kind";
     MSH0510 RepeatedItem Error "A list has an item twice that must be unique";
     MSH0511 InvalidName Error "A name that no object can have";
+    MSH0512 PodAnnotation Warning "An annotation of a pod template that does not do what is meant";
+    MSH0513 InjectionLabel Warning "A label for injection with a value that Istio does not know";
 
     // KIA: checks that only Kiali has, by number.
     KIA0002 SeveralPeerAuthentications Warning "Several PeerAuthentications have one scope";

@@ -63,9 +63,9 @@ fn files(root: &std::path::Path) -> std::io::Result<BTreeMap<PathBuf, String>> {
     for code in codes::ALL {
         let link = if pages.contains_key(code.id) { format!("[{0}]({0}.md)", code.id) } else { code.id.to_owned() };
         index.push_str(&format!("| {link} | {} | {} | {} |\n", code.name, code.level.name(), code.summary));
-        if let Some(text) = pages.get(code.id) {
+        if let Some(text) = pages.get(code.id).map(|page| code.introduced(page)) {
             // The only heading of its page.
-            let text = text.strip_prefix('#').unwrap_or(text);
+            let text = text.strip_prefix('#').unwrap_or(&text);
             out.insert(rules.join(format!("{}.md", code.id)), text.to_owned());
             summary.push_str(&format!("  - [{0}](rules/{0}.md)\n", code.id));
         }

@@ -127,7 +127,7 @@ use mesh_model::{Kind, Node, Object, Role};
 
 const INJECT: &str = "sidecar.istio.io/inject";
 /// Written by Istio itself, or checked elsewhere.
-const IGNORED: &[&str] = &["sidecar.istio.io/status", "gateway.istio.io/controller-version", "istio.io/rev"];
+pub(super) const IGNORED: &[&str] = &["sidecar.istio.io/status", "gateway.istio.io/controller-version", "istio.io/rev"];
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     for kind in [Kind::Namespace, Kind::Service, Kind::Pod, Kind::Deployment] {
@@ -141,7 +141,7 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-fn is_istios(name: &str) -> bool {
+pub(super) fn is_istios(name: &str) -> bool {
     name == "kubernetes.io/ingress.class" || name.split('/').next().is_some_and(|domain| domain.ends_with("istio.io"))
 }
 

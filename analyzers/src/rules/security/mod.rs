@@ -1,7 +1,7 @@
 //! mTLS, identities, tokens.
 
 use crate::codes::{
-    KIA0002, KIA0003, KIA0004, KIA0102, KIA0105, KIA0106, KIA0108, KIA0201, MSH0301, MSH0302, MSH0303, MSH0304, MSH0305, MSH0306, MSH0307, MSH0308,
+    KIA0002, KIA0003, KIA0004, KIA0102, KIA0105, KIA0106, KIA0108, KIA0201, MSH0301, MSH0302, MSH0303, MSH0304, MSH0305, MSH0306, MSH0307, MSH0308, MSH0309,
 };
 use crate::rule::Rule;
 
@@ -14,6 +14,7 @@ mod principals;
 mod same_scope;
 mod selected;
 mod token_not_required;
+mod token_rules;
 
 pub const RULES: &[Rule] = &[
     Rule { name: "same-scope", codes: &[&KIA0002, &KIA0201], analyzer: "", run: same_scope::run },
@@ -23,5 +24,6 @@ pub const RULES: &[Rule] = &[
     Rule { name: "authorization-ports", codes: &[&MSH0305, &MSH0307], analyzer: "", run: ports::run },
     Rule { name: "identity-needs-mtls", codes: &[&KIA0105], analyzer: "", run: identity_needs_mtls::run },
     Rule { name: "token-not-required", codes: &[&MSH0303], analyzer: "", run: token_not_required::run },
+    Rule { name: "token-rules", codes: &[&MSH0309], analyzer: "", run: token_rules::run },
     Rule { name: "mtls-conflict", codes: &[&MSH0304], analyzer: "", run: mtls_conflict::run },
 ];

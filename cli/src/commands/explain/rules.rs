@@ -50,7 +50,8 @@ fn answer(found: &[&'static Code], form: Form, format: ExplainFormat, context: &
 }
 
 fn markdown(code: &Code) -> String {
-    let text = page(code.id).map_or_else(|| format!("## {} {} ({})\n\n{}.\n", code.id, code.name, code.level.name(), code.summary), str::to_owned);
+    let text =
+        page(code.id).map_or_else(|| format!("## {} {} ({})\n\n{}.\n", code.id, code.name, code.level.name(), code.summary), |page| code.introduced(page));
     format!("{text}\n{}\n", documentation(code))
 }
 
