@@ -61,6 +61,7 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Analyze(a)) => commands::analyze::run(&a, commands::analyze::Part::All, &context),
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
         Some(Command::Test(a)) => commands::test::run(&a, &context),
+        Some(Command::Drift(a)) => commands::drift::run(&a, &context),
         Some(Command::Plan(a)) => commands::plan::run(&a, &context),
         Some(Command::Why(a)) => commands::why::run(&a, &context),
         Some(Command::Mtls(a)) => commands::mtls::run(&a, &context),

@@ -14,6 +14,7 @@ use mesh_collectors::dumps;
 use mesh_envoy::identify::Content;
 use mesh_model::{ProblemKind, Role, Snapshot};
 use mesh_resolver::why::Held;
+use serde_json::Value;
 use std::path::Path;
 
 /// What was read.
@@ -21,6 +22,8 @@ pub struct Input {
     pub snapshot: Snapshot,
     /// What proxies hold, by the order of the sources.
     pub held: Vec<Held>,
+    /// Their dumps, in the same order.
+    pub dumps: Vec<Value>,
     /// What could not be read.
     pub unreadable: Vec<String>,
     /// What was asked for and could not be seen.
@@ -48,7 +51,7 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
     if from.is_empty() {
         return Err(Failure::usage("name what to answer from with -f: manifests, config dumps, folders of both, or `kube` for the current cluster"));
     }
-    let (mut manifests, mut live, mut held, mut unreadable) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut manifests, mut live, mut held, mut unreadable) = (Vec::new(), Vec::new(), Vec::<(Held, Value)>::new(), Vec::new());
     for word in from {
         if let Some(source) = Source::parse(word, Role::Judged) {
             live.push(source);
@@ -59,7 +62,8 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
         if let Some(source) = source.filter(|s| !matches!(s, dumps::Source::Path(path) if !path.exists())) {
             let found = dump::proxies(&source)?;
             for page in found.proxies.iter().flat_map(|p| &p.pages).filter(|p| p.content == Content::ConfigDump) {
-                match serde_json::from_str(&page.text).map_err(|e| e.to_string()).and_then(|v| Held::read(&page.origin, &v).map_err(|e| e.to_string())) {
+                let read = |v: Value| Held::read(&page.origin, &v).map(|h| (h, v)).map_err(|e| e.to_string());
+                match serde_json::from_str(&page.text).map_err(|e| e.to_string()).and_then(read) {
                     Ok(one) => keep(&mut held, one),
                     Err(e) => unreadable.push(format!("{}: {e}", page.origin)),
                 }
@@ -91,13 +95,14 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
         }
     }
     snapshot.as_of = mesh_model::Timestamp(context.now);
-    Ok(Input { snapshot, held, unreadable, unseen })
+    let (held, dumps) = held.into_iter().unzip();
+    Ok(Input { snapshot, held, dumps, unreadable, unseen })
 }
 
 /// Of two dumps of a proxy the one with endpoints counts.
-fn keep(held: &mut Vec<Held>, one: Held) {
-    match held.iter_mut().find(|h| h.name == one.name && h.addresses == one.addresses) {
-        Some(known) if known.configuration.assignments.len() < one.configuration.assignments.len() => *known = one,
+fn keep(held: &mut Vec<(Held, Value)>, one: (Held, Value)) {
+    match held.iter_mut().find(|(h, _)| h.name == one.0.name && h.addresses == one.0.addresses) {
+        Some(known) if known.0.configuration.assignments.len() < one.0.configuration.assignments.len() => *known = one,
         Some(_) => {}
         None => held.push(one),
     }

@@ -4,6 +4,7 @@
 
 pub mod assumed;
 pub mod destination_rule;
+pub mod drift;
 pub mod host;
 pub mod injection;
 pub mod labels;

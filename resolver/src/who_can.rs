@@ -119,19 +119,25 @@ impl Authorizer {
                     continue;
                 }
             };
-            let mut trace = Trace::default();
-            let decision = rules.decide(&request, &mut trace);
+            // What is certain needs no telling.
+            let decision = rules.decide(&request, &mut ());
+            let trace = || {
+                let mut trace = Trace::default();
+                rules.decide(&request, &mut trace);
+                trace
+            };
             match (rules.action, decision.allowed) {
                 (Action::Log, _) | (_, Truth::Yes) => {}
                 (Action::Deny, Truth::No) => return May::Never(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))),
                 (Action::Allow, Truth::No) => return May::Never("no rule allows it".to_owned()),
                 (Action::Deny, Truth::Unknown) => {
-                    for step in trace.steps.iter().filter(|s| s.truth == Truth::Unknown) {
+                    for step in trace().steps.iter().filter(|s| s.truth == Truth::Unknown) {
                         conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
                     }
                 }
                 (Action::Allow, Truth::Unknown) => {
                     // One of the rules must hold.
+                    let trace = trace();
                     let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
                     let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
                     if let Some(first) = open.first() {

@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
     ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
-    ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", " (zc)")]),
+    ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", ""), ("drift", "")]),
     ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
 ];
 
@@ -25,7 +25,7 @@ pub const TO_COME: &[(&str, &[&str])] = &[
     ("START HERE", &["demo"]),
     ("BEFORE YOU MERGE", &["gen"]),
     ("TRAFFIC", &["top", "canary", "traces"]),
-    ("PROXIES", &["drift", "describe"]),
+    ("PROXIES", &["describe"]),
     ("DATA AND SET-UP", &["controlplane"]),
 ];
 

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod certs;
 pub mod changes;
 pub mod check;
+pub mod drift;
 mod dump;
 mod explain;
 mod global;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Assertions about requests, as unit tests for a mesh: from dumps or manifests
     #[command(after_help = test::EXAMPLES)]
     Test(test::TestArgs),
+    /// What each proxy holds against what the manifests say that it should
+    #[command(after_help = drift::EXAMPLES)]
+    Drift(drift::DriftArgs),
     /// What a change changes before it is applied: routes, permissions, encryption, and for whom
     #[command(after_help = plan::EXAMPLES)]
     Plan(plan::PlanArgs),

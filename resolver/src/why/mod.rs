@@ -109,13 +109,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
 
     /// The dump of a workload's proxy, where one is given.
     fn dump_of(&self, id: u32) -> Option<&'w Held> {
-        let w = self.model.mesh.workloads.get(id);
-        let proxy = self.model.proxy_of(id);
-        let has_address = |h: &Held| proxy.addresses.iter().filter_map(|a| a.parse().ok()).any(|a| h.addresses.contains(&a));
-        let made = |h: &Held| {
-            h.namespace == w.namespace && h.name.rsplit_once('.').is_some_and(|(pod, _)| pod == w.object.name() || find::is_made_by(pod, w.object.name()))
-        };
-        self.held.iter().find(|h| has_address(h) || made(h))
+        self.held.iter().find(|h| is_of(self.model, id, h))
     }
 
     /// What happens to a request of a client: `[KIND/]NAME[.NAMESPACE]`, or [`OUTSIDE`].
@@ -249,6 +243,19 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
         let w = self.model.mesh.workloads.get(id);
         self.model.mesh.services.selecting(w).into_iter().find_map(|s| s.port(port)?.of_workload(w))
     }
+}
+
+/// Whether a proxy is that of a workload: by its address, or by its Pod's name.
+fn is_of(model: &Model<'_, '_>, id: u32, held: &Held) -> bool {
+    let w = model.mesh.workloads.get(id);
+    let has_address = || model.proxy_of(id).addresses.iter().filter_map(|a| a.parse().ok()).any(|a| held.addresses.contains(&a));
+    let is_pod = |pod: &str| pod == w.object.name() || find::is_made_by(pod, w.object.name());
+    (held.namespace == w.namespace && held.name.rsplit_once('.').is_some_and(|(pod, _)| is_pod(pod))) || has_address()
+}
+
+/// The workload of a proxy, where the manifests hold it.
+pub fn workload_of(model: &Model<'_, '_>, held: &Held) -> Option<u32> {
+    (0..model.mesh.workloads.all().len() as u32).find(|id| is_of(model, *id, held))
 }
 
 fn is_named(held: &Held, named: &Named<'_>) -> bool {

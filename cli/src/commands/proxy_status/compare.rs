@@ -154,7 +154,7 @@ fn brief(value: Option<&Value>) -> String {
     }
 }
 
-fn text(report: &Report, left: &str, right: &str) -> String {
+pub fn text(report: &Report, left: &str, right: &str) -> String {
     let mut out = String::new();
     let name_of = |side: Side| safe(if side == Side::Left { left } else { right }).into_owned();
     for Difference { kind, name, change } in &report.differences {
@@ -195,7 +195,7 @@ fn rows(report: &Report) -> Table {
     table
 }
 
-fn value(report: &Report, left: &str, right: &str, problems: &[String]) -> Value {
+pub fn value(report: &Report, left: &str, right: &str, problems: &[String]) -> Value {
     let difference = |d: &Difference| {
         let mut out = json!({"section": d.kind.message(), "name": d.name});
         let entry = match &d.change {
