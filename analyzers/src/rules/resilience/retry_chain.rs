@@ -134,12 +134,12 @@ const LONGEST: usize = 8;
 const ENOUGH: usize = 50;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
-    let steps = steps(cx);
-    if !steps.iter().any(|s| s.repeats_answers) {
-        return;
-    }
     let calls = Calls::new(cx);
     if calls.by_account.is_empty() && calls.by_sidecar.is_empty() {
+        return;
+    }
+    let steps = steps(cx);
+    if !steps.iter().any(|s| s.repeats_answers) {
         return;
     }
     let ways = ways(&steps, &callers(cx, &steps, &calls));
