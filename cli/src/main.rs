@@ -67,6 +67,7 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Mtls(a)) => commands::mtls::run(&a, &context),
         Some(Command::Explain(a)) => commands::explain::run(&a, &context),
         Some(Command::Changes(a)) => commands::changes::run(&a, &context),
+        Some(Command::Describe(a)) => commands::describe::run(&a, &context),
         Some(Command::Logs(a)) => commands::logs::run(&a, &context),
         Some(Command::Certs(a)) => commands::certs::run(&a.proxies, &context),
         Some(Command::Check(a)) => commands::check::run(&a, &context),

@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
     ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
-    ("PROXIES", &[("proxy-config", " (pc)"), ("proxy-status", " (ps)"), ("ztunnel-config", ""), ("drift", "")]),
+    ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
     ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
 ];
 
@@ -21,13 +21,8 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the groups will hold. Asking for one of these says so.
-pub const TO_COME: &[(&str, &[&str])] = &[
-    ("START HERE", &["demo"]),
-    ("BEFORE YOU MERGE", &["gen"]),
-    ("TRAFFIC", &["top", "canary", "traces"]),
-    ("PROXIES", &["describe"]),
-    ("DATA AND SET-UP", &["controlplane"]),
-];
+pub const TO_COME: &[(&str, &[&str])] =
+    &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["top", "canary", "traces"]), ("DATA AND SET-UP", &["controlplane"])];
 
 pub fn top_level() -> String {
     let mut out = format!(
@@ -40,7 +35,7 @@ pub fn top_level() -> String {
     );
     for (group, commands) in GROUPS {
         let uses: Vec<String> = commands.iter().map(|(command, text)| format!("{command}{text}")).collect();
-        out.push_str(&format!("{group:18}{}\n", uses.join(" · ")));
+        out.push_str(&format!("{group:17}{}\n", uses.join(" · ")));
     }
     out.push_str(
         "\nOptions of every command:\n  \

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod certs;
 pub mod changes;
 pub mod check;
+pub mod describe;
 pub mod drift;
 mod dump;
 mod explain;
@@ -78,6 +79,9 @@ pub enum Command {
     /// What has changed in the current cluster lately, and who did it
     #[command(after_help = changes::EXAMPLES)]
     Changes(Box<changes::ChangesArgs>),
+    /// Which configuration applies to a pod or a Service
+    #[command(after_help = describe::EXAMPLES)]
+    Describe(Box<describe::DescribeArgs>),
     /// What an app and its proxy say, merged by time
     #[command(after_help = logs::EXAMPLES)]
     Logs(Box<logs::LogsArgs>),

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod certs;
 pub mod changes;
 pub mod check;
+pub mod describe;
 pub mod drift;
 pub mod explain;
 pub mod graph;

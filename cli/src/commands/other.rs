@@ -70,7 +70,8 @@ mod tests {
         assert!(says(&["install"]).contains("helm install"));
         assert!(says(&["analyse"]).contains("meshctl analyze"));
         assert!(says(&["canary"]).contains("not in this version"));
-        assert!(says(&["x", "describe"]).contains("`describe` is planned"));
+        assert!(says(&["x", "canary"]).contains("`canary` is planned"));
+        assert!(says(&["x", "describe"]).contains("did you mean `meshctl describe`?"));
         assert!(says(&["IST0101"]).contains("meshctl explain IST0101"));
         assert!(says(&["zzzzzz"]).contains("--help"));
     }

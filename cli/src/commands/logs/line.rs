@@ -21,8 +21,8 @@ impl Said {
         Said { key: key(&line.at), at: line.at, pod: format!("{}.{}", of.pod, of.namespace), container: of.container.clone(), text: line.text }
     }
     /// The line as it is printed.
-    pub fn text_line(&self, shown: &Shown, with_pod: bool) -> String {
-        let pod = if with_pod { format!("{} ", self.pod) } else { String::new() };
+    pub fn text_line(&self, shown: &Shown) -> String {
+        let pod = if shown.pods == Pods::Several { format!("{} ", self.pod) } else { String::new() };
         format!("{} {}{} {}\n", safe(&self.at), safe(&pod), safe(&self.container), safe(&shown.line(self)))
     }
 }
@@ -34,8 +34,16 @@ fn key(at: &str) -> (String, String) {
     (seconds.to_owned(), format!("{fraction:0<9}"))
 }
 
-/// Which lines are shown.
+/// Whether lines are of one pod, which needs no name then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pods {
+    One,
+    Several,
+}
+
+/// Which lines are shown, and how.
 pub struct Shown {
+    pub pods: Pods,
     pub reader: Reader,
     pub flags: Vec<String>,
     pub failed: bool,

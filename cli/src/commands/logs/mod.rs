@@ -13,7 +13,7 @@ use crate::reach;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use crate::term::safe_json;
-use line::{Said, Shown};
+use line::{Pods, Said, Shown};
 use mesh_collectors::kube::Cluster;
 use mesh_collectors::kube::logs::LogOf;
 use mesh_collectors::kube::pods::{PROXY_CONTAINER, Pod};
@@ -46,7 +46,7 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
         }
     };
     let tail = args.tail.or((args.since.is_none()).then_some(TAIL));
-    let shown = Shown { reader, flags: args.flag.clone(), failed: args.failed };
+    let mut shown = Shown { pods: Pods::One, reader, flags: args.flag.clone(), failed: args.failed };
     block_on(async {
         let place = DumpArgs {
             pod: args.pod.clone(),
@@ -56,9 +56,12 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
             watch: None,
         };
         let (cluster, found, mut problems) = reach::with_proxy(&place, context).await?;
+        if found.len() > 1 {
+            shown.pods = Pods::Several;
+        }
         let wanted = wanted(&found, args, &since, tail)?;
         if args.follow {
-            return follow(&cluster, wanted, &shown, found.len() > 1, context).await;
+            return follow(&cluster, wanted, &shown, context).await;
         }
         let mut tasks = tokio::task::JoinSet::new();
         for of in wanted {
@@ -125,7 +128,7 @@ fn give(said: &[Said], shown: &Shown, args: &LogsArgs, found: &[Pod], problems: 
             let lines: Vec<_> = kept.iter().map(|s| json!({"time": s.at, "pod": s.pod, "container": s.container, "line": shown.line(s)})).collect();
             safe_json(pretty(&json!({"complete": problems.is_empty(), "problems": problems, "lines": lines}), b"  "))
         } else {
-            kept.iter().map(|s| s.text_line(shown, found.len() > 1)).collect()
+            kept.iter().map(|s| s.text_line(shown)).collect()
         };
         context.answer(&text)?;
     }
@@ -156,7 +159,7 @@ fn turn_on(namespace: &str) -> String {
 }
 
 /// Prints lines as they come, until the logs end or nobody reads.
-async fn follow(cluster: &Cluster, wanted: Vec<LogOf>, shown: &Shown, several: bool, context: &Context) -> Outcome {
+async fn follow(cluster: &Cluster, wanted: Vec<LogOf>, shown: &Shown, context: &Context) -> Outcome {
     let (sender, mut lines) = mpsc::channel(256);
     let mut tasks = tokio::task::JoinSet::new();
     for of in wanted {
@@ -177,7 +180,7 @@ async fn follow(cluster: &Cluster, wanted: Vec<LogOf>, shown: &Shown, several: b
     drop(sender);
     while let Some(said) = lines.recv().await {
         if shown.keeps(&said) {
-            context.answer(&said.text_line(shown, several))?;
+            context.answer(&said.text_line(shown))?;
         }
     }
     let problems: Vec<String> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();

@@ -1,0 +1,171 @@
+//! `meshctl describe`: which configuration applies to a pod or to a Service, as the objects say it.
+
+mod routes;
+mod workload;
+
+use crate::args::describe::DescribeArgs;
+use crate::context::Context;
+use crate::mesh_input;
+use crate::output::pretty;
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
+use crate::term::{safe, safe_json};
+use mesh_collectors::kube::pods::{Target, TargetKind};
+use mesh_model::{Kind, Object, Role};
+use mesh_resolver::translate::domain_of;
+use mesh_resolver::{Mesh, Service, Workload};
+use serde_json::json;
+
+/// One thing that applies.
+pub struct Fact {
+    /// Under which heading.
+    about: String,
+    says: String,
+    /// `DestinationRule bookinfo/reviews`; "" where no object says it.
+    object: String,
+    is_warning: bool,
+}
+
+#[derive(Default)]
+pub struct Facts(Vec<Fact>);
+
+impl Facts {
+    fn say(&mut self, about: &str, says: impl Into<String>) {
+        self.0.push(Fact { about: about.to_owned(), says: says.into(), object: String::new(), is_warning: false });
+    }
+    fn of(&mut self, about: &str, object: &Object, says: impl Into<String>) {
+        self.0.push(Fact { about: about.to_owned(), says: says.into(), object: object.origin(), is_warning: false });
+    }
+    fn warn(&mut self, about: &str, says: impl Into<String>) {
+        self.0.push(Fact { about: about.to_owned(), says: says.into(), object: String::new(), is_warning: true });
+    }
+}
+
+pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
+    if !matches!(args.output.as_str(), "text" | "json") {
+        return Err(Failure::usage(format!("-o takes text or json, not `{}`", args.output)));
+    }
+    let target = Target::parse(&args.what.join("/"), args.mesh.namespace.as_deref()).map_err(Failure::usage)?;
+    let mut mesh_args = args.mesh.clone();
+    if mesh_args.from.is_empty() {
+        mesh_args.from.push("kube".to_owned());
+    }
+    let input = mesh_input::read(&mesh_args, context)?;
+    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mut facts = Facts::default();
+    let name = match target.kind {
+        TargetKind::Service => {
+            let service = service(&mesh, &target)?;
+            let about = format!("Service {}/{}", service.namespace, service.object.name());
+            workload::of_service(&mesh, service, None, &mut facts);
+            about
+        }
+        _ => {
+            let found = workload(&mesh, &target)?;
+            workload::of_workload(&mesh, found, &mut facts);
+            format!("{} {}/{}", found.object.kind_name(), found.namespace, found.object.name())
+        }
+    };
+    let problems: Vec<String> = input.problems().cloned().collect();
+    let text = if args.output == "json" {
+        let list: Vec<_> = facts
+            .0
+            .iter()
+            .map(|f| json!({"about": f.about, "says": f.says, "object": f.object, "level": if f.is_warning { "warning" } else { "fact" }}))
+            .collect();
+        safe_json(pretty(&json!({"complete": problems.is_empty(), "problems": problems, "subject": name, "facts": list}), b"  "))
+    } else {
+        show(&name, &facts)
+    };
+    context.answer(&text)?;
+    for problem in &problems {
+        stdio::note(&format!("error: not seen: {problem}"));
+    }
+    Ok(Status::Fine.max(input.status(context)))
+}
+
+/// Names that are listed of what there is.
+const LISTED: usize = 10;
+
+fn no_such(target: &Target, mut names: Vec<String>) -> Failure {
+    names.sort();
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let list = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
+    Failure::none(format!("there is no {target}; there is: {list}{}", if more > 0 { format!(" and {more} more") } else { String::new() }))
+}
+
+fn fits(target: &Target, object: &Object) -> bool {
+    object.name() == target.name && target.namespace.as_deref().is_none_or(|ns| object.namespace() == ns)
+}
+
+/// The one that is meant; of several in different namespaces none.
+fn only<'m, T>(target: &Target, found: Vec<&'m T>, namespace: impl Fn(&T) -> &str, names: impl FnOnce() -> Vec<String>) -> Result<&'m T, Failure> {
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(no_such(target, names())),
+        [first, rest @ ..] if rest.iter().all(|s| namespace(s) == namespace(first)) => Ok(first),
+        several => Err(Failure::usage(format!(
+            "there are several: name the namespace, one of {}",
+            several.iter().map(|s| namespace(s)).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+fn service<'m, 'a>(mesh: &'m Mesh<'a>, target: &Target) -> Result<&'m Service<'a>, Failure> {
+    let own = || mesh.services.all().iter().filter(|s| s.object.kind == Kind::Service && s.object.role != Role::Assumed);
+    only(
+        target,
+        own().filter(|s| fits(target, s.object)).collect(),
+        |s| s.namespace,
+        || own().map(|s| format!("{}.{}", s.object.name(), s.namespace)).collect(),
+    )
+}
+
+fn workload<'m, 'a>(mesh: &'m Mesh<'a>, target: &Target) -> Result<&'m Workload<'a>, Failure> {
+    let all = || mesh.workloads.all().iter().filter(|w| w.object.role != Role::Assumed);
+    let is_meant = |w: &&Workload<'a>| match (target.kind, w.object.kind) {
+        (TargetKind::Pod, Kind::Pod) => fits(target, w.object),
+        // The pods of a cluster stand for what made them.
+        (TargetKind::Pod, _) => false,
+        (kind, Kind::Pod) => {
+            let object = mesh.objects_everywhere(of(kind)).iter().find(|o| fits(target, o));
+            let selector = object.map(|o| mesh_resolver::Selector::from_label_selector(o.spec_at(&["selector"])));
+            object.is_some_and(|o| o.namespace() == w.namespace) && selector.is_some_and(|s| !s.is_empty() && s.matches(|key| w.label(key)))
+        }
+        (kind, own) => own == of(kind) && fits(target, w.object),
+    };
+    only(
+        target,
+        all().filter(is_meant).collect(),
+        |w| w.namespace,
+        || all().map(|w| format!("{}/{}.{}", w.object.kind_name(), w.object.name(), w.namespace)).collect(),
+    )
+}
+
+fn of(kind: TargetKind) -> Kind {
+    match kind {
+        TargetKind::Pod => Kind::Pod,
+        TargetKind::Service => Kind::Service,
+        TargetKind::Deployment => Kind::Deployment,
+        TargetKind::StatefulSet => Kind::StatefulSet,
+        TargetKind::DaemonSet => Kind::DaemonSet,
+        TargetKind::ReplicaSet => Kind::ReplicaSet,
+        TargetKind::Job => Kind::Job,
+    }
+}
+
+fn show(name: &str, facts: &Facts) -> String {
+    let mut out = format!("{}\n", safe(name));
+    let mut about = "";
+    for fact in &facts.0 {
+        if fact.about != about {
+            about = &fact.about;
+            out.push_str(&format!("{}\n", safe(about)));
+        }
+        let mark = if fact.is_warning { "▲ " } else { "" };
+        let object = if fact.object.is_empty() { String::new() } else { format!("{}: ", fact.object) };
+        out.push_str(&format!("  {mark}{}{}\n", safe(&object), safe(&fact.says)));
+    }
+    out
+}
