@@ -26,11 +26,11 @@ print(usage.ru_utime + usage.ru_stime, time.monotonic() - start, usage.ru_maxrss
 ";
 
 #[derive(Clone, Copy)]
-struct Cost {
-    cpu: f64,
-    wall: f64,
-    mib: f64,
-    status: i64,
+pub(super) struct Cost {
+    pub cpu: f64,
+    pub wall: f64,
+    pub mib: f64,
+    pub status: i64,
 }
 
 pub fn run(args: &[String]) -> Outcome {
@@ -82,7 +82,7 @@ fn best_of(scratch: &Path, binary: &Path, input: &Path) -> Result<(Cost, PathBuf
     Ok((best.ok_or("no run")?, output))
 }
 
-fn status(command: &mut Command) -> Outcome {
+pub(super) fn status(command: &mut Command) -> Outcome {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{command:?}: {status}")),
@@ -90,7 +90,7 @@ fn status(command: &mut Command) -> Outcome {
     }
 }
 
-fn measure(output: &Path, binary: &Path, args: &[&str]) -> Result<Cost, String> {
+pub(super) fn measure(output: &Path, binary: &Path, args: &[&str]) -> Result<Cost, String> {
     let result = Command::new("python3").args(["-c", MEASURE]).arg(output).arg(binary).args(args).output().map_err(|e| format!("python3: {e}"))?;
     let text = String::from_utf8_lossy(&result.stdout);
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();

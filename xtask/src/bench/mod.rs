@@ -1,6 +1,7 @@
 //! Benchmarks.
 
 mod analyze;
+mod cluster;
 mod graph;
 mod resolver;
 mod tui;
@@ -10,9 +11,10 @@ use crate::Outcome;
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((name, rest)) if name == "analyze" => analyze::run(rest),
+        Some((name, rest)) if name == "cluster" => cluster::run(rest),
         Some((name, rest)) if name == "graph" => graph::run(rest),
         Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench graph`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench graph`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
     }
 }
