@@ -306,6 +306,7 @@ impl Worker {
             answer: HeaderMap::new(),
             answer_begun: None,
             grpc_status: None,
+            cors: None,
             is_complete: true,
         };
         self.begun(&exchange);

@@ -208,14 +208,24 @@ impl Manager {
         let path = self.path(request.path);
         match path {
             Path::Kept(path) => Ok((host, path)),
-            Path::Refused => reply(400, "", "path_normalization_failed"),
-            Path::Redirected => reply(307, "", "path_normalization_failed"),
+            Path::Refused(_) => reply(400, "", "path_normalization_failed"),
+            Path::Redirected(_) => reply(307, "", "path_normalization_failed"),
+        }
+    }
+
+    /// The path as logs have it where [`Manager::prepare`] refuses it for escaped slashes, and where a client is sent to if
+    /// it answers with a redirect.
+    pub fn refused_path(&self, path: &str) -> Option<String> {
+        match self.path(path) {
+            Path::Redirected(path) => Some(path),
+            Path::Refused(path) => path,
+            Path::Kept(_) => None,
         }
     }
 
     fn path<'a>(&self, path: &'a str) -> Path<'a> {
         if path.contains('#') {
-            return Path::Refused;
+            return Path::Refused(None);
         }
         let (mut before, query) = match path.find('?') {
             Some(at) => (Cow::Borrowed(&path[..at]), &path[at..]),
@@ -224,7 +234,7 @@ impl Manager {
         let mut redirects = false;
         if self.escaped_slashes != EscapedSlashes::Keep && has_escaped_slash(&before) {
             match self.escaped_slashes {
-                EscapedSlashes::Reject => return Path::Refused,
+                EscapedSlashes::Reject => return Path::Refused(Some(format!("{}{query}", unescape_slashes(&before)))),
                 EscapedSlashes::UnescapeAndRedirect => redirects = true,
                 EscapedSlashes::Keep | EscapedSlashes::UnescapeAndForward => {}
             }
@@ -233,14 +243,14 @@ impl Manager {
         if self.normalizes {
             match normalized(&before) {
                 Some(path) => before = path.into(),
-                None => return Path::Refused,
+                None => return Path::Refused(None),
             }
         }
         if self.merges_slashes {
             before = merge_slashes(&before).into();
         }
         if redirects {
-            return Path::Redirected;
+            return Path::Redirected(format!("{before}{query}"));
         }
         Path::Kept(if *before == path[..path.len() - query.len()] { path.into() } else { format!("{before}{query}").into() })
     }
@@ -248,8 +258,9 @@ impl Manager {
 
 enum Path<'a> {
     Kept(Cow<'a, str>),
-    Refused,
-    Redirected,
+    /// As it is without escapes, where they are why.
+    Refused(Option<String>),
+    Redirected(String),
 }
 
 fn strip_dot(host: &str) -> Cow<'_, str> {

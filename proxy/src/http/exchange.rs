@@ -1,5 +1,6 @@
 //! A request and its answer, as logs, statistics and header values see them. When it is dropped it is over, and is logged.
 
+use super::cors::Allowed;
 use super::serve::Wire;
 use super::upload::Source;
 use crate::config::manager::Manager;
@@ -9,6 +10,7 @@ use crate::upstream::cluster::Handle;
 use crate::upstream::host::Host;
 use crate::worker::Worker;
 use http::{HeaderMap, Method};
+use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::route::{Route, VirtualHost};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -54,6 +56,10 @@ impl RouteRef {
     pub fn route(&self) -> &Route {
         &self.virtual_host().routes[self.route]
     }
+    /// Whether it sends requests to an upstream.
+    pub fn forwards(&self) -> bool {
+        matches!(self.route().action, Action::Forward(_))
+    }
     pub fn host_extras(&self) -> &HostExtras {
         &self.table.hosts[self.host]
     }
@@ -96,6 +102,7 @@ pub struct Exchange {
     /// Milliseconds until the answer began.
     pub answer_begun: Option<u64>,
     pub grpc_status: Option<u64>,
+    pub cors: Option<Box<Allowed>>,
     /// Whether the answer was given to its end, or why it was not is told already.
     pub is_complete: bool,
 }

@@ -431,6 +431,9 @@ impl Router<'_> {
             parts.headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
         }
         change_answer(&mut parts.headers, &exchange);
+        if let Some(cors) = &exchange.cors {
+            cors.apply(&mut parts.headers, &exchange.details);
+        }
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
         finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod bucket;
+pub mod cors;
 pub mod exchange;
 pub mod forward;
 pub mod head;

@@ -1,7 +1,8 @@
 //! Answers of the proxy's own.
 
 use super::body::Body;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, RouteRef};
+use super::forward::change_answer;
 use super::head::{Upgrades, finish_answer, names};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -65,8 +66,8 @@ impl Reply {
         exchange.details = self.details;
         let mut headers = self.headers;
         let (mut status, mut body) = (self.status, self.body);
-        // A direct response is the route's own word, and stays what it is.
-        if exchange.is_grpc() && exchange.details != "direct_response" {
+        // The answer to a preflight is one for browsers.
+        if exchange.is_grpc() && exchange.details != "cors_response" {
             let grpc = grpc_status(status);
             exchange.grpc_status = Some(u64::from(grpc));
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -83,13 +84,24 @@ impl Reply {
         if !headers.contains_key(header::CONTENT_LENGTH) && status >= 200 && status != 204 {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
+        // As in Envoy, values that speak of the status see none yet, and a route that does not forward changes its own answer alone.
+        let is_routes_own = exchange.details == "direct_response";
+        if is_routes_own || (exchange.route.as_ref().is_some_and(RouteRef::forwards) && exchange.details != "cors_response") {
+            change_answer(&mut headers, &exchange);
+        }
         exchange.status = status;
         exchange.answer_begun = Some(exchange.milliseconds());
+        if exchange.attempts > 0 && exchange.route.as_ref().is_some_and(|r| r.host_extras().tells_attempts_downstream) {
+            headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
+        }
         let manager = exchange.connection.manager.clone();
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         finish_answer(&mut headers, &manager, request_id.as_ref(), Upgrades::No);
         if self.closes == Closes::Yes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(cors) = &exchange.cors {
+            cors.apply(&mut headers, &exchange.details);
         }
         exchange.connection.worker.close_if_draining(&exchange, &mut headers);
         exchange.answer = headers.clone();

@@ -1,6 +1,7 @@
 //! One request: put in order, routed, filtered, and then forwarded or answered. The engine decides; here it is done.
 
 use super::body::Body;
+use super::cors::Allowed;
 use super::exchange::{Connection, Exchange, RouteRef};
 use super::head::{self, View, names};
 use super::live::World;
@@ -15,7 +16,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::action::{Action, Forward, Target};
-use mesh_envoy::engine::gate::{Context, Gate, Overrides, Routed};
+use mesh_envoy::engine::gate::{Context, CorsPolicy, Gate, Overrides, Routed};
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{self as engine, Metadata};
 use mesh_envoy::engine::route::{Choice, RequireTls};
@@ -73,6 +74,7 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         answer: HeaderMap::new(),
         answer_begun: None,
         grpc_status: None,
+        cors: None,
         is_complete: false,
         connection,
     };
@@ -124,7 +126,18 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
 }
 
 /// A request that the manager refuses before any route is asked.
-fn refuse(reply: mesh_envoy::engine::gate::Reply, exchange: Box<Exchange>) -> Response<Body> {
+fn refuse(reply: mesh_envoy::engine::gate::Reply, mut exchange: Box<Exchange>) -> Response<Body> {
+    if let Some(path) = exchange.connection.manager.engine.refused_path(&exchange.path) {
+        exchange.path = path;
+    }
+    if reply.status == 307 {
+        // Clients that speak gRPC follow no redirects.
+        if exchange.is_grpc() {
+            return Reply::new(400, "", reply.details, "").closing().send(exchange);
+        }
+        let location = HeaderValue::from_str(&exchange.path).unwrap_or(HeaderValue::from_static("/"));
+        return Reply::new(307, "", reply.details, "").with(http::header::LOCATION, location).closing().send(exchange);
+    }
     let out = Reply::new(reply.status, reply.flag, reply.details, "").closing();
     out.send(exchange)
 }
@@ -263,9 +276,7 @@ async fn decide(
         }
         Action::Direct { status } => {
             stats.rq_direct_response.inc();
-            let mut reply = Reply::new(*status, "", "direct_response", route.extras().body.clone());
-            forward::change_answer(&mut reply.headers, &exchange);
-            reply.send(exchange)
+            Reply::new(*status, "", "direct_response", route.extras().body.clone()).send(exchange)
         }
         Action::Redirect(r) => {
             stats.rq_redirect.inc();
@@ -290,8 +301,7 @@ async fn decide(
 }
 
 fn redirect(status: u16, location: &str, exchange: Box<Exchange>) -> Response<Body> {
-    let mut reply = Reply::new(status, "", "direct_response", "");
-    forward::change_answer(&mut reply.headers, &exchange);
+    let reply = Reply::new(status, "", "direct_response", "");
     match HeaderValue::from_str(location) {
         Ok(value) => reply.with(http::header::LOCATION, value).send(exchange),
         Err(_) => Reply::new(400, "", "invalid_path", "").send(exchange),
@@ -344,6 +354,11 @@ async fn gates(
     };
     let mut metadata = Metadata::default();
     for filter in manager.engine.filters.iter().take_while(|f| !f.is_router()).filter(|f| !f.is_transparent()) {
+        if let Some(policy) = filter.cors(&scopes)
+            && let Some(origin) = CorsPolicy::origin(request, routed)
+        {
+            exchange.cors = Some(Box::new(Allowed::new(policy, Some(origin).filter(|o| policy.allows(o)))));
+        }
         let gate = {
             let mut context =
                 Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata: &mut metadata, scopes: &scopes, cluster: name, routed };

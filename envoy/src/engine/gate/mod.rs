@@ -7,6 +7,7 @@ mod jwt;
 mod rate_limit;
 mod rbac;
 
+pub use cors::Policy as CorsPolicy;
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
 pub use rate_limit::Bucket;
@@ -165,6 +166,14 @@ impl HttpFilter {
         };
     }
 
+    /// The CORS policy of the most specific scope, where this is the filter for it.
+    pub fn cors<'c>(&self, scopes: &[&'c Overrides]) -> Option<&'c CorsPolicy> {
+        let own = scopes.iter().find_map(|s| s.0.get(&self.name)).filter(|o| !o.disabled)?;
+        match (&self.kind, &own.config) {
+            (Kind::Cors, Some(Own::Cors(policy))) => Some(policy),
+            _ => None,
+        }
+    }
     /// What is not known about it, if it is not known at all.
     pub fn unknown(&self) -> Option<&Unknown> {
         if let Kind::Unknown(u) = &self.kind { Some(u) } else { None }
