@@ -11,10 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A SHA-256 in hexadecimal.
 pub(super) type Hash = [u8; 64];
 
-pub(super) fn hash(bytes: &[u8]) -> Hash {
+/// The hash of some bytes, given in parts.
+pub(super) fn hash(parts: &[&[u8]]) -> Hash {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut sha = Sha256::new();
+    parts.iter().for_each(|part| sha.update(part));
     let mut out = [0; 64];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(Sha256::digest(bytes)) {
+    for (pair, byte) in out.chunks_exact_mut(2).zip(sha.finalize()) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
@@ -70,7 +73,7 @@ pub(super) fn boxes(graph: &Graph, options: &Options) -> Vec<NodeBox> {
             let marked = |f: fn(&Node) -> bool| members.iter().any(|m| f(&graph.nodes[*m]));
             boxes.push(NodeBox {
                 by: BoxBy::App,
-                id: hash(format!("box_{}_{}_{}", text(cluster), text(namespace), text(app)).as_bytes()),
+                id: hash(&[format!("box_{}_{}_{}", text(cluster), text(namespace), text(app)).as_bytes()]),
                 cluster,
                 namespace,
                 app,
@@ -116,7 +119,7 @@ pub(super) fn boxes(graph: &Graph, options: &Options) -> Vec<NodeBox> {
                     is_boxed[*index] = true;
                 }
             }
-            boxes.push(NodeBox { by, id: hash(id.as_bytes()), cluster, namespace, app: EMPTY, members, marks: (false, false, false), health: None });
+            boxes.push(NodeBox { by, id: hash(&[id.as_bytes()]), cluster, namespace, app: EMPTY, members, marks: (false, false, false), health: None });
         }
     }
     boxes

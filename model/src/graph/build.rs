@@ -8,7 +8,7 @@ use super::names::Names;
 use super::options::{Appender, Focus, GraphType, Options};
 use super::queries::{Purpose, Query};
 use super::reduce::{ServiceTraffic, reduce_to_services};
-use super::telemetry::{Applied, Reader, Skipped};
+use super::telemetry::{Applied, Reader, Rows, Skipped};
 use super::traffic::{Node, Traffic};
 use mesh_metrics::promql::Sample;
 use rustc_hash::FxHashSet;
@@ -23,11 +23,15 @@ pub struct Graph {
 }
 
 /// Puts a graph together from the answers to [`super::plan`]'s queries, one an answer and in its order.
-pub fn build(options: &Options, facts: &Facts, queries: &[Query], answers: &[Vec<Sample>], service_traffic: ServiceTraffic) -> Graph {
+pub fn build<'s>(options: &Options, facts: &Facts, queries: &[Query], answers: &'s [Vec<Sample>], service_traffic: ServiceTraffic) -> Graph {
     let mut reader = Reader::new(options, &facts.waypoints);
+    let mut rows = Rows::new(match &options.focus {
+        Some(Focus::Aggregate { label, .. }) => label,
+        _ => &options.aggregate,
+    });
     let mut whole = Traffic::default();
     for (index, namespace) in options.namespaces.iter().enumerate() {
-        let of = |purpose: fn(&Purpose) -> bool| -> Vec<&[Sample]> {
+        let of = |purpose: fn(&Purpose) -> bool| -> Vec<&'s [Sample]> {
             let mine = queries.iter().zip(answers).filter(|(q, _)| q.namespace == index && purpose(&q.purpose));
             mine.map(|(_, a)| a.as_slice()).collect()
         };
@@ -35,7 +39,7 @@ pub fn build(options: &Options, facts: &Facts, queries: &[Query], answers: &[Vec
         let mut applied = Applied::default();
         for (query, answer) in queries.iter().zip(answers).filter(|(q, _)| q.namespace == index) {
             if let Purpose::Traffic(metric) = query.purpose {
-                reader.add(&mut traffic, &mut applied, metric, answer);
+                reader.add(&mut rows, &mut traffic, &mut applied, metric, answer);
             }
         }
         let mut part = Part { reader: &mut reader, facts, namespace: &namespace.name };
@@ -49,16 +53,12 @@ pub fn build(options: &Options, facts: &Facts, queries: &[Query], answers: &[Vec
             if options.has(Appender::WorkloadEntry) {
                 workload_entries(&part, &mut traffic);
             }
-            measures::response_times(part.reader, &mut traffic, &of(|p| *p == Purpose::ResponseTime));
+            measures::response_times(part.reader, &mut rows, &mut traffic, &of(|p| *p == Purpose::ResponseTime));
             if options.has(Appender::SecurityPolicy) {
-                measures::security_policies(part.reader, &mut traffic, &of(|p| *p == Purpose::SecurityPolicy));
+                measures::security_policies(part.reader, &mut rows, &mut traffic, &of(|p| *p == Purpose::SecurityPolicy));
             }
-            measures::throughput(part.reader, &mut traffic, &of(|p| *p == Purpose::Throughput));
-            let label = match &options.focus {
-                Some(Focus::Aggregate { label, .. }) => label,
-                _ => &options.aggregate,
-            };
-            measures::aggregate_nodes(part.reader, &mut traffic, label, &of(|p| *p == Purpose::AggregateNode));
+            measures::throughput(part.reader, &mut rows, &mut traffic, &of(|p| *p == Purpose::Throughput));
+            measures::aggregate_nodes(part.reader, &mut rows, &mut traffic, &of(|p| *p == Purpose::AggregateNode));
         }
         if options.has(Appender::IdleNode) {
             idle_nodes(&mut part, &mut traffic);

@@ -300,10 +300,11 @@ pub(super) fn labels(facts: &Facts, names: &Names, traffic: &mut Traffic) {
 
 /// A root sends, and nobody sends to it.
 pub(super) fn roots(traffic: &mut Traffic) {
-    let called: BTreeSet<usize> = traffic.live().flat_map(|(_, n)| n.edges.iter().map(|e| e.to)).collect();
+    let mut is_called = vec![false; traffic.nodes.len()];
+    traffic.live().flat_map(|(_, n)| &n.edges).for_each(|e| is_called[e.to] = true);
     for (index, node) in traffic.nodes.iter_mut().enumerate() {
         if let Some(node) = node {
-            node.marks.is_root = !node.edges.is_empty() && !called.contains(&index);
+            node.marks.is_root = !node.edges.is_empty() && !is_called[index];
         }
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn push_fixed(out: &mut String, value: f64, digits: usize) {
         rest /= 10;
         place += 1;
     }
-    out.extend(text[at..].iter().map(|b| char::from(*b)));
+    // Digits and a point are text.
+    out.push_str(std::str::from_utf8(&text[at..]).unwrap_or_default());
 }
 
 #[cfg(test)]

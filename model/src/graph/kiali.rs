@@ -7,6 +7,7 @@ use super::health::{Health, Requests};
 use super::names::{EMPTY, GRPC, HTTP, Name, TCP};
 use super::options::Options;
 use super::traffic::{Edge, EdgeRate, GatewayKind, Node, NodeRate, NodeType, WaypointEdge, rates_by};
+use rayon::prelude::*;
 use std::fmt::Write;
 
 pub fn to_json(graph: &Graph, options: &Options) -> String {
@@ -14,7 +15,7 @@ pub fn to_json(graph: &Graph, options: &Options) -> String {
         Some(super::options::Focus::Aggregate { label, .. }) => label,
         _ => &options.aggregate,
     };
-    let ids: Vec<Hash> = graph.nodes.iter().map(|n| hash(n.key.id(&graph.names, aggregate).as_bytes())).collect();
+    let ids: Vec<Hash> = graph.nodes.par_iter().map(|n| hash(&[n.key.id(&graph.names, aggregate).as_bytes()])).collect();
     let boxes = boxes(graph, options);
     let mut parents: Vec<Option<Hash>> = vec![None; graph.nodes.len()];
     let mut box_parents: Vec<Option<Hash>> = vec![None; boxes.len()];
@@ -51,10 +52,10 @@ pub fn to_json(graph: &Graph, options: &Options) -> String {
         let n = &graph.nodes[i];
         [n.cluster, n.namespace, n.app, n.version, n.service, n.workload].map(|name| graph.names.text(name))
     };
-    order.sort_by(|a, b| key(*a).cmp(&key(*b)).then_with(|| ids[*a].cmp(&ids[*b])));
-    for index in order {
+    order.sort_by_cached_key(|i| (key(*i), &ids[*i]));
+    for part in list(graph, &order, |json, index| json.node(&graph.nodes[*index], &ids[*index], parents[*index].as_ref(), aggregate)) {
         json.separate(&mut is_first);
-        json.node(&graph.nodes[index], &ids[index], parents[index].as_ref(), aggregate);
+        json.raw(&part);
     }
     json.raw("],\"edges\":[");
     let mut edges: Vec<(usize, &Edge)> = graph.nodes.iter().enumerate().flat_map(|(i, n)| n.edges.iter().map(move |e| (i, e))).collect();
@@ -64,14 +65,36 @@ pub fn to_json(graph: &Graph, options: &Options) -> String {
     by_id.iter().enumerate().for_each(|(rank, index)| ranks[*index] = rank);
     edges.sort_by_cached_key(|(from, edge)| (ranks[*from], ranks[edge.to], graph.names.text(edge.protocol)));
     let mut is_first = true;
-    for (from, edge) in edges {
-        json.separate(&mut is_first);
+    let write = |json: &mut Json<'_>, (from, edge): &(usize, &Edge)| {
         json.raw("{\"data\":");
-        json.edge(&ids, from, edge);
+        json.edge(&ids, *from, edge);
         json.raw("}");
+    };
+    let parts = list(graph, &edges, write);
+    json.out.reserve(parts.iter().map(|p| p.len() + 1).sum());
+    for part in parts {
+        json.separate(&mut is_first);
+        json.raw(&part);
     }
     json.raw("]}}");
     json.out
+}
+
+/// How many items a core writes at a time.
+const CHUNK: usize = 512;
+
+/// Items with commas between, in pieces that several cores write.
+fn list<T: Sync>(graph: &Graph, items: &[T], write: impl Fn(&mut Json<'_>, &T) + Sync) -> Vec<String> {
+    let chunks = items.par_chunks(CHUNK).map(|chunk| {
+        let mut json = Json { out: String::with_capacity(chunk.len() * 640), graph };
+        let mut is_first = true;
+        for item in chunk {
+            json.separate(&mut is_first);
+            write(&mut json, item);
+        }
+        json.out
+    });
+    chunks.collect()
 }
 
 struct Json<'g> {
@@ -113,7 +136,8 @@ impl Json<'_> {
 
     fn hash(&mut self, hash: &Hash) {
         self.out.push('"');
-        self.out.extend(hash.iter().map(|b| char::from(*b)));
+        // Hexadecimal digits are text.
+        self.out.push_str(std::str::from_utf8(hash).unwrap_or_default());
         self.out.push('"');
     }
 
@@ -440,14 +464,8 @@ impl Json<'_> {
     fn edge(&mut self, ids: &[Hash], from: usize, edge: &Edge) {
         let (source, target) = (&ids[from], &ids[edge.to]);
         let protocol = self.graph.names.text(edge.protocol);
-        let mut id = Vec::with_capacity(140);
-        id.extend_from_slice(source);
-        id.push(b'.');
-        id.extend_from_slice(target);
-        id.push(b'.');
-        id.extend_from_slice(protocol.as_bytes());
         self.raw("{\"id\":");
-        self.hash(&hash(&id));
+        self.hash(&hash(&[source, b".", target, b".", protocol.as_bytes()]));
         self.raw(",\"source\":");
         self.hash(source);
         self.raw(",\"target\":");

@@ -38,10 +38,9 @@ fn for_edges(traffic: &mut Traffic, mut f: impl FnMut(Pair, &mut super::traffic:
 }
 
 /// Milliseconds by edge and protocol; the first answer for an edge counts.
-pub(super) fn response_times(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
+pub(super) fn response_times<'s>(reader: &mut Reader<'_>, rows: &mut Rows<'s>, traffic: &mut Traffic, answers: &[&'s [Sample]]) {
     let mut times: FxHashMap<(Pair, Name), f64> = FxHashMap::default();
-    let mut rows = Rows::new("");
-    for sample in answers.iter().flat_map(|a| a.iter()) {
+    for sample in answers.iter().copied().flatten() {
         let row = rows.row(sample, &mut reader.names);
         let Some(protocol) = row.get(Label::RequestProtocol) else { continue };
         if reader.hides(protocol) || row.value.is_nan() {
@@ -60,10 +59,9 @@ pub(super) fn response_times(reader: &mut Reader<'_>, traffic: &mut Traffic, ans
 }
 
 /// Bytes per second, of HTTP alone.
-pub(super) fn throughput(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
+pub(super) fn throughput<'s>(reader: &mut Reader<'_>, rows: &mut Rows<'s>, traffic: &mut Traffic, answers: &[&'s [Sample]]) {
     let mut sums: FxHashMap<Pair, f64> = FxHashMap::default();
-    let mut rows = Rows::new("");
-    for sample in answers.iter().flat_map(|a| a.iter()) {
+    for sample in answers.iter().copied().flatten() {
         let row = rows.row(sample, &mut reader.names);
         if row.value.is_nan() {
             continue;
@@ -90,11 +88,10 @@ struct Policy {
 }
 
 /// The share of mutual TLS, and the principals at both ends.
-pub(super) fn security_policies(reader: &mut Reader<'_>, traffic: &mut Traffic, answers: &[&[Sample]]) {
+pub(super) fn security_policies<'s>(reader: &mut Reader<'_>, rows: &mut Rows<'s>, traffic: &mut Traffic, answers: &[&'s [Sample]]) {
     let mutual = reader.names.intern("mutual_tls");
     let mut policies: FxHashMap<Pair, Policy> = FxHashMap::default();
-    let mut rows = Rows::new("");
-    for sample in answers.iter().flat_map(|a| a.iter()) {
+    for sample in answers.iter().copied().flatten() {
         let row = rows.row(sample, &mut reader.names);
         let (Some((source, destination)), Some(from), Some(to)) = (row.raw_ends(), row.get(Label::SourcePrincipal), row.get(Label::DestinationPrincipal))
         else {
@@ -131,12 +128,12 @@ pub(super) fn security_policies(reader: &mut Reader<'_>, traffic: &mut Traffic, 
     });
 }
 
-/// Operations between a source and its service or workload. What is classified replaces the edge that was there.
-pub(super) fn aggregate_nodes(reader: &mut Reader<'_>, traffic: &mut Traffic, label: &str, answers: &[&[Sample]]) {
+/// Operations between a source and its service or workload. What is classified replaces the edge that was there. Rows know
+/// the label that operations are told apart by.
+pub(super) fn aggregate_nodes<'s>(reader: &mut Reader<'_>, rows: &mut Rows<'s>, traffic: &mut Traffic, answers: &[&'s [Sample]]) {
     let graph_type = reader.options.graph_type;
     let injects = reader.options.inject_service_nodes;
-    let mut rows = Rows::new(label);
-    for sample in answers.iter().flat_map(|a| a.iter()) {
+    for sample in answers.iter().copied().flatten() {
         let row = rows.row(sample, &mut reader.names);
         let (Some(operation), Some(protocol), Some(flags)) = (row.aggregate, row.get(Label::RequestProtocol), row.get(Label::ResponseFlags)) else {
             continue;

@@ -71,31 +71,68 @@ pub(super) struct Row {
     pub value: f64,
 }
 
-/// Makes rows of samples. Neighbours have most values in common: the last of each label is remembered.
+/// What a label is to the rules.
+#[derive(Clone, Copy)]
+enum Place {
+    Label(Label),
+    Aggregate,
+    Other,
+}
+
+/// What stood at one place of the sample before.
+struct Column<'s> {
+    name: &'s str,
+    place: Place,
+    value: &'s str,
+    number: Name,
+}
+
+/// Makes rows of samples. Samples of one answer have the same labels in the same order, and answers share their texts: both are
+/// known again by where they lie, mostly without a look at them.
 pub(super) struct Rows<'s> {
-    aggregate: &'s str,
-    last: [(&'s str, Name); LABELS],
+    /// The label that operations are told apart by.
+    aggregate: String,
+    columns: Vec<Column<'s>>,
+    /// Numbers of texts by address and length. They can't move: they are borrowed as long as this lives.
+    known: FxHashMap<(usize, usize), Name>,
 }
 
 impl<'s> Rows<'s> {
-    /// `aggregate` names the label that operations are told apart by, "" for none.
-    pub fn new(aggregate: &'s str) -> Self {
-        Rows { aggregate, last: [("", EMPTY); LABELS] }
+    pub fn new(aggregate: &str) -> Self {
+        Rows { aggregate: aggregate.to_owned(), columns: Vec::new(), known: FxHashMap::default() }
     }
 
     pub fn row(&mut self, sample: &'s Sample, names: &mut Names) -> Row {
+        let Rows { aggregate, columns, known } = self;
         let mut row = Row { labels: [None; LABELS], aggregate: None, value: sample.value };
-        for (name, value) in &sample.labels {
-            match place(name) {
-                Some(label) => {
-                    let last = &mut self.last[label as usize];
-                    if last.0 != value.as_ref() {
-                        *last = (value, names.intern(value));
-                    }
-                    row.labels[label as usize] = Some(last.1);
+        for (index, (name, value)) in sample.labels.iter().enumerate() {
+            let (name, value): (&'s str, &'s str) = (name, value);
+            if index == columns.len() {
+                columns.push(Column { name: "", place: Place::Other, value: "", number: EMPTY });
+            }
+            let column = &mut columns[index];
+            if !std::ptr::eq(column.name, name) {
+                if column.name != name {
+                    column.place = match place(name) {
+                        Some(label) => Place::Label(label),
+                        None if name == aggregate => Place::Aggregate,
+                        None => Place::Other,
+                    };
                 }
-                None if name.as_ref() == self.aggregate => row.aggregate = Some(names.intern(value)),
-                None => {}
+                column.name = name;
+            }
+            if matches!(column.place, Place::Other) {
+                continue;
+            }
+            if !std::ptr::eq(column.value, value) {
+                let address = (value.as_ptr() as usize, value.len());
+                column.number = *known.entry(address).or_insert_with(|| names.intern(value));
+                column.value = value;
+            }
+            match column.place {
+                Place::Label(label) => row.labels[label as usize] = Some(column.number),
+                Place::Aggregate => row.aggregate = Some(column.number),
+                Place::Other => {}
             }
         }
         row
@@ -286,8 +323,8 @@ impl<'o> Reader<'o> {
     }
 
     /// Adds the traffic of a query's answer.
-    pub fn add(&mut self, traffic: &mut Traffic, applied: &mut Applied, metric: Metric, samples: &[Sample]) {
-        let mut rows = Rows::new("");
+    pub fn add<'s>(&mut self, rows: &mut Rows<'s>, traffic: &mut Traffic, applied: &mut Applied, metric: Metric, samples: &'s [Sample]) {
+        applied.counted.reserve(samples.len());
         for sample in samples {
             let row = rows.row(sample, &mut self.names);
             let is_requests = metric == Metric::Requests;
