@@ -7,6 +7,7 @@ mod appenders;
 mod boxes;
 mod build;
 mod facts;
+pub mod find;
 mod finish;
 mod fixed;
 mod health;
@@ -16,9 +17,12 @@ mod names;
 mod needs;
 mod options;
 mod queries;
+mod questions;
 mod reduce;
 mod request;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod traffic;
 
 pub use build::{Graph, build};
@@ -28,6 +32,7 @@ pub use names::{EMPTY, GRPC, HTTP, Name, Names, TCP, UNKNOWN, is_known};
 pub use needs::needs;
 pub use options::{Ambient, Appender, BoxBy, Focus, GraphType, Namespace, Options, Rate, Rates, ResponseTime, Throughput};
 pub use queries::{Metric, Purpose, Query, plan};
+pub use questions::{Cycle, Hurt, Questions, Step, Way};
 pub use reduce::ServiceTraffic;
 pub use request::{Viewer, parse_request};
 pub use telemetry::Skipped;
