@@ -1,7 +1,8 @@
-//! What traffic did: series and pages of metrics, from files and from Prometheus; and series as a Prometheus of our own.
+//! What traffic did: series and pages of metrics, from files, proxies and Prometheus; and series as a Prometheus of our own.
 
 pub mod pages;
 pub mod prometheus;
+pub mod scrape;
 pub mod series;
 pub mod serve;
 
