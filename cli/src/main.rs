@@ -79,6 +79,7 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::ZtunnelConfig(a)) => commands::ztunnel_config::run(&a, &context),
         Some(Command::Authz(a)) => commands::authz::run(&a, &context),
         Some(Command::Graph(a)) => commands::graph::run(&a, &context),
+        Some(Command::Top(a)) => commands::top::run(&a, &context),
         Some(Command::Tui(a)) => commands::tui::run(&a, &context),
         Some(Command::Route(a)) => commands::route::run(&a, &context),
         Some(Command::Completion { shell, all }) => commands::shell::completion(shell, all.as_deref(), &context),

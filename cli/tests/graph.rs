@@ -107,6 +107,93 @@ fn what_a_file_can_not_tell_is_said() {
     assert!(whole.status == 0 && whole.out.contains("1.00/s"), "{}{}", whole.err, whole.out);
 }
 
+#[test]
+fn pictures_hold_every_name_escaped_and_nothing_from_elsewhere() {
+    let dir = folder(&[("mesh.json", &series())]);
+    let run = |format| meshctl(dir.path(), &["graph", "--series", "mesh.json", "-o", format]).out;
+    let tree = run("tree");
+    assert!(tree.starts_with("shop/api\n└─ shop/cart-v1") && tree.contains("http 20.00/s") && !tree.contains(is_unsafe), "{tree}");
+    let matrix = run("matrix");
+    assert!(matrix.lines().any(|l| l.starts_with("1 shop/api") && l.ends_with(" . o .")), "{matrix}");
+    assert!(matrix.contains('X') && !matrix.contains(is_unsafe), "{matrix}");
+    let svg = run("svg");
+    assert!(svg.starts_with("<svg ") && svg.contains("&lt;x&gt;") && !svg.contains("<x>") && !svg.contains(is_unsafe), "{svg}");
+    assert!(svg.matches("class=\"node\"").count() == 3 && svg.matches("class=\"edge\"").count() == 2, "{svg}");
+    let html = run("html");
+    assert!(!html.contains("<x>") && !html.contains(is_unsafe) && !html.contains("src=") && !html.contains("href="), "{html}");
+    let data = html.split_once("id=\"data\">").and_then(|(_, rest)| rest.split_once("</script>")).expect("the data").0;
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!((data["nodes"].as_array().map(Vec::len), data["edges"].as_array().map(Vec::len)), (Some(3), Some(2)));
+    assert_eq!(data["edges"][0]["calls"][0]["responses"]["200"]["hosts"]["cart.shop.svc.cluster.local"].as_f64(), Some(20.0));
+}
+
+#[test]
+fn questions_to_a_graph() {
+    let dir = folder(&[("mesh.json", &series())]);
+    let json = |args: &[&str]| -> serde_json::Value {
+        let run = meshctl(dir.path(), &[&["graph"], args, &["--series", "mesh.json", "-o", "json"]].concat());
+        assert_eq!(run.status, 0, "{}", run.err);
+        serde_json::from_str(&run.out).expect("JSON")
+    };
+    let path = json(&["path", "api", "shop/cart-v1"]);
+    assert_eq!((path["paths"][0]["success"].as_f64(), path["paths"][0]["leastRate"].as_f64()), (Some(1.0), Some(20.0)));
+    let impact = json(&["impact", "cart-v1"]);
+    assert_eq!((impact["hurt"][0]["node"].as_str(), impact["hurt"][0]["rate"].as_f64()), (Some("shop/api"), Some(20.0)));
+    assert_eq!(json(&["cycles"])["cycles"], serde_json::json!([]));
+    let text = meshctl(dir.path(), &["graph", "path", "api", "cart-v1", "--series", "mesh.json"]).out;
+    assert!(text.contains("→ shop/cart-v1  http 20.00/s") && text.contains("gets through: 100.0%"), "{text}");
+    let impact = meshctl(dir.path(), &["graph", "impact", "cart-v1", "--series", "mesh.json"]).out;
+    assert!(impact.lines().nth(1).is_some_and(|l| l.starts_with("shop/api ") && l.ends_with(" yes")) && !impact.contains(is_unsafe), "{impact}");
+    let near = meshctl(dir.path(), &["graph", "impact", "crat-v1", "--series", "mesh.json"]);
+    assert!(near.status == 1 && near.err.contains("did you mean cart-v1?"), "{}", near.err);
+}
+
+#[test]
+fn the_golden_signals_of_workloads_services_and_calls() {
+    let mut series: serde_json::Value = serde_json::from_str(&series()).expect("JSON");
+    let labels = series["series"][2]["labels"].clone();
+    let all = series["series"].as_array_mut().expect("series");
+    for (le, rate) in [("100", 10.0), ("200", 20.0), ("+Inf", 20.0)] {
+        let mut labels = labels.clone();
+        labels["le"] = serde_json::json!(le);
+        all.push(serde_json::json!({"metric": "istio_request_duration_milliseconds_bucket", "labels": labels, "rate": rate}));
+    }
+    let dir = folder(&[("mesh.json", &series.to_string())]);
+    let rows = |args: &[&str]| {
+        let run = meshctl(dir.path(), &[&["top", "--series", "mesh.json", "-o", "json"], args].concat());
+        assert_eq!(run.status, 0, "{}", run.err);
+        let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+        value["rows"].as_array().expect("rows").clone()
+    };
+    let workloads = rows(&[]);
+    assert_eq!((workloads.len(), workloads[0]["name"].as_str(), workloads[0]["requests"].as_f64()), (1, Some("shop/cart-v1"), Some(24.0)));
+    assert_eq!((workloads[0]["p50Ms"].as_f64(), workloads[0]["p95Ms"].as_f64()), (Some(100.0), Some(190.0)));
+    let services = rows(&["--by", "service"]);
+    assert_eq!((services[0]["name"].as_str(), services[0]["p95Ms"].as_f64()), (Some("shop/cart (service)"), Some(190.0)));
+    let calls = rows(&["api", "--by", "edge"]);
+    assert_eq!((calls.len(), calls[0]["name"].as_str(), calls[0]["p95Ms"].as_f64()), (1, Some("shop/api → shop/cart-v1"), Some(190.0)));
+    let worst = rows(&["--by", "edge", "--sort", "errors", "--most", "1"]);
+    assert!(worst[0]["errorPercent"].as_f64() == Some(25.0) && worst[0]["p95Ms"].is_null(), "{worst:?}");
+    let text = meshctl(dir.path(), &["top", "--series", "mesh.json", "--by", "edge"]).out;
+    assert!(text.contains("190ms") && text.ends_with("2 rows; rates as recorded\n") && !text.contains(is_unsafe), "{text}");
+    assert_eq!(meshctl(dir.path(), &["top", "--series", "mesh.json", "--by", "pod"]).status, 64);
+}
+
+#[test]
+fn finding_hiding_and_what_leaves_the_mesh() {
+    let dir = folder(&[("mesh.json", &series())]);
+    let edges = |args: &[&str]| {
+        let run = meshctl(dir.path(), &[&["graph", "--series", "mesh.json", "-o", "json"], args].concat());
+        let value: serde_json::Value = serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+        value["edges"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((edges(&["--find", "%httperr > 5"]), edges(&["--hide", "name = cart"]), edges(&["--hide", "name = api", "--find", "! healthy"])), (1, 0, 1));
+    let wrong = meshctl(dir.path(), &["graph", "--series", "mesh.json", "--find", "name = "]);
+    assert!(wrong.status == 64 && wrong.err.contains("at character 8"), "{}", wrong.err);
+    let egress = meshctl(dir.path(), &["graph", "--series", "mesh.json", "--egress"]);
+    assert!(egress.status == 0 && egress.out.starts_with("Nothing was seen") && egress.out.contains("not judged"), "{}", egress.out);
+}
+
 /// A Prometheus of our own, until the test's process ends.
 fn prometheus(series: &str) -> String {
     let recording = mesh_collectors::telemetry::series::read("f", series).expect("series");
@@ -161,7 +248,10 @@ fn refusals() {
         (vec!["graph", "--series", "none.json"], 65, "none.json"),
         (vec!["graph", "--series", "broken.json"], 65, "broken.json:1:"),
         (vec!["graph", "--series", "empty.json"], 65, "no series names a namespace"),
-        (vec!["graph", "--series", "mesh.json", "-o", "svg"], 64, "text, json"),
+        (vec!["graph", "--series", "mesh.json", "-o", "png"], 64, "text, tree"),
+        (vec!["graph", "--from", "http://u:p@a:1"], 64, "without a user"),
+        (vec!["graph", "--from", "http://127.0.0.1:1"], 1, "does not answer"),
+        (vec!["graph", "path", "web", "cart", "--series", "mesh.json"], 1, "nothing in the graph is called web"),
         (vec!["graph", "--series", "mesh.json", "--type", "pod"], 64, "workload"),
         (vec!["graph", "--series", "mesh.json", "--since", "soon"], 64, "--since"),
         (vec!["graph", "--series", "mesh.json", "--kiali-request", "/api/namespaces/graph?namespaces=x&boxBy=planet"], 64, "boxBy"),

@@ -9,7 +9,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("why", " FROM URL"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
-    ("TRAFFIC", &[("graph", " (who calls whom)"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
+    ("TRAFFIC", &[("graph", ""), ("top", " [X]"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
     ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
@@ -22,7 +22,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 
 /// What the groups will hold. Asking for one of these says so.
 pub const TO_COME: &[(&str, &[&str])] =
-    &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["top", "canary", "traces"]), ("DATA AND SET-UP", &["controlplane"])];
+    &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary", "traces"]), ("DATA AND SET-UP", &["controlplane"])];
 
 pub fn top_level() -> String {
     let mut out = format!(

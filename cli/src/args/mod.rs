@@ -22,6 +22,7 @@ pub mod proxy_status;
 pub mod route;
 pub mod telemetry;
 pub mod test;
+pub mod top;
 pub mod tui;
 pub mod version;
 pub mod why;
@@ -110,6 +111,9 @@ pub enum Command {
     /// Who calls whom, how much and how well, from metrics
     #[command(after_help = graph::EXAMPLES)]
     Graph(Box<graph::GraphArgs>),
+    /// Requests, errors, latency and bytes of workloads, services or calls
+    #[command(after_help = top::EXAMPLES)]
+    Top(Box<top::TopArgs>),
     /// The mesh on the terminal: what is wrong, the graph, findings, proxies
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
     Tui(tui::TuiArgs),

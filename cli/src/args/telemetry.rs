@@ -9,8 +9,12 @@ pub struct TelemetryArgs {
     /// A Prometheus or what answers like one (Thanos, Mimir, VictoriaMetrics)
     #[arg(long, value_name = "URL", env = "MESHCTL_PROMETHEUS", hide_env_values = true)]
     pub prometheus: Option<String>,
-    #[command(flatten)]
-    pub access: PrometheusArgs,
+    /// A proxy's page of metrics, scraped twice (http://host:15020, unix:PATH), or a file of series; repeatable
+    #[arg(short = 'f', long, value_name = "SRC", conflicts_with_all = ["series", "page"])]
+    pub from: Vec<String>,
+    /// How long lies between the two scrapes of --from
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub interval: String,
     /// A file of series: rates or samples, with the objects of the moment
     #[arg(long, value_name = "FILE")]
     pub series: Option<PathBuf>,
@@ -32,6 +36,9 @@ pub struct TelemetryArgs {
     /// The time that the answer is about, RFC 3339 (default: now, or a recording's last)
     #[arg(long, value_name = "TIME", conflicts_with = "page")]
     pub at: Option<String>,
+    // What follows a flattened part stands under its heading: this one, and this whole, come last.
+    #[command(flatten)]
+    pub access: PrometheusArgs,
 }
 
 #[derive(Args)]

@@ -18,6 +18,7 @@ pub mod proxy_status;
 pub mod route;
 pub mod shell;
 pub mod test;
+pub mod top;
 pub mod tui;
 pub mod version;
 pub mod why;

@@ -16,6 +16,8 @@ pub struct Answer {
     pub options: Options,
     /// Seconds that rates look back; none where the source has rates alone and does not say of what time.
     pub window: Option<i64>,
+    /// What objects of the source say.
+    pub facts: Facts,
     pub problems: Vec<String>,
 }
 
@@ -57,7 +59,7 @@ pub fn requested(recording: &Recording, request: &str, context: &Context) -> Res
     };
     let options = graph::parse_request(request, &viewer).map_err(Failure::usage)?;
     let window = Some(options.duration);
-    build(recording, options, window, &facts, ServiceTraffic::AsReference)
+    build(recording, options, window, facts, ServiceTraffic::AsReference)
 }
 
 /// The graph of a recording, with the namespaces and times that arguments and recording say.
@@ -97,7 +99,7 @@ pub fn asked(recording: &Recording, args: &TelemetryArgs, options: &Options, con
         scope: recording.scope.clone(),
         ..options.clone()
     };
-    let mut answer = build(recording, options, window, &facts, ServiceTraffic::Once)?;
+    let mut answer = build(recording, options, window, facts, ServiceTraffic::Once)?;
     answer.problems.extend(problems);
     Ok(answer)
 }
@@ -117,7 +119,7 @@ fn namespaces(recording: &Recording) -> BTreeSet<String> {
     values.filter(|name| *name != "unknown").map(str::to_owned).collect()
 }
 
-fn build(recording: &Recording, options: Options, window: Option<i64>, facts: &Facts, traffic: ServiceTraffic) -> Result<Answer, Failure> {
+fn build(recording: &Recording, options: Options, window: Option<i64>, facts: Facts, traffic: ServiceTraffic) -> Result<Answer, Failure> {
     let queries = graph::plan(&options);
     let mut problems: BTreeSet<String> = recording.problems.iter().cloned().collect();
     let mut answers = Vec::with_capacity(queries.len());
@@ -126,7 +128,7 @@ fn build(recording: &Recording, options: Options, window: Option<i64>, facts: &F
         problems.extend(warnings);
         answers.push(samples);
     }
-    let graph = graph::build(&options, facts, &queries, &answers, traffic);
+    let graph = graph::build(&options, &facts, &queries, &answers, traffic);
     problems.extend(graph.skipped.iter().map(|(reason, count)| format!("{count} samples left out: {reason}")));
-    Ok(Answer { graph, options, window, problems: problems.into_iter().collect() })
+    Ok(Answer { graph, options, window, facts, problems: problems.into_iter().collect() })
 }

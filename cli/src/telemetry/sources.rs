@@ -4,28 +4,58 @@ use super::{duration, prometheus};
 use crate::args::telemetry::TelemetryArgs;
 use crate::context::Context;
 use crate::status::Failure;
+use crate::stdio::Progress;
+use mesh_collectors::dumps::admin;
 use mesh_collectors::telemetry::pages::{self, Pair, Saved};
+use mesh_collectors::telemetry::scrape::{Target, scrape};
 use mesh_collectors::telemetry::series::{self, Recording};
 use mesh_metrics::series::{Limits, Store};
 use mesh_model::graph::Options;
 use std::path::Path;
+use std::time::Duration;
 
 /// The metrics of the source that is named. `options` say what a graph of them will ask; its namespaces do not count.
 pub fn read(args: &TelemetryArgs, options: &Options, context: &Context) -> Result<Recording, Failure> {
     // A source that is typed out counts before the environment's.
     if let Some(path) = &args.series {
-        let text = String::from_utf8(bytes(path)?).map_err(|_| Failure::input(format!("{}: not UTF-8", path.display())))?;
-        return series::read(&path.display().to_string(), &text).map_err(Failure::input);
+        return file(path);
     }
     if !args.page.is_empty() {
         return saved(args);
     }
+    if !args.from.is_empty() {
+        return named(args, context);
+    }
     match &args.prometheus {
         Some(url) => prometheus::read(url, args, options, context),
-        None => {
-            Err(Failure::usage("no metrics to look at: name a Prometheus with --prometheus, a file with --series, or two saved pages with --before and --page"))
+        None => Err(Failure::usage(
+            "no metrics to look at: name a Prometheus with --prometheus, proxies with --from, a file with --series, or two saved pages with --before and --page",
+        )),
+    }
+}
+
+fn file(path: &Path) -> Result<Recording, Failure> {
+    let text = String::from_utf8(bytes(path)?).map_err(|_| Failure::input(format!("{}: not UTF-8", path.display())))?;
+    series::read(&path.display().to_string(), &text).map_err(Failure::input)
+}
+
+/// What `--from` names: one file of series, or pages that are scraped.
+fn named(args: &TelemetryArgs, context: &Context) -> Result<Recording, Failure> {
+    let mut targets = Vec::new();
+    for word in &args.from {
+        match Target::parse(word) {
+            Some(target) => targets.push(target.map_err(|e| Failure::usage(format!("--from {e}")))?),
+            None if args.from.len() == 1 => return file(Path::new(word)),
+            None => return Err(Failure::usage(format!("--from {word}: a file of series stands alone; several sources are pages such as http://host:15020"))),
         }
     }
+    let interval = Duration::from_millis(duration("--interval", &args.interval)?.unsigned_abs());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::none(e.to_string()))?;
+    let progress = Progress::start(context.notes);
+    progress.phase(|| format!("scraping {} pages, {} s apart", targets.len(), interval.as_secs()));
+    let scraped = runtime.block_on(scrape(&targets, interval, admin::Options::default()));
+    drop(progress);
+    scraped.map_err(|e| Failure::none(e.to_string()))
 }
 
 pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {

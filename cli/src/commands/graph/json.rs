@@ -25,7 +25,7 @@ pub fn render(answer: &Answer, compat: Compat) -> String {
     crate::print::dump::document(value, Document::Json, compat)
 }
 
-fn node(graph: &Graph, node: &Node, id: usize) -> Value {
+pub fn node(graph: &Graph, node: &Node, id: usize) -> Value {
     let mut out = Map::new();
     out.insert("id".into(), json!(id));
     out.insert("type".into(), json!(node.node_type.name()));
@@ -74,7 +74,7 @@ fn sorted<'t>(fields: impl Iterator<Item = (&'t str, Value)>) -> Map<String, Val
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn edge(graph: &Graph, edge: &Edge, from: usize, to: usize) -> Value {
+pub fn edge(graph: &Graph, edge: &Edge, from: usize, to: usize) -> Value {
     let text = |name| graph.names.text(name);
     let mut out = Map::new();
     out.insert("from".into(), json!(from));
