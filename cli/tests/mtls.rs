@@ -93,3 +93,18 @@ fn the_last_line_counts() {
     let run = meshctl(dir.path(), &["mtls", "-f", "mesh.yaml", "--complete"]);
     assert_eq!(run.out.lines().last(), Some("1 of 2 ports encrypted, 1 not (the workload has no sidecar)"), "{}", run.out);
 }
+
+#[test]
+fn a_request_is_judged_from_manifests_as_from_a_dump() {
+    let policy = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {methods: [GET]}}]}]}}\n";
+    let dir = folder(&[("mesh.yaml", &(namespace("shop", INJECTED) + &workload("cart", "shop", "") + policy))]);
+    let can = |more: &[&str]| {
+        let mut args = vec!["authz", "can", "--to", "cart.shop", "--from", "mesh.yaml", "--port", "8080"];
+        args.extend(more);
+        meshctl(dir.path(), &args)
+    };
+    let run = can(&["GET", "/", "--principal", "cluster.local/ns/shop/sa/web"]);
+    assert!(run.status == 0 && run.out.contains("AuthorizationPolicy shop/cart, rule 0"), "{} {} {}", run.status, run.out, run.err);
+    assert_eq!(can(&["POST", "/", "--principal", "cluster.local/ns/shop/sa/web"]).status, 79);
+    assert_eq!(can(&["GET", "/", "--plaintext"]).status, 79);
+}

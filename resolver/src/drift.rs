@@ -34,13 +34,11 @@ pub fn control_plane_of(dump: &str) -> ControlPlane {
 /// A dump that is none.
 pub fn compare(model: &Model<'_, '_>, workload: u32, dump: &Value) -> Result<Drift, (Side, DumpError)> {
     let translation = model.translate(&model.proxy_of(workload));
-    let values = |list: Vec<Value>| list.into_iter().map(without_records).collect::<Vec<_>>();
-    let own = |list: &mut dyn Iterator<Item = serde_json::Result<Value>>| values(list.filter_map(Result::ok).collect());
-    let wished = document(
-        &own(&mut translation.clusters.iter().map(|p| serde_json::to_value(&p.message))),
-        &own(&mut translation.listeners.iter().map(|p| serde_json::to_value(&p.message))),
-        &own(&mut translation.routes.iter().map(|p| serde_json::to_value(&p.message))),
-    );
+    let mut wished = translation.dump();
+    // Endpoints come and go; they are no matter of configuration.
+    if let Some(sections) = wished["configs"].as_array_mut() {
+        sections.retain(|s| !s["@type"].as_str().is_some_and(|t| t.ends_with(".EndpointsConfigDump")));
+    }
     let (mut clusters, mut listeners, mut routes) = (Vec::new(), Vec::new(), Vec::new());
     sent(dump, &mut |url, value| {
         if url.ends_with("v3.Cluster") {
@@ -51,8 +49,8 @@ pub fn compare(model: &Model<'_, '_>, workload: u32, dump: &Value) -> Result<Dri
             routes.push(again::<RouteConfiguration>(value));
         }
     });
-    let held = document(&values(clusters), &values(listeners), &values(routes));
-    let report = diff(&wished.to_string(), &held.to_string())?;
+    let held = document(&clusters, &listeners, &routes);
+    let report = diff(&without_records(wished).to_string(), &without_records(held).to_string())?;
     let said = |n: &NotJudged<'_>| n.origin.map_or_else(|| n.what.to_string(), |o| format!("{}: {}", o.object.origin(), n.what));
     let not_judged = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect();
     Ok(Drift { report, not_judged })

@@ -73,6 +73,7 @@ Examples:
   meshctl authz can --from ratings.json GET /ratings/0 --principal cluster.local/ns/bookinfo/sa/bookinfo-reviews
   meshctl authz can --from ratings.json GET /ratings/0 --plaintext
   meshctl authz can --pod deployment/ratings.bookinfo GET /ratings/0 --plaintext
+  meshctl authz can --to ratings.bookinfo --from k8s/ GET /ratings/0 --plaintext
   meshctl authz can --from db.json --port 3306 --principal cluster.local/ns/shop/sa/cart
 
 Exit status: 0 allowed · 79 refused · 75 not known · 64 usage";
@@ -85,7 +86,10 @@ pub struct CanArgs {
     /// The path, with or without its query, or a whole URL
     #[arg(value_name = "PATH|URL")]
     pub path: Option<String>,
-    /// The dump of the proxy that is called: a file or `-` for standard input
+    /// The workload or Service that is called, [KIND/]NAME[.NAMESPACE], where --from is manifests
+    #[arg(long, value_name = "TO", requires = "from", conflicts_with = "pod")]
+    pub to: Option<String>,
+    /// The dump of the proxy that is called, or with --to manifests: a file, a folder, or `-` for standard input
     #[arg(short = 'f', long = "from", visible_alias = "file", value_name = "SRC")]
     pub from: Option<String>,
     /// The pod of the current cluster whose proxy is called, instead of --from

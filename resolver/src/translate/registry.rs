@@ -114,6 +114,9 @@ pub struct Registry<'a> {
     /// EndpointSlices by namespace and Service.
     slices: FxHashMap<(&'a str, &'a str), Vec<&'a Object>>,
     addresses: Addresses,
+    /// Workloads' places by namespace and name, for the addresses that they are supposed to have: the order of the input
+    /// gives no address.
+    ranks: Vec<u32>,
     /// Services by an address of one of their endpoints, for the endpoints that manifests write down.
     by_endpoint: FxHashMap<&'a str, Vec<u32>>,
 }
@@ -126,8 +129,13 @@ impl<'a> Registry<'a> {
                 this.slices.entry((slice.namespace(), service)).or_default().push(slice);
             }
         }
+        let mut places = Vec::new();
+        if addresses == Addresses::Supposed {
+            this.ranks = ranks(mesh.workloads.all().iter().map(|w| (w.object.cluster, w.namespace, w.object.name(), w.object.kind as usize)));
+            places = ranks(mesh.services.all().iter().map(|s| (s.object.cluster, s.namespace, s.object.name(), s.object.kind as usize)));
+        }
         for (id, service) in mesh.services.all().iter().enumerate() {
-            register(&mut this.services, service, id as u32, addresses);
+            register(&mut this.services, service, id as u32, places.get(id).copied());
         }
         // Of one instant the name decides, and where ServiceEntries share a host theirs.
         let key = |s: &RegisteredService<'a>| (s.object.creation(), s.name, s.namespace, s.object.name(), s.object.cluster);
@@ -273,6 +281,17 @@ impl<'a> Registry<'a> {
     }
 }
 
+/// The place of each in their order.
+fn ranks<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<u32> {
+    let mut sorted: Vec<(K, usize)> = keys.enumerate().map(|(i, k)| (k, i)).collect();
+    sorted.sort();
+    let mut out = vec![0; sorted.len()];
+    for (rank, (_, i)) in sorted.into_iter().enumerate() {
+        out[i] = rank as u32;
+    }
+    out
+}
+
 /// A port of a service that a proxy serves.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -284,7 +303,7 @@ pub struct Target {
     pub target: u16,
 }
 
-fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32, given: Addresses) {
+fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32, place: Option<u32>) {
     let object = service.object;
     let spec = object.spec();
     let ports: Vec<ServicePort<'a>> = service
@@ -297,7 +316,7 @@ fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id:
         ServiceKind::Kubernetes => {
             let ip = spec.map_or("", |s| s.text_of("clusterIP"));
             let is_name = spec.is_some_and(|s| s.text_of("type") == "ExternalName");
-            let supposed = (given == Addresses::Supposed && ip.is_empty() && !is_name).then(|| supposed::of_service(id)).flatten();
+            let supposed = place.filter(|_| ip.is_empty() && !is_name).and_then(supposed::of_service);
             vec![supposed.unwrap_or_else(|| if matches!(ip, "" | "None") { UNSPECIFIED.to_owned() } else { ip.to_owned() })]
         }
         ServiceKind::ServiceEntry => {
@@ -426,7 +445,7 @@ impl<'a> Registry<'a> {
         let given = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty());
         match (given, self.addresses) {
             (Some(ip), _) => Some(ip.to_owned()),
-            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(id),
+            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(*self.ranks.get(id as usize)?),
             (None, _) => None,
         }
     }

@@ -12,12 +12,12 @@ pub enum Addresses {
     Supposed,
 }
 
-/// The address of a workload, by its place among [`crate::Workloads`]; none beyond the first 65,534.
+/// The address of a workload, by its place among all in the order of their names; none beyond the first 65,534.
 pub fn of_workload(id: u32) -> Option<String> {
     within(18, id)
 }
 
-/// The address of a Service, by its place among [`crate::Services`]; none beyond the first 65,534.
+/// The address of a Service, by its place among all in the order of their names; none beyond the first 65,534.
 pub fn of_service(id: u32) -> Option<String> {
     within(19, id)
 }

@@ -150,13 +150,14 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let Some(service) = target.filter(|s| s.host == n.host) else {
             let short = n.host.split('.').next().unwrap_or(n.host);
             let near = mesh.services.all().iter().filter(|s| s.object.name() == short);
-            let misses: Vec<Miss> = near
+            let mut misses: Vec<Miss> = near
                 .map(|s| Miss {
                     name: s.hosts.first().cloned().unwrap_or_default(),
                     thing: Some(Thing::whole(s.object)),
                     why: "has the same name in another namespace".to_owned(),
                 })
                 .collect();
+            misses.sort_by(|a, b| a.name.cmp(&b.name));
             let change = misses
                 .first()
                 .map_or_else(|| "correct the destination's host, or create the Service".to_owned(), |m| format!("write the destination as {}", m.name));
@@ -203,6 +204,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let pairs: Vec<String> = node.entries().map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
             let near = mesh.workloads.in_namespace(service.namespace).filter(|w| node.entries().any(|(k, v)| w.label(k.text()) == Some(v.text())));
             let mut misses: Vec<Miss> = near.map(|w| miss(w.object, w.labels())).collect();
+            misses.sort_by(|a, b| a.name.cmp(&b.name));
             misses.truncate(5);
             return of(unseen, format!("no workload of namespace {} has the labels {}", service.namespace, pairs.join(", ")))
                 .thing(Thing::at(object, node))
@@ -215,6 +217,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let labels = node.get("labels");
             let pairs: Vec<String> = labels.into_iter().flat_map(Node::entries).map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
             let mut misses: Vec<Miss> = picked.iter().map(|w| miss(w.object, w.labels())).collect();
+            misses.sort_by(|a, b| a.name.cmp(&b.name));
             misses.truncate(5);
             return of(Mark::Broken, format!("no workload behind {} has the labels of subset {subset}: {}", object.origin(), pairs.join(", ")))
                 .thing(Thing::at(rule, labels.unwrap_or(node)))
@@ -230,6 +233,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 why: format!("is called `{}`", c.text_of("name")),
             })
             .collect();
+        misses.sort_by(|a, b| a.name.cmp(&b.name));
         misses.truncate(5);
         let idle = picked.iter().all(|w| w.replicas == 0);
         let (says, change) = match idle {

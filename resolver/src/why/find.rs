@@ -41,8 +41,17 @@ impl<'t> Named<'t> {
     }
 
     /// The workloads that are meant, by the first of: the object's name, the name of what made a Pod, the label `app` or
-    /// its kin, a Service of the name, a service account. Ids of [`Mesh::workloads`], ascending.
+    /// its kin, a Service of the name, a service account. Ids of [`Mesh::workloads`], by name.
     pub fn workloads(&self, mesh: &Mesh<'_>) -> Vec<u32> {
+        let mut ids = self.found(mesh);
+        ids.sort_by_key(|id| {
+            let w = mesh.workloads.get(*id);
+            (w.namespace, w.object.name(), w.object.kind as usize, *id)
+        });
+        ids
+    }
+
+    fn found(&self, mesh: &Mesh<'_>) -> Vec<u32> {
         let all = mesh.workloads.all();
         let ids = |is: &dyn Fn(&crate::Workload<'_>) -> bool| -> Vec<u32> {
             let here = |w: &crate::Workload<'_>| self.namespace.is_none_or(|n| n == w.namespace);

@@ -80,7 +80,7 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
             return Found { service: None, step: step(Mark::Good, says), is_reached: true };
         };
         let short = name.split('.').next().unwrap_or(name);
-        let near: Vec<Miss> = mesh
+        let mut near: Vec<Miss> = mesh
             .services
             .all()
             .iter()
@@ -91,6 +91,7 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
                 why: format!("is in namespace {}", s.namespace),
             })
             .collect();
+        near.sort_by(|a, b| a.name.cmp(&b.name));
         let is_known = mesh.snapshot.objects.first().is_some_and(|o| mesh.owns(o, Place::Hosts(&place)));
         let (mark, says) = match is_known || !near.is_empty() {
             true => (Mark::Broken, format!("no Service `{short}` is in namespace {place}: the name does not resolve")),

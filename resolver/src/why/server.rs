@@ -140,7 +140,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mut served: Vec<Served> = Vec::new();
         let mut gateways = Vec::new();
         let mut once = Vec::new();
-        for address in reached {
+        let mut sorted = reached.to_vec();
+        sorted.sort_by_key(|a| (self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id).object.origin()), *a));
+        for address in &sorted {
             let workload = self.by_address.get(&address.ip()).copied();
             if let Some(id) = workload {
                 let key = (std::ptr::from_ref(self.model.mesh.workloads.get(id).object), address.port());

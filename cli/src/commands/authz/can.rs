@@ -2,8 +2,10 @@
 
 use crate::args::SourceArgs;
 use crate::args::authz::{CanArgs, CanFormat};
+use crate::args::mesh::MeshArgs;
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
+use crate::mesh_input;
 use crate::output::pretty;
 use crate::status::{Failure, Outcome, Status};
 use crate::term::{safe, safe_json};
@@ -13,6 +15,10 @@ use mesh_analyzers::explain::proxy::{Chain, Proxy};
 use mesh_envoy::matcher::Truth;
 use mesh_envoy::rbac::{Fact, Failed, Request};
 use mesh_envoy::redact;
+use mesh_model::Kind;
+use mesh_resolver::translate::{Effect, Model, domain_of};
+use mesh_resolver::why::Named;
+use mesh_resolver::{InMesh, Mesh};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -24,10 +30,15 @@ const PEER: &str = "io.istio.peer_principal";
 pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     let mut request = request(args)?;
     let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
-    let found = crate::dump::whole(args.from.as_deref(), args.pod.as_deref(), &place, context)?;
-    let text = found.page.text;
+    let (text, problems) = match &args.to {
+        Some(to) => translated(to, args, context)?,
+        None => {
+            let found = crate::dump::whole(args.from.as_deref(), args.pod.as_deref(), &place, context)?;
+            (found.page.text, found.problems)
+        }
+    };
     let mut proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
-    proxy.problems.extend(found.problems);
+    proxy.problems.extend(problems);
     let port = port(args, &proxy)?;
     request.destination_port = Fact::Is(port);
     let chains = proxy.chains_of(Some(port));
@@ -57,6 +68,25 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
         Truth::Yes if !proxy.problems.is_empty() => context.partial,
         Truth::Yes => Status::Fine,
     })
+}
+
+/// What the proxy of a workload would hold, as its dump, and what of that is not known.
+fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Vec<String>), Failure> {
+    let sources: Vec<String> = args.from.iter().cloned().collect();
+    let input = mesh_input::read_sources(&MeshArgs::default(), &sources, context)?;
+    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let model = Model::supposing(&mesh);
+    let ids = Named::parse(to, args.namespace.as_deref()).workloads(&mesh);
+    let id = *ids.first().ok_or_else(|| Failure::usage(format!("no workload or Service `{to}` is in the input")))?;
+    let w = mesh.workloads.get(id);
+    let mut problems: Vec<String> = input.problems().cloned().collect();
+    if !matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway) {
+        problems.push(format!("{} has no sidecar, or none that is known: what enforces its policies is not judged", w.object.origin()));
+    }
+    let translation = model.translate(&model.proxy_of(id));
+    let touching = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic && n.origin.is_none_or(|o| o.object.kind != Kind::DestinationRule));
+    problems.extend(touching.map(|n| n.origin.map_or_else(|| n.what.to_string(), |o| format!("{}: {}", o.object.origin(), n.what))));
+    Ok((translation.dump().to_string(), problems))
 }
 
 /// The request as it was typed.
