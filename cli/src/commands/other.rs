@@ -38,7 +38,10 @@ pub fn answer(words: &[String]) -> Failure {
         [] => "",
     };
     let to_come = || TO_COME.iter().flat_map(|(_, list)| list.iter().copied());
-    let help = if let Some((_, text)) = FOREIGN.iter().find(|(name, _)| *name == word) {
+    // `istioctl x describe` is `meshctl describe`.
+    let help = if available().any(|c| c == word) {
+        format!("did you mean `meshctl {word}`?")
+    } else if let Some((_, text)) = FOREIGN.iter().find(|(name, _)| *name == word) {
         (*text).to_owned()
     } else if to_come().any(|c| c == word) {
         format!("`{word}` is planned and not in this version yet; `meshctl --help` lists what is")
