@@ -9,6 +9,9 @@ use crate::world::World;
 pub enum Command {
     Show(Tab, Option<String>),
     Filter(String),
+    /// Marks what an expression finds in the graph, or leaves it out; "" ends that.
+    Find(String),
+    Hide(String),
     Theme(Palette),
     /// Writes what is seen to a file.
     Write(String),
@@ -27,6 +30,7 @@ enum Argument {
     Palette,
     File,
     Words,
+    Expression,
 }
 
 struct Spec {
@@ -46,6 +50,8 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["mesh", "certs"], argument: Argument::None, what: "clusters, versions, certificates" },
     Spec { names: &["logs"], argument: Argument::None, what: "access logs" },
     Spec { names: &["ns", "namespace"], argument: Argument::Namespace, what: "filter by a namespace" },
+    Spec { names: &["find"], argument: Argument::Expression, what: "mark what an expression finds in the graph" },
+    Spec { names: &["hide"], argument: Argument::Expression, what: "leave out of the graph what an expression finds" },
     Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
     Spec { names: &["w", "write"], argument: Argument::File, what: "write the screen to a file: .svg or .txt" },
     Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
@@ -72,6 +78,8 @@ pub fn parse(text: &str) -> Result<Command, String> {
     match (spec.names[0], given) {
         ("ns", None) => Ok(Command::Filter(String::new())),
         ("ns", Some(ns)) => Ok(Command::Filter(format!("ns:{ns}"))),
+        ("find", given) => Ok(Command::Find(given.unwrap_or_default())),
+        ("hide", given) => Ok(Command::Hide(given.unwrap_or_default())),
         ("theme", given) => {
             let name = given.unwrap_or_default();
             let names = Palette::ALL.map(Palette::name).join(", ");
@@ -102,6 +110,7 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
     match argument {
         Argument::None | Argument::File => Vec::new(),
         Argument::Words => ["level:error", "level:warning", "ns:", "code:", "object:"].map(|w| (w.to_owned(), "filter".to_owned())).to_vec(),
+        Argument::Expression => EXPRESSIONS.map(|(e, what)| (e.to_owned(), what.to_owned())).to_vec(),
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
         Argument::Proxy => world.proxies.known().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
@@ -109,10 +118,27 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
     }
 }
 
+/// Expressions to start from.
+const EXPRESSIONS: [(&str, &str); 8] = [
+    ("!healthy", "nodes in trouble"),
+    ("err > 1", "edges of which more than 1 % fail"),
+    ("rt > 1000", "edges with a 95th percentile above a second"),
+    ("plain", "edges that are not all mutual TLS"),
+    ("idle", "nodes without traffic"),
+    ("healthy", "nodes without trouble"),
+    ("trafficsource", "nodes that nobody calls"),
+    ("flags *= UO", "edges with an open circuit breaker"),
+];
+
 /// Services, workloads and gateways as `namespace/name`.
 pub fn nodes(world: &World) -> Vec<(String, String)> {
-    let view = world.traffic.known().or(world.configuration.known().map(|c| &c.view));
-    view.into_iter().flat_map(|v| v.nodes()).map(|n| (format!("{}/{}", n.namespace, n.name), n.figures.clone())).collect()
+    let views = [world.traffic.known().map(|t| &t.view), world.configuration.known().map(|c| &c.view)];
+    let mut out: Vec<(String, String)> =
+        views.into_iter().flatten().flat_map(|v| v.nodes()).map(|n| (format!("{}/{}", n.namespace, n.name), n.figures.clone())).collect();
+    // Of what is in both, traffic has more to say.
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    out.dedup_by(|b, a| a.0 == b.0);
+    out
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod app;
 pub mod command;
 pub mod config;
 pub mod filter;
+pub mod find;
 pub mod graph;
 pub mod keys;
 pub mod print;

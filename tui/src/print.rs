@@ -1,6 +1,7 @@
 //! The screens as text, for pipes and for terminals that can't draw.
 
 use crate::action::Tab;
+use crate::find::name_of;
 use crate::graph::tree::tree;
 use crate::screens::span;
 use crate::text::clean;
@@ -20,7 +21,7 @@ pub fn text(world: &World, tab: Tab) -> String {
         Tab::Proxies => proxies(world, &mut line),
         Tab::Mesh => mesh(world, &mut line),
         Tab::Traces => line("traces: not available: no source holds traces"),
-        Tab::Logs => line("logs: not available: no source holds access logs"),
+        Tab::Logs => logs(world, &mut line),
     }
     out
 }
@@ -41,10 +42,13 @@ fn overview(world: &World, line: &mut dyn FnMut(&str)) {
         line("  nothing that these sources show");
     }
     for p in &world.problems {
-        line(&format!("  {:8} {}: {}", word(p.health), p.subject, p.text));
+        line(&format!("  {:8} {}: {}", name_of(p.health), p.subject, p.text));
     }
     line("NAMESPACES");
     for n in &world.namespaces {
+        if let Some(flow) = n.flow.filter(|f| !f.is_idle()) {
+            line(&format!("  {}: {}{}{}", n.name, flow.figures(), latency(&flow), tls(&flow)));
+        }
         line(&format!(
             "  {}: {} errors, {} warnings, {} services, {} of {} workloads in the mesh{}, {} proxies",
             n.name,
@@ -60,15 +64,12 @@ fn overview(world: &World, line: &mut dyn FnMut(&str)) {
     mesh(world, line);
 }
 
-fn word(health: crate::graph::Health) -> &'static str {
-    use crate::graph::Health;
-    match health {
-        Health::Failing => "failing",
-        Health::Degraded => "degraded",
-        Health::Ok => "ok",
-        Health::Idle => "idle",
-        Health::Unknown => "unknown",
-    }
+fn latency(flow: &crate::graph::Flow) -> String {
+    flow.p95.map_or(String::new(), |p| format!(", p95 {}", crate::graph::flow::milliseconds(p)))
+}
+
+fn tls(flow: &crate::graph::Flow) -> String {
+    flow.mtls().map_or(", mTLS not known".to_owned(), |p| format!(", mTLS {}", crate::graph::flow::percent(p)))
 }
 
 fn findings(world: &World, line: &mut dyn FnMut(&str)) {
@@ -83,7 +84,7 @@ fn findings(world: &World, line: &mut dyn FnMut(&str)) {
 
 fn graph(world: &World, line: &mut dyn FnMut(&str)) {
     let view = match world.traffic.known() {
-        Some(view) => view,
+        Some(traffic) => &traffic.view,
         None => {
             line("who calls whom: not available: no source holds traffic; what configuration routes:");
             let Some(configured) = or_why(&world.configuration, "graph", line) else { return };
@@ -93,11 +94,21 @@ fn graph(world: &World, line: &mut dyn FnMut(&str)) {
     let near = view.neighbours();
     for n in (0..view.nodes().len()).filter(|&n| near.callers[n].is_empty()) {
         let node = &view.nodes()[n];
-        line(&format!("{}/{}  {}  {}", node.namespace, node.name, node.figures, word(node.health)));
+        line(&format!("{}/{}  {}  {}", node.namespace, node.name, node.figures, name_of(node.health)));
         // The half that says what it leads to.
         for l in tree(view, n).iter().skip_while(|l| l.text != "calls").skip(1).filter(|l| l.node.is_some()) {
-            line(&format!("{}{}  {}", "  ".repeat(l.depth), l.text, word(l.health)));
+            line(&format!("{}{}  {}", "  ".repeat(l.depth), l.text, name_of(l.health)));
         }
+    }
+}
+
+fn logs(world: &World, line: &mut dyn FnMut(&str)) {
+    let Some(logs) = or_why(&world.logs, "logs", line) else { return };
+    line(&format!("{} lines of requests and connections, {} of them fine", logs.entries, logs.fine));
+    for g in &logs.groups {
+        line(&format!("{:8} {} {} {} {}: {}", name_of(g.health), g.count, g.ended, g.details, g.cluster, g.title));
+        line(&format!("  {}", g.why));
+        g.next.iter().for_each(|n| line(&format!("  more: {n}")));
     }
 }
 
@@ -106,7 +117,7 @@ fn proxies(world: &World, line: &mut dyn FnMut(&str)) {
     for p in all {
         line(&format!(
             "{} {} {}: {} listeners, {} route tables, {} clusters",
-            word(p.health()),
+            name_of(p.health()),
             p.full_name(),
             p.version,
             p.listeners.len(),
@@ -130,6 +141,11 @@ fn mesh(world: &World, line: &mut dyn FnMut(&str)) {
     line("VERSIONS");
     for v in &world.versions {
         line(&format!("  {} {} {}", v.count, v.of, v.version));
+    }
+    line("CHANGED WITHIN THE HOUR");
+    for c in or_why(&world.changes, "  changes", line).into_iter().flatten() {
+        let ago = c.at.map_or(String::new(), |at| format!(", {} ago", span(world.as_of - at)));
+        line(&format!("  {:8} {} {}{ago}", name_of(c.health), c.subject, c.text));
     }
     line("CERTIFICATES BY EXPIRY");
     let Some(all) = or_why(&world.certificates, "  certificates", line) else { return };

@@ -73,6 +73,23 @@ fn take(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
     out
 }
 
+/// `11:48:00Z` of seconds since the epoch; with its date where `now` is of another day.
+pub fn moment(seconds: i64, now: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let time = format!("{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60);
+    if days == now.div_euclid(86_400) {
+        return time;
+    }
+    // Days to civil date after Howard Hinnant's public algorithm.
+    let z = days + 719_468;
+    let day_of_era = z.rem_euclid(146_097);
+    let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    format!("{:04}-{month:02}-{day:02} {time}", year + z.div_euclid(146_097) * 400 + i64::from(month <= 2))
+}
+
 /// Lines of at most so many columns, broken at blanks where there are any.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
@@ -110,6 +127,12 @@ mod tests {
     fn nothing_that_steers_a_terminal_is_left() {
         assert_eq!(clean("a\u{1b}[31mb\u{7}\u{9b}c\u{202e}d\r\n"), "a·[31mb··c·d  ");
         assert_eq!(clean("plain"), "plain");
+    }
+
+    #[test]
+    fn moments_have_a_date_where_it_is_another_day() {
+        assert_eq!(moment(1_795_348_800, 1_795_350_000), "12:00:00Z");
+        assert_eq!(moment(1_795_348_799, 1_795_435_200), "2026-11-22 11:59:59Z");
     }
 
     #[test]

@@ -3,36 +3,25 @@
 use crate::{Outcome, root};
 use std::process::Command;
 
-/// A picture: its file below docs/pictures/, what is opened, the keys that are typed, its size.
+/// A picture: its file below docs/pictures/, the arguments, the keys that are typed, its size.
 const PICTURES: &[(&str, &str, &str, &str)] = &[
-    ("overview", "testdata/bookinfo", "", "120x36"),
-    ("graph", "testdata/recorded/bookinfo", "2", "160x42"),
+    ("overview", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "", "120x36"),
+    ("graph", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "2 i", "160x42"),
+    ("detail", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "enter", "120x36"),
+    ("configuration", "testdata/recorded/bookinfo", "2", "160x42"),
+    ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
     ("findings", "testdata/bookinfo", "4", "120x36"),
     ("proxies", "testdata/recorded/bookinfo", "6 l j l l l", "120x36"),
 ];
 
 pub fn run(_args: &[String]) -> Outcome {
     std::fs::create_dir_all(root().join("docs/pictures")).map_err(|e| format!("docs/pictures: {e}"))?;
-    for (name, path, keys, size) in PICTURES {
+    for (name, arguments, keys, size) in PICTURES {
         let file = format!("docs/pictures/{name}.svg");
         let status = Command::new("cargo")
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "meshctl",
-                "--",
-                "tui",
-                path,
-                "--now",
-                "2026-11-22T12:00:00Z",
-                "--size",
-                size,
-                "--keys",
-                keys,
-                "--picture",
-                &file,
-            ])
+            .args(["run", "--quiet", "--package", "meshctl", "--", "tui", "--now", "2026-11-22T12:00:00Z"])
+            .args(arguments.split(' '))
+            .args(["--size", size, "--keys", keys, "--picture", &file])
             .current_dir(root())
             .status()
             .map_err(|e| format!("cargo: {e}"))?;

@@ -2,6 +2,7 @@
 
 use super::causes::{Cause, Symptom, Whose, diagnose};
 use crate::Level;
+use mesh_envoy::ClusterName;
 use mesh_envoy::access_log::{Entry, Field, Origin};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,6 +149,21 @@ impl Group {
     /// The cause first, then what else it could be; one a title.
     pub fn causes(&self) -> Vec<&'static Cause> {
         diagnose(&self.symptom())
+    }
+    /// A command of a cause with the lines' own names in place of those that stand for them.
+    pub fn command(&self, command: &str) -> String {
+        let name = ClusterName::parse_any(&self.cluster);
+        let port = self.cases.iter().find_map(Case::port).map(|p| p.to_string());
+        let own = |word| match word {
+            "HOST" => name.map_or(word, |n| n.host),
+            "SUBSET" => name.map_or(word, |n| n.subset),
+            "PORT" => port.as_deref().unwrap_or(word),
+            "CLUSTER" if !self.cluster.is_empty() => &self.cluster,
+            "POD" => self.pods.first().map_or(word, String::as_str),
+            _ => word,
+        };
+        let quoted = |word: &str| if word.contains('|') && !word.starts_with('\'') { format!("'{word}'") } else { word.to_owned() };
+        command.split(' ').map(|word| quoted(own(word))).collect::<Vec<_>>().join(" ")
     }
     /// How grave it is: what is meant to be is Info, what clients do a Warning, what is not known an Error.
     pub fn level(&self) -> Level {

@@ -3,7 +3,7 @@
 use clap::Args;
 use std::path::PathBuf;
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Source of metrics")]
 pub struct TelemetryArgs {
     /// A Prometheus or what answers like one (Thanos, Mimir, VictoriaMetrics)
@@ -41,7 +41,7 @@ pub struct TelemetryArgs {
     pub access: PrometheusArgs,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Access to Prometheus")]
 pub struct PrometheusArgs {
     /// A label that belongs into every selector, such as cluster=prod-eu; repeatable

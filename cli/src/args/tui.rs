@@ -1,5 +1,6 @@
 //! `meshctl tui`.
 
+use super::telemetry::TelemetryArgs;
 use clap::Args;
 
 pub const EXAMPLES: &str = "\
@@ -9,7 +10,9 @@ Examples:
   meshctl tui --from kube                           what a cluster holds
   meshctl tui bug-report.tar.gz                     the proxies of a bug report
   meshctl tui http://localhost:15000                one proxy, as it is now
-  meshctl tui recording/ --open graph               a folder of manifests and dumps, opened at the graph
+  meshctl tui k8s/ --prometheus http://localhost:9090   manifests, and who calls whom, how much and how well
+  meshctl tui k8s/ --series mesh.json               the same from a recording
+  meshctl tui recording/ --open graph               a folder of manifests, dumps and series, opened at the graph
   meshctl tui k8s/ --no-tui                         the same as text, as for pipes
 
 Keys: ? shows those of a screen, ctrl-p finds anything, q goes back and at last quits.
@@ -20,9 +23,9 @@ pub struct TuiArgs {
     /// Manifests, config dumps, folders of both, a bug report, http://host:15000, unix:PATH; `kube` or `kube:CONTEXT` for a cluster
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The same as PATH; repeatable
-    #[arg(short = 'f', long = "from", value_name = "SRC")]
-    pub from: Vec<String>,
+    /// Read the sources again this often; off for never [default: 15s for admin ports and Prometheus, else off]
+    #[arg(long, value_name = "DURATION")]
+    pub refresh: Option<String>,
     /// The input is everything: what is not in it does not exist
     #[arg(long)]
     pub complete: bool,
@@ -53,4 +56,7 @@ pub struct TuiArgs {
     /// Keys that are typed before the picture is taken, separated by blanks
     #[arg(long, hide = true, value_name = "KEYS", default_value = "")]
     pub keys: String,
+    // Its --from is repeatable and means the same as PATH here.
+    #[command(flatten)]
+    pub metrics: TelemetryArgs,
 }

@@ -2,38 +2,44 @@
 
 mod dumps;
 mod environment;
+mod logs;
 mod picture;
 mod sources;
+mod telemetry;
 mod words;
 
+use crate::args::telemetry::TelemetryArgs;
 use crate::args::tui::TuiArgs;
 use crate::context::{Context, Notes};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
+use mesh_metrics::promql::parse_duration;
 use mesh_tui::action::Tab;
 use mesh_tui::app::{App, MouseUse, Options, Start};
 use mesh_tui::config::Mouse;
 use mesh_tui::graph::Health;
 use mesh_tui::terminal::{self, Host};
 use mesh_tui::theme::{Charset, Depth, Palette, Theme};
-use mesh_tui::world::{Target, World};
+use mesh_tui::world::{Ask, Target, World};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
     if args.print_config {
         context.answer(&mesh_tui::config::example())?;
         return Ok(Status::Fine);
     }
-    let paths: Vec<String> = args.paths.iter().chain(&args.from).cloned().collect();
-    if paths.is_empty() {
+    let paths: Vec<String> = args.paths.iter().chain(&args.metrics.from).cloned().collect();
+    let metrics = telemetry::Named(TelemetryArgs { from: Vec::new(), ..args.metrics.clone() });
+    if paths.is_empty() && metrics.is_empty() {
         return Err(Failure::usage(
-            "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds\n  meshctl tui http://localhost:15000   one proxy, as it is now",
+            "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds\n  meshctl tui http://localhost:15000   one proxy, as it is now\n  meshctl tui --series FILE     who calls whom, how much and how well",
         ));
     }
     let open = args.open.as_deref().map(start);
-    let request = sources::Request { paths, complete: args.complete, context: context.clone() };
+    let refresh = refresh(args, &paths, &metrics)?;
+    let request = sources::Request { paths, complete: args.complete, context: context.clone(), metrics };
     if let Some(file) = &args.picture {
         return take_picture(args, request, open, file);
     }
@@ -44,7 +50,20 @@ pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
         stdio::note(&format!("note: {why}: here is the text (`--no-tui` says so without this note)"));
         return print(&request, open.as_ref());
     }
-    draw(args, context, request, open)
+    draw(args, context, request, open, refresh)
+}
+
+/// Admin ports and Prometheus are read again by themselves; a cluster is asked for everything, so only when that is said.
+fn refresh(args: &TuiArgs, paths: &[String], metrics: &telemetry::Named) -> Result<Option<Duration>, Failure> {
+    let is_port = |p: &String| ["http:", "https:", "unix:"].iter().any(|s| p.starts_with(s));
+    match args.refresh.as_deref() {
+        None => Ok((metrics.is_live() || paths.iter().any(is_port)).then_some(Duration::from_secs(15))),
+        Some("off") => Ok(None),
+        Some(text) => match parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 1000) {
+            Some(ms) => Ok(Some(Duration::from_millis(ms))),
+            None => Err(Failure::usage(format!("--refresh {text}: a duration of a second at least, such as 30s or 5m, or off must stand here"))),
+        },
+    }
 }
 
 /// A screen's name, or else a node's.
@@ -53,7 +72,7 @@ fn start(open: &str) -> Start {
 }
 
 fn print(request: &sources::Request, open: Option<&Start>) -> Outcome {
-    let world = sources::world(request)?;
+    let world = sources::world(request, Ask::default())?;
     let tab = match open {
         None => Tab::Overview,
         Some(Start::Screen(tab)) => *tab,
@@ -68,8 +87,8 @@ fn take_picture(args: &TuiArgs, request: sources::Request, open: Option<Start>, 
     let size = picture::size(&args.size)?;
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
     let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
-    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.paths.join(" "), open };
-    let world = sources::world(&request)?;
+    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None };
+    let world = sources::world(&request, Ask::default())?;
     let text = picture::render(&mut App::new(options), world, size, &args.keys, file)?;
     if file == "-" {
         request.context.answer(&text)?;
@@ -90,7 +109,7 @@ fn status(world: &World) -> Status {
     }
 }
 
-fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>) -> Outcome {
+fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>, refresh: Option<Duration>) -> Outcome {
     let config = environment::config()?;
     let palette = match args.theme.as_deref() {
         None => config.theme.unwrap_or_else(environment::palette),
@@ -100,7 +119,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Opti
     let charset = if args.ascii { Charset::Ascii } else { config.charset.unwrap_or_else(environment::charset) };
     let mouse = if args.no_mouse || config.mouse == Some(Mouse::Left) { MouseUse::Left } else { MouseUse::Taken };
     let theme = Theme { palette, depth: environment::depth(context.color), charset };
-    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.paths.join(" "), open });
+    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh });
     // A panic must not leave the terminal raw, and its message must be readable.
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -112,7 +131,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Opti
     let quiet = sources::Request { context: Context { notes: Notes::Quiet, ..context.clone() }, ..request };
     let host = Host {
         now: &|| started.elapsed(),
-        load: Arc::new(move || sources::world(&quiet).map_err(|e| e.to_string())),
+        load: Arc::new(move |ask| sources::world(&quiet, ask).map_err(|e| e.to_string())),
         write: &|path, text| stdio::file(std::path::Path::new(path), text.as_bytes()).map_err(|e| e.to_string()),
     };
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());

@@ -7,6 +7,7 @@ use crate::print::time::parse_rfc3339;
 use crate::status::Failure;
 use mesh_collectors::telemetry::ask;
 use mesh_collectors::telemetry::series::Recording;
+use mesh_model::Snapshot;
 use mesh_model::graph::{self, Facts, Graph, GraphType, Namespace, Options, ServiceTraffic, Viewer};
 use std::collections::BTreeSet;
 
@@ -37,8 +38,8 @@ pub fn options(graph_type: &str) -> Result<Options, Failure> {
     Ok(Options { graph_type, inject_service_nodes: graph_type == GraphType::Service, ..Options::default() })
 }
 
-fn facts(recording: &Recording) -> Facts {
-    let mut facts = Facts::new(&recording.snapshot, &recording.cluster);
+fn facts(recording: &Recording, objects: &Snapshot) -> Facts {
+    let mut facts = Facts::new(objects, &recording.cluster);
     facts.waypoints.extend(recording.waypoints.iter().cloned());
     facts
 }
@@ -50,7 +51,7 @@ fn moment(recording: &Recording, now: i64) -> i64 {
 
 /// Answers a request of Kiali's API.
 pub fn requested(recording: &Recording, request: &str, context: &Context) -> Result<Answer, Failure> {
-    let facts = facts(recording);
+    let facts = facts(recording, &recording.snapshot);
     let viewer = Viewer {
         accessible: recording.accessible.clone(),
         ambient: facts.ambient_namespaces.iter().map(|(_, ns)| ns.clone()).collect(),
@@ -64,7 +65,12 @@ pub fn requested(recording: &Recording, request: &str, context: &Context) -> Res
 
 /// The graph of a recording, with the namespaces and times that arguments and recording say.
 pub fn asked(recording: &Recording, args: &TelemetryArgs, options: &Options, context: &Context) -> Result<Answer, Failure> {
-    let facts = facts(recording);
+    asked_of(recording, &recording.snapshot, args, options, context)
+}
+
+/// The same with objects from elsewhere in place of the recording's.
+pub fn asked_of(recording: &Recording, objects: &Snapshot, args: &TelemetryArgs, options: &Options, context: &Context) -> Result<Answer, Failure> {
+    let facts = facts(recording, objects);
     let window = window(recording, args)?;
     // Rates answer over any range; the default one makes the queries the same each time.
     let duration = window.unwrap_or(600);

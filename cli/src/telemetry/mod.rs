@@ -4,7 +4,7 @@ mod answer;
 mod prometheus;
 mod sources;
 
-pub use answer::{Answer, asked, options, requested};
+pub use answer::{Answer, asked, asked_of, at, options, requested};
 pub use sources::read;
 
 use crate::status::Failure;

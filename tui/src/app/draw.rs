@@ -11,6 +11,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::time::Duration;
 
+/// Traffic that is older than so many seconds is not of now.
+const STALE: i64 = 120;
+
 /// Below this nothing can be read.
 const LEAST: (u16, u16) = (30, 8);
 
@@ -62,7 +65,7 @@ impl App {
             _ => (self.context.as_str(), 0),
         };
         let failed = if failed == 0 { String::new() } else { format!(" · {failed} failed") };
-        let tail = format!(" · {age}{again}{failed} · window - · read-only ");
+        let tail = format!(" · {age}{again}{failed}{} · window {} · read-only ", self.interval(), self.window());
         let room = usize::from(area.width);
         let tail = if width(&tail) + 30 > room { format!(" · {age} ") } else { tail };
         let arrow = theme.pick([" ▸ "], [" > "])[0];
@@ -90,6 +93,26 @@ impl App {
         let x = start as u16;
         let w = pen.text(x, 0, &context, room, Role::Text);
         pen.text(x + w, 0, &tail, room, Role::Dim);
+    }
+
+    /// How often the sources are read by themselves: ` · ⟳ 15s`.
+    fn interval(&self) -> String {
+        match (self.refresh, self.is_paused) {
+            (None, _) => String::new(),
+            (Some(_), true) => " · paused".to_owned(),
+            (Some(every), false) => format!(" · {} {}", self.theme.pick(["⟳"], ["every"])[0], span(every.as_secs() as i64)),
+        }
+    }
+
+    /// The time that traffic is of: `10m`, `10m to 11:48:00Z` where that is not now; `-` where there is none.
+    fn window(&self) -> String {
+        let world = self.world();
+        let Some(traffic) = world.as_ref().and_then(|w| w.traffic.known()) else { return "-".to_owned() };
+        let window = traffic.window.map_or("not said".to_owned(), span);
+        match (traffic.at, world.as_ref().map(|w| w.as_of)) {
+            (Some(at), Some(now)) if (now - at).abs() >= STALE => format!("{window} to {}", crate::text::moment(at, now)),
+            _ => window,
+        }
     }
 
     /// What the keys do here; what is typed, or was said, comes before.

@@ -15,7 +15,7 @@ use crate::keys::{Key, Keymap};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::Theme;
 use crate::widgets::LineEdit;
-use crate::world::World;
+use crate::world::{Ask, World};
 use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ pub enum Focus {
 /// What is to be done outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Read the sources; [`Event::Loaded`] is the answer.
-    Load,
+    /// Read the sources, and traffic of a time; [`Event::Loaded`] is the answer.
+    Load(Ask),
     Copy(String),
     Write {
         path: String,
@@ -78,6 +78,8 @@ pub struct Options {
     /// What was opened, for the top line until it is read.
     pub context: String,
     pub open: Option<Start>,
+    /// How often the sources are read again by themselves; `None` where that would bring nothing new.
+    pub refresh: Option<Duration>,
 }
 
 /// Where the UI opens.
@@ -115,6 +117,8 @@ pub struct App {
     is_reading: bool,
     /// When the shown data came.
     loaded: Duration,
+    /// When reading ended last, well or not.
+    read: Duration,
     screens: Screens,
     tab: Tab,
     history: Vec<Tab>,
@@ -127,6 +131,9 @@ pub struct App {
     spots: Vec<(Rect, usize)>,
     start: Option<Start>,
     last_click: Option<(u16, u16, Duration)>,
+    ask: Ask,
+    refresh: Option<Duration>,
+    is_paused: bool,
 }
 
 /// What a drawing leaves behind.
@@ -147,6 +154,7 @@ impl App {
             data: Data::Loading,
             is_reading: true,
             loaded: Duration::ZERO,
+            read: Duration::ZERO,
             screens: Screens::default(),
             tab: Tab::Overview,
             history: vec![Tab::Overview],
@@ -158,6 +166,9 @@ impl App {
             spots: Vec::new(),
             start: options.open,
             last_click: None,
+            ask: Ask::default(),
+            refresh: options.refresh,
+            is_paused: false,
         }
     }
     pub fn tab(&self) -> Tab {
@@ -205,7 +216,15 @@ impl App {
     }
     /// When time alone changes the picture next.
     pub fn deadline(&self) -> Option<Duration> {
-        self.toast.as_ref().map(|(_, until)| *until)
+        self.toast.as_ref().map(|(_, until)| *until).into_iter().chain(self.due()).min()
+    }
+    /// When the sources are read again.
+    fn due(&self) -> Option<Duration> {
+        if self.is_paused || self.is_reading {
+            return None;
+        }
+        // What failed is tried again as well.
+        self.refresh.map(|every| self.read + every)
     }
     fn requested(&mut self, requests: Vec<Request>, now: Duration) {
         for request in requests {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::svg::text;
 use crate::world::proxies::Pages;
-use crate::world::{Finding, Input, Level, Source, SourceLine};
+use crate::world::{Answer, Finding, Input, Level, Source, SourceLine};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Role, Snapshot, Timestamp};
@@ -40,10 +40,10 @@ fn world() -> World {
             Source { name: "gone".to_owned(), state: Err("not there".to_owned()) },
         ],
         mesh: &mesh,
-        findings: vec![
+        findings: Answer::Known(vec![
             finding(Level::Warning, "IST0127", "VirtualService bookinfo/bookinfo"),
             finding(Level::Error, "IST0101", "VirtualService bookinfo/reviews"),
-        ],
+        ]),
         explanations: BTreeMap::from([("IST0101".to_owned(), "## IST0101\n\n**What it checks.** References.\n".to_owned())]),
         proxies: vec![Pages {
             name: "x",
@@ -53,11 +53,22 @@ fn world() -> World {
             clusters: Some(CLUSTERS),
             ..Pages::default()
         }],
+        traffic: Answer::unavailable("no source holds metrics", "add some"),
+        logs: Answer::unavailable("no source holds access logs", "add some"),
+        before: None,
+        created: None,
     })
 }
 
 fn app() -> App {
-    App::new(Options { theme: Theme::default(), keymap: Keymap::default(), mouse: MouseUse::Taken, context: "bookinfo.yaml".to_owned(), open: None })
+    App::new(Options {
+        theme: Theme::default(),
+        keymap: Keymap::default(),
+        mouse: MouseUse::Taken,
+        context: "bookinfo.yaml".to_owned(),
+        open: None,
+        refresh: None,
+    })
 }
 
 fn draw(app: &mut App) -> String {
@@ -89,7 +100,7 @@ fn what_is_read_and_what_failed_is_said_on_every_screen() {
             assert!(draw(&mut app).contains("The sources are being read"));
             app.update(Event::Loaded(Err("no such folder".to_owned())), Duration::ZERO);
             assert!(draw(&mut app).contains("no such folder"));
-            assert_eq!(keys(&mut app, "r"), [Effect::Load]);
+            assert_eq!(keys(&mut app, "r"), [Effect::Load(Ask::default())]);
             app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
             let text = draw(&mut app);
             assert!(!text.contains("no such folder") && text.contains("read-only"), "{text}");
@@ -99,6 +110,77 @@ fn what_is_read_and_what_failed_is_said_on_every_screen() {
             assert!(draw(&mut app).contains("not read again: gone"));
         }
     }
+}
+
+/// The same with traffic.
+fn with_traffic() -> World {
+    World { traffic: Answer::Known(crate::world::traffic::tests::sample()), ..world() }
+}
+
+fn busy() -> App {
+    let mut app = app();
+    app.update(Event::Resize(160, 50), Duration::ZERO);
+    app.update(Event::Loaded(Ok(Arc::new(with_traffic()))), Duration::ZERO);
+    app
+}
+
+#[test]
+fn a_failure_is_followed_from_the_picture_to_its_cause() {
+    let mut app = busy();
+    keys(&mut app, "2");
+    let text = draw(&mut app);
+    assert!(text.contains("traffic") && text.contains("20%") && text.contains("9.0/s"), "{text}");
+    keys(&mut app, "a a a");
+    assert!(draw(&mut app).contains("tls 100%"));
+    keys(&mut app, ": d e t a i l space c a r t enter");
+    let text = draw(&mut app);
+    assert!(text.contains("LIKELY CAUSE") && text.contains("its calls to store fail with 503 UO"), "{text}");
+    assert!(text.contains("CALLED BY 1") && text.contains("HURT IF IT STOPS 1"), "{text}");
+    // From the cause to where it starts.
+    keys(&mut app, "j enter");
+    assert!(draw(&mut app).contains("503 UO"));
+}
+
+#[test]
+fn expressions_find_and_hide() {
+    let mut app = busy();
+    keys(&mut app, "2 f e r r > 1 enter");
+    let text = draw(&mut app);
+    assert!(text.contains("found 0 nodes 2 edges"), "{text}");
+    keys(&mut app, "F n a m e = a u d i t enter");
+    let text = draw(&mut app);
+    assert!(text.contains("hidden: name=audit") && text.contains("3 nodes 2 edges"), "{text}");
+    keys(&mut app, ": h i d e space e r enter");
+    assert!(draw(&mut app).contains("hide: "), "a mistake is told");
+    keys(&mut app, ": h i d e enter : f i n d enter");
+    assert!(draw(&mut app).contains("4 nodes 3 edges"));
+}
+
+#[test]
+fn time_goes_where_the_recording_reaches() {
+    let mut app = busy();
+    assert_eq!(keys(&mut app, ">"), [], "there is nothing later");
+    assert_eq!(keys(&mut app, "t"), [Effect::Load(Ask { window: 1800, back: 0 })]);
+    assert_eq!(keys(&mut app, "<"), [], "the sources are being read");
+    app.update(Event::Loaded(Err("gone".to_owned())), Duration::ZERO);
+    assert_eq!(keys(&mut app, "<"), [Effect::Load(Ask { window: 1800, back: 900 })]);
+    let mut still = ready();
+    assert_eq!(keys(&mut still, "t < >"), [], "without traffic there is no window");
+}
+
+#[test]
+fn what_is_alive_is_read_again_unless_it_is_paused() {
+    let mut app = busy();
+    app.refresh = Some(Duration::from_secs(15));
+    assert!(draw(&mut app).contains("⟳ 15s"));
+    let at = Duration::from_secs;
+    assert_eq!(app.update(Event::Tick, at(14)), []);
+    assert_eq!(app.update(Event::Tick, at(15)), [Effect::Load(Ask::default())]);
+    assert_eq!(app.update(Event::Tick, at(16)), [], "it is being read");
+    app.update(Event::Loaded(Err("gone".to_owned())), at(17));
+    assert_eq!(app.update(Event::Tick, at(31)), []);
+    app.update(Event::Key(Key::parse("space").expect("a key")), at(31));
+    assert_eq!(app.update(Event::Tick, at(60)), [], "paused");
 }
 
 #[test]
@@ -176,7 +258,7 @@ fn nothing_that_is_shown_is_a_control_character() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let letter = prop_oneof![
-        proptest::sample::select("hjklgGHJKLoxXevzi=+_-[]nN/:?q12345678rcCtMfm \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
+        proptest::sample::select("hjklgGHJKLoxXevzi=+_-[]nN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
         proptest::sample::select(vec![
             "enter",
             "esc",
@@ -206,7 +288,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (-9i32..9).prop_map(Event::Wheel),
         1 => "\\PC{0,12}".prop_map(Event::Paste),
         1 => Just(Event::Tick),
-        1 => proptest::bool::ANY.prop_map(|ok| Event::Loaded(if ok { Ok(Arc::new(world())) } else { Err("x".to_owned()) })),
+        1 => proptest::bool::ANY.prop_map(|ok| Event::Loaded(if ok { Ok(Arc::new(with_traffic())) } else { Err("x".to_owned()) })),
     ]
 }
 

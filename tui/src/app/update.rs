@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::keys::Key;
 use crate::screens::{Cx, Request};
 use crate::widgets::LineEdit;
+use crate::world::Ask;
 use crossterm::event::KeyCode;
 use std::time::Duration;
 
@@ -38,7 +39,9 @@ impl App {
                 self.size = (width, height);
                 Vec::new()
             }
-            Event::Focus(_) | Event::Tick => Vec::new(),
+            Event::Focus(_) => Vec::new(),
+            Event::Tick if self.due().is_some_and(|due| due <= now) => self.load(),
+            Event::Tick => Vec::new(),
             Event::Loaded(result) => {
                 self.loaded(result, now);
                 Vec::new()
@@ -53,8 +56,40 @@ impl App {
         effects
     }
 
+    /// Reads the sources again.
+    fn load(&mut self) -> Vec<Effect> {
+        self.is_reading = true;
+        vec![Effect::Load(self.ask)]
+    }
+
+    /// Asks for traffic of another time, where the sources know of one.
+    fn ask(&mut self, change: impl FnOnce(Ask, i64) -> Ask, now: Duration) -> Vec<Effect> {
+        let world = self.world();
+        let Some(traffic) = world.as_ref().and_then(|w| w.traffic.known()) else {
+            self.say("time window: not available: no source holds traffic", now);
+            return Vec::new();
+        };
+        if traffic.window.is_none() {
+            self.say("time window: not available: this source has rates, and does not say of what time", now);
+            return Vec::new();
+        }
+        if self.is_reading {
+            self.say("the sources are being read", now);
+            return Vec::new();
+        }
+        let span = traffic.span.map_or(0, |(first, last)| last - first);
+        let next = change(self.ask, span);
+        if next == self.ask {
+            self.say("the recording ends here", now);
+            return Vec::new();
+        }
+        self.ask = next;
+        self.load()
+    }
+
     fn loaded(&mut self, result: Result<std::sync::Arc<crate::world::World>, String>, now: Duration) {
         self.is_reading = false;
+        self.read = now;
         match result {
             Ok(world) => {
                 self.data = Data::Ready(world);
@@ -196,6 +231,18 @@ impl App {
             Command::Show(tab @ (Tab::Graph | Tab::Detail), Some(name)) => self.open_node(tab, &name, now),
             Command::Show(tab, Some(_)) => self.go(tab),
             Command::Filter(text) => self.set_filter(text),
+            Command::Find(text) => {
+                self.go(Tab::Graph);
+                if let Err(why) = self.screens.graph.find(&text) {
+                    self.say(format!("find: {why}"), now);
+                }
+            }
+            Command::Hide(text) => {
+                self.go(Tab::Graph);
+                if let Err(why) = self.screens.graph.hide(&text) {
+                    self.say(format!("hide: {why}"), now);
+                }
+            }
             Command::Theme(palette) => self.theme.palette = palette,
             Command::Write(path) => {
                 let text = self.picture(now, if path.ends_with(".svg") { Kind::Svg } else { Kind::Text });
@@ -303,6 +350,11 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Screen(tab) => self.go(tab),
             Action::Filter => self.mode = Mode::Filter(LineEdit::new(self.filters.get(&self.tab).map_or("", String::as_str))),
+            Action::Find | Action::Hide => {
+                let (find, hide) = self.screens.graph.expressions();
+                let text = if action == Action::Find { format!("find {find}") } else { format!("hide {hide}") };
+                self.mode = Mode::Command { line: LineEdit::new(&text), at: None };
+            }
             Action::Command => self.mode = Mode::Command { line: LineEdit::default(), at: None },
             Action::Palette => self.mode = Mode::Palette { line: LineEdit::default(), at: 0 },
             Action::Help => self.mode = Mode::Help { scroll: 0 },
@@ -330,8 +382,7 @@ impl App {
                 if self.is_reading {
                     self.say("the sources are being read", now);
                 } else {
-                    self.is_reading = true;
-                    return vec![Effect::Load];
+                    return self.load();
                 }
             }
             Action::Mouse => {
@@ -339,7 +390,19 @@ impl App {
                 self.say(if self.mouse == MouseUse::Taken { "the mouse selects and scrolls" } else { "the mouse is the terminal's: it selects text" }, now);
                 return vec![Effect::Mouse(self.mouse)];
             }
-            Action::Window => self.say("time window: not available: no source holds traffic", now),
+            Action::Window => return self.ask(|ask, _| ask.wider(), now),
+            Action::Earlier => return self.ask(Ask::earlier, now),
+            Action::Later => return self.ask(|ask, _| ask.later(), now),
+            Action::Pause => {
+                self.is_paused = !self.is_paused;
+                let every = self.refresh.map(|d| crate::screens::span(d.as_secs() as i64));
+                let text = match (every, self.is_paused) {
+                    (None, _) => "these sources are read again by r alone".to_owned(),
+                    (Some(_), true) => "paused: what is shown stays as it is".to_owned(),
+                    (Some(every), false) => format!("read again every {every}"),
+                };
+                self.say(text, now);
+            }
             Action::CopyName => match self.with_screen(|screen, cx| screen.name(cx)).flatten() {
                 Some(name) => return vec![Effect::Copy(name)],
                 None => self.say("nothing is selected", now),

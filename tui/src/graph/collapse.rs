@@ -1,6 +1,7 @@
 //! Namespaces drawn as one node each.
 
-use super::view::{Edge, Health, Node, View};
+use super::flow::Flow;
+use super::view::{Edge, Node, View};
 use std::collections::BTreeSet;
 
 /// The name that a collapsed namespace's node has: no Kubernetes object can be called so.
@@ -14,9 +15,12 @@ pub fn collapse(view: &View, namespaces: &BTreeSet<String>) -> View {
         if namespaces.contains(namespace) {
             let (health, _) = view.health_of(range.clone());
             let count = range.len();
-            let figures = format!("{count} {}", if count == 1 { "node" } else { "nodes" });
+            let words = format!("{count} {}", if count == 1 { "node" } else { "nodes" });
+            // What stays inside counts as well: it is the namespace's traffic.
+            let flow = sum(view.nodes()[range.clone()].iter().map(|n| n.flow));
+            let figures = flow.filter(|f| !f.is_idle()).map_or(words.clone(), |f| format!("{words} {}", f.figures()));
             place[range].fill(nodes.len());
-            nodes.push(Node { namespace: namespace.to_owned(), name: COLLAPSED.to_owned(), health, figures, badges: String::new() });
+            nodes.push(Node { namespace: namespace.to_owned(), name: COLLAPSED.to_owned(), health, figures, badges: String::new(), flow });
         } else {
             for i in range {
                 place[i] = nodes.len();
@@ -32,11 +36,32 @@ pub fn collapse(view: &View, namespaces: &BTreeSet<String>) -> View {
         if from == to && joined(from) {
             continue;
         }
-        // A label speaks of one edge; a joined one may be many.
+        // A label speaks of one edge; a joined one may be many. Traffic adds up.
         let label = if joined(from) || joined(to) { String::new() } else { e.label.clone() };
-        edges.push(Edge { from, to, health: e.health.max(Health::Unknown), label });
+        edges.push(Edge { from, to, label, ..e.clone() });
     }
-    View::new(nodes, edges)
+    View::new(nodes, join(edges)).labelled(view.shown())
+}
+
+/// Edges with the same ends as one: the worse health, and the traffic of all.
+fn join(mut edges: Vec<Edge>) -> Vec<Edge> {
+    edges.sort_by_key(|e| (e.from, e.to));
+    let mut out: Vec<Edge> = Vec::with_capacity(edges.len());
+    for edge in edges {
+        match out.last_mut().filter(|last| (last.from, last.to) == (edge.from, edge.to)) {
+            Some(last) => {
+                last.health = last.health.max(edge.health);
+                last.flow = sum([last.flow, edge.flow].into_iter());
+            }
+            None => out.push(edge),
+        }
+    }
+    out
+}
+
+/// The known ones added; `None` where none is known.
+fn sum(flows: impl Iterator<Item = Option<Flow>>) -> Option<Flow> {
+    flows.flatten().reduce(|a, b| a.and(&b))
 }
 
 /// Every namespace collapsed.

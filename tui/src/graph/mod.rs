@@ -9,6 +9,7 @@
 //! meeting are drawn with the horizontal one interrupted. A property test reads pictures that way.
 
 pub mod collapse;
+pub mod flow;
 pub mod focus;
 pub mod layout;
 pub mod matrix;
@@ -18,6 +19,7 @@ pub mod readable;
 pub mod tree;
 pub mod view;
 
+pub use flow::Flow;
 pub use layout::{Detail, Labels, Layout, Seed, layout};
 pub use view::{Edge, Health, Node, View};
 

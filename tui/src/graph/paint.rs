@@ -20,6 +20,8 @@ pub struct Look<'l> {
     pub origin: (i32, i32),
     /// The node whose lines stand out.
     pub selected: Option<usize>,
+    /// Edges that were found and stand out as well; empty for none.
+    pub found: &'l [bool],
 }
 
 /// The columns of a node.
@@ -38,7 +40,7 @@ pub fn paint(layout: &Layout, view: &View, look: &Look<'_>, area: Rect, buffer: 
     let area = area.intersection(buffer.area);
     let (x, y) = look.origin;
     let window = Area { left: x, top: y, right: x + i32::from(area.width), bottom: y + i32::from(area.height) };
-    let is_lit = |e: usize| look.selected.is_some_and(|n| view.edges().get(e).is_some_and(|e| e.from == n || e.to == n));
+    let is_lit = |e: usize| look.found.get(e) == Some(&true) || look.selected.is_some_and(|n| view.edges().get(e).is_some_and(|e| e.from == n || e.to == n));
     let mut pen = Pen { buffer, area, window, theme: look.theme };
     frames(layout, &mut pen);
     let raster = Raster::new(layout, view, window, is_lit);

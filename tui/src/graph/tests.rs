@@ -13,11 +13,11 @@ use std::collections::BTreeSet;
 fn node(namespace: usize, name: usize) -> Node {
     let health = [Health::Ok, Health::Degraded, Health::Failing, Health::Idle, Health::Unknown][name % 5];
     let badges = ["", "V", "VC"][name % 3].to_owned();
-    Node { namespace: format!("ns{namespace}"), name: format!("n{name}"), health, figures: format!("{name}/s 0.1%"), badges }
+    Node { namespace: format!("ns{namespace}"), name: format!("n{name}"), health, figures: format!("{name}/s 0.1%"), badges, flow: None }
 }
 
 fn edge(from: usize, to: usize) -> Edge {
-    Edge { from, to, health: Health::Ok, label: format!("{from}/s") }
+    Edge { from, to, health: Health::Ok, label: format!("{from}/s"), flow: None }
 }
 
 /// Graphs as random as they can be: cycles, self-calls, duplicates, lonely nodes.
@@ -56,7 +56,7 @@ fn details() -> [(Detail, Labels); 4] {
 fn draw(layout: &Layout, view: &View, theme: &Theme) -> Buffer {
     let area = Rect::new(0, 0, layout.width.max(1) as u16, layout.height.max(1) as u16);
     let mut buffer = Buffer::empty(area);
-    paint(layout, view, &Look { theme, origin: (0, 0), selected: None }, area, &mut buffer);
+    paint(layout, view, &Look { theme, origin: (0, 0), selected: None, found: &[] }, area, &mut buffer);
     buffer
 }
 
@@ -237,7 +237,7 @@ proptest! {
             let layout = layout(&view, detail, labels, None);
             let area = Rect::new(0, 0, w, h);
             let mut buffer = Buffer::empty(area);
-            paint(&layout, &view, &Look { theme: &Theme::default(), origin: (x, y), selected: Some(selected) }, area, &mut buffer);
+            paint(&layout, &view, &Look { theme: &Theme::default(), origin: (x, y), selected: Some(selected), found: &[] }, area, &mut buffer);
         }
     }
 

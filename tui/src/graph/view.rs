@@ -1,5 +1,6 @@
 //! What is to be drawn: nodes, edges, namespaces, health. A small model of its own, so that any source can fill it.
 
+use super::flow::{Flow, Label};
 use std::collections::BTreeMap;
 
 /// How well something works, best first.
@@ -27,6 +28,8 @@ pub struct Node {
     pub figures: String,
     /// One ASCII letter each: `V` routed, `C` circuit breaker, `F` fault, `M` mirror, `G` gateway, `E` external …
     pub badges: String,
+    /// What enters it, where traffic is known.
+    pub flow: Option<Flow>,
 }
 
 /// A caller and what it calls.
@@ -38,6 +41,8 @@ pub struct Edge {
     pub health: Health,
     /// What may stand on the line: `51/s`, `8.0%`, `90%`.
     pub label: String,
+    /// What goes over it, where traffic is known.
+    pub flow: Option<Flow>,
 }
 
 /// Nodes sorted by namespace and name, edges by their ends; each once.
@@ -45,6 +50,8 @@ pub struct Edge {
 pub struct View {
     nodes: Vec<Node>,
     edges: Vec<Edge>,
+    /// What the edges' labels say of traffic.
+    shown: Label,
 }
 
 impl View {
@@ -64,7 +71,20 @@ impl View {
             edges.into_iter().filter(|e| e.from < place.len() && e.to < place.len()).map(|e| Edge { from: place[e.from], to: place[e.to], ..e }).collect();
         edges.sort_by(|a, b| (a.from, a.to, b.health, &a.label).cmp(&(b.from, b.to, a.health, &b.label)));
         edges.dedup_by(|b, a| (a.from, a.to) == (b.from, b.to));
-        View { nodes: sorted, edges }
+        View { nodes: sorted, edges, shown: Label::default() }
+    }
+    /// The view with other labels at the edges whose traffic is known.
+    pub fn labelled(mut self, label: Label) -> View {
+        self.shown = label;
+        for edge in &mut self.edges {
+            if let Some(flow) = &edge.flow {
+                edge.label = flow.label(label);
+            }
+        }
+        self
+    }
+    pub fn shown(&self) -> Label {
+        self.shown
     }
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -100,7 +120,7 @@ impl View {
         }
         let kept = self.edges.iter().filter(|e| place[e.from] != usize::MAX && place[e.to] != usize::MAX && edge(e));
         let edges = kept.map(|e| Edge { from: place[e.from], to: place[e.to], ..e.clone() }).collect();
-        View { nodes, edges }
+        View { nodes, edges, shown: self.shown }
     }
     /// Callers and callees of every node, as indexes of edges.
     pub fn neighbours(&self) -> Neighbours {

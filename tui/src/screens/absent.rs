@@ -8,9 +8,6 @@ use ratatui::buffer::Buffer;
 #[derive(Default)]
 pub struct Traces;
 
-#[derive(Default)]
-pub struct Logs;
-
 impl Screen for Traces {
     fn crumbs(&self, _cx: &Cx<'_>) -> Vec<String> {
         Vec::new()
@@ -24,26 +21,6 @@ impl Screen for Traces {
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut pen = Pen { buffer, theme: cx.theme };
         not_available(&mut pen, cx.area, "Traces", "No source holds traces.", "This version reads neither Jaeger nor Zipkin.");
-        Drawn::default()
-    }
-    fn command(&self, cx: &Cx<'_>) -> String {
-        command_line(cx, "tui --no-tui")
-    }
-}
-
-impl Screen for Logs {
-    fn crumbs(&self, _cx: &Cx<'_>) -> Vec<String> {
-        Vec::new()
-    }
-    fn scopes(&self) -> &'static [Scope] {
-        &[]
-    }
-    fn act(&mut self, _action: Action, _cx: &Cx<'_>) -> Vec<Request> {
-        Vec::new()
-    }
-    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
-        let mut pen = Pen { buffer, theme: cx.theme };
-        not_available(&mut pen, cx.area, "Logs", "No source holds access logs.", "This version does not read them here.");
         Drawn::default()
     }
     fn command(&self, cx: &Cx<'_>) -> String {

@@ -3,7 +3,9 @@
 use super::{Cx, Drawn, Request, Screen, command_line, known, not_available};
 use crate::action::{Action, Scope};
 use crate::filter::Filter;
+use crate::find::{Find, Hits, name_of};
 use crate::graph::collapse::{COLLAPSED, all, collapse};
+use crate::graph::flow::{Label, milliseconds, percent};
 use crate::graph::focus::focus;
 use crate::graph::paint::{Look, paint};
 use crate::graph::readable::{Form, Picture, picture};
@@ -14,6 +16,7 @@ use crate::widgets::{Pen, pane};
 use crate::world::{Answer, World};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
 use std::collections::BTreeSet;
 
 type Name = (String, String);
@@ -35,6 +38,18 @@ struct Question {
     collapsed: BTreeSet<String>,
     detail: Option<Detail>,
     size: (u16, u16),
+    label: Label,
+    source: Shown,
+    find: Find,
+    hide: Find,
+}
+
+/// What is drawn where both are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shown {
+    #[default]
+    Traffic,
+    Configuration,
 }
 
 #[derive(Default)]
@@ -45,6 +60,10 @@ pub struct Graph {
     pan: (i32, i32),
     hides_inspector: bool,
     prepared: Option<(Question, Picture)>,
+    /// What the expression finds of the picture's view.
+    found: Hits,
+    /// The expressions as they were typed.
+    texts: (String, String),
 }
 
 /// Columns of the inspector, and from which width on it is shown.
@@ -58,13 +77,42 @@ impl Graph {
             question.size = (0, 0);
         }
     }
+    /// Marks what an expression finds; "" marks nothing.
+    pub fn find(&mut self, text: &str) -> Result<(), String> {
+        self.asked.find = Find::parse(text)?;
+        self.texts.0 = text.to_owned();
+        Ok(())
+    }
+    /// Leaves out what an expression finds; "" shows everything.
+    pub fn hide(&mut self, text: &str) -> Result<(), String> {
+        self.asked.hide = Find::parse(text)?;
+        self.texts.1 = text.to_owned();
+        Ok(())
+    }
+    /// What is found and what is hidden, as it was typed.
+    pub fn expressions(&self) -> (&str, &str) {
+        (&self.texts.0, &self.texts.1)
+    }
+    /// Nodes to go to: those found, and those that found edges lead to.
+    fn is_hit(&self, view: &View, node: usize) -> bool {
+        self.asked.find.is_empty()
+            || self.found.nodes.get(node) == Some(&true)
+            || view.edges().iter().zip(&self.found.edges).any(|(e, hit)| *hit && e.to == node)
+    }
     pub fn choose(&mut self, node: Name) {
         self.selected = Some(node);
         self.pan = (0, 0);
     }
-    /// The view that is asked for, and whether it is traffic.
-    fn base(world: &World) -> Option<&View> {
-        world.traffic.known().or(world.configuration.known().map(|c| &c.view))
+    /// The view that is asked for.
+    fn base<'w>(&self, world: &'w World) -> Option<&'w View> {
+        match self.asked.source {
+            Shown::Traffic => world.view(),
+            Shown::Configuration => world.configuration.known().map(|c| &c.view).or(world.view()),
+        }
+    }
+    /// Whether that is who calls whom, and not who is routed where.
+    fn is_traffic(&self, world: &World) -> bool {
+        world.traffic.known().is_some() && (self.asked.source == Shown::Traffic || world.configuration.known().is_none())
     }
     fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
         let a = cx.area;
@@ -88,7 +136,7 @@ impl Graph {
         let Some((_, Picture { view, form, .. })) = &self.prepared else { return };
         let Some(at) = self.node(view) else { return };
         let next = match form {
-            Form::Drawn(layout) if self.shape == Shape::Picture => step(view, layout, at, action),
+            Form::Drawn(layout) if self.shape == Shape::Picture => step(view, layout, at, action, &|n| self.is_hit(view, n)),
             _ => match action {
                 Action::Down | Action::NextMatch => Some((at + 1).min(view.nodes().len() - 1)),
                 Action::Up | Action::PreviousMatch => at.checked_sub(1),
@@ -116,7 +164,7 @@ fn worst(view: &View) -> Option<usize> {
 }
 
 /// The node that a step leads to: along an edge to the left and right, to the nearest beside up and down.
-fn step(view: &View, layout: &Layout, at: usize, action: Action) -> Option<usize> {
+fn step(view: &View, layout: &Layout, at: usize, action: Action, is_hit: &dyn Fn(usize) -> bool) -> Option<usize> {
     let here = layout.nodes.get(at)?;
     let row = |n: usize| layout.nodes[n].top + layout.nodes[n].bottom;
     let distance = |n: usize| (row(n) - row(at)).abs();
@@ -132,8 +180,8 @@ fn step(view: &View, layout: &Layout, at: usize, action: Action) -> Option<usize
                 .min_by_key(|&n| distance(n))
                 .or_else(|| candidates().min_by_key(|&n| (distance(n), (layout.nodes[n].left - here.left).abs())))
         }
-        Action::NextMatch => Some((at + 1) % layout.nodes.len()),
-        Action::PreviousMatch => Some((at + layout.nodes.len() - 1) % layout.nodes.len()),
+        Action::NextMatch => (1..=layout.nodes.len()).map(|i| (at + i) % layout.nodes.len()).find(|n| is_hit(*n)),
+        Action::PreviousMatch => (1..=layout.nodes.len()).map(|i| (at + layout.nodes.len() - i) % layout.nodes.len()).find(|n| is_hit(*n)),
         _ => None,
     }
 }
@@ -143,17 +191,10 @@ fn filtered(view: &View, filter: &Filter) -> View {
     if filter.is_empty() {
         return view.clone();
     }
-    let health = |h: Health| match h {
-        Health::Failing => "failing",
-        Health::Degraded => "degraded",
-        Health::Ok => "ok",
-        Health::Idle => "idle",
-        Health::Unknown => "unknown",
-    };
     let keep: Vec<bool> = view
         .nodes()
         .iter()
-        .map(|n| filter.matches(&[("ns", &n.namespace), ("name", &n.name), ("health", health(n.health)), ("kind", &n.figures), ("badges", &n.badges)]))
+        .map(|n| filter.matches(&[("ns", &n.namespace), ("name", &n.name), ("health", name_of(n.health)), ("kind", &n.figures), ("badges", &n.badges)]))
         .collect();
     view.part(&keep, |_| true)
 }
@@ -161,9 +202,16 @@ fn filtered(view: &View, filter: &Filter) -> View {
 impl Screen for Graph {
     fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
         let mut out = Vec::new();
-        out.push(if cx.world.traffic.known().is_some() { "traffic".to_owned() } else { "configuration, not traffic".to_owned() });
+        out.push(if self.is_traffic(cx.world) { "traffic".to_owned() } else { "configuration, not traffic".to_owned() });
         if let Some(((_, name), hops)) = &self.asked.focus {
             out.push(format!("{hops} {} around {name}", if *hops == 1 { "hop" } else { "hops" }));
+        }
+        if !self.asked.find.is_empty() {
+            let count = |hits: &[bool]| hits.iter().filter(|h| **h).count();
+            out.push(format!("found {} nodes {} edges", count(&self.found.nodes), count(&self.found.edges)));
+        }
+        if !self.asked.hide.is_empty() {
+            out.push(format!("hidden: {}", self.texts.1));
         }
         if let Some(p) = self.picture() {
             out.push(format!("{} nodes {} edges", p.view.nodes().len(), p.view.edges().len()));
@@ -174,7 +222,7 @@ impl Screen for Graph {
         &[Scope::Graph]
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
-        let Some(base) = Graph::base(cx.world) else { return Vec::new() };
+        let Some(base) = self.base(cx.world) else { return Vec::new() };
         let shown = self.picture().map_or(base, |p| &p.view);
         let node = self.node(shown).and_then(|n| shown.nodes().get(n)).map(|n| (n.namespace.clone(), n.name.clone()));
         match action {
@@ -235,6 +283,23 @@ impl Screen for Graph {
                     Shape::Tree => Shape::Picture,
                 };
             }
+            Action::Labels if !self.is_traffic(cx.world) => {
+                return vec![Request::Say("labels are of traffic, and this picture is of configuration".to_owned())];
+            }
+            Action::Labels => {
+                self.asked.label = self.asked.label.next();
+                return vec![Request::Say(format!("labels: {}", self.asked.label.name()))];
+            }
+            Action::Source => {
+                let other = if self.asked.source == Shown::Traffic { Shown::Configuration } else { Shown::Traffic };
+                let is_known = if other == Shown::Traffic { cx.world.traffic.known().is_some() } else { cx.world.configuration.known().is_some() };
+                if !is_known {
+                    let what = if other == Shown::Traffic { "traffic" } else { "configuration" };
+                    return vec![Request::Say(format!("{what}: not available: no source holds any"))];
+                }
+                self.asked.source = other;
+                self.asked.focus = None;
+            }
             Action::Inspector => self.hides_inspector = !self.hides_inspector,
             Action::Relayout => self.prepared = None,
             Action::PanLeft => self.pan.0 -= 8,
@@ -246,7 +311,7 @@ impl Screen for Graph {
         Vec::new()
     }
     fn prepare(&mut self, cx: &Cx<'_>) {
-        let Some(base) = Graph::base(cx.world) else {
+        let Some(base) = self.base(cx.world) else {
             self.prepared = None;
             return;
         };
@@ -256,7 +321,9 @@ impl Screen for Graph {
         if self.prepared.as_ref().is_some_and(|(q, _)| *q == self.asked) {
             return;
         }
-        let mut view = filtered(base, &self.asked.filter);
+        let traffic = cx.world.traffic.known().filter(|_| self.is_traffic(cx.world));
+        let shown = self.asked.hide.hide(base, traffic);
+        let mut view = filtered(&shown, &self.asked.filter).labelled(self.asked.label);
         if let Some(((ns, name), hops)) = &self.asked.focus {
             match view.find(ns, name) {
                 Some(centre) => view = focus(&view, centre, *hops),
@@ -264,19 +331,22 @@ impl Screen for Graph {
             }
         }
         let view = collapse(&view, &self.asked.collapsed);
-        let seed =
-            self.prepared.as_ref().filter(|(q, _)| (&q.focus, &q.filter, &q.collapsed) == (&self.asked.focus, &self.asked.filter, &self.asked.collapsed));
+        let seed = self
+            .prepared
+            .as_ref()
+            .filter(|(q, _)| (&q.focus, &q.filter, &q.collapsed, &q.hide) == (&self.asked.focus, &self.asked.filter, &self.asked.collapsed, &self.asked.hide));
         let seed = seed.and_then(|(_, p)| match &p.form {
             Form::Drawn(l) => Some(l.seed().clone()),
             Form::Matrix => None,
         });
         let made = picture(&view, canvas.width, canvas.height, self.asked.detail, seed.as_ref());
+        self.found = if self.asked.find.is_empty() { Hits::default() } else { self.asked.find.hits(&made.view, traffic) };
         self.prepared = Some((self.asked.clone(), made));
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
         let (canvas, side) = self.areas(cx);
-        if Graph::base(cx.world).is_none() {
+        if self.base(cx.world).is_none() {
             known(&cx.world.configuration, "Graph", cx, buffer, cx.area);
             return drawn;
         }
@@ -287,15 +357,23 @@ impl Screen for Graph {
             return drawn;
         }
         let selected = self.node(&p.view);
-        note(cx, &mut pen, p);
+        note(cx, &mut pen, p, self.is_traffic(cx.world));
         match (self.shape, &p.form) {
             (Shape::Tree, _) => lines(cx, &mut pen, &p.view, selected, canvas, &mut drawn),
             (Shape::Picture, Form::Drawn(layout)) => {
-                let look = Look { theme: cx.theme, origin: self.origin(layout, &p.view, canvas), selected: self.selected.as_ref().and(selected) };
+                let look = Look {
+                    theme: cx.theme,
+                    origin: self.origin(layout, &p.view, canvas),
+                    selected: self.selected.as_ref().and(selected),
+                    found: &self.found.edges,
+                };
                 paint(layout, &p.view, &look, canvas, pen.buffer);
                 for (n, at) in layout.nodes.iter().enumerate() {
                     let rect = visible(at, look.origin, canvas);
                     if rect.width > 0 && rect.height > 0 {
+                        if self.found.nodes.get(n) == Some(&true) {
+                            pen.buffer.set_style(rect, Style::new().add_modifier(Modifier::UNDERLINED));
+                        }
                         drawn.spots.push((rect, n));
                         if selected == Some(n) {
                             drawn.cursor = Some(Position { x: rect.x, y: rect.y });
@@ -306,7 +384,7 @@ impl Screen for Graph {
             _ => matrix::paint(&p.view, selected, cx.theme, canvas, pen.buffer),
         }
         if let Some(n) = selected.filter(|_| side.width > 0) {
-            inspector(cx, &mut pen, &p.view, n, side);
+            inspector(cx, &mut pen, &p.view, n, side, self.is_traffic(cx.world));
         }
         drawn
     }
@@ -319,20 +397,27 @@ impl Screen for Graph {
         self.node(view).and_then(|n| view.nodes().get(n)).map(|n| if n.name == COLLAPSED { n.namespace.clone() } else { format!("{}/{}", n.namespace, n.name) })
     }
     fn command(&self, cx: &Cx<'_>) -> String {
-        command_line(cx, "tui --no-tui --open graph")
+        match cx.world.traffic.known().filter(|_| self.is_traffic(cx.world)) {
+            Some(traffic) => format!("meshctl graph {}", traffic.arguments),
+            None => command_line(cx, "tui --no-tui --open graph"),
+        }
     }
 }
 
-fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture) {
+fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, is_traffic: bool) {
     let area = Rect { height: 1.min(cx.area.height), ..cx.area };
     if !p.note.is_empty() {
         pen.row(area, area.y, &[(" ", Role::Dim), (&p.note, Role::Health(Health::Degraded))]);
-    } else if cx.world.traffic.known().is_none() {
+    } else if !is_traffic {
         let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Unknown].map(|h| cx.theme.glyph(h));
         let text = format!(
             " routes and selectors of the configuration: who calls whom is not known · {} no finding {} warning {} error {} not in the input",
             marks[0], marks[1], marks[2], marks[3]
         );
+        pen.row(area, area.y, &[(&text, Role::Dim)]);
+    } else {
+        let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Idle].map(|h| cx.theme.glyph(h));
+        let text = format!(" labels: {} · {} well {} some fail {} many fail {} no traffic", p.view.shown().name(), marks[0], marks[1], marks[2], marks[3]);
         pen.row(area, area.y, &[(&text, Role::Dim)]);
     }
 }
@@ -364,7 +449,7 @@ fn lines(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, selected: Option<usize>, a
 }
 
 /// What is known of a node, beside the picture.
-fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) {
+fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect, is_traffic: bool) {
     let node = &view.nodes()[n];
     let inner = pane(pen, area, &if node.name == COLLAPSED { node.namespace.clone() } else { node.name.clone() }, false);
     let mut y = inner.y;
@@ -385,10 +470,33 @@ fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) 
     if !node.badges.is_empty() {
         say(pen, &[(&badges(&node.badges), Role::Badge)]);
     }
+    let key = (node.namespace.clone(), node.name.clone());
+    if let Some(traffic) = cx.world.traffic.known().filter(|_| is_traffic) {
+        for (word, flow) in traffic.loads.get(&key).into_iter().flat_map(|l| [("in ", l.inbound), ("out", l.outbound)]) {
+            let p95 = flow.p95.map_or(String::new(), |p| format!("  p95 {}", milliseconds(p)));
+            let tls = flow.mtls().map_or(String::new(), |p| format!("  mTLS {}", percent(p)));
+            say(
+                pen,
+                &[(word, Role::Dim), (" ", Role::Text), (&flow.figures(), Role::Text), (&p95, Role::Text), (&tls, super::overview::tls_role(flow.mtls()))],
+            );
+        }
+        if let Some(blame) = traffic.blame(&key, &|k| cx.world.objects(k)) {
+            let text = if blame.why.is_empty() { blame.what } else { blame.why };
+            y = pen.paragraph(inner, y, &text, Role::Health(node.health));
+            for object in blame.objects.iter().take(2) {
+                pen.row(inner, y, &[(" ", Role::Text), (object, Role::Name)]);
+                y += 1;
+            }
+        }
+    }
+    let mut say = |pen: &mut Pen<'_>, parts: &[(&str, Role)]| {
+        pen.row(inner, y, parts);
+        y += 1;
+    };
     say(pen, &[]);
     for (heading, is_caller) in [("called by", true), ("calls", false)] {
         let edges: Vec<_> = view.edges().iter().filter(|e| if is_caller { e.to == n } else { e.from == n }).collect();
-        let word = if cx.world.traffic.known().is_some() {
+        let word = if is_traffic {
             heading
         } else if is_caller {
             "routed from"
@@ -399,6 +507,8 @@ fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) 
         for e in edges.iter().take(8) {
             let other = &view.nodes()[if is_caller { e.from } else { e.to }];
             let name = if other.name == COLLAPSED { &other.namespace } else { &other.name };
+            let p95 = e.flow.and_then(|f| f.p95).map_or(String::new(), |p| format!(" {}", milliseconds(p)));
+            let figures = e.flow.map_or(e.label.clone(), |f| format!("{}{p95}", f.figures()));
             say(
                 pen,
                 &[
@@ -407,22 +517,21 @@ fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) 
                     (" ", Role::Text),
                     (name, Role::Text),
                     ("  ", Role::Text),
-                    (&e.label, Role::Dim),
+                    (&figures, Role::Dim),
                 ],
             );
         }
     }
     say(pen, &[]);
-    let key = (node.namespace.clone(), node.name.clone());
-    let objects = cx.world.configuration.known().and_then(|c| c.objects.get(&key));
+    let objects = cx.world.objects(&key);
     say(pen, &[("configuration", Role::Heading)]);
-    for object in objects.into_iter().flatten() {
+    for object in &objects {
         say(pen, &[(" ", Role::Text), (object, Role::Text)]);
     }
     say(pen, &[]);
     say(pen, &[("findings", Role::Heading)]);
     let all = cx.world.findings.known().map_or(&[][..], Vec::as_slice);
-    for f in all.iter().filter(|f| objects.is_some_and(|o| o.contains(&f.object))).take(12) {
+    for f in all.iter().filter(|f| objects.contains(&f.object)).take(12) {
         let health = f.level.health();
         say(
             pen,

@@ -6,7 +6,7 @@ use crate::action::{Action, Scope};
 use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
-use crate::world::Certificate;
+use crate::world::{Answer, Certificate};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -29,13 +29,22 @@ impl Mesh {
         let all = cx.world.certificates.known().map_or(&[][..], Vec::as_slice);
         all.iter().filter(|c| cx.filter.matches(&[("proxy", &c.of), ("name", &c.name), ("identity", &c.subject), ("issuer", &c.issuer)])).collect()
     }
-    fn areas(cx: &Cx<'_>) -> [Rect; 4] {
+    fn areas(cx: &Cx<'_>) -> [Rect; 5] {
         let a = cx.area;
         let needed = cx.world.sources.len().max(cx.world.versions.len() + 1).max(cx.world.clusters.len()) as u16 + 2;
         let height = needed.clamp(4, 10).min(a.height / 2);
         let third = a.width / 3;
         let top = |i: u16, w: u16| Rect { x: a.x + third * i, y: a.y, width: w, height };
-        [top(0, third), top(1, third), top(2, a.width - 2 * third), Rect { y: a.y + height, height: a.height - height, ..a }]
+        let below = Rect { y: a.y + height, height: a.height - height, ..a };
+        // Beside each other where it is wide.
+        let (first, second) = if a.width >= 150 {
+            let left = Rect { width: below.width / 2, ..below };
+            (left, Rect { x: left.right(), width: below.width - left.width, ..below })
+        } else {
+            let upper = Rect { height: below.height.div_ceil(2), ..below };
+            (upper, Rect { y: upper.bottom(), height: below.height - upper.height, ..below })
+        };
+        [top(0, third), top(1, third), top(2, a.width - 2 * third), first, second]
     }
 }
 
@@ -58,7 +67,7 @@ impl Screen for Mesh {
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
-        let [sources, versions, clusters, certificates] = Mesh::areas(cx);
+        let [sources, versions, clusters, certificates, changed] = Mesh::areas(cx);
         let mut pen = Pen { buffer, theme: cx.theme };
         let inner = pane(&mut pen, sources, "Sources", false);
         for (s, y) in cx.world.sources.iter().zip(inner.y..inner.bottom()) {
@@ -84,6 +93,7 @@ impl Screen for Mesh {
             let name = if name.is_empty() { "(unnamed)" } else { name };
             pen.row(inner, y, &[(name, Role::Text), (&format!("  {count} objects"), Role::Dim)]);
         }
+        changes(cx, &mut pen, changed);
         let inner = pane(&mut pen, certificates, "Certificates by expiry", true);
         let buffer = pen.buffer;
         if known(&cx.world.certificates, "Certificates", cx, buffer, inner).is_none() {
@@ -109,6 +119,26 @@ impl Screen for Mesh {
         let chosen = self.cursor.get(rows.len()).and_then(|i| rows.get(i));
         let proxy = chosen.and_then(|c| cx.world.proxies.known()?.iter().find(|p| p.full_name() == c.of));
         proxy.map_or_else(|| command_line(cx, "tui --no-tui"), |p| format!("meshctl proxy-config secret {}", p.arguments))
+    }
+}
+
+fn changes(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) {
+    let inner = pane(pen, area, "Changed within the hour", false);
+    match &cx.world.changes {
+        Answer::Unavailable { why, how } => {
+            let y = pen.paragraph(inner, inner.y, &format!("not available: {why}"), Role::Dim);
+            pen.paragraph(inner, y, how, Role::Dim);
+        }
+        Answer::Known(all) if all.is_empty() => {
+            pen.paragraph(inner, inner.y, "Nothing that these sources show.", Role::Text);
+        }
+        Answer::Known(all) => {
+            for (c, y) in all.iter().zip(inner.y..inner.bottom()) {
+                let ago = c.at.map_or(String::new(), |at| format!(" {} ago", span(cx.world.as_of - at)));
+                let parts = [(cx.theme.glyph(c.health), Role::Health(c.health)), (" ", Role::Text), (c.subject.as_str(), Role::Text), ("  ", Role::Text)];
+                pen.row(inner, y, &[&parts[..], &[(c.text.as_str(), Role::Dim), (ago.as_str(), Role::Dim)]].concat());
+            }
+        }
     }
 }
 

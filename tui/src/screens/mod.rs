@@ -4,6 +4,7 @@ mod absent;
 mod detail;
 mod findings;
 mod graph;
+mod logs;
 mod mesh;
 mod overview;
 mod proxies;
@@ -81,7 +82,7 @@ pub struct Screens {
     pub proxies: proxies::Proxies,
     pub mesh: mesh::Mesh,
     traces: absent::Traces,
-    logs: absent::Logs,
+    logs: logs::Logs,
 }
 
 impl Screens {
@@ -136,7 +137,10 @@ pub fn known<'a, T>(answer: &'a Answer<T>, what: &str, cx: &Cx<'_>, buffer: &mut
 
 /// `meshctl COMMAND ARGUMENTS`.
 pub fn command_line(cx: &Cx<'_>, command: &str) -> String {
-    format!("meshctl {command} {}", cx.world.arguments).trim_end().to_owned()
+    // The others read no traffic.
+    let traffic = cx.world.traffic.known().filter(|_| command.starts_with("tui")).map_or("", |t| t.arguments.as_str());
+    let words = [command, cx.world.arguments.as_str(), traffic];
+    format!("meshctl {}", words.into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 /// `2h 5m`, `3d 4h`, `12s`; always of a positive number of seconds.

@@ -2,6 +2,8 @@
 
 use super::{Cx, Drawn, Request, Screen, command_line, span};
 use crate::action::{Action, Scope, Tab};
+use crate::graph::Health;
+use crate::graph::flow::{milliseconds, percent};
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::{Namespace, Problem, Target};
@@ -35,6 +37,23 @@ const NAMESPACES: [Column; 9] = [
     Column::right("PROXIES", 7, 6),
 ];
 
+/// The golden signals come first where traffic is known.
+const WITH_TRAFFIC: [Column; 13] = [
+    Column::left("", 1, 0, 0),
+    Column::left("NAMESPACE", 8, 2, 0),
+    Column::right("RATE", 6, 0),
+    Column::right("FAIL", 5, 0),
+    Column::right("P95", 5, 1),
+    Column::right("MTLS", 5, 1),
+    Column::right("ERRORS", 6, 2),
+    Column::right("WARNINGS", 8, 3),
+    Column::right("SERVICES", 8, 6),
+    Column::right("WORKLOADS", 9, 5),
+    Column::left("IN MESH", 7, 0, 4),
+    Column::right("CONFIG", 6, 7),
+    Column::right("PROXIES", 7, 8),
+];
+
 impl Overview {
     fn problems<'w>(&self, cx: &Cx<'w>) -> Vec<&'w Problem> {
         cx.world.problems.iter().filter(|p| cx.filter.matches(&[("name", &p.subject), ("text", &p.text)])).collect()
@@ -58,6 +77,7 @@ impl Overview {
                 let problems = self.problems(cx);
                 let Some(p) = self.problem.get(problems.len()).and_then(|i| problems.get(i)) else { return Vec::new() };
                 vec![match p.target {
+                    Target::Node((ref ns, ref name)) => Request::Detail(ns.clone(), name.clone()),
                     Target::Finding(i) => Request::Finding(i),
                     Target::Proxy(i) => Request::Proxy(i),
                     Target::Certificates => Request::Show(Tab::Mesh),
@@ -121,7 +141,8 @@ impl Screen for Overview {
         let list = self.namespaces(cx);
         let inner = pane(&mut pen, below, "Namespaces", self.pane == Pane::Namespaces);
         let rows: Vec<Row> = list.iter().map(|n| namespace_row(n, cx)).collect();
-        let table = Table { columns: &NAMESPACES, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
+        let columns: &[Column] = if cx.world.traffic.known().is_some() { &WITH_TRAFFIC } else { &NAMESPACES };
+        let table = Table { columns, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
         let shown = table.draw(&mut pen, inner);
         spots(&mut drawn, &shown, list.len(), 1 << 20);
         if self.pane == Pane::Namespaces {
@@ -177,9 +198,17 @@ fn namespace_row(n: &Namespace, cx: &Cx<'_>) -> Row {
         (all, 0) => (format!("{}/{all}", n.in_mesh), Role::Text),
         (all, unknown) => (format!("{}/{all} ?{unknown}", n.in_mesh), Role::Text),
     };
-    vec![
-        (cx.theme.glyph(n.health()).to_owned(), Role::Health(n.health())),
-        (n.name.clone(), Role::Text),
+    let mut row = vec![(cx.theme.glyph(n.health()).to_owned(), Role::Health(n.health())), (n.name.clone(), Role::Text)];
+    if cx.world.traffic.known().is_some() {
+        let flow = n.flow.unwrap_or_default();
+        let figure = |text: Option<String>, role: Role| text.map_or(("-".to_owned(), Role::Dim), |t| (t, role));
+        let failing = if flow.errors().is_some_and(|e| e > 0.0) { Role::Health(n.traffic) } else { Role::Text };
+        row.push((flow.rate(), if flow.is_idle() { Role::Dim } else { Role::Text }));
+        row.push(figure(flow.errors().map(percent), failing));
+        row.push(figure(flow.p95.map(milliseconds), Role::Text));
+        row.push(figure(flow.mtls().map(percent), tls_role(flow.mtls())));
+    }
+    row.extend([
         count(n.errors, Role::Health(crate::graph::Health::Failing)),
         count(n.warnings, Role::Health(crate::graph::Health::Degraded)),
         count(n.services, Role::Text),
@@ -187,11 +216,16 @@ fn namespace_row(n: &Namespace, cx: &Cx<'_>) -> Row {
         in_mesh,
         count(n.configuration, Role::Text),
         count(n.proxies, Role::Text),
-    ]
+    ]);
+    row
+}
+
+/// What is not encrypted is where one looks.
+pub(super) fn tls_role(mtls: Option<f64>) -> Role {
+    if mtls.is_some_and(|p| p < 100.0) { Role::Health(Health::Degraded) } else { Role::Text }
 }
 
 fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
-    use crate::graph::Health;
     let [errors, warnings, infos] = cx.world.levels();
     let proxies = cx.world.proxies.known().map_or(0, Vec::len);
     let bad = cx.world.proxies.known().map_or(0, |p| p.iter().filter(|p| p.health() >= Health::Degraded).count());
@@ -210,8 +244,22 @@ fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
     } else {
         parts.extend([(" ", Role::Text), (findings[0].as_str(), Role::Dim)]);
     }
-    parts.extend([("   ", Role::Text), (proxies.as_str(), Role::Text), ("   traffic: not available", Role::Dim)]);
-    pen.row(cx.area, cx.area.y, &parts);
+    let traffic = match cx.world.traffic.known().map(|t| t.whole()) {
+        None => [("traffic: not available".to_owned(), Role::Dim), (String::new(), Role::Text), (String::new(), Role::Text)],
+        Some(whole) => {
+            let failed = whole.errors().map_or(String::new(), |e| format!("  {} fail", percent(e)));
+            let role = if whole.failed > 0.0 { Role::Health(Health::Degraded) } else { Role::Text };
+            let tls = whole.mtls().map_or("  mTLS: not known".to_owned(), |p| format!("  mTLS {}", percent(p)));
+            [(whole.rate(), Role::Name), (failed, role), (tls, tls_role(whole.mtls()))]
+        }
+    };
+    // What traffic says comes before what configuration says.
+    let mut all: Vec<(&str, Role)> = vec![(" ", Role::Text)];
+    all.extend(traffic.iter().map(|(text, role)| (text.as_str(), *role)));
+    all.push(("  ", Role::Text));
+    all.extend(parts);
+    all.extend([("   ", Role::Text), (proxies.as_str(), Role::Text)]);
+    pen.row(cx.area, cx.area.y, &all);
 }
 
 fn expiries(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) {

@@ -11,7 +11,7 @@ pub use guard::leave;
 use crate::app::{App, Effect, Event, Focus, MouseUse};
 use crate::keys::Key;
 use crate::text::clean;
-use crate::world::World;
+use crate::world::{Ask, World};
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 use guard::Guard;
 use screen::Canvas;
@@ -27,7 +27,7 @@ pub struct Host<'h> {
     /// Time since the start.
     pub now: &'h dyn Fn() -> Duration,
     /// Reads the sources; runs on a thread of its own.
-    pub load: Arc<dyn Fn() -> Result<World, String> + Send + Sync>,
+    pub load: Arc<dyn Fn(Ask) -> Result<World, String> + Send + Sync>,
     /// Writes a file that only its owner may read.
     pub write: &'h dyn Fn(&str, &str) -> Result<(), String>,
 }
@@ -84,9 +84,10 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let mut canvas = Canvas::default();
     let mut ticked = Duration::ZERO;
     let mut is_reading = true;
-    load(host, &sender);
+    load(host, Ask::default(), &sender);
     resize(app, host)?;
     let mut is_dirty = true;
+    let mut ticks = false;
     loop {
         if let Some(signal) = signals.end() {
             return Ok(Some(signal));
@@ -110,14 +111,14 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
         let now = (host.now)();
         if now.saturating_sub(ticked) >= TICK || app.deadline().is_some_and(|d| d <= now) {
             ticked = now;
-            app.update(Event::Tick, now);
+            ticks = true;
             is_dirty = true;
         }
         if is_dirty {
             canvas.draw(app, now, guard.out())?;
             is_dirty = false;
         }
-        let mut events = waited(is_reading)?;
+        let mut events = if std::mem::take(&mut ticks) { vec![Event::Tick] } else { waited(is_reading)? };
         is_reading &= !received(&answers, &mut events);
         is_dirty |= !events.is_empty();
         for event in events {
@@ -125,9 +126,9 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                 match effect {
                     Effect::Quit => return Ok(None),
                     Effect::Suspend => suspend(app, guard)?,
-                    Effect::Load => {
+                    Effect::Load(ask) => {
                         is_reading = true;
-                        load(host, &sender);
+                        load(host, ask, &sender);
                     }
                     Effect::Mouse(mouse) => guard.mouse(mouse)?,
                     Effect::Copy(text) => {
@@ -144,11 +145,11 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     }
 }
 
-fn load(host: &Host<'_>, sender: &Sender<Result<World, String>>) {
+fn load(host: &Host<'_>, ask: Ask, sender: &Sender<Result<World, String>>) {
     let (load, sender) = (Arc::clone(&host.load), sender.clone());
     std::thread::spawn(move || {
         // Nobody waits any more when the UI was left meanwhile.
-        let _ = sender.send(load());
+        let _ = sender.send(load(ask));
     });
 }
 

@@ -299,13 +299,13 @@ fn finish(draft: Draft, findings: &[Finding]) -> Configured {
             Body::Missing => MISSING,
         };
         let badges = if *body == Body::Gateway { format!("G{badges}") } else { badges.clone() };
-        nodes.push(Node { namespace: key.0.clone(), name: key.1.clone(), health: health(key, body), figures: figures.to_owned(), badges });
+        nodes.push(Node { namespace: key.0.clone(), name: key.1.clone(), health: health(key, body), figures: figures.to_owned(), badges, flow: None });
     }
     let edges = draft.edges.iter().map(|((from, to), label)| {
         let (a, b) = (place[from], place[to]);
         // A route to something that is missing, or that is judged wrong, is where one looks first.
         let health = if nodes[b].figures == MISSING { Health::Unknown } else { Health::Ok };
-        Edge { from: a, to: b, health, label: label.clone() }
+        Edge { from: a, to: b, health, label: label.clone(), flow: None }
     });
     let edges = edges.collect();
     let bodies = draft.nodes.into_iter().map(|(key, (body, _))| (key, body)).collect();

@@ -3,18 +3,25 @@
 //! A [`World`] is made once whenever the sources were read; drawing only looks at it. What a source can't give is an
 //! [`Answer::Unavailable`] with the reason, never an empty list.
 
+mod ask;
+pub mod changes;
 pub mod configuration;
+pub mod logs;
 mod namespaces;
 pub mod proxies;
 mod ranking;
+pub mod traffic;
 mod versions;
 
+pub use ask::Ask;
 pub use namespaces::Namespace;
 pub use proxies::{Certificate, Proxy};
 pub use ranking::{Problem, Target};
+pub use traffic::Traffic;
 pub use versions::Version;
 
 use crate::graph::{Health, View};
+use mesh_model::graph::Graph;
 use mesh_resolver::Mesh;
 use std::collections::BTreeMap;
 
@@ -32,6 +39,12 @@ pub enum Answer<T> {
 impl<T> Answer<T> {
     pub fn unavailable(why: impl Into<String>, how: impl Into<String>) -> Answer<T> {
         Answer::Unavailable { why: why.into(), how: how.into() }
+    }
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Answer::Known(value) => Answer::Known(change(value)),
+            Answer::Unavailable { why, how } => Answer::Unavailable { why, how },
+        }
     }
     pub fn known(&self) -> Option<&T> {
         match self {
@@ -126,8 +139,11 @@ pub struct World {
     pub versions: Vec<Version>,
     /// What configuration says of who is routed where.
     pub configuration: Answer<configuration::Configured>,
-    /// Who calls whom, from traffic.
-    pub traffic: Answer<View>,
+    /// Who calls whom, how much and how well.
+    pub traffic: Answer<Traffic>,
+    pub logs: Answer<logs::Logs>,
+    /// Within the last hour, worst first.
+    pub changes: Answer<Vec<changes::Change>>,
     /// What is wrong now, worst first.
     pub problems: Vec<Problem>,
 }
@@ -138,15 +154,34 @@ pub struct Input<'i> {
     pub arguments: String,
     pub sources: Vec<Source>,
     pub mesh: &'i Mesh<'i>,
-    pub findings: Vec<Finding>,
+    /// Of which it is not known where nothing was judged.
+    pub findings: Answer<Vec<Finding>>,
     pub explanations: BTreeMap<String, String>,
     pub proxies: Vec<proxies::Pages<'i>>,
+    pub traffic: Answer<Measured<'i>>,
+    pub logs: Answer<logs::Logs>,
+    /// The traffic graph of an hour before, where a source goes back so far.
+    pub before: Option<Measured<'i>>,
+    /// Objects that were made within the last hour, with their times; `None` where no object says when it was made.
+    pub created: Option<Vec<(i64, String)>>,
+}
+
+/// The traffic graph of some time.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'i> {
+    pub graph: &'i Graph,
+    pub times: traffic::Times,
+    /// What `meshctl graph` takes to draw the same.
+    pub arguments: &'i str,
+    /// What could not be seen.
+    pub problems: &'i [String],
 }
 
 impl World {
     pub fn new(input: Input<'_>) -> World {
         let as_of = input.mesh.snapshot.as_of.0;
-        let mut findings = input.findings;
+        let is_judged = input.findings.known().is_some();
+        let mut findings = input.findings.known().cloned().unwrap_or_default();
         findings.sort_by(|a, b| (a.level, &a.namespace, &a.object, &a.code, &a.place).cmp(&(b.level, &b.namespace, &b.object, &b.code, &b.place)));
         let has_objects = input.mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
         let mut proxies: Vec<Proxy> = input.proxies.iter().map(proxies::read).collect();
@@ -154,10 +189,28 @@ impl World {
         proxies.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
         proxies.dedup_by(|b, a| (&a.namespace, &a.name) == (&b.namespace, &b.name));
         let certificates = proxies::by_expiry(&proxies);
-        let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies);
         let configuration = configuration::configured(input.mesh, &findings);
+        let badges = |key: &traffic::Key| configuration.view.find(&key.0, &key.1).map_or(String::new(), |n| configuration.view.nodes()[n].badges.clone());
+        let traffic = input.traffic.map(|m| Traffic::read(&m, &badges));
+        let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies, traffic.known());
         let versions = versions::versions(input.mesh, &proxies);
-        let problems = ranking::ranking(&findings, &proxies, &certificates, &input.sources, as_of);
+        let before = input.before.map(|m| Traffic::read(&m, &badges));
+        let changes = match (&before, &input.created) {
+            (None, None) => Answer::unavailable(
+                "no source says what was an hour ago: no object has the time at which it was made, and no metrics reach back so far",
+                "add objects of a cluster (`kubectl get -A -o yaml`), or series with samples of more than an hour",
+            ),
+            (_, created) => Answer::Known(changes::changes(traffic.known(), before.as_ref(), created.as_deref().unwrap_or_default())),
+        };
+        let problems = ranking::ranking(&ranking::Facts {
+            findings: &findings,
+            proxies: &proxies,
+            certificates: &certificates,
+            sources: &input.sources,
+            traffic: traffic.known(),
+            configured: &configuration,
+            now: as_of,
+        });
         let no_dump = || {
             (
                 "no source holds the state of a proxy",
@@ -169,7 +222,7 @@ impl World {
             arguments: input.arguments,
             sources: input.sources,
             as_of,
-            findings: if has_objects || !findings.is_empty() {
+            findings: if is_judged && (has_objects || !findings.is_empty()) {
                 Answer::Known(findings)
             } else {
                 Answer::unavailable(
@@ -194,12 +247,22 @@ impl World {
             } else {
                 Answer::Known(configuration)
             },
-            traffic: Answer::unavailable(
-                "no source holds traffic: neither metrics nor access logs were given",
-                "this version reads none; the picture shows what configuration says",
-            ),
+            traffic,
+            logs: input.logs,
+            changes,
             problems,
         }
+    }
+
+    /// The graph that is shown first: traffic where it is known, else what configuration says.
+    pub fn view(&self) -> Option<&View> {
+        self.traffic.known().map(|t| &t.view).or(self.configuration.known().map(|c| &c.view))
+    }
+
+    /// Objects that say something of a node of either graph: `VirtualService bookinfo/reviews`.
+    pub fn objects(&self, key: &traffic::Key) -> Vec<String> {
+        let Some(configured) = self.configuration.known() else { return Vec::new() };
+        objects(configured, self.traffic.known(), key)
     }
 
     /// How many findings there are of each level.
@@ -207,6 +270,19 @@ impl World {
         let count = |level| self.findings.known().map_or(0, |f| f.iter().filter(|f| f.level == level).count());
         [count(Level::Error), count(Level::Warning), count(Level::Info)]
     }
+}
+
+/// The objects of a node, and of the services that it is called by.
+fn objects(configured: &configuration::Configured, traffic: Option<&Traffic>, key: &traffic::Key) -> Vec<String> {
+    let load = traffic.and_then(|t| t.loads.get(key));
+    let own = load.map_or_else(|| key.clone(), |l| (l.namespace.clone(), key.1.clone()));
+    let mut out: Vec<String> = Vec::new();
+    for object in load.into_iter().flat_map(|l| &l.services).chain([&own]).filter_map(|k| configured.objects.get(k)).flatten() {
+        if !out.contains(object) {
+            out.push(object.clone());
+        }
+    }
+    out
 }
 
 /// `20%`, `33.3%`: a weight's part of all; "" where the weights have no sum.

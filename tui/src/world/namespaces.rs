@@ -1,13 +1,13 @@
 //! Namespaces and what is in them.
 
-use super::{Finding, Level, Proxy};
-use crate::graph::Health;
+use super::{Finding, Level, Proxy, Traffic};
+use crate::graph::{Flow, Health};
 use mesh_model::{Kind, Role};
 use mesh_resolver::InMesh;
 use mesh_resolver::Mesh;
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Namespace {
     pub name: String,
     pub errors: usize,
@@ -22,20 +22,25 @@ pub struct Namespace {
     /// Istio's and the Gateway API's objects.
     pub configuration: usize,
     pub proxies: usize,
+    /// What enters its nodes, where traffic is known.
+    pub flow: Option<Flow>,
+    /// The worst that traffic says of one of its nodes.
+    pub traffic: Health,
 }
 
 impl Namespace {
-    /// By its findings: nothing is known of traffic.
+    /// The worse of what findings and what traffic say.
     pub fn health(&self) -> Health {
-        match (self.errors, self.warnings) {
+        let findings = match (self.errors, self.warnings) {
             (0, 0) => Health::Ok,
             (0, _) => Health::Degraded,
             _ => Health::Failing,
-        }
+        };
+        findings.max(self.traffic)
     }
 }
 
-pub(super) fn namespaces(mesh: &Mesh<'_>, findings: &[Finding], proxies: &[Proxy]) -> Vec<Namespace> {
+pub(super) fn namespaces(mesh: &Mesh<'_>, findings: &[Finding], proxies: &[Proxy], traffic: Option<&Traffic>) -> Vec<Namespace> {
     let mut all: BTreeMap<String, Namespace> = BTreeMap::new();
     let mut at = |name: &str, change: &dyn Fn(&mut Namespace)| {
         // What belongs to no namespace is no row.
@@ -72,7 +77,13 @@ pub(super) fn namespaces(mesh: &Mesh<'_>, findings: &[Finding], proxies: &[Proxy
     for proxy in proxies.iter().filter(|p| !p.namespace.is_empty()) {
         at(&proxy.namespace, &|n| n.proxies += 1);
     }
+    for load in traffic.into_iter().flat_map(|t| t.loads.values()) {
+        at(&load.namespace, &|n| n.traffic = n.traffic.max(load.health));
+    }
     let mut out: Vec<Namespace> = all.into_values().collect();
-    out.sort_by(|a, b| (b.errors, b.warnings, &a.name).cmp(&(a.errors, a.warnings, &b.name)));
+    for n in &mut out {
+        n.flow = traffic.map(|t| t.into_namespace(&n.name));
+    }
+    out.sort_by(|a, b| (b.health(), b.errors, b.warnings, &a.name).cmp(&(a.health(), a.errors, a.warnings, &b.name)));
     out
 }

@@ -1,6 +1,8 @@
 //! What is wrong now, worst first, whatever source says so.
 
-use super::{Certificate, Finding, Level, Proxy, Source};
+use super::configuration::Configured;
+use super::traffic::{Blame, Key, Traffic};
+use super::{Certificate, Finding, Level, Proxy, Source, objects};
 use crate::graph::Health;
 
 /// Certificates that expire sooner are told.
@@ -9,6 +11,8 @@ const SOON: i64 = 6 * 3600;
 /// Where more is to be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// Namespace and name of a node of the graph.
+    Node(Key),
     /// Index into the findings.
     Finding(usize),
     /// Index into the proxies.
@@ -26,19 +30,36 @@ pub struct Problem {
     pub target: Target,
 }
 
-pub(super) fn ranking(findings: &[Finding], proxies: &[Proxy], certificates: &[Certificate], sources: &[Source], now: i64) -> Vec<Problem> {
+/// What is looked at.
+pub(super) struct Facts<'f> {
+    pub findings: &'f [Finding],
+    pub proxies: &'f [Proxy],
+    pub certificates: &'f [Certificate],
+    pub sources: &'f [Source],
+    pub traffic: Option<&'f Traffic>,
+    pub configured: &'f Configured,
+    pub now: i64,
+}
+
+pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
     let mut out = Vec::new();
-    for source in sources {
+    for source in facts.sources {
         if let Err(why) = &source.state {
             out.push(Problem { health: Health::Failing, subject: source.name.clone(), text: format!("not read: {why}"), target: Target::Sources });
         }
     }
-    for (i, proxy) in proxies.iter().enumerate() {
+    if let Some(traffic) = facts.traffic {
+        out.extend(failing(traffic, facts.configured));
+        let unseen = |text: &String| Problem { health: Health::Unknown, subject: "traffic".to_owned(), text: text.clone(), target: Target::Sources };
+        out.extend(traffic.problems.iter().map(unseen));
+    }
+    for (i, proxy) in facts.proxies.iter().enumerate() {
         for problem in &proxy.problems {
             out.push(Problem { health: problem.health, subject: proxy.full_name(), text: problem.text.clone(), target: Target::Proxy(i) });
         }
     }
-    for c in certificates.iter().filter(|c| c.not_after - now < SOON) {
+    let now = facts.now;
+    for c in facts.certificates.iter().filter(|c| c.not_after - now < SOON) {
         let (health, text) = match c.not_after <= now {
             true => (Health::Failing, "its certificate has expired"),
             false => (Health::Degraded, "its certificate expires within six hours"),
@@ -49,9 +70,30 @@ pub(super) fn ranking(findings: &[Finding], proxies: &[Proxy], certificates: &[C
             out.push(Problem { health, subject: c.of.clone(), text: format!("{text} ({})", c.name), target: Target::Certificates });
         }
     }
-    for (i, f) in findings.iter().enumerate().filter(|(_, f)| f.level != Level::Info) {
+    for (i, f) in facts.findings.iter().enumerate().filter(|(_, f)| f.level != Level::Info) {
         out.push(Problem { health: f.level.health(), subject: f.object.clone(), text: format!("{} {}", f.code, f.message), target: Target::Finding(i) });
     }
     out.sort_by_key(|p| std::cmp::Reverse(p.health));
     out
+}
+
+/// Nodes that do not answer as they should: where a failure starts comes before those that only pass it on, and what
+/// costs more requests before what costs fewer.
+fn failing(traffic: &Traffic, configured: &Configured) -> Vec<Problem> {
+    let of = |key: &Key| objects(configured, Some(traffic), key);
+    let mut found: Vec<(bool, f64, Problem)> = Vec::new();
+    for (key, load) in traffic.loads.iter().filter(|(_, l)| l.health >= Health::Degraded) {
+        let blame = traffic.blame(key, &of);
+        let text = match (&blame, load.replicas) {
+            (Some(blame), _) => blame.line(),
+            (None, Some((wanted, there))) if there < wanted => format!("{there} of {wanted} replicas are available"),
+            // It only calls what fails: that has a line of its own.
+            _ => continue,
+        };
+        let passes_on = blame.as_ref().is_some_and(|b: &Blame| b.at != *key);
+        let subject = if key.0.is_empty() { key.1.clone() } else { format!("{}/{}", key.0, key.1) };
+        found.push((passes_on, load.inbound.failed, Problem { health: load.health, subject, text, target: Target::Node(key.clone()) }));
+    }
+    found.sort_by(|a, b| b.2.health.cmp(&a.2.health).then(a.0.cmp(&b.0)).then(b.1.total_cmp(&a.1)).then_with(|| a.2.subject.cmp(&b.2.subject)));
+    found.into_iter().map(|(_, _, problem)| problem).collect()
 }

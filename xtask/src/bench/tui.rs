@@ -49,6 +49,7 @@ fn measure() -> Outcome {
             theme: &theme,
             origin: (at % picture.width.max(1), (at * 3) % picture.height.max(1)),
             selected: (at % 3 == 0).then_some(at as usize % 1_000),
+            found: &[],
         };
         let drawn = terminal.draw(|frame| paint(&picture, &view, &look, frame.area(), frame.buffer_mut()));
         std::hint::black_box(drawn.is_ok());
@@ -59,7 +60,7 @@ fn measure() -> Outcome {
         centre = (centre + 7_919) % 10_000;
         let near = focus(&large, centre, 2);
         let picture = layout(&near, Detail::Compact, Labels::Shown, None);
-        let look = Look { theme: &theme, origin: (0, 0), selected: None };
+        let look = Look { theme: &theme, origin: (0, 0), selected: None, found: &[] };
         let drawn = terminal.draw(|frame| paint(&picture, &near, &look, frame.area(), frame.buffer_mut()));
         std::hint::black_box(drawn.is_ok());
     });
@@ -93,6 +94,7 @@ fn mesh(nodes: usize, edges: usize) -> View {
         health: [Health::Ok, Health::Ok, Health::Ok, Health::Degraded, Health::Failing][i % 5],
         figures: format!("{i}/s 0.1%"),
         badges: "V".to_owned(),
+        flow: None,
     };
     let mut pairs = Vec::new();
     while pairs.len() < edges {
@@ -103,7 +105,7 @@ fn mesh(nodes: usize, edges: usize) -> View {
             _ => (from + namespaces * (1 + next(4))) % nodes,
         };
         let (from, to) = if next(40) == 0 || from <= to { (from, to) } else { (to, from) };
-        pairs.push(Edge { from, to, health: Health::Ok, label: format!("{from}/s") });
+        pairs.push(Edge { from, to, health: Health::Ok, label: format!("{from}/s"), flow: None });
     }
     View::new((0..nodes).map(node).collect(), pairs)
 }

@@ -94,6 +94,34 @@ pub fn report(text: &str, reader: &Reader, format: ExplainFormat) -> Result<Stri
     Ok(report::render(&reading, format))
 }
 
+/// Reads files of the default formats.
+pub fn files(names: &[String]) -> Reading {
+    let mut reading = Reading::default();
+    let reader = Reader::default();
+    for name in names {
+        let result = std::fs::File::open(name).and_then(|f| read(BufReader::with_capacity(1 << 16, f), name, &reader, &mut reading));
+        if let Err(e) = result {
+            reading.problems.push(format!("{name} can't be read: {e}"));
+        }
+    }
+    reading
+}
+
+/// Whether a text begins as an access log does: one of its first lines is a request's.
+pub fn is_log(head: &str) -> bool {
+    let reader = Reader::default();
+    let mut unwrapper = Unwrapper::default();
+    let mut found = false;
+    for line in head.lines().take(50) {
+        unwrapper.lines(line, &mut |inner, _, _| {
+            let is_entry = matches!(reader.read(inner), Line::Entry(_));
+            found |= is_entry;
+            is_entry
+        });
+    }
+    found
+}
+
 /// Reads to the end; memory is bounded by the longest line.
 fn read(mut input: impl BufRead, name: &str, reader: &Reader, reading: &mut Reading) -> std::io::Result<()> {
     let mut unwrapper = Unwrapper::default();

@@ -62,6 +62,7 @@ pub fn picture(answer: &Answer) -> Picture {
         health: health(node.health.as_ref().and_then(|h| h.calculated.as_ref()).map(|c| c.status)),
         figures: figures(node),
         badges: String::new(),
+        flow: None,
     });
     let mut pairs: BTreeMap<(usize, usize), Vec<&Call>> = BTreeMap::new();
     for (from, node) in graph.nodes.iter().enumerate() {
@@ -76,6 +77,7 @@ pub fn picture(answer: &Answer) -> Picture {
             to: *to,
             health: calls.iter().map(|c| health(c.health)).max().unwrap_or_default(),
             label: calls.first().map_or(String::new(), |c| rate(c)),
+            flow: None,
         })
         .collect();
     let view = View::new(nodes.collect(), edges);

@@ -1,6 +1,8 @@
 //! Reading the sources into the world that is shown: manifests judged as `analyze` judges them, and the pages of proxies.
 
 use super::dumps::{Found, Rest};
+use super::logs;
+use super::telemetry::{self, Named};
 use super::words::quoted;
 use crate::args::{Cli, Command};
 use crate::cluster;
@@ -8,12 +10,15 @@ use crate::commands::analyze;
 use crate::context::Context;
 use crate::entry::{Entry, Place};
 use crate::output::snippet::snippet;
+use crate::print::time::parse_rfc3339;
 use crate::status::Failure;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
-use mesh_tui::world::{self, Finding, Input, Level, SourceLine, World};
+use mesh_tui::world::changes::HOUR;
+use mesh_tui::world::traffic::Times;
+use mesh_tui::world::{self, Answer, Ask, Finding, Input, Level, Measured, SourceLine, World};
 use std::collections::BTreeMap;
 
 /// What to read.
@@ -21,13 +26,41 @@ pub struct Request {
     pub paths: Vec<String>,
     pub complete: bool,
     pub context: Context,
+    pub metrics: Named,
 }
 
-pub fn world(request: &Request) -> Result<World, Failure> {
+impl Request {
+    /// What is looked at, for the top line.
+    pub fn name(&self) -> String {
+        let mut words = self.paths.clone();
+        words.extend(Some(self.metrics.name()).filter(|n| !n.is_empty()));
+        words.join(" ")
+    }
+}
+
+/// Reads everything, and traffic of a time.
+pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     let mut sources = Vec::new();
     let mut dumps = Found::default();
     let mut manifests = Vec::new();
+    let mut metrics = request.metrics.clone();
+    let mut log_files = Vec::new();
     for path in &request.paths {
+        let found = logs::find(path);
+        let is_log = found.iter().any(|f| f == path);
+        log_files.extend(found);
+        if is_log {
+            continue;
+        }
+        if metrics.is_empty()
+            && let Some(file) = telemetry::find(path)
+        {
+            metrics.found(&file);
+            // A series file that was named is nothing else.
+            if file == std::path::Path::new(path) {
+                continue;
+            }
+        }
         let rest = match path.as_str() {
             // `analyze` reads clusters and standard input.
             "-" => Rest::Manifests,
@@ -42,26 +75,75 @@ pub fn world(request: &Request) -> Result<World, Failure> {
         }
     }
     let pages = dumps.pages();
-    let make = |mesh: &Mesh<'_>, entries: &[Entry], mut sources: Vec<world::Source>, more: Vec<world::Source>| {
+    let logs = match log_files.is_empty() {
+        true => {
+            Answer::unavailable("no source holds access logs", "add the log of istio-proxy (`kubectl logs POD -c istio-proxy > POD.log`), or a folder of logs")
+        }
+        false => {
+            let (logs, problems) = logs::read(&log_files);
+            sources.push(world::Source { name: log_files.join(" "), state: Ok(format!("{} lines of access logs", logs.entries)) });
+            sources.extend(problems.into_iter().map(|p| world::Source { name: "access logs".to_owned(), state: Err(p) }));
+            Answer::Known(logs)
+        }
+    };
+    let mut traffic = match metrics.is_empty() {
+        true => None,
+        false => match metrics.open(ask, &request.context) {
+            Ok(opened) => {
+                sources.push(world::Source { name: metrics.name(), state: Ok(format!("{} series", opened.series())) });
+                Some(opened)
+            }
+            Err(failure) => {
+                sources.push(world::Source { name: metrics.name(), state: Err(failure.to_string()) });
+                None
+            }
+        },
+    };
+    let arguments = metrics.arguments();
+    let own = traffic.as_mut().and_then(|t| t.objects(request.context.now)).cloned();
+    let traffic = traffic.as_ref();
+    let make = |mesh: &Mesh<'_>, entries: Option<&[Entry]>, mut sources: Vec<world::Source>, more: Vec<world::Source>| {
         sources.extend(more);
-        let findings: Vec<Finding> = entries.iter().map(finding).collect();
+        let has_objects = mesh.snapshot.objects.iter().any(|o| o.role != Role::Assumed);
+        let measured = traffic.map(|t| t.measure(has_objects.then_some(mesh.snapshot), &request.context));
+        let before = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &request.context));
+        let findings: Vec<Finding> = entries.into_iter().flatten().map(finding).collect();
         let explanations: BTreeMap<String, String> =
             findings.iter().map(|f| f.code.clone()).filter_map(|c| Some((c.clone(), crate::explain::page(&c)?.to_owned()))).collect();
         World::new(Input {
-            context: request.paths.join(" "),
+            context: request.name(),
             arguments: request.paths.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(" "),
             sources,
             mesh,
-            findings,
+            findings: match entries {
+                Some(_) => Answer::Known(findings),
+                None => Answer::unavailable(
+                    "no source holds manifests, so there is nothing to judge",
+                    "add a folder of manifests, or what `kubectl get -A -o yaml` prints",
+                ),
+            },
             explanations,
             proxies: pages.clone(),
+            logs: logs.clone(),
+            created: created(mesh.snapshot),
+            before: before.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
+            traffic: match &measured {
+                None => Answer::unavailable(
+                    "no source holds traffic: no metrics were given",
+                    "add a Prometheus (--prometheus URL), a file of series (--series FILE), or two pages of a proxy's metrics (--before, --page)",
+                ),
+                Some(Err(failure)) => Answer::unavailable(failure.to_string(), "name other metrics"),
+                Some(Ok((measure, times))) => {
+                    Answer::Known(Measured { graph: &measure.graph, times: *times, arguments: &arguments, problems: &measure.problems })
+                }
+            },
         })
     };
     // Proxies without configuration beside them.
     let alone = |sources| {
-        let mut snapshot = Snapshot::new();
+        let mut snapshot = own.clone().unwrap_or_default();
         snapshot.as_of = mesh_model::Timestamp(request.context.now);
-        make(&Mesh::new(&snapshot), &[], sources, Vec::new())
+        make(&Mesh::new(&snapshot), None, sources, Vec::new())
     };
     if manifests.is_empty() {
         return Ok(alone(sources));
@@ -77,7 +159,7 @@ pub fn world(request: &Request) -> Result<World, Failure> {
                 let is_told = |name: &str| sources.iter().any(|s| s.name == name && s.state.is_err());
                 let unread = problems.iter().filter(|(name, _)| !is_told(name));
                 more.extend(unread.map(|(name, why)| world::Source { name: name.clone(), state: Err(why.clone()) }));
-                world = Some(make(mesh, entries, sources.clone(), more));
+                world = Some(make(mesh, Some(entries), sources.clone(), more));
             }
             Some(world) => {
                 let name = format!("world {}", mesh.snapshot.world);
@@ -89,7 +171,7 @@ pub fn world(request: &Request) -> Result<World, Failure> {
         (Ok(()), Some(world)) => Ok(world),
         (Ok(()), None) => Err(Failure::usage("nothing to look at")),
         // What could be read is shown, and what could not is named.
-        (Err(failure), _) if !pages.is_empty() => {
+        (Err(failure), _) if !pages.is_empty() || traffic.is_some() || logs.known().is_some() => {
             sources.push(world::Source { name: manifests.join(" "), state: Err(failure.to_string()) });
             Ok(alone(sources))
         }
@@ -106,6 +188,15 @@ fn analyze_args(paths: &[String], complete: bool) -> Result<Box<crate::args::Ana
         Ok(_) => Err(Failure::none("`analyze` is not called so")),
         Err(e) => Err(Failure::usage(e.to_string())),
     }
+}
+
+/// Objects that were made within the last hour; `None` where none says when it was made.
+fn created(snapshot: &Snapshot) -> Option<Vec<(i64, String)>> {
+    let now = snapshot.as_of.0;
+    let all = snapshot.objects.iter().filter(|o| o.role != Role::Assumed);
+    let mut times = all.filter_map(|o| Some((parse_rfc3339(o.creation())?, o.origin()))).peekable();
+    times.peek()?;
+    Some(times.filter(|(at, _)| (0..=HOUR).contains(&(now - at))).collect())
 }
 
 fn finding(e: &Entry) -> Finding {

@@ -11,7 +11,6 @@ use mesh_analyzers::Level;
 use mesh_analyzers::explain::log::Group;
 use mesh_analyzers::explain::proxy::Proxy;
 use mesh_analyzers::explain::responsible::responsible;
-use mesh_envoy::ClusterName;
 use serde_json::{Value, json};
 
 pub fn render(reading: &Reading, format: ExplainFormat) -> String {
@@ -26,25 +25,6 @@ pub fn render(reading: &Reading, format: ExplainFormat) -> String {
 enum Marks {
     Terminal,
     Markdown,
-}
-
-/// The line's own names in place of those that stand for them.
-fn next(group: &Group, command: &str) -> String {
-    let name = ClusterName::parse_any(&group.cluster);
-    let port = group.cases.iter().find_map(|c| c.port()).map(|p| p.to_string());
-    command
-        .split(' ')
-        .map(|word| match word {
-            "HOST" => name.map_or(word, |n| n.host),
-            "SUBSET" => name.map_or(word, |n| n.subset),
-            "PORT" => port.as_deref().unwrap_or(word),
-            "CLUSTER" if !group.cluster.is_empty() => &group.cluster,
-            "POD" => group.pods.first().map_or(word, String::as_str),
-            _ => word,
-        })
-        .map(|word| if word.contains('|') && !word.starts_with('\'') { format!("'{word}'") } else { word.to_owned() })
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn object(reading: &Reading) -> Value {
@@ -70,7 +50,7 @@ fn group_object(g: &Group, proxy: Option<&Proxy>) -> Value {
         "first": g.first, "last": g.last, "pods": g.pods, "sample": g.sample,
         "cause": cause.map(|c| {
             let mut value = cause_json(c);
-            value["next"] = c.next.iter().map(|n| next(g, n)).collect();
+            value["next"] = c.next.iter().map(|n| g.command(n)).collect();
             value
         }),
         "objects": found.as_ref().map(|f| &f.objects),
@@ -149,7 +129,7 @@ fn group_text(g: &Group, proxy: Option<&Proxy>, marks: Marks) -> String {
     }
     out.push_str(&format!("  > {}\n", safe(&g.sample)));
     for n in cause.into_iter().flat_map(|c| c.next) {
-        out.push_str(&format!("  {CODE}{}{CODE:#}\n", safe(&next(g, n))));
+        out.push_str(&format!("  {CODE}{}{CODE:#}\n", safe(&g.command(n))));
     }
     out
 }

@@ -1,0 +1,162 @@
+//! Metrics among the sources: whatever `meshctl graph` reads, and series files among the paths.
+
+use super::words::quoted;
+use crate::args::telemetry::TelemetryArgs;
+use crate::context::Context;
+use crate::print::time::rfc3339;
+use crate::status::Failure;
+use crate::telemetry::{self, Answer};
+use mesh_collectors::telemetry::series::Recording;
+use mesh_model::graph::Options;
+use mesh_model::{Snapshot, Timestamp};
+use mesh_tui::world::Ask;
+use mesh_tui::world::changes::HOUR;
+use mesh_tui::world::traffic::Times;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// How far back a live Prometheus is asked, in seconds.
+const WEEK: i64 = 7 * 86_400;
+
+/// What was named for metrics.
+#[derive(Clone)]
+pub struct Named(pub TelemetryArgs);
+
+impl Named {
+    pub fn is_empty(&self) -> bool {
+        self.0.prometheus.is_none() && self.0.series.is_none() && self.0.page.is_empty()
+    }
+
+    /// Whether it may say something else the next time it is asked.
+    pub fn is_live(&self) -> bool {
+        self.0.prometheus.is_some() && self.0.series.is_none() && self.0.page.is_empty()
+    }
+
+    /// Takes a series file that was found among the paths.
+    pub fn found(&mut self, file: &Path) {
+        self.0.series = Some(file.to_owned());
+    }
+
+    /// A Prometheus without what may be secret in its address.
+    fn address(&self) -> Option<String> {
+        let url = self.0.prometheus.as_deref()?;
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        Some(format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)))
+    }
+
+    /// The files or the address, for the list of sources.
+    pub fn name(&self) -> String {
+        let files: Vec<String> = self.0.series.iter().chain(&self.0.page).map(|f| f.display().to_string()).collect();
+        if files.is_empty() { self.address().unwrap_or_default() } else { files.join(" ") }
+    }
+
+    /// As they are typed behind a command.
+    pub fn arguments(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        let mut add = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+        if self.is_live() {
+            add("--prometheus", &self.address().unwrap_or_default());
+        }
+        self.0.series.iter().for_each(|f| add("--series", &f.display().to_string()));
+        self.0.before.iter().for_each(|f| add("--before", &f.display().to_string()));
+        self.0.page.iter().for_each(|f| add("--page", &f.display().to_string()));
+        if !self.0.page.is_empty() {
+            add("--over", &self.0.over);
+        }
+        words.join(" ")
+    }
+
+    /// Reads them, for a time.
+    pub fn open(&self, ask: Ask, context: &Context) -> Result<Telemetry, Failure> {
+        let mut args = self.0.clone();
+        if ask.window != Ask::default().window && args.page.is_empty() {
+            args.since = format!("{}s", ask.window);
+        }
+        let options = telemetry::options("workload")?;
+        let now = telemetry::at(&args)?.unwrap_or(context.now);
+        if self.is_live() {
+            args.at = Some(rfc3339(now - ask.back));
+        }
+        let recording = telemetry::read(&args, &options, context)?;
+        let span = match recording.store.span() {
+            _ if self.is_live() => Some((now - WEEK, now)),
+            span => span.map(|(first, last)| (first / 1000, (last + 999) / 1000)),
+        };
+        let at = span.map(|(_, last)| telemetry::at(&self.0).ok().flatten().unwrap_or(last) - ask.back);
+        args.at = at.map(rfc3339).or(args.at);
+        Ok(Telemetry { args, options, recording, at, span, is_live: self.is_live() })
+    }
+}
+
+/// Metrics that were read.
+pub struct Telemetry {
+    args: TelemetryArgs,
+    options: Options,
+    recording: Recording,
+    at: Option<i64>,
+    span: Option<(i64, i64)>,
+    is_live: bool,
+}
+
+impl Telemetry {
+    /// The objects that came with the metrics, judged at an instant; `None` where there are none.
+    pub fn objects(&mut self, now: i64) -> Option<&Snapshot> {
+        self.recording.snapshot.as_of = Timestamp(now);
+        (!self.recording.snapshot.objects.is_empty()).then_some(&self.recording.snapshot)
+    }
+
+    pub fn series(&self) -> usize {
+        self.recording.store.len()
+    }
+
+    /// The traffic graph. `objects` are those of manifests beside it, which count before its own.
+    pub fn measure(&self, objects: Option<&Snapshot>, context: &Context) -> Result<(Answer, Times), Failure> {
+        let objects = objects.unwrap_or(&self.recording.snapshot);
+        let answer = telemetry::asked_of(&self.recording, objects, &self.args, &self.options, context)?;
+        let times = Times { window: answer.window, at: self.at, span: self.span };
+        Ok((answer, times))
+    }
+
+    /// The traffic graph of an hour before, where a recording reaches back so far. A live Prometheus is not asked twice.
+    pub fn before(&self, objects: Option<&Snapshot>, context: &Context) -> Option<Answer> {
+        let (first, _) = self.span.filter(|_| !self.is_live)?;
+        let at = self.at.filter(|at| at - HOUR >= first)? - HOUR;
+        let args = TelemetryArgs { at: Some(rfc3339(at)), ..self.args.clone() };
+        telemetry::asked_of(&self.recording, objects.unwrap_or(&self.recording.snapshot), &args, &self.options, context).ok()
+    }
+}
+
+/// How far a file of a folder is looked into, and how many of them; one that is named is looked into whole.
+const LOOK: u64 = 64 * 1024;
+const WHOLE: u64 = 1 << 30;
+const FILES: usize = 2_000;
+const DEPTH: usize = 6;
+
+/// The first series file that a path is or holds.
+pub fn find(path: &str) -> Option<PathBuf> {
+    let root = Path::new(path);
+    let mut files = Vec::new();
+    walk(root, DEPTH, &mut files);
+    let look = if root.is_dir() { LOOK } else { WHOLE };
+    files.into_iter().find(|f| is_series(f, look))
+}
+
+fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) {
+    if path.is_file() && path.extension().is_some_and(|e| e == "json") {
+        out.push(path.to_owned());
+    } else if path.is_dir() && depth > 0 && out.len() < FILES {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        entries.sort();
+        entries.iter().for_each(|p| walk(p, depth - 1, out));
+    }
+}
+
+/// Whether a file begins as a series file does.
+fn is_series(path: &Path, look: u64) -> bool {
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(look).read_to_end(&mut head));
+    let text = String::from_utf8_lossy(&head);
+    let has = |key: &str| text.contains(key);
+    read.is_ok() && text.trim_start().starts_with('{') && has("\"series\"") && has("\"metric\"") && (has("\"rate\"") || has("\"values\""))
+}

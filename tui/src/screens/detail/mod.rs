@@ -1,0 +1,159 @@
+//! One service, workload or gateway: everything that the sources say of it.
+
+mod configuration;
+mod traffic;
+
+use super::{Cx, Drawn, Request, Screen, command_line, not_available};
+use crate::action::{Action, Scope};
+use crate::graph::Health;
+use crate::theme::Role;
+use crate::widgets::{Cursor, Pen};
+use crate::world::traffic::Key;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+#[derive(Default)]
+pub struct Detail {
+    subject: Option<Key>,
+    cursor: Cursor,
+}
+
+/// A row: its parts, and what opening it shows.
+struct Line {
+    parts: Vec<(String, Role)>,
+    opens: Option<Request>,
+}
+
+impl Line {
+    fn of(parts: Vec<(String, Role)>) -> Line {
+        Line { parts, opens: None }
+    }
+    fn dim(text: impl Into<String>) -> Line {
+        Line::of(vec![(format!("  {}", text.into()), Role::Dim)])
+    }
+    fn opening(parts: Vec<(String, Role)>, opens: Request) -> Line {
+        Line { parts, opens: Some(opens) }
+    }
+}
+
+/// A blank row and a heading.
+fn heading(out: &mut Vec<Line>, text: impl Into<String>) {
+    out.push(Line::of(Vec::new()));
+    out.push(Line::of(vec![(text.into(), Role::Heading)]));
+}
+
+/// The glyph of a health, where rows begin.
+fn mark(cx: &Cx<'_>, health: Health) -> (String, Role) {
+    (format!("  {} ", cx.theme.glyph(health)), Role::Health(health))
+}
+
+impl Detail {
+    pub fn show(&mut self, namespace: String, name: String) {
+        self.subject = Some((namespace, name));
+        self.cursor.at = 0;
+    }
+    /// What is shown: the node asked for, else the worst one.
+    fn subject(&self, cx: &Cx<'_>) -> Option<Key> {
+        self.subject.clone().or_else(|| {
+            let nodes = cx.world.view()?.nodes();
+            nodes.iter().max_by_key(|n| (n.health, std::cmp::Reverse((&n.namespace, &n.name)))).map(|n| (n.namespace.clone(), n.name.clone()))
+        })
+    }
+    fn lines(&self, cx: &Cx<'_>) -> Vec<Line> {
+        let Some(key) = self.subject(cx) else { return Vec::new() };
+        let mut out = vec![head(cx, &key)];
+        traffic::lines(cx, &key, &mut out);
+        configuration::lines(cx, &key, &mut out);
+        out
+    }
+}
+
+/// What the node is.
+fn head(cx: &Cx<'_>, key: &Key) -> Line {
+    let load = cx.world.traffic.known().and_then(|t| t.loads.get(key));
+    let configured = cx.world.configuration.known().and_then(|c| Some(&c.view.nodes()[c.view.find(&key.0, &key.1)?]));
+    let health = [load.map(|l| l.health), configured.map(|n| n.health)].into_iter().flatten().max();
+    let Some(health) = health else {
+        return Line::of(vec![(format!("{}/{} is not in what was read.", key.0, key.1), Role::Text)]);
+    };
+    let what = match (load, configured) {
+        (Some(l), _) => l.kind.to_owned(),
+        (None, Some(n)) => n.figures.clone(),
+        (None, None) => String::new(),
+    };
+    let version = load.map(|l| l.version.as_str()).filter(|v| !v.is_empty() && *v != "latest").map_or(String::new(), |v| format!("  version {v}"));
+    let cluster = load.map(|l| l.cluster.as_str()).filter(|c| !c.is_empty()).map_or(String::new(), |c| format!("  cluster {c}"));
+    let namespace = load.map_or(key.0.as_str(), |l| &l.namespace);
+    let parts = vec![
+        mark(cx, health),
+        (key.1.clone(), Role::Name),
+        (format!("  {what}{version}"), Role::Text),
+        (format!("  namespace {namespace}{cluster}"), Role::Dim),
+    ];
+    Line::opening(parts, Request::Graph { filter: String::new(), node: Some(key.clone()) })
+}
+
+impl Screen for Detail {
+    fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
+        self.subject(cx).map(|(ns, name)| format!("{ns}/{name}")).into_iter().collect()
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::List]
+    }
+    fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let lines = self.lines(cx);
+        if action == Action::Open {
+            return self.cursor.get(lines.len()).and_then(|i| lines[i].opens.clone()).into_iter().collect();
+        }
+        let before = self.cursor.at;
+        if !self.cursor.act(action, lines.len(), usize::from(cx.area.height / 2)) {
+            return Vec::new();
+        }
+        // Headings are passed over.
+        let is_stop = |i: &usize| lines.get(*i).is_some_and(|l| l.opens.is_some());
+        let at = self.cursor.at;
+        let forward = (at..lines.len()).find(is_stop);
+        let backward = (0..=at).rev().find(is_stop);
+        let next = if at >= before { forward.or(backward) } else { backward.or(forward) };
+        self.cursor.at = next.unwrap_or(at);
+        Vec::new()
+    }
+    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
+        let mut drawn = Drawn::default();
+        let lines = self.lines(cx);
+        let mut pen = Pen { buffer, theme: cx.theme };
+        if lines.is_empty() {
+            not_available(&mut pen, cx.area, "Detail", "No source holds services or workloads.", "Add a folder of manifests.");
+            return drawn;
+        }
+        let height = usize::from(cx.area.height);
+        let first = self.cursor.first(lines.len(), height);
+        for (i, line) in lines.iter().enumerate().skip(first).take(height) {
+            let y = cx.area.y + (i - first) as u16;
+            let row = Rect { x: cx.area.x + 1, width: cx.area.width.saturating_sub(1), ..cx.area };
+            let mut parts: Vec<(&str, Role)> = line.parts.iter().map(|(t, r)| (t.as_str(), *r)).collect();
+            let is_selected = self.cursor.get(lines.len()) == Some(i) && line.opens.is_some();
+            if is_selected {
+                for part in parts.iter_mut().filter(|p| p.1 == Role::Text) {
+                    part.1 = Role::Name;
+                }
+                pen.text(cx.area.x, y, cx.theme.pick(["▶"], [">"])[0], 1, Role::Key);
+                drawn.cursor = Some(Position { x: cx.area.x, y });
+            }
+            pen.row(row, y, &parts);
+            if line.opens.is_some() {
+                drawn.spots.push((Rect { y, height: 1, ..cx.area }, i));
+            }
+        }
+        drawn
+    }
+    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        self.cursor.at = spot;
+    }
+    fn name(&self, cx: &Cx<'_>) -> Option<String> {
+        self.subject(cx).map(|(ns, name)| format!("{ns}/{name}"))
+    }
+    fn command(&self, cx: &Cx<'_>) -> String {
+        command_line(cx, &self.subject(cx).map_or("analyze".to_owned(), |(ns, _)| format!("analyze -n {ns}")))
+    }
+}
