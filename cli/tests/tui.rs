@@ -17,14 +17,15 @@ fn tui(args: &[&str]) -> Output {
         .expect("meshctl runs")
 }
 
-fn picture(path: &str, size: &str, keys: &str) -> String {
-    let output = tui(&[path, "--picture", "-", "--size", size, "--keys", keys]);
+fn picture(arguments: &str, size: &str, keys: &str) -> String {
+    let output = tui(&[&arguments.split(' ').collect::<Vec<_>>()[..], &["--picture", "-", "--size", size, "--keys", keys]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 const OWN: &str = "testdata/bookinfo";
 const RECORDED: &str = "testdata/recorded/bookinfo";
+const BUSY: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json testdata/access-log/istio-json.log";
 const SIZES: [&str; 3] = ["80x24", "120x40", "200x60"];
 
 /// Screens by the keys that lead to them.
@@ -43,10 +44,22 @@ const SCREENS: [(&str, &str); 12] = [
     ("palette", "ctrl-p r e v"),
 ];
 
+/// What metrics and logs add.
+const BUSY_SCREENS: [(&str, &str); 8] = [
+    ("overview", ""),
+    ("graph", "2"),
+    ("graph-selected", "2 l l a a"),
+    ("graph-found", "2 f e r r > 1 enter"),
+    ("graph-tree", "2 v v"),
+    ("detail", "enter"),
+    ("mesh", "7"),
+    ("logs", "8 j"),
+];
+
 #[test]
 fn every_screen_at_every_size() {
-    for (source, path) in [("own", OWN), ("recorded", RECORDED)] {
-        for (name, keys) in SCREENS {
+    for (source, path, screens) in [("own", OWN, SCREENS.to_vec()), ("recorded", RECORDED, SCREENS.to_vec()), ("busy", BUSY, BUSY_SCREENS.to_vec())] {
+        for (name, keys) in screens {
             for size in SIZES {
                 insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {
                     insta::assert_snapshot!(format!("{source}-{name}-{size}"), picture(path, size, keys));
@@ -75,8 +88,8 @@ fn empty_and_tiny_screens_say_so() {
     assert!(picture(OWN, "20x5", "").contains("too small"));
     // Only that it is drawn at all: no size may be too odd.
     for size in ["30x8", "31x9", "40x10", "300x10", "33x100"] {
-        for (_, keys) in SCREENS {
-            picture(RECORDED, size, keys);
+        for (_, keys) in SCREENS.iter().chain(&BUSY_SCREENS) {
+            picture(BUSY, size, keys);
         }
     }
 }
@@ -124,13 +137,21 @@ fn ascii_is_ascii() {
 
 #[test]
 fn the_pictures_of_the_book_are_fresh() {
-    for (file, path, keys, size) in
-        [("overview", OWN, "", "120x36"), ("graph", RECORDED, "2", "160x42"), ("findings", OWN, "4", "120x36"), ("proxies", RECORDED, "6 l j l l l", "120x36")]
-    {
+    const TRAFFIC: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json";
+    for (file, path, keys, size) in [
+        ("overview", TRAFFIC, "", "120x36"),
+        ("graph", TRAFFIC, "2 i", "160x42"),
+        ("detail", TRAFFIC, "enter", "120x36"),
+        ("configuration", RECORDED, "2", "160x42"),
+        ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
+        ("findings", OWN, "4", "120x36"),
+        ("proxies", RECORDED, "6 l j l l l", "120x36"),
+    ] {
         let output = tempfile::tempdir().expect("a folder");
         let fresh = output.path().join("a.svg");
         let name = fresh.to_string_lossy().into_owned();
-        assert!(tui(&[path, "--picture", &name, "--size", size, "--keys", keys]).status.success());
+        let arguments: Vec<&str> = path.split(' ').collect();
+        assert!(tui(&[&arguments[..], &["--picture", &name, "--size", size, "--keys", keys]].concat()).status.success());
         let book = root().join(format!("docs/pictures/{file}.svg"));
         let is_same = std::fs::read(&book).ok() == std::fs::read(&fresh).ok();
         assert!(is_same, "{} is out of date: `cargo xtask pictures` draws it again", book.display());
