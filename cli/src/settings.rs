@@ -8,6 +8,7 @@ use crate::select::{self, Codes};
 use crate::status::Failure;
 use crate::suppress::Pattern;
 use globset::GlobSet;
+use mesh_analyzers::schema::ISTIO_MINORS;
 use mesh_analyzers::{Level, Options, codes, rules, spelling};
 use mesh_model::{Source, Span, Timestamp};
 use std::cell::Cell;
@@ -183,8 +184,11 @@ fn istio_minor(text: &str, newest: u16, notes: &mut Vec<String>) -> Result<u16, 
         (Some("1"), Some(Ok(minor))) => minor,
         _ => return Err(Failure::usage(format!("--istio-version takes a version such as 1.{newest}, not `{text}`"))),
     };
+    let oldest = *ISTIO_MINORS.start();
     if minor > newest {
         notes.push(format!("Istio 1.{minor} is newer than the newest that is known here (1.{newest}): its new fields count as unknown"));
+    } else if minor < oldest {
+        notes.push(format!("Istio 1.{minor} is older than the oldest that is known here (1.{oldest}): its fields are taken for those of 1.{oldest}"));
     }
     Ok(minor)
 }

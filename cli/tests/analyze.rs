@@ -126,6 +126,15 @@ fn what_is_misspelt_or_missing_is_an_error_that_names_it() {
 }
 
 #[test]
+fn versions_that_are_not_known_are_said() {
+    let dir = folder(&[("svc.yaml", REVIEWS)]);
+    for (version, says) in [("1.20", "older than the oldest"), ("1.99", "newer than the newest"), ("1.30.2", "")] {
+        let run = meshctl(dir.path(), &["analyze", "--istio-version", version, "svc.yaml"]);
+        assert!(run.status == 0 && run.err.contains(says) && run.err.contains("note:") != says.is_empty(), "{version}: {}", run.err);
+    }
+}
+
+#[test]
 fn text_shows_the_line_a_caret_and_the_help_and_counts_what_repeats() {
     let dir = folder(&[("svc.yaml", REVIEWS), ("vs.yaml", &BROKEN.replace("nowhere", "reveiws"))]);
     let run = meshctl(dir.path(), &["analyze", "."]);
