@@ -168,7 +168,8 @@ impl http_body::Body for Body {
                 let polled = std::task::ready!(Body::poll_stream(stream, cx));
                 match polled {
                     Polled::Frame(frame) => {
-                        let is_end = http_body::Body::is_end_stream(&stream.incoming);
+                        // Nothing comes behind trailers, and nobody may ask for it.
+                        let is_end = frame.is_trailers() || http_body::Body::is_end_stream(&stream.incoming);
                         if let Some(exchange) = &mut this.exchange {
                             if let Some(data) = frame.data_ref() {
                                 exchange.sent += data.len() as u64;

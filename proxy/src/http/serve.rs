@@ -27,6 +27,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// What is seen of a client's bytes before HTTP is made of them: hyper drops the fragment of a target, and Envoy refuses it.
 #[derive(Debug)]
 pub struct Wire {
+    /// Whether the bytes are text: those of HTTP/2 are not.
+    looks: bool,
     /// Whether the next bytes begin a request. Of requests that are sent ahead of answers only the first is looked at.
     awaits_head: AtomicBool,
     has_fragment: AtomicBool,
@@ -35,8 +37,9 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn new() -> Arc<Wire> {
-        Arc::new(Wire { awaits_head: AtomicBool::new(true), has_fragment: AtomicBool::new(false), target: Mutex::default() })
+    fn new(opening: Opening) -> Arc<Wire> {
+        let looks = opening == Opening::Http1;
+        Arc::new(Wire { looks, awaits_head: AtomicBool::new(true), has_fragment: AtomicBool::new(false), target: Mutex::default() })
     }
     /// The target of the request that is being read, if it has a fragment.
     pub fn take_fragment(&self) -> Option<String> {
@@ -46,7 +49,7 @@ impl Wire {
         self.awaits_head.store(true, Ordering::Relaxed);
     }
     fn look(&self, bytes: &[u8]) {
-        if !bytes.is_empty() && self.awaits_head.swap(false, Ordering::Relaxed) {
+        if self.looks && !bytes.is_empty() && self.awaits_head.swap(false, Ordering::Relaxed) {
             let line = bytes.split(|b| matches!(b, b'\r' | b'\n')).find(|l| !l.is_empty()).unwrap_or_default();
             if line.contains(&b'#') {
                 let target = line.split(|b| *b == b' ').nth(1).unwrap_or_default();
@@ -196,7 +199,7 @@ async fn http(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, local: S
     let http_stats = worker.http_stats(&manager.stat_prefix);
     http_stats.downstream_cx_total.inc();
     http_stats.downstream_cx_active.inc();
-    let wire = Wire::new();
+    let wire = Wire::new(opening);
     let connection = Rc::new(Connection {
         worker: worker.clone(),
         manager: manager.clone(),
@@ -290,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_fragment_is_seen_in_the_request_line_alone() {
-        let wire = Wire::new();
+        let wire = Wire::new(Opening::Http1);
         wire.look(b"\r\nGET /a#b HTTP/1.1\r\nhost: a\r\n");
         assert_eq!((wire.take_fragment().as_deref(), wire.take_fragment()), (Some("/a#b"), None));
         wire.look(b"GET /a#b HTTP/1.1\r\n");
@@ -298,5 +301,8 @@ mod tests {
         wire.await_head();
         wire.look(b"GET /a HTTP/1.1\r\nx: #\r\n");
         assert_eq!(wire.take_fragment(), None);
+        let binary = Wire::new(Opening::Http2);
+        binary.look(b"\x00#");
+        assert_eq!(binary.take_fragment(), None);
     }
 }

@@ -126,7 +126,8 @@ impl Source {
             Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
         };
         self.put_away(&piece, if let Piece::Data(d) = &piece { d.len() } else { 0 });
-        if self.incoming.borrow().as_ref().is_some_and(Body::is_end_stream) {
+        // Nothing comes behind trailers.
+        if matches!(piece, Piece::Trailers(_)) || self.incoming.borrow().as_ref().is_some_and(Body::is_end_stream) {
             self.complete();
         }
         Poll::Ready(Some(Ok(piece)))
