@@ -211,3 +211,30 @@ fn a_rate_limit_has_one_bucket_for_all_of_its_scope() {
     let statuses: Vec<u16> = (0..5).map(|_| get(proxy.address("l").expect("a listener"), "/").status()).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
 }
+
+#[test]
+fn the_breaker_for_retries_holds_them_back() {
+    let up = Upstream::new(|_| answer(503, "", "busy"));
+    let mut c = cluster("c", &[up.address]);
+    c["circuit_breakers"] = json!({"thresholds": [{"max_retries": 0}]});
+    let route = json!({"cluster": "c", "retry_policy": {"retry_on": "5xx", "num_retries": 2}});
+    let scratch = tempfile::tempdir().expect("a folder");
+    let log = scratch.path().join("log");
+    let proxy = start(bootstrap(&manager(json!([forward("/", route)]), Some(&log)), &[c]));
+    assert_eq!(get(proxy.address("l").expect("a listener"), "/").status(), 503);
+    let line = &log_lines(&log, 1)[0];
+    assert_eq!((line["attempts"].as_u64(), line["flags"].as_str(), up.take().len()), (Some(1), Some("UO"), 1));
+}
+
+#[test]
+fn names_are_resolved() {
+    let up = Upstream::named("found");
+    let mut c = cluster("c", &[up.address]);
+    c["type"] = json!("STRICT_DNS");
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[c]));
+    let until = Instant::now() + Duration::from_secs(10);
+    while !get(proxy.admin.expect("an admin port"), "/stats").text().contains("cluster.c.membership_healthy: 1") && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(get(proxy.address("l").expect("a listener"), "/").text(), "found");
+}

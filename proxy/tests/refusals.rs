@@ -40,6 +40,7 @@ fn each_is_named_with_its_path_and_value() {
     for (value, wanted) in [
         (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
+        (of_cluster("type", json!("ORIGINAL_DST")), "clusters[0].type = \"ORIGINAL_DST\""),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
         (manager("request_timeout", json!("5s")), "typed_config.request_timeout = \"5s\""),
         (manager("tracing", json!({"provider": {}})), "typed_config.tracing = {…}"),

@@ -9,6 +9,7 @@ use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
+use crate::upstream::breaker::Slot;
 use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
 use crate::upstream::pool::Lease;
@@ -168,6 +169,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         retry,
         policy: route.extras().retry.as_ref(),
         tried: Vec::new(),
+        slot: None,
         begun: Instant::now(),
         route: &route,
         upgrade: onward.upgrade,
@@ -184,6 +186,8 @@ struct Router<'r> {
     retry: Option<RetryState>,
     policy: Option<&'r RetryPolicy>,
     tried: Vec<Arc<Host>>,
+    /// Leave for the retry that is on its way, until the next one or the answer.
+    slot: Option<Slot>,
     begun: Instant,
     route: &'r RouteRef,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
@@ -372,14 +376,12 @@ impl Router<'_> {
             return Next::Exhausted;
         }
         retry.left -= 1;
-        match self.cluster.retry_slot(self.priority) {
-            Some(_) => Next::Again,
-            None => Next::Overflow,
-        }
+        self.slot = None;
+        self.slot = self.cluster.retry_slot(self.priority);
+        if self.slot.is_some() { Next::Again } else { Next::Overflow }
     }
     /// Waits a random span, longer at most with every try.
     async fn back_off(&self, attempts: u32, exchange: &Exchange) {
-        let _slot = self.cluster.retry_slot(self.priority);
         let (base, max) = self.policy.map_or((Duration::from_millis(25), Duration::from_millis(250)), |p| (p.base_interval, p.max_interval));
         let longest = base.saturating_mul(2u32.saturating_pow(attempts.min(20)).saturating_sub(1)).min(max);
         let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
