@@ -1,13 +1,14 @@
 //! `cargo xtask bench resolver`: what it costs to translate a mesh for one proxy: Bookinfo as it was recorded, where the
 //! recording lies beside the checkout, and a mesh of 2,000 services with 2,000 VirtualServices and 2,000
-//! DestinationRules.
+//! DestinationRules; and what it costs to ask who may call each service, and how it is encrypted, with a workload and an
+//! AuthorizationPolicy more for each.
 
 use crate::{Outcome, root};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Completeness, Role, Snapshot, Source};
-use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Interception, Model, Proxy, ProxyKind};
+use mesh_resolver::{Mesh, mtls, who_can};
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Instant;
@@ -39,6 +40,7 @@ pub fn run(args: &[String]) -> Outcome {
     }
     let title = format!("{services} services, {services} VirtualServices, {services} DestinationRules");
     measure(&title, &[generated(services)], "ns-0", &[("app", "svc-0")]);
+    ask(services);
     Ok(())
 }
 
@@ -66,6 +68,40 @@ fn generated(services: usize) -> String {
         );
     }
     out
+}
+
+/// A workload with an identity of its own for each service, and a policy that lets the next one read.
+fn workloads(services: usize) -> String {
+    let mut out = String::new();
+    for i in 0..services {
+        let (namespace, next) = (i / 20, (i + 1) % services);
+        let _ = write!(
+            out,
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: ns-{namespace}, labels: {{istio-injection: enabled}}}}\n\
+             ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: svc-{i}, namespace: ns-{namespace}}}\nspec:\n  selector: {{matchLabels: {{app: svc-{i}}}}}\n  template:\n    metadata: {{labels: {{app: svc-{i}}}}}\n    spec: {{serviceAccountName: svc-{i}, containers: [{{name: app, ports: [{{containerPort: 8080}}]}}]}}\n\
+             ---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: svc-{i}, namespace: ns-{namespace}}}\nspec:\n  selector: {{matchLabels: {{app: svc-{i}}}}}\n  rules:\n  - from: [{{source: {{principals: [cluster.local/ns/ns-{}/sa/svc-{next}]}}}}]\n    to: [{{operation: {{methods: [GET], paths: [/api/*]}}}}]\n",
+            next / 20,
+        );
+    }
+    out
+}
+
+/// Who may call every service, and what every client sends to it: each once.
+fn ask(services: usize) {
+    let source = Source::new("bench", generated(services) + &workloads(services));
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::supposing(&mesh);
+    let identities = who_can::identities(&model);
+    let start = Instant::now();
+    let all = 0..u32::try_from(mesh.workloads.all().len()).unwrap_or(u32::MAX);
+    let answers: usize = all.map(|id| who_can::access(&model, id, 8080, &who_can::Asked::default(), &identities, true).callers.len()).sum();
+    println!("who may call {services} services: {answers} answers in {:.2} s", start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let report = mtls::report(&mesh);
+    println!("how {} ports are encrypted: {:.2} s", report.ports.len(), start.elapsed().as_secs_f64());
 }
 
 fn measure(title: &str, texts: &[String], namespace: &str, labels: &[(&str, &str)]) {
