@@ -214,9 +214,17 @@ proptest! {
             Choice::Ambiguous(..) => prop_assert!(want.len() > 1),
             other => prop_assert!(false, "{:?}", other),
         }
-        // Every chain that is not chosen is told, with the condition that failed.
+        // The index finds what the search through all chains finds.
         let mut trace = Trace::default();
-        if let Choice::Chain(_) = list.choose(subject, &mut trace) {
+        let named = |choice: &Choice<'_>| match choice {
+            Choice::Chain(c) => vec![c.name.to_string()],
+            Choice::Ambiguous(a, b) => vec![a.name.to_string(), b.name.to_string()],
+            other => vec![format!("{other:?}")],
+        };
+        let searched = list.choose(subject, &mut trace);
+        prop_assert_eq!(named(&list.choose(subject, &mut Off)), named(&searched));
+        // Every chain that is not chosen is told, with the condition that failed.
+        if let Choice::Chain(_) = searched {
             let told = trace.take();
             prop_assert_eq!(told.len(), chains.len());
             prop_assert!(told.iter().all(|p| !p.why.is_empty()));

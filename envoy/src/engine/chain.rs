@@ -5,6 +5,8 @@
 //! source, source type, source address, source port. It never goes back: a chain that matched an early criterion more
 //! specifically hides the others, even where a later criterion then fails.
 
+mod index;
+
 use super::field::{Message, Read, Unknown};
 use super::inspect::Inspected;
 use super::matcher_tree::ChainTree;
@@ -14,6 +16,7 @@ use super::request::Connection;
 use super::text;
 use super::transport::Transport;
 use crate::matcher::Cidr;
+use index::Index;
 use std::fmt;
 
 /// `source_type` of a match.
@@ -98,6 +101,9 @@ impl Criterion {
         Criterion::Source,
         Criterion::SourcePort,
     ];
+    /// The first so many are answered by an index.
+    const INDEXED: usize = 3;
+
     fn name(self) -> &'static str {
         match self {
             Criterion::DestinationPort => "destination port",
@@ -202,6 +208,8 @@ pub struct Chains {
     list: Vec<FilterChain>,
     default: Option<FilterChain>,
     tree: Option<Result<ChainTree, Unknown>>,
+    /// Of the list, where all of its criteria are known.
+    index: Result<Index, Unknown>,
 }
 
 /// Which chain takes the connection.
@@ -226,7 +234,10 @@ impl Chains {
             None => None,
         };
         let tree = listener.message("filter_chain_matcher")?.map(|m| ChainTree::read(&m));
-        Ok(Chains { list, default, tree })
+        // A chain whose criteria are not known may be the one: then so is the answer not known.
+        let criteria = list.iter().map(|c| c.criteria.as_ref().map_err(Clone::clone)).collect::<Result<Vec<_>, _>>();
+        let index = criteria.map(|list| Index::new(list.into_iter()));
+        Ok(Chains { list, default, tree, index })
     }
     /// In the listener's order, the default one last.
     pub fn iter(&self) -> impl Iterator<Item = &FilterChain> {
@@ -260,12 +271,20 @@ impl Chains {
     }
 
     fn by_criteria<'c, R: Recorder>(&'c self, subject: Subject<'_>, recorder: &mut R) -> Choice<'c> {
-        let mut left: Vec<(&'c FilterChain, &'c ChainMatch)> = self.list.iter().filter_map(|c| c.criteria.as_ref().ok().map(|m| (c, m))).collect();
-        // A chain whose criteria are not known may be the one: then so is the answer not known.
-        if let Some(u) = self.list.iter().find_map(|c| c.criteria.as_ref().err()) {
-            return Choice::Unknown(u);
-        }
-        for criterion in Criterion::ALL {
+        let index = match &self.index {
+            Ok(index) => index,
+            Err(u) => return Choice::Unknown(u),
+        };
+        let known = |c: &'c FilterChain| c.criteria.as_ref().ok().map(|m| (c, m));
+        // The index answers the first criteria; told is what all of them say of every chain.
+        let (mut left, criteria): (Vec<(&'c FilterChain, &'c ChainMatch)>, &[Criterion]) = if R::ON {
+            (self.list.iter().filter_map(known).collect(), &Criterion::ALL)
+        } else {
+            let destination = subject.connection.destination;
+            let found = index.find(destination.port(), destination.ip(), &subject.inspected.server_name);
+            (found.iter().filter_map(|i| self.list.get(*i as usize)).filter_map(known).collect(), &Criterion::ALL[Criterion::INDEXED..])
+        };
+        for criterion in criteria.iter().copied() {
             let best = left.iter().filter_map(|(_, m)| rank(m, criterion, subject)).max();
             if R::ON {
                 for (chain, m) in left.iter().filter(|(_, m)| rank(m, criterion, subject) != best || best.is_none()) {

@@ -87,6 +87,31 @@ pub(super) struct Conditions {
     validated: Option<bool>,
 }
 
+/// What a route asks of requests, without the rest of it.
+#[derive(Clone, Debug)]
+pub struct Match(Conditions);
+
+impl Match {
+    /// Reads `envoy.config.route.v3.RouteMatch`.
+    ///
+    /// # Errors
+    /// A condition that is not known.
+    pub fn read(value: &serde_json::Value) -> Result<Match, Unknown> {
+        Conditions::read(&Message::new(value, Path::root("match"))?).map(Match)
+    }
+    /// Whether a path, with or without its query, is one that the route takes; its other conditions are not asked.
+    pub fn takes_path(&self, path: &str) -> bool {
+        let headers: &[(&str, &str)] = &[];
+        let request = Request { method: "", scheme: "", authority: "", path, headers: &headers };
+        self.0.path.is_match(request.path_only(), &request)
+    }
+    /// Whether more than the path decides.
+    pub fn is_conditional(&self) -> bool {
+        let c = &self.0;
+        !c.headers.is_empty() || !c.query.is_empty() || c.grpc || c.fraction.is_some() || c.presented.is_some() || c.validated.is_some()
+    }
+}
+
 /// Which route takes a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Choice<'c, T> {
@@ -96,6 +121,13 @@ pub enum Choice<'c, T> {
 }
 
 impl Table {
+    /// Compiles one route configuration, alone.
+    ///
+    /// # Errors
+    /// A part that can't be read at all; what is not known in one route stands in that route.
+    pub fn compile(value: &serde_json::Value) -> Result<Table, Unknown> {
+        Table::read(value, Path::root("routes"))
+    }
     pub fn read(value: &serde_json::Value, path: Path<'_>) -> Read<Table> {
         Table::from_message(&Message::new(value, path)?)
     }

@@ -289,6 +289,32 @@ impl Overrides {
     }
 }
 
+/// What a scope makes of an RBAC filter.
+#[derive(Clone, Copy, Debug)]
+pub enum OwnRbac<'c> {
+    /// It does not run.
+    Off,
+    /// It runs as it is, be it switched off elsewhere.
+    On,
+    /// Other rules stand in the place of its own.
+    Rules(&'c crate::rbac::Filter),
+    Unknown(&'c Unknown),
+}
+
+impl Overrides {
+    /// What this scope makes of an RBAC filter of a name; `None` where it leaves it alone.
+    pub fn rbac(&self, filter: &str) -> Option<OwnRbac<'_>> {
+        let own = self.0.get(filter)?;
+        Some(match &own.config {
+            _ if own.disabled => OwnRbac::Off,
+            Some(Own::Rbac(Some(rbac))) => OwnRbac::Rules(rbac.filter()),
+            Some(Own::Rbac(None)) => OwnRbac::Off,
+            Some(Own::Unknown(u)) => OwnRbac::Unknown(u),
+            _ => OwnRbac::On,
+        })
+    }
+}
+
 impl Override {
     fn read(map: &Message<'_, '_>, name: &str) -> Read<Override> {
         let Some((type_name, config)) = map.any(name)? else { return Err(map.unknown_field(name, "no configuration")) };

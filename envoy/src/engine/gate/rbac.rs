@@ -54,6 +54,11 @@ impl Rbac {
         Ok(Rbac { filter: Filter::compile(&m.json()), undecided: undecided("rules"), undecided_shadow: undecided("shadow_rules") })
     }
 
+    /// Its rules.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// What is enforced, and what the shadow policies say. The recorder hears of each policy that did not match.
     ///
     /// # Errors
