@@ -175,6 +175,35 @@ fn authz_can_says_who_may_and_why_not() {
     assert_eq!((&value["verdict"], &value["rules"][1]["failed"][0]["found"]), (&"refused".into(), &"`POST`".into()));
 }
 
+/// A route that switches authorization off, one with rules of its own, and the rest.
+#[test]
+fn authz_can_asks_the_rules_of_the_route() {
+    let own = |rules: &str| {
+        format!(r#""typed_per_filter_config": {{"envoy.filters.http.rbac": {{"@type": "t/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"{rules}}}}}"#)
+    };
+    let deny = r#", "rbac": {"rules": {"action": "DENY", "policies": {"of the route": {"permissions": [{"any": true}], "principals": [{"any": true}]}}}}"#;
+    let routes = format!(
+        r#""route_config": {{"name": "in", "virtual_hosts": [{{"name": "in", "domains": ["*"], "routes": [
+            {{"match": {{"prefix": "/open"}}, "route": {{"cluster": "in"}}, {}}},
+            {{"match": {{"prefix": "/shut"}}, "route": {{"cluster": "in"}}, {}}},
+            {{"match": {{"prefix": "/"}}, "route": {{"cluster": "in"}}}}]}}]}}, "http_filters""#,
+        own(""),
+        own(deny)
+    );
+    let dir = folder(&[("dump.json", &DUMP.replacen("\"http_filters\"", &routes, 1))]);
+    let can =
+        |method: &str, path: &str| meshctl(dir.path(), &["authz", "can", "--from", "dump.json", method, path, "--principal", "cluster.local/ns/shop/sa/front"]);
+    for (method, path, status, says) in [
+        ("POST", "/open/x", 0, "allowed"),
+        ("GET", "/shut?x", 79, "of the route"),
+        ("GET", "/", 0, "shop/readers, rule 0"),
+        ("POST", "/", 79, "method is `GET`"),
+    ] {
+        let run = can(method, path);
+        assert!(run.status == status && run.out.contains(says), "{method} {path}: {} {}{}", run.status, run.out, run.err);
+    }
+}
+
 #[test]
 fn a_dump_names_the_objects_behind_a_log() {
     let line = |code: &str, details: &str, cluster: &str, path: &str, host: &str, address: &str| {

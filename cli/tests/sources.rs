@@ -95,6 +95,20 @@ fn a_live_port_is_asked_and_watched() {
     let run = at(&["pc", "log", "--from", &server(vec![("/logging", "active loggers:\n  admin: info\u{1b}\n".into())], 1)]);
     assert!(run.status == 0 && run.out.contains("admin   info") && !run.out.contains('\u{1b}'), "{}{}", run.out, run.err);
 
+    // Levels are changed with --yes only, and what undoes it is told.
+    let levels = || ("/logging", "active loggers:\n  admin: warning\n  http: info\n".to_owned());
+    let run = at(&["pc", "log", "--level", "http:debug", "--from", &server(vec![levels()], 1)]);
+    assert!(run.status == 64 && run.out.is_empty() && run.err.contains("/logging?paths=http:debug") && run.err.contains("--level http:info"), "{}", run.err);
+    let changed = ("/logging?paths=http:debug", "active loggers:\n  admin: warning\n  http: debug\n".to_owned());
+    let run = at(&["pc", "log", "--level", "http:debug", "--yes", "--from", &server(vec![changed, levels()], 2)]);
+    assert!(run.status == 0 && run.out.contains("http    debug") && run.err.contains("undo it with"), "{}{}", run.out, run.err);
+    let run = at(&["pc", "log", "--level", "htp:debug", "--yes", "--from", &server(vec![levels()], 1)]);
+    assert!(run.status == 64 && run.err.contains("did you mean `http`?"), "{}", run.err);
+    let run = at(&["pc", "log", "--level", "loud", "--yes", "--from", "secrets.json"]);
+    assert!(run.status == 64 && run.err.contains("`loud` is no level"), "{}", run.err);
+    let run = at(&["pc", "log", "--reset", "--yes", "--from", "secrets.json"]);
+    assert!(run.status == 64 && run.err.contains("live admin port"), "{}", run.err);
+
     // Two answers that are the same are shown once; then the proxy is gone.
     let run = at(&["pc", "cluster", "--watch=0.01", "--from", &server(vec![("/config_dump", dump())], 2)]);
     assert!(run.status == 1 && run.out.matches("SERVICE FQDN").count() == 1, "{}{}", run.out, run.err);

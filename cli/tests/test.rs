@@ -106,6 +106,15 @@ fn a_broken_test_costs_itself_and_the_worst_decides_the_status() {
 }
 
 #[test]
+fn a_broken_dump_costs_its_own_proxy() {
+    let dump = |name: &str| std::fs::read_to_string(testdata().join("test/dumps").join(name)).expect("a dump");
+    let (whole, other) = (dump("productpage.json"), dump("reviews-v3.json"));
+    let dir = folder(&[("t.yaml", FAILING), ("dumps/a.json", &whole), ("dumps/b.json", &other[..other.len() / 2])]);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", "dumps"]);
+    assert!(run.status == 79 && run.out.contains("unreadable  dumps/b.json: ") && run.out.contains("1 passed, 1 failed"), "{} {}", run.status, run.out);
+}
+
+#[test]
 fn sources_that_are_none_are_refused() {
     let dir = folder(&[("t.yaml", FAILING), ("binary", "\0\0\0"), ("empty/x.txt", "hello")]);
     let run = |args: &[&str]| meshctl(dir.path(), &[&["test", "t.yaml"], args].concat());

@@ -27,7 +27,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "bench",
-        about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; resolver [SERVICES]: the translation for one proxy; graph: from answers to a graph, and the page scanner; tui: the graph's layout and frames",
+        about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; resolver [SERVICES]: the translation for one proxy; graph: from answers to a graph, and the page scanner; inspect [SERVICES]: tables of a large config dump, and decisions of the matching engine; tui: the graph's layout and frames",
         run: bench::run,
     },
     Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },

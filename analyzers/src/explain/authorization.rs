@@ -1,9 +1,15 @@
 //! Whether a request would be allowed by the RBAC filters of a chain, by which policy and rule, and why each other
 //! rule did not match.
 
-use super::proxy::Chain;
+use super::proxy::{Chain, Compiled, Level, RbacFilter};
+use mesh_envoy::engine::action::{Action as Does, Target};
+use mesh_envoy::engine::gate::OwnRbac;
+use mesh_envoy::engine::recorder::Off;
+use mesh_envoy::engine::request::{Connection, Request as OfEngine};
+use mesh_envoy::engine::route::{Choice, Route, Table, VirtualHost};
 use mesh_envoy::matcher::Truth;
-use mesh_envoy::rbac::{Action, Failed, PolicyName, Request, Rules, Ruling, Trace};
+use mesh_envoy::rbac::{Action, Failed, Filter, PolicyName, Request, Rules, Ruling, Trace};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The answer of a chain.
 #[derive(Clone, Debug)]
@@ -29,11 +35,20 @@ pub struct RuleAsked {
     pub failed: Vec<Failed>,
 }
 
-/// Judges a request by a chain's filters.
-pub fn judge(chain: &Chain, request: &Request) -> Judgement {
+/// Judges a request by a chain's filters. `table` are the chain's routes, where they change filters.
+pub fn judge(chain: &Chain, table: Option<&Compiled>, request: &Request) -> Judgement {
     let mut out = Judgement { allowed: Truth::Yes, reason: String::new(), rules: Vec::new(), assumptions: Vec::new() };
     let mut allowed_by = None;
-    for filter in &chain.rbac {
+    let scopes = table.map(|t| t.as_ref().map_err(Clone::clone).and_then(|t| scopes(t, request)));
+    for of_chain in &chain.rbac {
+        let filter = match running(of_chain, scopes.as_ref()) {
+            Ok(Some(filter)) => filter,
+            Ok(None) => continue,
+            Err(why) => {
+                out.settle(Truth::Unknown, why);
+                continue;
+            }
+        };
         if let Ruling::Rules(shadow) = &filter.shadow {
             shadow_rules(shadow, request, &mut out);
         }
@@ -68,6 +83,57 @@ pub fn judge(chain: &Chain, request: &Request) -> Judgement {
         out.reason = allowed_by.map_or_else(|| "no ALLOW policy applies, and no DENY rule matches".to_owned(), |by| format!("ALLOW by {by}"));
     }
     out
+}
+
+/// Where a request is routed, as far as it decides which rules are asked: the route, its virtual host, the whole table.
+type Scopes<'t> = Result<(Option<&'t Route>, Option<&'t VirtualHost>, &'t Table), String>;
+
+fn scopes<'t>(table: &'t Table, request: &Request) -> Scopes<'t> {
+    let known = |name: &str| if request.unknown_headers.iter().any(|h| h == name) { None } else { request.headers.get(name).map(String::as_str) };
+    // One virtual host takes any host, or none.
+    let authority = known(":authority").or((table.hosts.len() == 1).then_some(""));
+    let (Some(method), Some(path), Some(authority)) = (known(":method"), known(":path"), authority) else {
+        return Err("routes change the rules, and which one the request takes depends on its method, path or host (--host)".to_owned());
+    };
+    let headers: Vec<(&str, &str)> = request.headers.iter().filter(|(k, _)| !k.starts_with(':')).map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let of_engine = OfEngine { method, scheme: "http", authority, path, headers: &headers };
+    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let connection = Connection::plain(nobody, SocketAddr::new(nobody, 0));
+    let host = match table.virtual_host(authority, &mut Off) {
+        Choice::Found(host) => host,
+        Choice::None => return Ok((None, None, table)),
+        Choice::Unknown(u) => return Err(u.to_string()),
+    };
+    match table.route(host, &of_engine, &connection, 0, &mut Off) {
+        Choice::Found(route) => Ok((Some(route), Some(host), table)),
+        Choice::None => Ok((None, Some(host), table)),
+        Choice::Unknown(u) => Err(u.to_string()),
+    }
+}
+
+/// The filter as it runs for a request: its own rules, or those of the most specific scope; nothing where it is off.
+fn running<'f>(filter: &'f RbacFilter, scopes: Option<&Scopes<'f>>) -> Result<Option<&'f Filter>, String> {
+    let as_it_is = if filter.disabled { None } else { Some(&filter.filter) };
+    let Some(scopes) = scopes.filter(|_| filter.of == Level::Requests) else { return Ok(as_it_is) };
+    let (route, host, table) = scopes.as_ref().map_err(Clone::clone)?;
+    let weighted = route.and_then(|r| match &r.action {
+        Does::Forward(forward) => match &forward.target {
+            Target::Weighted(weighted) => Some(&weighted.clusters),
+            _ => None,
+        },
+        _ => None,
+    });
+    if weighted.into_iter().flatten().any(|c| c.overrides.rbac(&filter.name).is_some()) {
+        return Err("clusters with weights change the rules, and which one is drawn is not known".to_owned());
+    }
+    let own = route.and_then(|r| r.overrides.rbac(&filter.name)).or_else(|| host.and_then(|h| h.overrides.rbac(&filter.name)));
+    match own.or_else(|| table.overrides.rbac(&filter.name)) {
+        None => Ok(as_it_is),
+        Some(OwnRbac::Off) => Ok(None),
+        Some(OwnRbac::On) => Ok(Some(&filter.filter)),
+        Some(OwnRbac::Rules(rules)) => Ok(Some(rules)),
+        Some(OwnRbac::Unknown(u)) => Err(u.to_string()),
+    }
 }
 
 /// CUSTOM policies are shadow rules whose match makes a later filter ask; other shadow rules are dry runs.

@@ -4,10 +4,10 @@ use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::dump::cluster::{Cluster, Clusters, ConfigRef};
 use mesh_envoy::dump::endpoint::{Endpoints, LoadAssignment};
 use mesh_envoy::dump::listener::Listeners;
-use mesh_envoy::dump::route::{Match, Route, RouteConfig, Routes};
+use mesh_envoy::dump::route::{Route, RouteConfig, Routes};
 use mesh_envoy::dump::{DumpError, SectionKind, Sections};
-use mesh_envoy::matcher::StringTest;
-use mesh_envoy::matcher::path_only;
+use mesh_envoy::engine::domain::{Domains, without_port};
+use mesh_envoy::engine::route::{Match, Table};
 use mesh_envoy::proto_json::{field, items, text};
 use mesh_envoy::rbac::Filter;
 use serde::{Deserialize, Deserializer};
@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub struct Proxy {
     pub hosts: Vec<VirtualHost>,
+    configs: Vec<Config>,
+    /// Route configurations that change RBAC filters, by name.
+    tables: BTreeMap<String, Compiled>,
     pub clusters: BTreeMap<String, ClusterFacts>,
     /// Healthy and all endpoints by cluster; only where the dump has them.
     pub endpoints: Option<BTreeMap<String, (usize, usize)>>,
@@ -25,10 +28,18 @@ pub struct Proxy {
     pub problems: Vec<String>,
 }
 
+/// A route configuration, for looking up its virtual hosts.
+#[derive(Clone, Debug, Default)]
+struct Config {
+    /// "" for nameless ones.
+    name: String,
+    /// To positions in [`Proxy::hosts`].
+    domains: Domains,
+    ignores_port: bool,
+}
+
 #[derive(Clone, Debug)]
 pub struct VirtualHost {
-    /// The route configuration that it stands in; "" for nameless ones.
-    pub config: String,
     pub domains: Vec<String>,
     pub routes: Vec<RouteFacts>,
 }
@@ -38,9 +49,8 @@ pub struct RouteFacts {
     pub name: String,
     /// As it is shown: `prefix /`.
     pub matches: String,
-    path: PathTest,
-    /// Whether more than the path decides: headers, method, query.
-    pub is_conditional: bool,
+    /// `None` where a condition is not known.
+    asks: Option<Match>,
     pub clusters: Vec<String>,
     /// The object that it was made from: `VirtualService bookinfo/reviews`.
     pub object: Option<String>,
@@ -48,15 +58,6 @@ pub struct RouteFacts {
     pub notes: Vec<String>,
     /// Whether the route itself answers.
     pub answers: bool,
-}
-
-#[derive(Clone, Debug)]
-enum PathTest {
-    Any,
-    Prefix(String),
-    Exact(String),
-    Separated(String),
-    Regex(StringTest),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -86,16 +87,55 @@ pub struct Chain {
     /// The route configuration that its requests are routed by, where that is asked for by name.
     pub routes: String,
     /// RBAC filters in their order.
-    pub rbac: Vec<Filter>,
+    pub rbac: Vec<RbacFilter>,
+    /// Its own route configuration, where routes of it change RBAC filters.
+    own_table: Option<Compiled>,
     /// Names of all its filters, network and HTTP.
     pub filters: Vec<String>,
     /// `50 tokens, 50 more each 1s`, where a local rate limit is among them.
     pub rate_limit: Option<String>,
 }
 
+/// An RBAC filter of a chain.
+#[derive(Clone, Debug)]
+pub struct RbacFilter {
+    pub name: String,
+    pub of: Level,
+    /// Switched off, but for routes that switch it on.
+    pub disabled: bool,
+    pub filter: Filter,
+}
+
+/// What a filter judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Connections,
+    Requests,
+}
+
+/// A route configuration, or why it can't be compiled.
+pub type Compiled = Result<Table, String>;
+
+/// Per-route configuration of RBAC filters.
+const PER_ROUTE: &str = ".RBACPerRoute";
+
+/// A route configuration, compiled where routes of it change RBAC filters or switch any filter off.
+fn table(value: &Value) -> Option<Compiled> {
+    fn changes(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .any(|(k, v)| k == "@type" && v.as_str().is_some_and(|t| t.ends_with(PER_ROUTE) || t.ends_with(".route.v3.FilterConfig")) || changes(v)),
+            Value::Array(list) => list.iter().any(changes),
+            _ => false,
+        }
+    }
+    changes(value).then(|| Table::compile(value).map_err(|u| u.to_string()))
+}
+
 #[derive(Default)]
 struct Read<'a> {
-    routes: Vec<Routes<'a, RouteConfig<'a>>>,
+    routes: Vec<Routes<'a, Value>>,
     clusters: Vec<Clusters<'a, Cluster<'a>>>,
     endpoints: Vec<Endpoints<LoadAssignment<'a>>>,
     listeners: Vec<Listeners<'a, Value>>,
@@ -127,11 +167,8 @@ impl Proxy {
         let found = mesh_envoy::dump::read(dump, &mut read)?;
         let mut proxy = Proxy { problems: found.unread.iter().map(ToString::to_string).collect(), ..Proxy::default() };
         for section in &read.routes {
-            for config in section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.as_ref()) {
-                for vhost in &config.virtual_hosts {
-                    let domains = vhost.domains.iter().map(|d| d.to_string()).collect();
-                    proxy.hosts.push(VirtualHost { config: config.name.to_string(), domains, routes: vhost.routes.iter().map(route).collect() });
-                }
+            for value in section.dynamic_route_configs.iter().chain(&section.static_route_configs).filter_map(|e| e.route_config.as_ref()) {
+                proxy.routes(value);
             }
         }
         for section in &read.clusters {
@@ -156,17 +193,45 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// The virtual hosts that requests to a port can meet: those of the route configurations of its listeners, all
-    /// where none is known.
-    fn hosts_at(&self, port: Option<u16>) -> impl Iterator<Item = &VirtualHost> {
-        let configs: Vec<&str> = self.chains.iter().filter(|c| c.port.is_some() && c.port == port && !c.routes.is_empty()).map(|c| c.routes.as_str()).collect();
-        self.hosts.iter().filter(move |h| configs.is_empty() || configs.contains(&h.config.as_str()))
+    fn routes(&mut self, value: &Value) {
+        let config = match RouteConfig::deserialize(value) {
+            Ok(config) => config,
+            Err(e) => return self.problems.push(format!("routes {}: {e}", text(value, "name"))),
+        };
+        let mut domains = Domains::default();
+        for (vhost, value) in config.virtual_hosts.iter().zip(items(value, "virtual_hosts")) {
+            let position = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+            vhost.domains.iter().for_each(|d| domains.add(d, position));
+            let routes = vhost.routes.iter().zip(items(value, "routes")).map(|(r, v)| route(r, field(v, "match"))).collect();
+            self.hosts.push(VirtualHost { domains: vhost.domains.iter().map(|d| d.to_string()).collect(), routes });
+        }
+        let ignores_port = field(value, "ignore_port_in_host_matching").and_then(Value::as_bool).unwrap_or(false);
+        if let Some(table) = table(value) {
+            self.tables.insert(config.name.to_string(), table);
+        }
+        self.configs.push(Config { name: config.name.to_string(), domains, ignores_port });
     }
-    /// The virtual hosts whose domains have an authority, by their most exact domain; `*` counts last.
+
+    /// The virtual hosts of an authority in the route configurations that requests to a port can meet: those of its
+    /// listeners, all where none is known. One of `*` alone counts where there is no other.
     pub fn hosts_of(&self, authority: &str, port: Option<u16>) -> Vec<&VirtualHost> {
-        let rank = |h: &VirtualHost| h.domains.iter().filter_map(|d| domain_rank(d, authority)).max();
-        let best = self.hosts_at(port).filter_map(rank).max();
-        self.hosts_at(port).filter(|h| best.is_some() && rank(h) == best).collect()
+        let of_port = |c: &&Chain| c.port.is_some() && c.port == port && !c.routes.is_empty();
+        let names: Vec<&str> = self.chains.iter().filter(of_port).map(|c| c.routes.as_str()).collect();
+        let configs = self.configs.iter().filter(|c| names.is_empty() || names.contains(&c.name.as_str()));
+        let find = |c: &Config| c.domains.find(if c.ignores_port { without_port(authority) } else { authority });
+        let mut found: Vec<u32> = configs.filter_map(find).collect();
+        found.sort_unstable();
+        found.dedup();
+        let mut hosts: Vec<&VirtualHost> = found.into_iter().filter_map(|i| self.hosts.get(i as usize)).collect();
+        let is_any = |h: &&VirtualHost| h.domains.iter().all(|d| d == "*");
+        if !hosts.iter().all(is_any) {
+            hosts.retain(|h| !is_any(h));
+        }
+        hosts
+    }
+    /// The routes of a chain, where they change its RBAC filters.
+    pub fn table_of<'p>(&'p self, chain: &'p Chain) -> Option<&'p Compiled> {
+        chain.own_table.as_ref().or_else(|| self.tables.get(&chain.routes))
     }
     /// The chains that a connection to a port can have. Inbound ones first: outbound listeners take what comes from the
     /// workload itself.
@@ -183,49 +248,25 @@ impl Proxy {
     }
 }
 
-/// How well a domain has an authority: exact before the longest suffix, before the longest prefix, before `*`.
-fn domain_rank(domain: &str, authority: &str) -> Option<(u8, usize)> {
-    let bare =
-        |t: &str| t.rsplit_once(':').filter(|(_, p)| p.bytes().all(|b| b.is_ascii_digit())).map_or(t.to_owned(), |(h, _)| h.to_owned()).to_ascii_lowercase();
-    let (domain, authority) = (bare(domain), bare(authority));
-    if domain == "*" {
-        Some((0, 0))
-    } else if let Some(suffix) = domain.strip_prefix('*') {
-        (authority.len() > suffix.len() && authority.ends_with(suffix)).then_some((2, suffix.len()))
-    } else if let Some(prefix) = domain.strip_suffix('*') {
-        (authority.len() > prefix.len() && authority.starts_with(prefix)).then_some((1, prefix.len()))
-    } else {
-        (domain == authority).then_some((3, 0))
-    }
-}
-
 impl RouteFacts {
     /// Whether the path fits; headers, method and query are not looked at.
     pub fn takes_path(&self, path: &str) -> bool {
-        let path = path_only(path);
-        match &self.path {
-            PathTest::Any => true,
-            PathTest::Prefix(p) => path.starts_with(&**p),
-            PathTest::Exact(p) => path == p,
-            PathTest::Separated(p) => path.strip_prefix(&**p).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            PathTest::Regex(StringTest::Regex(r, _)) => r.is_match(path),
-            PathTest::Regex(_) => true,
-        }
+        self.asks.as_ref().is_none_or(|m| m.takes_path(path))
+    }
+    /// Whether more than the path decides: headers, method, query.
+    pub fn is_conditional(&self) -> bool {
+        self.asks.as_ref().is_none_or(Match::is_conditional)
     }
 }
 
-fn route(r: &Route<'_>) -> RouteFacts {
-    let m: &Match<'_> = &r.matches;
-    let (path, matches) = if let Some(p) = &m.path {
-        (PathTest::Exact(p.to_string()), format!("path {p}"))
-    } else if let Some(p) = &m.path_separated_prefix {
-        (PathTest::Separated(p.to_string()), format!("prefix {p}/"))
-    } else if let Some(e) = &m.safe_regex {
-        (PathTest::Regex(StringTest::regex(&e.regex)), format!("regex {}", e.regex))
-    } else if let Some(p) = &m.prefix {
-        (PathTest::Prefix(p.to_string()), format!("prefix {p}"))
-    } else {
-        (PathTest::Any, "any path".to_owned())
+fn route(r: &Route<'_>, asks: Option<&Value>) -> RouteFacts {
+    let m = &r.matches;
+    let matches = match (&m.path, &m.path_separated_prefix, &m.safe_regex, &m.prefix) {
+        (Some(p), ..) => format!("path {p}"),
+        (_, Some(p), ..) => format!("prefix {p}/"),
+        (_, _, Some(e), _) => format!("regex {}", e.regex),
+        (.., Some(p)) => format!("prefix {p}"),
+        _ => "any path".to_owned(),
     };
     let mut notes = Vec::new();
     let mut clusters = Vec::new();
@@ -250,8 +291,7 @@ fn route(r: &Route<'_>) -> RouteFacts {
     RouteFacts {
         name: r.name.to_string(),
         matches,
-        path,
-        is_conditional: !m.headers.is_empty() || !m.query_parameters.is_empty() || m.runtime_fraction.is_some() || m.grpc.is_some(),
+        asks: asks.and_then(|v| Match::read(v).ok()),
         clusters,
         object: r.metadata.config_ref().map(|c| object(&c, &r.name)),
         notes,
@@ -330,17 +370,19 @@ fn chains(listener: &Value, out: &mut Vec<Chain>) {
             is_http: false,
             routes: String::new(),
             rbac: Vec::new(),
+            own_table: None,
             filters: Vec::new(),
             rate_limit: None,
         };
         for filter in items(chain, "filters") {
             let config = field(filter, "typed_config").unwrap_or(&Value::Null);
-            add_filter(&mut c, filter, config);
+            add_filter(&mut c, filter, config, Level::Connections);
             if text(config, "@type").ends_with(".HttpConnectionManager") {
                 c.is_http = true;
                 c.routes = field(config, "rds").map_or("", |r| text(r, "route_config_name")).to_owned();
+                c.own_table = field(config, "route_config").and_then(table);
                 for http in items(config, "http_filters") {
-                    add_filter(&mut c, http, field(http, "typed_config").unwrap_or(&Value::Null));
+                    add_filter(&mut c, http, field(http, "typed_config").unwrap_or(&Value::Null), Level::Requests);
                 }
             }
         }
@@ -348,12 +390,13 @@ fn chains(listener: &Value, out: &mut Vec<Chain>) {
     }
 }
 
-fn add_filter(chain: &mut Chain, filter: &Value, config: &Value) {
+fn add_filter(chain: &mut Chain, filter: &Value, config: &Value, of: Level) {
     let name = text(filter, "name");
     chain.filters.push(name.to_owned());
     let kind = text(config, "@type");
     if kind.ends_with(".rbac.v3.RBAC") {
-        chain.rbac.push(Filter::compile(config));
+        let disabled = field(filter, "disabled").and_then(Value::as_bool).unwrap_or(false);
+        chain.rbac.push(RbacFilter { name: name.to_owned(), of, disabled, filter: Filter::compile(config) });
     }
     // EnvoyFilters wrap what they add in a TypedStruct.
     let inner = field(config, "value").filter(|_| kind.ends_with("TypedStruct")).unwrap_or(config);

@@ -85,8 +85,8 @@ fn policies(proxy: &Proxy, case: &Case, reason: &str, out: &mut Responsible) {
         out.objects.insert(name.to_string());
     }
     for chain in proxy.chains_of(case.port()).into_iter().filter(|c| c.is_http) {
-        for filter in &chain.rbac {
-            let Ruling::Rules(rules) = &filter.rules else { continue };
+        for filter in chain.rbac.iter().filter(|f| !f.disabled) {
+            let Ruling::Rules(rules) = &filter.filter.rules else { continue };
             let mut trace = Trace::default();
             let decision = rules.decide(&request_for(case, chain), &mut trace);
             for step in &trace.steps {
@@ -209,7 +209,7 @@ fn routes(proxy: &Proxy, group: &Group, case: &Case, out: &mut Responsible) {
         found.retain(|r| r.answers);
     }
     // The first match counts; before it only what has further conditions can have been passed over.
-    if let Some(first) = found.iter().position(|r| !r.is_conditional) {
+    if let Some(first) = found.iter().position(|r| !r.is_conditional()) {
         found.truncate(first + 1);
     }
     for r in found {

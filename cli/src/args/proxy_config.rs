@@ -49,10 +49,11 @@ pub enum ProxyConfigCommand {
 pub struct LogArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    /// istioctl's; levels are shown here, and not changed
-    #[arg(long, value_name = "LEVEL", hide = true)]
+    /// Change the levels of a live Envoy: LEVEL, or LOGGER:LEVEL,…; needs --yes
+    #[arg(long, value_name = "LEVEL", conflicts_with = "reset")]
     pub level: Option<String>,
-    #[arg(long, hide = true)]
+    /// Back to Istio's level, warning; needs --yes
+    #[arg(long)]
     pub reset: bool,
 }
 

@@ -13,10 +13,10 @@ Examples:
 
 #[derive(Args, Debug)]
 pub struct RouteArgs {
-    /// The proxy's config dump; a second one is that of the server, at the other end
-    #[arg(short = 'f', long, value_name = "DUMP")]
-    pub from: Vec<PathBuf>,
-    /// The pod of the current cluster that sends it, instead of --from; a second one is the server
+    /// The proxy's config dump, or what holds it: a folder, a bug report, http://host:15000; a second one is that of the server
+    #[arg(short = 'f', long, value_name = "SRC")]
+    pub from: Vec<String>,
+    /// The pod that sends it, of the one source that --from names or of the current cluster; a second one is the server
     #[arg(long, value_name = "POD")]
     pub pod: Vec<String>,
     /// Namespace of the pods

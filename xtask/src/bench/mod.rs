@@ -3,6 +3,7 @@
 mod analyze;
 mod cluster;
 mod graph;
+mod inspect;
 mod resolver;
 mod tui;
 
@@ -13,8 +14,9 @@ pub fn run(args: &[String]) -> Outcome {
         Some((name, rest)) if name == "analyze" => analyze::run(rest),
         Some((name, rest)) if name == "cluster" => cluster::run(rest),
         Some((name, rest)) if name == "graph" => graph::run(rest),
+        Some((name, rest)) if name == "inspect" => inspect::run(rest),
         Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench graph`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
     }
 }

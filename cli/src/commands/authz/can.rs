@@ -43,7 +43,7 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     request.destination_port = Fact::Is(port);
     let chains = proxy.chains_of(Some(port));
     let judgement = match chain(args, &chains) {
-        Some(chain) => judge(chain, &request),
+        Some(chain) => judge(chain, proxy.table_of(chain), &request),
         None => Judgement {
             allowed: Truth::No,
             reason: format!(

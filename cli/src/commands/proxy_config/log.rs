@@ -6,14 +6,14 @@ use crate::context::{Compat, Context};
 use crate::dump::{self, Need};
 use crate::print::dump::document;
 use crate::print::table::Table;
-use crate::status::{Failure, Outcome};
+use crate::status::Outcome;
 use crate::term::safe;
 use crate::watch;
 use serde_json::{Map, Value};
 
 pub fn run(args: &LogArgs, context: &Context) -> Outcome {
     if args.level.is_some() || args.reset {
-        return Err(Failure::usage("meshctl shows levels and changes none; `istioctl proxy-config log POD --level …` does"));
+        return super::set_levels::run(args, context);
     }
     let format = format(args.source.output.as_deref().unwrap_or("table"))?;
     watch::run(&args.source, context, || {
@@ -43,8 +43,13 @@ fn show(text: &str, pod: Option<&str>, format: Format, context: &Context) -> Str
     }
 }
 
+/// The levels as the command shows them without options.
+pub fn table(text: &str, context: &Context) -> String {
+    show(text, None, Format::Table, context)
+}
+
 /// Envoy lists its loggers, ztunnel says one line: `current log level is hyper=error,info`.
-fn levels(text: &str) -> Vec<(&str, &str)> {
+pub fn levels(text: &str) -> Vec<(&str, &str)> {
     if let Some(rest) = text.trim().strip_prefix("current log level is ") {
         return rest.split(',').map(|part| part.split_once('=').unwrap_or(("*", part))).collect();
     }

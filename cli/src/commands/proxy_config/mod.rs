@@ -7,6 +7,7 @@ pub mod log;
 mod query;
 mod rootca;
 mod sections;
+mod set_levels;
 mod tables;
 
 use crate::args::proxy_config::{ProxyConfigArgs, ProxyConfigCommand};

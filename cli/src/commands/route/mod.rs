@@ -9,6 +9,7 @@ pub mod text;
 
 use crate::args::SourceArgs;
 use crate::args::route::RouteArgs;
+use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::print::document::{Document, render};
 use crate::status::{Failure, Outcome, Status};
@@ -16,7 +17,9 @@ use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::pick::UpstreamTransport as Sent;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Call, End, Verdict, walk};
+use mesh_envoy::identify::{Content, identify};
 use proxy::Proxy;
+use std::io::Read;
 use std::path::Path;
 
 /// What came of a request at one proxy.
@@ -44,11 +47,12 @@ pub fn run(args: &RouteArgs, context: &Context) -> Outcome {
     }
     match (&args.calls, &args.xds, args.from.first()) {
         (None, ..) if args.proxy.is_some() => Err(Failure::usage("--proxy takes its requests from --calls")),
-        (Some(list), Some(file), _) | (Some(list), None, Some(file)) => {
+        (Some(list), file, from) if file.is_some() || from.is_some() => {
+            let file = file.as_deref().or(from.map(Path::new)).unwrap_or(Path::new(""));
             let configuration = Configuration::read(&read(file)?).map_err(|e| Failure::input(format!("{}: {e}", file.display())))?;
             many(&configuration, list, context)
         }
-        (Some(_), None, None) => Err(Failure::usage("--calls takes a configuration from --from DUMP or --xds FILE")),
+        (Some(_), ..) => Err(Failure::usage("--calls takes a configuration from --from DUMP or --xds FILE")),
         (None, ..) => one(args, context),
     }
 }
@@ -66,7 +70,14 @@ fn many(configuration: &Configuration, list: &Path, context: &Context) -> Outcom
 fn read(path: &Path) -> Result<serde_json::Value, Failure> {
     let unreadable = |e: String| Failure::input(format!("{}: {e}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
-    serde_json::from_str(&text).map_err(|e| unreadable(crate::commands::proxy_config::not_a_dump(&text, &e.to_string()).to_string()))
+    serde_json::from_str(&text).map_err(|e| unreadable(not_a_dump(&text, &e.to_string()).to_string()))
+}
+
+/// Whether a file holds lists of xDS resources: those are no page of a proxy.
+fn is_xds(file: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = std::fs::File::open(file).and_then(|f| f.take(64 << 10).read_to_end(&mut head));
+    file.is_file() && read.is_ok() && identify(&String::from_utf8_lossy(&head)) == Content::OtherJson
 }
 
 fn one(args: &RouteArgs, context: &Context) -> Outcome {
@@ -80,17 +91,27 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
         (Some(method), Some(url)) => (method, url),
         _ => return Err(Failure::usage("give a method and a URL: meshctl route --from DUMP GET http://reviews:9080/reviews/0")),
     };
-    if !args.pod.is_empty() && !args.from.is_empty() {
-        return Err(Failure::usage("the proxies are named with --pod, or their dumps with --from, not both"));
+    if !args.pod.is_empty() && args.from.len() > 1 {
+        return Err(Failure::usage("--pod names proxies of one source: give one --from, or a --from for each proxy"));
     }
     let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
     let mut unseen = Vec::new();
-    let mut proxies = args.from.iter().chain(&args.xds).map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
-    for pod in &args.pod {
-        let found = crate::dump::whole(None, Some(pod), &place, context)?;
+    let mut proxies = args.xds.iter().map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
+    let from = args.from.first().map(String::as_str);
+    let named: Vec<(Option<&str>, Option<&str>)> = match args.pod.as_slice() {
+        [] => args.from.iter().map(|f| (Some(f.as_str()), None)).collect(),
+        pods => pods.iter().map(|pod| (from, Some(pod.as_str()))).collect(),
+    };
+    for (from, pod) in named {
+        if let Some(file) = from.map(Path::new).filter(|f| pod.is_none() && is_xds(f)) {
+            proxies.push(Proxy::read(file, &read(file)?)?);
+            continue;
+        }
+        let found = crate::dump::whole(from, pod, &place, context)?;
         let text = &found.page.text;
-        let dump = serde_json::from_str(text).map_err(|e| crate::commands::proxy_config::not_a_dump(text, &e.to_string()))?;
-        proxies.push(Proxy::read(Path::new(pod), &dump)?);
+        let origin = Path::new(&found.page.origin);
+        let dump = serde_json::from_str(text).map_err(|e| Failure::input(format!("{}: {}", origin.display(), not_a_dump(text, &e.to_string()))))?;
+        proxies.push(Proxy::read(origin, &dump)?);
         unseen.extend(found.problems);
     }
     let (near, far) = match proxies.as_slice() {

@@ -56,12 +56,18 @@ impl<'m> Members<'m> {
         Members { identities, asked, make, assumptions }
     }
 
-    /// Of dumps: their texts by the names of their files.
-    pub fn of_dumps(pages: Vec<(String, String)>) -> Result<Members<'static>, String> {
-        let (mut identities, mut asked) = (Vec::new(), Vec::new());
+    /// Of dumps, by the names of their files; what can't be read of them costs that one proxy and is a problem.
+    pub fn of_dumps(pages: Vec<(String, String)>) -> (Members<'static>, Vec<String>) {
+        let (mut identities, mut asked, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (origin, text) in pages {
-            let dump = serde_json::from_str(&text).map_err(|e| format!("{origin}: {e}"))?;
-            let proxy = Proxy::read(Path::new(&origin), &dump).map_err(|e| e.to_string())?;
+            let dump = serde_json::from_str(&text).map_err(|e| format!("{origin}: {e}"));
+            let proxy = match dump.and_then(|d| Proxy::read(Path::new(&origin), &d).map_err(|e| e.to_string())) {
+                Ok(proxy) => proxy,
+                Err(why) => {
+                    problems.push(why);
+                    continue;
+                }
+            };
             identities.push(Identity {
                 name: proxy.name.clone(),
                 namespace: proxy.namespace.clone(),
@@ -75,7 +81,7 @@ impl<'m> Members<'m> {
             asked.push(OnceCell::from(Ok(Asked { proxy, not_judged })));
         }
         let make = Box::new(|_| Err("the dump is not there".to_owned()));
-        Ok(Members { identities, asked, make, assumptions: Vec::new() })
+        (Members { identities, asked, make, assumptions: Vec::new() }, problems)
     }
 
     pub fn identity(&self, i: usize) -> &Identity {

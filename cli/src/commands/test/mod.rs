@@ -66,8 +66,8 @@ fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite) -> Result<Ran<'s>
     }
     match sources::read(from, &base)? {
         Sources::Dumps(pages, problems) => {
-            let members = Members::of_dumps(pages).map_err(Failure::Input)?;
-            ran.problems = problems;
+            let (members, unread) = Members::of_dumps(pages);
+            ran.problems = problems.into_iter().chain(unread).collect();
             ran.tests = suite.tests.iter().map(|t| judge(t, &members)).collect();
         }
         Sources::Manifests(paths) => {

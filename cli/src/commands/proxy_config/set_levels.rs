@@ -1,0 +1,123 @@
+//! `proxy-config log --level` and `--reset`: the one thing that changes a proxy, through its live admin port alone.
+//!
+//! Without `--yes` nothing is changed; what would be, and how it is undone, is told either way.
+
+use super::log::{levels, table};
+use crate::args::proxy_config::LogArgs;
+use crate::context::Context;
+use crate::dump::{block_on, sources};
+use crate::status::{Failure, Outcome, Status};
+use mesh_analyzers::spelling;
+use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
+use mesh_collectors::dumps::{Endpoint, Source};
+use mesh_envoy::identify::Content;
+use std::collections::BTreeMap;
+
+/// Envoy's levels.
+const LEVELS: &[&str] = &["trace", "debug", "info", "warning", "error", "critical", "off"];
+/// What Istio starts its proxies with.
+const DEFAULT: &str = "warning";
+
+/// What is to be.
+enum Wanted {
+    All(&'static str),
+    /// By logger.
+    Some(BTreeMap<String, &'static str>),
+}
+
+pub fn run(args: &LogArgs, context: &Context) -> Outcome {
+    let wanted = wanted(args)?;
+    let named = sources(&args.source.source)?;
+    let [Source::Live(endpoint)] = named.as_slice() else {
+        return Err(Failure::usage(
+            "levels are changed at one live admin port: `kubectl port-forward POD 15000` and --from http://127.0.0.1:15000, or --from unix:PATH",
+        ));
+    };
+    let before = ask(endpoint, "/logging")?;
+    let known: BTreeMap<&str, &str> = levels(&before).into_iter().collect();
+    if known.contains_key("*") || known.is_empty() {
+        return Err(Failure::usage(format!(
+            "{endpoint}: only Envoy's levels are changed, and these are none; `istioctl ztunnel-config log` does it for ztunnel"
+        )));
+    }
+    let changes = changes(&wanted, &known)?;
+    if changes.is_empty() {
+        context.note("the levels are these already: nothing is changed");
+        context.answer(&table(&before, context))?;
+        return Ok(Status::Fine);
+    }
+    let path = match &wanted {
+        Wanted::All(level) => format!("/logging?level={level}"),
+        Wanted::Some(list) => format!("/logging?paths={}", list.iter().map(|(n, l)| format!("{n}:{l}")).collect::<Vec<_>>().join(",")),
+    };
+    let back: Vec<String> = changes.iter().map(|(name, (was, _))| format!("{name}:{was}")).collect();
+    // All of them were alike, and are again.
+    let alike = changes.len() == known.len() && changes.values().all(|(was, _)| changes.values().next().is_some_and(|(first, _)| first == was));
+    let undo = if alike { changes.values().next().map_or_else(String::new, |(was, _)| (*was).to_owned()) } else { back.join(",") };
+    let told = format!(
+        "POST {endpoint}{path} changes {} of {} loggers of this proxy, until it restarts\nundo it with: meshctl pc log --from {endpoint} --level {undo} --yes",
+        changes.len(),
+        known.len()
+    );
+    if !args.source.which.yes {
+        return Err(Failure::usage(format!("{told}\nnothing is changed: --yes does it")));
+    }
+    told.lines().for_each(|line| context.note(line));
+    let after = ask(endpoint, &path)?;
+    context.answer(&table(&after, context))?;
+    Ok(Status::Fine)
+}
+
+/// `debug`, or `http:debug,rbac:trace`.
+fn wanted(args: &LogArgs) -> Result<Wanted, Failure> {
+    let Some(text) = args.level.as_deref().filter(|_| !args.reset) else { return Ok(Wanted::All(DEFAULT)) };
+    if !text.contains(':') {
+        return Ok(Wanted::All(level(text)?));
+    }
+    let mut list = BTreeMap::new();
+    for part in text.split(',') {
+        let (name, word) = part.split_once(':').ok_or_else(|| Failure::usage(format!("--level takes LEVEL or LOGGER:LEVEL,…, not `{part}`")))?;
+        list.insert(name.trim().to_owned(), level(word)?);
+    }
+    Ok(Wanted::Some(list))
+}
+
+fn level(word: &str) -> Result<&'static str, Failure> {
+    let word = word.trim().to_ascii_lowercase();
+    let word = match word.as_str() {
+        "warn" => "warning",
+        "none" => "off",
+        other => other,
+    };
+    let found = LEVELS.iter().find(|l| **l == word);
+    found.copied().ok_or_else(|| Failure::usage(format!("`{word}` is no level: {}", LEVELS.join(", "))))
+}
+
+/// The loggers that change: what they are and what they become.
+fn changes<'k>(wanted: &Wanted, known: &BTreeMap<&'k str, &'k str>) -> Result<BTreeMap<&'k str, (&'k str, &'static str)>, Failure> {
+    let differing =
+        |list: Vec<(&'k str, &'k str, &'static str)>| list.into_iter().filter(|(_, was, to)| was != to).map(|(n, was, to)| (n, (was, to))).collect();
+    match wanted {
+        Wanted::All(to) => Ok(differing(known.iter().map(|(n, was)| (*n, *was, *to)).collect())),
+        Wanted::Some(list) => {
+            let mut out = Vec::new();
+            for (name, to) in list {
+                let (known_name, was) = known.get_key_value(name.as_str()).ok_or_else(|| {
+                    let near = spelling::nearest(name, known.keys().copied()).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+                    Failure::usage(format!("the proxy has no logger `{name}`{near}"))
+                })?;
+                out.push((*known_name, *was, *to));
+            }
+            Ok(differing(out))
+        }
+    }
+}
+
+fn ask(endpoint: &Endpoint, path: &str) -> Result<String, Failure> {
+    let exchange = async {
+        let admin = Admin::new(endpoint, Options::default())?;
+        admin.post(path, &[Content::Logging]).await
+    };
+    let page: Result<_, AdminError> = block_on(exchange)?;
+    page.map(|p| p.text).map_err(|e| Failure::none(e.to_string()))
+}
