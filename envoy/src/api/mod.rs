@@ -3,6 +3,7 @@
 //! What is here is what istiod sends. Members of a `oneof` are optional fields of which one is set.
 
 pub mod any;
+pub mod discovery;
 pub mod json;
 pub mod messages;
 pub mod unread;
