@@ -219,7 +219,7 @@ fn called(
     let source = "10.0.0.9".parse().expect("an address");
     let tls = who.map(|name| ClientTls {
         alpn: vec![if protocol == Protocol::Tcp { "istio-peer-exchange" } else { "istio-http/1.1" }, "istio"],
-        certificate: Some(Certificate { names: vec![name.to_owned()] }),
+        certificate: Some(Certificate { names: vec![name.to_owned()].into() }),
         ..ClientTls::default()
     });
     let request = Request { method, scheme: "http", authority: host, path, headers: &headers };

@@ -103,7 +103,7 @@ fn read(path: &Path) -> Result<Value, BootstrapError> {
 }
 
 /// JSON where it is JSON, else YAML.
-fn parse(text: &str) -> Result<Value, String> {
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('{')
         && let Ok(value) = serde_json::from_str(text)
     {

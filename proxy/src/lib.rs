@@ -13,6 +13,7 @@ pub mod http;
 pub mod options;
 pub mod server;
 pub mod stats;
+pub mod tls;
 pub mod upstream;
 mod worker;
 

@@ -14,6 +14,17 @@ pub struct Inspected<'a> {
     pub application: Vec<&'a str>,
 }
 
+/// What a listener's filters look at: what a proxy has to find out before it asks for a chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Where a redirected connection wanted to go.
+    pub destination: bool,
+    /// Whether the first bytes are a TLS hello, and what it says.
+    pub tls: bool,
+    /// Whether they are HTTP, where they are no TLS.
+    pub http: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     OriginalDestination,
@@ -94,6 +105,16 @@ impl ListenerFilter {
             other => return Err(m.unknown(format!("the listener filter {other} is not known to meshctl"))),
         };
         Ok(ListenerFilter { kind, disabled })
+    }
+    pub(super) fn looks(&self, port: u16, into: &mut Looks) {
+        if self.runs(port) {
+            match self.kind {
+                Kind::OriginalDestination => into.destination = true,
+                Kind::Tls => into.tls = true,
+                Kind::Http => into.http = true,
+                Kind::Transparent | Kind::Unknown(_) => {}
+            }
+        }
     }
     pub(super) fn restores_destination(&self) -> bool {
         matches!(self.kind, Kind::OriginalDestination)

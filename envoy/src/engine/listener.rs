@@ -5,6 +5,7 @@ use super::field::{Message, Path, Read, Unknown};
 use super::inspect::ListenerFilter;
 use super::recorder::{Candidate, Recorder};
 use super::request::Entry;
+use rustc_hash::FxHashMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where a listener listens.
@@ -113,6 +114,12 @@ impl Listener {
     pub fn chains(&self) -> &Chains {
         &self.chains
     }
+    /// What its own filters look at on a connection to a port.
+    pub fn looks(&self, port: u16) -> super::inspect::Looks {
+        let mut looks = super::inspect::Looks { destination: self.hands_off, ..Default::default() };
+        self.filters.iter().for_each(|f| f.looks(port, &mut looks));
+        looks
+    }
     /// What its own filters find out about a connection.
     ///
     /// # Errors
@@ -193,6 +200,44 @@ pub fn choose<'c, R: Recorder>(listeners: &'c [Listener], entry: Entry, destinat
     chosen
 }
 
+/// Listeners by their addresses, for connections that another listener hands on: the same answer as [`choose`] gives, without
+/// a look at each of them.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    exact: FxHashMap<SocketAddr, usize>,
+    /// By port: of any IPv4 address, of any address.
+    wildcards: FxHashMap<u16, (Option<usize>, Option<usize>)>,
+}
+
+impl Addresses {
+    /// Positions are those in the order given.
+    pub fn new<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Addresses {
+        let mut out = Addresses::default();
+        for (i, listener) in listeners.enumerate() {
+            for address in &listener.addresses {
+                let Address::Socket(a) = address else { continue };
+                out.exact.entry(*a).or_insert(i);
+                if a.ip().is_unspecified() {
+                    let (v4, v6) = out.wildcards.entry(a.port()).or_default();
+                    let place = if a.is_ipv4() { v4 } else { v6 };
+                    place.get_or_insert(i);
+                }
+            }
+        }
+        out
+    }
+    pub fn find(&self, destination: SocketAddr) -> Option<usize> {
+        if let Some(found) = self.exact.get(&destination) {
+            return Some(*found);
+        }
+        let (v4, any) = self.wildcards.get(&destination.port())?;
+        match (v4.filter(|_| destination.is_ipv4()), *any) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
 /// The listener that inbound connections are redirected to: it matches by their original destination and keeps them.
 fn inbound(listeners: &[Listener]) -> Option<&Listener> {
     let restores = |l: &&Listener| l.direction == Direction::Inbound && l.filters.iter().any(ListenerFilter::restores_destination);
@@ -229,6 +274,30 @@ impl std::fmt::Display for Address {
         match self {
             Address::Socket(s) => write!(f, "{s}"),
             Address::Other(name) => write!(f, "envoy://{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn listener(address: &str) -> Listener {
+        let (ip, port) = address.rsplit_once(':').expect("a port");
+        let value = serde_json::json!({"name": address, "address": {"socket_address": {"address": ip, "port_value": port.parse::<u16>().expect("a port")}}});
+        Listener::read(&value, Path::root("l")).expect("a listener")
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_the_search_finds(picks in prop::collection::vec(0usize..6, 0..7), at in 0usize..4) {
+            let all = ["0.0.0.0:80", "10.0.0.1:80", ":::80", "10.0.0.1:81", "0.0.0.0:81", "fd00::1:80"];
+            let listeners: Vec<Listener> = picks.iter().map(|i| listener(all[*i])).collect();
+            let destination: SocketAddr = ["10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80", "10.0.0.1:82"][at].parse().expect("an address");
+            let want = by_address(&listeners, destination, |_| true).map(|l| l.name.clone());
+            let got = Addresses::new(listeners.iter()).find(destination).map(|i| listeners[i].name.clone());
+            prop_assert_eq!(got, want);
         }
     }
 }

@@ -165,6 +165,12 @@ impl Cluster {
         found.map_or(&self.transport, |(_, t)| t)
     }
 
+    /// Which of `transport_socket_matches` is for an endpoint, or for one that nothing is known of; `None` for the cluster's own.
+    pub fn transport_match(&self, endpoint: Option<&Endpoint>) -> Option<usize> {
+        let has = |k: &str, v: &Value| endpoint.is_some_and(|e| e.match_labels.get(k) == Some(v));
+        self.transport_matches.iter().position(|(wanted, _)| wanted.iter().all(|(k, v)| has(k, v)))
+    }
+
     /// The endpoints that a request may go to. `assignments` are those that came over EDS; `subset` are labels that a route
     /// asks for.
     pub fn pick<'c>(&'c self, assignments: &'c BTreeMap<Box<str>, Assignment>, subset: Option<&Value>) -> Pick<'c> {

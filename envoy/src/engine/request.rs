@@ -22,15 +22,15 @@ pub struct ClientTls<'a> {
     /// "" for none.
     pub server_name: &'a str,
     pub alpn: Vec<&'a str>,
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Certificate<'a>>,
     /// Whether TLS does not end at this proxy: nobody here has seen what is inside.
     pub passed_through: bool,
 }
 
 /// The names in a client's certificate: URIs first, then DNS names; the subject where it has neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Certificate {
-    pub names: Vec<String>,
+pub struct Certificate<'a> {
+    pub names: Cow<'a, [String]>,
 }
 
 /// What the client speaks, inside TLS where there is TLS.

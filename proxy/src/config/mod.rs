@@ -11,6 +11,8 @@ pub mod route;
 pub use fields::{Finding, findings};
 
 use crate::access_log::Sinks;
+use crate::tls::material::Secret;
+use crate::tls::secrets::Secrets;
 use cluster::Cluster;
 use listener::Listener;
 use mesh_envoy::engine::Unknown;
@@ -19,6 +21,7 @@ use route::Table;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::sync::Arc;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 /// Everything that requests are decided by, compiled. Never changed: an update makes another one.
 #[derive(Debug, Default)]
@@ -29,9 +32,18 @@ pub struct Snapshot {
 }
 
 /// What compiling needs beside the configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Compiler {
     pub sinks: Sinks,
+    /// Where contexts of TLS find their secrets. It outlives every configuration.
+    pub secrets: Arc<Secrets>,
+    pub crypto: Arc<CryptoProvider>,
+}
+
+impl Default for Compiler {
+    fn default() -> Compiler {
+        Compiler { sinks: Sinks::default(), secrets: Arc::default(), crypto: Arc::new(aws_lc_rs::default_provider()) }
+    }
 }
 
 impl Snapshot {
@@ -43,6 +55,12 @@ impl Snapshot {
         let mut snapshot = Snapshot::default();
         let mut problems: Vec<Unknown> = Vec::new();
         let list = |name: &str| resources.get(name).and_then(Value::as_array).into_iter().flatten();
+        for (i, value) in list("secrets").enumerate() {
+            match Secret::read(value, &root("secrets", i, value)) {
+                Ok((name, secret)) => compiler.secrets.set(&name, secret),
+                Err(u) => problems.push(u),
+            }
+        }
         for (i, value) in list("clusters").enumerate() {
             let root = root("clusters", i, value);
             match Cluster::read(value, &root) {
@@ -73,6 +91,10 @@ fn root(list: &str, index: usize, value: &Value) -> String {
 pub(crate) fn data_source(m: &Message<'_, '_>) -> Read<Vec<u8>> {
     if m.has("inline_string") {
         return Ok(m.text("inline_string")?.as_bytes().to_vec());
+    }
+    if m.has("inline_bytes") {
+        let text = m.text("inline_bytes")?.trim_end_matches('=').as_bytes();
+        return data_encoding::BASE64_NOPAD.decode(text).map_err(|_| m.unknown_field("inline_bytes", "no base64"));
     }
     if m.has("filename") {
         let name = m.text("filename")?;

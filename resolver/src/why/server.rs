@@ -80,7 +80,7 @@ pub fn mesh_tls(principal: &str, protocol: Protocol) -> ClientTls<'_> {
         Protocol::Tcp => vec!["istio-peer-exchange", "istio"],
         _ => vec!["istio-http/1.1", "istio", "http/1.1"],
     };
-    ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()] }), passed_through: false }
+    ClientTls { server_name: "", alpn, certificate: Some(Certificate { names: vec![principal.to_owned()].into() }), passed_through: false }
 }
 
 impl<'w, 'a> Why<'w, '_, 'a> {

@@ -103,7 +103,7 @@ fn one(configuration: &Configuration, call: &Described) -> Result<Answer, String
         "" | "tls" | "mtls" => Some(ClientTls {
             server_name,
             alpn: if alpn.is_empty() { Vec::new() } else { vec![alpn] },
-            certificate: mutual.then(|| Certificate { names: vec![CALLER.to_owned()] }),
+            certificate: mutual.then(|| Certificate { names: vec![CALLER.to_owned()].into() }),
             passed_through: false,
         }),
         other => return Err(format!("`{other}` is none of plaintext, tls, mtls")),

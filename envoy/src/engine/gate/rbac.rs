@@ -150,7 +150,7 @@ impl rbac::Subject for Subject<'_, '_> {
     }
     fn peer(&self) -> Fact<&[String]> {
         match &self.connection.tls {
-            Some(tls) if !tls.passed_through => Fact::Is(tls.certificate.as_ref().map_or(&[], |c| &c.names)),
+            Some(tls) if !tls.passed_through => Fact::Is(tls.certificate.as_ref().map_or(&[], |c| &*c.names)),
             _ => Fact::Absent,
         }
     }

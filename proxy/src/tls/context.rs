@@ -1,0 +1,437 @@
+//! TLS contexts (`DownstreamTlsContext`, `UpstreamTlsContext`): which certificate is shown, what peers are validated by, which
+//! protocols are offered. A context is compiled once; what rustls needs of it is made again when one of its secrets changed,
+//! so that new handshakes see a rotation and connections that are open do not.
+
+use super::material::Identity;
+use super::secrets::Slot;
+use super::validation::{ServerNames, Validation, Verifier};
+use crate::config::Compiler;
+use mesh_envoy::engine::field::{Message, Read};
+use std::fmt;
+use std::sync::{Arc, RwLock};
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::{DnsName, IpAddr, Ipv4Addr, ServerName};
+use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage};
+use tokio_rustls::rustls::sign::SingleCertAndKey;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{CipherSuite, ClientConfig, NamedGroup, ServerConfig, SupportedProtocolVersion};
+
+/// Why a context can't be used now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// A secret of this name is not there yet.
+    Secret(Box<str>),
+    /// Its secrets do not fit together.
+    Unusable(String),
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotReady::Secret(name) => write!(f, "the secret {name} is not there"),
+            NotReady::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+impl std::error::Error for NotReady {}
+
+#[derive(Debug)]
+enum Shown {
+    InPlace(Arc<Identity>),
+    Named(Arc<Slot>),
+}
+
+/// What both kinds of contexts have.
+#[derive(Debug)]
+struct Common {
+    shown: Vec<Shown>,
+    /// What stands in the context.
+    validation: Validation,
+    /// What is merged over it.
+    named: Option<Arc<Slot>>,
+    alpn: Vec<Vec<u8>>,
+    provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+}
+
+/// The protocol of Istio's exchange of metadata over TCP. It is never agreed upon: who agrees has to speak it.
+const PEER_EXCHANGE: &str = "istio-peer-exchange";
+
+impl Common {
+    fn read(m: &Message<'_, '_>, compiler: &Compiler, newest: &'static SupportedProtocolVersion) -> Read<Common> {
+        let mut shown = Vec::new();
+        for certificate in m.messages("tls_certificates")? {
+            shown.push(Shown::InPlace(Arc::new(Identity::read(&certificate)?)));
+        }
+        for named in m.messages("tls_certificate_sds_secret_configs")? {
+            shown.push(Shown::Named(slot(&named, compiler)?));
+        }
+        let combined = m.message_or_empty("combined_validation_context")?;
+        let in_place = match m.message("validation_context")? {
+            Some(own) => Some(own),
+            None => combined.message("default_validation_context")?,
+        };
+        let named = match m.message("validation_context_sds_secret_config")? {
+            Some(own) => Some(own),
+            None => combined.message("validation_context_sds_secret_config")?,
+        };
+        let validation = in_place.map(|v| Validation::read(&v)).transpose()?.unwrap_or_default();
+        if validation.is_insecure() && named.is_none() {
+            return Err(m.unknown_field("validation_context", "names are asked for without a trusted_ca: anybody can write a name"));
+        }
+        let (provider, versions) = parameters(&m.message_or_empty("tls_params")?, compiler, newest)?;
+        Ok(Common {
+            shown,
+            validation,
+            named: named.map(|n| slot(&n, compiler)).transpose()?,
+            alpn: m.texts("alpn_protocols")?.into_iter().filter(|p| *p != PEER_EXCHANGE).map(|p| p.as_bytes().to_vec()).collect(),
+            provider,
+            versions,
+        })
+    }
+    fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        let shown = self.shown.iter().filter_map(|s| if let Shown::Named(slot) = s { Some(slot) } else { None });
+        shown.chain(&self.named)
+    }
+    /// Another number after every change of a secret.
+    fn stamp(&self) -> u64 {
+        self.slots().map(|s| s.version()).sum()
+    }
+    fn identities(&self) -> Result<Vec<Arc<Identity>>, NotReady> {
+        let of = |s: &Shown| match s {
+            Shown::InPlace(identity) => Ok(identity.clone()),
+            Shown::Named(slot) => slot.identity().ok_or_else(|| NotReady::Secret(slot.name.clone())),
+        };
+        self.shown.iter().map(of).collect()
+    }
+    fn validation(&self) -> Result<Validation, NotReady> {
+        let Some(slot) = &self.named else { return Ok(self.validation.clone()) };
+        let over = slot.validation().ok_or_else(|| NotReady::Secret(slot.name.clone()))?;
+        let merged = self.validation.merged(&over);
+        if merged.is_insecure() {
+            return Err(NotReady::Unusable(format!("the secret {} has no trusted_ca", slot.name)));
+        }
+        Ok(merged)
+    }
+}
+
+/// The place of a secret that a context names (`SdsSecretConfig`).
+fn slot(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Arc<Slot>> {
+    let name = m.text("name")?;
+    match m.value("sds_config") {
+        Some(source) => {
+            let wanted = compiler.secrets.want(name, source);
+            wanted.map_err(|_| m.unknown_field("sds_config", format!("the secret {name} is asked of another source elsewhere")))
+        }
+        None if compiler.secrets.has(name) => Ok(compiler.secrets.slot(name)),
+        None => Err(m.unknown_field("name", format!("there is no secret {name} in static_resources.secrets"))),
+    }
+}
+
+type Parameters = (Arc<CryptoProvider>, Vec<&'static SupportedProtocolVersion>);
+
+/// `TlsParameters`. TLS 1.2 is the oldest version; what only older ones have is left out.
+fn parameters(m: &Message<'_, '_>, compiler: &Compiler, newest: &'static SupportedProtocolVersion) -> Read<Parameters> {
+    const VERSIONS: &[&str] = &["TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"];
+    let oldest = m.enumeration("tls_minimum_protocol_version", VERSIONS)?;
+    let newest = match m.enumeration("tls_maximum_protocol_version", VERSIONS)? {
+        "TLS_AUTO" | "" => newest,
+        "TLSv1_3" => &TLS13,
+        "TLSv1_2" => &TLS12,
+        _ => return Err(m.unknown_field("tls_maximum_protocol_version", "TLS 1.2 is the oldest version that mesh-proxy speaks")),
+    };
+    let versions: Vec<&'static SupportedProtocolVersion> =
+        [&TLS13, &TLS12].into_iter().filter(|v| **v == TLS12 || *newest == TLS13).filter(|v| oldest != "TLSv1_3" || **v == TLS13).collect();
+    if versions.is_empty() {
+        return Err(m.unknown_field("tls_minimum_protocol_version", "newer than the maximum"));
+    }
+    let (suites, groups) = (m.texts("cipher_suites")?, m.texts("ecdh_curves")?);
+    if suites.is_empty() && groups.is_empty() {
+        return Ok((compiler.crypto.clone(), versions));
+    }
+    let mut provider = aws_lc_rs::default_provider();
+    if !suites.is_empty() {
+        // `[A|B]` are suites of the same rank.
+        let names = suites.iter().flat_map(|s| s.split(['[', ']', '|'])).filter(|n| !n.is_empty());
+        let wanted: Vec<CipherSuite> = names.filter_map(suite).collect();
+        // Those of TLS 1.3 are not chosen by this list.
+        let is_wanted = |s: &tokio_rustls::rustls::SupportedCipherSuite| s.version() == &TLS13 || wanted.contains(&s.suite());
+        provider.cipher_suites.retain(is_wanted);
+        if wanted.is_empty() && versions.iter().all(|v| **v == TLS12) {
+            return Err(m.unknown_field("cipher_suites", "none of them is one that mesh-proxy has: they need forward secrecy and AEAD"));
+        }
+    }
+    if !groups.is_empty() {
+        let wanted: Vec<NamedGroup> = groups.iter().flat_map(|g| g.split(':')).filter_map(group).collect();
+        provider.kx_groups.retain(|g| wanted.contains(&g.name()));
+        if provider.kx_groups.is_empty() {
+            return Err(m.unknown_field("ecdh_curves", "mesh-proxy has X25519, P-256, P-384 and X25519MLKEM768"));
+        }
+    }
+    Ok((Arc::new(provider), versions))
+}
+
+/// A cipher suite of TLS 1.2 by OpenSSL's name or the standard's. Those without forward secrecy or AEAD have none here.
+fn suite(name: &str) -> Option<CipherSuite> {
+    Some(match name {
+        "ECDHE-ECDSA-AES256-GCM-SHA384" | "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        "ECDHE-ECDSA-AES128-GCM-SHA256" | "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        "ECDHE-ECDSA-CHACHA20-POLY1305" | "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" => CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        "ECDHE-RSA-AES256-GCM-SHA384" | "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        "ECDHE-RSA-AES128-GCM-SHA256" | "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        "ECDHE-RSA-CHACHA20-POLY1305" | "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        _ => return None,
+    })
+}
+
+/// The name that OpenSSL, and so Envoy's log, gives a suite of TLS 1.2; `None` for those of TLS 1.3, which have one name.
+pub fn openssl_name(suite: CipherSuite) -> Option<&'static str> {
+    Some(match suite {
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        _ => return None,
+    })
+}
+
+fn group(name: &str) -> Option<NamedGroup> {
+    Some(match name {
+        "X25519" => NamedGroup::X25519,
+        "P-256" | "prime256v1" => NamedGroup::secp256r1,
+        "P-384" | "secp384r1" => NamedGroup::secp384r1,
+        "X25519MLKEM768" => NamedGroup::X25519MLKEM768,
+        _ => return None,
+    })
+}
+
+/// The server's side of a filter chain.
+#[derive(Debug)]
+pub struct ServerContext {
+    common: Common,
+    requires_certificate: bool,
+    resumes: bool,
+    built: RwLock<Option<Arc<Server>>>,
+}
+
+/// A server's side as it is now.
+#[derive(Debug)]
+pub struct Server {
+    stamp: u64,
+    certificates: Vec<Certificate>,
+}
+
+/// One of a server's certificates, ready for handshakes.
+#[derive(Debug)]
+pub struct Certificate {
+    pub identity: Arc<Identity>,
+    alpn: Arc<ServerConfig>,
+    /// For clients that offer none of the protocols: as Envoy has it, they go on without one.
+    plain: Arc<ServerConfig>,
+    protocols: Vec<Vec<u8>>,
+}
+
+impl Certificate {
+    pub fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let shares = hello.alpn().is_none_or(|mut offered| offered.any(|o| self.protocols.iter().any(|p| p == o)));
+        if shares { self.alpn.clone() } else { self.plain.clone() }
+    }
+}
+
+impl Server {
+    /// The certificate for a client: one of the name that it asks for before others, and of a kind that it can check.
+    pub fn choose(&self, hello: &ClientHello<'_>) -> Option<&Certificate> {
+        let can_check = |c: &&Certificate| c.identity.key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let is_named = |c: &&Certificate| hello.server_name().is_some_and(|n| c.identity.leaf.dns.iter().any(|d| super::validation::covers(d, n)));
+        let named = self.certificates.iter().filter(can_check).find(is_named);
+        named.or_else(|| self.certificates.iter().find(can_check)).or(self.certificates.first())
+    }
+}
+
+impl ServerContext {
+    /// `DownstreamTlsContext`
+    ///
+    /// # Errors
+    /// What is not known or can't be used.
+    pub fn read(m: &Message<'_, '_>, compiler: &Compiler) -> Read<ServerContext> {
+        let common = Common::read(&m.message_or_empty("common_tls_context")?, compiler, &TLS13)?;
+        if common.shown.is_empty() {
+            return Err(m.unknown_field("common_tls_context", "a server needs a certificate"));
+        }
+        Ok(ServerContext {
+            common,
+            requires_certificate: m.flag("require_client_certificate")?,
+            resumes: !m.flag("disable_stateless_session_resumption")?,
+            built: RwLock::default(),
+        })
+    }
+    /// The context with its newest secrets. Where they do not fit together, the ones before them are kept.
+    ///
+    /// # Errors
+    /// A secret is missing.
+    pub fn ready(&self) -> Result<Arc<Server>, NotReady> {
+        let stamp = self.common.stamp();
+        let before = self.built.read().ok().and_then(|b| b.clone());
+        if let Some(current) = before.as_ref().filter(|b| b.stamp == stamp) {
+            return Ok(current.clone());
+        }
+        match (self.build(stamp), before) {
+            (Ok(server), _) => {
+                let server = Arc::new(server);
+                if let Ok(mut built) = self.built.write() {
+                    *built = Some(server.clone());
+                }
+                Ok(server)
+            }
+            (Err(_), Some(before)) => Ok(before),
+            (Err(e), None) => Err(e),
+        }
+    }
+    fn build(&self, stamp: u64) -> Result<Server, NotReady> {
+        let common = &self.common;
+        let validation = common.validation()?;
+        let asks = self.requires_certificate || !validation.is_empty();
+        let verifier = Verifier::new(validation, self.requires_certificate, ServerNames::AsConfigured, &common.provider).map_err(NotReady::Unusable)?;
+        let verifier = Arc::new(verifier);
+        // Sessions of before a rotation are not taken up again: their peers were checked by other rules.
+        let ticketer = aws_lc_rs::Ticketer::new().map_err(|e| NotReady::Unusable(e.to_string()))?;
+        let mut certificates = Vec::new();
+        for identity in common.identities()? {
+            let builder = ServerConfig::builder_with_provider(common.provider.clone()).with_protocol_versions(&common.versions);
+            let builder = builder.map_err(|e| NotReady::Unusable(e.to_string()))?;
+            let builder = if asks { builder.with_client_cert_verifier(verifier.clone()) } else { builder.with_no_client_auth() };
+            let mut plain = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key.clone())));
+            if self.resumes {
+                plain.ticketer = ticketer.clone();
+            } else {
+                plain.session_storage = Arc::new(NoServerSessionStorage {});
+                plain.send_tls13_tickets = 0;
+            }
+            let mut alpn = plain.clone();
+            alpn.alpn_protocols.clone_from(&common.alpn);
+            certificates.push(Certificate { identity, alpn: Arc::new(alpn), plain: Arc::new(plain), protocols: common.alpn.clone() });
+        }
+        Ok(Server { stamp, certificates })
+    }
+}
+
+/// The client's side of a cluster.
+#[derive(Debug)]
+pub struct ClientContext {
+    common: Common,
+    /// "" for none.
+    pub server_name: Box<str>,
+    /// Whether the name is that of the endpoint where it has one.
+    pub names_endpoint: bool,
+    server_names: ServerNames,
+    built: RwLock<Option<Arc<Client>>>,
+}
+
+/// A client's side as it is now.
+#[derive(Debug)]
+pub struct Client {
+    stamp: u64,
+    /// By [`Speaks`]; all the same where protocols are configured.
+    configs: [Arc<ClientConfig>; 3],
+}
+
+/// What is spoken inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Bytes,
+    Http1,
+    Http2,
+}
+
+impl Client {
+    pub fn config(&self, speaks: Speaks) -> Arc<ClientConfig> {
+        let index = match speaks {
+            Speaks::Bytes => 0,
+            Speaks::Http1 => 1,
+            Speaks::Http2 => 2,
+        };
+        self.configs[index].clone()
+    }
+}
+
+impl ClientContext {
+    /// `UpstreamTlsContext`. `checks_name`: whether servers have to have the name that they are asked by.
+    ///
+    /// # Errors
+    /// What is not known or can't be used.
+    pub fn read(m: &Message<'_, '_>, compiler: &Compiler, server_names: ServerNames) -> Read<ClientContext> {
+        // As with Envoy, a client speaks TLS 1.3 only where the configuration says so.
+        let common = Common::read(&m.message_or_empty("common_tls_context")?, compiler, &TLS12)?;
+        if common.shown.len() > 1 {
+            return Err(m.unknown_field("common_tls_context", "a client has one certificate"));
+        }
+        let name = m.text("sni")?;
+        server_name(name).ok_or_else(|| m.unknown_field("sni", format!("`{name}` is no name of a host")))?;
+        let checks = m.flag("auto_sni_san_validation")?;
+        Ok(ClientContext {
+            common,
+            server_name: name.into(),
+            names_endpoint: m.flag("auto_host_sni")?,
+            server_names: if checks { ServerNames::AsAskedFor } else { server_names },
+            built: RwLock::default(),
+        })
+    }
+    /// The context with its newest secrets. Where they do not fit together, the ones before them are kept.
+    ///
+    /// # Errors
+    /// A secret is missing.
+    pub fn ready(&self) -> Result<Arc<Client>, NotReady> {
+        let stamp = self.common.stamp();
+        let before = self.built.read().ok().and_then(|b| b.clone());
+        if let Some(current) = before.as_ref().filter(|b| b.stamp == stamp) {
+            return Ok(current.clone());
+        }
+        match (self.build(stamp), before) {
+            (Ok(client), _) => {
+                let client = Arc::new(client);
+                if let Ok(mut built) = self.built.write() {
+                    *built = Some(client.clone());
+                }
+                Ok(client)
+            }
+            (Err(_), Some(before)) => Ok(before),
+            (Err(e), None) => Err(e),
+        }
+    }
+    fn build(&self, stamp: u64) -> Result<Client, NotReady> {
+        let common = &self.common;
+        let verifier = Verifier::new(common.validation()?, true, self.server_names, &common.provider).map_err(NotReady::Unusable)?;
+        let identity = common.identities()?.into_iter().next();
+        let builder = ClientConfig::builder_with_provider(common.provider.clone()).with_protocol_versions(&common.versions);
+        let builder = builder.map_err(|e| NotReady::Unusable(e.to_string()))?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key.clone()))),
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::in_memory_sessions(256);
+        let with = |protocol: &[u8]| {
+            let mut own = config.clone();
+            own.alpn_protocols = match (common.alpn.as_slice(), protocol) {
+                ([], b"") => Vec::new(),
+                ([], protocol) => vec![protocol.to_vec()],
+                (configured, _) => configured.to_vec(),
+            };
+            Arc::new(own)
+        };
+        Ok(Client { stamp, configs: [with(b""), with(b"http/1.1"), with(b"h2")] })
+    }
+}
+
+/// A name to ask a server by. "" and addresses are asked by no name; `None` for what is neither a name nor an address.
+pub fn server_name(text: &str) -> Option<ServerName<'static>> {
+    if text.is_empty() {
+        return Some(ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([0, 0, 0, 0]))));
+    }
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return Some(ServerName::IpAddress(address.into()));
+    }
+    DnsName::try_from(text.to_owned()).ok().map(ServerName::DnsName)
+}
