@@ -10,12 +10,14 @@ pub mod bootstrap;
 pub mod config;
 pub mod format;
 pub mod http;
+pub mod listeners;
 pub mod options;
 pub mod server;
 pub mod stats;
 pub mod tls;
 pub mod upstream;
 mod worker;
+pub mod xds;
 
 pub use server::{Proxy, StartError};
 pub use worker::Phase;

@@ -77,7 +77,7 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         complain: Arc::new(move |what| complain_log.write(Level::Warning, what)),
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;
-    for (name, address) in &proxy.listeners {
+    for (name, address) in proxy.listeners() {
         log.write(Level::Info, &format!("listener {name} on {address}"));
     }
     if let (Some(path), Some(admin)) = (&options.admin_address_path, proxy.admin) {

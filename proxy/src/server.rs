@@ -3,21 +3,20 @@
 use crate::access_log::Writer;
 use crate::admin;
 use crate::bootstrap::Bootstrap;
-use crate::config::listener::Listener;
 use crate::config::{Compiler, Snapshot};
 use crate::http::serve;
+use crate::listeners::Accept;
 use crate::upstream::cluster::Runtime;
 use crate::worker::{Complain, Phase, Shared, Worker};
+use crate::xds;
 use mesh_envoy::engine::Unknown;
-use mesh_envoy::engine::listener::Address;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 /// Why a proxy does not start.
@@ -63,51 +62,58 @@ impl Default for Settings {
 /// A running proxy.
 pub struct Proxy {
     shared: Arc<Shared>,
-    /// Listeners by name, with the address that they got.
-    pub listeners: Vec<(String, SocketAddr)>,
     pub admin: Option<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Proxy {
-    /// Starts serving a bootstrap.
+    /// Starts serving a bootstrap. With a control plane the proxy serves what is static at once, and the rest as it comes.
     ///
     /// # Errors
     /// What stands in the way; nothing runs then.
     pub fn start(bootstrap: Bootstrap, settings: &Settings) -> Result<Proxy, StartError> {
         let compiler = Compiler::default();
         let snapshot = Snapshot::compile(bootstrap.resources(), &compiler).map_err(StartError::Configuration)?;
+        let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
         let writer = Writer::start(move |what| complain(&what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
-        let mut listeners = Vec::new();
-        let mut sockets: Vec<Vec<(Arc<Listener>, TcpListener)>> = (0..workers).map(|_| Vec::new()).collect();
-        for listener in snapshot.listeners.iter().filter(|l| l.engine.bound) {
-            for address in &listener.engine.addresses {
-                let (bound, each) = bind(listener, address, workers)?;
-                listeners.push((listener.engine.name.to_string(), bound));
-                sockets.iter_mut().zip(each).for_each(|(list, socket)| list.push((listener.clone(), socket)));
-            }
+        let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, writer, settings.complain.clone());
+        let shared = Arc::new(shared);
+        let to_accept: Vec<_> = (0..workers).map(|_| shared.listeners.attach()).collect();
+        for listener in &*snapshot.listeners {
+            let opened = shared.listeners.bind(listener).and_then(|bound| shared.listeners.open(listener, bound));
+            opened.map_err(|e| StartError::System(format!("listener {}: {e}", listener.engine.name)))?;
         }
         let admin_socket = bootstrap.admin.map(TcpListener::bind).transpose().map_err(|e| StartError::System(format!("admin port: {e}")))?;
         let admin = admin_socket.as_ref().and_then(|s| s.local_addr().ok());
-        let shared = Arc::new(Shared::new(snapshot, &settings.hostname, writer, settings.complain.clone()));
         let mut threads = Vec::new();
         let begun: Arc<std::sync::Barrier> = Arc::new(std::sync::Barrier::new(workers + 1));
-        for (i, sockets) in sockets.into_iter().enumerate() {
+        for (i, to_accept) in to_accept.into_iter().enumerate() {
             let (shared, begun, flush) = (shared.clone(), begun.clone(), settings.flush);
-            let run = move || work(shared, sockets, flush, &begun);
+            let run = move || work(shared, to_accept, flush, &begun);
             threads.push(thread(&format!("worker-{i}"), run)?);
         }
         begun.wait();
+        // Names are resolved before the first request asks for them.
+        shared.publish(snapshot.clone());
+        let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain));
+        let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
-        let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), listeners: listeners.clone(), workers };
-        threads.push(thread("background", move || beside(background, admin_socket, context, drain))?);
-        Ok(Proxy { shared, listeners, admin, threads })
+        let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic };
+        threads.push(thread("background", move || beside(background, admin_socket, context, to_watch, drain))?);
+        if let Some(control) = control {
+            threads.push(thread("control-plane", move || control.run())?);
+        }
+        Ok(Proxy { shared, admin, threads })
+    }
+    /// Listeners by name, with the address that they got.
+    pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        self.shared.listeners.slots().iter().map(|s| (s.name.to_string(), s.address)).collect()
     }
     /// The address of a listener, by its name.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.listeners.iter().find(|(name, _)| name == listener).map(|(_, a)| *a)
+        self.listeners().into_iter().find(|(name, _)| name == listener).map(|(_, a)| a)
     }
     /// No new connections; it ends when those that are there are over, or their time is.
     pub fn drain(&self) {
@@ -147,44 +153,8 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|e| StartError::System(format!("no thread {name}: {e}")))
 }
 
-/// A socket for each worker: the kernel spreads connections over them.
-fn bind(listener: &Listener, address: &Address, workers: usize) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
-    let name = &listener.engine.name;
-    let Address::Socket(mut address) = address.clone() else {
-        return Err(StartError::System(format!("listener {name}: {address} is no address that can be listened on")));
-    };
-    let fail = |e: io::Error, a: SocketAddr| StartError::System(format!("listener {name}: {a}: {e}"));
-    let mut list = Vec::with_capacity(workers);
-    for i in 0..workers {
-        if i > 0 && !listener.shares_port {
-            let first: &TcpListener = &list[0];
-            list.push(first.try_clone().map_err(|e| fail(e, address))?);
-            continue;
-        }
-        let socket = open(address, listener).map_err(|e| fail(e, address))?;
-        if i == 0 {
-            // Port 0 is any; the others take the one that the first got.
-            address = socket.local_addr().map_err(|e| fail(e, address))?;
-        }
-        list.push(socket);
-    }
-    Ok((address, list))
-}
-
-fn open(address: SocketAddr, listener: &Listener) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if listener.shares_port {
-        socket.set_reuse_port(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(listener.backlog)?;
-    Ok(socket.into())
-}
-
 /// One worker's thread.
-fn work(shared: Arc<Shared>, sockets: Vec<(Arc<Listener>, TcpListener)>, flush: Duration, begun: &std::sync::Barrier) {
+fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flush: Duration, begun: &std::sync::Barrier) {
     let complain = shared.complain.clone();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -197,17 +167,16 @@ fn work(shared: Arc<Shared>, sockets: Vec<(Arc<Listener>, TcpListener)>, flush: 
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let worker = Rc::new(Worker::new(shared.clone()));
-        for (listener, socket) in sockets {
-            match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => drop(tokio::task::spawn_local(serve::listen(worker.clone(), socket, listener))),
-                Err(e) => complain(&format!("listener {}: {e}", listener.engine.name)),
-            }
+        let listen = |accept: Accept| drop(tokio::task::spawn_local(serve::listen(worker.clone(), accept)));
+        while let Ok(accept) = to_accept.try_recv() {
+            listen(accept);
         }
         begun.wait();
         let mut ended = std::pin::pin!(worker.ended());
         loop {
             tokio::select! {
                 () = ended.as_mut() => break,
+                Some(accept) = to_accept.recv() => listen(accept),
                 () = tokio::time::sleep(flush) => worker.tick(),
             }
         }
@@ -218,7 +187,13 @@ fn work(shared: Arc<Shared>, sockets: Vec<(Arc<Listener>, TcpListener)>, flush: 
 }
 
 /// What runs beside the workers: the admin port, names, the health of hosts, the end.
-fn beside(shared: Arc<Shared>, admin_socket: Option<TcpListener>, context: admin::Context, drain: Duration) {
+fn beside(
+    shared: Arc<Shared>,
+    admin_socket: Option<TcpListener>,
+    context: admin::Context,
+    mut to_watch: mpsc::UnboundedReceiver<Weak<Runtime>>,
+    drain: Duration,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return (shared.complain)(&format!("the admin port can't run: {e}")),
@@ -228,11 +203,11 @@ fn beside(shared: Arc<Shared>, admin_socket: Option<TcpListener>, context: admin
         if let Some(socket) = admin_socket {
             tokio::task::spawn_local(admin::serve(socket, Rc::new(context)));
         }
-        for name in shared.snapshot().clusters.keys() {
-            if let Some(runtime) = shared.runtime(name) {
+        tokio::task::spawn_local(async move {
+            while let Some(runtime) = to_watch.recv().await {
                 watch_cluster(&runtime);
             }
-        }
+        });
         shared.reached(Phase::Draining).await;
         let until = Instant::now() + drain;
         while Instant::now() < until && shared.phase() < Phase::Stopping && shared.active_connections() > 0 {
@@ -242,16 +217,18 @@ fn beside(shared: Arc<Shared>, admin_socket: Option<TcpListener>, context: admin
     });
 }
 
-/// Names that change, and hosts that come back.
-fn watch_cluster(runtime: &Arc<Runtime>) {
-    if runtime.config.kind == crate::config::cluster::Kind::Dns {
-        tokio::task::spawn_local(crate::upstream::dns::follow(runtime.clone()));
+/// Names that change, and hosts that come back; for as long as the cluster is in use.
+fn watch_cluster(watched: &Weak<Runtime>) {
+    let Some(config) = watched.upgrade().map(|r| r.config.clone()) else { return };
+    if config.kind == crate::config::cluster::Kind::Dns {
+        tokio::task::spawn_local(crate::upstream::dns::follow(watched.clone()));
     }
-    if let Some(rules) = &runtime.config.outlier {
-        let (runtime, interval) = (runtime.clone(), rules.interval.max(Duration::from_millis(1)));
+    if let Some(rules) = &config.outlier {
+        let (watched, interval) = (watched.clone(), rules.interval.max(Duration::from_millis(1)));
         tokio::task::spawn_local(async move {
             loop {
                 tokio::time::sleep(interval).await;
+                let Some(runtime) = watched.upgrade() else { return };
                 runtime.interval();
             }
         });

@@ -3,9 +3,11 @@
 
 use crate::access_log::{Buffers, Writer};
 use crate::config::Snapshot;
+use crate::config::cluster::{Cluster as ClusterConfig, Kind};
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::upload::Source;
+use crate::listeners::Listeners;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry};
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -13,9 +15,9 @@ use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Instant, SystemTime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What the proxy is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,9 +40,12 @@ pub struct Shared {
     pub hostname: Box<str>,
     pub writer: Writer,
     pub complain: Complain,
+    pub listeners: Listeners,
     snapshot: RwLock<Arc<Snapshot>>,
     version: AtomicU64,
     runtimes: Mutex<FxHashMap<Box<str>, Arc<Runtime>>>,
+    /// Hears of runtimes that need somebody beside the workers: names to resolve, ejections to end.
+    watched: mpsc::UnboundedSender<Weak<Runtime>>,
     connections: AtomicU64,
     pub open: AtomicU64,
     phase: watch::Sender<Phase>,
@@ -49,8 +54,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(snapshot: Snapshot, hostname: &str, writer: Writer, complain: Complain) -> Shared {
-        Shared {
+    pub fn new(snapshot: Snapshot, hostname: &str, writer: Writer, complain: Complain) -> (Shared, mpsc::UnboundedReceiver<Weak<Runtime>>) {
+        let (watched, to_watch) = mpsc::unbounded_channel();
+        let shared = Shared {
+            listeners: Listeners::default(),
+            watched,
             registry: Registry::default(),
             buckets: Buckets::default(),
             begun: Instant::now(),
@@ -65,7 +73,8 @@ impl Shared {
             open: AtomicU64::new(0),
             phase: watch::Sender::new(Phase::Serving),
             health: AtomicU8::new(0),
-        }
+        };
+        (shared, to_watch)
     }
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.read().map(|s| s.clone()).unwrap_or_default()
@@ -89,20 +98,48 @@ impl Shared {
             later
         });
     }
+    /// Other configuration for what begins from now on. What has begun ends with the one that it has.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
+        self.version.fetch_add(1, Ordering::Release);
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        // One of another configuration stays until the next one takes over its hosts and counts.
+        runtimes.retain(|name, _| snapshot.clusters.contains_key(name));
+        for runtime in runtimes.values() {
+            if let Some(assignment) = runtime.config.service().and_then(|service| snapshot.assignments.get(service)) {
+                runtime.replace(assignment.clone());
+            }
+        }
+        drop(runtimes);
+        // Names are resolved before the first request asks for them.
+        for name in snapshot.clusters.values().filter(|c| c.kind == Kind::Dns).map(|c| &c.name) {
+            self.runtime(name);
+        }
+    }
     /// The runtime of a cluster, made when it is first asked for.
     pub fn runtime(&self, name: &str) -> Option<Arc<Runtime>> {
-        let config = self.snapshot().clusters.get(name)?.clone();
-        let mut runtimes = self.runtimes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(found) = runtimes.get(name).filter(|r| Arc::ptr_eq(&r.config, &config)) {
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshot();
+        let config = snapshot.clusters.get(name)?;
+        if let Some(found) = runtimes.get(name).filter(|r| Arc::ptr_eq(&r.config, config)) {
             return Some(found.clone());
         }
-        let runtime = Arc::new(Runtime::new(config, self.begun));
+        let runtime = Arc::new(Runtime::new(config.clone(), self.begun, &snapshot, runtimes.get(name).map(|r| &**r)));
+        if config.kind == Kind::Dns || config.outlier.is_some() {
+            // Nobody watches when everything ends.
+            let _ = self.watched.send(Arc::downgrade(&runtime));
+        }
         runtimes.insert(name.into(), runtime.clone());
         Some(runtime)
     }
+    /// The runtime for a request that began with `snapshot`: a cluster that went away since serves it still.
+    fn runtime_of(&self, config: &Arc<ClusterConfig>, snapshot: &Snapshot) -> Arc<Runtime> {
+        self.runtime(&config.name).unwrap_or_else(|| Arc::new(Runtime::new(config.clone(), self.begun, snapshot, None)))
+    }
     /// The runtimes that there are.
     pub fn runtimes(&self) -> Vec<Arc<Runtime>> {
-        let runtimes = self.runtimes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> = runtimes.values().cloned().collect();
         list.sort_by(|a, b| a.config.name.cmp(&b.config.name));
         list
@@ -126,7 +163,7 @@ impl Generation {
             return Some(found.clone());
         }
         let stats = self.stats.get(&self.shared.registry, "cluster", name);
-        let handle = Rc::new(Handle::new(self.shared.runtime(name)?, stats));
+        let handle = Rc::new(Handle::new(self.shared.runtime_of(config, &self.snapshot), stats));
         self.worker_clusters.borrow_mut().insert(name.into(), handle.clone());
         Some(handle)
     }
@@ -316,7 +353,8 @@ impl Worker {
     pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
         let limit = exchange.connection.manager.limits.requests_per_connection;
         let full = limit > 0 && exchange.connection.requests.get() >= limit;
-        if exchange.protocol != "HTTP/2" && (full || *self.phase.borrow() >= Phase::Draining) {
+        let ends = full || *self.phase.borrow() >= Phase::Draining || exchange.connection.chain.life.is_retired();
+        if exchange.protocol != "HTTP/2" && ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

@@ -43,7 +43,7 @@ fn each_is_named_with_its_path_and_value() {
         (of_cluster("type", json!("ORIGINAL_DST")), "clusters[0].type = \"ORIGINAL_DST\""),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
         (manager("request_timeout", json!("5s")), "typed_config.request_timeout = \"5s\""),
-        (manager("tracing", json!({"provider": {}})), "typed_config.tracing = {…}"),
+        (manager("scoped_routes", json!({"name": "x"})), "typed_config.scoped_routes = {…}"),
         (route("hash_policy", json!([{"header": {}}])), "routes[0].route.hash_policy"),
         (route("retry_policy", json!({"retry_on": "5xx,whenever"})), "retry_on: the condition `whenever`"),
         (manager("http_filters", json!([{"name": "x", "typed_config": {"@type": "type.googleapis.com/a.B"}}])), "http_filters[0].typed_config = a.B"),
@@ -55,7 +55,9 @@ fn each_is_named_with_its_path_and_value() {
             "routes[0].match.safe_regex.regex",
         ),
         (manager("http_filters", json!([])), "http_filters: the router belongs at the end"),
-        (with(|b| b["dynamic_resources"] = json!({})), "dynamic_resources = {}"),
+        (with(|b| b["dynamic_resources"] = json!({"cds_config": {"path": "/x"}})), "dynamic_resources.cds_config.path = \"/x\""),
+        (with(|b| b["dynamic_resources"] = json!({"cds_config": {"ads": {}}})), "dynamic_resources: it asks for ads"),
+        (with(|b| b["dynamic_resources"] = json!({"ads_config": {"api_type": "REST"}})), "ads_config.api_type = \"REST\""),
         (
             with(|b| {
                 b.pointer_mut("/static_resources/listeners/0/filter_chains/0").expect("a chain")["transport_socket"] = json!({"name": "tls", "typed_config": {

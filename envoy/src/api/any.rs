@@ -1,6 +1,7 @@
 //! `google.protobuf.Any`: a message of any type, by its name.
 
 use super::messages::CODECS;
+use super::wire;
 use prost::{Message, Name};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
@@ -23,6 +24,13 @@ impl Any {
     pub fn unpack<M: Message + Name + Default>(&self) -> Option<M> {
         (self.type_name() == M::full_name()).then(|| M::decode(self.value.as_slice()).ok()).flatten()
     }
+    /// The message as protobuf's JSON with its `@type`; what of it is not known stands there by number (`#12.#3`).
+    ///
+    /// # Errors
+    /// Bytes that are no message of the type, here or in a message inside.
+    pub fn to_json(&self) -> Result<serde_json::Value, String> {
+        serde_json::to_value(self).map_err(|e| e.to_string())
+    }
     /// The type without the prefix.
     pub fn type_name(&self) -> &str {
         self.type_url.rsplit('/').next().unwrap_or_default()
@@ -41,8 +49,23 @@ pub struct Codec {
 
 pub const fn codec<M: Message + Default + Serialize + DeserializeOwned>() -> Codec {
     Codec {
-        to_json: |bytes| serde_json::to_value(M::decode(bytes).map_err(|e| e.to_string())?).map_err(|e| e.to_string()),
+        to_json: |bytes| {
+            let message = M::decode(bytes).map_err(|e| e.to_string())?;
+            let mut value = serde_json::to_value(&message).map_err(|e| e.to_string())?;
+            // Most bytes are those that we would write: only others are looked at.
+            if message.encoded_len() < bytes.len() {
+                mark_lost(&mut value, wire::lost(bytes, &message.encode_to_vec()));
+            }
+            Ok(value)
+        },
         to_wire: |json| Ok(serde_json::from_value::<M>(json).map_err(|e| e.to_string())?.encode_to_vec()),
+    }
+}
+
+/// Fields that were not understood stand in the JSON by their numbers, so that whoever looks at its fields sees them.
+fn mark_lost(value: &mut serde_json::Value, lost: Vec<String>) {
+    if let serde_json::Value::Object(fields) = value {
+        fields.extend(lost.into_iter().map(|path| (path, "a field that is not known".into())));
     }
 }
 

@@ -8,6 +8,7 @@ pub mod json;
 pub mod messages;
 pub mod unread;
 pub mod well_known;
+pub mod wire;
 
 pub use any::Any;
 pub use messages::*;

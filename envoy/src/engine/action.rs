@@ -99,6 +99,8 @@ impl Retry {
 pub struct Mirror {
     pub cluster: Box<str>,
     pub fraction: Option<Fraction>,
+    /// Whether copies go to the same host, and not to the one with `-shadow` in its name.
+    pub keeps_host: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -198,7 +200,8 @@ impl Forward {
         let mut mirrors = Vec::new();
         for mirror in m.messages("request_mirror_policies")? {
             let fraction = mirror.message("runtime_fraction")?.map(|f| Fraction::read_runtime(&f)).transpose()?;
-            mirrors.push(Mirror { cluster: mirror.text("cluster")?.into(), fraction });
+            let keeps_host = mirror.flag("disable_shadow_host_suffix_append")?;
+            mirrors.push(Mirror { cluster: mirror.text("cluster")?.into(), fraction, keeps_host });
         }
         let timeout = m.duration("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
         Ok(Forward {

@@ -1,9 +1,8 @@
 //! `/clusters`: every host with its health and its counters.
 
 use super::Context;
-use crate::upstream::cluster::Runtime;
 use crate::upstream::host::Host;
-use mesh_envoy::engine::pick::{Endpoint, Health};
+use mesh_envoy::engine::pick::{Assignment, Endpoint, Health};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -24,17 +23,16 @@ fn counters(host: &Host) -> [(&'static str, bool, u64); 8] {
 }
 
 /// What configuration says of a host's health, without ejections.
-fn configured(runtime: &Runtime, endpoint: &Endpoint) -> Health {
-    let own = runtime.config.engine.own().and_then(|a| a.endpoints.iter().find(|e| e.address == endpoint.address));
-    own.map_or(Health::Healthy, |e| e.health)
+fn configured(given: &Assignment, endpoint: &Endpoint) -> Health {
+    given.endpoints.iter().find(|e| e.address == endpoint.address).map_or(Health::Healthy, |e| e.health)
 }
 
-fn flags(runtime: &Runtime, endpoint: &Endpoint, host: &Host) -> String {
+fn flags(given: &Assignment, endpoint: &Endpoint, host: &Host) -> String {
     let mut out = String::new();
     if host.ejected.load(Ordering::Relaxed) {
         out.push_str("/failed_outlier_check");
     }
-    match configured(runtime, endpoint) {
+    match configured(given, endpoint) {
         Health::Unhealthy => out.push_str("/failed_eds_health"),
         Health::Degraded => out.push_str("/degraded_eds_health"),
         Health::Healthy => {}
@@ -60,7 +58,7 @@ pub fn text(context: &Context) -> String {
             }
         }
         let _ = writeln!(out, "{name}::added_via_api::false");
-        let hosts = runtime.hosts();
+        let (hosts, given) = (runtime.hosts(), runtime.given());
         for endpoint in &hosts.assignment.endpoints {
             let Some(host) = hosts.hosts.get(&endpoint.address) else { continue };
             let at = format!("{name}::{}", endpoint.address);
@@ -70,7 +68,7 @@ pub fn text(context: &Context) -> String {
             let [region, zone, sub_zone] = locality(endpoint);
             let rest = [
                 ("hostname", &*endpoint.hostname),
-                ("health_flags", &*flags(&runtime, endpoint, host)),
+                ("health_flags", &*flags(&given, endpoint, host)),
                 ("weight", &endpoint.weight.to_string()),
                 ("region", region),
                 ("zone", zone),
@@ -91,7 +89,7 @@ pub fn text(context: &Context) -> String {
 pub fn json(context: &Context) -> Value {
     let mut list = Vec::new();
     for runtime in context.shared.runtimes() {
-        let set = runtime.hosts();
+        let (set, given) = (runtime.hosts(), runtime.given());
         let mut hosts = Vec::new();
         for endpoint in &set.assignment.endpoints {
             let Some(host) = set.hosts.get(&endpoint.address) else { continue };
@@ -106,7 +104,7 @@ pub fn json(context: &Context) -> Value {
                     false => json!({"name": name, "value": value.to_string()}),
                 })
                 .collect();
-            let health = match configured(&runtime, endpoint) {
+            let health = match configured(&given, endpoint) {
                 Health::Healthy => "HEALTHY",
                 Health::Degraded => "DEGRADED",
                 Health::Unhealthy => "UNHEALTHY",

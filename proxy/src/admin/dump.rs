@@ -6,10 +6,17 @@ use mesh_envoy::redact::{Mark, redact};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-fn timestamp(at: SystemTime) -> String {
+pub fn timestamp(at: SystemTime) -> String {
     let mut out = String::new();
     crate::format::TimeFormat::Default.write(at, &mut out);
     out
+}
+
+/// Whether endpoints are part of a dump (`?include_eds`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointsIn {
+    Yes,
+    No,
 }
 
 fn typed(kind: &str, value: &Value) -> Value {
@@ -20,7 +27,7 @@ fn typed(kind: &str, value: &Value) -> Value {
 }
 
 /// Configuration as Envoy dumps it. Secrets are replaced.
-pub fn page(context: &Context) -> Value {
+pub fn page(context: &Context, with_endpoints: EndpointsIn) -> Value {
     let updated = timestamp(context.shared.started);
     let resources = context.bootstrap.resources();
     let list = |name: &str| get(resources, name).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -32,12 +39,17 @@ pub fn page(context: &Context) -> Value {
         collect_routes(&listener, &mut routes);
     }
     let routes: Vec<Value> = routes.iter().map(|r| entry("route_config", "envoy.config.route.v3.RouteConfiguration", r)).collect();
-    let dump = json!({"configs": [
-        {"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": context.bootstrap.value, "last_updated": updated},
-        {"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "static_clusters": clusters},
-        {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "static_listeners": listeners},
-        {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "static_route_configs": routes},
-    ]});
+    let mut sections = [
+        json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": context.bootstrap.value, "last_updated": updated}),
+        json!({"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "static_clusters": clusters}),
+        json!({"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "static_listeners": listeners}),
+        json!({"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "static_route_configs": routes}),
+    ]
+    .to_vec();
+    if let Some(dynamic) = &context.dynamic {
+        super::dynamic::add(dynamic, &mut sections, with_endpoints);
+    }
+    let dump = json!({"configs": sections});
     redact(dump, Mark::Envoy).into_value()
 }
 

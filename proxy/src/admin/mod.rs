@@ -3,11 +3,13 @@
 
 mod clusters;
 mod dump;
+mod dynamic;
 mod stats;
 
 use crate::bootstrap::Bootstrap;
 use crate::http::body::Body;
 use crate::worker::{Phase, Shared};
+use crate::xds::Dynamic;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,14 +25,25 @@ use std::time::Duration;
 pub struct Context {
     pub shared: Arc<Shared>,
     pub bootstrap: Arc<Bootstrap>,
-    pub listeners: Vec<(String, SocketAddr)>,
     pub workers: usize,
+    /// What came from a control plane; `None` without one.
+    pub dynamic: Option<Arc<Dynamic>>,
 }
 
 impl Context {
     /// Envoy's words for what the proxy is at.
     fn state(&self) -> &'static str {
-        if self.shared.phase() >= Phase::Draining || self.shared.health.load(Ordering::Relaxed) > 0 { "DRAINING" } else { "LIVE" }
+        if self.shared.phase() >= Phase::Draining || self.shared.health.load(Ordering::Relaxed) > 0 {
+            "DRAINING"
+        } else if self.is_ready() {
+            "LIVE"
+        } else {
+            "INITIALIZING"
+        }
+    }
+    /// Whether the control plane's first clusters and listeners are in use.
+    fn is_ready(&self) -> bool {
+        self.dynamic.as_ref().is_none_or(|d| d.is_ready.load(Ordering::Acquire))
     }
 }
 
@@ -56,9 +69,10 @@ const HELP: &str = "\
 GET:
   /certs                 certificates
   /clusters              hosts with their health and counters (?format=json)
-  /config_dump           configuration, without secrets
+  /config_dump           configuration, without secrets (?include_eds for endpoints)
   /listeners             addresses that are listened on (?format=json)
   /ready                 LIVE, or 503
+  /rejected              what of the control plane's answers was refused, and why (?format=json)
   /server_info           version, state, times
   /stats                 counters (?filter=REGEX, ?usedonly, ?format=json|prometheus)
   /stats/prometheus      counters for Prometheus
@@ -97,13 +111,19 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
         "/stats/prometheus" => Page::text(stats::prometheus(context, query)),
         "/clusters" if is_json => Page::json(&clusters::json(context)),
         "/clusters" => Page::text(clusters::text(context)),
-        "/config_dump" => Page::json(&dump::page(context)),
+        "/config_dump" => {
+            let endpoints = if parameter(query, "include_eds").is_some() { dump::EndpointsIn::Yes } else { dump::EndpointsIn::No };
+            Page::json(&dump::page(context, endpoints))
+        }
         "/listeners" if is_json => {
             let address = |a: &SocketAddr| json!({"socket_address": {"address": a.ip().to_string(), "port_value": a.port()}});
-            let list: Vec<_> = context.listeners.iter().map(|(name, a)| json!({"name": name, "local_address": address(a)})).collect();
+            let slots = context.shared.listeners.slots();
+            let list: Vec<_> = slots.iter().map(|s| json!({"name": &*s.name, "local_address": address(&s.address)})).collect();
             Page::json(&json!({"listener_statuses": list}))
         }
-        "/listeners" => Page::text(context.listeners.iter().map(|(name, a)| format!("{name}::{a}\n")).collect::<String>()),
+        "/listeners" => Page::text(context.shared.listeners.slots().iter().map(|s| format!("{}::{}\n", s.name, s.address)).collect::<String>()),
+        "/rejected" if is_json => Page::json(&dynamic::rejected_json(context)),
+        "/rejected" => Page::text(dynamic::rejected(context)),
         "/certs" => Page::json(&json!({"certificates": []})),
         "/server_info" => Page::json(&dump::server_info(context)),
         "/healthcheck/fail" => {

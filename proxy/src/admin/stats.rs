@@ -13,15 +13,19 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
     let mut put = |name: &str, kind: Kind, value: u64| {
         out.insert(name.to_owned(), (kind, value));
     };
-    put("server.state", Kind::Gauge, if shared.phase() >= Phase::Draining { 1 } else { 0 });
+    // Envoy's numbers: LIVE, DRAINING, PRE_INITIALIZING, INITIALIZING.
+    put("server.state", Kind::Gauge, if shared.phase() >= Phase::Draining { 1 } else { u64::from(!context.is_ready()) * 3 });
     put("server.live", Kind::Gauge, 1);
     put("server.uptime", Kind::Gauge, shared.begun.elapsed().as_secs());
     put("server.concurrency", Kind::Gauge, context.workers as u64);
     put("server.total_connections", Kind::Gauge, shared.active_connections());
-    put("listener_manager.workers_started", Kind::Gauge, 1);
-    put("listener_manager.total_listeners_active", Kind::Gauge, context.listeners.len() as u64);
+    put("listener_manager.workers_started", Kind::Gauge, u64::from(context.is_ready()));
+    put("listener_manager.total_listeners_active", Kind::Gauge, shared.snapshot().listeners.len() as u64);
     put("cluster_manager.active_clusters", Kind::Gauge, shared.snapshot().clusters.len() as u64);
     put("access_logs.write_dropped", Kind::Counter, shared.writer.dropped());
+    if let Some(dynamic) = &context.dynamic {
+        super::dynamic::stats(dynamic, &mut put);
+    }
     for runtime in shared.runtimes() {
         let hosts = runtime.hosts();
         let name = &runtime.config.name;

@@ -22,14 +22,15 @@ pub struct Cluster {
     pub max_concurrent_streams: u32,
     pub outlier: Option<Outlier>,
     pub dns_refresh: Duration,
-    /// The resource as it came: what is equal is kept as it runs.
-    pub source: Value,
+    /// How long it waits for its endpoints over EDS before it is used without; `None` for ever.
+    pub fetch_timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Static,
     Dns,
+    Eds,
     OriginalDestination,
 }
 
@@ -96,6 +97,7 @@ impl Cluster {
             name: m.text("name")?.into(),
             kind: match m.enumeration("type", &kinds)? {
                 "STRICT_DNS" => Kind::Dns,
+                "EDS" => Kind::Eds,
                 "ORIGINAL_DST" => Kind::OriginalDestination,
                 _ => Kind::Static,
             },
@@ -119,9 +121,13 @@ impl Cluster {
             max_concurrent_streams: options.max_streams.unwrap_or(1024),
             outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o)).transpose()?,
             dns_refresh: m.duration("dns_refresh_rate")?.unwrap_or(seconds(5)),
-            source: value.clone(),
+            fetch_timeout: super::fetch_timeout(&m.message_or_empty("eds_cluster_config")?, "eds_config")?,
             engine,
         })
+    }
+    /// The name that its endpoints have over EDS.
+    pub fn service(&self) -> Option<&str> {
+        if let pick::Discovery::Eds(service) = &self.engine.discovery { Some(service) } else { None }
     }
 }
 

@@ -3,8 +3,8 @@
 //! The table, `fields.txt`, is the one list of what this proxy knows. What is not in it is refused with its path and value;
 //! what is there as harmless is let in, with its reason.
 
+use rustc_hash::FxHashMap;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -42,21 +42,31 @@ enum Rule {
     Harmless(&'static str),
 }
 
-type Table = BTreeMap<&'static str, BTreeMap<&'static str, Rule>>;
+/// A message: what becomes of its fields.
+#[derive(Debug, Default)]
+struct Fields {
+    /// Why nothing comes of the message as a whole, and may not.
+    harmless: Option<&'static str>,
+    /// In both spellings: JSON has `lbPolicy` and `lb_policy`.
+    rules: FxHashMap<Box<str>, Rule>,
+}
+
+type Table = FxHashMap<&'static str, Fields>;
 
 const TEXT: &str = include_str!("fields.txt");
 
-/// `MESSAGE` at the start of a line, then its fields, indented: `NAME`, `NAME MESSAGE`, `NAME map MESSAGE`, `NAME any`,
-/// `NAME =VALUE|VALUE`, `NAME ~ why it is harmless`.
+/// `MESSAGE` at the start of a line, or `MESSAGE ~ why it is harmless`, then its fields, indented: `NAME`, `NAME MESSAGE`,
+/// `NAME map MESSAGE`, `NAME any`, `NAME =VALUE|VALUE`, `NAME ~ why it is harmless`.
 fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut table = Table::new();
+        let mut table = Table::default();
         let mut current = "";
         for line in TEXT.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
             if !line.starts_with(' ') {
-                current = line.trim();
-                table.entry(current).or_default();
+                let (name, why) = line.split_once('~').map_or((line, None), |(name, why)| (name, Some(why.trim())));
+                current = name.trim();
+                table.entry(current).or_default().harmless = why;
                 continue;
             }
             let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -74,7 +84,9 @@ fn table() -> &'static Table {
             } else {
                 Rule::Message(rest)
             };
-            table.entry(current).or_default().insert(name, rule);
+            let rules = &mut table.entry(current).or_default().rules;
+            rules.insert(camel(name).into(), rule.clone());
+            rules.insert(name.into(), rule);
         }
         table
     })
@@ -83,74 +95,115 @@ fn table() -> &'static Table {
 /// Everything below `value` that is not honoured. `message` is its type, as the table names it.
 pub fn findings(value: &Value, message: &str, path: &str) -> Vec<Finding> {
     let mut out = Vec::new();
-    look(value, message, path, &mut out);
+    look(value, message, Place::Root(path), &mut out);
     out
 }
 
-fn look(value: &Value, message: &str, path: &str, out: &mut Vec<Finding>) {
+/// Where a value stands; put into words only where something is found.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Root(&'p str),
+    Field(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Root(path) => f.write_str(path),
+            Place::Field(Place::Root(""), name) => f.write_str(name),
+            Place::Field(up, name) => write!(f, "{up}.{name}"),
+            Place::Item(up, i) => write!(f, "{up}[{i}]"),
+        }
+    }
+}
+
+fn look(value: &Value, message: &str, place: Place<'_>, out: &mut Vec<Finding>) {
     match value {
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
-                look(item, message, &format!("{path}[{i}]"), out);
+                look(item, message, Place::Item(&place, i), out);
             }
         }
         Value::Object(fields) => {
             let known = table().get(message);
             for (key, value) in fields.iter().filter(|(k, v)| *k != "@type" && !v.is_null()) {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let rule = known.and_then(|k| k.get(key.as_str()).or_else(|| k.get(snake(key).as_str())));
-                field(value, rule, path, out);
+                field(value, known.and_then(|k| k.rules.get(key.as_str())), Place::Field(&place, key), out);
             }
         }
         _ => {}
     }
 }
 
-fn field(value: &Value, rule: Option<&Rule>, path: String, out: &mut Vec<Finding>) {
-    let mut found = |harmless: Option<&'static str>, what: String| out.push(Finding { value: short(value), path: path.clone(), harmless, what });
+fn field(value: &Value, rule: Option<&Rule>, place: Place<'_>, out: &mut Vec<Finding>) {
+    let mut found = |harmless: Option<&'static str>, what: String| out.push(Finding { value: short(value), path: place.to_string(), harmless, what });
     match rule {
         None => found(None, "not supported by mesh-proxy".to_owned()),
         Some(Rule::Honoured) => {}
         Some(Rule::Harmless(why)) => found(Some(why), (*why).to_owned()),
         Some(Rule::Only(values)) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if !values.contains(&text.as_str()) {
+            let allowed = match value {
+                Value::String(text) => values.contains(&text.as_str()),
+                other => values.contains(&other.to_string().as_str()),
+            };
+            if !allowed {
                 found(None, format!("mesh-proxy supports {}", values.join(", ")));
             }
         }
-        Some(Rule::Message(message)) => look(value, message, &path, out),
+        Some(Rule::Message(message)) => look(value, message, place, out),
         Some(Rule::Map(message)) => {
             for (key, value) in value.as_object().into_iter().flatten() {
-                any_or(value, message, &format!("{path}.{key}"), out);
+                any_or(value, message, Place::Field(&place, key), out);
             }
         }
-        Some(Rule::Any) => any_or(value, "", &path, out),
+        Some(Rule::Any) => any_or(value, "", place, out),
     }
 }
 
-/// A message whose type stands in it.
-fn any_or(value: &Value, message: &str, path: &str, out: &mut Vec<Finding>) {
+/// A message whose type stands in it. A TypedStruct is of the type that it wraps.
+fn any_or(value: &Value, message: &str, place: Place<'_>, out: &mut Vec<Finding>) {
     if !message.is_empty() && message != "any" {
-        return look(value, message, path, out);
+        return look(value, message, place, out);
     }
-    let url = value.get("@type").and_then(Value::as_str).unwrap_or("");
-    let name = url.rsplit('/').next().unwrap_or(url);
-    if table().contains_key(name) {
-        look(value, name, path, out);
-    } else {
-        let what = if name.is_empty() { "a message needs its @type".to_owned() } else { "a type that mesh-proxy does not support".to_owned() };
-        out.push(Finding { path: path.to_owned(), value: if name.is_empty() { short(value) } else { name.to_owned() }, harmless: None, what });
+    let name = type_of(value.get("@type"));
+    if matches!(name, "udpa.type.v1.TypedStruct" | "xds.type.v3.TypedStruct") {
+        let name = type_of(value.get("type_url").or_else(|| value.get("typeUrl")));
+        return of_type(name, value.get("value").unwrap_or(&Value::Null), Place::Field(&place, "value"), out);
+    }
+    of_type(name, value, place, out);
+}
+
+fn type_of(url: Option<&Value>) -> &str {
+    let url = url.and_then(Value::as_str).unwrap_or("");
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+fn of_type(name: &str, value: &Value, place: Place<'_>, out: &mut Vec<Finding>) {
+    let mut found = |harmless: Option<&'static str>, what: &str| {
+        let value = if name.is_empty() { short(value) } else { name.to_owned() };
+        out.push(Finding { path: place.to_string(), value, harmless, what: what.to_owned() });
+    };
+    match table().get(name) {
+        Some(Fields { harmless: Some(why), .. }) => found(Some(why), why),
+        Some(_) => look(value, name, place, out),
+        None if name.is_empty() => found(None, "a message needs its @type"),
+        None => found(None, "a type that mesh-proxy does not support"),
     }
 }
 
-/// `lbPolicy` is `lb_policy`.
-fn snake(key: &str) -> String {
-    let mut out = String::with_capacity(key.len() + 4);
-    for c in key.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
+/// `lb_policy` is `lbPolicy`.
+fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                out.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
         }
-        out.push(c.to_ascii_lowercase());
     }
     out
 }
@@ -176,7 +229,8 @@ mod tests {
     #[test]
     fn every_message_that_is_named_is_there() {
         for (message, fields) in table() {
-            for (name, rule) in fields {
+            assert!(fields.harmless.is_none_or(|why| why.len() > 10 && fields.rules.is_empty()), "{message}");
+            for (name, rule) in &fields.rules {
                 if let Rule::Message(inner) | Rule::Map(inner) = rule {
                     assert!(*inner == "any" || table().contains_key(inner), "{message}.{name}: no message {inner}");
                 }

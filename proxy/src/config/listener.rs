@@ -1,7 +1,7 @@
 //! Listeners: the engine's part, and beside each filter chain what its filters need to run.
 
 use super::Compiler;
-use super::manager::Manager;
+use super::manager::{Manager, Routes};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::chain::FilterChain;
 use mesh_envoy::engine::field::{Message, Path, Read};
@@ -9,24 +9,59 @@ use mesh_envoy::engine::listener as engine;
 use mesh_envoy::engine::network::Kind;
 use mesh_envoy::engine::transport::Transport;
 use serde_json::Value;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub struct Listener {
     pub engine: engine::Listener,
     /// In the engine's order: the default chain last.
-    pub chains: Vec<Chain>,
+    pub chains: Vec<Arc<Chain>>,
     pub stat_prefix: Box<str>,
     /// Whether workers have a socket each.
     pub shares_port: bool,
     pub backlog: i32,
-    pub source: Value,
 }
 
 #[derive(Debug)]
 pub struct Chain {
     pub name: Box<str>,
     pub end: End,
+    /// Whether connections on it may stay.
+    pub life: Life,
+    /// Of all that it was made from: one of the same print is the same chain, and keeps its connections.
+    print: u64,
+}
+
+/// Whether a filter chain is part of the configuration. Connections on one that is not are asked to end.
+#[derive(Debug)]
+pub struct Life(watch::Sender<Option<Instant>>);
+
+impl Life {
+    /// The chain is no part of the configuration any more: connections have until then to come to their end.
+    pub fn retire(&self, until: Instant) {
+        self.0.send_if_modified(|end| {
+            let first = end.is_none();
+            end.get_or_insert(until);
+            first
+        });
+    }
+    pub fn is_retired(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+    /// Completes when the chain is retired.
+    pub async fn retired(&self) {
+        let mut receiver = self.0.subscribe();
+        let _ = receiver.wait_for(Option::is_some).await;
+    }
+    /// Completes when connections had their time.
+    pub async fn over(&self) {
+        self.retired().await;
+        let until = *self.0.borrow();
+        tokio::time::sleep_until(until.unwrap_or_else(Instant::now).into()).await;
+    }
 }
 
 /// The filter that ends a chain.
@@ -38,7 +73,7 @@ pub enum End {
 impl Listener {
     /// # Errors
     /// What can't be read or honoured, with its path.
-    pub(super) fn read(value: &Value, root: &str, compiler: &Compiler) -> Read<Listener> {
+    pub fn read(value: &Value, root: &str, compiler: &Compiler) -> Read<Listener> {
         let m = Message::new(value, Path::root(root))?;
         let engine = engine::Listener::read(value, Path::root(root))?;
         if let Some(u) = engine.unknown() {
@@ -49,7 +84,7 @@ impl Listener {
         messages.extend(m.message("default_filter_chain")?);
         let mut chains = Vec::new();
         for (message, chain) in messages.iter().zip(engine.chains().iter()) {
-            chains.push(Chain::read(message, chain, buffer, compiler)?);
+            chains.push(Arc::new(Chain::read(message, chain, buffer, compiler)?));
         }
         if chains.is_empty() {
             return Err(m.unknown_field("filter_chains", "a listener needs a filter chain"));
@@ -65,8 +100,34 @@ impl Listener {
             stat_prefix,
             shares_port: m.bool("enable_reuse_port")?.or(m.bool("reuse_port")?).unwrap_or(true),
             backlog: m.uint("tcp_backlog_size")?.and_then(|n| i32::try_from(n).ok()).unwrap_or(4096),
-            source: value.clone(),
             engine,
+        })
+    }
+    /// Takes over the chains of the listener whose place it takes where they are the same: their connections stay.
+    pub fn inherit(&mut self, before: &Listener) {
+        for chain in &mut self.chains {
+            if let Some(same) = before.chains.iter().find(|c| c.print == chain.print && !c.life.is_retired()) {
+                *chain = same.clone();
+            }
+        }
+    }
+    /// Asks connections to end, but for those on chains that `after` has as well.
+    pub fn retire(&self, after: Option<&Listener>, until: Instant) {
+        let stays = |chain: &Arc<Chain>| after.is_some_and(|a| a.chains.iter().any(|c| Arc::ptr_eq(c, chain)));
+        self.chains.iter().filter(|c| !stays(c)).for_each(|c| c.life.retire(until));
+    }
+    /// Whether connections are still on chains that are no part of the configuration any more.
+    pub fn is_in_use(&self) -> bool {
+        self.chains.iter().any(|c| c.life.is_retired() && Arc::strong_count(c) > 1)
+    }
+    /// Names of route configurations that come over RDS, each with how long it is waited for; `None` for ever.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, Option<Duration>)> {
+        self.chains.iter().filter_map(|chain| {
+            let End::Http(manager) = &chain.end;
+            match &manager.routes {
+                Routes::Named { name, fetch_timeout } => Some((&**name, *fetch_timeout)),
+                Routes::Inline(_) => None,
+            }
         })
     }
 }
@@ -87,11 +148,23 @@ impl Chain {
                     let value = message.value("typed_config").unwrap_or(&Value::Null);
                     let path = format!("{}.typed_config", message.path());
                     let manager = Manager::of_filter(value, &path, manager, buffer, compiler)?;
-                    return Ok(Chain { name: chain.name.clone(), end: End::Http(Arc::new(manager)) });
+                    return Ok(Chain {
+                        name: chain.name.clone(),
+                        end: End::Http(Arc::new(manager)),
+                        life: Life(watch::Sender::new(None)),
+                        print: print(m, buffer),
+                    });
                 }
                 _ => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
             }
         }
         Err(Unknown { path: m.path(), what: "no filter ends the chain".to_owned() })
     }
+}
+
+/// A number for a chain's configuration; the same only for the same, as far as 64 bits tell.
+fn print(m: &Message<'_, '_>, buffer: usize) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (m.json().to_string(), buffer).hash(&mut hasher);
+    hasher.finish()
 }

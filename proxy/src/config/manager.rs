@@ -40,7 +40,11 @@ pub struct Manager {
 #[derive(Clone, Debug)]
 pub enum Routes {
     Inline(Arc<Table>),
-    Named(Box<str>),
+    /// Over RDS.
+    Named {
+        name: Box<str>,
+        fetch_timeout: Option<Duration>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +106,9 @@ impl Manager {
         }
         let routes = match &engine.routes {
             engine::Routes::Unknown(u) => return Err(u.clone()),
-            engine::Routes::Named(name) => Routes::Named(name.clone()),
+            engine::Routes::Named(name) => {
+                Routes::Named { name: name.clone(), fetch_timeout: super::fetch_timeout(&m.message_or_empty("rds")?, "config_source")? }
+            }
             engine::Routes::Inline(_) => {
                 let value = m.value("route_config").unwrap_or(&Value::Null);
                 Routes::Inline(Arc::new(Table::read(value, &format!("{}.route_config", m.path()))?))

@@ -17,18 +17,22 @@ use cluster::Cluster;
 use listener::Listener;
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::field::{Message, Read};
+use mesh_envoy::engine::pick::Assignment;
 use route::Table;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-/// Everything that requests are decided by, compiled. Never changed: an update makes another one.
-#[derive(Debug, Default)]
+/// Everything that requests are decided by, compiled. Never changed: an update makes another one, which shares what stayed.
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    pub listeners: Vec<Arc<Listener>>,
-    pub routes: FxHashMap<Box<str>, Arc<Table>>,
-    pub clusters: FxHashMap<Box<str>, Arc<Cluster>>,
+    pub listeners: Arc<Vec<Arc<Listener>>>,
+    pub routes: Arc<FxHashMap<Box<str>, Arc<Table>>>,
+    pub clusters: Arc<FxHashMap<Box<str>, Arc<Cluster>>>,
+    /// Endpoints that came over EDS, by their name there.
+    pub assignments: Arc<FxHashMap<Box<str>, Arc<Assignment>>>,
 }
 
 /// What compiling needs beside the configuration.
@@ -52,7 +56,7 @@ impl Snapshot {
     /// # Errors
     /// Everything that can't be honoured.
     pub fn compile(resources: &Value, compiler: &Compiler) -> Result<Snapshot, Vec<Unknown>> {
-        let mut snapshot = Snapshot::default();
+        let (mut clusters, mut listeners) = (FxHashMap::default(), Vec::new());
         let mut problems: Vec<Unknown> = Vec::new();
         let list = |name: &str| resources.get(name).and_then(Value::as_array).into_iter().flatten();
         for (i, value) in list("secrets").enumerate() {
@@ -65,7 +69,7 @@ impl Snapshot {
             let root = root("clusters", i, value);
             match Cluster::read(value, &root) {
                 Ok(cluster) => {
-                    if snapshot.clusters.insert(cluster.name.clone(), Arc::new(cluster)).is_some() {
+                    if clusters.insert(cluster.name.clone(), Arc::new(cluster)).is_some() {
                         problems.push(Unknown { path: root, what: "a cluster of this name stands before it".to_owned() });
                     }
                 }
@@ -74,12 +78,19 @@ impl Snapshot {
         }
         for (i, value) in list("listeners").enumerate() {
             match Listener::read(value, &root("listeners", i, value), compiler) {
-                Ok(listener) => snapshot.listeners.push(Arc::new(listener)),
+                Ok(listener) => listeners.push(Arc::new(listener)),
                 Err(u) => problems.push(u),
             }
         }
+        let snapshot = Snapshot { listeners: Arc::new(listeners), clusters: Arc::new(clusters), ..Snapshot::default() };
         if problems.is_empty() { Ok(snapshot) } else { Err(problems) }
     }
+}
+
+/// `initial_fetch_timeout` of a config source: Envoy waits 15 seconds, and for ever with 0.
+pub(crate) fn fetch_timeout(m: &Message<'_, '_>, source: &str) -> Read<Option<Duration>> {
+    let timeout = m.message_or_empty(source)?.duration("initial_fetch_timeout")?.unwrap_or(Duration::from_secs(15));
+    Ok(Some(timeout).filter(|t| !t.is_zero()))
 }
 
 fn root(list: &str, index: usize, value: &Value) -> String {

@@ -226,7 +226,7 @@ impl Op {
             Op::DownstreamDirectRemote(part) => write_address(e.connection.peer, *part, out),
             Op::ServerName => text(Some(&e.connection.server_name), out),
             Op::RouteName => text(e.route_name(), out),
-            Op::FilterChain => text(Some(&e.connection.chain_name), out),
+            Op::FilterChain => text(Some(&e.connection.chain.name), out),
             Op::ConnectionId => number(Some(e.connection.id), out),
             Op::RequestId => text(Name::Header(HeaderName::from_static("x-request-id")).of(e), out),
             Op::Hostname => text(Some(&e.connection.worker.hostname), out),

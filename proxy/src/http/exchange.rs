@@ -3,6 +3,7 @@
 use super::cors::Allowed;
 use super::serve::Wire;
 use super::upload::Source;
+use crate::config::listener::Chain;
 use crate::config::manager::Manager;
 use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
 use crate::stats::HttpStats;
@@ -28,7 +29,7 @@ pub struct Connection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub server_name: Box<str>,
-    pub chain_name: Box<str>,
+    pub chain: Arc<Chain>,
     pub termination: Box<str>,
     /// Requests so far.
     pub requests: Cell<u64>,

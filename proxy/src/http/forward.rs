@@ -158,7 +158,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         exchange.body.keep(exchange.connection.manager.limits.buffer);
     }
     for mirror in mirrors {
-        mirror::send(&exchange, &mirror.cluster, &onward, limits.whole);
+        mirror::send(&exchange, mirror, &onward, limits.whole);
     }
     let router = Router {
         cluster,

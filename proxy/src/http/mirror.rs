@@ -8,6 +8,7 @@ use super::upload::{Source, Upload};
 use crate::config::cluster::Protocol;
 use crate::upstream::cluster::Wanted;
 use http::HeaderValue;
+use mesh_envoy::engine::action::Mirror;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Sends a copy once the request is there as a whole: the client's own is never held up by it.
-pub fn send(exchange: &Exchange, cluster: &str, onward: &Onward, timeout: Option<Duration>) {
-    let Some(handle) = onward.generation.cluster(cluster) else { return };
+pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Option<Duration>) {
+    let Some(handle) = onward.generation.cluster(&mirror.cluster) else { return };
     let (connection, source) = (exchange.connection.clone(), exchange.body.clone());
     let mut headers = exchange.headers.clone();
     let local = connection.local.ip().to_string();
@@ -28,7 +29,7 @@ pub fn send(exchange: &Exchange, cluster: &str, onward: &Onward, timeout: Option
     if exchange.route.as_ref().is_some_and(|r| r.host_extras().tells_attempts_upstream) {
         headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(1));
     }
-    let authority = shadow(&exchange.authority);
+    let authority = if mirror.keeps_host { exchange.authority.clone() } else { shadow(&exchange.authority) };
     let protocol = handle.config().protocol;
     let http2 = protocol == Protocol::Http2 || (protocol == Protocol::Downstream && exchange.protocol == "HTTP/2");
     let Some(request) = outgoing(exchange, headers, &authority, http2, Upload::new(&source)) else { return };

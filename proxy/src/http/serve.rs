@@ -4,6 +4,7 @@ use super::exchange::Connection;
 use super::service;
 use crate::config::listener::{Chain, End, Listener};
 use crate::config::manager::{Codec, Manager};
+use crate::listeners::Accept;
 use crate::stats::ListenerStats;
 use crate::upstream::connection::Here;
 use crate::worker::Worker;
@@ -95,21 +96,38 @@ impl AsyncWrite for Client {
     }
 }
 
-/// Accepts connections until the worker is told to stop.
-pub async fn listen(worker: Rc<Worker>, socket: TcpListener, listener: Arc<Listener>) {
-    let stats: Arc<ListenerStats> = worker.listener_stats(&listener.stat_prefix);
+/// Accepts connections until the worker is told to stop, or the socket is closed.
+pub async fn listen(worker: Rc<Worker>, accept: Accept) {
+    let Accept { slot, socket } = accept;
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(e) => return worker.complain(&format!("listener {}: {e}", slot.name)),
+    };
+    let take = |stream: TcpStream, peer: SocketAddr| {
+        let listener = slot.current();
+        let stats: Arc<ListenerStats> = worker.listener_stats(&listener.stat_prefix);
+        tokio::task::spawn_local(connection(worker.clone(), stream, peer, listener, stats));
+    };
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
             () = worker.stopped() => return,
+            () = slot.closed() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                tokio::task::spawn_local(connection(worker.clone(), stream, peer, listener.clone(), stats.clone()));
-            }
+            Ok((stream, peer)) => take(stream, peer),
             // Out of files, or the client was gone before it was taken: others may still come.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
+    }
+    // Closing a socket resets the connections that wait on it.
+    while let Some(Ok((stream, peer))) = std::future::poll_fn(|cx| match socket.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+    {
+        take(stream, peer);
     }
 }
 
@@ -162,19 +180,21 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, lis
     let _open = Open::new(&worker);
     let _ = stream.set_nodelay(true);
     if let Ok(local) = stream.local_addr() {
-        let chosen = choose(&listener, peer, local);
+        let chosen = choose(&listener, peer, local).cloned();
+        // A listener that is replaced is not kept by its connections.
+        drop(listener);
         match chosen {
             None => stats.no_filter_chain_match.inc(),
-            Some(Chain { end: End::Http(manager), name }) => {
-                http(&worker, stream, peer, local, manager, name).await;
-            }
+            Some(chain) => match &chain.end {
+                End::Http(manager) => http(&worker, stream, peer, local, manager, &chain).await,
+            },
         }
     }
     stats.downstream_cx_active.dec();
     stats.downstream_cx_destroy.inc();
 }
 
-fn choose(listener: &Listener, peer: SocketAddr, local: SocketAddr) -> Option<&Chain> {
+fn choose(listener: &Listener, peer: SocketAddr, local: SocketAddr) -> Option<&Arc<Chain>> {
     let of_engine =
         engine::Connection { destination: local, source: peer, direct_source: peer.ip(), tls: None, protocol: engine::Protocol::Http11, filter_state: &[] };
     let inspected = listener.engine.inspect(&of_engine).ok()?;
@@ -187,7 +207,7 @@ fn choose(listener: &Listener, peer: SocketAddr, local: SocketAddr) -> Option<&C
     listener.chains.get(index)
 }
 
-async fn http(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, local: SocketAddr, manager: &Arc<Manager>, chain: &str) {
+async fn http(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, local: SocketAddr, manager: &Arc<Manager>, chain: &Arc<Chain>) {
     let opening = match manager.codec {
         Codec::Http1 => Opening::Http1,
         Codec::Http2 => Opening::Http2,
@@ -208,7 +228,7 @@ async fn http(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, local: S
         peer,
         local,
         server_name: "".into(),
-        chain_name: chain.into(),
+        chain: chain.clone(),
         termination: "".into(),
         requests: Cell::new(0),
         active: Cell::new(0),
@@ -244,6 +264,8 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     tokio::select! {
         ended = serving.as_mut() => return ended,
         () = ends(connection) => {}
+        // A client of HTTP/1 is told in an answer: it may be about to ask, and an idle connection that closes fails it.
+        () = connection.chain.life.over() => {}
     }
     serving.as_mut().graceful_shutdown();
     serving.await
@@ -264,6 +286,8 @@ async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     tokio::select! {
         ended = serving.as_mut() => return ended,
         () = ends(connection) => {}
+        // Clients hear of it, and what they sent until then is answered.
+        () = connection.chain.life.retired() => {}
     }
     serving.as_mut().graceful_shutdown();
     serving.await

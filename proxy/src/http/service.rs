@@ -120,7 +120,7 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     let generation = connection.worker.generation();
     let table = match &manager.routes {
         Routes::Inline(table) => Some(table.clone()),
-        Routes::Named(name) => generation.snapshot.routes.get(name).cloned(),
+        Routes::Named { name, .. } => generation.snapshot.routes.get(name).cloned(),
     };
     decide(exchange, table, generation, &of_engine, upgrade).await
 }

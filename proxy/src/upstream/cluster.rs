@@ -6,6 +6,7 @@ use super::host::{Address, Host};
 use super::outlier::{self, Outcome};
 use super::pool::{Lease, Pool, Rules};
 use super::{Failure, Reason};
+use crate::config::Snapshot;
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
 use crate::http::upload::Upload;
 use crate::stats::ClusterStats;
@@ -25,6 +26,9 @@ use std::time::Instant;
 pub struct Runtime {
     pub config: Arc<Config>,
     pub counts: [Arc<Counts>; 2],
+    /// Endpoints as configuration, EDS or DNS gave them.
+    given: RwLock<Arc<Assignment>>,
+    /// The same with what is known of their health.
     set: RwLock<Arc<HostSet>>,
     version: AtomicU64,
     begun: Instant,
@@ -33,36 +37,53 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    pub fn new(config: Arc<Config>, begun: Instant) -> Runtime {
+    /// `before` is the runtime whose place it takes: hosts that stay keep their counts, ejections and connections.
+    pub fn new(config: Arc<Config>, begun: Instant, snapshot: &Snapshot, before: Option<&Runtime>) -> Runtime {
+        let given = match config.kind {
+            Kind::Static => config.engine.own().cloned().map(Arc::new),
+            Kind::Eds => config.service().and_then(|service| snapshot.assignments.get(service)).cloned(),
+            Kind::Dns => before.filter(|b| b.config.kind == Kind::Dns).map(Runtime::given),
+            Kind::OriginalDestination => None,
+        };
         let runtime = Runtime {
-            counts: Default::default(),
-            set: RwLock::default(),
+            counts: before.map(|b| b.counts.clone()).unwrap_or_default(),
+            given: RwLock::default(),
+            set: RwLock::new(before.map(Runtime::hosts).unwrap_or_default()),
             version: AtomicU64::new(0),
             begun,
             is_warm: AtomicBool::new(config.kind != Kind::Dns),
             config,
         };
-        if let (Kind::Static, Some(own)) = (&runtime.config.kind, runtime.config.engine.own()) {
-            runtime.replace(own.clone());
-        }
+        runtime.replace(given.unwrap_or_default());
+        runtime.is_warm.store(runtime.config.kind != Kind::Dns || !runtime.given().endpoints.is_empty(), Ordering::Release);
         runtime
     }
     pub fn hosts(&self) -> Arc<HostSet> {
         self.set.read().map(|s| s.clone()).unwrap_or_default()
     }
+    /// Its endpoints without what the proxy found out about their health.
+    pub fn given(&self) -> Arc<Assignment> {
+        self.given.read().map(|g| g.clone()).unwrap_or_default()
+    }
     /// Takes other endpoints. Hosts that stay keep their counts and their health.
-    pub fn replace(&self, assignment: Assignment) {
+    pub fn replace(&self, assignment: Arc<Assignment>) {
+        if self.version.load(Ordering::Acquire) > 0 && Arc::ptr_eq(&self.given(), &assignment) {
+            return;
+        }
         let before = self.hosts();
         let mut hosts: FxHashMap<Box<str>, Arc<Host>> = FxHashMap::default();
         for endpoint in &assignment.endpoints {
             let host = before.hosts.get(&endpoint.address).cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname)));
             hosts.insert(endpoint.address.clone(), host);
         }
-        self.publish(assignment, hosts);
+        if let Ok(mut given) = self.given.write() {
+            *given = assignment;
+        }
+        self.publish(hosts);
         self.is_warm.store(true, Ordering::Release);
     }
-    fn publish(&self, assignment: Assignment, hosts: FxHashMap<Box<str>, Arc<Host>>) {
-        let mut effective = assignment;
+    fn publish(&self, hosts: FxHashMap<Box<str>, Arc<Host>>) {
+        let mut effective = Assignment::clone(&self.given());
         for endpoint in &mut effective.endpoints {
             if hosts.get(&endpoint.address).is_some_and(|h| h.ejected.load(Ordering::Relaxed)) {
                 endpoint.health = Health::Unhealthy;
@@ -102,18 +123,9 @@ impl Runtime {
             self.refresh(&set);
         }
     }
-    /// The same endpoints with the health that configuration gives, and ejections on top.
+    /// The same endpoints, with the ejections of now.
     fn refresh(&self, set: &HostSet) {
-        let configured = match self.config.kind {
-            Kind::Static => self.config.engine.own().cloned(),
-            _ => None,
-        };
-        let mut assignment = configured.unwrap_or_else(|| set.assignment.clone());
-        if self.config.kind != Kind::Static {
-            // Names that resolve are healthy.
-            assignment.endpoints.iter_mut().for_each(|e| e.health = Health::Healthy);
-        }
-        self.publish(assignment, set.hosts.clone());
+        self.publish(set.hosts.clone());
     }
 }
 

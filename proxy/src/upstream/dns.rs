@@ -3,11 +3,12 @@
 use super::cluster::Runtime;
 use mesh_envoy::engine::pick::Assignment;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-/// Resolves a cluster's names again and again.
-pub async fn follow(runtime: Arc<Runtime>) {
-    let Some(own) = runtime.config.engine.own().cloned() else { return };
+/// Resolves a cluster's names again and again, until the cluster is gone.
+pub async fn follow(watched: Weak<Runtime>) {
+    let Some(config) = watched.upgrade().map(|r| r.config.clone()) else { return };
+    let Some(own) = config.engine.own().cloned() else { return };
     let mut last: Option<Vec<(usize, Vec<SocketAddr>)>> = None;
     loop {
         let mut found = Vec::new();
@@ -24,10 +25,14 @@ pub async fn follow(runtime: Arc<Runtime>) {
             }
         }
         if last.as_ref() != Some(&found) {
-            runtime.replace(resolved(&own, &found));
+            let Some(runtime) = watched.upgrade() else { return };
+            runtime.replace(Arc::new(resolved(&own, &found)));
             last = Some(found);
         }
-        tokio::time::sleep(runtime.config.dns_refresh).await;
+        tokio::time::sleep(config.dns_refresh).await;
+        if watched.strong_count() == 0 {
+            return;
+        }
     }
 }
 

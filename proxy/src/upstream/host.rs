@@ -17,7 +17,7 @@ pub enum Address {
 impl Address {
     /// From the engine's text: `10.0.0.1:80`, `[::1]:80` or a path.
     pub fn parse(text: &str) -> Address {
-        if text.starts_with('/') || text.starts_with('@') {
+        if text.starts_with(['/', '.', '@']) {
             return Address::Unix(PathBuf::from(text));
         }
         text.parse().map_or(Address::Nowhere, Address::Socket)

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod control_plane;
+
 use mesh_proxy::Proxy;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::server::Settings;

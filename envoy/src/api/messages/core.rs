@@ -637,6 +637,14 @@ pub struct TypedExtensionConfig {
     pub typed_config: Option<crate::api::Any>,
 }
 
+impl prost::Name for TypedExtensionConfig {
+    const NAME: &'static str = "TypedExtensionConfig";
+    const PACKAGE: &'static str = "envoy.config.core.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig".into()
+    }
+}
+
 /// `envoy.config.core.v3.ApiConfigSource.ApiType`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]

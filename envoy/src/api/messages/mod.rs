@@ -36,6 +36,7 @@ use crate::api::any::{Codec, codec};
 pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.config.cluster.v3.Cluster", codec::<cluster::Cluster>()),
     ("envoy.config.core.v3.Metadata", codec::<core::Metadata>()),
+    ("envoy.config.core.v3.TypedExtensionConfig", codec::<core::TypedExtensionConfig>()),
     ("envoy.config.endpoint.v3.ClusterLoadAssignment", codec::<endpoint::ClusterLoadAssignment>()),
     ("envoy.config.listener.v3.Listener", codec::<listener::Listener>()),
     ("envoy.config.route.v3.RouteConfiguration", codec::<route::RouteConfiguration>()),

@@ -1,0 +1,177 @@
+//! Configuration that comes from a control plane.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use support::control_plane::{self as plane, ControlPlane, all_to, eds_cluster, endpoints, rds_listener, routes};
+use support::{Upstream, get, start};
+
+/// Waits for something to hold.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: it does not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn listening(proxy: &mesh_proxy::Proxy, name: &str) -> SocketAddr {
+    until(name, || proxy.address(name).is_some());
+    proxy.address(name).expect("a listener")
+}
+
+fn stat(admin: SocketAddr, name: &str) -> u64 {
+    let page = get(admin, &format!("/stats?filter=%5E{name}%24")).text();
+    page.trim().rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{name}: {page}"))
+}
+
+const DIALECTS: [&str; 2] = ["GRPC", "DELTA_GRPC"];
+
+#[test]
+fn what_a_control_plane_gives_is_served_in_either_dialect() {
+    for api in DIALECTS {
+        let (a, b) = (Upstream::named("a"), Upstream::named("b"));
+        let plane = ControlPlane::start();
+        plane.give("Cluster", &[eds_cluster("one"), eds_cluster("two")]);
+        plane.give("ClusterLoadAssignment", &[endpoints("one", &[a.address]), endpoints("two", &[b.address])]);
+        plane.give("Listener", &[rds_listener("l", 0, "80")]);
+        plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+        let proxy = start(plane::bootstrap(&plane.address, api));
+        let (address, admin) = (listening(&proxy, "l"), proxy.admin.expect("an admin port"));
+        assert_eq!(get(address, "/").text(), "a", "{api}");
+        until("ready", || get(admin, "/ready").text() == "LIVE\n");
+        for kind in ["Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"] {
+            assert_eq!(plane.verdict(kind), None, "{api}");
+        }
+        // The node is told once, in the first request.
+        let heard = plane.heard();
+        assert!(heard[0].node.as_ref().is_some_and(|n| n.id.starts_with("sidecar~")) && heard[1..].iter().all(|h| h.node.is_none()), "{heard:#?}");
+        // Other routes, other endpoints.
+        plane.give("RouteConfiguration", &[routes("80", all_to("two"))]);
+        assert_eq!(plane.verdict("RouteConfiguration"), None);
+        assert_eq!(get(address, "/").text(), "b");
+        plane.give("ClusterLoadAssignment", &[endpoints("one", &[a.address]), endpoints("two", &[a.address])]);
+        assert_eq!(plane.verdict("ClusterLoadAssignment"), None);
+        assert_eq!(get(address, "/").text(), "a");
+        // A cluster that goes away.
+        plane.give("Cluster", &[eds_cluster("one")]);
+        until("the cluster is gone", || get(address, "/").status() == 503);
+        // A listener that goes away takes no connections.
+        plane.give("Listener", &[]);
+        until("the listener is gone", || std::net::TcpStream::connect(address).is_err());
+        assert_eq!((stat(admin, "cluster_manager.cds.update_success"), stat(admin, "listener_manager.lds.update_success")), (2, 2), "{api}");
+        assert_eq!(stat(admin, "control_plane.connected_state"), 1);
+    }
+}
+
+#[test]
+fn what_points_at_nothing_waits() {
+    let up = Upstream::named("a");
+    let plane = ControlPlane::start();
+    plane.give("Cluster", &[eds_cluster("one")]);
+    let proxy = start(plane::bootstrap(&plane.address, "GRPC"));
+    let admin = proxy.admin.expect("an admin port");
+    plane.wait("endpoints are asked for", |h| h.kind == "ClusterLoadAssignment" && h.names == ["one"]);
+    assert_eq!(get(admin, "/ready").text(), "INITIALIZING\n");
+    assert_eq!((stat(admin, "cluster_manager.warming_clusters"), stat(admin, "server.state"), stat(admin, "listener_manager.workers_started")), (1, 3, 0));
+    // Listeners are not asked for before clusters stand.
+    assert!(plane.heard().iter().all(|h| h.kind != "Listener"));
+    plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+    plane.wait("listeners are asked for", |h| h.kind == "Listener");
+    plane.give("Listener", &[rds_listener("l", 0, "80")]);
+    plane.wait("routes are asked for", |h| h.kind == "RouteConfiguration" && h.names == ["80"]);
+    assert_eq!((proxy.address("l"), stat(admin, "listener_manager.total_listeners_warming")), (None, 1));
+    plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+    assert_eq!(get(listening(&proxy, "l"), "/").text(), "a");
+    until("ready", || get(admin, "/ready").text() == "LIVE\n");
+    assert_eq!((stat(admin, "server.state"), stat(admin, "listener_manager.workers_started")), (0, 1));
+}
+
+#[test]
+fn what_can_not_be_honoured_is_refused_and_the_rest_is_taken() {
+    for api in DIALECTS {
+        let up = Upstream::named("a");
+        let plane = ControlPlane::start();
+        let object = |mut value: Value| {
+            value["metadata"] = json!({"filterMetadata": {"istio": {"config": "/apis/networking.istio.io/v1/namespaces/default/destination-rule/web"}}});
+            value
+        };
+        plane.give("Cluster", &[eds_cluster("one"), eds_cluster("two")]);
+        plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address]), endpoints("two", &[up.address]), endpoints("three", &[up.address])]);
+        plane.give("Listener", &[rds_listener("l", 0, "80")]);
+        plane.give("RouteConfiguration", &[routes("80", all_to("two"))]);
+        let proxy = start(plane::bootstrap(&plane.address, api));
+        let (address, admin) = (listening(&proxy, "l"), proxy.admin.expect("an admin port"));
+        let mut bad = object(eds_cluster("two"));
+        bad["lbPolicy"] = json!("MAGLEV");
+        plane.give("Cluster", &[eds_cluster("one"), bad, eds_cluster("three")]);
+        let told = plane.verdict("Cluster").expect("a refusal");
+        let wanted = "two: lbPolicy = \"MAGLEV\": mesh-proxy supports";
+        assert!(told.contains(wanted) && told.contains("(of /apis/networking.istio.io/v1/namespaces/default/destination-rule/web)"), "{told}");
+        // What was good of the same answer is in use, and so is what was held of the bad one.
+        assert_eq!(get(address, "/").text(), "a");
+        plane.give("RouteConfiguration", &[routes("80", all_to("three"))]);
+        assert_eq!(plane.verdict("RouteConfiguration"), None);
+        until("the new cluster", || get(address, "/").text() == "a");
+        assert_eq!((stat(admin, "cluster_manager.cds.update_rejected"), stat(admin, "cluster_manager.cds.update_success")), (1, 1));
+        let page = get(admin, "/rejected").text();
+        assert!(page.starts_with("cluster two of version 2 at ") && page.contains("lbPolicy = \"MAGLEV\""), "{page}");
+        let dump: Value = serde_json::from_str(&get(admin, "/config_dump?include_eds").text()).expect("JSON");
+        let clusters = &dump["configs"][1];
+        assert_eq!(clusters["dynamic_active_clusters"].as_array().map(Vec::len), Some(3));
+        assert!(clusters["dynamic_warming_clusters"][0]["error_state"]["details"].as_str().is_some_and(|d| d.contains(wanted)), "{clusters}");
+        // A listener: the old one goes on.
+        let mut bad = rds_listener("l", 0, "80");
+        bad["filterChains"][0]["filters"][0]["typedConfig"]["requestTimeout"] = json!("5s");
+        plane.give("Listener", &[bad]);
+        let told = plane.verdict("Listener").expect("a refusal");
+        assert!(told.contains("l: filterChains[0].filters[0].typedConfig.requestTimeout = \"5s\": mesh-proxy supports 0s"), "{told}");
+        assert_eq!(get(address, "/").text(), "a");
+        let dump: Value = serde_json::from_str(&get(admin, "/config_dump").text()).expect("JSON");
+        let listener = &dump["configs"][2]["dynamic_listeners"][0];
+        assert!(listener["active_state"]["version_info"] == "1" && listener["error_state"]["version_info"] == "2", "{listener}");
+        // A good one ends the refusal.
+        plane.give("Listener", &[rds_listener("l", 0, "80")]);
+        assert_eq!(plane.verdict("Listener"), None);
+        let page = get(admin, "/rejected").text();
+        assert!(page.lines().any(|l| l.starts_with("listener l of version 2") && l.ends_with("replaced since")), "{page}");
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_is_opened_again_and_what_is_held_is_told() {
+    for api in DIALECTS {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let place = scratch.path().join("XDS");
+        let place = place.to_str().expect("text");
+        let up = Upstream::named("a");
+        let world = |plane: &ControlPlane| {
+            plane.give("Cluster", &[eds_cluster("one")]);
+            plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+            plane.give("Listener", &[rds_listener("l", 0, "80")]);
+            plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+        };
+        let plane = ControlPlane::at(place);
+        world(&plane);
+        let proxy = start(plane::bootstrap(place, api));
+        let (address, admin) = (listening(&proxy, "l"), proxy.admin.expect("an admin port"));
+        assert_eq!(plane.verdict("RouteConfiguration"), None);
+        drop(plane);
+        std::fs::remove_file(place).expect("removed");
+        until("it is noticed", || stat(admin, "control_plane.connected_state") == 0);
+        assert_eq!(get(address, "/").text(), "a");
+        let plane = ControlPlane::at(place);
+        let again = plane.wait("clusters are asked for", |h| h.kind == "Cluster");
+        assert!(again.node.is_some() && again.nonce.is_empty());
+        match api {
+            "GRPC" => assert_eq!(again.version, "1"),
+            _ => assert_eq!(again.held.get("one").map(String::as_str), Some("1")),
+        }
+        world(&plane);
+        plane.give("RouteConfiguration", &[routes("80", json!([{"match": {"prefix": "/"}, "directResponse": {"status": 201}}]))]);
+        until("the new routes", || get(address, "/").status() == 201);
+        assert_eq!(stat(admin, "control_plane.connected_state"), 1);
+    }
+}
