@@ -86,6 +86,11 @@ impl Access {
         })
     }
 
+    /// For a command that serves what its clusters hold; no Secrets, whose keys are never read.
+    pub fn of_control_plane(connect: &ConnectArgs) -> Result<Access, Failure> {
+        Ok(Access { options: options(connect)?, istio_namespace: "istio-system".to_owned(), ..Access::default() })
+    }
+
     /// Reads clusters into a snapshot; their contexts. The first one has no name of its own while it is the only one. What
     /// could not be seen is added to `unseen`; where `input` has nothing beside clusters that give nothing, that is an error.
     pub fn read_all(&self, sources: &[Source], input: Input, snapshot: &mut Snapshot, unseen: &mut Vec<String>) -> Result<Vec<String>, Failure> {

@@ -12,7 +12,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("TRAFFIC", &[("graph", ""), ("top", " [X]"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
-    ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("completion", " SHELL"), ("man", " [COMMAND]"), ("version", "")]),
+    ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("controlplane", ""), ("completion", ""), ("man", ""), ("version", "")]),
 ];
 
 /// The commands that exist.
@@ -21,8 +21,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the groups will hold. Asking for one of these says so.
-pub const TO_COME: &[(&str, &[&str])] =
-    &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary", "traces"]), ("DATA AND SET-UP", &["controlplane"])];
+pub const TO_COME: &[(&str, &[&str])] = &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary", "traces"])];
 
 pub fn top_level() -> String {
     let mut out = format!(

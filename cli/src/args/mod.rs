@@ -5,6 +5,7 @@ pub mod authz;
 pub mod certs;
 pub mod changes;
 pub mod check;
+pub mod controlplane;
 pub mod describe;
 pub mod drift;
 mod dump;
@@ -120,6 +121,9 @@ pub enum Command {
     /// Where a request goes, step by step, from what a proxy holds
     #[command(after_help = route::EXAMPLES)]
     Route(Box<route::RouteArgs>),
+    /// Serve a mesh's configuration and certificates to proxies, from manifests or a cluster
+    #[command(after_help = controlplane::EXAMPLES)]
+    Controlplane(Box<controlplane::ControlplaneArgs>),
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod certs;
 pub mod changes;
 pub mod check;
+pub mod controlplane;
 pub mod describe;
 pub mod drift;
 pub mod explain;

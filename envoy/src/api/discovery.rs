@@ -27,8 +27,23 @@ pub struct Node {
     pub user_agent_name: String,
     #[prost(string, tag = "7")]
     pub user_agent_version: String,
+    /// What the proxy has compiled in; empty where it does not say.
+    #[prost(message, repeated, tag = "9")]
+    pub extensions: Vec<Extension>,
     #[prost(string, repeated, tag = "10")]
     pub client_features: Vec<String>,
+}
+
+/// `envoy.config.core.v3.Extension`, as far as it says what a proxy can be sent.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Extension {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub category: String,
+    /// Names of the messages that configure it.
+    #[prost(string, repeated, tag = "6")]
+    pub type_urls: Vec<String>,
 }
 
 /// `google.rpc.Status`: in a request, why the last answer was refused.
@@ -125,4 +140,32 @@ pub struct Resource {
     pub name: String,
     #[prost(string, repeated, tag = "4")]
     pub aliases: Vec<String>,
+}
+
+/// `istio.networking.nds.v1.NameTable`: the hosts that Istio's agent answers DNS for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NameTable {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub table: BTreeMap<String, NameInfo>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NameInfo {
+    #[prost(string, repeated, tag = "1")]
+    pub ips: Vec<String>,
+    /// `Kubernetes` or `External`.
+    #[prost(string, tag = "2")]
+    pub registry: String,
+    #[prost(string, tag = "3")]
+    pub shortname: String,
+    #[prost(string, tag = "4")]
+    pub namespace: String,
+}
+
+impl prost::Name for NameTable {
+    const NAME: &'static str = "NameTable";
+    const PACKAGE: &'static str = "istio.networking.nds.v1";
+    fn type_url() -> String {
+        "type.googleapis.com/istio.networking.nds.v1.NameTable".into()
+    }
 }

@@ -106,6 +106,7 @@ fn node(bootstrap: &Message<'_, '_>) -> Read<Node> {
         locality,
         user_agent_name: "mesh-proxy".to_owned(),
         user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        extensions: Vec::new(),
         client_features: Vec::new(),
     })
 }

@@ -35,7 +35,7 @@ struct Untold;
 impl<'a> Model<'_, 'a> {
     /// The configurations of the RBAC filters of a sidecar's inbound chains in their order, as protobuf JSON.
     pub fn rbac_of(&self, proxy: &Proxy, layer: Layer) -> Vec<serde_json::Value> {
-        let cx = Context { model: self, proxy, scope: Scope::nothing(), targets: Vec::new(), gateway: None };
+        let cx = Context { model: self, control_plane: self.control_plane, proxy, scope: Scope::nothing(), targets: Vec::new(), gateway: None };
         let configs = match layer {
             Layer::Http => cx.http_policies().into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
             Layer::Tcp => cx.network_policies().into_iter().map(|f| serde_json::to_value(&f)).collect(),

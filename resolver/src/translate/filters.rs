@@ -151,7 +151,7 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
     filters.extend(policies);
     let stats = grpc_stats::FilterConfig { emit_filter_state: true, stats_for_all_methods: Some(false), ..Default::default() };
     filters.push(http_filter("envoy.filters.http.grpc_stats", Any::pack(&stats)));
-    if class != Class::SidecarInbound && cx.model.control_plane.alpn_filter {
+    if class != Class::SidecarInbound && cx.control_plane.alpn_filter {
         filters.push(alpn_override());
     }
     filters.push(http_filter("envoy.filters.http.fault", Any::pack(&fault::HTTPFault::default())));

@@ -4,6 +4,7 @@
 //! came from, with the node of each: that is a source and a span. What is not modelled is named in
 //! [`Translation::not_judged`].
 
+mod alike;
 mod authorization;
 mod cluster;
 mod endpoint;
@@ -28,6 +29,7 @@ mod virtual_host;
 mod virtual_service;
 mod witnesses;
 
+pub use alike::Alike;
 pub use authorization::Layer;
 pub use not_judged::{Effect, NotJudged};
 pub use overlooked::{Overlooked, Wanted};
@@ -99,7 +101,7 @@ pub struct Translation<'a> {
 }
 
 /// How the control plane is set up where that changes what it sends: its environment, which objects do not show.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ControlPlane {
     /// `PILOT_ENABLE_METADATA_EXCHANGE`: proxies tell each other who they are.
     pub metadata_exchange: bool,
@@ -138,7 +140,7 @@ impl<'m, 'a> Model<'m, 'a> {
         Model::build(mesh, ControlPlane::default(), Addresses::Supposed)
     }
 
-    fn build(mesh: &'m Mesh<'a>, control_plane: ControlPlane, addresses: Addresses) -> Model<'m, 'a> {
+    pub fn build(mesh: &'m Mesh<'a>, control_plane: ControlPlane, addresses: Addresses) -> Model<'m, 'a> {
         let registry = Registry::new(mesh, addresses);
         let mut virtual_services = virtual_service::all(mesh);
         let mut gateways = gateway::of_istio(mesh);
@@ -159,7 +161,12 @@ impl<'m, 'a> Model<'m, 'a> {
     }
 
     fn context<'c>(&'c self, proxy: &'c Proxy) -> Context<'c, 'a> {
-        Context { model: self, proxy, scope: Scope::new(self, proxy), targets: self.registry.targets_of(self.mesh, proxy), gateway: None }
+        self.context_as(proxy, self.control_plane)
+    }
+
+    fn context_as<'c>(&'c self, proxy: &'c Proxy, control_plane: ControlPlane) -> Context<'c, 'a> {
+        let targets = self.registry.targets_of(self.mesh, proxy);
+        Context { model: self, control_plane, proxy, scope: Scope::new(self, proxy), targets, gateway: None }
     }
 
     /// The Sidecar that a proxy goes by.
@@ -179,7 +186,12 @@ impl<'m, 'a> Model<'m, 'a> {
 
     /// The configuration of one proxy.
     pub fn translate(&self, proxy: &Proxy) -> Translation<'a> {
-        let mut cx = self.context(proxy);
+        self.translate_as(proxy, self.control_plane)
+    }
+
+    /// The same as a control plane that is set up in another way would make it: for a proxy that lacks a filter.
+    pub fn translate_as(&self, proxy: &Proxy, control_plane: ControlPlane) -> Translation<'a> {
+        let mut cx = self.context_as(proxy, control_plane);
         if proxy.kind == ProxyKind::Waypoint {
             return Translation { not_judged: not_judged::of(&cx), ..Translation::default() };
         }
@@ -229,6 +241,7 @@ pub fn domain_of(snapshot: &mesh_model::Snapshot) -> &'static str {
 /// One translation under way.
 struct Context<'c, 'a> {
     model: &'c Model<'c, 'a>,
+    control_plane: ControlPlane,
     proxy: &'c Proxy,
     scope: Scope<'c, 'a>,
     /// The ports that the proxy serves.
@@ -239,7 +252,7 @@ struct Context<'c, 'a> {
 impl<'a> Context<'_, 'a> {
     /// Whether proxies tell each other who they are.
     fn exchanges(&self) -> bool {
-        self.model.control_plane.metadata_exchange
+        self.control_plane.metadata_exchange
     }
     fn mesh_duration(&self, key: &str, default: Duration) -> Duration {
         self.model.mesh.config.at(&[key]).and_then(|n| virtual_service::duration(n.text())).unwrap_or(default)

@@ -6,7 +6,7 @@ use crate::workload::Workload;
 use mesh_model::Node;
 use std::collections::BTreeMap;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyKind {
     Sidecar,
     /// A gateway.
@@ -15,7 +15,7 @@ pub enum ProxyKind {
 }
 
 /// How traffic comes to the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interception {
     Redirect,
     Tproxy,

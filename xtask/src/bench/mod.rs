@@ -2,6 +2,7 @@
 
 mod analyze;
 mod cluster;
+mod controlplane;
 mod graph;
 mod inspect;
 mod resolver;
@@ -13,10 +14,11 @@ pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((name, rest)) if name == "analyze" => analyze::run(rest),
         Some((name, rest)) if name == "cluster" => cluster::run(rest),
+        Some((name, rest)) if name == "controlplane" => controlplane::run(rest),
         Some((name, rest)) if name == "graph" => graph::run(rest),
         Some((name, rest)) if name == "inspect" => inspect::run(rest),
         Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench controlplane`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
     }
 }

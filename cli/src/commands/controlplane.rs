@@ -1,0 +1,169 @@
+//! `meshctl controlplane`: serves a mesh's configuration until it is interrupted.
+
+use crate::args::controlplane::{ControlplaneArgs, Laptop};
+use crate::cluster::{Access, Source};
+use crate::context::Context;
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
+use mesh_collectors::manifests;
+use mesh_controlplane::bind::Loopback;
+use mesh_controlplane::ca::{Authority, RENEW_AT};
+use mesh_controlplane::{Input, Manifests, Options, Reading, Running, Settings, StartError};
+use mesh_model::{Completeness, ProblemKind, Role, Snapshot};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Ports are given from here on where addresses can't be bound.
+const FIRST_PORT: u16 = 21_000;
+/// A cluster is asked so often.
+const POLL: Duration = Duration::from_secs(5);
+
+pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
+    let (clusters, paths): (Vec<_>, Vec<_>) = args.from.iter().partition(|w| Source::parse(w, Role::Judged).is_some());
+    let paths: Vec<String> = paths.into_iter().cloned().collect();
+    for path in paths.iter().map(Path::new) {
+        if !path.exists() {
+            return Err(Failure::input(format!("{}: there is no such file or folder", path.display())));
+        }
+    }
+    let input: Box<dyn Input> = if clusters.is_empty() {
+        Box::new(Manifests::new(paths, args.mesh_config.clone()))
+    } else {
+        if args.mesh_config.is_some() {
+            return Err(Failure::usage("--meshConfigFile is for manifests; a cluster has a mesh configuration of its own"));
+        }
+        let access = Access::of_control_plane(&args.connect)?;
+        let sources = clusters.iter().filter_map(|w| Source::parse(w, Role::Judged)).collect();
+        Box::new(Polled { access, sources, paths, last: None, said: Vec::new() })
+    };
+    let laptop = args.laptop.map(|l| match l {
+        Laptop::Addresses => Loopback::Addresses,
+        Laptop::Ports => Loopback::Ports(FIRST_PORT),
+    });
+    let options = Options {
+        xds: args.xds,
+        tls: Some(args.tls),
+        http: args.http,
+        translation: Settings { laptop, ..Settings::default() },
+        authority: authority(args, context.now)?,
+        tokens: args.tokens.clone(),
+        most_connections: args.max_proxies,
+        say: Arc::new(stdio::note),
+    };
+    let interrupted = interruption()?;
+    let running = Running::start(options, input).map_err(|e| match e {
+        StartError::NotLoopback(_) => Failure::usage(e.to_string()),
+        e => Failure::none(e.to_string()),
+    })?;
+    context.note(&format!(
+        "xDS on {}, by TLS on {}, debug pages on http://{}; stop with Ctrl-C",
+        running.xds,
+        running.tls.map_or_else(String::new, |a| a.to_string()),
+        running.http
+    ));
+    interrupted();
+    drop(running);
+    Ok(Status::Fine)
+}
+
+/// What waits for SIGINT or SIGTERM.
+fn interruption() -> Result<impl FnOnce(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let bad = |e: std::io::Error| Failure::none(format!("signals can't be followed: {e}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(bad)?;
+    let (mut interrupt, mut terminate) = {
+        let _context = runtime.enter();
+        (signal(SignalKind::interrupt()).map_err(bad)?, signal(SignalKind::terminate()).map_err(bad)?)
+    };
+    Ok(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    })
+}
+
+fn authority(args: &ControlplaneArgs, now: i64) -> Result<Authority, Failure> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())));
+    let nanos = mesh_model::duration::parse(&args.cert_lifetime).and_then(|n| u64::try_from(n).ok()).map(Duration::from_nanos);
+    let lifetime = nanos
+        .filter(|t| *t >= Duration::from_secs(10))
+        .ok_or_else(|| Failure::usage(format!("--cert-lifetime takes a time of 10s at least, such as 24h, not `{}`", args.cert_lifetime)))?;
+    let authority = match (&args.ca_cert, &args.ca_key) {
+        (Some(cert), Some(key)) => {
+            let root = args.ca_root.as_deref().map(read).transpose()?;
+            Authority::given(&read(cert)?, &read(key)?, root.as_deref(), now).map_err(|e| Failure::input(format!("{}: {e}", cert.display())))?
+        }
+        _ => Authority::self_signed("cluster.local", now).map_err(|e| Failure::none(e.to_string()))?,
+    };
+    Ok(authority.with_lifetime(lifetime, RENEW_AT))
+}
+
+/// Clusters, and manifests beside them, asked again and again.
+struct Polled {
+    access: Access,
+    sources: Vec<Source>,
+    paths: Vec<String>,
+    /// A hash of all objects at the last time.
+    last: Option<u64>,
+    said: Vec<String>,
+}
+
+impl Input for Polled {
+    fn read(&mut self) -> Reading {
+        let mut snapshot = Snapshot::new();
+        snapshot.completeness = Completeness::Complete;
+        let mut unseen = Vec::new();
+        if let Err(failure) = self.access.read_all(&self.sources, crate::cluster::Input::Clusters, &mut snapshot, &mut unseen) {
+            return self.failed(vec![failure.to_string()]);
+        }
+        let of_clusters = snapshot.objects.len();
+        manifests::read(&mut snapshot, &self.paths, Role::Judged, 0);
+        crate::cluster::forget_replaced(&mut snapshot, of_clusters);
+        let broken = snapshot.problems.iter().filter(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable));
+        unseen.extend(broken.map(|p| format!("{}: {}", p.subject, p.message)));
+        if !unseen.is_empty() && self.last.is_some() {
+            // A part that is missing for once takes nothing from the proxies.
+            return self.failed(unseen);
+        }
+        let hash = fingerprint(&snapshot);
+        if self.last == Some(hash) {
+            return Reading::Same;
+        }
+        self.last = Some(hash);
+        self.said.clear();
+        Reading::New { snapshot: Box::new(snapshot), problems: unseen }
+    }
+    fn pause(&self) -> Duration {
+        POLL
+    }
+}
+
+impl Polled {
+    /// The same trouble is told once.
+    fn failed(&mut self, problems: Vec<String>) -> Reading {
+        let new = problems.iter().filter(|p| !self.said.contains(p)).map(|p| format!("{p}; what was read before stays in force")).collect();
+        self.said = problems;
+        Reading::Failed(new)
+    }
+}
+
+fn fingerprint(snapshot: &Snapshot) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hashes: Vec<u64> = snapshot
+        .objects
+        .iter()
+        .map(|o| {
+            let mut hasher = DefaultHasher::new();
+            o.source().slice(o.root().span()).hash(&mut hasher);
+            hasher.finish()
+        })
+        .collect();
+    hashes.sort_unstable();
+    let mut all = DefaultHasher::new();
+    hashes.hash(&mut all);
+    all.finish()
+}

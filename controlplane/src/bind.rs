@@ -1,0 +1,344 @@
+//! A mesh on one machine without traffic capture: where each proxy listens, and where its application does.
+//!
+//! The configuration is made for the addresses that the mesh has, real or supposed; then each of them is replaced. A
+//! workload has three places: `inbound`, where its proxy takes what others send to it; `application`, where the proxy
+//! hands that on; `outbound`, where the application finds the services that it calls, each at the service's own port.
+//! They are loopback addresses of their own, or ports of 127.0.0.1 where only that can be bound. A place that was given
+//! stays, whatever the configuration becomes.
+
+use mesh_envoy::api::cluster::{Cluster, ClusterDiscoveryType, ClusterLbPolicy};
+use mesh_envoy::api::endpoint::{self as eds, ClusterLoadAssignment};
+use mesh_envoy::api::listener::{self, Listener};
+use mesh_envoy::api::route::RouteConfiguration;
+use mesh_envoy::api::{Any, core, tls};
+use mesh_resolver::InMesh;
+use mesh_resolver::translate::{Model, ProxyKind};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What a proxy is sent, before it is encoded.
+#[derive(Clone, Debug, Default)]
+pub struct Messages {
+    pub listeners: Vec<Listener>,
+    pub routes: Vec<RouteConfiguration>,
+    pub clusters: Vec<Cluster>,
+    pub endpoints: Vec<ClusterLoadAssignment>,
+}
+
+/// What can be bound on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loopback {
+    /// All of 127.0.0.0/8, as on Linux.
+    Addresses,
+    /// 127.0.0.1 alone: ports from this one on.
+    Ports(u16),
+}
+
+/// What a place is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Inbound,
+    Application,
+    Outbound,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Inbound => "inbound",
+            Role::Application => "application",
+            Role::Outbound => "outbound",
+        }
+    }
+    /// The second byte of its loopback addresses.
+    fn network(self) -> u8 {
+        match self {
+            Role::Inbound => 20,
+            Role::Application => 21,
+            Role::Outbound => 22,
+        }
+    }
+}
+
+/// A workload's place: its role, the service's address where that matters, and the port that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub workload: String,
+    pub role: Role,
+    pub port: u16,
+    /// "" for all services of the port.
+    pub service: String,
+}
+
+/// Which places were given.
+#[derive(Debug)]
+pub struct Places {
+    loopback: Loopback,
+    numbers: BTreeMap<String, u16>,
+    given: BTreeMap<Place, SocketAddr>,
+    taken: BTreeSet<SocketAddr>,
+    next: u16,
+}
+
+/// Ports below belong to the system's administrator.
+const PRIVILEGED: u16 = 1024;
+/// Ports that were taken are given from here on.
+const FREE: u16 = 20_000;
+
+impl Places {
+    pub fn new(loopback: Loopback) -> Places {
+        let next = match loopback {
+            Loopback::Ports(first) => first,
+            Loopback::Addresses => FREE,
+        };
+        Places { loopback, numbers: BTreeMap::new(), given: BTreeMap::new(), taken: BTreeSet::new(), next }
+    }
+
+    /// The place for something; the same for the same question.
+    pub fn give(&mut self, workload: &str, role: Role, service: &str, port: u16) -> SocketAddr {
+        let place = Place { workload: workload.to_owned(), role, port, service: service.to_owned() };
+        if let Some(known) = self.given.get(&place) {
+            return *known;
+        }
+        let address = match self.loopback {
+            Loopback::Ports(_) => self.free(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Loopback::Addresses => {
+                let count = self.numbers.len() as u16 + 1;
+                let number = *self.numbers.entry(workload.to_owned()).or_insert(count);
+                let ip = IpAddr::V4(Ipv4Addr::new(127, role.network(), (number >> 8) as u8, number as u8));
+                // Port 80 is 10080: anybody may bind that.
+                let wanted = SocketAddr::new(ip, if port < PRIVILEGED { port + 10_000 } else { port });
+                if self.taken.contains(&wanted) { self.free(ip) } else { wanted }
+            }
+        };
+        self.taken.insert(address);
+        self.given.insert(place, address);
+        address
+    }
+
+    fn free(&mut self, ip: IpAddr) -> SocketAddr {
+        loop {
+            let address = SocketAddr::new(ip, self.next);
+            self.next = self.next.checked_add(1).unwrap_or(FREE);
+            if !self.taken.contains(&address) {
+                return address;
+            }
+        }
+    }
+
+    /// All that were given, in order.
+    pub fn all(&self) -> impl Iterator<Item = (&Place, SocketAddr)> {
+        self.given.iter().map(|(p, a)| (p, *a))
+    }
+    /// Where the proxy of a workload takes requests, or where its application does.
+    pub fn find(&self, workload: &str, role: Role, port: u16) -> Option<SocketAddr> {
+        self.given.iter().find(|(p, _)| p.workload == workload && p.role == role && p.port == port).map(|(_, a)| *a)
+    }
+}
+
+/// Who is where in one model of the mesh.
+#[derive(Debug)]
+pub struct Bind {
+    pub places: Places,
+    /// Names of workloads by their ids.
+    names: Vec<String>,
+    /// Workloads by the address that the mesh has for them, and whether a proxy stands before them.
+    at: FxHashMap<String, (u32, bool)>,
+}
+
+impl Bind {
+    pub fn new(places: Places) -> Bind {
+        Bind { places, names: Vec::new(), at: FxHashMap::default() }
+    }
+
+    /// Takes up a new model; workloads keep their places by their names.
+    pub fn learn(&mut self, model: &Model<'_, '_>) {
+        let workloads = &model.mesh.workloads;
+        self.names = workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect();
+        self.at.clear();
+        for (id, w) in workloads.all().iter().enumerate() {
+            let id = id as u32;
+            if let Some(address) = model.registry.address_of_workload(model.mesh, id) {
+                let has_proxy = matches!(model.mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown);
+                self.at.insert(address, (id, has_proxy));
+            }
+        }
+        let mut sorted = self.names.clone();
+        sorted.sort();
+        for name in sorted {
+            let count = self.places.numbers.len() as u16 + 1;
+            self.places.numbers.entry(name).or_insert(count);
+        }
+    }
+
+    fn name(&self, id: u32) -> String {
+        self.names.get(id as usize).cloned().unwrap_or_default()
+    }
+
+    /// Replaces the addresses of what a workload's proxy is sent.
+    pub fn bind(&mut self, workload: u32, kind: ProxyKind, m: &mut Messages) {
+        let own = self.name(workload);
+        let mut listeners = Vec::new();
+        for l in std::mem::take(&mut m.listeners) {
+            match (l.name.as_str(), l.traffic_direction == core::TrafficDirection::Inbound as i32) {
+                // What goes to unknown places has no way here.
+                ("virtualOutbound", _) => {}
+                ("virtualInbound", _) => listeners.extend(self.split(&own, &l)),
+                (_, is_inbound) => listeners.push(self.listen(&own, kind == ProxyKind::Router || is_inbound, l)),
+            }
+        }
+        for l in &mut listeners {
+            l.filter_chains.iter_mut().chain(l.default_filter_chain.as_mut()).filter_map(|c| c.transport_socket.as_mut()).for_each(secrets_by_ads);
+        }
+        m.listeners = listeners;
+        for c in &mut m.clusters {
+            self.serve(&own, c);
+            c.transport_socket.iter_mut().for_each(secrets_by_ads);
+            c.transport_socket_matches.iter_mut().filter_map(|t| t.transport_socket.as_mut()).for_each(secrets_by_ads);
+            c.load_assignment.iter_mut().for_each(|a| self.reach(a));
+        }
+        m.endpoints.iter_mut().for_each(|a| self.reach(a));
+    }
+
+    /// A listener for each port that the proxy serves, in place of one that takes what is captured.
+    fn split(&mut self, own: &str, whole: &Listener) -> Vec<Listener> {
+        let mut by_port: BTreeMap<u16, Vec<listener::FilterChain>> = BTreeMap::new();
+        for chain in &whole.filter_chains {
+            let Some(port) = chain.filter_chain_match.as_ref().and_then(|m| m.destination_port).and_then(|p| u16::try_from(p).ok()) else { continue };
+            if chain.name == "virtualInbound-blackhole" {
+                continue;
+            }
+            let mut chain = chain.clone();
+            if let Some(m) = chain.filter_chain_match.as_mut() {
+                m.destination_port = None;
+            }
+            by_port.entry(port).or_default().push(chain);
+        }
+        let inspects = |l: &Listener, name: &str| l.listener_filters.iter().find(|f| f.name.ends_with(name)).cloned();
+        by_port
+            .into_iter()
+            .map(|(port, chains)| {
+                let needs = |f: &dyn Fn(&listener::FilterChainMatch) -> bool| chains.iter().filter_map(|c| c.filter_chain_match.as_ref()).any(f);
+                let mut filters = Vec::new();
+                if needs(&|m| m.transport_protocol == "tls") {
+                    filters.extend(inspects(whole, "tls_inspector"));
+                }
+                if needs(&|m| m.application_protocols.iter().any(|p| p == "http/1.1")) {
+                    filters.extend(inspects(whole, "http_inspector"));
+                }
+                for f in &mut filters {
+                    f.filter_disabled = None;
+                }
+                let place = self.places.give(own, Role::Inbound, "", port);
+                Listener {
+                    name: format!("{}_{}", place.ip(), place.port()),
+                    address: Some(address(place)),
+                    filter_chains: chains,
+                    listener_filters: filters,
+                    ..whole.clone()
+                }
+            })
+            .collect()
+    }
+
+    fn listen(&mut self, own: &str, is_inbound: bool, mut l: Listener) -> Listener {
+        let Some(socket) = l.address.as_ref().and_then(|a| a.socket_address.as_ref()) else { return l };
+        let port = socket.port_value.and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
+        let ip = socket.address.as_str();
+        let service = if matches!(ip, "0.0.0.0" | "::") || is_inbound { "" } else { ip };
+        let place = self.places.give(own, if is_inbound { Role::Inbound } else { Role::Outbound }, service, port);
+        l.address = Some(address(place));
+        l.additional_addresses.clear();
+        l.bind_to_port = None;
+        l
+    }
+
+    /// The cluster of a port that the proxy serves leads to the application's place.
+    fn serve(&mut self, own: &str, c: &mut Cluster) {
+        let Some(port) = c.name.strip_prefix("inbound|").and_then(|n| n.split('|').next()).and_then(|p| p.parse().ok()) else { return };
+        let place = self.places.give(own, Role::Application, "", port);
+        let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address(place)), ..Default::default() }), ..Default::default() };
+        c.r#type = Some(ClusterDiscoveryType::Static as i32);
+        c.lb_policy = ClusterLbPolicy::RoundRobin as i32;
+        c.original_dst_lb_config = None;
+        c.cleanup_interval = None;
+        c.upstream_bind_config = None;
+        c.load_assignment = Some(ClusterLoadAssignment {
+            cluster_name: c.name.clone(),
+            endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
+            ..Default::default()
+        });
+    }
+
+    /// Endpoints that are workloads of the mesh are reached at their proxies, or at their own places where they have none.
+    fn reach(&mut self, assignment: &mut ClusterLoadAssignment) {
+        for host in assignment.endpoints.iter_mut().flat_map(|g| &mut g.lb_endpoints) {
+            let Some(at) = host.endpoint.as_mut().and_then(|e| e.address.as_mut()) else { continue };
+            let Some(socket) = at.socket_address.as_ref() else { continue };
+            let (Some((id, has_proxy)), Some(port)) = (self.at.get(&socket.address).copied(), socket.port_value.and_then(|p| u16::try_from(p).ok())) else {
+                continue;
+            };
+            let name = self.name(id);
+            *at = address(self.places.give(&name, if has_proxy { Role::Inbound } else { Role::Application }, "", port));
+        }
+    }
+}
+
+fn address(place: SocketAddr) -> core::Address {
+    let socket = core::SocketAddress { address: place.ip().to_string(), port_value: Some(u32::from(place.port())), ..Default::default() };
+    core::Address { socket_address: Some(socket), ..Default::default() }
+}
+
+/// There is no agent with a socket for secrets here: they come on the stream that the rest comes on.
+fn secrets_by_ads(socket: &mut core::TransportSocket) {
+    let Some(any) = socket.typed_config.as_mut() else { return };
+    let change = |common: Option<&mut tls::CommonTlsContext>| {
+        let Some(common) = common else { return };
+        let combined = common.combined_validation_context.as_mut().and_then(|c| c.validation_context_sds_secret_config.as_mut());
+        for secret in common.tls_certificate_sds_secret_configs.iter_mut().chain(common.validation_context_sds_secret_config.as_mut()).chain(combined) {
+            let timeout = secret.sds_config.as_ref().and_then(|s| s.initial_fetch_timeout);
+            secret.sds_config = Some(core::ConfigSource {
+                ads: Some(core::AggregatedConfigSource::default()),
+                initial_fetch_timeout: timeout,
+                resource_api_version: core::ApiVersion::V3 as i32,
+                ..Default::default()
+            });
+        }
+    };
+    if let Some(mut context) = any.unpack::<tls::DownstreamTlsContext>() {
+        change(context.common_tls_context.as_mut());
+        *any = Any::pack(&context);
+    } else if let Some(mut context) = any.unpack::<tls::UpstreamTlsContext>() {
+        change(context.common_tls_context.as_mut());
+        *any = Any::pack(&context);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_given_once_and_stays() {
+        let mut p = Places::new(Loopback::Addresses);
+        let http = p.give("a.ns", Role::Outbound, "", 9080);
+        assert_eq!(http.to_string(), "127.22.0.1:9080");
+        assert_eq!(p.give("a.ns", Role::Outbound, "", 80).to_string(), "127.22.0.1:10080");
+        // Another service at the same port has a port of its own.
+        assert_eq!(p.give("a.ns", Role::Outbound, "10.0.0.9", 9080).to_string(), "127.22.0.1:20000");
+        assert_eq!(p.give("b.ns", Role::Inbound, "", 9080).to_string(), "127.20.0.2:9080");
+        assert_eq!(p.give("a.ns", Role::Outbound, "", 9080), http);
+        assert_eq!(p.find("b.ns", Role::Inbound, 9080).map(|a| a.to_string()).as_deref(), Some("127.20.0.2:9080"));
+    }
+
+    #[test]
+    fn where_one_address_is_all_there_is_ports_tell_places_apart() {
+        let mut p = Places::new(Loopback::Ports(40_000));
+        let all: Vec<String> = [("a", Role::Inbound), ("a", Role::Application), ("b", Role::Inbound), ("a", Role::Inbound)]
+            .into_iter()
+            .map(|(w, r)| p.give(w, r, "", 9080).to_string())
+            .collect();
+        assert_eq!(all, ["127.0.0.1:40000", "127.0.0.1:40001", "127.0.0.1:40002", "127.0.0.1:40000"]);
+    }
+}

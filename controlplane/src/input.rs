@@ -1,0 +1,213 @@
+//! Where the mesh's objects come from: manifests that are watched, or anything that can be asked again.
+
+use mesh_collectors::manifests;
+use mesh_model::{Completeness, ProblemKind, Role, Snapshot, Source as Text};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What asking an input again gave.
+pub enum Reading {
+    /// Nothing has changed.
+    Same,
+    New {
+        snapshot: Box<Snapshot>,
+        /// What could not be read, and what is used in its place.
+        problems: Vec<String>,
+    },
+    /// Nothing could be read; what was read before stays.
+    Failed(Vec<String>),
+}
+
+/// An input that is asked again and again, on a thread of its own.
+pub trait Input: Send {
+    fn read(&mut self) -> Reading;
+    /// How long to wait before it is asked again.
+    fn pause(&self) -> Duration;
+}
+
+/// What a look at the folders shows of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    length: u64,
+    changed: SystemTime,
+}
+
+/// Manifests: files and folders. They are looked at twenty times a second; a change is read when two looks show the same.
+pub struct Manifests {
+    paths: Vec<String>,
+    mesh_config: Option<PathBuf>,
+    /// At the last look.
+    seen: BTreeMap<PathBuf, Mark>,
+    /// When it was read last.
+    read: Option<BTreeMap<PathBuf, Mark>>,
+    /// The text of each file when it could be read.
+    good: BTreeMap<String, Arc<Text>>,
+    said: Vec<String>,
+    /// How long the last look took.
+    took: Duration,
+}
+
+/// A file that has changed is looked at again so soon, and others are looked at so often.
+const SOON: Duration = Duration::from_millis(25);
+const OFTEN: Duration = Duration::from_millis(50);
+
+impl Manifests {
+    pub fn new(paths: Vec<String>, mesh_config: Option<PathBuf>) -> Manifests {
+        Manifests { paths, mesh_config, seen: BTreeMap::new(), read: None, good: BTreeMap::new(), said: Vec::new(), took: Duration::ZERO }
+    }
+
+    fn look(&self) -> BTreeMap<PathBuf, Mark> {
+        let mut out = BTreeMap::new();
+        for path in self.paths.iter().map(Path::new).chain(self.mesh_config.as_deref()) {
+            look(path, 0, &mut out);
+        }
+        out
+    }
+
+    fn load(&mut self) -> Reading {
+        let mut snapshot = Snapshot::new();
+        snapshot.completeness = Completeness::Complete;
+        manifests::read(&mut snapshot, &self.paths, Role::Judged, 0);
+        let mut problems = Vec::new();
+        let mut replaced: Vec<Arc<Text>> = Vec::new();
+        for p in &snapshot.problems {
+            let is_broken = matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable);
+            let line = p.place.as_ref().map_or_else(String::new, |(source, span)| format!(":{}", source.position(span.start).line));
+            let stays = match self.good.get(&p.subject).filter(|_| is_broken) {
+                Some(text) => {
+                    if !replaced.iter().any(|r| r.name() == text.name()) {
+                        replaced.push(Arc::clone(text));
+                    }
+                    "; what it said before stays in force"
+                }
+                None if is_broken => "; it is left out",
+                None => "",
+            };
+            problems.push(format!("{}{line}: {}{stays}", p.subject, p.message));
+        }
+        let broken: Vec<String> =
+            snapshot.problems.iter().filter(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable)).map(|p| p.subject.clone()).collect();
+        for object in &snapshot.objects {
+            let source = object.source();
+            if !broken.iter().any(|b| b == source.name()) && self.good.get(source.name()).is_none_or(|g| !Arc::ptr_eq(g, source)) {
+                self.good.insert(source.name().to_owned(), Arc::clone(source));
+            }
+        }
+        for text in replaced {
+            snapshot.objects.retain(|o| o.source().name() != text.name());
+            manifests::add(&mut snapshot, text.name(), text.text().as_bytes().to_vec(), Role::Judged, 0);
+        }
+        if let Some(path) = &self.mesh_config {
+            match std::fs::read(path) {
+                Ok(bytes) => mesh_config(&mut snapshot, &path.display().to_string(), bytes),
+                Err(e) => problems.push(format!("{}: {e}", path.display())),
+            }
+        }
+        problems.dedup();
+        if snapshot.objects.is_empty() && !problems.is_empty() && self.read.is_none() {
+            return Reading::Failed(problems);
+        }
+        // The same complaint is made once.
+        let new: Vec<String> = problems.iter().filter(|p| !self.said.contains(p)).cloned().collect();
+        self.said = problems;
+        Reading::New { snapshot: Box::new(snapshot), problems: new }
+    }
+}
+
+/// A MeshConfig of its own stands in for that of the `istio` ConfigMap.
+fn mesh_config(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>) {
+    let source = Text::from_bytes(name, bytes);
+    let span = mesh_model::Span::new(0, source.text().len());
+    if let Some(tree) = mesh_model::yaml::parse_document(&source, span, mesh_model::yaml::Limits::default()).tree {
+        snapshot.mesh_config = Some(mesh_model::Object::mesh_config(Arc::new(tree)));
+    }
+}
+
+/// Folders are followed so deep.
+const DEEPEST: usize = 32;
+
+fn look(path: &Path, depth: usize, out: &mut BTreeMap<PathBuf, Mark>) {
+    let Ok(meta) = std::fs::metadata(path) else { return };
+    if meta.is_dir() && depth < DEEPEST {
+        let Ok(entries) = std::fs::read_dir(path) else { return };
+        for entry in entries.flatten().filter(|e| !e.file_name().to_string_lossy().starts_with('.')) {
+            look(&entry.path(), depth + 1, out);
+        }
+    } else if meta.is_file() {
+        out.insert(path.to_owned(), Mark { length: meta.len(), changed: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) });
+    }
+}
+
+impl Input for Manifests {
+    fn read(&mut self) -> Reading {
+        let start = Instant::now();
+        let now = self.look();
+        self.took = start.elapsed();
+        let is_quiet = self.read.is_none() || now == self.seen;
+        self.seen = now;
+        if !is_quiet || self.read.as_ref() == Some(&self.seen) {
+            return Reading::Same;
+        }
+        let reading = self.load();
+        if matches!(reading, Reading::New { .. }) {
+            self.read = Some(self.seen.clone());
+        }
+        reading
+    }
+    fn pause(&self) -> Duration {
+        let is_quiet = self.read.as_ref() == Some(&self.seen);
+        // Looking costs a fiftieth of one core at most.
+        (if is_quiet { OFTEN } else { SOON }).max(self.took * 50)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str) -> String {
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{ports: [{{port: 80}}]}}\n")
+    }
+
+    fn names(reading: Reading) -> (Vec<String>, Vec<String>) {
+        match reading {
+            Reading::New { snapshot, problems } => {
+                let mut names: Vec<String> = snapshot.objects.iter().map(|o| o.name().to_owned()).collect();
+                names.sort();
+                (names, problems)
+            }
+            Reading::Same => (vec!["same".into()], vec![]),
+            Reading::Failed(p) => (vec!["failed".into()], p),
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_half_written_keeps_what_it_said_and_costs_no_other_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file");
+        write("a.yaml", &service("a"));
+        write("b.yaml", &service("b"));
+        let mut input = Manifests::new(vec![dir.path().display().to_string()], None);
+        assert_eq!(names(input.read()).0, ["a", "b"]);
+        assert_eq!(names(input.read()).0, ["same"]);
+        write("a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: sh");
+        write("b.yaml", &(service("b") + "---\n" + &service("c")));
+        assert_eq!(names(input.read()).0, ["same"], "it is still being written");
+        let (found, problems) = names(input.read());
+        assert_eq!(found, ["a", "b", "c"]);
+        assert!(problems.len() == 1 && problems[0].contains("a.yaml:") && problems[0].contains("stays in force"), "{problems:?}");
+        std::fs::remove_file(dir.path().join("b.yaml")).expect("gone");
+        write("a.yaml", &service("d"));
+        input.read();
+        assert_eq!(names(input.read()), (vec!["d".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn nothing_to_read_is_said() {
+        let mut input = Manifests::new(vec!["/nowhere/at/all".into()], None);
+        let (found, problems) = names(input.read());
+        assert!(found == ["failed"] && problems[0].contains("/nowhere/at/all"), "{problems:?}");
+    }
+}

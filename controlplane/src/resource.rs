@@ -1,0 +1,106 @@
+//! What is served: resources of xDS, encoded once, each with a version that its content alone decides.
+
+use mesh_envoy::api::Any;
+use prost::{Message, Name};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The types of resources, in the order in which they are pushed: what is referred to comes before what refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Type {
+    Cluster,
+    Endpoint,
+    Listener,
+    Route,
+    Secret,
+    Extension,
+    Names,
+}
+
+impl Type {
+    pub const ALL: [Type; 7] = [Type::Cluster, Type::Endpoint, Type::Listener, Type::Route, Type::Secret, Type::Extension, Type::Names];
+
+    pub fn url(self) -> &'static str {
+        match self {
+            Type::Cluster => "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            Type::Endpoint => "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+            Type::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
+            Type::Route => "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            Type::Secret => "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            Type::Extension => "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            Type::Names => "type.googleapis.com/istio.networking.nds.v1.NameTable",
+        }
+    }
+    pub fn parse(url: &str) -> Option<Type> {
+        Type::ALL.into_iter().find(|t| t.url() == url)
+    }
+    /// `cds`, as pilot's metrics call it.
+    pub fn short(self) -> &'static str {
+        match self {
+            Type::Cluster => "cds",
+            Type::Endpoint => "eds",
+            Type::Listener => "lds",
+            Type::Route => "rds",
+            Type::Secret => "sds",
+            Type::Extension => "ecds",
+            Type::Names => "nds",
+        }
+    }
+    /// Whether no name at all means all of them.
+    pub fn is_wildcard_by_default(self) -> bool {
+        matches!(self, Type::Cluster | Type::Listener | Type::Names)
+    }
+    /// Whether a state-of-the-world answer holds all there is: what it lacks is gone.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Type::Cluster | Type::Listener)
+    }
+}
+
+/// One resource, ready to be sent.
+#[derive(Clone, PartialEq)]
+pub struct Resource {
+    pub name: String,
+    pub any: Any,
+    /// Of the content: the same bytes have the same version.
+    pub version: String,
+    /// Of a cluster: whether its endpoints are asked for by EDS.
+    pub wants_endpoints: bool,
+}
+
+impl std::fmt::Debug for Resource {
+    // The content of a secret is a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}, {} bytes)", self.name, self.version, self.any.value.len())
+    }
+}
+
+impl Resource {
+    pub fn new<M: Message + Name>(name: &str, message: &M) -> Resource {
+        let any = Any::pack(message);
+        let hash = Sha256::digest(&any.value);
+        let version = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        Resource { name: name.to_owned(), any, version, wants_endpoints: false }
+    }
+}
+
+/// Resources of one type by name.
+pub type Named = BTreeMap<String, Arc<Resource>>;
+
+/// All that one proxy gets.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// Which reading of the input they come from: `2026-11-22T11:30:31Z/2`.
+    pub version: String,
+    pub by_type: BTreeMap<Type, Named>,
+}
+
+impl Resources {
+    pub fn of(&self, kind: Type) -> &Named {
+        static NONE: Named = Named::new();
+        self.by_type.get(&kind).unwrap_or(&NONE)
+    }
+    pub fn insert(&mut self, kind: Type, resource: Resource) {
+        self.by_type.entry(kind).or_default().insert(resource.name.clone(), Arc::new(resource));
+    }
+}

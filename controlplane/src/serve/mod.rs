@@ -1,0 +1,12 @@
+//! Sockets: xDS, secrets and certificates over gRPC, in plaintext on loopback and by TLS; istiod's debug pages over HTTP.
+
+mod caller;
+pub mod csr;
+mod debug;
+mod grpc;
+mod listen;
+mod shared;
+mod xds;
+
+pub use listen::{Options, Running, StartError};
+pub use shared::Say;

@@ -1,0 +1,182 @@
+//! From a model of the mesh and a proxy to the resources that it is served.
+
+use crate::bind::{Bind, Messages};
+use crate::client::Client;
+use crate::resource::{Resource, Resources, Type};
+use mesh_envoy::api::cluster::ClusterDiscoveryType;
+use mesh_envoy::api::discovery::{NameInfo, NameTable};
+use mesh_envoy::api::endpoint::ClusterLoadAssignment;
+use mesh_resolver::translate::{Alike, ControlPlane, Interception, Model, Proxy, Translation};
+use mesh_resolver::workload::WorkloadSource;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// The workload that a proxy is beside: its Pod, or the template that made it.
+pub fn workload_of(model: &Model<'_, '_>, client: &Client) -> Option<u32> {
+    let workloads = &model.mesh.workloads;
+    let ids = workloads.ids_in(&client.namespace);
+    let exact = ids.iter().copied().find(|id| workloads.get(*id).object.name() == client.name);
+    exact.or_else(|| {
+        let made = |id: &u32| {
+            let w = workloads.get(*id);
+            w.source == WorkloadSource::Template && client.name.strip_prefix(w.object.name()).is_some_and(|rest| rest.starts_with('-'))
+        };
+        // `reviews-v1-7d4` is made by `reviews-v1`, not by `reviews`.
+        ids.iter().copied().filter(made).max_by_key(|id| workloads.get(*id).object.name().len())
+    })
+}
+
+/// The proxy as the resolver knows it: what the input says of its workload, and what it says itself.
+pub fn proxy_of(model: &Model<'_, '_>, client: &Client, workload: Option<u32>) -> Proxy {
+    let known = workload.map(|id| model.proxy_of(id));
+    let labels = match &known {
+        Some(p) if client.labels.is_empty() => p.labels.clone(),
+        _ => client.labels.clone(),
+    };
+    // Addresses that are supposed are those of the model alone.
+    let addresses = match known.as_ref().filter(|p| !p.addresses.is_empty()) {
+        Some(p) => p.addresses.clone(),
+        None => client.addresses.clone(),
+    };
+    Proxy {
+        kind: client.kind,
+        id: client.full_name(),
+        addresses,
+        namespace: client.namespace.clone(),
+        labels,
+        dns_domain: client.dns_domain.clone(),
+        interception: client.interception.or(known.map(|p| p.interception)).unwrap_or(Interception::Redirect),
+        auto_allocated_addresses: client.auto_allocated_addresses,
+    }
+}
+
+/// What decides what a proxy is sent, but for the addresses that a laptop gives it.
+pub type Key = (Alike, ControlPlane);
+
+/// Translations of one model, each made once for all proxies that are alike.
+pub struct Translations<'m, 'a> {
+    pub model: &'m Model<'m, 'a>,
+    version: String,
+    /// What the operator leaves out for all.
+    control_plane: ControlPlane,
+    encoded: FxHashMap<Key, Arc<Resources>>,
+    plain: FxHashMap<Key, Messages>,
+}
+
+/// A proxy with what it is to be translated as.
+pub struct Wanted {
+    pub proxy: Proxy,
+    pub workload: Option<u32>,
+    pub key: Key,
+}
+
+impl<'m, 'a> Translations<'m, 'a> {
+    pub fn new(model: &'m Model<'m, 'a>, version: &str) -> Self {
+        Translations { model, version: version.to_owned(), control_plane: model.control_plane, encoded: FxHashMap::default(), plain: FxHashMap::default() }
+    }
+
+    pub fn wanted(&self, client: &Client, bind: Option<&Bind>) -> Wanted {
+        let workload = workload_of(self.model, client);
+        let mut proxy = proxy_of(self.model, client, workload);
+        if bind.is_some() {
+            proxy.interception = Interception::Redirect;
+        }
+        let control_plane = ControlPlane {
+            metadata_exchange: self.control_plane.metadata_exchange && client.has.metadata_exchange,
+            alpn_filter: self.control_plane.alpn_filter && client.has.alpn_filter,
+        };
+        let key = (self.model.alike(&proxy), control_plane);
+        Wanted { proxy, workload, key }
+    }
+
+    /// Translates for several proxies at once, on all cores.
+    pub fn prepare(&mut self, wanted: &[Wanted], bind: Option<&Bind>) {
+        use rayon::prelude::*;
+        let mut new: FxHashMap<&Key, &Wanted> = FxHashMap::default();
+        for w in wanted.iter().filter(|w| !self.encoded.contains_key(&w.key) && !self.plain.contains_key(&w.key)) {
+            new.entry(&w.key).or_insert(w);
+        }
+        let list: Vec<(&Key, &Wanted)> = new.into_iter().collect();
+        let model = self.model;
+        let version = &self.version;
+        if bind.is_some() {
+            let made: Vec<(Key, Messages)> = list.par_iter().map(|(k, w)| ((*k).clone(), messages(model.translate_as(&w.proxy, k.1)))).collect();
+            self.plain.extend(made);
+        } else {
+            let made: Vec<(Key, Arc<Resources>)> =
+                list.par_iter().map(|(k, w)| ((*k).clone(), Arc::new(encode(model, messages(model.translate_as(&w.proxy, k.1)), version)))).collect();
+            self.encoded.extend(made);
+        }
+    }
+
+    /// The resources of one proxy.
+    pub fn resources(&mut self, wanted: &Wanted, bind: Option<&mut Bind>) -> Arc<Resources> {
+        self.prepare(std::slice::from_ref(wanted), bind.as_deref());
+        match (bind, wanted.workload) {
+            (Some(bind), Some(id)) => {
+                let mut own = self.plain.get(&wanted.key).cloned().unwrap_or_default();
+                bind.bind(id, wanted.proxy.kind, &mut own);
+                Arc::new(encode(self.model, own, &self.version))
+            }
+            // Nobody knows where it may listen.
+            (Some(_), None) => Arc::new(Resources { version: self.version.clone(), ..Resources::default() }),
+            (None, _) => self.encoded.get(&wanted.key).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// How many translations were made.
+    pub fn count(&self) -> usize {
+        self.encoded.len() + self.plain.len()
+    }
+}
+
+fn messages(t: Translation<'_>) -> Messages {
+    Messages {
+        listeners: t.listeners.into_iter().map(|p| p.message).collect(),
+        routes: t.routes.into_iter().map(|p| p.message).collect(),
+        clusters: t.clusters.into_iter().map(|p| p.message).collect(),
+        endpoints: t.endpoints.into_iter().map(|p| p.message).collect(),
+    }
+}
+
+fn encode(model: &Model<'_, '_>, m: Messages, version: &str) -> Resources {
+    let mut out = Resources { version: version.to_owned(), ..Resources::default() };
+    for e in &m.endpoints {
+        out.insert(Type::Endpoint, Resource::new(&e.cluster_name, e));
+    }
+    for c in &m.clusters {
+        let mut resource = Resource::new(&c.name, c);
+        resource.wants_endpoints = c.r#type == Some(ClusterDiscoveryType::Eds as i32);
+        // A cluster waits for its endpoints: that there are none is said, not kept back.
+        if resource.wants_endpoints && !out.of(Type::Endpoint).contains_key(&c.name) {
+            let empty = ClusterLoadAssignment { cluster_name: c.name.clone(), ..ClusterLoadAssignment::default() };
+            out.insert(Type::Endpoint, Resource::new(&c.name, &empty));
+        }
+        out.insert(Type::Cluster, resource);
+    }
+    for l in &m.listeners {
+        out.insert(Type::Listener, Resource::new(&l.name, l));
+    }
+    for r in &m.routes {
+        out.insert(Type::Route, Resource::new(&r.name, r));
+    }
+    out.insert(Type::Names, Resource::new(Type::Names.url(), &names(model)));
+    out
+}
+
+/// The hosts that Istio's agent answers DNS for.
+fn names(model: &Model<'_, '_>) -> NameTable {
+    let mut out = NameTable::default();
+    for service in model.registry.services.iter().filter(|s| s.address.parse::<std::net::IpAddr>().is_ok_and(|ip| !ip.is_unspecified())) {
+        let info = out.table.entry(service.host.clone()).or_insert_with(|| NameInfo {
+            registry: if service.is_kubernetes() { "Kubernetes" } else { "External" }.to_owned(),
+            shortname: if service.is_kubernetes() { service.name.to_owned() } else { String::new() },
+            namespace: if service.is_kubernetes() { service.namespace.to_owned() } else { String::new() },
+            ..NameInfo::default()
+        });
+        if !info.ips.contains(&service.address) {
+            info.ips.push(service.address.clone());
+        }
+    }
+    out
+}
