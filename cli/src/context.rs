@@ -23,8 +23,10 @@ pub enum Notes {
 #[derive(Clone, Debug)]
 pub struct Context {
     pub compat: Compat,
-    /// The instant of every age and expiry, in seconds since the epoch: `--now`, MESHCTL_NOW, else the clock.
+    /// The instant of every age and expiry, in seconds since the epoch: `--now`, MESHCTL_NOW, else the recording's, else the clock.
     pub now: i64,
+    /// `--at`, as it was typed and found to be a time.
+    pub at: Option<String>,
     pub notes: Notes,
     pub color: ColorWhen,
     /// A file for the answer; standard output without one.
@@ -34,19 +36,21 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(args: &GlobalArgs) -> Result<Context, Failure> {
+    /// `recorded` is when the recording was made that is looked at, if one is.
+    pub fn new(args: &GlobalArgs, recorded: Option<i64>) -> Result<Context, Failure> {
         let compat = match args.compat.as_deref() {
             None | Some("" | "none" | "meshctl") => Compat::Meshctl,
             Some("istioctl") => Compat::Istioctl,
             Some(other) => return Err(Failure::usage(format!("--compat takes istioctl, not `{other}`"))),
         };
         let now = match args.now.as_deref() {
-            None | Some("") => clock(),
+            None | Some("") => recorded.unwrap_or_else(clock),
             Some(text) => parse_rfc3339(text).ok_or_else(|| Failure::usage(format!("--now takes an instant such as 2026-11-22T11:40:00Z, not `{text}`")))?,
         };
         Ok(Context {
             compat,
             now,
+            at: args.at.clone(),
             notes: if args.quiet { Notes::Quiet } else { Notes::Said },
             color: args.color,
             out: args.out.clone(),

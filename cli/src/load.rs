@@ -91,6 +91,8 @@ pub fn load(plan: &Plan, settings: &Settings, base_dir: &Path, shared: &Shared, 
             unseen.push(format!("{}: {}", problem.subject, problem.message));
         }
     }
+    // What a recording could not see is no problem of its objects.
+    unseen.extend(snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).map(|p| format!("{}: {}", p.subject, p.message)));
     if plan.live.is_empty() {
         mesh_resolver::assumed::add_ingress_gateway(&mut snapshot);
     }

@@ -14,6 +14,7 @@ mod git;
 mod glob;
 mod load;
 mod mesh_input;
+mod moment;
 mod output;
 mod print;
 mod reach;
@@ -28,22 +29,20 @@ mod watch;
 mod worlds;
 
 use args::Command;
-use args::proxy_status::SnapshotCommand;
 use clap::Parser;
 use context::Context;
 use status::{Outcome, Status};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = match args::Cli::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version that were asked for are an answer; anything else is wrong usage.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
-        }
+    let ended = match args::Cli::try_parse() {
+        Ok(args) => placed(args).and_then(|(args, now)| match args {
+            Ok(args) => run(args, now),
+            Err(error) => Ok(of_clap(&error)),
+        }),
+        Err(error) => Ok(of_clap(&error)),
     };
-    match run(args) {
+    match ended {
         Ok(code) => code,
         Err(failure) => {
             if !matches!(failure, status::Failure::Closed) {
@@ -54,8 +53,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
-    let context = Context::new(&args.global)?;
+/// Help and version that were asked for are an answer; anything else is wrong usage.
+fn of_clap(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 64 } else { 0 })
+}
+
+/// The arguments with `--at` put to the recordings among them, and the time of these.
+fn placed(args: args::Cli) -> Result<(Result<args::Cli, clap::Error>, Option<i64>), status::Failure> {
+    let at = args.global.at.as_deref();
+    // Words that are no text name no recording.
+    let Ok(words) = std::env::args_os().map(std::ffi::OsString::into_string).collect::<Result<Vec<_>, _>>() else { return Ok((Ok(args), None)) };
+    let placed = moment::place(&words, at)?;
+    if at.is_some() && placed.recordings == 0 && !args.command.as_ref().is_some_and(Command::has_times) {
+        return Err(status::Failure::usage("--at: none of the sources has times; recordings (`meshctl snapshot record`) and metrics have"));
+    }
+    let args = if placed.words == words { Ok(args) } else { args::Cli::try_parse_from(&placed.words) };
+    Ok((args, placed.now))
+}
+
+fn run(args: args::Cli, recorded: Option<i64>) -> Result<ExitCode, status::Failure> {
+    let context = Context::new(&args.global, recorded)?;
     let outcome: Outcome = match args.command {
         None => commands::shell::help(None, &context),
         Some(Command::Analyze(a)) => commands::analyze::run(&a, commands::analyze::Part::All, &context),
@@ -73,13 +91,12 @@ fn run(args: args::Cli) -> Result<ExitCode, status::Failure> {
         Some(Command::Check(a)) => commands::check::run(&a, &context),
         Some(Command::ProxyConfig(a)) => commands::proxy_config::run(&a, &context),
         Some(Command::ProxyStatus(a)) => commands::proxy_status::run(&a, &context),
-        Some(Command::Snapshot(a)) => match a.what {
-            SnapshotCommand::Diff(a) => commands::proxy_status::diff(&a, &context),
-        },
+        Some(Command::Snapshot(a)) => commands::snapshot::run(&a, &context),
         Some(Command::ZtunnelConfig(a)) => commands::ztunnel_config::run(&a, &context),
         Some(Command::Authz(a)) => commands::authz::run(&a, &context),
         Some(Command::Graph(a)) => commands::graph::run(&a, &context),
         Some(Command::Top(a)) => commands::top::run(&a, &context),
+        Some(Command::Traces(a)) => commands::traces::run(&a, &context),
         Some(Command::Tui(a)) => commands::tui::run(&a, &context),
         Some(Command::Route(a)) => commands::route::run(&a, &context),
         Some(Command::Controlplane(a)) => commands::controlplane::run(&a, &context),

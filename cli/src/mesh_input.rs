@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::status::{Failure, Status};
 use crate::worlds::Plan;
 use clap::Parser;
-use mesh_collectors::dumps;
+use mesh_collectors::{dumps, recording};
 use mesh_envoy::identify::Content;
 use mesh_model::{ProblemKind, Role, Snapshot};
 use mesh_resolver::why::Held;
@@ -59,7 +59,7 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
         }
         let before = held.len();
         let source = if word == "-" { None } else { dumps::Source::parse(word).ok() };
-        if let Some(source) = source.filter(|s| !matches!(s, dumps::Source::Path(path) if !path.exists())) {
+        if let Some(source) = source.filter(|s| !matches!(s, dumps::Source::Path(path) if !recording::is_there(path))) {
             let found = dump::proxies(&source)?;
             for page in found.proxies.iter().flat_map(|p| &p.pages).filter(|p| p.content == Content::ConfigDump) {
                 let read = |v: Value| Held::read(&page.origin, &v).map(|h| (h, v)).map_err(|e| e.to_string());
@@ -68,7 +68,7 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
                     Err(e) => unreadable.push(format!("{}: {e}", page.origin)),
                 }
             }
-            if held.len() > before && !matches!(&source, dumps::Source::Path(path) if path.is_dir()) {
+            if held.len() > before && !matches!(&source, dumps::Source::Path(path) if path.is_dir() || recording::find(path).is_some()) {
                 continue;
             }
         }

@@ -3,4 +3,6 @@
 pub mod dumps;
 pub mod kube;
 pub mod manifests;
+pub mod recording;
 pub mod telemetry;
+pub mod traces;

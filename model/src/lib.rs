@@ -9,6 +9,8 @@ pub mod kind;
 pub mod object;
 pub mod snapshot;
 pub mod source;
+pub mod time;
+pub mod traces;
 pub mod yaml;
 
 pub use kind::{Kind, Scope};

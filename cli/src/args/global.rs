@@ -18,6 +18,9 @@ pub struct GlobalArgs {
     /// The instant at which certificates and ages are judged, RFC 3339 (default: the clock)
     #[arg(long, global = true, env = "MESHCTL_NOW", hide_env_values = true, value_name = "TIME")]
     pub now: Option<String>,
+    /// Of sources that are recordings, and of metrics: what was then, RFC 3339 (default: the last). One source alone: FILE@TIME
+    #[arg(long, global = true, value_name = "TIME")]
+    pub at: Option<String>,
     /// Behave and print as another tool: istioctl
     #[arg(long, global = true, env = "MESHCTL_COMPAT", hide_env_values = true, value_name = "TOOL")]
     pub compat: Option<String>,

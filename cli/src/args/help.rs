@@ -9,10 +9,10 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("why", " FROM URL"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
-    ("TRAFFIC", &[("graph", ""), ("top", " [X]"), ("route", " METHOD URL"), ("logs", " POD"), ("changes", "")]),
+    ("TRAFFIC", &[("graph", ""), ("top", ""), ("traces", " [ID]"), ("route", ""), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
-    ("DATA AND SET-UP", &[("snapshot", " diff A B"), ("controlplane", ""), ("completion", ""), ("man", ""), ("version", "")]),
+    ("DATA AND SET-UP", &[("snapshot", " record…"), ("controlplane", ""), ("completion", ""), ("man", ""), ("version", "")]),
 ];
 
 /// The commands that exist.
@@ -21,7 +21,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the groups will hold. Asking for one of these says so.
-pub const TO_COME: &[(&str, &[&str])] = &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary", "traces"])];
+pub const TO_COME: &[(&str, &[&str])] = &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary"])];
 
 pub fn top_level() -> String {
     let mut out = format!(
@@ -44,6 +44,7 @@ pub fn top_level() -> String {
            --color WHEN       auto, always or never\n  \
            --out FILE         Write the answer to a file instead of standard output\n  \
            --now TIME         The instant of ages and expiries, instead of the clock\n  \
+           --at TIME          Of recordings and metrics: what was then\n  \
            --compat istioctl  Behave and print as istioctl does\n  \
            --allow-partial    Exit with 0 where only a part could be seen\n\n\
          Exit status: 0 fine · 79 not fine · 75 answered in part ·\n\

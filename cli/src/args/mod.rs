@@ -21,16 +21,18 @@ pub mod plan;
 pub mod proxy_config;
 pub mod proxy_status;
 pub mod route;
+pub mod snapshot;
 pub mod telemetry;
 pub mod test;
 pub mod top;
+pub mod traces;
 pub mod tui;
 pub mod version;
 pub mod why;
 pub mod ztunnel_config;
 
 pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
-pub use dump::{DumpArgs, ReachArgs, SourceArgs, Way};
+pub use dump::{DumpArgs, ReachArgs, SourceArgs, Way, WhichArgs};
 pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
 pub use help::{ABOUT, TO_COME, VERSION, available};
@@ -99,8 +101,9 @@ pub enum Command {
     /// Whether the proxies have what istiod sent, and what differs
     #[command(alias = "ps", after_help = proxy_status::EXAMPLES)]
     ProxyStatus(proxy_status::ProxyStatusArgs),
-    /// What differs between two snapshots of proxies
-    Snapshot(proxy_status::SnapshotArgs),
+    /// Recordings and bug reports: record, look into, compare
+    #[command(after_help = snapshot::EXAMPLES)]
+    Snapshot(snapshot::SnapshotArgs),
     /// What an ambient node proxy holds, from its config dump
     #[command(alias = "zc")]
     ZtunnelConfig(ztunnel_config::ZtunnelConfigArgs),
@@ -115,6 +118,9 @@ pub enum Command {
     /// Requests, errors, latency and bytes of workloads, services or calls
     #[command(after_help = top::EXAMPLES)]
     Top(Box<top::TopArgs>),
+    /// Search traces, show one as a waterfall, and where the time of many went
+    #[command(after_help = traces::EXAMPLES)]
+    Traces(Box<traces::TracesArgs>),
     /// The mesh on the terminal: what is wrong, the graph, findings, proxies
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
     Tui(tui::TuiArgs),
@@ -149,4 +155,11 @@ pub enum Command {
     /// Anything else: answered with the right command
     #[command(external_subcommand)]
     Other(Vec<String>),
+}
+
+impl Command {
+    /// Whether the command's sources have times of their own, though none is a recording.
+    pub fn has_times(&self) -> bool {
+        matches!(self, Command::Graph(_) | Command::Top(_) | Command::Traces(_) | Command::Tui(_))
+    }
 }

@@ -1,7 +1,7 @@
-//! `meshctl proxy-status` and `meshctl snapshot diff`: what the user typed.
+//! `meshctl proxy-status`: what the user typed.
 
 use super::SourceArgs;
-use clap::{Args, Subcommand};
+use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -27,28 +27,4 @@ pub struct ProxyStatusArgs {
     /// With --compat istioctl: 1 shows a column a type
     #[arg(short, long, value_name = "LEVEL", default_value_t = 0, hide = true)]
     pub verbosity: u8,
-}
-
-#[derive(Args, Debug)]
-pub struct SnapshotArgs {
-    #[command(subcommand)]
-    pub what: SnapshotCommand,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum SnapshotCommand {
-    /// What differs between two config dumps, by resource and field
-    Diff(DiffArgs),
-}
-
-#[derive(Args, Debug)]
-pub struct DiffArgs {
-    /// A source, or a pod of what --from names
-    pub a: String,
-    pub b: String,
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// table, json or yaml
-    #[arg(short, long, value_name = "FORMAT")]
-    pub output: Option<String>,
 }

@@ -5,7 +5,7 @@ mod environment;
 mod logs;
 mod picture;
 mod sources;
-mod telemetry;
+pub mod telemetry;
 mod words;
 
 use crate::args::telemetry::TelemetryArgs;

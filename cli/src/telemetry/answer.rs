@@ -72,8 +72,9 @@ pub fn asked(recording: &Recording, args: &TelemetryArgs, options: &Options, con
 pub fn asked_of(recording: &Recording, objects: &Snapshot, args: &TelemetryArgs, options: &Options, context: &Context) -> Result<Answer, Failure> {
     let facts = facts(recording, objects);
     let window = window(recording, args)?;
+    let query_time = at(args)?.unwrap_or_else(|| moment(recording, context.now));
     // Rates answer over any range; the default one makes the queries the same each time.
-    let duration = window.unwrap_or(600);
+    let mut duration = window.unwrap_or(600);
     let seen = namespaces(recording);
     let mut problems = Vec::new();
     let names: BTreeSet<String> = if args.namespace.is_empty() {
@@ -88,23 +89,21 @@ pub fn asked_of(recording: &Recording, objects: &Snapshot, args: &TelemetryArgs,
         said.extend(recording.problems.iter().cloned());
         return Err(Failure::input(said.join("; ")));
     }
-    if let (Some((first, last)), Some(asked)) = (recording.store.span(), window) {
+    if let (Some((first, _)), Some(asked)) = (recording.store.span(), window) {
+        let span = query_time - first.div_euclid(1000);
+        // A range is open at its start: all samples count, and rates are not taken over time that has none.
+        if (1..=asked).contains(&span) {
+            duration = span + 1;
+        }
         // Prometheus takes a series to go on for about the distance of two samples; a tenth of the time is more than that.
-        if (last - first) * 10 < asked * 9000 {
-            let span = (last - first) / 1000;
-            problems.push(format!("the samples span {span} s, and rates look back {asked} s: they come out too low; give a shorter --since"));
+        if (1..asked).contains(&span) && span * 10 < asked * 9 {
+            problems.push(format!("the samples span {span} s: rates look back so far, and not {asked} s"));
         }
     }
     let ambient: BTreeSet<&String> = facts.ambient_namespaces.iter().map(|(_, ns)| ns).collect();
     let namespaces = names.iter().map(|name| Namespace { name: name.clone(), duration, is_ambient: ambient.contains(name) }).collect();
-    let options = Options {
-        namespaces,
-        duration,
-        query_time: at(args)?.unwrap_or_else(|| moment(recording, context.now)),
-        accessible: recording.accessible.clone(),
-        scope: recording.scope.clone(),
-        ..options.clone()
-    };
+    let options = Options { namespaces, duration, query_time, accessible: recording.accessible.clone(), scope: recording.scope.clone(), ..options.clone() };
+    let window = window.map(|asked| asked.min(duration));
     let mut answer = build(recording, options, window, facts, ServiceTraffic::Once)?;
     answer.problems.extend(problems);
     Ok(answer)

@@ -2,10 +2,12 @@
 
 use super::{duration, prometheus};
 use crate::args::telemetry::TelemetryArgs;
+use crate::commands::snapshot::failure;
 use crate::context::Context;
 use crate::status::Failure;
 use crate::stdio::Progress;
 use mesh_collectors::dumps::admin;
+use mesh_collectors::recording;
 use mesh_collectors::telemetry::pages::{self, Pair, Saved};
 use mesh_collectors::telemetry::scrape::{Target, scrape};
 use mesh_collectors::telemetry::series::{self, Recording};
@@ -34,7 +36,13 @@ pub fn read(args: &TelemetryArgs, options: &Options, context: &Context) -> Resul
     }
 }
 
+/// How far a recording is looked back into for the pages of proxies, in milliseconds.
+const BACK: i64 = 6 * 3600 * 1000;
+
 fn file(path: &Path) -> Result<Recording, Failure> {
+    if let Some(found) = recording::find(path) {
+        return found.series(&path.display().to_string(), BACK).map_err(failure);
+    }
     let text = String::from_utf8(bytes(path)?).map_err(|_| Failure::input(format!("{}: not UTF-8", path.display())))?;
     series::read(&path.display().to_string(), &text).map_err(Failure::input)
 }

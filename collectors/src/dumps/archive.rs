@@ -18,9 +18,7 @@ pub(super) fn is_tar(head: &[u8]) -> bool {
 
 /// A packed stream: an archive, or one packed page.
 pub(super) fn read_packed(name: &str, stream: impl Read, group: &mut Grouping<'_>, limits: Limits) {
-    let packed = Rc::new(Cell::new(0));
-    let counted = Counted { inner: stream, read: Rc::clone(&packed) };
-    let mut unpacked = Bounded { inner: MultiGzDecoder::new(counted), packed, unpacked: 0, limits };
+    let mut unpacked = Bounded::unpacking(stream, limits);
     match file::head(&mut unpacked, 512) {
         Err(e) => group.problem(name, format!("it can't be unpacked: {e}")),
         Ok(head) if is_tar(&head) => read_tar(name, Cursor::new(head).chain(unpacked), group, limits),
@@ -111,7 +109,7 @@ fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 /// Counts what is read of the packed stream.
-struct Counted<R> {
+pub(crate) struct Counted<R> {
     inner: R,
     read: Rc<Cell<u64>>,
 }
@@ -125,11 +123,19 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Ends a stream that unpacks to more than it may.
-struct Bounded<R> {
+pub(crate) struct Bounded<R> {
     inner: R,
     packed: Rc<Cell<u64>>,
     unpacked: u64,
     limits: Limits,
+}
+
+impl<R: Read> Bounded<MultiGzDecoder<Counted<R>>> {
+    pub(crate) fn unpacking(stream: R, limits: Limits) -> Bounded<MultiGzDecoder<Counted<R>>> {
+        let packed = Rc::new(Cell::new(0));
+        let counted = Counted { inner: stream, read: Rc::clone(&packed) };
+        Bounded { inner: MultiGzDecoder::new(counted), packed, unpacked: 0, limits }
+    }
 }
 
 impl<R: Read> Read for Bounded<R> {

@@ -4,7 +4,7 @@
 //! found out by its content, which proxy it is of by the node id in it and by where it lies. Nothing is written to disk.
 
 pub mod admin;
-mod archive;
+pub(crate) mod archive;
 mod directory;
 mod file;
 mod group;
@@ -16,7 +16,8 @@ pub use group::{Choice, Dumps, Page, Proxy};
 pub use pod::PodName;
 pub use source::{Endpoint, Source};
 
-use mesh_envoy::identify::Content;
+use crate::recording::{Form, Found};
+use mesh_envoy::identify::{Content, identify};
 use std::io::Read;
 use std::path::Path;
 
@@ -61,7 +62,9 @@ impl Default for Limits {
 /// Reads what lies in a file or below a folder.
 pub fn read_path(path: &Path, want: &Want<'_>, limits: Limits) -> Dumps {
     let mut group = group::Grouping::new(want);
-    if path.is_dir() {
+    if let Some(found) = crate::recording::find(path).filter(|f| f.form == Form::Segments) {
+        recorded(&found, path, &mut group);
+    } else if path.is_dir() {
         directory::read(path, &mut group, limits);
     } else {
         match std::fs::File::open(path) {
@@ -70,6 +73,26 @@ pub fn read_path(path: &Path, want: &Want<'_>, limits: Limits) -> Dumps {
         }
     }
     group.finish()
+}
+
+/// The pages of a moment of a recording.
+fn recorded(found: &Found, path: &Path, group: &mut group::Grouping<'_>) {
+    let name = path.display().to_string();
+    match found.capture() {
+        Err(e) => group.problem(&name, e.to_string()),
+        Ok(capture) => {
+            for problem in &capture.summary.problems {
+                group.problem(&name, format!("was not seen when it was recorded: {problem}"));
+            }
+            for page in capture.pages.into_iter().filter(|p| !p.path.starts_with("manifests/")) {
+                let origin = format!("{name}/{}", page.path);
+                if group.may_want(&origin) {
+                    let content = identify(&page.text);
+                    group.add(&origin, page.text, content);
+                }
+            }
+        }
+    }
 }
 
 /// Reads a stream, such as standard input.

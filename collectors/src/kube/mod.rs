@@ -7,13 +7,13 @@ pub mod changes;
 mod client;
 mod discovery;
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod list;
 pub mod logs;
 pub mod pods;
 pub mod reach;
 mod read;
-mod render;
+pub(crate) mod render;
 pub mod stream;
 
 pub use client::{Cluster, Options, Timeout};

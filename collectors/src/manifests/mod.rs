@@ -8,6 +8,7 @@ mod find;
 mod packaging;
 mod template;
 
+use crate::recording;
 use find::{Found, Named, Search, plain};
 use mesh_model::snapshot::{Manifest, read_manifest};
 use mesh_model::yaml::Limits;
@@ -58,7 +59,9 @@ pub fn read(snapshot: &mut Snapshot, paths: &[String], role: Role, cluster: u16)
 pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_>) {
     let mut search = Search::default();
     for path in paths {
-        if path == "-" {
+        if let Some(found) = recording::find(Path::new(path)) {
+            recorded(snapshot, path, &found, options);
+        } else if path == "-" {
             // In its place among the others.
             search.files.push(Found { path: PathBuf::from("-"), named: Named::Itself });
         } else {
@@ -107,6 +110,14 @@ pub fn read_with(snapshot: &mut Snapshot, paths: &[String], options: &Options<'_
         help: u.help.map(Into::into),
         place: None,
     }));
+}
+
+/// The objects of a moment of a recording, or of an archive that is one.
+fn recorded(snapshot: &mut Snapshot, name: &str, found: &recording::Found, options: &Options<'_>) {
+    match found.capture() {
+        Ok(capture) => recording::manifests(snapshot, name, &capture, options.role, options.cluster),
+        Err(e) => snapshot.problems.push(Problem { kind: ProblemKind::Unreadable, subject: name.to_owned(), message: e.to_string(), help: None, place: None }),
+    }
 }
 
 /// Adds the bytes of one source.

@@ -2,8 +2,8 @@
 
 use super::pages::{self, Pair, Saved};
 use super::series::Recording;
-use crate::dumps::Endpoint;
 use crate::dumps::admin::{Admin, AdminError, Options};
+use crate::dumps::{Endpoint, Page};
 use mesh_metrics::series::{Limits, Store};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -105,9 +105,13 @@ async fn round(targets: &[Target], options: Options) -> Vec<Answer> {
     answers.into_iter().flatten().collect()
 }
 
+/// One target's page.
+pub async fn once(target: &Target, options: Options) -> Result<Page, AdminError> {
+    Admin::new(&target.endpoint, options)?.get(&target.path, &[]).await
+}
+
 async fn page(target: &Target, options: Options) -> Answer {
-    let page = Admin::new(&target.endpoint, options)?.get(&target.path, &[]).await?;
-    Ok((page.text, Instant::now()))
+    Ok((once(target, options).await?.text, Instant::now()))
 }
 
 #[cfg(test)]

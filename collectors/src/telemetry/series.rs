@@ -1,10 +1,11 @@
 //! Series files: JSON with `series`, each a metric, its labels and either its `rate` per second or its `values` (pairs of
 //! seconds and numbers), and what else belongs to the moment: Kubernetes objects, the cluster's name, what may be seen.
 
-use mesh_metrics::series::{Limits, NAME, Store};
+use mesh_metrics::series::{Data, Limits, NAME, Store};
 use mesh_model::{Role, Snapshot};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +44,8 @@ struct File<'a> {
     query_scope: BTreeMap<String, String>,
     #[serde(default)]
     waypoints: Vec<Waypoint>,
+    /// Seconds that rates were taken over.
+    over_seconds: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +69,7 @@ struct Waypoint {
 /// Reads a series file. The error says what is wrong and where.
 pub fn read(name: &str, text: &str) -> Result<Recording, String> {
     let file: File<'_> = serde_json::from_str(text).map_err(|e| format!("{name}:{}:{}: not a series file: {e}", e.line(), e.column()))?;
-    let mut recording = Recording { cluster: file.cluster_name, namespaces: file.namespaces, ..Recording::default() };
+    let mut recording = Recording { cluster: file.cluster_name, namespaces: file.namespaces, over: file.over_seconds, ..Recording::default() };
     recording.store = Store::new(Limits { retention: i64::MAX, ..Limits::default() });
     let mut empty = 0_usize;
     for series in &file.series {
@@ -112,6 +115,59 @@ pub fn read(name: &str, text: &str) -> Result<Recording, String> {
     Ok(recording)
 }
 
+impl Recording {
+    /// Adds the series of another one, and what is said of them.
+    pub fn merge(&mut self, other: Recording) {
+        for (labels, data) in labelled(&other.store) {
+            let pairs = || labels.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+            match data {
+                // A refusal is counted by the store.
+                Data::Rate(rate) => {
+                    let _ = self.store.add_rate(pairs(), *rate);
+                }
+                Data::Points(points) => {
+                    for point in points {
+                        let _ = self.store.append(pairs(), point.at, point.value);
+                    }
+                }
+            }
+        }
+        self.problems.extend(other.problems);
+    }
+
+    /// The series as a series file; objects are not in it.
+    pub fn to_json(&self) -> String {
+        let series: Vec<Value> = labelled(&self.store)
+            .into_iter()
+            .map(|(labels, data)| {
+                let metric = labels.iter().find(|(n, _)| n == NAME).map_or("", |(_, v)| v.as_str());
+                let others: Map<String, Value> = labels.iter().filter(|(n, _)| n != NAME).map(|(n, v)| (n.clone(), v.as_str().into())).collect();
+                match data {
+                    Data::Rate(rate) => json!({"metric": metric, "labels": others, "rate": rate}),
+                    Data::Points(points) => {
+                        let values: Vec<Value> = points.iter().map(|p| json!([p.at as f64 / 1000.0, p.value])).collect();
+                        json!({"metric": metric, "labels": others, "values": values})
+                    }
+                }
+            })
+            .collect();
+        json!({"series": series, "clusterName": self.cluster, "overSeconds": self.over}).to_string()
+    }
+}
+
+/// Series with their labels, in the order of the labels.
+fn labelled(store: &Store) -> Vec<(Vec<(String, String)>, &Data)> {
+    let text = |symbol| store.symbols().text(symbol).to_owned();
+    let mut all: Vec<_> = store
+        .select(&[])
+        .into_iter()
+        .filter_map(|id| store.get(id))
+        .map(|s| (s.labels.iter().map(|(n, v)| (text(*n), text(*v))).collect::<Vec<_>>(), &s.data))
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +181,8 @@ mod tests {
         assert_eq!(recording.snapshot.objects.len(), 1);
         assert_eq!(recording.accessible, Some([("c".to_owned(), "x".to_owned())].into()));
         assert_eq!(recording.problems, ["f: 1 series have neither a rate nor values"]);
+        let again = read("g", &recording.to_json()).expect("a series file");
+        assert_eq!((again.store.len(), again.store.span(), again.to_json()), (2, Some((1500, 3000)), recording.to_json()));
         let error = read("f", "{\"series\": 7}").expect_err("a number");
         assert!(error.starts_with("f:1:"), "{error}");
     }

@@ -11,6 +11,7 @@ use crate::print::time::{parse_rfc3339, rfc1123};
 use crate::status::{Failure, Outcome};
 use crate::term::safe;
 use mesh_collectors::dumps::{Choice, Dumps, Page, PodName, Proxy, Source};
+use mesh_collectors::recording;
 use mesh_envoy::diff::{Change, Difference, Field, Report, Side, diff};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::dump::status::status;
@@ -73,7 +74,7 @@ pub fn pair(a: &str, b: &str, args: &SourceArgs) -> Result<(Page, Page, Vec<Stri
 
 /// Whether a word can only be a pod's name: no file, and nothing that is written as one.
 fn is_pod(text: &str) -> bool {
-    let is_file = std::path::Path::new(text).exists() || [".json", ".gz", ".tgz", ".tar", ".txt"].iter().any(|end| text.ends_with(end));
+    let is_file = recording::is_there(std::path::Path::new(text)) || [".json", ".gz", ".tgz", ".tar", ".txt"].iter().any(|end| text.ends_with(end));
     let is_source = text == "-" || text.contains("://") || text.starts_with("unix:") || text.starts_with(['.', '/']);
     !is_file && !is_source
 }

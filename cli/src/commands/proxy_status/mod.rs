@@ -7,7 +7,8 @@ mod state;
 mod table;
 
 use crate::args::SourceArgs;
-use crate::args::proxy_status::{DiffArgs, ProxyStatusArgs};
+use crate::args::proxy_status::ProxyStatusArgs;
+use crate::args::snapshot::DiffArgs;
 use crate::commands::proxy_config::{Format, format};
 use crate::context::{Compat, Context};
 use crate::dump::{block_on, pod, sources};
@@ -80,6 +81,11 @@ pub fn fleet(place: &SourceArgs, context: &Context) -> Result<(Vec<State>, Vec<S
     states.extend(seen.absent);
     problems.extend(seen.dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
     Ok((states, problems))
+}
+
+/// What a cluster's istiods say of its proxies.
+pub fn pages(place: &SourceArgs, context: &Context) -> Result<Dumps, Failure> {
+    cluster::fleet(place, place.reach.context.as_deref(), context).map(|seen| seen.dumps)
 }
 
 /// Says what was not seen, and how the answer weighs.

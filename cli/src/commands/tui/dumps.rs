@@ -4,6 +4,7 @@
 use super::words::quoted;
 use crate::dump::{STATE, proxies};
 use mesh_collectors::dumps::{Dumps, Proxy, Source};
+use mesh_collectors::recording;
 use mesh_envoy::identify::Content;
 use mesh_tui::world;
 use mesh_tui::world::proxies::{Pages, Teller};
@@ -34,9 +35,9 @@ impl Found {
     /// Reads one source, and says in `sources` what it holds and what of it could not be read.
     pub fn read(&mut self, typed: &str, source: &Source, sources: &mut Vec<world::Source>) -> Rest {
         let mut say = |name: &str, state: Result<String, String>| sources.push(world::Source { name: name.to_owned(), state });
-        let is_folder = matches!(source, Source::Path(path) if path.is_dir());
+        let is_folder = matches!(source, Source::Path(path) if path.is_dir() || recording::find(path).is_some());
         // What is not there is told by who looks for manifests in it.
-        if matches!(source, Source::Path(path) if !path.exists()) {
+        if matches!(source, Source::Path(path) if !recording::is_there(path)) {
             return Rest::Manifests;
         }
         let dumps = match proxies(source) {

@@ -14,6 +14,7 @@ use crate::print::time::parse_rfc3339;
 use crate::status::Failure;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
+use mesh_collectors::recording;
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
 use mesh_tui::world::changes::HOUR;
@@ -56,8 +57,8 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             && let Some(file) = telemetry::find(path)
         {
             metrics.found(&file);
-            // A series file that was named is nothing else.
-            if file == std::path::Path::new(path) {
+            // A series file that was named is nothing else; a recording may be.
+            if file == std::path::Path::new(path) && recording::find(&file).is_none() {
                 continue;
             }
         }

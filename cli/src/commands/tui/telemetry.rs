@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::print::time::rfc3339;
 use crate::status::Failure;
 use crate::telemetry::{self, Answer};
+use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_model::graph::Options;
 use mesh_model::{Snapshot, Timestamp};
@@ -136,6 +137,10 @@ const DEPTH: usize = 6;
 /// The first series file that a path is or holds.
 pub fn find(path: &str) -> Option<PathBuf> {
     let root = Path::new(path);
+    if let Some(found) = recording::find(root) {
+        let holds = |c: recording::Capture| c.pages.iter().any(|p| p.path.starts_with("series/") || p.path.ends_with(".txt"));
+        return found.capture().is_ok_and(holds).then(|| root.to_owned());
+    }
     let mut files = Vec::new();
     walk(root, DEPTH, &mut files);
     let look = if root.is_dir() { LOOK } else { WHOLE };
@@ -150,6 +155,11 @@ fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) {
         entries.sort();
         entries.iter().for_each(|p| walk(p, depth - 1, out));
     }
+}
+
+/// Whether a file is one of series.
+pub fn is_series_file(path: &Path) -> bool {
+    path.is_file() && is_series(path, WHOLE)
 }
 
 /// Whether a file begins as a series file does.

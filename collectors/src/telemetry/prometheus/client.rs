@@ -126,13 +126,22 @@ impl Client {
         self.call("query", &[("query", promql), ("time", &at.to_string()), ("timeout", &format!("{seconds}s"))]).await
     }
 
-    /// Calls one of the API's functions. Temporary failures are tried again.
+    /// Calls one of the API's functions.
     async fn call(&self, function: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, QueryError> {
-        let mut method = Method::POST;
+        self.exchange(Method::POST, &format!("/api/v1/{function}"), parameters).await
+    }
+
+    /// The body behind any path, by GET: what other servers of telemetry are asked by.
+    pub async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, QueryError> {
+        self.exchange(Method::GET, path, parameters).await
+    }
+
+    /// Temporary failures are tried again.
+    async fn exchange(&self, mut method: Method, path: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, QueryError> {
         let mut wait = self.options.back_off;
         let mut attempt = 1;
         loop {
-            let (error, asked) = match self.attempt(&method, function, parameters).await {
+            let (error, asked) = match self.attempt(&method, path, parameters).await {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
             };
@@ -150,11 +159,11 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, method: &Method, function: &str, parameters: &[(&str, &str)]) -> Attempt {
-        let url = format!("{}/api/v1/{function}", self.base);
+    async fn attempt(&self, method: &Method, path: &str, parameters: &[(&str, &str)]) -> Attempt {
+        let url = format!("{}{path}", self.base);
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let request = if *method == Method::GET {
-            self.http.get(format!("{url}?{form}"))
+            self.http.get(if form.is_empty() { url } else { format!("{url}?{form}") })
         } else {
             self.http.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
         };

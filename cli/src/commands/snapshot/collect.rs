@@ -1,0 +1,277 @@
+//! One capture of what sources give now.
+
+use super::proxies;
+use crate::args::snapshot::CaptureArgs;
+use crate::args::telemetry::TelemetryArgs;
+use crate::args::{KubeArgs, ReachArgs, SourceArgs};
+use crate::cluster::{Access, Input, Source};
+use crate::context::Context;
+use crate::status::Failure;
+use crate::telemetry;
+use mesh_collectors::dumps;
+use mesh_collectors::manifests;
+use mesh_collectors::recording::{self, Capture, redact, tidy};
+use mesh_collectors::telemetry::scrape::Target;
+use mesh_collectors::telemetry::series;
+use mesh_collectors::traces;
+use mesh_model::{Completeness, Object, Role, Snapshot};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How much is taken.
+pub struct Bounds {
+    pub ends: Instant,
+    pub size: u64,
+}
+
+/// What is wrong with the sources, whatever they answer.
+pub fn check(args: &CaptureArgs) -> Result<(), Failure> {
+    if args.from.is_empty() && args.prometheus.is_none() {
+        return Err(Failure::usage("name what to take with --from (manifests, dumps, http://host:15000, `kube`) or --prometheus"));
+    }
+    if args.from.iter().any(|f| f == "-") {
+        return Err(Failure::usage("standard input can't be read again: save it in a file"));
+    }
+    if args.from.iter().filter(|f| Source::parse(f, Role::Judged).is_some()).count() > 1 {
+        return Err(Failure::usage("one cluster a recording: record each into a file of its own"));
+    }
+    Ok(())
+}
+
+/// Takes what all sources give. Whatever does not answer is said in the capture; it is never an error.
+pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, context: &Context) -> Capture {
+    let mut taking = Taking { capture: Capture::new(at), bounds, size: 0, left_out: 0 };
+    let mut files = Vec::new();
+    for word in &args.from {
+        taking.capture.summary.sources.push(redact::source(word));
+        if taking.is_late(word) {
+            continue;
+        }
+        if let Some(source) = Source::parse(word, Role::Judged) {
+            taking.cluster(args, &source, context);
+        } else if let Some(Ok(target)) = Target::parse(word).filter(|_| word.contains("://") && dumps::Source::parse(word).is_err()) {
+            let left = bounds.ends.saturating_duration_since(Instant::now());
+            let page = proxies::page(&target, left);
+            taking.answer(&format!("metrics/{}.txt", tidy(&target.to_string())), page);
+        } else if taking.path(word) {
+            files.push(word.clone());
+        }
+    }
+    if !files.is_empty() {
+        taking.manifests(&files);
+    }
+    if let Some(url) = &args.prometheus {
+        let shown = redact::source(url);
+        taking.capture.summary.sources.push(format!("--prometheus {shown}"));
+        if !taking.is_late(&shown) {
+            taking.prometheus(url, args, at, context);
+        }
+    }
+    if taking.left_out > 0 {
+        let message = format!("{} pages are left out: all together may have {} bytes; allow more with --max-size", taking.left_out, bounds.size);
+        taking.capture.summary.problems.push(message);
+    }
+    let mut capture = taking.capture;
+    capture.sort();
+    let mut seen = std::collections::BTreeSet::new();
+    capture.summary.problems.retain(|p| seen.insert(p.clone()));
+    capture
+}
+
+struct Taking<'b> {
+    capture: Capture,
+    bounds: &'b Bounds,
+    size: u64,
+    left_out: usize,
+}
+
+impl Taking<'_> {
+    fn problem(&mut self, message: impl Into<String>) {
+        self.capture.summary.problems.push(redact::source(&message.into()));
+    }
+
+    fn is_late(&mut self, what: &str) -> bool {
+        let is_late = Instant::now() >= self.bounds.ends;
+        if is_late {
+            self.problem(format!("{what}: it was not asked: the time was over"));
+        }
+        is_late
+    }
+
+    fn add(&mut self, path: &str, text: String) {
+        if self.size + text.len() as u64 > self.bounds.size {
+            self.left_out += 1;
+            return;
+        }
+        self.size += text.len() as u64;
+        self.capture.add(path, text);
+    }
+
+    fn answer(&mut self, path: &str, page: Result<dumps::Page, String>) {
+        match page {
+            Ok(page) => self.add(path, redact::page(&page.text, page.content)),
+            Err(why) => self.problem(why),
+        }
+    }
+
+    /// A file, a folder or a port. Whether there may be manifests in it.
+    fn path(&mut self, word: &str) -> bool {
+        let path = Path::new(word);
+        if let Some(found) = recording::find(path) {
+            match found.capture() {
+                Err(e) => self.problem(e.to_string()),
+                Ok(other) => {
+                    other.pages.into_iter().for_each(|p| self.add(&p.path, p.text));
+                    self.capture.summary.problems.extend(other.summary.problems);
+                }
+            }
+            return false;
+        }
+        if crate::commands::tui::telemetry::is_series_file(path) {
+            let text = std::fs::read_to_string(path).map_err(|e| e.to_string());
+            match text.and_then(|t| series::read(word, &t).and_then(|_| redact::series(&t))) {
+                Ok(text) => self.add(&format!("series/{}.json", tidy(word)), text),
+                Err(e) => self.problem(e),
+            }
+            return false;
+        }
+        if let Some(text) = traces_in(path) {
+            match traces::read(word, &text) {
+                Ok(found) => {
+                    self.add(&format!("traces/{}.json", tidy(word)), traces::to_json(&found.spans));
+                    found.problems.into_iter().for_each(|p| self.problem(p));
+                }
+                Err(e) => self.problem(e),
+            }
+            return false;
+        }
+        let source = match dumps::Source::parse(word) {
+            Ok(dumps::Source::Live(endpoint)) => {
+                let left = self.bounds.ends.saturating_duration_since(Instant::now());
+                let (pages, problems) = proxies::live(&endpoint, left);
+                pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));
+                problems.into_iter().for_each(|p| self.problem(p));
+                return false;
+            }
+            Ok(source) => source,
+            Err(e) => {
+                self.problem(format!("{word}: {e}"));
+                return false;
+            }
+        };
+        if !path.exists() {
+            self.problem(format!("{word}: there is no such file or folder"));
+            return false;
+        }
+        let (pages, problems) = proxies::files(&source);
+        let found = pages.len();
+        pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));
+        problems.into_iter().for_each(|p| self.problem(p));
+        found == 0 || path.is_dir()
+    }
+
+    fn manifests(&mut self, files: &[String]) {
+        let mut snapshot = Snapshot::new();
+        manifests::read(&mut snapshot, files, Role::Judged, 0);
+        self.objects(&snapshot, |o| o.source().name().to_owned());
+    }
+
+    fn objects(&mut self, snapshot: &Snapshot, file: impl Fn(&Object) -> String) {
+        let mut texts: BTreeMap<String, String> = BTreeMap::new();
+        for object in snapshot.objects.iter().filter(|o| o.role != Role::Assumed) {
+            match redact::object(object) {
+                Ok(yaml) => {
+                    let text = texts.entry(tidy(&file(object))).or_default();
+                    text.push_str(if text.is_empty() { "" } else { "---\n" });
+                    text.push_str(&yaml);
+                }
+                Err(e) => self.problem(format!("{}: {e}", object.origin())),
+            }
+        }
+        for (name, text) in texts {
+            let name = name.trim_end_matches(".yaml").trim_end_matches(".yml").trim_end_matches(".json").to_owned();
+            self.add(&format!("manifests/{name}.yaml"), text);
+        }
+        for problem in &snapshot.problems {
+            self.problem(format!("{}: {}", problem.subject, problem.message));
+        }
+    }
+
+    fn cluster(&mut self, args: &CaptureArgs, source: &Source, context: &Context) {
+        let reach = &args.reach;
+        let kube = KubeArgs {
+            context: Vec::new(),
+            connect: reach.connect.clone(),
+            with_secrets: false,
+            revision: reach.revision.clone(),
+            remote_contexts: Vec::new(),
+        };
+        let source = Source { context: source.context.clone().or_else(|| reach.context.clone()), role: source.role };
+        let (mut snapshot, mut unseen) = (Snapshot::new(), Vec::new());
+        let access = Access::new(&kube, &reach.istio_namespace, &args.namespace);
+        match access.and_then(|a| a.read_all(std::slice::from_ref(&source), Input::Clusters, &mut snapshot, &mut unseen)) {
+            Err(e) => return self.problem(format!("{}: {e}", source.name())),
+            Ok(_) => self.objects(&snapshot, |o| o.kind_name().to_owned()),
+        }
+        self.capture.summary.complete = snapshot.completeness == Completeness::Complete && snapshot.unseen.is_empty() && args.from.len() == 1;
+        unseen.into_iter().for_each(|u| self.problem(u));
+        if self.is_late("the cluster's proxies") {
+            return;
+        }
+        let place = SourceArgs {
+            from: Vec::new(),
+            namespace: args.namespace.first().cloned().filter(|_| args.namespace.len() == 1),
+            reach: ReachArgs { context: source.context.clone(), ..reach.clone() },
+        };
+        let (pages, problems) = proxies::cluster(&place, context);
+        pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));
+        problems.into_iter().for_each(|p| self.problem(p));
+    }
+
+    fn prometheus(&mut self, url: &str, args: &CaptureArgs, at: i64, context: &Context) {
+        let read = || {
+            let options = telemetry::options("workload")?;
+            let args = TelemetryArgs {
+                prometheus: Some(url.to_owned()),
+                from: Vec::new(),
+                interval: "15s".to_owned(),
+                series: None,
+                page: Vec::new(),
+                before: Vec::new(),
+                over: "60s".to_owned(),
+                namespace: args.namespace.clone(),
+                since: args.since.clone(),
+                at: Some(mesh_model::time::rfc3339(at.div_euclid(1000))),
+                access: args.access.clone(),
+            };
+            telemetry::read(&args, &options, context)
+        };
+        match read() {
+            Err(e) => self.problem(format!("--prometheus: {e}")),
+            Ok(recording) => {
+                self.add("series/prometheus.json", recording.to_json());
+                recording.problems.into_iter().for_each(|p| self.problem(p));
+            }
+        }
+    }
+}
+
+/// The text of a file of traces.
+fn traces_in(path: &Path) -> Option<String> {
+    if !path.is_file() {
+        return None;
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok()?.take(LOOK).read_to_end(&mut head).ok()?;
+    traces::begins_so(&String::from_utf8_lossy(&head)).then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
+/// How far a file is looked into for traces.
+const LOOK: u64 = 4096;
+
+/// The bounds of a capture that begins now.
+pub fn bounds(time: Duration, size: u64) -> Bounds {
+    Bounds { ends: Instant::now() + time, size }
+}
