@@ -74,6 +74,7 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         drain: Duration::from_secs(options.drain_time_s),
         flush: Duration::from_millis(options.file_flush_interval_msec.max(1)),
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |h| h.trim().to_owned()),
+        kept: options.last_good_path.clone(),
         complain: Arc::new(move |what| complain_log.write(Level::Warning, what)),
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;

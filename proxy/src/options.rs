@@ -55,6 +55,10 @@ pub struct Options {
     /// A file that the admin port's address is written to
     #[arg(long, value_name = "FILE")]
     pub admin_address_path: Option<PathBuf>,
+    /// A file that the last good configuration of the control plane is kept in, without secrets; served until the control plane
+    /// answers. Nothing is kept without it
+    #[arg(long, value_name = "FILE")]
+    pub last_good_path: Option<PathBuf>,
     /// Milliseconds after which lines of access logs are written at the latest
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub file_flush_interval_msec: u64,

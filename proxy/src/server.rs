@@ -12,6 +12,7 @@ use crate::xds;
 use mesh_envoy::engine::Unknown;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -50,12 +51,21 @@ pub struct Settings {
     /// After how long lines of access logs are written at the latest.
     pub flush: Duration,
     pub hostname: String,
+    /// Where the last good configuration of a control plane is kept; `None` for nowhere.
+    pub kept: Option<PathBuf>,
     pub complain: Complain,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { workers: 1, drain: Duration::from_secs(600), flush: Duration::from_secs(1), hostname: "localhost".to_owned(), complain: Arc::new(|_| {}) }
+        Settings {
+            workers: 1,
+            drain: Duration::from_secs(600),
+            flush: Duration::from_secs(1),
+            hostname: "localhost".to_owned(),
+            kept: None,
+            complain: Arc::new(|_| {}),
+        }
     }
 }
 
@@ -97,7 +107,7 @@ impl Proxy {
         begun.wait();
         // Names are resolved before the first request asks for them.
         shared.publish(snapshot.clone());
-        let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain));
+        let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
         let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic };

@@ -175,3 +175,40 @@ fn a_stream_that_breaks_is_opened_again_and_what_is_held_is_told() {
         assert_eq!(stat(admin, "control_plane.connected_state"), 1);
     }
 }
+
+#[test]
+fn the_last_good_configuration_is_served_while_the_control_plane_is_away() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().expect("a folder");
+    let kept = scratch.path().join("kept");
+    let up = Upstream::named("a");
+    let place = scratch.path().join("XDS");
+    let place = place.to_str().expect("text");
+    let bootstrap = || mesh_proxy::bootstrap::Bootstrap::new(plane::bootstrap(place, "DELTA_GRPC")).unwrap_or_else(|e| panic!("{e}"));
+    let settings = mesh_proxy::server::Settings { drain: Duration::from_secs(5), kept: Some(kept.clone()), ..Default::default() };
+    let plane = ControlPlane::at(place);
+    plane.give("Cluster", &[eds_cluster("one")]);
+    plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+    plane.give("Listener", &[rds_listener("l", 0, "80")]);
+    plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+    let proxy = mesh_proxy::Proxy::start(bootstrap(), &settings).unwrap_or_else(|e| panic!("{e}"));
+    listening(&proxy, "l");
+    until("it is kept", || kept.exists());
+    drop((proxy, plane));
+    std::fs::remove_file(place).expect("removed");
+    assert_eq!(std::fs::metadata(&kept).expect("a file").permissions().mode() & 0o777, 0o600);
+    // Nobody is there to ask.
+    let proxy = mesh_proxy::Proxy::start(bootstrap(), &settings).unwrap_or_else(|e| panic!("{e}"));
+    let (address, admin) = (listening(&proxy, "l"), proxy.admin.expect("an admin port"));
+    assert_eq!(get(address, "/").text(), "a");
+    until("ready", || get(admin, "/ready").text() == "LIVE\n");
+    // Somebody comes, hears what is held, and says what is new.
+    let plane = ControlPlane::at(place);
+    assert_eq!(plane.wait("clusters are asked for", |h| h.kind == "Cluster").held.get("one").map(String::as_str), Some("1"));
+    plane.give("Cluster", &[eds_cluster("one")]);
+    plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+    plane.give("Listener", &[rds_listener("l", 0, "80")]);
+    plane.give("RouteConfiguration", &[routes("80", json!([]))]);
+    plane.give("RouteConfiguration", &[routes("80", json!([{"match": {"prefix": "/"}, "directResponse": {"status": 201}}]))]);
+    until("the new routes", || get(address, "/").status() == 201);
+}

@@ -79,6 +79,19 @@ pub fn add(dynamic: &Dynamic, sections: &mut Vec<Value>, endpoints: EndpointsIn)
         let list = flat(&tables.endpoints, "endpoint_config");
         sections.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": list}));
     }
+    if !tables.secrets.entries.is_empty() {
+        let secret = |(name, held): (&str, &Held<()>)| {
+            let mut value = state("secret", held);
+            value["name"] = name.into();
+            value
+        };
+        let active: Vec<Value> = tables.secrets.active().map(secret).collect();
+        let refused = tables.secrets.refusals().map(|r| json!({"name": r.name, "version_info": r.version, "error_state": failure(r)}));
+        let waiting: Vec<Value> = refused.collect();
+        sections.push(
+            json!({"@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump", "dynamic_active_secrets": active, "dynamic_warming_secrets": waiting}),
+        );
+    }
     if !tables.extensions.entries.is_empty() {
         let list = flat(&tables.extensions, "ecds_filter");
         sections.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EcdsConfigDump", "ecds_filters": list}));

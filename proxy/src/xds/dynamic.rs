@@ -29,6 +29,8 @@ pub struct Tables {
     pub routes: Table<Routes>,
     pub endpoints: Table<Assignment>,
     pub extensions: Table<Value>,
+    /// Their values stand in the store of secrets.
+    pub secrets: Table<()>,
     /// The last ones that were refused, be they replaced since.
     pub refused: VecDeque<Refusal>,
 }
@@ -46,7 +48,8 @@ impl Tables {
     /// Refusals that still stand: nothing better came.
     pub fn standing(&self) -> impl Iterator<Item = &Refusal> {
         let clusters = self.clusters.refusals().chain(self.endpoints.refusals());
-        clusters.chain(self.listeners.refusals()).chain(self.routes.refusals()).chain(self.extensions.refusals())
+        let listeners = self.listeners.refusals().chain(self.routes.refusals());
+        clusters.chain(listeners).chain(self.extensions.refusals()).chain(self.secrets.refusals())
     }
 }
 

@@ -33,7 +33,8 @@ impl Kind {
             Kind::Endpoints => "ClusterLoadAssignment",
             Kind::Listener => "Listener",
             Kind::Routes => "RouteConfiguration",
-            Kind::Secret | Kind::Extension => self.message(),
+            Kind::Secret => "Secret",
+            Kind::Extension => self.message(),
         }
     }
     pub fn url(self) -> String {

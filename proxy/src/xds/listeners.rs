@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::protocol::{Given, Update};
 use super::resource::{Problem, object_at};
 use super::state::{Offer, Retired, State, added, offer, refuse, remove};
-use super::table::{Held, Warming};
+use super::table::{Held, Warming, until};
 use crate::config::Compiler;
 use crate::config::listener::Listener;
 use mesh_envoy::engine::Unknown;
@@ -76,8 +76,8 @@ impl State {
         }
         self.dynamic.count(Kind::Listener, added(before.is_none()));
         held.version.clone_from(&given.version);
-        let longest = held.value.listener.routes().map(|(_, timeout)| timeout).collect::<Option<Vec<_>>>().and_then(|l| l.into_iter().max());
-        tables.listeners.entries.entry(given.name.clone()).or_default().warming = Some(Warming { until: longest.map(|t| Instant::now() + t), held });
+        let until = until(held.value.listener.routes().map(|(_, timeout)| timeout).chain(held.secrets.iter().map(|n| n.timeout)));
+        tables.listeners.entries.entry(given.name.clone()).or_default().warming = Some(Warming { held, until });
         Ok(())
     }
 
@@ -104,7 +104,8 @@ impl State {
             if is_late && !has_routes {
                 dynamic.count(Kind::Routes, |c| &c.fetch_timeout);
             }
-            if !has_extensions || !(has_routes || is_late) {
+            let has_secrets = self.has_secrets(&warming.held.secrets);
+            if !has_extensions || !((has_routes && has_secrets) || is_late) {
                 continue;
             }
             let Some(Warming { mut held, .. }) = entry.warming.take() else { continue };
@@ -182,7 +183,16 @@ impl State {
             let Some(held) = entry.newest().filter(|h| h.value.extensions.iter().any(|e| e == extension)) else { continue };
             let value = held.body.to_json().map_err(Problem::whole)?;
             let listening = compile(&value, all, &self.compiler).map_err(|(u, _)| Problem::whole(format!("in the listener {name}: {u}")))?;
-            out.push((name.clone(), Held { value: Arc::new(listening), body: held.body.clone(), version: held.version.clone(), updated: held.updated }));
+            out.push((
+                name.clone(),
+                Held {
+                    value: Arc::new(listening),
+                    body: held.body.clone(),
+                    version: held.version.clone(),
+                    updated: held.updated,
+                    secrets: held.secrets.clone(),
+                },
+            ));
         }
         Ok(out)
     }

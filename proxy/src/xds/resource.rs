@@ -2,12 +2,14 @@
 //! its path, its value and the configuration object that it came from.
 
 use super::kind::Kind;
+use super::table::Need;
 use crate::config::findings;
 use mesh_envoy::api::Any;
 use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::field::{Message, Path};
 use serde_json::Value;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// One reason why a resource is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,28 @@ pub fn read(kind: Kind, body: &Any) -> Result<Value, Vec<Problem>> {
     if problems.is_empty() { Ok(value) } else { Err(problems) }
 }
 
+/// Secrets that a resource asks others for, at any depth.
+pub fn secrets(value: &Value) -> Vec<Need> {
+    let mut out = Vec::new();
+    collect_secrets(value, &mut out);
+    out
+}
+
+fn collect_secrets(value: &Value, out: &mut Vec<Need>) {
+    match value {
+        Value::Object(fields) => {
+            if let (Some(name), Some(source)) = (fields.get("name").and_then(Value::as_str), fields.get("sdsConfig")) {
+                let timeout = Message::new(source, Path::root("sds")).and_then(|m| m.duration("initial_fetch_timeout")).ok().flatten();
+                let timeout = Some(timeout.unwrap_or(Duration::from_secs(15))).filter(|t| !t.is_zero());
+                out.push(Need { name: name.to_owned(), timeout });
+            }
+            fields.values().for_each(|v| collect_secrets(v, out));
+        }
+        Value::Array(items) => items.iter().for_each(|v| collect_secrets(v, out)),
+        _ => {}
+    }
+}
+
 /// The object that metadata on the way to `path` names last: `filter_metadata.istio.config`, which means nothing here.
 pub fn object_at(resource: &Value, path: &str) -> String {
     let mut found = object(resource);
@@ -140,6 +164,16 @@ mod tests {
         cluster.value.extend([0xba, 0xbb, 0x01, 0x01, b'x']);
         let problems = read(Kind::Cluster, &cluster).expect_err("an unknown field");
         assert_eq!(problems.iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), ["#2999"]);
+    }
+
+    #[test]
+    fn secrets_are_found_wherever_they_are_asked_for() {
+        let config = |name: &str, timeout: &str| json!({"name": name, "sdsConfig": {"ads": {}, "initialFetchTimeout": timeout}});
+        let value = json!({"transportSocketMatches": [{"name": "m", "transportSocket": {"typedConfig": {"commonTlsContext": {
+            "tlsCertificateSdsSecretConfigs": [config("default", "0s")],
+            "combinedValidationContext": {"validationContextSdsSecretConfig": config("ROOTCA", "2s")}}}}}]});
+        let found: Vec<_> = secrets(&value).into_iter().map(|n| (n.name, n.timeout.map(|t| t.as_secs()))).collect();
+        assert_eq!(found, [("default".to_owned(), None), ("ROOTCA".to_owned(), Some(2))]);
     }
 
     #[test]

@@ -3,17 +3,21 @@
 
 use super::dynamic::{Counters, Dynamic, Listening, Tables};
 use super::kind::Kind;
-use super::plan::Plan;
+use super::plan::{Plan, Source};
 use super::protocol::{Given, Update};
 use super::resource::{self, Problem, Refusal};
-use super::table::{Held, Table, Warming};
+use super::table::{Held, Need, Table, Warming, until};
+use crate::bootstrap::get;
 use crate::config::cluster::Cluster;
 use crate::config::listener::Listener;
 use crate::config::route::Table as Routes;
 use crate::config::{Compiler, Snapshot};
 use crate::listeners::Bound;
+use crate::tls::material::Secret;
+use crate::tls::secrets::Wanted;
 use crate::worker::Shared;
-use mesh_envoy::engine::field::Path;
+use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::field::{Message, Path};
 use mesh_envoy::engine::pick::Assignment;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
@@ -76,6 +80,9 @@ impl State {
     pub fn dynamic(&self) -> &Arc<Dynamic> {
         &self.dynamic
     }
+    pub fn complain(&self, what: &str) {
+        (self.shared.complain)(what);
+    }
     /// Hears of changes, after which other names may be wanted.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -93,7 +100,7 @@ impl State {
             Kind::Listener => self.listeners(update),
             Kind::Routes => self.routes(update),
             Kind::Extension => self.extensions(update),
-            Kind::Secret => vec!["secrets are not taken yet".to_owned()],
+            Kind::Secret => self.secrets(update),
         };
         self.answered.insert(update.kind);
         self.settle();
@@ -145,14 +152,32 @@ impl State {
         for entry in clusters.entries.values_mut() {
             let Some(warming) = &entry.warming else { continue };
             let has_endpoints = warming.held.value.service().is_none_or(|s| endpoints.value(s).is_some());
+            let has_secrets = self.has_secrets(&warming.held.secrets);
             let is_late = warming.until.is_some_and(|until| now >= until);
             if is_late && !has_endpoints {
                 self.dynamic.count(Kind::Endpoints, |c| &c.fetch_timeout);
             }
-            if has_endpoints || is_late {
+            if (has_endpoints && has_secrets) || is_late {
                 entry.active = entry.warming.take().map(|w| w.held);
             }
         }
+    }
+
+    pub(super) fn has_secrets(&self, needs: &[Need]) -> bool {
+        needs.iter().all(|need| self.compiler.secrets.has(&need.name))
+    }
+    /// Hears of every secret that comes and of every one that is newly asked for.
+    pub fn secret_changes(&self) -> watch::Receiver<u64> {
+        self.compiler.secrets.changes()
+    }
+    /// Secrets that are asked for, each with the control plane to ask; `None` for the one that all else comes from.
+    pub fn wanted_secrets(&self) -> Vec<(String, Result<Option<Source>, Unknown>)> {
+        let source = |value: &Value| -> Result<Option<Source>, Unknown> {
+            let m = Message::new(value, Path::root("sds_config"))?;
+            m.message("api_config_source")?.map(|api| Source::read(&api, &self.statics)).transpose()
+        };
+        let asks = |w: &Wanted| get(&w.source, "ads").is_some() || get(&w.source, "api_config_source").is_some();
+        self.compiler.secrets.wanted().into_iter().filter(asks).map(|w| (w.name.to_string(), source(&w.source))).collect()
     }
 
     /// What is wanted, by kind.
@@ -171,17 +196,21 @@ impl State {
         // Connections of a listener that went away are still answered by its routes.
         let listeners = listeners.chain(self.retired.iter().map(|r| &r.listener));
         out.insert(Kind::Routes, listeners.flat_map(|l| l.routes().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()).collect());
+        let secrets = self.wanted_secrets().into_iter().filter(|(_, source)| matches!(source, Ok(None))).map(|(name, _)| name);
+        out.insert(Kind::Secret, secrets.collect());
         out.insert(Kind::Extension, tables.listeners.taken().flat_map(|h| h.value.extensions.clone()).collect());
         out
     }
 
     /// Drops what nobody wants any more.
     fn forget(&mut self) {
+        let gone = self.compiler.secrets.forget_unwanted();
         let wanted = self.wanted();
         let mut tables = self.dynamic.tables();
         let is_wanted = |kind: Kind, name: &String| wanted.get(&kind).is_some_and(|names| names.contains(name));
         tables.endpoints.entries.retain(|name, _| is_wanted(Kind::Endpoints, name));
         tables.routes.entries.retain(|name, _| is_wanted(Kind::Routes, name));
+        tables.secrets.entries.retain(|name, _| !gone.iter().any(|g| **g == **name));
         tables.extensions.entries.retain(|name, _| is_wanted(Kind::Extension, name));
     }
 
@@ -238,7 +267,8 @@ impl State {
                 Offer::New(held) => {
                     let entry = tables.clusters.entries.entry(given.name.clone()).or_default();
                     self.dynamic.count(Kind::Cluster, added(entry.active.is_none()));
-                    let until = held.value.fetch_timeout.map(|t| Instant::now() + t);
+                    let endpoints = held.value.service().map(|_| held.value.fetch_timeout);
+                    let until = until(endpoints.into_iter().chain(held.secrets.iter().map(|n| n.timeout)));
                     entry.warming = Some(Warming { held, until });
                 }
             }
@@ -253,6 +283,14 @@ impl State {
         let mut tables = self.dynamic.tables();
         let read = |value: &Value| Assignment::read(value, Path::root("endpoints")).map(|(_, a)| a).map_err(|u| (u, "endpoints"));
         at_once(&mut tables, |t| &mut t.endpoints, update, &wanted, read)
+    }
+
+    fn secrets(&mut self, update: &Update) -> Vec<String> {
+        let wanted: BTreeSet<String> = self.wanted_secrets().into_iter().map(|(name, _)| name).collect();
+        let mut tables = self.dynamic.tables();
+        let store = &self.compiler.secrets;
+        let read = |value: &Value| Secret::read(value, "secret").map(|(name, secret)| store.set(&name, secret)).map_err(|u| (u, "secret"));
+        at_once(&mut tables, |t| &mut t.secrets, update, &wanted, read)
     }
 
     fn routes(&mut self, update: &Update) -> Vec<String> {
@@ -286,7 +324,7 @@ fn merge<'t, T: 't>(
     *map = Arc::new(next);
 }
 
-type Unread = (mesh_envoy::engine::Unknown, &'static str);
+type Unread = (Unknown, &'static str);
 
 /// Reads a resource, unless it is the one that is held.
 pub(super) fn offer<T>(
@@ -301,13 +339,15 @@ pub(super) fn offer<T>(
     }
     let named = if given.name.is_empty() { Err(vec![Problem::whole("a resource without a name")]) } else { Ok(()) };
     let read = named.and_then(|()| resource::read(update.kind, &given.body)).and_then(|value| {
+        let secrets = resource::secrets(&value);
         let value = read(&value).map_err(|(unknown, root)| vec![Problem::of(&unknown, root, &value)])?;
-        Ok(Held { value: Arc::new(value), body: given.body.clone(), version: given.version.clone(), updated: SystemTime::now() })
+        Ok((value, secrets))
     });
     match read {
-        Ok(held) => {
+        Ok((value, secrets)) => {
             table(tables).entries.entry(given.name.clone()).or_default().refused = None;
-            Offer::New(held)
+            let (body, version) = (given.body.clone(), given.version.clone());
+            Offer::New(Held { value: Arc::new(value), body, version, updated: SystemTime::now(), secrets })
         }
         Err(problems) => Offer::Refused(refuse(tables, table, update, given, problems)),
     }

@@ -43,15 +43,26 @@ pub struct Stream {
     pub session: Session,
     pub state: Rc<RefCell<State>>,
     pub shared: Arc<Shared>,
-    /// A request of the dialect; `true` where it answers an answer.
+    /// After which something else may be wanted.
     pub changes: watch::Receiver<u64>,
+    pub subject: Subject,
+}
+
+/// What a stream is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// All that the control plane is asked for.
+    Everything,
+    /// One secret: Istio's agent is asked on a stream for each, as Envoy does.
+    Secret(String),
 }
 
 /// The messages of a dialect.
 trait Messages {
     type Request: prost::Message + Default + 'static;
     type Response: prost::Message + Default + Answer + 'static;
-    const PATH: &'static str;
+    /// For everything, and for secrets alone.
+    const PATHS: [&'static str; 2];
     fn request(ask: Ask, is_answer: bool) -> Self::Request;
     fn speaker(response: &Self::Response) -> &str;
 }
@@ -62,7 +73,7 @@ struct Changes;
 impl Messages for Whole {
     type Request = DiscoveryRequest;
     type Response = DiscoveryResponse;
-    const PATH: &'static str = discovery::STREAM_AGGREGATED;
+    const PATHS: [&'static str; 2] = [discovery::STREAM_AGGREGATED, discovery::STREAM_SECRETS];
     fn request(ask: Ask, _: bool) -> DiscoveryRequest {
         ask.into()
     }
@@ -74,7 +85,7 @@ impl Messages for Whole {
 impl Messages for Changes {
     type Request = DeltaDiscoveryRequest;
     type Response = DeltaDiscoveryResponse;
-    const PATH: &'static str = discovery::DELTA_AGGREGATED;
+    const PATHS: [&'static str; 2] = [discovery::DELTA_AGGREGATED, discovery::DELTA_SECRETS];
     fn request(ask: Ask, is_answer: bool) -> DeltaDiscoveryRequest {
         delta(ask, is_answer)
     }
@@ -99,15 +110,14 @@ impl Stream {
                 },
                 Err(e) => e.to_string(),
             };
+            self.note_connected(false);
             let dynamic = self.state.borrow().dynamic().clone();
-            dynamic.is_connected.store(false, Ordering::Relaxed);
-            for kind in self.state.borrow().wanted().keys() {
-                dynamic.count(*kind, |c| &c.failure);
-            }
+            self.wanted().keys().for_each(|kind| dynamic.count(*kind, |c| &c.failure));
             failures = if heard { 1 } else { failures.saturating_add(1) };
             // Said once, not with every try.
             if heard || ended != last {
-                (self.shared.complain)(&format!("control plane: {ended}; what it sent last is in use, and it is asked again"));
+                let of = if let Subject::Secret(name) = &self.subject { format!(" for the secret {name}") } else { String::new() };
+                (self.shared.complain)(&format!("control plane{of}: {ended}; what it sent last is in use, and it is asked again"));
             }
             last = ended;
             turn += 1;
@@ -137,12 +147,13 @@ impl Stream {
             }
         }
         let codec = ProstCodec::<M::Request, M::Response>::default();
-        let mut answers = match grpc.streaming(request, PathAndQuery::from_static(M::PATH), codec).await {
+        let path = M::PATHS[usize::from(self.subject != Subject::Everything)];
+        let mut answers = match grpc.streaming(request, PathAndQuery::from_static(path), codec).await {
             Ok(answers) => answers.into_inner(),
             Err(e) => return told(&e),
         };
         let dynamic = self.state.borrow().dynamic().clone();
-        dynamic.is_connected.store(true, Ordering::Relaxed);
+        self.note_connected(true);
         loop {
             let answer = tokio::select! {
                 answer = answers.message() => answer,
@@ -171,10 +182,20 @@ impl Stream {
         }
     }
 
+    fn note_connected(&self, is_connected: bool) {
+        if self.subject == Subject::Everything {
+            self.state.borrow().dynamic().is_connected.store(is_connected, Ordering::Relaxed);
+        }
+    }
+    fn wanted(&self) -> BTreeMap<Kind, BTreeSet<String>> {
+        match &self.subject {
+            Subject::Everything => self.state.borrow().wanted(),
+            Subject::Secret(name) => BTreeMap::from([(Kind::Secret, BTreeSet::from([name.clone()]))]),
+        }
+    }
     /// Asks for what is wanted and was not asked for.
     fn ask<M: Messages>(&mut self, sender: &mpsc::UnboundedSender<M::Request>) {
-        let wanted: BTreeMap<Kind, BTreeSet<String>> = self.state.borrow().wanted();
-        for (kind, names) in &wanted {
+        for (kind, names) in &self.wanted() {
             if let Some(ask) = self.session.want(*kind, names) {
                 let _ = sender.send(M::request(ask, false));
             }

@@ -4,7 +4,7 @@ use super::resource::Refusal;
 use mesh_envoy::api::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A resource that was taken.
 #[derive(Debug)]
@@ -14,6 +14,21 @@ pub struct Held<T> {
     pub body: Any,
     pub version: String,
     pub updated: SystemTime,
+    /// Secrets that it does not come into use without.
+    pub secrets: Vec<Need>,
+}
+
+/// A secret that is waited for; without a time for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub name: String,
+    pub timeout: Option<Duration>,
+}
+
+/// When waiting for several things ends: with the last of them, or never.
+pub fn until(timeouts: impl Iterator<Item = Option<Duration>>) -> Option<Instant> {
+    let all: Option<Vec<Duration>> = timeouts.collect();
+    all?.into_iter().max().map(|longest| Instant::now() + longest)
 }
 
 /// A resource that waits for others.
