@@ -1,7 +1,8 @@
 //! Who a proxy says that it is: the node of its first request, as Istio's agent fills it.
 
+use mesh_envoy::api::Struct;
 use mesh_envoy::api::discovery::{Extension, Node};
-use mesh_envoy::api::{Struct, Value};
+use mesh_envoy::api::well_known::Field;
 use mesh_resolver::translate::{ControlPlane, Interception, ProxyKind};
 use std::collections::BTreeMap;
 
@@ -52,11 +53,11 @@ impl std::fmt::Display for NodeError {
 impl std::error::Error for NodeError {}
 
 fn text<'s>(metadata: &'s Struct, key: &str) -> &'s str {
-    metadata.fields.get(key).and_then(|v| v.string_value.as_deref()).unwrap_or("")
+    metadata.get(key).and_then(|v| v.string_value.as_deref()).unwrap_or("")
 }
 
 fn is_true(metadata: &Struct, key: &str) -> bool {
-    let value = metadata.fields.get(key);
+    let value = metadata.get(key);
     matches!(text(metadata, key), "true" | "1") || value.and_then(|v| v.bool_value) == Some(true)
 }
 
@@ -83,8 +84,8 @@ impl Client {
         let (name, of_id) = full_name.rsplit_once('.').filter(|(n, _)| !n.is_empty()).ok_or_else(|| NodeError::Id(node.id.clone()))?;
         let metadata = node.metadata.clone().unwrap_or_default();
         let namespace = Some(text(&metadata, "NAMESPACE")).filter(|n| !n.is_empty()).unwrap_or(of_id).to_owned();
-        let labels = metadata.fields.get("LABELS").and_then(|v| v.struct_value.as_ref());
-        let label = |(k, v): (&String, &Value)| Some((k.clone(), v.string_value.clone()?));
+        let labels = metadata.get("LABELS").and_then(|v| v.struct_value.as_ref());
+        let label = |f: &Field| Some((f.key.clone(), f.value.as_ref()?.string_value.clone()?));
         let mut addresses: Vec<String> = text(&metadata, "INSTANCE_IPS").split(',').map(str::trim).filter(|a| !a.is_empty()).map(str::to_owned).collect();
         if addresses.is_empty() && !ip.is_empty() {
             addresses.push((*ip).to_owned());
@@ -126,6 +127,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_envoy::api::Value;
 
     fn node(id: &str, metadata: Struct) -> Node {
         Node { id: id.into(), metadata: Some(metadata), ..Node::default() }

@@ -67,6 +67,11 @@ impl<'a> DestinationRules<'a> {
         this
     }
 
+    /// Whether a namespace has rules for some of its workloads alone.
+    pub fn select_in(&self, namespace: &str) -> bool {
+        self.selecting.get(namespace).is_some_and(|rules| !rules.is_empty())
+    }
+
     /// The rules that a workload goes by towards a host: one of its own namespace that selects it, else what
     /// [`Self::effective`] says.
     pub fn of_workload<L: AsRef<str>>(&self, client: &str, label: impl Fn(&str) -> Option<L>, fqdn: &str, service_namespace: &str) -> Vec<&'a Object> {

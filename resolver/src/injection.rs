@@ -17,7 +17,7 @@ pub const POD_LABEL: &str = "sidecar.istio.io/inject";
 const BY_DEFAULT_WEBHOOK: &str = "auto.sidecar-injector.istio.io";
 
 /// How a workload takes part in the mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InMesh {
     /// Has a sidecar, or will be given one.
     Sidecar,

@@ -10,6 +10,7 @@ use crate::why::Thing;
 use crate::workload::Workload;
 use mesh_model::{Kind, Node, Object, Role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a server takes at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +49,8 @@ pub struct Sends {
     /// Why, where it is no mutual TLS: `it has no sidecar`, `DestinationRule shop/cart says DISABLE`.
     pub why: String,
     pub thing: Option<Thing>,
-    /// `name.namespace`, sorted.
-    pub clients: Vec<String>,
+    /// `name.namespace`, sorted. Every port names most of the mesh.
+    pub clients: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +146,33 @@ struct Client<'m, 'a> {
     in_mesh: InMesh,
 }
 
+/// Clients that send the same to whatever server: of one namespace, with the same labels where a rule may select them.
+struct Class<'c, 'm, 'a> {
+    example: &'c Client<'m, 'a>,
+    /// Places among the names, sorted; with the workload of each.
+    members: Vec<(u32, &'m Workload<'a>)>,
+}
+
+struct Callers<'c, 'm, 'a> {
+    classes: Vec<Class<'c, 'm, 'a>>,
+    names: Vec<Arc<str>>,
+}
+
+fn callers<'c, 'm, 'a>(mesh: &Mesh<'a>, clients: &'c [Client<'m, 'a>]) -> Callers<'c, 'm, 'a> {
+    let names: Vec<Arc<str>> = clients.iter().map(|c| Arc::from(c.name.as_str())).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut classes: BTreeMap<_, Class<'c, 'm, 'a>> = BTreeMap::new();
+    for client in clients {
+        let w = client.workload;
+        let labels: Vec<(&str, &str)> = if mesh.destination_rules.select_in(w.namespace) { w.labels().collect() } else { Vec::new() };
+        // An exception names the workload that it is of.
+        let own = w.annotation(EXCLUDED).map(|_| client.name.as_str());
+        let class = classes.entry((client.in_mesh, w.namespace, labels, own)).or_insert_with(|| Class { example: client, members: Vec::new() });
+        let place = names.partition_point(|n| n.as_ref() < client.name.as_str());
+        class.members.push((place as u32, w));
+    }
+    Callers { classes: classes.into_values().collect(), names }
+}
+
 /// Every port that Services lead to or containers declare, of all workloads but gateways and control planes.
 pub fn report(mesh: &Mesh<'_>) -> Report {
     let clients: Vec<Client<'_, '_>> = mesh
@@ -154,6 +182,7 @@ pub fn report(mesh: &Mesh<'_>) -> Report {
         .filter(|w| !is_control_plane(w) && w.replicas > 0 && w.object.role != Role::Assumed)
         .map(|w| Client { name: named(w), workload: w, in_mesh: mesh.in_mesh(w) })
         .collect();
+    let callers = callers(mesh, &clients);
     let mut out = Report::default();
     let mut seen: BTreeSet<(&str, &str, String)> = BTreeSet::new();
     for client in &clients {
@@ -182,7 +211,7 @@ pub fn report(mesh: &Mesh<'_>) -> Report {
             ports.entry(number).or_default();
         }
         for (number, services) in ports {
-            out.ports.push(port(mesh, client, number, &services, &clients));
+            out.ports.push(port(mesh, client, number, &services, &callers));
         }
     }
     out.outside.sort();
@@ -221,7 +250,7 @@ fn why_outside(mesh: &Mesh<'_>, w: &Workload<'_>) -> String {
     }
 }
 
-fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(&Service<'a>, u16)], clients: &[Client<'_, 'a>]) -> Port {
+fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(&Service<'a>, u16)], callers: &Callers<'_, '_, 'a>) -> Port {
     let w = server.workload;
     let effective = mesh.peer_authentications.of_workload(w, Some(number));
     let by_policy = || effective.policy.map(|o| Thing::at(o, mode_node(o, number)));
@@ -242,18 +271,25 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
     };
     let is_excluded = takes == Takes::NoProxy && server.in_mesh != InMesh::No;
     let takes_mtls = matches!(takes, Takes::Strict | Takes::Permissive);
-    let mut sends: BTreeMap<(What, String, Option<Thing>), BTreeSet<String>> = BTreeMap::new();
-    let callers = clients.iter().filter(|c| !std::ptr::eq(c.workload, w));
-    for client in callers {
+    let mut sends: BTreeMap<(What, String, Option<Thing>), Vec<u32>> = BTreeMap::new();
+    for class in &callers.classes {
         for (service, port) in services {
             let sent = match takes {
                 Takes::Ambient => (What::NotJudged, "the server is in ambient mode".to_owned(), None),
-                _ => sent(mesh, client, service, *port, takes_mtls, is_excluded),
+                _ => sent(mesh, class.example, service, *port, takes_mtls, is_excluded),
             };
-            sends.entry(sent).or_default().insert(client.name.clone());
+            let others = class.members.iter().filter(|(_, m)| !std::ptr::eq(*m, w)).map(|(place, _)| *place);
+            let places = sends.entry(sent).or_default();
+            places.extend(others);
         }
     }
-    let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), clients)| Sends { what, why, thing, clients: clients.into_iter().collect() }).collect();
+    sends.retain(|_, places| !places.is_empty());
+    let named = |mut places: Vec<u32>| {
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|p| Arc::clone(&callers.names[p as usize])).collect()
+    };
+    let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), places)| Sends { what, why, thing, clients: named(places) }).collect();
     let (verdict, says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
     Port {
         workload: w.object.name().to_owned(),
@@ -287,6 +323,8 @@ fn judged(mesh: &Mesh<'_>, takes: Takes, sends: &[Sends], is_direct: bool, is_ex
     }
 }
 
+const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
+
 /// What a client's side sends to a service's port.
 fn sent<'a>(mesh: &Mesh<'a>, client: &Client<'_, 'a>, service: &Service<'a>, port: u16, takes_mtls: bool, is_excluded: bool) -> (What, String, Option<Thing>) {
     match client.in_mesh {
@@ -296,7 +334,7 @@ fn sent<'a>(mesh: &Mesh<'a>, client: &Client<'_, 'a>, service: &Service<'a>, por
         InMesh::Sidecar | InMesh::Gateway => {}
     }
     let w = client.workload;
-    let excluded = w.annotation("traffic.sidecar.istio.io/excludeOutboundPorts").is_some_and(|v| v.split(',').any(|p| p.trim().parse() == Ok(port)));
+    let excluded = w.annotation(EXCLUDED).is_some_and(|v| v.split(',').any(|p| p.trim().parse() == Ok(port)));
     if excluded {
         return (What::Plaintext, "their sidecars do not take the port".to_owned(), Some(Thing::whole(w.object)));
     }

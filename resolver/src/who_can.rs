@@ -8,7 +8,9 @@ use crate::why::Thing;
 use mesh_envoy::matcher::Truth;
 use mesh_envoy::rbac::{Action, Fact, Filter, PolicyName, Request, Ruling, Trace};
 use mesh_model::{Kind, Object, Role};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is asked for; what is `None` is left open.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +27,7 @@ pub struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
     /// A SPIFFE id without its scheme.
-    Identity(String),
+    Identity(Arc<str>),
     /// Over mutual TLS, as somebody that the input does not hold.
     AnyIdentity,
     /// Without mutual TLS, and so without an identity.
@@ -38,7 +40,7 @@ pub enum May {
     Always,
     /// All of these hold.
     If(Vec<Condition>),
-    Never(String),
+    Never(Cow<'static, str>),
 }
 
 /// Something that is not given and decides.
@@ -94,74 +96,14 @@ impl Authorizer {
         &self.filters
     }
 
-    /// Whether a caller may, as far as that is given.
-    pub fn may(&self, caller: &Caller, asked: &Asked, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> May {
-        match (caller, self.mode) {
-            (Caller::Anybody, MtlsMode::Strict) => return May::Never("the port takes mutual TLS only (STRICT)".to_owned()),
-            (Caller::Identity(_) | Caller::AnyIdentity, MtlsMode::Disable) => return May::Never("the port takes no mutual TLS, and so no identity".to_owned()),
-            _ => {}
-        }
-        let request = self.request(caller, asked);
-        let mut conditions: Vec<Condition> = Vec::new();
-        for filter in &self.filters {
-            if let Ruling::Rules(shadow) = &filter.shadow {
-                let mut trace = Trace::default();
-                shadow.decide(&request, &mut trace);
-                for step in trace.steps.iter().filter(|s| s.truth != Truth::No && PolicyName::parse(s.policy()).is_some_and(|n| n.is_custom)) {
-                    conditions.push(condition("CUSTOM", step.policy(), "its provider allows it".to_owned(), find));
-                }
-            }
-            let rules = match &filter.rules {
-                Ruling::None => continue,
-                Ruling::Rules(rules) => rules,
-                Ruling::Unknown(why) => {
-                    conditions.push(Condition { rule: "a filter".to_owned(), wants: why.clone(), thing: None });
-                    continue;
-                }
-            };
-            // What is certain needs no telling.
-            let decision = rules.decide(&request, &mut ());
-            let trace = || {
-                let mut trace = Trace::default();
-                rules.decide(&request, &mut trace);
-                trace
-            };
-            match (rules.action, decision.allowed) {
-                (Action::Log, _) | (_, Truth::Yes) => {}
-                (Action::Deny, Truth::No) => return May::Never(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))),
-                (Action::Allow, Truth::No) => return May::Never("no rule allows it".to_owned()),
-                (Action::Deny, Truth::Unknown) => {
-                    for step in trace().steps.iter().filter(|s| s.truth == Truth::Unknown) {
-                        conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
-                    }
-                }
-                (Action::Allow, Truth::Unknown) => {
-                    // One of the rules must hold.
-                    let trace = trace();
-                    let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
-                    let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
-                    if let Some(first) = open.first() {
-                        conditions.push(condition("ALLOW", first.policy(), wants, find));
-                    }
-                }
-            }
-        }
-        conditions.sort();
-        conditions.dedup();
-        if conditions.is_empty() { May::Always } else { May::If(conditions) }
+    /// One question, to be answered for many callers.
+    pub fn asking(&self, asked: &Asked) -> Asking<'_> {
+        Asking { authorizer: self, request: self.request(asked) }
     }
 
-    fn request(&self, caller: &Caller, asked: &Asked) -> Request {
+    /// But for the caller.
+    fn request(&self, asked: &Asked) -> Request {
         let mut r = Request { destination_port: Fact::Is(self.port), ..Request::default() };
-        match caller {
-            Caller::Identity(id) => {
-                let spiffe = format!("spiffe://{id}");
-                r.filter_state.insert("io.istio.peer_principal".to_owned(), spiffe.clone());
-                r.peer = Fact::Is(vec![spiffe]);
-            }
-            Caller::AnyIdentity => {}
-            Caller::Anybody => r.peer = Fact::Absent,
-        }
         if self.is_http {
             for (name, value) in [(":method", &asked.method), (":path", &asked.path), (":authority", &asked.host)] {
                 match value {
@@ -199,6 +141,100 @@ impl Authorizer {
     }
 }
 
+/// A question to an [`Authorizer`], ready for any number of callers: a mesh has thousands, and each server asks of each.
+pub struct Asking<'z> {
+    authorizer: &'z Authorizer,
+    request: Request,
+}
+
+const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
+
+impl Asking<'_> {
+    /// Whether a caller may, as far as that is given.
+    pub fn may(&mut self, caller: &Caller, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> May {
+        match (caller, self.authorizer.mode) {
+            (Caller::Anybody, MtlsMode::Strict) => return May::Never(Cow::Borrowed("the port takes mutual TLS only (STRICT)")),
+            (Caller::Identity(_) | Caller::AnyIdentity, MtlsMode::Disable) => {
+                return May::Never(Cow::Borrowed("the port takes no mutual TLS, and so no identity"));
+            }
+            _ => {}
+        }
+        self.call_as(caller);
+        let request = &self.request;
+        let mut conditions: Vec<Condition> = Vec::new();
+        for filter in &self.authorizer.filters {
+            if let Ruling::Rules(shadow) = &filter.shadow {
+                let mut trace = Trace::default();
+                shadow.decide(request, &mut trace);
+                for step in trace.steps.iter().filter(|s| s.truth != Truth::No && PolicyName::parse(s.policy()).is_some_and(|n| n.is_custom)) {
+                    conditions.push(condition("CUSTOM", step.policy(), "its provider allows it".to_owned(), find));
+                }
+            }
+            let rules = match &filter.rules {
+                Ruling::None => continue,
+                Ruling::Rules(rules) => rules,
+                Ruling::Unknown(why) => {
+                    conditions.push(Condition { rule: "a filter".to_owned(), wants: why.clone(), thing: None });
+                    continue;
+                }
+            };
+            // What is certain needs no telling.
+            let decision = rules.decide(request, &mut ());
+            let trace = || {
+                let mut trace = Trace::default();
+                rules.decide(request, &mut trace);
+                trace
+            };
+            match (rules.action, decision.allowed) {
+                (Action::Log, _) | (_, Truth::Yes) => {}
+                (Action::Deny, Truth::No) => {
+                    return May::Never(Cow::Owned(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))));
+                }
+                (Action::Allow, Truth::No) => return May::Never(Cow::Borrowed("no rule allows it")),
+                (Action::Deny, Truth::Unknown) => {
+                    for step in trace().steps.iter().filter(|s| s.truth == Truth::Unknown) {
+                        conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
+                    }
+                }
+                (Action::Allow, Truth::Unknown) => {
+                    // One of the rules must hold.
+                    let trace = trace();
+                    let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
+                    let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
+                    if let Some(first) = open.first() {
+                        conditions.push(condition("ALLOW", first.policy(), wants, find));
+                    }
+                }
+            }
+        }
+        conditions.sort();
+        conditions.dedup();
+        if conditions.is_empty() { May::Always } else { May::If(conditions) }
+    }
+
+    /// The texts of the last identity are written over.
+    fn call_as(&mut self, caller: &Caller) {
+        let Caller::Identity(id) = caller else {
+            self.request.filter_state.remove(PEER_PRINCIPAL);
+            self.request.peer = if *caller == Caller::Anybody { Fact::Absent } else { Fact::Unknown };
+            return;
+        };
+        let write = |text: &mut String| {
+            text.clear();
+            text.push_str("spiffe://");
+            text.push_str(id);
+        };
+        match self.request.filter_state.get_mut(PEER_PRINCIPAL) {
+            Some(text) => write(text),
+            None => _ = self.request.filter_state.insert(PEER_PRINCIPAL.to_owned(), format!("spiffe://{id}")),
+        }
+        match &mut self.request.peer {
+            Fact::Is(names) if names.len() == 1 => names.iter_mut().for_each(write),
+            peer => *peer = Fact::Is(vec![format!("spiffe://{id}")]),
+        }
+    }
+}
+
 fn shown(policy: &str) -> String {
     PolicyName::parse(policy).map_or_else(|| policy.to_owned(), |n| n.to_string())
 }
@@ -220,23 +256,28 @@ pub fn rule(model: &Model<'_, '_>, name: &PolicyName<'_>) -> Option<Thing> {
 }
 
 /// The identities of a mesh: the service accounts of workloads that have a proxy, or may have one. `TRUST-DOMAIN/ns/…`.
-pub fn identities(model: &Model<'_, '_>) -> Vec<String> {
+pub fn identities(model: &Model<'_, '_>) -> Vec<Arc<str>> {
     let mesh = model.mesh;
     let domain = mesh.config.trust_domain();
     let in_mesh = mesh.workloads.all().iter().filter(|w| mesh.in_mesh(w) != InMesh::No && w.replicas > 0 && w.object.role != Role::Assumed);
-    let all: BTreeSet<String> = in_mesh.map(|w| format!("{domain}/ns/{}/sa/{}", w.namespace, w.service_account())).collect();
+    let all: BTreeSet<Arc<str>> = in_mesh.map(|w| format!("{domain}/ns/{}/sa/{}", w.namespace, w.service_account()).into()).collect();
     all.into_iter().collect()
 }
 
 /// Who may call a port of a workload, identity by identity.
-pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, identities: &[String], asks_http: bool) -> Access {
+pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, identities: &[Arc<str>], asks_http: bool) -> Access {
     let mesh = model.mesh;
     let w = mesh.workloads.get(workload);
     let authorizer = Authorizer::of(model, workload, port, asks_http);
     let effective = mesh.peer_authentications.of_workload(w, Some(port));
     let find = |n: &PolicyName<'_>| rule(model, n);
     let callers = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]);
-    let callers = callers.map(|c| (c.clone(), authorizer.may(&c, asked, &find))).collect();
+    let mut asking = authorizer.asking(asked);
+    let answer = |c: Caller| {
+        let may = asking.may(&c, &find);
+        (c, may)
+    };
+    let callers = callers.map(answer).collect();
     let proxy = model.proxy_of(workload);
     let policies: Vec<&Object> = model.policies_for(Kind::AuthorizationPolicy, &proxy);
     let mut not_judged: Vec<String> = Vec::new();

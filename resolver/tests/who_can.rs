@@ -80,9 +80,9 @@ proptest! {
         let why = Why::new(&model, &[]);
         let server = (0..mesh.workloads.all().len() as u32).find(|i| mesh.workloads.get(*i).object.name() == "cart").expect("the server");
         let authorizer = Authorizer::of(&model, server, 8080, true);
-        let may = |caller: &Caller, asked: &Asked| authorizer.may(caller, asked, &|_| None);
+        let may = |caller: &Caller, asked: &Asked| authorizer.asking(asked).may(caller, &|_| None);
         for (name, namespace) in CALLERS {
-            let caller = Caller::Identity(format!("cluster.local/ns/{namespace}/sa/{name}"));
+            let caller = Caller::Identity(format!("cluster.local/ns/{namespace}/sa/{name}").into());
             let open = may(&caller, &Asked::default());
             let mut fared = Vec::new();
             for method in METHODS {

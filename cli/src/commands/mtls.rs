@@ -72,7 +72,7 @@ fn text(report: &Report) -> String {
         out += "\nclients that send something else than mutual TLS:\n";
         for (p, s) in doubtful {
             let more = s.clients.len().checked_sub(NAMED).filter(|n| *n > 0).map_or_else(String::new, |n| format!(" and {n} more"));
-            let who = s.clients.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let who = s.clients.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
             let place = s.thing.as_ref().filter(|t| !t.place.is_empty()).map_or_else(String::new, |t| format!("  {}", t.place));
             let line = format!("{}.{}:{}  {}: {}{more} ({}){place}", p.workload, p.namespace, p.port, s.what.name(), who, s.why);
             let _ = writeln!(out, "  {}", safe(&line));
@@ -94,7 +94,7 @@ fn thing(t: Option<&Thing>) -> Value {
 }
 
 fn object(report: &Report, problems: &[String]) -> Value {
-    let sends = |s: &Sends| json!({"sends": s.what.name(), "why": s.why, "by": thing(s.thing.as_ref()), "clients": s.clients});
+    let sends = |s: &Sends| json!({"sends": s.what.name(), "why": s.why, "by": thing(s.thing.as_ref()), "clients": s.clients.iter().map(AsRef::as_ref).collect::<Vec<&str>>()});
     let ports: Vec<Value> = report
         .ports
         .iter()

@@ -68,11 +68,40 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
-/// `google.protobuf.Struct`: a JSON object.
+/// `google.protobuf.Struct`: a JSON object. On the wire a map is a list of its entries; every cluster and route has one of
+/// a few entries, which a tree of the standard library makes ten times as large.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Struct {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub fields: BTreeMap<String, Value>,
+    /// By key, unless it comes from a wire where they were not.
+    #[prost(message, repeated, tag = "1")]
+    pub fields: Vec<Field>,
+}
+
+/// An entry of a [`Struct`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Field {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<Value>,
+}
+
+impl Struct {
+    pub fn insert(&mut self, key: &str, value: Value) {
+        match self.fields.iter_mut().find(|f| f.key == key) {
+            Some(field) => field.value = Some(value),
+            None => {
+                let at = self.fields.partition_point(|f| f.key.as_str() < key);
+                self.fields.reserve_exact(1);
+                self.fields.insert(at, Field { key: key.to_owned(), value: Some(value) });
+            }
+        }
+    }
+
+    /// The value of a key; of a key that the wire has twice, the last.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.fields.iter().rfind(|f| f.key == key)?.value.as_ref()
+    }
 }
 
 /// `google.protobuf.Value`: any JSON value; one field is set.
@@ -119,7 +148,8 @@ impl From<Vec<Value>> for Value {
 
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Struct {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Struct {
-        Struct { fields: entries.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+        let fields: BTreeMap<String, Value> = entries.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        Struct { fields: fields.into_iter().map(|(key, value)| Field { key, value: Some(value) }).collect() }
     }
 }
 
@@ -162,19 +192,44 @@ impl<'de> Deserialize<'de> for Value {
 
 impl Serialize for Struct {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(&self.fields)
+        let null = Value::default();
+        let by_key: BTreeMap<&str, &Value> = self.fields.iter().map(|f| (f.key.as_str(), f.value.as_ref().unwrap_or(&null))).collect();
+        serializer.collect_map(by_key)
     }
 }
 
 impl<'de> Deserialize<'de> for Struct {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Struct, D::Error> {
-        BTreeMap::deserialize(deserializer).map(|fields| Struct { fields })
+        BTreeMap::<String, Value>::deserialize(deserializer).map(Struct::from_iter)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost::Message as _;
+
+    #[test]
+    fn objects_are_maps_on_the_wire_and_sorted_in_json() {
+        #[derive(Clone, PartialEq, prost::Message)]
+        struct Map {
+            #[prost(btree_map = "string, message", tag = "1")]
+            fields: BTreeMap<String, Value>,
+        }
+        let mut object = Struct::default();
+        object.insert("b", Value::from("1"));
+        object.insert("a", Value { bool_value: Some(true), ..Value::default() });
+        object.insert("b", Value::from("2"));
+        let wire = object.encode_to_vec();
+        let map = Map::decode(wire.as_slice()).expect("a map");
+        assert_eq!((map.fields.len(), map.encode_to_vec()), (2, wire.clone()));
+        assert_eq!(Struct::decode(wire.as_slice()), Ok(object.clone()));
+        // Entries of a wire that are in no order, one of them twice.
+        let mut twice = Struct { fields: object.fields.iter().rev().cloned().collect() };
+        twice.fields.push(Field { key: "a".into(), value: None });
+        assert_eq!(twice.get("a"), None);
+        assert_eq!(serde_json::to_string(&twice).expect("JSON"), r#"{"a":null,"b":"2"}"#);
+    }
 
     #[test]
     fn durations_read_and_print() {

@@ -277,15 +277,15 @@ impl<'a> Wanted<'_, 'a> {
 
         let mut istio = services_metadata(std::iter::once(service));
         if let Some(config) = rules.config() {
-            istio.fields.insert("config".into(), Value::from(config.as_str()));
+            istio.insert("config", Value::from(config.as_str()));
         }
         if let Some(subset) = subset {
-            istio.fields.insert("subset".into(), Value::from(subset));
+            istio.insert("subset", Value::from(subset));
         } else if service.is_external {
-            istio.fields.insert("external".into(), Value { bool_value: Some(true), ..Value::default() });
+            istio.insert("external", Value { bool_value: Some(true), ..Value::default() });
         }
         if matches!(tls_mode(&policy), "SIMPLE" | "MUTUAL") {
-            istio.fields.insert("alpn_override".into(), Value::from("false"));
+            istio.insert("alpn_override", Value::from("false"));
         }
         building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
         Some(building.finish())
@@ -532,7 +532,7 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
         }
         let mut istio = services_metadata(known.into_iter());
         if let Some(config) = rules.config().filter(|_| crate::destination_rule::traffic_policy(&rules.0).is_some()) {
-            istio.fields.insert("config".into(), Value::from(config.as_str()));
+            istio.insert("config", Value::from(config.as_str()));
         }
         building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
     }

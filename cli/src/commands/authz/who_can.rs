@@ -126,7 +126,7 @@ fn object(a: &Access) -> Value {
             let (answer, why, list) = match may {
                 May::Always => ("always", "", &[][..]),
                 May::If(list) => ("if", "", list.as_slice()),
-                May::Never(why) => ("never", why.as_str(), &[][..]),
+                May::Never(why) => ("never", why.as_ref(), &[][..]),
             };
             let conditions: Vec<Value> =
                 list.iter().map(|c| json!({"rule": c.rule, "wants": c.wants, "place": c.thing.as_ref().map(|t| t.place.as_str())})).collect();
