@@ -1,11 +1,11 @@
-//! The two lookups that are written for speed, against slow transcriptions of Envoy's documentation.
+//! The lookups that are written for speed, against slow transcriptions of Envoy's documentation.
 
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::chain::{Choice, Subject};
 use mesh_envoy::engine::domain::Domains;
 use mesh_envoy::engine::inspect::Inspected;
 use mesh_envoy::engine::recorder::{Off, Trace};
-use mesh_envoy::engine::request::{Connection, Protocol};
+use mesh_envoy::engine::request::{Connection, Entry, Protocol};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
@@ -192,8 +192,88 @@ fn subject() -> impl Strategy<Value = (Connection<'static>, Inspected<'static>)>
         })
 }
 
+/// A generated listener: its addresses, and what else decides whether it is entered.
+#[derive(Clone, Debug)]
+struct Listens {
+    name: &'static str,
+    addresses: Vec<SocketAddr>,
+    is_bound: bool,
+    hands_off: bool,
+    direction: &'static str,
+    restores: bool,
+}
+
+fn listens() -> impl Strategy<Value = Listens> {
+    let address = (prop::sample::select(vec!["0.0.0.0", "::", "10.1.2.3", "fd00::1"]), prop::sample::select(vec![80u16, 443]))
+        .prop_map(|(ip, port)| SocketAddr::new(ip.parse::<IpAddr>().expect("an address"), port));
+    (
+        prop::sample::select(vec!["a", "a", "a", "virtualInbound"]),
+        prop::collection::vec(address, 0..3),
+        any::<bool>(),
+        prop::sample::select(vec![false, false, true]),
+        prop::sample::select(vec!["UNSPECIFIED", "INBOUND", "OUTBOUND"]),
+        prop::sample::select(vec![false, false, true]),
+    )
+        .prop_map(|(name, addresses, is_bound, hands_off, direction, restores)| Listens { name, addresses, is_bound, hands_off, direction, restores })
+}
+
+fn listeners(list: &[Listens]) -> Value {
+    let at = |a: &SocketAddr| json!({"socket_address": {"address": a.ip().to_string(), "port_value": a.port()}});
+    let one = |(i, l): (usize, &Listens)| {
+        let more: Vec<Value> = l.addresses.iter().skip(1).map(|a| json!({"address": at(a)})).collect();
+        let filters: &[Value] = &[json!({"name": "envoy.filters.listener.original_dst", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"}})];
+        let mut m = json!({"name": l.name, "stat_prefix": i.to_string(), "additional_addresses": more, "bind_to_port": l.is_bound,
+            "use_original_dst": l.hands_off, "traffic_direction": l.direction, "listener_filters": if l.restores { filters } else { &[] }});
+        if let Some(first) = l.addresses.first() {
+            m["address"] = at(first);
+        }
+        m
+    };
+    json!({"listeners": list.iter().enumerate().map(one).collect::<Vec<_>>(), "routes": [], "clusters": []})
+}
+
+/// The search through all listeners, in their order.
+fn listener_by_the_book(list: &[Listens], entry: Entry, to: SocketAddr) -> Option<usize> {
+    let by_address = |may: &dyn Fn(&Listens) -> bool| {
+        let exact = list.iter().position(|l| may(l) && l.addresses.contains(&to));
+        let takes = |a: &SocketAddr| a.port() == to.port() && a.ip().is_unspecified() && (a.is_ipv6() || to.is_ipv4());
+        exact.or_else(|| list.iter().position(|l| may(l) && l.addresses.iter().any(takes)))
+    };
+    let entered = match entry {
+        Entry::Direct => None,
+        Entry::CapturedOutbound => list.iter().position(|l| l.hands_off && l.direction != "INBOUND"),
+        Entry::CapturedInbound => {
+            list.iter().position(|l| l.name == "virtualInbound").or_else(|| list.iter().position(|l| l.restores && l.direction == "INBOUND"))
+        }
+    };
+    match entered {
+        None => by_address(&|l| l.is_bound),
+        Some(i) if list[i].hands_off => by_address(&|_| true).or(Some(i)),
+        Some(i) => Some(i),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn listeners_are_found_as_a_search_through_all_finds_them(
+        list in prop::collection::vec(listens(), 0..8),
+        ip in prop::sample::select(vec!["10.1.2.3", "10.9.9.9", "fd00::1", "fd00::2", "0.0.0.0", "::"]),
+        port in prop::sample::select(vec![80u16, 443, 8080]),
+        entry in prop::sample::select(vec![Entry::Direct, Entry::CapturedOutbound, Entry::CapturedInbound]),
+    ) {
+        let configuration = Configuration::read(&listeners(&list)).expect("a configuration");
+        prop_assert_eq!((configuration.listeners.len(), &configuration.problems), (list.len(), &Vec::new()));
+        let to = SocketAddr::new(ip.parse::<IpAddr>().expect("an address"), port);
+        let place = |found: &_| configuration.listeners.iter().position(|l| std::ptr::eq(l, *found));
+        let found = configuration.listeners.choose(entry, to, &mut Off).as_ref().and_then(place);
+        prop_assert_eq!(found, listener_by_the_book(&list, entry, to), "{:?} {:?} {}", list, entry, to);
+        let mut trace = Trace::default();
+        let traced = configuration.listeners.choose(entry, to, &mut trace).as_ref().and_then(place);
+        prop_assert_eq!(found, traced);
+    }
 
     #[test]
     fn domains_are_found_as_the_documentation_says(domains in prop::collection::vec(domain(), 0..8), host in name()) {

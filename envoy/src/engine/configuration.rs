@@ -2,6 +2,7 @@
 
 use super::field::{Message, Path, Read, Unknown};
 use super::listener::Listener;
+use super::listeners::Listeners;
 use super::pick::{self, Assignment, Cluster};
 use super::route::Table;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::fmt;
 /// What a proxy holds, ready to be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
-    pub listeners: Vec<Listener>,
+    pub listeners: Listeners,
     pub routes: BTreeMap<Box<str>, Table>,
     pub clusters: BTreeMap<Box<str>, Cluster>,
     pub assignments: BTreeMap<Box<str>, Assignment>,
@@ -63,7 +64,7 @@ impl Configuration {
             seen.push(kind);
             match kind {
                 "ListenersConfigDump" => {
-                    c.listeners.clear();
+                    c.listeners = Listeners::default();
                     for state in s.messages("dynamic_listeners")? {
                         if let Some(l) = state.message("active_state")?.and_then(|a| a.value("listener")) {
                             c.add_listener(l);
@@ -116,7 +117,7 @@ impl Configuration {
 
     /// Gives filters the configurations that came over ECDS.
     fn discover(&mut self, ecds: &BTreeMap<&str, Message<'_, '_>>) {
-        for filter in self.listeners.iter_mut().flat_map(|l| l.chains.iter_mut()).flat_map(|c| &mut c.filters) {
+        for filter in self.listeners.chains_mut().flat_map(|chains| chains.iter_mut()).flat_map(|c| &mut c.filters) {
             if let super::network::Kind::Http(manager) = &mut filter.kind {
                 manager.filters.iter_mut().for_each(|f| f.discover(ecds));
             }

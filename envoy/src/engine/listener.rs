@@ -1,12 +1,12 @@
-//! Step one: which listener takes a connection.
+//! A listener: its addresses, inspectors and filter chains. Which one takes a connection is told in [`super::listeners`].
 
 use super::chain::Chains;
 use super::field::{Message, Path, Read, Unknown};
 use super::inspect::ListenerFilter;
-use super::recorder::{Candidate, Recorder};
-use super::request::Entry;
-use rustc_hash::FxHashMap;
+use super::recorder::Candidate;
 use std::net::{IpAddr, SocketAddr};
+
+pub use super::listeners::Addresses;
 
 /// Where a listener listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,19 +132,19 @@ impl Listener {
         self.unknown.as_ref()
     }
 
-    fn owns(&self, address: SocketAddr) -> bool {
+    pub(super) fn owns(&self, address: SocketAddr) -> bool {
         self.addresses.contains(&Address::Socket(address))
     }
-    fn is_wildcard_of(&self, destination: SocketAddr) -> bool {
+    pub(super) fn is_wildcard_of(&self, destination: SocketAddr) -> bool {
         self.addresses.iter().any(|a| match a {
             Address::Socket(s) => s.port() == destination.port() && s.ip().is_unspecified() && covers(s.ip(), destination.ip()),
             Address::Other(_) => false,
         })
     }
-    fn port(&self) -> Option<u16> {
+    pub(super) fn port(&self) -> Option<u16> {
         self.addresses.iter().find_map(|a| if let Address::Socket(s) = a { Some(s.port()) } else { None })
     }
-    fn candidate(&self) -> Candidate {
+    pub(super) fn candidate(&self) -> Candidate {
         Candidate { name: self.name.to_string(), source: String::new() }
     }
 }
@@ -173,131 +173,11 @@ impl Address {
     }
 }
 
-/// Chooses a listener for a connection to `destination`, or none: then nothing listens there.
-///
-/// A captured connection enters at the listener of its direction. Outbound that one hands it to the listener of the
-/// original destination, by exact address, then by wildcard address, and keeps it where there is neither.
-pub fn choose<'c, R: Recorder>(listeners: &'c [Listener], entry: Entry, destination: SocketAddr, recorder: &mut R) -> Option<&'c Listener> {
-    let entered = match entry {
-        Entry::Direct => None,
-        Entry::CapturedOutbound => listeners.iter().find(|l| l.hands_off && l.direction != Direction::Inbound),
-        Entry::CapturedInbound => inbound(listeners),
-    };
-    let chosen = match entered {
-        Some(virtual_listener) if !virtual_listener.hands_off => Some(virtual_listener),
-        Some(virtual_listener) => by_address(listeners, destination, |_| true).or(Some(virtual_listener)),
-        // Without a listener that takes captured connections, those to a bound address still arrive there.
-        None => by_address(listeners, destination, |l| l.bound),
-    };
-    if R::ON {
-        for l in listeners.iter().filter(|l| chosen.is_none_or(|c| !std::ptr::eq(c, *l))) {
-            if let Some(why) = passed_over(l, chosen, entry, destination) {
-                recorder.failed(|| why);
-                recorder.passed_over(|| l.candidate());
-            }
-        }
-    }
-    chosen
-}
-
-/// Listeners by their addresses, for connections that another listener hands on: the same answer as [`choose`] gives, without
-/// a look at each of them.
-#[derive(Clone, Debug, Default)]
-pub struct Addresses {
-    exact: FxHashMap<SocketAddr, usize>,
-    /// By port: of any IPv4 address, of any address.
-    wildcards: FxHashMap<u16, (Option<usize>, Option<usize>)>,
-}
-
-impl Addresses {
-    /// Positions are those in the order given.
-    pub fn new<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Addresses {
-        let mut out = Addresses::default();
-        for (i, listener) in listeners.enumerate() {
-            for address in &listener.addresses {
-                let Address::Socket(a) = address else { continue };
-                out.exact.entry(*a).or_insert(i);
-                if a.ip().is_unspecified() {
-                    let (v4, v6) = out.wildcards.entry(a.port()).or_default();
-                    let place = if a.is_ipv4() { v4 } else { v6 };
-                    place.get_or_insert(i);
-                }
-            }
-        }
-        out
-    }
-    pub fn find(&self, destination: SocketAddr) -> Option<usize> {
-        if let Some(found) = self.exact.get(&destination) {
-            return Some(*found);
-        }
-        let (v4, any) = self.wildcards.get(&destination.port())?;
-        match (v4.filter(|_| destination.is_ipv4()), *any) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
-}
-
-/// The listener that inbound connections are redirected to: it matches by their original destination and keeps them.
-fn inbound(listeners: &[Listener]) -> Option<&Listener> {
-    let restores = |l: &&Listener| l.direction == Direction::Inbound && l.filters.iter().any(ListenerFilter::restores_destination);
-    listeners.iter().find(|l| &*l.name == "virtualInbound").or_else(|| listeners.iter().find(restores))
-}
-
-fn by_address(listeners: &[Listener], destination: SocketAddr, may: impl Fn(&Listener) -> bool) -> Option<&Listener> {
-    let exact = listeners.iter().find(|l| may(l) && l.owns(destination));
-    exact.or_else(|| listeners.iter().find(|l| may(l) && l.is_wildcard_of(destination)))
-}
-
-/// Why a listener was passed over, for those that a reader may have expected: of the same port, or virtual.
-fn passed_over(l: &Listener, chosen: Option<&Listener>, entry: Entry, destination: SocketAddr) -> Option<String> {
-    if entry == Entry::CapturedInbound {
-        return None;
-    }
-    if l.owns(destination) || l.is_wildcard_of(destination) {
-        return Some(match (chosen, entry) {
-            (_, Entry::Direct) if !l.bound => "no socket is bound for it; it only takes connections that other listeners hand to it".to_owned(),
-            (Some(c), _) if c.owns(destination) => "a listener of the exact address comes before one of any address".to_owned(),
-            _ => "another listener of this address comes first".to_owned(),
-        });
-    }
-    if l.port() == Some(destination.port()) {
-        let addresses: Vec<String> = l.addresses.iter().map(Address::to_string).collect();
-        return Some(format!("it listens on {}, the connection goes to {destination}", addresses.join(" and ")));
-    }
-    let hands_off = l.hands_off && entry == Entry::CapturedOutbound;
-    hands_off.then(|| "a listener of the original destination comes before it".to_owned())
-}
-
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Address::Socket(s) => write!(f, "{s}"),
             Address::Other(name) => write!(f, "envoy://{name}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn listener(address: &str) -> Listener {
-        let (ip, port) = address.rsplit_once(':').expect("a port");
-        let value = serde_json::json!({"name": address, "address": {"socket_address": {"address": ip, "port_value": port.parse::<u16>().expect("a port")}}});
-        Listener::read(&value, Path::root("l")).expect("a listener")
-    }
-
-    proptest! {
-        #[test]
-        fn the_index_finds_what_the_search_finds(picks in prop::collection::vec(0usize..6, 0..7), at in 0usize..4) {
-            let all = ["0.0.0.0:80", "10.0.0.1:80", ":::80", "10.0.0.1:81", "0.0.0.0:81", "fd00::1:80"];
-            let listeners: Vec<Listener> = picks.iter().map(|i| listener(all[*i])).collect();
-            let destination: SocketAddr = ["10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80", "10.0.0.1:82"][at].parse().expect("an address");
-            let want = by_address(&listeners, destination, |_| true).map(|l| l.name.clone());
-            let got = Addresses::new(listeners.iter()).find(destination).map(|i| listeners[i].name.clone());
-            prop_assert_eq!(got, want);
         }
     }
 }

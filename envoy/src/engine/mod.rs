@@ -1,6 +1,6 @@
 //! The matching engine: what a proxy does with a connection and a request, from its configuration alone.
 //!
-//! A set of pure steps over *compiled* configuration: [`listener`], [`inspect`], [`chain`], [`domain`] and [`route`],
+//! A set of pure steps over *compiled* configuration: [`listeners`], [`inspect`], [`chain`], [`domain`] and [`route`],
 //! [`action`], [`gate`] (one filter: continue, reply, or ask an outside party), [`pick`] (cluster, subset, endpoint). Dice and
 //! live state are arguments. A proxy calls each step when its input exists; [`walk`] composes the same steps with assumed
 //! answers. A [`recorder`] hears which candidate was passed over and why; it costs nothing when it is off.
@@ -19,6 +19,7 @@ mod header;
 pub mod http;
 pub mod inspect;
 pub mod listener;
+pub mod listeners;
 mod matcher_tree;
 pub mod network;
 pub mod pick;

@@ -9,7 +9,6 @@ use crate::{Outcome, root};
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::chain::{Choice as Chosen, Subject};
-use mesh_envoy::engine::listener;
 use mesh_envoy::engine::network::Kind;
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{Connection, Entry, Request};
@@ -103,7 +102,7 @@ fn generated() -> Value {
 fn decide<'c>(c: &'c Configuration, host: &str, headers: &[(&str, &str)], random: u64) -> Option<&'c str> {
     let destination = SocketAddr::from(([10, 0, 0, 1], 80));
     let connection = Connection::plain([10, 1, 0, 1].into(), destination);
-    let listener = listener::choose(&c.listeners, Entry::CapturedOutbound, destination, &mut Off)?;
+    let listener = c.listeners.choose(Entry::CapturedOutbound, destination, &mut Off)?;
     let inspected = listener.inspect(&connection).ok()?;
     let Chosen::Chain(chain) = listener.chains().choose(Subject { connection: &connection, inspected: &inspected }, &mut Off) else { return None };
     let Kind::Http(_) = &chain.filters.first()?.kind else { return None };

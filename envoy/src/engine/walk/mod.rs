@@ -13,7 +13,6 @@ use crate::engine::configuration::Configuration;
 use crate::engine::field::Unknown;
 use crate::engine::gate::{Context, Gate, Live, Reply, Routed, Subject, denied};
 use crate::engine::http::{Manager, Routes};
-use crate::engine::listener;
 use crate::engine::network::Kind;
 use crate::engine::pick::{Candidates, Cluster, Pick};
 use crate::engine::recorder::Trace;
@@ -108,7 +107,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
 
     fn connection(&mut self) -> Walked<()> {
         let connection = &self.call.connection;
-        let chosen = listener::choose(&self.configuration.listeners, self.call.entry, connection.destination, &mut self.trace);
+        let chosen = self.configuration.listeners.choose(self.call.entry, connection.destination, &mut self.trace);
         // One that can't be read may be the one that listens there.
         if let Some(u) = self.configuration.unreadable_listeners.first().filter(|_| chosen.is_none_or(|l| l.hands_off)) {
             return Err(up_to(u));
