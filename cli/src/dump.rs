@@ -5,6 +5,7 @@ use crate::commands::proxy_config::Answer;
 use crate::context::{Compat, Context};
 use crate::reach;
 use crate::status::Failure;
+use crate::term::safe;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
 use mesh_collectors::dumps::{Choice, Dumps, Endpoint, Limits, Page, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
@@ -96,7 +97,7 @@ pub fn answers(args: &DumpArgs, need: Need, context: &Context, answer: &dyn Fn(F
     {
         return Err(Failure::usage("istioctl takes either a pod or --file, not both"));
     }
-    answer(find(&sources, pod(args.pod.as_deref(), &args.source)?.as_ref(), need)?)
+    answer(find(&sources, pod(args.pod.as_deref(), &args.source)?.as_ref(), need, context)?)
 }
 
 /// The whole config dump of a proxy: of the one that a source holds, or of a pod.
@@ -110,16 +111,16 @@ pub fn whole(from: Option<&str>, pod: Option<&str>, source: &SourceArgs, context
     if matches!(source, Source::Cluster(_)) {
         return Err(Failure::usage("a pod of a cluster is named with --pod, and its cluster with --context"));
     }
-    find(&[source], named.as_ref(), Need::Whole)
+    find(&[source], named.as_ref(), Need::Whole, context)
 }
 
-fn find(sources: &[Source], pod: Option<&PodName>, need: Need) -> Result<Found, Failure> {
+fn find(sources: &[Source], pod: Option<&PodName>, need: Need, context: &Context) -> Result<Found, Failure> {
     let want = Want { pod, contents: need.contents() };
     let mut dumps = Dumps::default();
     for source in sources {
         dumps.merge(held(source, &want, &[need])?);
     }
-    choose(dumps, need, pod)
+    choose(dumps, need, pod, context)
 }
 
 /// What a proxy's state is read from: its configuration, and the endpoints in use.
@@ -161,7 +162,7 @@ fn is_archive(args: &SourceArgs) -> bool {
     args.from.iter().any(|f| f.ends_with(".gz") || f.ends_with(".tgz") || f.ends_with(".tar"))
 }
 
-fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>) -> Result<Found, Failure> {
+fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>, context: &Context) -> Result<Found, Failure> {
     let problems: Vec<String> = dumps.problems.iter().map(|(subject, message)| format!("{subject}: {message}")).collect();
     let wanted = need.contents();
     // What istiod would send is shown where nothing else is there.
@@ -171,6 +172,7 @@ fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>) -> Result<Found, Fail
         Ok(proxy) => proxy,
         Err(choice) => return Err(no_choice(choice, &dumps, &problems, need, pod)),
     };
+    note_passed_over(std::slice::from_ref(proxy), wanted, context);
     match proxy.page(wanted) {
         Some(page) => Ok(Found { page: page.clone(), problems }),
         None => Err(Failure::input(match proxy.pages.as_slice() {
@@ -181,6 +183,11 @@ fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>) -> Result<Found, Fail
             }
         })),
     }
+}
+
+/// Says of each proxy which of its dumps counts, where there are several.
+pub fn note_passed_over(proxies: &[Proxy], contents: &[Content], context: &Context) {
+    proxies.iter().filter_map(|p| p.passed_over(contents)).for_each(|said| context.note(&safe(&said)));
 }
 
 /// Names of proxies that are listed at most.

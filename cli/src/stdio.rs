@@ -3,33 +3,76 @@
 use crate::args::ColorWhen;
 use crate::context::Notes;
 use crate::status::Failure;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 /// Writes an answer whole. A reader that has gone is no failure.
 pub fn answer(text: &str, out: Option<&Path>, color: ColorWhen) -> Result<(), Failure> {
-    match out {
-        Some(path) => file(path, anstream::adapter::strip_str(text).to_string().as_bytes()),
-        None => {
-            let stdout = std::io::stdout();
-            let colored = match color {
-                ColorWhen::Always => true,
-                ColorWhen::Never => false,
-                ColorWhen::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
-            };
-            let mut lock = stdout.lock();
-            let written = if colored { lock.write_all(text.as_bytes()) } else { lock.write_all(anstream::adapter::strip_str(text).to_string().as_bytes()) };
-            match written.and_then(|()| lock.flush()) {
-                Ok(()) => Ok(()),
-                Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Failure::Closed),
-                Err(e) => Err(Failure::Other(format!("standard output: {e}"))),
-            }
+    stream(out, color, &mut |sink| sink.text(text))
+}
+
+/// Where an answer goes piece by piece.
+pub struct Sink<'w> {
+    to: BufWriter<Box<dyn Write + 'w>>,
+    style: Styled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Styled {
+    Yes,
+    No,
+}
+
+impl Sink<'_> {
+    /// Writes text; its escape sequences, which no piece ends in the middle of, are left out where they are not wanted.
+    pub fn text(&mut self, piece: &str) -> std::io::Result<()> {
+        match self.style {
+            Styled::Yes => self.to.write_all(piece.as_bytes()),
+            Styled::No => anstream::adapter::strip_str(piece).try_for_each(|part| self.to.write_all(part.as_bytes())),
         }
     }
 }
 
-/// Writes a file that only its owner reads.
-pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes JSON; no unsafe character stands raw in it.
+impl Write for Sink<'_> {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        match std::str::from_utf8(piece) {
+            Ok(text) => self.to.write_all(crate::term::safe_json_piece(text).as_bytes())?,
+            Err(_) => self.to.write_all(piece)?,
+        }
+        Ok(piece.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// Gives an answer as it is made. A reader that has gone is no failure.
+pub fn stream(out: Option<&Path>, color: ColorWhen, give: &mut dyn FnMut(&mut Sink<'_>) -> std::io::Result<()>) -> Result<(), Failure> {
+    let mut run = |to: Box<dyn Write + '_>, style: Styled| {
+        let mut sink = Sink { to: BufWriter::with_capacity(64 << 10, to), style };
+        give(&mut sink).and_then(|()| sink.to.flush())
+    };
+    if let Some(path) = out {
+        let written = private(path).and_then(|file| run(Box::new(file), Styled::No));
+        return written.map_err(|e| Failure::Other(format!("{}: {e}", path.display())));
+    }
+    let stdout = std::io::stdout();
+    let style = match color {
+        ColorWhen::Always => Styled::Yes,
+        ColorWhen::Never => Styled::No,
+        ColorWhen::Auto if anstream::AutoStream::choice(&stdout) == anstream::ColorChoice::Never => Styled::No,
+        ColorWhen::Auto => Styled::Yes,
+    };
+    match run(Box::new(stdout.lock()), style) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Failure::Closed),
+        Err(e) => Err(Failure::Other(format!("standard output: {e}"))),
+    }
+}
+
+/// A new file that only its owner reads.
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -37,7 +80,12 @@ pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    let written = options.open(path).and_then(|mut f| f.write_all(bytes));
+    options.open(path)
+}
+
+/// Writes a file that only its owner reads.
+pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = private(path).and_then(|mut f| f.write_all(bytes));
     written.map_err(|e| Failure::Other(format!("{}: {e}", path.display())))
 }
 

@@ -25,14 +25,23 @@ pub fn safe(text: &str) -> Cow<'_, str> {
 
 /// JSON in which no unsafe character stands raw: outside strings it has none, and in them an escape means the same.
 pub fn safe_json(json: String) -> String {
-    if !json.chars().any(|c| c >= '\u{7f}' && is_unsafe(c)) {
-        return json;
+    match safe_json_piece(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+/// The same of a piece of JSON.
+pub fn safe_json_piece(json: &str) -> Cow<'_, str> {
+    let is_raw = |c: char| c >= '\u{7f}' && is_unsafe(c);
+    if !json.chars().any(is_raw) {
+        return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {
-        if c >= '\u{7f}' && is_unsafe(c) { out.push_str(&format!("\\u{:04x}", c as u32)) } else { out.push(c) }
+        if is_raw(c) { out.push_str(&format!("\\u{:04x}", c as u32)) } else { out.push(c) }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

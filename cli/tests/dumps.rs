@@ -158,12 +158,39 @@ fn without_a_cluster_what_to_do_is_said() {
 
 #[test]
 fn expiry_is_judged_at_the_instant_that_is_given() {
-    let valid = |now: &str| at(&["zc", "certificate", "-f", "ztunnel.json", "--now", now]).out.contains("true");
-    assert!(valid("2026-11-15T00:00:00Z") && !valid("2026-12-15T00:00:00Z"));
+    let valid = |now: &str| at(&["zc", "certificate", "-f", "ztunnel.json", "--now", now]).out;
+    assert!(valid("2026-11-15T00:00:00Z").contains("  yes  ") && !valid("2026-12-15T00:00:00Z").contains("  yes  "));
+    assert!(valid("2026-12-15T00:00:00Z").contains("EXPIRED"));
     let run = common::run(
         common::command(&dumps()).args(["zc", "certificate", "-f", "ztunnel.json"]).env("MESHCTL_NOW", "2026-11-15T00:00:00Z").output().expect("meshctl runs"),
     );
-    assert!(run.out.contains("true"), "{}", run.out);
+    assert!(run.out.contains("  yes  "), "{}", run.out);
+}
+
+#[test]
+fn every_format_of_ztunnels_tables_is_what_it_says() {
+    for what in ["workload", "service", "policy", "certificate", "connections"] {
+        let table = at(&["zc", what, "-f", "ztunnel.json"]).out;
+        let wide = at(&["zc", what, "-f", "ztunnel.json", "-o", "wide"]).out;
+        let csv = at(&["zc", what, "-f", "ztunnel.json", "-o", "csv"]).out;
+        let columns = |line: &str| line.split("  ").filter(|c| !c.trim().is_empty()).count();
+        let first = |text: &str| text.lines().next().unwrap_or("").to_owned();
+        assert_eq!(first(&csv).split(',').count(), columns(&first(&wide)), "{what}: {csv}{wide}");
+        assert!(columns(&first(&wide)) >= columns(&first(&table)) && csv.lines().count() == wide.lines().count(), "{what}: {wide}");
+        let istioctl = at(&["zc", what, "-f", "ztunnel.json", "--compat", "istioctl"]);
+        assert!(istioctl.status == 0 && first(&istioctl.out) != first(&table), "{what}: {}", istioctl.out);
+    }
+}
+
+#[test]
+fn endpoints_of_a_dump_are_printed_in_every_format_and_bootstrap_as_csv() {
+    let dump = "../test/dumps/productpage.json";
+    let json = at(&["pc", "endpoint", "-f", dump, "-o", "json"]);
+    assert!(json.status == 0 && json.out.contains("\"clusterName\""), "{}{}", json.out, json.err);
+    let csv = at(&["pc", "bootstrap", "-f", dump, "-o", "csv"]);
+    assert!(csv.out.starts_with("NAME,VALUE\n"), "{}{}", csv.out, csv.err);
+    let secrets = at(&["pc", "secret", "-f", dump]).out;
+    assert!(secrets.contains("SIGNED BY") && secrets.contains("no root is held"), "{secrets}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn the_examples_hold_for_dumps_and_for_the_manifests_behind_them() {
         &["test/routes.yaml"][..],
         &["test/routes.yaml", "--from", "recorded/bookinfo/k8s"],
         &["test/permissions.yaml"],
+        &["test/encryption.yaml"],
         &["test/routes.yaml", "test/permissions.yaml", "--from", "recorded/bookinfo/k8s"],
     ] {
         let run = at(args);
@@ -119,10 +120,11 @@ fn sources_that_are_none_are_refused() {
     let dir = folder(&[("t.yaml", FAILING), ("binary", "\0\0\0"), ("empty/x.txt", "hello")]);
     let run = |args: &[&str]| meshctl(dir.path(), &[&["test", "t.yaml"], args].concat());
     assert!(run(&[]).status == 64 && run(&[]).err.contains("Name dumps or manifests with --from"));
-    assert!(run(&["--from", "nowhere"]).status == 65 && run(&["--from", "nowhere"]).err.contains("no such file"));
+    assert!(run(&["--from", "nowhere"]).status == 65 && run(&["--from", "nowhere"]).err.contains("nowhere: does not exist"));
     assert_eq!(run(&["--from", "binary"]).status, 65, "{}", run(&["--from", "binary"]).err);
-    let both = [testdata().join("test/dumps").display().to_string(), testdata().join("recorded/bookinfo/k8s").display().to_string()];
-    assert!(run(&["--from", &both[0], "--from", &both[1]]).err.contains("one is asked, not both"));
+    let pages = folder(&[("stats.txt", "cluster.a.upstream_cx_total: 1\ncluster.b.upstream_cx_total: 2\n")]);
+    let stats = pages.path().join("stats.txt").display().to_string();
+    assert!(run(&["--from", &stats]).status == 65 && run(&["--from", &stats]).err.contains("expected are manifests or config dumps"));
     assert_eq!(meshctl(dir.path(), &["test", "nosuch.yaml"]).status, 65);
 }
 
@@ -134,4 +136,110 @@ fn a_part_that_is_not_translated_leaves_tests_not_judged() {
     let run = meshctl(dir.path(), &["test", "t.yaml", "--from", &k8s, "--from", "filter.yaml"]);
     assert_eq!(run.status, 75, "{}{}", run.out, run.err);
     assert!(run.out.contains("EnvoyFilter bookinfo/f (filter.yaml:1)") && run.out.contains("0 passed, 2 not judged"), "{}", run.out);
+}
+
+/// One set-up; what is expected of it, and how that comes out.
+const ENCRYPTION: &str = "\
+tests:
+- {name: travels, caller: cart, request: 'GET http://db:80/', expect: {encryption: mtls}}
+- {name: in plaintext, caller: cart, request: 'GET http://db:80/', expect: {encryption: plaintext}}
+- {name: to nowhere, caller: cart, request: 'GET http://pay:80/nowhere', expect: {encryption: mtls}}
+- {name: permissive, server: cart, expect: {encryption: permissive}}
+- {name: not strict, server: cart, expect: {encryption: strict}}
+- {name: nothing of the sort, server: db, expect: {encryption: encrypted}}
+- {name: off, server: db, expect: {encryption: 'off'}}
+- {name: all, server: '*', port: 80, expect: {encryption: strict}}
+- {name: no port, server: cart, port: 81, expect: {encryption: strict}}
+- {name: nobody, server: cat, expect: {encryption: strict}}
+";
+
+const SHOP: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pay, namespace: shop}
+spec: {selector: {app: pay}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: pay, namespace: shop}
+spec: {hosts: [pay], http: [{match: [{uri: {exact: /}}], route: [{destination: {host: pay}}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: app, image: cart}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pay, namespace: shop}
+spec: {selector: {matchLabels: {app: pay}}, template: {metadata: {labels: {app: pay}}, spec: {containers: [{name: app, image: pay}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db, sidecar.istio.io/inject: 'false'}}, spec: {containers: [{name: app, image: db}]}}}
+";
+
+#[test]
+fn encryption_is_judged_by_how_requests_travel_and_by_what_servers_take() {
+    let dir = folder(&[("t.yaml", ENCRYPTION), ("k8s/shop.yaml", SHOP)]);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", "k8s"]);
+    for says in [
+        "t.yaml:2:84: encryption: expected mutual TLS; found plaintext from cart.shop to db.shop",
+        "ok          in plaintext",
+        "expected mutual TLS; found ",
+        "ok          permissive",
+        "encryption: expected STRICT; found at cart.shop:80 PERMISSIVE",
+        "encryption: expected encrypted; found at db.shop:80 the workload has no sidecar",
+        "ok          off",
+        "no port 81 of cart is known",
+        "no workload of the input is called `cat`; did you mean `cart`?",
+        "3 passed, 5 failed, 2 not judged",
+    ] {
+        assert!(run.out.contains(says), "{says}\n{}{}", run.out, run.err);
+    }
+    assert_eq!(run.status, 79);
+    let dumps = at(&["test/encryption.yaml", "--from", "test/dumps", "-o", "json"]);
+    let told = results(&dumps);
+    assert_eq!((dumps.status, told[0].1.as_str(), told[2].1.as_str()), (75, "passed", "not judged"), "{}", dumps.out);
+}
+
+#[test]
+fn of_a_proxy_whose_dump_is_given_beside_manifests_the_dump_is_asked() {
+    // What the proxy holds knows a route that the manifests do not.
+    let dump = std::fs::read_to_string(testdata().join("test/dumps/productpage.json")).expect("a dump").replace("\"jason\"", "\"mason\"");
+    let dir = folder(&[("t.yaml", FAILING), ("dumps/a.json", &dump)]);
+    let k8s = testdata().join("recorded/bookinfo/k8s").display().to_string();
+    let test = "tests:\n- {caller: productpage, request: 'GET http://reviews:9080/reviews/0', headers: {end-user: mason}, expect: {subset: v3}}\n";
+    common::write(dir.path(), &[("t.yaml", test)]);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", &k8s]);
+    assert_eq!(run.status, 79, "{}{}", run.out, run.err);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", &k8s, "--from", "dumps"]);
+    assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+}
+
+#[test]
+fn which_of_two_dumps_of_a_proxy_counts_is_said() {
+    let dump = std::fs::read_to_string(testdata().join("test/dumps/productpage.json")).expect("a dump");
+    let dir = folder(&[("t.yaml", FAILING), ("dumps/a.json", &dump), ("dumps/b.json", &dump)]);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", "dumps"]);
+    assert!(run.err.contains("dumps/a.json is used, which comes first, and dumps/b.json is not"), "{}{}", run.out, run.err);
+    let run = meshctl(dir.path(), &["pc", "cluster", "--from", "dumps"]);
+    assert!(run.status == 0 && run.err.contains("is used, which is the longest"), "{} {}", run.status, run.err);
+    let quiet = meshctl(dir.path(), &["pc", "cluster", "-q", "--from", "dumps"]);
+    assert!(quiet.err.is_empty(), "{}", quiet.err);
 }

@@ -1,5 +1,6 @@
 //! Certificates as tables show them. Only certificates are read, never keys.
 
+use x509_parser::error::X509Error;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -17,6 +18,47 @@ pub struct Certificate {
     pub issuer: String,
     /// Subject alternative names: DNS names, URIs and IPs.
     pub sans: Vec<String>,
+    /// The whole of it.
+    pub der: Box<[u8]>,
+}
+
+/// What stands behind a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A root, by its subject: each certificate up to it was signed by the next.
+    Root(String),
+    /// Each was signed by the next, and none of the roots signed the last.
+    NoRoot,
+    /// What is wrong with which certificate.
+    Broken(String),
+    /// What can't be checked.
+    NotChecked(String),
+}
+
+/// Follows a chain, the leaf first, by its signatures to one of the roots. Times are not looked at.
+pub fn trust(chain: &[Certificate], roots: &[Certificate]) -> Trust {
+    for (i, certificate) in chain.iter().enumerate() {
+        if roots.contains(certificate) {
+            return Trust::Root(certificate.subject.clone());
+        }
+        let by = |issuer: &&Certificate| certificate.is_signed_by(issuer);
+        if let Some(root) = roots.iter().find(|r| by(r) == Some(true)) {
+            return Trust::Root(root.subject.clone());
+        }
+        let Some(next) = chain.get(i + 1) else {
+            return match roots.iter().find(|r| by(r).is_none()) {
+                Some(root) => Trust::NotChecked(format!("how {} signs is not known", root.subject)),
+                None => Trust::NoRoot,
+            };
+        };
+        match certificate.is_signed_by(next) {
+            Some(true) if next.is_ca => {}
+            Some(true) => return Trust::Broken(format!("{} signed it and is no CA", next.subject)),
+            Some(false) => return Trust::Broken(format!("{} stands next and did not sign it", next.subject)),
+            None => return Trust::NotChecked(format!("how {} signs is not known", next.subject)),
+        }
+    }
+    Trust::NoRoot
 }
 
 impl Certificate {
@@ -26,6 +68,18 @@ impl Certificate {
     /// The trust domain of a SPIFFE id among the names.
     pub fn trust_domain(&self) -> Option<&str> {
         self.sans.iter().find_map(|s| s.strip_prefix("spiffe://")?.split('/').next())
+    }
+    /// Whether another one signed it, by name and signature; `None` where the algorithm is not known.
+    pub fn is_signed_by(&self, issuer: &Certificate) -> Option<bool> {
+        if self.issuer != issuer.subject {
+            return Some(false);
+        }
+        let (Ok((_, own)), Ok((_, other))) = (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der)) else { return None };
+        match own.verify_signature(Some(other.public_key())) {
+            Ok(()) => Some(true),
+            Err(X509Error::SignatureVerificationError) => Some(false),
+            Err(_) => None,
+        }
     }
     pub fn from_der(der: &[u8]) -> Option<Certificate> {
         let (_, c) = X509Certificate::from_der(der).ok()?;
@@ -50,6 +104,7 @@ impl Certificate {
             subject: c.subject().to_string(),
             issuer: c.issuer().to_string(),
             sans,
+            der: der.into(),
         })
     }
 }
@@ -92,5 +147,36 @@ mod tests {
             assert_eq!(first_block(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(Certificate::from_der(b"hello"), None);
+    }
+
+    #[test]
+    fn chains_are_followed_by_signatures() {
+        use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
+        let params = |name: &str, ca: bool| {
+            let mut p = CertificateParams::default();
+            p.distinguished_name.push(DnType::CommonName, name);
+            p.is_ca = if ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::NoCa };
+            p
+        };
+        let key = || KeyPair::generate().expect("a key");
+        let read = |der: &[u8]| Certificate::from_der(der).expect("a certificate");
+        let root = CertifiedIssuer::self_signed(params("root", true), key()).expect("a root");
+        // Of the same name, with another key.
+        let twin = CertifiedIssuer::self_signed(params("root", true), key()).expect("a root");
+        let middle = CertifiedIssuer::signed_by(params("middle", true), key(), &root).expect("a CA");
+        let leaf_key = key();
+        let by = |issuer: &Issuer<'_, KeyPair>| read(params("leaf", false).signed_by(&leaf_key, issuer).expect("a leaf").der());
+        let (leaf, direct) = (by(&middle), by(&root));
+        let (root, twin, middle) = (read(root.der()), read(twin.der()), read(middle.der()));
+        let all = std::slice::from_ref(&root);
+        let to_root = Trust::Root(root.subject.clone());
+        assert_eq!(trust(&[leaf.clone(), middle.clone()], all), to_root);
+        assert_eq!(trust(&[leaf.clone(), middle.clone(), root.clone()], all), to_root);
+        assert_eq!(trust(std::slice::from_ref(&direct), all), to_root);
+        assert_eq!(trust(std::slice::from_ref(&leaf), all), Trust::NoRoot);
+        assert_eq!(trust(std::slice::from_ref(&direct), std::slice::from_ref(&twin)), Trust::NoRoot);
+        assert!(matches!(trust(&[direct.clone(), twin.clone()], &[]), Trust::Broken(why) if why.contains("did not sign it")));
+        assert!(matches!(trust(&[leaf.clone(), root.clone()], &[]), Trust::Broken(_)));
+        assert_eq!(trust(&[leaf, middle], &[]), Trust::NoRoot);
     }
 }

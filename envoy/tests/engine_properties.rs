@@ -4,6 +4,7 @@ use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::chain::{Choice, Subject};
 use mesh_envoy::engine::domain::Domains;
 use mesh_envoy::engine::inspect::Inspected;
+use mesh_envoy::engine::listener::Listener;
 use mesh_envoy::engine::recorder::{Off, Trace};
 use mesh_envoy::engine::request::{Connection, Entry, Protocol};
 use proptest::prelude::*;
@@ -267,11 +268,11 @@ proptest! {
         let configuration = Configuration::read(&listeners(&list)).expect("a configuration");
         prop_assert_eq!((configuration.listeners.len(), &configuration.problems), (list.len(), &Vec::new()));
         let to = SocketAddr::new(ip.parse::<IpAddr>().expect("an address"), port);
-        let place = |found: &_| configuration.listeners.iter().position(|l| std::ptr::eq(l, *found));
-        let found = configuration.listeners.choose(entry, to, &mut Off).as_ref().and_then(place);
+        let place = |found: &Listener| configuration.listeners.iter().position(|l| std::ptr::eq(l, found));
+        let found = configuration.listeners.choose(entry, to, &mut Off).and_then(place);
         prop_assert_eq!(found, listener_by_the_book(&list, entry, to), "{:?} {:?} {}", list, entry, to);
         let mut trace = Trace::default();
-        let traced = configuration.listeners.choose(entry, to, &mut trace).as_ref().and_then(place);
+        let traced = configuration.listeners.choose(entry, to, &mut trace).and_then(place);
         prop_assert_eq!(found, traced);
     }
 

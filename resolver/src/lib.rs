@@ -5,6 +5,7 @@
 pub mod assumed;
 pub mod destination_rule;
 pub mod drift;
+pub mod held;
 pub mod host;
 pub mod injection;
 pub mod labels;
@@ -23,6 +24,7 @@ pub mod why;
 pub mod workload;
 
 pub use destination_rule::DestinationRules;
+pub use held::Held;
 pub use injection::InMesh;
 pub use labels::Selector;
 pub use machine::{Machine, Machines};

@@ -11,7 +11,7 @@ use crate::context::{Context, Notes};
 use crate::entry::{Age, Entry};
 use crate::git::Tree;
 use crate::load::Shared;
-use crate::output::{Amount, Style, render};
+use crate::output::{Amount, Style, give};
 use crate::settings::Settings;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio::{self, Progress};
@@ -87,7 +87,7 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     };
     // Errors, which nothing silences.
     stdio::notes(&summary::before(&answer));
-    context.answer(&render(&shown, &style))?;
+    stdio::stream(context.out.as_deref(), context.color, &mut |sink| give(&shown, &style, sink))?;
     if context.notes == Notes::Said {
         stdio::notes(&summary::after(&answer, &settings, gone, args.output.verbose));
     }

@@ -1,19 +1,21 @@
 //! `meshctl ztunnel-config`: what an ambient node proxy holds.
 
+mod istioctl;
+mod tables;
+
 use crate::args::DumpArgs;
 use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand};
-use crate::commands::proxy_config::{Answer, Format, cannot_be_read, format, log};
+use crate::commands::proxy_config::{self, Answer, Format, cannot_be_read, format, log};
 use crate::context::{Compat, Context};
 use crate::dump::{self, Need};
 use crate::print::dump::document;
-use crate::print::table::Table;
 use crate::print::time::parse_rfc3339;
 use crate::status::{Failure, Outcome};
 use crate::watch;
 use mesh_envoy::identify::Content;
 use mesh_envoy::ztunnel::{Certificate, Dump, Service, Workload, WorkloadState};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 pub fn run(args: &ZtunnelConfigArgs, context: &Context) -> Outcome {
     if let ZtunnelConfigCommand::Log(a) = &args.what {
@@ -83,40 +85,67 @@ fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<Answer, F
 fn show(command: &ZtunnelConfigCommand, text: &str, dump: Dump, format: Format, context: &Context) -> Result<String, Failure> {
     let dump = sorted(if context.compat == Compat::Istioctl { dump.without_unknown_fields() } else { dump });
     let filter = filter(command);
-    let table = match (command, format) {
-        (ZtunnelConfigCommand::All(_), Format::Document(d)) => {
-            let value = serde_json::from_str(text).map_err(|e| Failure::input(e.to_string()))?;
-            return Ok(document(value, d, context.compat));
-        }
-        (ZtunnelConfigCommand::All(a), _) => {
-            let parts = [
-                ("WORKLOAD", workloads(&dump, &filter)),
-                ("SERVICE", services(&dump, &filter)),
-                ("POLICY", policies(&dump, &filter)),
-                ("SECRET", certificates(&dump, context.now)),
-                ("CONNECTIONS", connections(&dump, &filter)),
-            ];
-            let text: Vec<String> =
-                parts.iter().map(|(n, t)| if a.with_headers { format!("\n------ {n} INFO ------\n\n{t}") } else { format!("\n{t}") }).collect();
-            return Ok(text.concat());
-        }
-        (_, Format::Document(d)) => {
-            let value = match command {
-                ZtunnelConfigCommand::Certificate(_) => value(&dump.certificates),
-                ZtunnelConfigCommand::Connections(_) => value(&states(&dump, &filter).collect::<Vec<_>>()),
-                ZtunnelConfigCommand::Policy(_) => value(&dump.policies.iter().filter(|p| in_namespace(&filter, &p.namespace)).collect::<Vec<_>>()),
-                ZtunnelConfigCommand::Service(_) => value(&dump.services.iter().filter(|s| in_namespace(&filter, &s.namespace)).collect::<Vec<_>>()),
-                _ => value(&dump.workloads.iter().filter(|w| workload_matches(&filter, w)).collect::<Vec<_>>()),
+    if let Format::Document(as_) = format {
+        let value = match command {
+            ZtunnelConfigCommand::All(_) => serde_json::from_str(text).map_err(|e| Failure::input(e.to_string()))?,
+            ZtunnelConfigCommand::Certificate(_) => value(&dump.certificates),
+            ZtunnelConfigCommand::Connections(_) => value(&states(&dump, &filter).collect::<Vec<_>>()),
+            ZtunnelConfigCommand::Policy(_) => value(&dump.policies.iter().filter(|p| in_namespace(&filter, &p.namespace)).collect::<Vec<_>>()),
+            ZtunnelConfigCommand::Service(_) => value(&dump.services.iter().filter(|s| in_namespace(&filter, &s.namespace)).collect::<Vec<_>>()),
+            ZtunnelConfigCommand::Workload(_) | ZtunnelConfigCommand::Log(_) => {
+                value(&dump.workloads.iter().filter(|w| workload_matches(&filter, w)).collect::<Vec<_>>())
+            }
+        };
+        return Ok(document(value, as_, context.compat));
+    }
+    let table = |what: What| match context.compat {
+        Compat::Istioctl => match what {
+            What::Workloads => istioctl::workloads(&dump, &filter),
+            What::Services => istioctl::services(&dump, &filter),
+            What::Policies => istioctl::policies(&dump, &filter),
+            What::Certificates => istioctl::certificates(&dump, context.now),
+            What::Connections => istioctl::connections(&dump, &filter),
+        },
+        Compat::Meshctl => {
+            let width = proxy_config::width(format);
+            let table = match what {
+                What::Workloads => tables::workloads(&dump, &filter, width),
+                What::Services => tables::services(&dump, &filter, width),
+                What::Policies => tables::policies(&dump, &filter, width),
+                What::Certificates => tables::certificates(&dump, context.now),
+                What::Connections => tables::connections(&dump, &filter),
             };
-            return Ok(document(value, d, context.compat));
+            proxy_config::show(&table, format)
         }
-        (ZtunnelConfigCommand::Certificate(_), _) => certificates(&dump, context.now),
-        (ZtunnelConfigCommand::Connections(_), _) => connections(&dump, &filter),
-        (ZtunnelConfigCommand::Policy(_), _) => policies(&dump, &filter),
-        (ZtunnelConfigCommand::Service(_), _) => services(&dump, &filter),
-        (ZtunnelConfigCommand::Workload(_) | ZtunnelConfigCommand::Log(_), _) => workloads(&dump, &filter),
     };
-    Ok(table)
+    Ok(match command {
+        ZtunnelConfigCommand::All(a) => {
+            let parts = [
+                ("WORKLOAD", What::Workloads),
+                ("SERVICE", What::Services),
+                ("POLICY", What::Policies),
+                ("SECRET", What::Certificates),
+                ("CONNECTIONS", What::Connections),
+            ];
+            let heading = |name: &str| if a.with_headers { format!("\n------ {name} INFO ------\n\n") } else { "\n".to_owned() };
+            parts.into_iter().map(|(name, what)| heading(name) + &table(what)).collect()
+        }
+        ZtunnelConfigCommand::Certificate(_) => table(What::Certificates),
+        ZtunnelConfigCommand::Connections(_) => table(What::Connections),
+        ZtunnelConfigCommand::Policy(_) => table(What::Policies),
+        ZtunnelConfigCommand::Service(_) => table(What::Services),
+        ZtunnelConfigCommand::Workload(_) | ZtunnelConfigCommand::Log(_) => table(What::Workloads),
+    })
+}
+
+/// What a table shows.
+#[derive(Clone, Copy)]
+enum What {
+    Workloads,
+    Services,
+    Policies,
+    Certificates,
+    Connections,
 }
 
 fn value<T: Serialize>(list: &T) -> serde_json::Value {
@@ -143,73 +172,6 @@ fn workload_matches(filter: &Filter, w: &Workload) -> bool {
     in_namespace(filter, &w.namespace)
         && (filter.node.is_empty() || filter.node.eq_ignore_ascii_case(&w.node))
         && (filter.address.is_empty() || w.workload_ips.iter().any(|ip| ip.eq_ignore_ascii_case(&filter.address)))
-}
-
-fn workloads(dump: &Dump, filter: &Filter) -> String {
-    let mut table = Table::new(["NAMESPACE", "POD NAME", "ADDRESS", "NODE", "WAYPOINT", "PROTOCOL"]);
-    for w in dump.workloads.iter().filter(|w| workload_matches(filter, w)) {
-        let address = if w.workload_ips.is_empty() { w.hostname.clone() } else { w.workload_ips.join(",") };
-        let waypoint = dump.waypoint_name(w.waypoint.as_ref()).to_owned();
-        table.row(vec![w.namespace.clone(), w.name.clone(), address, w.node.clone(), waypoint, w.protocol.clone()]);
-    }
-    table.render(1)
-}
-
-fn services(dump: &Dump, filter: &Filter) -> String {
-    let healthy: HashMap<&str, bool> = dump.workloads.iter().map(|w| (w.uid.as_str(), w.status == "Healthy")).collect();
-    let mut table = Table::new(["NAMESPACE", "SERVICE NAME", "SERVICE VIP", "WAYPOINT", "ENDPOINTS"]);
-    for s in dump.services.iter().filter(|s| in_namespace(filter, &s.namespace)) {
-        let vips: Vec<&str> = s.vips.iter().map(|v| v.split_once('/').map_or("", |(_, ip)| ip)).collect();
-        let up = s.endpoints.values().filter(|e| healthy.get(e.workload_uid.as_str()) == Some(&true)).count();
-        let endpoints = format!("{up}/{}", s.endpoints.len());
-        table.row(vec![s.namespace.clone(), s.name.clone(), vips.join(","), dump.waypoint_name(s.waypoint.as_ref()).to_owned(), endpoints]);
-    }
-    table.render(1)
-}
-
-fn policies(dump: &Dump, filter: &Filter) -> String {
-    let mut table = Table::new(["NAMESPACE", "POLICY NAME", "ACTION", "SCOPE"]);
-    for p in dump.policies.iter().filter(|p| in_namespace(filter, &p.namespace)) {
-        table.row(vec![p.namespace.clone(), p.name.clone(), p.action.clone(), p.scope.clone()]);
-    }
-    table.render(1)
-}
-
-fn certificates(dump: &Dump, now: i64) -> String {
-    let mut table = Table::new(["CERTIFICATE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE"]);
-    let na = || "NA".to_owned();
-    for c in &dump.certificates {
-        let state = if c.state.contains("Unavailable") { "Unavailable".to_owned() } else { c.state.clone() };
-        if c.cert_chain.is_empty() {
-            table.row(vec![c.identity.clone(), na(), state, "false".to_owned(), na(), na(), na()]);
-            continue;
-        }
-        let roots = c.root_certs.as_deref().unwrap_or_default();
-        let last = c.cert_chain.len() - 1;
-        // Older ztunnels put the root at the end of the chain.
-        let kinds = (0..=last).map(|i| {
-            if i == 0 {
-                "Leaf"
-            } else if i == last && roots.is_empty() {
-                "Root"
-            } else {
-                "Intermediate"
-            }
-        });
-        for (kind, cert) in kinds.zip(&c.cert_chain).chain(roots.iter().map(|r| ("Root", r))) {
-            let or_na = |s: &str| if s.is_empty() { na() } else { s.to_owned() };
-            table.row(vec![
-                c.identity.clone(),
-                kind.to_owned(),
-                state.clone(),
-                valid(cert, now).to_string(),
-                hex(&cert.serial_number),
-                or_na(&cert.expiration_time),
-                or_na(&cert.valid_from),
-            ]);
-        }
-    }
-    table.render(5)
 }
 
 fn valid(cert: &Certificate, now: i64) -> bool {
@@ -242,26 +204,6 @@ fn hex(decimal: &str) -> String {
 
 fn states<'d>(dump: &'d Dump, filter: &'d Filter) -> impl Iterator<Item = &'d WorkloadState> {
     dump.workload_state.iter().filter(|s| filter.namespace.is_empty() || filter.namespace == s.info.namespace)
-}
-
-fn connections(dump: &Dump, filter: &Filter) -> String {
-    let names = Names::new(&dump.services, &dump.workloads);
-    let show = |address: &str| if filter.addresses == Addresses::Raw { address.to_owned() } else { names.resolve(address) };
-    let mut table = Table::new(["WORKLOAD", "DIRECTION", "LOCAL", "REMOTE", "REMOTE TARGET", "PROTOCOL"]);
-    for s in states(dump, filter) {
-        let name = format!("{}.{}", s.info.name, s.info.namespace);
-        if filter.direction != "outbound" {
-            for c in &s.connections.inbound {
-                table.row(vec![name.clone(), "Inbound".to_owned(), show(&c.actual_dst), show(&c.src), c.original_dst.clone(), c.protocol.clone()]);
-            }
-        }
-        if filter.direction != "inbound" {
-            for c in &s.connections.outbound {
-                table.row(vec![name.clone(), "Outbound".to_owned(), show(&c.src), show(&c.actual_dst), show(&c.original_dst), c.protocol.clone()]);
-            }
-        }
-    }
-    table.render(1)
 }
 
 /// Names of addresses: services by their first VIP, workloads by their first IP.

@@ -2,11 +2,12 @@
 
 use super::message_in_world;
 use crate::entry::{Age, Entry};
+use crate::stdio::Sink;
 use crate::term::safe;
 use mesh_analyzers::Level;
+use std::io;
 
-pub fn render(entries: &[&Entry]) -> String {
-    let mut out = String::new();
+pub fn give(entries: &[&Entry], sink: &mut Sink<'_>) -> io::Result<()> {
     // What was there before is none of this change's business.
     for entry in entries.iter().filter(|e| e.age != Some(Age::Known)) {
         let command = match entry.level {
@@ -26,9 +27,9 @@ pub fn render(entries: &[&Entry]) -> String {
         }
         properties.push(format!("title={}", property(&format!("{} {}", entry.code.id, entry.code.name))));
         let help = entry.help.as_ref().map_or_else(String::new, |h| format!("%0Ahelp: {}", data(h)));
-        out.push_str(&format!("::{command} {}::{}{help}\n", properties.join(","), data(&format!("{}: {}", entry.origin(), message_in_world(entry)))));
+        sink.text(&format!("::{command} {}::{}{help}\n", properties.join(","), data(&format!("{}: {}", entry.origin(), message_in_world(entry)))))?;
     }
-    out
+    Ok(())
 }
 
 fn data(text: &str) -> String {

@@ -1,15 +1,16 @@
 //! GitLab's code quality report.
 
-use super::message_in_world;
+use super::{Each, message_in_world};
 use crate::entry::Entry;
 use mesh_analyzers::Level;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub fn report(entries: &[&Entry]) -> Value {
+pub fn report<'e>(entries: &'e [&'e Entry]) -> impl Serialize + 'e {
     // GitLab drops entries whose fingerprint it has seen.
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let entry = |e: &&Entry| {
+    let entry = move |e: &Entry| -> Value {
         let name = if e.world.is_empty() { e.fingerprint.to_string() } else { format!("{}-{}", e.fingerprint, e.world) };
         let n = seen.entry(name.clone()).or_default();
         *n += 1;
@@ -25,5 +26,5 @@ pub fn report(entries: &[&Entry]) -> Value {
             "severity": severity, "location": {"path": e.file().trim_start_matches("./"), "lines": {"begin": line}},
         })
     };
-    Value::Array(entries.iter().map(entry).collect())
+    Each::new(entries, entry)
 }

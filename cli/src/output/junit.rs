@@ -2,11 +2,13 @@
 
 use super::message_in_world;
 use crate::entry::{Age, Entry};
+use crate::stdio::Sink;
 use crate::term::safe;
 use mesh_analyzers::Level;
 use std::collections::BTreeMap;
+use std::io;
 
-pub fn render(entries: &[&Entry], fail_on: Option<Level>) -> String {
+pub fn give(entries: &[&Entry], fail_on: Option<Level>, sink: &mut Sink<'_>) -> io::Result<()> {
     let mut suites: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
         suites.entry(entry.file()).or_default().push(entry);
@@ -33,11 +35,13 @@ pub fn render(entries: &[&Entry], fail_on: Option<Level>) -> String {
                 out.push_str(&format!("      <skipped message=\"{}: {message}\"/>\n", e.level.name()));
             }
             out.push_str("    </testcase>\n");
+            sink.text(&out)?;
+            out.clear();
         }
         out.push_str("  </testsuite>\n");
     }
     out.push_str("</testsuites>\n");
-    out
+    sink.text(&out)
 }
 
 /// Escaped, without the characters that XML has no place for.

@@ -2,13 +2,18 @@
 
 use super::object::reference;
 use crate::entry::Entry;
+use crate::stdio::Sink;
 use crate::term::safe;
 use mesh_analyzers::Level;
+use std::io;
 
-pub fn render(entries: &[&Entry]) -> String {
-    let lines: Vec<String> = entries.iter().map(|entry| line(entry)).collect();
+pub fn give(entries: &[&Entry], sink: &mut Sink<'_>) -> io::Result<()> {
+    for entry in entries {
+        sink.text(&line(entry))?;
+        sink.text("\n")?;
+    }
     // istioctl ends with a line end even where it says nothing.
-    lines.join("\n") + "\n"
+    if entries.is_empty() { sink.text("\n") } else { Ok(()) }
 }
 
 fn line(entry: &Entry) -> String {

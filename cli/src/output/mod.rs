@@ -12,11 +12,15 @@ mod text;
 use crate::args::Format;
 use crate::context::Compat;
 use crate::entry::Entry;
-use crate::term::safe_json;
+use crate::print::document::{self, Document};
+use crate::stdio::Sink;
 use mesh_analyzers::{Code, Level};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::ser::PrettyFormatter;
+use std::cell::RefCell;
+use std::io::{self, Write};
 
 /// How much of a code that hits many objects is shown in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,36 +38,53 @@ pub struct Style {
     pub fail_on: Option<Level>,
 }
 
-/// The whole of standard output. Text has ANSI colours; the caller takes them out where they are not wanted.
-pub fn render(entries: &[&Entry], style: &Style) -> String {
-    let value = |entry: &&Entry| match style.compat {
+/// Gives all of standard output, a finding after the other. Text has ANSI colours; the sink takes them out where they are
+/// not wanted.
+pub fn give(entries: &[&Entry], style: &Style, sink: &mut Sink<'_>) -> io::Result<()> {
+    let value = |entry: &Entry| match style.compat {
         Compat::Meshctl => object::object(entry),
         Compat::Istioctl => object::istioctl(entry, style.istio_minor),
     };
     match style.format {
-        Format::Text => text::render(entries, style.amount),
-        Format::Log => log::render(entries),
-        Format::Json => safe_json(pretty(&Each(entries, value), if style.compat == Compat::Istioctl { b"\t" } else { b"  " })),
-        Format::Yaml => safe_json(crate::print::document::render(&Value::Array(entries.iter().map(value).collect()), crate::print::document::Document::Yaml)),
-        Format::Sarif => safe_json(pretty(&sarif::log(entries, style.status), b"  ")),
-        Format::Junit => junit::render(entries, style.fail_on),
-        Format::Github => annotations::render(entries),
-        Format::Gitlab => safe_json(pretty(&gitlab::report(entries), b"  ")),
+        Format::Text => text::give(entries, style.amount, sink),
+        Format::Log => log::give(entries, sink),
+        Format::Json => json(&Each::new(entries, value), if style.compat == Compat::Istioctl { b"\t" } else { b"  " }, sink),
+        Format::Yaml if entries.is_empty() => sink.text("[]\n"),
+        Format::Yaml => entries.iter().try_for_each(|e| sink.write_all(document::render(&Value::Array(vec![value(e)]), Document::Yaml).as_bytes())),
+        Format::Sarif => json(&sarif::Log::new(entries, style.status), b"  ", sink),
+        Format::Junit => junit::give(entries, style.fail_on, sink),
+        Format::Github => annotations::give(entries, sink),
+        Format::Gitlab => json(&gitlab::report(entries), b"  ", sink),
     }
 }
 
 /// An array of which one value at a time is in memory.
-struct Each<'e, F>(&'e [&'e Entry], F);
+struct Each<'e, F> {
+    entries: &'e [&'e Entry],
+    value: RefCell<F>,
+}
 
-impl<F: Fn(&&Entry) -> Value> Serialize for Each<'_, F> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(&self.1))
+impl<'e, F: FnMut(&Entry) -> Value> Each<'e, F> {
+    fn new(entries: &'e [&'e Entry], value: F) -> Each<'e, F> {
+        Each { entries, value: RefCell::new(value) }
     }
+}
+
+impl<F: FnMut(&Entry) -> Value> Serialize for Each<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.entries.iter().map(|e| (self.value.borrow_mut())(e)))
+    }
+}
+
+fn json(value: &impl Serialize, indent: &[u8], sink: &mut Sink<'_>) -> io::Result<()> {
+    let mut ser = serde_json::Serializer::with_formatter(&mut *sink, PrettyFormatter::with_indent(indent));
+    value.serialize(&mut ser)?;
+    sink.write_all(b"\n")
 }
 
 pub fn pretty(value: &impl Serialize, indent: &[u8]) -> String {
     let mut out = Vec::new();
-    let mut ser = serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(indent));
+    let mut ser = serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(indent));
     // Writing values of JSON into memory cannot fail.
     let _ = value.serialize(&mut ser);
     let mut text = String::from_utf8(out).unwrap_or_default();

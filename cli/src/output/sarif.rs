@@ -3,32 +3,60 @@
 use super::{documentation, message_in_world, uri};
 use crate::entry::{Age, Entry, Place};
 use mesh_analyzers::{Code, Level};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-pub fn log(entries: &[&Entry], status: u8) -> Value {
-    let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
-    for entry in entries {
-        codes.insert(entry.code.id, entry.code);
-    }
-    let index: BTreeMap<&str, usize> = codes.keys().enumerate().map(|(i, id)| (*id, i)).collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "meshctl",
-                "version": env!("CARGO_PKG_VERSION"),
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
-                "rules": codes.values().map(|c| rule(c)).collect::<Vec<_>>(),
-            }},
-            "columnKind": "unicodeCodePoints",
+/// The log of one run; its results are made as they are written.
+#[derive(Serialize)]
+pub struct Log<'e> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run<'e>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<'e> {
+    tool: Value,
+    column_kind: &'static str,
+    invocations: Value,
+    results: Results<'e>,
+}
+
+impl<'e> Log<'e> {
+    pub fn new(entries: &'e [&'e Entry], status: u8) -> Log<'e> {
+        let codes: BTreeMap<&str, &Code> = entries.iter().map(|e| (e.code.id, e.code)).collect();
+        let index: BTreeMap<&str, usize> = codes.keys().enumerate().map(|(i, id)| (*id, i)).collect();
+        let tool = json!({"driver": {
+            "name": "meshctl",
+            "version": env!("CARGO_PKG_VERSION"),
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "informationUri": env!("CARGO_PKG_REPOSITORY"),
+            "rules": codes.values().map(|c| rule(c)).collect::<Vec<_>>(),
+        }});
+        let run = Run {
+            tool,
+            column_kind: "unicodeCodePoints",
             // The exit status speaks of the findings; the run itself went well.
-            "invocations": [{"executionSuccessful": true, "exitCode": status}],
-            "results": entries.iter().map(|e| result(e, index.get(e.code.id).copied().unwrap_or(0))).collect::<Vec<_>>(),
-        }],
-    })
+            invocations: json!([{"executionSuccessful": true, "exitCode": status}]),
+            results: Results { entries, index },
+        };
+        Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] }
+    }
+}
+
+struct Results<'e> {
+    entries: &'e [&'e Entry],
+    /// Of rules, by their codes.
+    index: BTreeMap<&'e str, usize>,
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.entries.iter().map(|e| result(e, self.index.get(e.code.id).copied().unwrap_or(0))))
+    }
 }
 
 fn rule(code: &Code) -> Value {

@@ -3,11 +3,13 @@
 use super::snippet::snippet;
 use super::{Amount, message_in_world};
 use crate::entry::{About, Entry, Place};
+use crate::stdio::Sink;
 use crate::term::safe;
 use anstyle::{AnsiColor, Style};
 use mesh_analyzers::Level;
 use mesh_model::Tree;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
 use std::sync::Arc;
 
 /// A code that hits more objects than this is shown once and then counted.
@@ -19,7 +21,7 @@ const INFO: Style = AnsiColor::Cyan.on_default().bold();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = AnsiColor::BrightBlue.on_default();
 
-pub fn render(entries: &[&Entry], amount: Amount) -> String {
+pub fn give(entries: &[&Entry], amount: Amount, sink: &mut Sink<'_>) -> io::Result<()> {
     let mut codes: BTreeMap<&str, Hits> = BTreeMap::new();
     for entry in entries {
         codes.entry(entry.code.id).or_default().add(entry);
@@ -36,8 +38,10 @@ pub fn render(entries: &[&Entry], amount: Amount) -> String {
             let (more, places, sort) = (hits.findings - 1, hits.places(), hits.sort());
             out.push_str(&format!("  {DIM}={DIM:#} and {more} more of {id}, in {places} {sort} in all (`--all` shows them)\n"));
         }
+        sink.text(&out)?;
+        out.clear();
     }
-    out
+    Ok(())
 }
 
 /// What a code hits. An object that stands in the input a million times is hit a million times.

@@ -131,7 +131,7 @@ impl Admin {
         self.fetch(Method::Post, path, expected).await
     }
 
-    /// Some sections of Envoy's config dump, and nothing else of it.
+    /// Some sections of Envoy's config dump; others may come along.
     pub async fn sections(&self, kinds: &[SectionKind]) -> Result<Page, AdminError> {
         // `expected` is open: what is no config dump has a better name in the caller's error.
         self.get(&sections_path(kinds), &[Content::ConfigDump, Content::OtherJson]).await
@@ -242,12 +242,19 @@ fn check(bytes: &[u8], expected: &[Content], url: &str) -> Result<(), AdminError
     if expected.contains(&what) { Ok(()) } else { Err(AdminError::Other { url: url.to_owned(), what }) }
 }
 
-/// `/config_dump?include_eds&mask=…` with the fields of the sections. A mask trims each section to the fields that it names
-/// and leaves out sections that have none of them; without `include_eds` Envoy has no endpoints in its dump.
+/// `/config_dump?mask=…` with the fields of a section. A mask trims each section to the fields that it names; Envoy refuses one
+/// with fields of several sections (measured on 1.40), so that the whole dump is asked for then. Without `include_eds` there
+/// are no endpoints in it.
 pub fn sections_path(kinds: &[SectionKind]) -> String {
-    let fields: Vec<&str> = kinds.iter().flat_map(|k| fields(*k)).copied().collect();
-    let endpoints = if kinds.contains(&SectionKind::Endpoints) { "include_eds&" } else { "" };
-    format!("/config_dump?{endpoints}mask={}", fields.join(","))
+    let mut query: Vec<String> = Vec::new();
+    if kinds.contains(&SectionKind::Endpoints) {
+        query.push("include_eds".to_owned());
+    }
+    if let [one] = kinds {
+        query.push(format!("mask={}", fields(*one).join(",")));
+    }
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("/config_dump{mark}{}", query.join("&"))
 }
 
 /// The fields of a section's message that hold its resources.
@@ -288,5 +295,7 @@ mod tests {
     fn only_the_sections_that_are_wanted_are_asked_for() {
         assert_eq!(sections_path(&[SectionKind::Bootstrap]), "/config_dump?mask=bootstrap");
         assert_eq!(sections_path(&[SectionKind::Endpoints]), "/config_dump?include_eds&mask=static_endpoint_configs,dynamic_endpoint_configs");
+        assert_eq!(sections_path(&[SectionKind::Bootstrap, SectionKind::Clusters]), "/config_dump");
+        assert_eq!(sections_path(&[SectionKind::Clusters, SectionKind::Endpoints]), "/config_dump?include_eds");
     }
 }

@@ -30,6 +30,17 @@ impl Proxy {
     pub fn page(&self, contents: &[Content]) -> Option<&Page> {
         contents.iter().find_map(|c| self.pages.iter().filter(|p| p.content == *c).max_by_key(|p| p.text.len()))
     }
+
+    /// Which page is taken where there are several of its kind: a sentence.
+    pub fn passed_over(&self, contents: &[Content]) -> Option<String> {
+        let used = self.page(contents)?;
+        let others: Vec<&str> =
+            self.pages.iter().filter(|p| p.content == used.content && p.origin != used.origin && !p.text.is_empty()).map(|p| p.origin.as_str()).collect();
+        let verb = if others.len() == 1 { "is" } else { "are" };
+        (!others.is_empty()).then(|| {
+            format!("of {} dumps of {} {} is used, which is the longest, and {} {verb} not", others.len() + 1, self.name, used.origin, others.join(", "))
+        })
+    }
 }
 
 /// Everything of a source.

@@ -3,7 +3,10 @@
 
 use super::cluster::UpdateFailure;
 use super::value::Text;
+use crate::certificate;
+use crate::proto_json::{field, items, text};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// `SecretsConfigDump`; `S` is [`Secret`] or a whole JSON value.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +37,16 @@ pub struct Entry<'a, S> {
 
 fn none<S>() -> Option<S> {
     None
+}
+
+/// The SPIFFE id in the certificate that the proxy of a config dump shows to others.
+pub fn identity_in(dump: &Value) -> Option<String> {
+    let sections = items(dump, "configs").filter(|s| text(s, "@type").ends_with(".SecretsConfigDump"));
+    let entries = sections.flat_map(|s| items(s, "dynamic_active_secrets"));
+    let own = entries.filter(|e| text(e, "name") == "default").find_map(|e| field(field(e, "secret")?, "tls_certificate"))?;
+    let own = TlsCertificate::deserialize(own).ok()?;
+    let chain = certificate::from_pem(&certificate::data_source(&own.certificate_chain));
+    chain.first()?.sans.iter().find(|s| s.starts_with("spiffe://")).cloned()
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

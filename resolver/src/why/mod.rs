@@ -8,7 +8,6 @@ mod answer;
 mod bare;
 mod endpoints;
 mod find;
-mod held;
 mod host;
 mod outbound;
 mod party;
@@ -20,13 +19,13 @@ mod url;
 
 pub use answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
 pub use find::{Named, names};
-pub use held::Held;
 pub use host::service;
 pub use outbound::shown as shown_cluster;
 pub use question::Question;
 pub use server::mesh_tls;
 pub use url::Url;
 
+use crate::held::Held;
 use crate::injection::InMesh;
 use crate::translate::Model;
 use mesh_envoy::engine::request::Entry;

@@ -1,7 +1,7 @@
 //! A proxy on the way of a request: what it holds, and where each piece of that was written.
 
 use super::answer::{Miss, Thing};
-use super::held::{Held, entry_inbound, entry_outbound};
+use crate::held::{Held, entry_inbound, entry_outbound};
 use crate::mesh::Mesh;
 use crate::translate::{Model, Origin, Part, Proxy, ProxyKind, Translation};
 use mesh_envoy::engine::Configuration;

@@ -79,22 +79,27 @@ fn of_time(c: &Certificate, now: i64) -> State {
     }
 }
 
-/// By names of issuers: signatures are not checked.
+/// By time, and by the names and signatures of issuers; a signature of an unknown kind counts as good.
 fn state(c: &Certificate, next: Option<&Certificate>, proxy: &Held, is_leaf: bool, now: i64) -> State {
     let by_time = of_time(c, now);
     if by_time != State::Valid {
         return by_time;
     }
-    let is_issued = match next {
-        Some(next) => next.subject == c.issuer,
-        None => proxy.roots.is_empty() || proxy.roots.iter().any(|r| r.subject == c.issuer),
-    };
-    if !is_issued {
-        return State::Wrong(if next.is_some() {
-            "the next of its chain is not its issuer"
-        } else {
-            "its issuer is none of the roots that its own proxy trusts"
-        });
+    let signed = |by: &Certificate| c.is_signed_by(by).unwrap_or(c.issuer == by.subject);
+    let is_of_root = proxy.roots.iter().any(signed);
+    match next {
+        Some(next) if !signed(next) && !is_of_root && next.subject == c.issuer => {
+            return State::Wrong("the next of its chain has its issuer's name and did not sign it");
+        }
+        Some(next) if !signed(next) && !is_of_root => return State::Wrong("the next of its chain is not its issuer"),
+        None if !proxy.roots.is_empty() && !is_of_root => {
+            let named = proxy.roots.iter().any(|r| r.subject == c.issuer);
+            return State::Wrong(match named {
+                true => "a root that its own proxy trusts has its issuer's name and did not sign it",
+                false => "its issuer is none of the roots that its own proxy trusts",
+            });
+        }
+        _ => {}
     }
     if is_leaf && (c.not_after - now) * OVERDUE < c.not_after - c.not_before {
         return State::Soon("its renewal is overdue: a new one is fetched at half of its life");
@@ -137,7 +142,16 @@ mod tests {
     use super::*;
 
     fn certificate(subject: &str, issuer: &str, from: i64, until: i64) -> Certificate {
-        Certificate { is_ca: false, serial: "1".into(), not_before: from, not_after: until, subject: subject.into(), issuer: issuer.into(), sans: Vec::new() }
+        Certificate {
+            is_ca: false,
+            serial: "1".into(),
+            not_before: from,
+            not_after: until,
+            subject: subject.into(),
+            issuer: issuer.into(),
+            sans: Vec::new(),
+            der: Box::default(),
+        }
     }
     fn held(proxy: &str, leaf: Certificate, root: &str) -> Held {
         Held { proxy: proxy.into(), chains: vec![("default".into(), vec![leaf])], roots: vec![certificate(root, root, 0, 10_000_000)], ..Held::default() }

@@ -24,6 +24,7 @@ pub fn run(args: &DumpArgs, context: &Context) -> Outcome {
     let format = format(args.output.as_deref().unwrap_or("table"))?;
     let (mut held, mut problems) = (Vec::new(), Vec::new());
     let sources = dump::sources(&args.source)?;
+    let mut dumps = Dumps::default();
     let clusters = sources.iter().filter(|s| matches!(s, Source::Cluster(_))).count();
     for source in &sources {
         match source {
@@ -38,9 +39,12 @@ pub fn run(args: &DumpArgs, context: &Context) -> Outcome {
                     }
                 }
             }
-            other => of_dumps(&dump::proxies(other)?, &mut held, &mut problems),
+            // Pages of one proxy may be in several sources.
+            other => dumps.merge(dump::proxies(other)?),
         }
     }
+    dump::note_passed_over(&dumps.proxies, &[Content::ConfigDump], context);
+    of_dumps(&dumps, &mut held, &mut problems);
     if held.is_empty() {
         return Err(match problems.as_slice() {
             [] => Failure::none("no proxy with certificates is in it"),

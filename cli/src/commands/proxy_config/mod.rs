@@ -8,7 +8,7 @@ mod query;
 mod rootca;
 mod sections;
 mod set_levels;
-mod tables;
+pub mod tables;
 
 use crate::args::proxy_config::{ProxyConfigArgs, ProxyConfigCommand};
 use crate::context::{Compat, Context};
@@ -144,21 +144,21 @@ fn need(query: &Query) -> Need {
 }
 
 /// A table of ours in the format asked for.
-fn show(table: &crate::print::table::Table, format: Format) -> String {
+pub fn show(table: &crate::print::table::Table, format: Format) -> String {
     if format == Format::Csv { table.csv() } else { table.render(tables::PADDING) }
 }
 
-fn width(format: Format) -> tables::Width {
+pub fn width(format: Format) -> tables::Width {
     if format == Format::Table { tables::Width::Table } else { tables::Width::Wide }
 }
 
 fn endpoint(text: &str, query: &Query) -> Result<Answer, Failure> {
     let error = |e: mesh_envoy::dump::DumpError| cannot_be_read(text, &e.to_string(), Content::Clusters, Need::Endpoints);
     let table = match (query.format, query.compat) {
+        // Endpoints are endpoints, whichever page they come from.
+        (_, Compat::Meshctl) if identify(text) == Content::ConfigDump => return answer(text, &Query { what: What::Eds, ..query.clone() }),
         (Format::Document(as_), _) => document(json::endpoints(text, &query.endpoints).map_err(error)?, as_, query.compat),
         (_, Compat::Istioctl) => istioctl::endpoint::table(&mesh_envoy::admin::clusters::read(text).map_err(error)?, &query.endpoints),
-        // Endpoints are endpoints, whichever page they come from.
-        _ if identify(text) == Content::ConfigDump => return answer(text, &Query { what: What::Eds, ..query.clone() }),
         _ => {
             let clusters = mesh_envoy::admin::clusters::read(text).map_err(error)?;
             show(&tables::endpoint::live(&clusters, &query.endpoints, width(query.format)), query.format)

@@ -95,7 +95,7 @@ impl<'a> Wanted<'a> {
         }
         match query.what {
             What::All => return self.all(query, found),
-            What::Bootstrap => self.bootstrap_table(found),
+            What::Bootstrap => self.bootstrap_table(query, found),
             What::Cluster => self.cluster_table(query, found, None),
             What::Listener => self.listener_table(query, found, None),
             What::Route => self.route_table(query, found, None),
@@ -110,7 +110,7 @@ impl<'a> Wanted<'a> {
     fn all(&self, query: &Query, found: &[String]) -> Result<Answer, Failure> {
         let prefix = |p| if query.compat == Compat::Istioctl { Some(p) } else { None };
         let parts = [
-            ("BOOTSTRAP", self.bootstrap_table(found)),
+            ("BOOTSTRAP", self.bootstrap_table(query, found)),
             ("CLUSTER", self.cluster_table(query, found, prefix("cluster/"))),
             ("LISTENER", self.listener_table(query, found, prefix("listener/"))),
             ("ROUTE", self.route_table(query, found, prefix("route/"))),
@@ -140,9 +140,16 @@ impl<'a> Wanted<'a> {
         Ok(Answer { text: texts.join("\n"), problems })
     }
 
-    fn bootstrap_table(&self, found: &[String]) -> Result<String, Failure> {
+    fn bootstrap_table(&self, query: &Query, found: &[String]) -> Result<String, Failure> {
         let b = self.bootstrap.as_ref().ok_or_else(|| missing(SectionKind::Bootstrap, found))?;
-        Ok(istioctl::bootstrap::table(&b.bootstrap))
+        let text = istioctl::bootstrap::table(&b.bootstrap);
+        if (query.format, query.compat) != (Format::Csv, Compat::Meshctl) {
+            return Ok(text);
+        }
+        let mut table = Table::new(["NAME", "VALUE"]);
+        let lines = text.lines().filter_map(|l| l.split_once(':'));
+        lines.for_each(|(name, value)| table.row(vec![name.to_owned(), value.trim().to_owned()]));
+        Ok(table.csv())
     }
 
     fn cluster_table(&self, query: &Query, found: &[String], prefix: Option<&str>) -> Result<String, Failure> {

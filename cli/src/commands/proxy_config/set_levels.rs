@@ -1,4 +1,4 @@
-//! `proxy-config log --level` and `--reset`: the one thing that changes a proxy, through its live admin port alone.
+//! `proxy-config log --level` and `--reset`, and ztunnel's: the one thing that changes a proxy, through its live admin port alone.
 //!
 //! Without `--yes` nothing is changed; what would be, and how it is undone, is told either way.
 
@@ -7,6 +7,7 @@ use crate::args::proxy_config::LogArgs;
 use crate::context::Context;
 use crate::dump::{block_on, sources};
 use crate::status::{Failure, Outcome, Status};
+use crate::term::safe;
 use mesh_analyzers::spelling;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options};
 use mesh_collectors::dumps::{Endpoint, Source};
@@ -35,10 +36,11 @@ pub fn run(args: &LogArgs, context: &Context) -> Outcome {
     };
     let before = ask(endpoint, "/logging")?;
     let known: BTreeMap<&str, &str> = levels(&before).into_iter().collect();
-    if known.contains_key("*") || known.is_empty() {
-        return Err(Failure::usage(format!(
-            "{endpoint}: only Envoy's levels are changed, and these are none; `istioctl ztunnel-config log` does it for ztunnel"
-        )));
+    if known.contains_key("*") {
+        return of_ztunnel(endpoint, &wanted, args, &before, context);
+    }
+    if known.is_empty() {
+        return Err(Failure::usage(format!("{endpoint}: its answer to /logging has no levels")));
     }
     let changes = changes(&wanted, &known)?;
     if changes.is_empty() {
@@ -68,6 +70,43 @@ pub fn run(args: &LogArgs, context: &Context) -> Outcome {
     Ok(Status::Fine)
 }
 
+/// `/logging?level=…` adds to what ztunnel started with, `?reset` goes back to that.
+fn of_ztunnel(endpoint: &Endpoint, wanted: &Wanted, args: &LogArgs, before: &str, context: &Context) -> Outcome {
+    let path = match wanted {
+        _ if args.reset => "/logging?reset".to_owned(),
+        Wanted::All(level) => format!("/logging?level={}", of_tracing(level)?),
+        Wanted::Some(list) => {
+            let list = list.iter().map(|(module, level)| Ok(format!("{}:{}", module_name(module)?, of_tracing(level)?)));
+            format!("/logging?level={}", list.collect::<Result<Vec<_>, Failure>>()?.join(","))
+        }
+    };
+    let told = format!(
+        "POST {endpoint}{path} changes the levels of this ztunnel, until it restarts; {}\nundo it with: meshctl zc log --from {endpoint} --reset --yes (the levels that it started with)",
+        before.trim()
+    );
+    if !args.source.which.yes {
+        return Err(Failure::usage(format!("{told}\nnothing is changed: --yes does it")));
+    }
+    told.lines().for_each(|line| context.note(&safe(line)));
+    let after = ask(endpoint, &path)?;
+    context.answer(&table(&after, context))?;
+    Ok(Status::Fine)
+}
+
+/// A level by the name that ztunnel has for it.
+fn of_tracing(level: &'static str) -> Result<&'static str, Failure> {
+    match level {
+        "warning" => Ok("warn"),
+        "critical" => Err(Failure::usage("ztunnel has no level `critical`: trace, debug, info, warn, error, off")),
+        same => Ok(same),
+    }
+}
+
+fn module_name(name: &str) -> Result<&str, Failure> {
+    let is_path = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
+    if is_path { Ok(name) } else { Err(Failure::usage(format!("`{name}` is no name of a module, such as ztunnel::proxy"))) }
+}
+
 /// `debug`, or `http:debug,rbac:trace`.
 fn wanted(args: &LogArgs) -> Result<Wanted, Failure> {
     let Some(text) = args.level.as_deref().filter(|_| !args.reset) else { return Ok(Wanted::All(DEFAULT)) };
@@ -76,7 +115,7 @@ fn wanted(args: &LogArgs) -> Result<Wanted, Failure> {
     }
     let mut list = BTreeMap::new();
     for part in text.split(',') {
-        let (name, word) = part.split_once(':').ok_or_else(|| Failure::usage(format!("--level takes LEVEL or LOGGER:LEVEL,…, not `{part}`")))?;
+        let (name, word) = part.rsplit_once(':').ok_or_else(|| Failure::usage(format!("--level takes LEVEL or LOGGER:LEVEL,…, not `{part}`")))?;
         list.insert(name.trim().to_owned(), level(word)?);
     }
     Ok(Wanted::Some(list))

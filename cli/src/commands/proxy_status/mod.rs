@@ -11,7 +11,7 @@ use crate::args::proxy_status::ProxyStatusArgs;
 use crate::args::snapshot::DiffArgs;
 use crate::commands::proxy_config::{Format, format};
 use crate::context::{Compat, Context};
-use crate::dump::{block_on, pod, sources};
+use crate::dump::{block_on, note_passed_over, pod, sources};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
@@ -47,6 +47,7 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
             other => dumps.merge(read(std::slice::from_ref(other), None, &[Content::Syncz, Content::ConfigDump], Whole::No, &args.source)?),
         }
     }
+    note_passed_over(&dumps.proxies, &[Content::ConfigDump], context);
     let (mut states, mut problems) = state::states(&dumps);
     if context.compat == Compat::Meshctl {
         states.extend(absent);

@@ -3,7 +3,6 @@
 mod calls;
 pub mod json;
 pub mod manifests;
-pub mod proxy;
 pub mod request;
 pub mod text;
 
@@ -18,7 +17,7 @@ use mesh_envoy::engine::pick::UpstreamTransport as Sent;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Call, End, Verdict, walk};
 use mesh_envoy::identify::{Content, identify};
-use proxy::Proxy;
+use mesh_resolver::Held;
 use std::io::Read;
 use std::path::Path;
 
@@ -73,6 +72,11 @@ fn read(path: &Path) -> Result<serde_json::Value, Failure> {
     serde_json::from_str(&text).map_err(|e| unreadable(not_a_dump(&text, &e.to_string()).to_string()))
 }
 
+fn held(path: &Path, dump: &serde_json::Value) -> Result<Held, Failure> {
+    let name = path.display().to_string();
+    Held::read(&name, dump).map_err(|e| Failure::input(format!("{name}: {e}")))
+}
+
 /// Whether a file holds lists of xDS resources: those are no page of a proxy.
 fn is_xds(file: &Path) -> bool {
     let mut head = Vec::new();
@@ -96,7 +100,7 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
     }
     let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
     let mut unseen = Vec::new();
-    let mut proxies = args.xds.iter().map(|p| Proxy::read(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
+    let mut proxies = args.xds.iter().map(|p| held(p, &read(p)?)).collect::<Result<Vec<_>, Failure>>()?;
     let from = args.from.first().map(String::as_str);
     let named: Vec<(Option<&str>, Option<&str>)> = match args.pod.as_slice() {
         [] => args.from.iter().map(|f| (Some(f.as_str()), None)).collect(),
@@ -104,14 +108,14 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
     };
     for (from, pod) in named {
         if let Some(file) = from.map(Path::new).filter(|f| pod.is_none() && is_xds(f)) {
-            proxies.push(Proxy::read(file, &read(file)?)?);
+            proxies.push(held(file, &read(file)?)?);
             continue;
         }
         let found = crate::dump::whole(from, pod, &place, context)?;
         let text = &found.page.text;
         let origin = Path::new(&found.page.origin);
         let dump = serde_json::from_str(text).map_err(|e| Failure::input(format!("{}: {}", origin.display(), not_a_dump(text, &e.to_string()))))?;
-        proxies.push(Proxy::read(origin, &dump)?);
+        proxies.push(held(origin, &dump)?);
         unseen.extend(found.problems);
     }
     let (near, far) = match proxies.as_slice() {
@@ -131,7 +135,7 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
     Ok(status)
 }
 
-fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&Proxy>) -> Result<Way, Failure> {
+fn follow(args: &RouteArgs, method: &str, url: &str, near: &Held, far: Option<&Held>) -> Result<Way, Failure> {
     let described = request::Described::new(&args.request, method, url)?;
     let world = request::world(&args.request)?;
     let inbound = args.inbound || args.caller.is_some();
@@ -149,7 +153,7 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&
     way.told.push(Told { proxy: near.name.clone(), verdict });
     if let (Some(Some((address, sent))), Some(far)) = (next, far) {
         way.problems.extend(far.problems());
-        let principal = matches!(sent, Sent::Tls { presents_certificate: true, .. }).then(|| near.principal(&mut way.assumptions));
+        let principal = matches!(sent, Sent::Tls { presents_certificate: true, .. }).then(|| near.principal(request::TRUST_DOMAIN, &mut way.assumptions));
         let connection = described.as_sent_by(near, address, &sent, principal.as_deref());
         let (authority, path) = authority_and_path.unwrap_or_else(|| (described.authority.clone(), described.path.clone()));
         let headers = described.headers();
@@ -162,7 +166,7 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Proxy, far: Option<&
 }
 
 /// Where a request arrives at the server: the address, and over what.
-fn at_server(verdict: &Verdict, far: &Proxy, way: &mut Way) -> Option<(std::net::SocketAddr, Sent)> {
+fn at_server(verdict: &Verdict, far: &Held, way: &mut Way) -> Option<(std::net::SocketAddr, Sent)> {
     for branch in &verdict.branches {
         for (address, _) in &branch.endpoints {
             if let Ok(address) = address.parse::<std::net::SocketAddr>()

@@ -1,12 +1,12 @@
 //! The request that the command line describes.
 
-use super::proxy::Proxy;
 use crate::args::route::RequestArgs;
 use crate::status::Failure;
 use mesh_envoy::engine::gate::Answer;
 use mesh_envoy::engine::pick::UpstreamTransport;
 use mesh_envoy::engine::request::{ClientTls, Connection, Protocol, Request};
 use mesh_envoy::engine::walk::{TokenState, World};
+use mesh_resolver::Held;
 use mesh_resolver::why::{Url, mesh_tls};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -69,7 +69,7 @@ impl Described {
     }
 
     /// Where the connection goes.
-    pub fn destination(&self, proxy: &Proxy, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
+    pub fn destination(&self, proxy: &Held, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
         let given = self.address.or_else(|| self.host.parse().ok());
         let own = if inbound { proxy.addresses.first().copied() } else { None };
         let known = || if inbound { None } else { proxy.address_of(&self.host) };
@@ -81,7 +81,7 @@ impl Described {
     }
 
     /// Where it comes from.
-    pub fn source(&self, proxy: &Proxy, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
+    pub fn source(&self, proxy: &Held, inbound: bool, assumptions: &mut Vec<String>) -> SocketAddr {
         let own =
             if inbound { None } else { proxy.addresses.first().copied().filter(|_| proxy.entry_outbound() != mesh_envoy::engine::request::Entry::Direct) };
         let address = self.source.or(own).unwrap_or_else(|| {
@@ -106,7 +106,7 @@ impl Described {
     }
 
     /// The connection of the client's proxy to the server's; with a principal it is mutual TLS of the mesh.
-    pub fn as_sent_by<'a>(&'a self, near: &Proxy, destination: SocketAddr, sent: &'a UpstreamTransport, principal: Option<&'a str>) -> Connection<'a> {
+    pub fn as_sent_by<'a>(&'a self, near: &Held, destination: SocketAddr, sent: &'a UpstreamTransport, principal: Option<&'a str>) -> Connection<'a> {
         let source = SocketAddr::new(near.addresses.first().copied().unwrap_or(SOMEBODY), EPHEMERAL);
         let tls = match sent {
             UpstreamTransport::Tls { server_name, .. } => {

@@ -46,17 +46,63 @@ pub enum What {
     Route(String),
     /// `VirtualService shop/cart`: the object behind the route.
     Object(String),
+    /// How the request travels between proxies.
+    Travels(Travels),
+    /// What the ports of a server take, and what arrives there.
+    PortTakes(Encryption),
+}
+
+/// How a request travels, at its worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Travels {
+    Plaintext,
+    /// TLS without a certificate of the client's.
+    Tls,
+    MutualTls,
+}
+
+impl Travels {
+    pub fn name(self) -> &'static str {
+        match self {
+            Travels::Plaintext => "plaintext",
+            Travels::Tls => "TLS",
+            Travels::MutualTls => "mutual TLS",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Whatever arrives is encrypted, as `meshctl mtls` has it.
+    Encrypted,
+    /// Mutual TLS only is taken.
+    Strict,
+    Permissive,
+    /// No mutual TLS is taken.
+    Off,
 }
 
 const KEYS: &[&str] = &[
-    "access", "cluster", "service", "subset", "port", "weights", "status", "flag", "details", "redirect", "timeout", "retries", "path", "host", "mirror",
-    "route", "object",
+    "access",
+    "cluster",
+    "service",
+    "subset",
+    "port",
+    "weights",
+    "status",
+    "flag",
+    "details",
+    "redirect",
+    "timeout",
+    "retries",
+    "path",
+    "host",
+    "mirror",
+    "route",
+    "object",
+    "encryption",
 ];
-const TO_COME: &[ToCome] = &[
-    ToCome { key: "encryption", what: "assertions on encryption" },
-    ToCome { key: "mtls", what: "assertions on encryption" },
-    ToCome { key: "graph", what: "assertions on the traffic graph" },
-];
+const TO_COME: &[ToCome] = &[ToCome { key: "graph", what: "assertions on the traffic graph" }];
 
 /// `allowed`, `denied`, or a mapping of assertions that must all hold.
 pub fn read(node: Node<'_>) -> Read<Vec<Expectation>> {
@@ -67,6 +113,30 @@ pub fn read(node: Node<'_>) -> Read<Vec<Expectation>> {
     mapping(node, "`expect`", KEYS, TO_COME)?;
     let list: Vec<Expectation> = node.entries().map(|(key, value)| one(key, value)).collect::<Read<_>>()?;
     if list.is_empty() { wrong(node, "`expect` says nothing") } else { Ok(list) }
+}
+
+/// The same of a test of a server: `encryption` alone.
+pub fn of_server(node: Node<'_>) -> Read<Vec<Expectation>> {
+    mapping(node, "what is expected of a server", &["encryption"], TO_COME)?;
+    let Some(value) = node.get("encryption") else { return wrong(node, "`expect` says nothing") };
+    let what = match value.text() {
+        "encrypted" => Encryption::Encrypted,
+        "strict" => Encryption::Strict,
+        "permissive" => Encryption::Permissive,
+        "off" => Encryption::Off,
+        _ => return wrong(value, "`encryption` of a server is encrypted, strict, permissive or off"),
+    };
+    Ok(vec![Expectation { key: "encryption".to_owned(), at: value.position(), what: What::PortTakes(what) }])
+}
+
+fn travels(value: Node<'_>) -> Read<What> {
+    let how = match value.text() {
+        "mtls" => Travels::MutualTls,
+        "tls" => Travels::Tls,
+        "plaintext" => Travels::Plaintext,
+        _ => return wrong(value, "`encryption` is mtls, tls or plaintext"),
+    };
+    Ok(What::Travels(how))
 }
 
 fn access(word: &str) -> Option<What> {
@@ -101,6 +171,7 @@ fn one(key: Node<'_>, value: Node<'_>) -> Read<Expectation> {
         "host" => What::Host(text()?),
         "mirror" => What::Mirror(text()?),
         "route" => What::Route(text()?),
+        "encryption" => travels(value)?,
         // The last of the known keys: `mapping` lets no others through.
         _ => What::Object(text()?),
     };

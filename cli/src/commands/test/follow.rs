@@ -1,7 +1,8 @@
 //! A test's request, from the proxy that takes it to where it ends: at a proxy, or at a workload.
 
+use super::expect::Travels;
 use super::members::{Members, Standing};
-use super::spec::{Caller, Case};
+use super::spec::{Caller, Sent};
 use crate::commands::route::request::{self, Described, spiffe};
 use crate::commands::route::{Told, Way};
 use mesh_envoy::cluster_name::Direction;
@@ -21,11 +22,22 @@ pub enum Arrival {
     NotSeen(String),
 }
 
+/// A part of the way between two proxies, or a proxy and a workload.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    pub from: String,
+    pub to: String,
+    /// Or why it is not known.
+    pub travels: Result<Travels, String>,
+}
+
 /// What came of a request that one proxy took.
 pub struct Followed {
     /// Every proxy on the way, the first one first, with what was assumed.
     pub way: Way,
     pub arrivals: Vec<Arrival>,
+    /// Those that the request takes; not the one to the proxy that a test begins at.
+    pub legs: Vec<Leg>,
     /// What may change the answer and is not known.
     pub not_judged: Vec<String>,
 }
@@ -35,13 +47,18 @@ impl Followed {
     pub fn first(&self) -> Option<&Verdict> {
         self.way.told.first().map(|t| &t.verdict)
     }
+
+    /// Whether any part of the requests arrives, or may.
+    pub fn reaches(&self) -> bool {
+        self.arrivals.iter().any(|a| !matches!(a, Arrival::Ended { .. }))
+    }
 }
 
 /// Follows a test's request, once for every proxy that its words fit.
 ///
 /// # Errors
 /// Why it can't be judged: a sentence.
-pub fn follow(case: &Case, members: &Members<'_>) -> Result<Vec<Followed>, String> {
+pub fn follow(case: &Sent, members: &Members<'_>) -> Result<Vec<Followed>, String> {
     match (&case.at, &case.caller) {
         (None, Some(Caller::Named(caller))) => members.named(caller)?.into_iter().map(|i| Journey::new(case, members)?.out_of(i)).collect(),
         (None, _) => Err("nobody takes the request".to_owned()),
@@ -82,19 +99,20 @@ struct Journey<'t, 'm> {
     world: World,
     way: Way,
     arrivals: Vec<Arrival>,
+    legs: Vec<Leg>,
     not_judged: Vec<String>,
 }
 
 impl<'t, 'm> Journey<'t, 'm> {
-    fn new(case: &Case, members: &'t Members<'m>) -> Result<Journey<'t, 'm>, String> {
+    fn new(case: &Sent, members: &'t Members<'m>) -> Result<Journey<'t, 'm>, String> {
         let described = Described::new(&case.sent, &case.method, &case.url).map_err(|e| e.to_string())?;
         let world = request::world(&case.sent).map_err(|e| e.to_string())?;
         let way = Way { request: described.to_string(), told: Vec::new(), assumptions: members.assumptions.clone(), problems: Vec::new() };
-        Ok(Journey { members, described, world, way, arrivals: Vec::new(), not_judged: Vec::new() })
+        Ok(Journey { members, described, world, way, arrivals: Vec::new(), legs: Vec::new(), not_judged: Vec::new() })
     }
 
     fn done(self) -> Followed {
-        Followed { way: self.way, arrivals: self.arrivals, not_judged: self.not_judged }
+        Followed { way: self.way, arrivals: self.arrivals, legs: self.legs, not_judged: self.not_judged }
     }
 
     /// Out of a workload, through its own proxy.
@@ -132,7 +150,7 @@ impl<'t, 'm> Journey<'t, 'm> {
             Who::Id(id) => Some(spiffe(&id, &mut self.way.assumptions).map_err(|e| e.to_string())?),
             Who::Member(m) => match self.members.identity(m).standing {
                 Standing::Alone => None,
-                _ => Some(self.members.ask(m)?.proxy.principal(&mut self.way.assumptions)),
+                _ => Some(self.members.ask(m)?.proxy.principal(&self.members.trust_domain, &mut self.way.assumptions)),
             },
         };
         let destination = self.described.destination(&near.proxy, true, &mut self.way.assumptions);
@@ -160,7 +178,10 @@ impl<'t, 'm> Journey<'t, 'm> {
                 }
                 End::Forwarded => match self.onward(i, branch) {
                     Ok(list) => next.extend(list),
-                    Err(why) => self.arrivals.push(Arrival::NotSeen(why)),
+                    Err(why) => {
+                        self.legs.push(Leg { from: name.clone(), to: branch.cluster.clone(), travels: unaddressed(branch, &why) });
+                        self.arrivals.push(Arrival::NotSeen(why));
+                    }
                 },
                 end => self.arrivals.push(Arrival::Ended { by: name.clone(), end: end.clone() }),
             }
@@ -168,6 +189,9 @@ impl<'t, 'm> Journey<'t, 'm> {
         let upstream = verdict.upstream_request.clone();
         self.way.told.push(Told { proxy: name, verdict });
         for (address, sent) in next {
+            let from = self.members.identity(i).name.clone();
+            let to = self.members.at(address.ip()).map_or_else(|| address.to_string(), |i| self.members.identity(i).name.clone());
+            self.legs.push(Leg { from, to, travels: travels(&sent) });
             let arrival = self.at_server(i, address, &sent, upstream.as_ref());
             self.arrivals.extend(arrival);
         }
@@ -212,7 +236,7 @@ impl<'t, 'm> Journey<'t, 'm> {
         }
         self.not_judged.extend(far.not_judged.iter().filter(|n| !self.not_judged.contains(n)).cloned().collect::<Vec<_>>());
         let shows = matches!(sent, UpstreamTransport::Tls { presents_certificate: true, .. });
-        let principal = shows.then(|| near.proxy.principal(&mut self.way.assumptions));
+        let principal = shows.then(|| near.proxy.principal(&self.members.trust_domain, &mut self.way.assumptions));
         let headers = self.described.headers();
         let (authority, path) = upstream.cloned().unwrap_or_else(|| (self.described.authority.clone(), self.described.path.clone()));
         let call = Call {
@@ -230,4 +254,18 @@ impl<'t, 'm> Journey<'t, 'm> {
         self.way.told.push(Told { proxy: name.clone(), verdict });
         arrivals
     }
+}
+
+fn travels(sent: &UpstreamTransport) -> Result<Travels, String> {
+    match sent {
+        UpstreamTransport::Plaintext => Ok(Travels::Plaintext),
+        UpstreamTransport::Tls { presents_certificate: true, .. } => Ok(Travels::MutualTls),
+        UpstreamTransport::Tls { .. } => Ok(Travels::Tls),
+        UpstreamTransport::Other(name) => Err(format!("what is sent over {name} is not known")),
+    }
+}
+
+/// What is sent where the addresses are not known: the same to all of them, or not known either.
+fn unaddressed(branch: &Branch, why: &str) -> Result<Travels, String> {
+    branch.transport.as_ref().map_or_else(|| Err(why.to_owned()), travels)
 }

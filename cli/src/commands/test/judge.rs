@@ -1,9 +1,10 @@
 //! Whether what came of a request is what its test expects. What is not known is never a pass.
 
+use super::encryption;
 use super::expect::{Expectation, What};
 use super::follow::{Arrival, Followed, follow};
 use super::members::Members;
-use super::spec::{Case, Test};
+use super::spec::{Case, Sent, Test};
 use crate::commands::route::text::ended;
 use crate::commands::route::{Way, object};
 use mesh_envoy::cluster_name::ClusterName;
@@ -40,7 +41,7 @@ pub struct Judged<'t> {
 }
 
 /// One expectation: whether it holds.
-enum Held {
+pub enum Held {
     Yes,
     No { expected: String, found: String },
     Unknown(String),
@@ -54,6 +55,10 @@ pub fn judge<'t>(test: &'t Test, members: &Members<'_>) -> Judged<'t> {
         Ok(case) => case,
         Err(complaint) => return Judged { test, outcome: Outcome::Unreadable(complaint.at, complaint.message.clone()), ways: Vec::new() },
     };
+    let case = match case {
+        Case::Sent(sent) => sent,
+        Case::Server(server) => return Judged { test, outcome: encryption::of_server(server, members), ways: Vec::new() },
+    };
     match follow(case, members) {
         Err(why) => Judged { test, outcome: Outcome::NotJudged(vec![why]), ways: Vec::new() },
         Ok(list) => {
@@ -63,7 +68,7 @@ pub fn judge<'t>(test: &'t Test, members: &Members<'_>) -> Judged<'t> {
     }
 }
 
-fn outcome(case: &Case, list: &[Followed]) -> Outcome {
+fn outcome(case: &Sent, list: &[Followed]) -> Outcome {
     let (mut failures, mut unknown) = (Vec::new(), Vec::new());
     for followed in list {
         for expectation in &case.expect {
@@ -91,6 +96,7 @@ fn holds(e: &Expectation, f: &Followed) -> Held {
     match &e.what {
         What::Allowed => allowed(f),
         What::Denied => denied(f),
+        What::Travels(wanted) => encryption::of_request(*wanted, f),
         What::Status(status) => of_ends(f, &format!("the proxy answers {status}"), |end| matches!(end, End::Replied(r) if r.status == *status)),
         What::Flag(flag) => of_ends(f, &format!("flag {flag}"), |end| flags(end).iter().any(|x| x == flag) || flags(end).join(",") == *flag),
         What::Details(details) => of_ends(f, details, |end| match end {
@@ -158,7 +164,7 @@ fn is_named(name: &str, host: &str) -> bool {
 }
 
 /// What the proxy did in place of forwarding.
-fn instead(v: &Verdict) -> String {
+pub fn instead(v: &Verdict) -> String {
     v.branches.first().map_or_else(|| "nothing came of it".to_owned(), |b| ended(&b.end))
 }
 

@@ -1,15 +1,18 @@
-//! The workloads that tests are about, and what the proxy of each holds: from dumps, or from manifests by translation.
+//! The workloads that tests are about, and what the proxy of each holds: its dump where one is given, else what the
+//! manifests make of it.
 
-mod manifests;
-
-pub use manifests::read as read_manifests;
-
-use crate::commands::route::proxy::Proxy;
+use crate::commands::route::manifests::not_judged;
 use mesh_analyzers::spelling;
+use mesh_envoy::engine::Configuration;
+use mesh_model::{Kind, Role};
+use mesh_resolver::injection::InMesh;
+use mesh_resolver::mtls::{Report, report};
+use mesh_resolver::translate::Model;
+use mesh_resolver::why::workload_of;
+use mesh_resolver::{Held, Workload};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 
 /// Whether a workload has a proxy that can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct Identity {
 
 /// What a proxy holds, and what of it is not known: a sentence each.
 pub struct Asked {
-    pub proxy: Proxy,
+    pub proxy: Held,
     pub not_judged: Vec<String>,
 }
 
@@ -46,42 +49,66 @@ pub struct Members<'m> {
     identities: Vec<Identity>,
     asked: Vec<OnceCell<Result<Asked, String>>>,
     make: Make<'m>,
+    encryption: Box<dyn Fn() -> Option<Report> + 'm>,
+    report: OnceCell<Option<Report>>,
+    pub trust_domain: String,
     /// What is taken to be so for all tests.
     pub assumptions: Vec<String>,
 }
 
 impl<'m> Members<'m> {
-    fn new(identities: Vec<Identity>, make: Make<'m>, assumptions: Vec<String>) -> Members<'m> {
-        let asked = identities.iter().map(|_| OnceCell::new()).collect();
-        Members { identities, asked, make, assumptions }
+    /// The workloads of manifests, if there are any, and the proxies whose dumps are given: of a workload that has one the
+    /// dump is asked.
+    pub fn new(model: &'m Model<'m, '_>, held: Vec<Held>) -> Members<'m> {
+        let mesh = model.mesh;
+        let has_manifests = mesh.snapshot.objects.iter().any(|o| o.role != Role::Assumed);
+        let count = if has_manifests { mesh.workloads.all().len() as u32 } else { 0 };
+        let mut identities: Vec<Identity> = (0..count).map(|id| of_workload(model, id)).collect();
+        let mut asked: Vec<OnceCell<Result<Asked, String>>> = identities.iter().map(|_| OnceCell::new()).collect();
+        for proxy in held {
+            let own = if has_manifests { workload_of(model, &proxy).map(|id| id as usize) } else { None };
+            let place = own.filter(|i| asked[*i].get().is_none());
+            let identity = of_dump(&proxy);
+            let not_judged = proxy.configuration.missing.iter().map(|m| format!("{}: the input holds no {m}", proxy.name)).collect();
+            let known = OnceCell::from(Ok(Asked { proxy, not_judged }));
+            match place {
+                Some(i) => {
+                    identities[i].addresses.extend(identity.addresses);
+                    identities[i].standing = Standing::Proxy;
+                    asked[i] = known;
+                }
+                None => {
+                    identities.push(identity);
+                    asked.push(known);
+                }
+            }
+        }
+        let make = move |i: usize| ask(model, u32::try_from(i).unwrap_or(u32::MAX));
+        let mut assumptions = Vec::new();
+        if has_manifests {
+            assumptions.push("the manifests are the whole mesh".to_owned());
+            if mesh.objects(Kind::Service).iter().any(|s| s.role == Role::Assumed) {
+                assumptions.push("the default ingress gateway is there".to_owned());
+            }
+        }
+        Members {
+            identities,
+            asked,
+            make: Box::new(make),
+            encryption: Box::new(move || has_manifests.then(|| report(mesh))),
+            report: OnceCell::new(),
+            trust_domain: mesh.config.trust_domain().to_owned(),
+            assumptions,
+        }
     }
 
-    /// Of dumps, by the names of their files; what can't be read of them costs that one proxy and is a problem.
-    pub fn of_dumps(pages: Vec<(String, String)>) -> (Members<'static>, Vec<String>) {
-        let (mut identities, mut asked, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (origin, text) in pages {
-            let dump = serde_json::from_str(&text).map_err(|e| format!("{origin}: {e}"));
-            let proxy = match dump.and_then(|d| Proxy::read(Path::new(&origin), &d).map_err(|e| e.to_string())) {
-                Ok(proxy) => proxy,
-                Err(why) => {
-                    problems.push(why);
-                    continue;
-                }
-            };
-            identities.push(Identity {
-                name: proxy.name.clone(),
-                namespace: proxy.namespace.clone(),
-                workload: proxy.workload.clone(),
-                service_account: proxy.service_account.clone(),
-                labels: proxy.labels.clone(),
-                addresses: proxy.addresses.clone(),
-                standing: Standing::Proxy,
-            });
-            let not_judged = proxy.configuration.missing.iter().map(|m| format!("{}: the input holds no {m}", proxy.name)).collect();
-            asked.push(OnceCell::from(Ok(Asked { proxy, not_judged })));
-        }
-        let make = Box::new(|_| Err("the dump is not there".to_owned()));
-        (Members { identities, asked, make, assumptions: Vec::new() }, problems)
+    /// Which ports are reached encrypted, as the manifests have it; `None` without manifests.
+    pub fn encryption(&self) -> Option<&Report> {
+        self.report.get_or_init(|| (self.encryption)()).as_ref()
+    }
+
+    pub fn len(&self) -> usize {
+        self.identities.len()
     }
 
     pub fn identity(&self, i: usize) -> &Identity {
@@ -147,6 +174,69 @@ impl<'m> Members<'m> {
     }
 }
 
+fn of_workload(model: &Model<'_, '_>, id: u32) -> Identity {
+    let mesh = model.mesh;
+    let w = mesh.workloads.get(id);
+    let node = model.proxy_of(id);
+    Identity {
+        name: node.id.clone(),
+        namespace: w.namespace.to_owned(),
+        workload: w.object.name().to_owned(),
+        service_account: w.service_account().to_owned(),
+        labels: labels(w),
+        addresses: node.addresses.iter().filter_map(|a| a.parse().ok()).collect(),
+        standing: match mesh.in_mesh(w) {
+            InMesh::Sidecar | InMesh::Gateway => Standing::Proxy,
+            InMesh::No => Standing::Alone,
+            InMesh::Ambient => Standing::NotJudged("is captured by ztunnel, and ambient mode is not translated"),
+            InMesh::Unknown => Standing::NotJudged("may or may not have a sidecar: the input does not say"),
+        },
+    }
+}
+
+/// With the name that injection gives where there is none; that of the assumed gateway is the usual one.
+fn labels(w: &Workload<'_>) -> BTreeMap<String, String> {
+    const NAME: &str = "service.istio.io/canonical-name";
+    let mut out: BTreeMap<String, String> = w.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    if w.object.role == Role::Assumed {
+        out.insert(NAME.to_owned(), "istio-ingressgateway".to_owned());
+    }
+    out
+}
+
+fn of_dump(proxy: &Held) -> Identity {
+    Identity {
+        name: proxy.name.clone(),
+        namespace: proxy.namespace.clone(),
+        workload: proxy.workload.clone(),
+        service_account: proxy.service_account.clone(),
+        labels: proxy.labels.clone(),
+        addresses: proxy.addresses.clone(),
+        standing: Standing::Proxy,
+    }
+}
+
+/// What the manifests make of a workload's proxy.
+fn ask(model: &Model<'_, '_>, id: u32) -> Result<Asked, String> {
+    let w = model.mesh.workloads.get(id);
+    let node = model.proxy_of(id);
+    let translation = model.translate(&node);
+    let configuration = Configuration::read(&translation.resources()).map_err(|e| format!("the translation for {}: {e}", node.id))?;
+    let principal = format!("spiffe://{}/ns/{}/sa/{}", model.mesh.config.trust_domain(), w.namespace, w.service_account());
+    let proxy = Held {
+        name: node.id,
+        configuration,
+        addresses: node.addresses.iter().filter_map(|a| a.parse().ok()).collect(),
+        namespace: w.namespace.to_owned(),
+        service_account: w.service_account().to_owned(),
+        workload: w.object.name().to_owned(),
+        labels: node.labels,
+        certified: Some(principal),
+        rejected: Vec::new(),
+    };
+    Ok(Asked { proxy, not_judged: not_judged(&translation) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +261,15 @@ mod tests {
             member("cart-1", "shop", "cart", "cart", "reviews"),
             member("cart-1", "web", "cart", "cart", "default"),
         ];
-        let members = Members::new(list, Box::new(|_| Err(String::new())), Vec::new());
+        let members = Members {
+            asked: list.iter().map(|_| OnceCell::new()).collect(),
+            identities: list,
+            make: Box::new(|_| Err(String::new())),
+            encryption: Box::new(|| None),
+            report: OnceCell::new(),
+            trust_domain: String::new(),
+            assumptions: Vec::new(),
+        };
         for (name, want) in [
             ("reviews-v1-abc", vec![0]),
             ("reviews-v1-abc.shop", vec![0]),

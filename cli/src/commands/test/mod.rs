@@ -1,25 +1,25 @@
 //! `meshctl test`: assertions about requests as unit tests for a mesh, from dumps or manifests.
 
+mod encryption;
 mod expect;
 mod field;
 mod follow;
 mod judge;
 mod members;
 mod report;
-mod sources;
 mod spec;
 
 use crate::args::test::TestArgs;
 use crate::context::Context;
+use crate::mesh_input::{self, Sources};
 use crate::status::{Failure, Outcome, Status};
 use judge::{Judged, judge};
-use members::{Members, read_manifests};
+use members::Members;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
 use report::Counts;
-use sources::Sources;
 use spec::Suite;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file, and what came of its tests.
 pub struct Ran<'s> {
@@ -27,7 +27,9 @@ pub struct Ran<'s> {
     /// The sources that were asked, as they were named.
     pub sources: Vec<String>,
     /// What of them could not be read.
-    pub problems: Vec<String>,
+    pub unreadable: Vec<String>,
+    /// What of them could not be seen.
+    pub unseen: Vec<String>,
     pub tests: Vec<Judged<'s>>,
 }
 
@@ -38,46 +40,53 @@ pub fn run(args: &TestArgs, context: &Context) -> Outcome {
     }
     let mut files = Vec::new();
     for (path, suite) in &suites {
-        files.push(of_file(args, path, suite)?);
+        files.push(of_file(args, path, suite, context)?);
     }
     context.answer(&report::render(&files, args.output))?;
     let counts = Counts::of(&files);
-    let readable = counts.unreadable == 0 && files.iter().all(|f| f.suite.complaints.is_empty() && f.problems.is_empty());
+    let readable = counts.unreadable == 0 && files.iter().all(|f| f.suite.complaints.is_empty() && f.unreadable.is_empty());
+    let unseen = files.iter().any(|f| !f.unseen.is_empty());
     Ok(match counts {
         Counts { failed: 1.., .. } => Status::NotFine,
         _ if !readable => Status::Unreadable,
         Counts { not_judged: 1.., .. } => context.partial,
+        _ if unseen => context.partial,
         _ => Status::Fine,
     })
 }
 
-fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite) -> Result<Ran<'s>, Failure> {
+fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite, context: &Context) -> Result<Ran<'s>, Failure> {
     // What the file names lies beside it; what is typed, where it is typed.
+    let beside = path.parent().unwrap_or(Path::new(""));
     let (from, base) = match args.from.as_slice() {
-        [] => (&suite.from, path.parent().unwrap_or(Path::new("")).to_owned()),
-        typed => (&typed.to_vec(), PathBuf::new()),
+        [] => (suite.from.as_slice(), beside.display().to_string()),
+        typed => (typed, String::new()),
     };
-    let mut ran = Ran { suite, sources: from.clone(), problems: Vec::new(), tests: Vec::new() };
+    let mut ran = Ran { suite, sources: from.to_vec(), unreadable: Vec::new(), unseen: Vec::new(), tests: Vec::new() };
     if suite.tests.is_empty() {
         return Ok(ran);
     }
     if from.is_empty() {
         return Err(Failure::usage(format!("{}: what is asked? Name dumps or manifests with --from, or in the file: `from: [k8s/]`", suite.file)));
     }
-    match sources::read(from, &base)? {
-        Sources::Dumps(pages, problems) => {
-            let (members, unread) = Members::of_dumps(pages);
-            ran.problems = problems.into_iter().chain(unread).collect();
-            ran.tests = suite.tests.iter().map(|t| judge(t, &members)).collect();
-        }
-        Sources::Manifests(paths) => {
-            let own = suite.mesh_config.as_ref().map(|file| path.parent().unwrap_or(Path::new("")).join(file));
-            let snapshot = read_manifests(&paths, args.mesh_config_file.as_ref().or(own.as_ref()).map(PathBuf::as_path))?;
-            let mesh = Mesh::in_domain(&snapshot, domain_of(&snapshot));
-            let model = Model::new(&mesh);
-            let members = Members::of_manifests(&model);
-            ran.tests = suite.tests.iter().map(|t| judge(t, &members)).collect();
-        }
+    let own = suite.mesh_config.as_ref().map(|file| beside.join(file));
+    let mesh_config = args.mesh_config_file.as_deref().or(own.as_deref());
+    let mut input = mesh_input::read_all(&Sources { from, base: &base, complete: true, mesh_config }, context)?;
+    // What is missing in manifests that count as the whole mesh would count as not existing.
+    if !input.gaps.is_empty() && (input.knows_manifests() || input.held.is_empty()) {
+        return Err(Failure::input(input.gaps.join("\n")));
     }
+    if input.held.is_empty() && !input.knows_manifests() {
+        let why = if input.problems().next().is_some() { input.problems().cloned().collect::<Vec<_>>().join("\n") } else { NOTHING.to_owned() };
+        return Err(Failure::input(why));
+    }
+    let held = std::mem::take(&mut input.held);
+    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let model = Model::supposing(&mesh);
+    let members = Members::new(&model, held);
+    ran.tests = suite.tests.iter().map(|t| judge(t, &members)).collect();
+    (ran.unreadable, ran.unseen) = (input.unreadable, input.unseen);
     Ok(ran)
 }
+
+const NOTHING: &str = "the sources hold neither a dump of a proxy nor manifests";

@@ -53,8 +53,11 @@ fn text(files: &[Ran<'_>]) -> String {
         for c in &ran.suite.complaints {
             out.push_str(&format!("  {BAD}unreadable{BAD:#}  {file}:{}:{}: {}\n", c.at.line, c.at.column, safe(&c.message)));
         }
-        for problem in &ran.problems {
+        for problem in &ran.unreadable {
             out.push_str(&format!("  {BAD}unreadable{BAD:#}  {}\n", safe(problem)));
+        }
+        for problem in &ran.unseen {
+            out.push_str(&format!("  {OPEN}not seen{OPEN:#}    {}\n", safe(problem)));
         }
         ran.tests.iter().for_each(|judged| one(&mut out, &file, judged));
     }
@@ -88,6 +91,11 @@ fn one(out: &mut String, file: &str, judged: &Judged<'_>) {
     }
 }
 
+/// What could not be read or seen.
+fn problems<'r>(ran: &'r Ran<'_>) -> impl Iterator<Item = &'r String> {
+    ran.unreadable.iter().chain(&ran.unseen)
+}
+
 fn object(files: &[Ran<'_>]) -> Value {
     let counts = Counts::of(files);
     let list: Vec<Value> = files
@@ -95,13 +103,13 @@ fn object(files: &[Ran<'_>]) -> Value {
         .map(|ran| {
             let complaints: Vec<Value> = ran.suite.complaints.iter().map(|c| json!({"line": c.at.line, "column": c.at.column, "message": c.message})).collect();
             json!({
-                "file": ran.suite.file, "sources": ran.sources, "errors": complaints, "problems": ran.problems,
+                "file": ran.suite.file, "sources": ran.sources, "errors": complaints, "problems": problems(ran).collect::<Vec<_>>(),
                 "tests": ran.tests.iter().map(test).collect::<Vec<_>>(),
             })
         })
         .collect();
-    let readable = counts.unreadable == 0 && files.iter().all(|f| f.suite.complaints.is_empty() && f.problems.is_empty());
-    let problems: Vec<&String> = files.iter().flat_map(|f| &f.problems).collect();
+    let readable = counts.unreadable == 0 && files.iter().all(|f| f.suite.complaints.is_empty() && problems(f).next().is_none());
+    let problems: Vec<&String> = files.iter().flat_map(problems).collect();
     json!({
         "complete": readable && counts.not_judged == 0, "problems": problems,
         "passed": counts.passed, "failed": counts.failed, "notJudged": counts.not_judged, "unreadable": counts.unreadable,
@@ -135,7 +143,7 @@ fn junit(files: &[Ran<'_>]) -> String {
         let (tests, errors) = (c.passed + c.failed + c.not_judged + c.unreadable + broken, c.not_judged + c.unreadable + broken);
         format!("tests=\"{tests}\" failures=\"{}\" errors=\"{errors}\" skipped=\"0\"", c.failed)
     };
-    let broken = |f: &Ran<'_>| f.suite.complaints.len() + f.problems.len();
+    let broken = |f: &Ran<'_>| f.suite.complaints.len() + problems(f).count();
     let all = of(Counts::of(files), files.iter().map(broken).sum());
     let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"meshctl test\" {all}>\n");
     for ran in files {
@@ -151,8 +159,11 @@ fn junit(files: &[Ran<'_>]) -> String {
         for c in &ran.suite.complaints {
             out.push_str(&error("(the file)", "unreadable", &format!("{}:{}:{}: {}", ran.suite.file, c.at.line, c.at.column, c.message)));
         }
-        for problem in &ran.problems {
+        for problem in &ran.unreadable {
             out.push_str(&error("(the sources)", "unreadable", problem));
+        }
+        for problem in &ran.unseen {
+            out.push_str(&error("(the sources)", "not seen", problem));
         }
         for judged in &ran.tests {
             let name = &judged.test.name;

@@ -1,7 +1,7 @@
 //! Files of tests: what they say. A test that can't be read costs that one test.
 
 use super::expect::{self, Expectation};
-use super::field::{Complaint, Read, ToCome, address, flag, mapping, scalar, text, texts, wrong};
+use super::field::{Complaint, Read, ToCome, address, flag, mapping, number, scalar, text, texts, wrong};
 use crate::args::route::RequestArgs;
 use crate::commands::route::request::Described;
 use mesh_model::yaml::{Limits, documents, parse_document};
@@ -29,9 +29,16 @@ pub struct Test {
     pub case: Read<Case>,
 }
 
+/// What a test is about, and what must be so.
+#[derive(Debug)]
+pub enum Case {
+    Sent(Sent),
+    Server(Server),
+}
+
 /// Who calls what, and what must come of it.
 #[derive(Debug)]
-pub struct Case {
+pub struct Sent {
     pub caller: Option<Caller>,
     /// The proxy that takes the request, where it is not the caller's own that is asked.
     pub at: Option<String>,
@@ -39,6 +46,16 @@ pub struct Case {
     pub url: String,
     /// How the request is sent.
     pub sent: RequestArgs,
+    pub expect: Vec<Expectation>,
+}
+
+/// What the ports of a workload take, and what is sent to them.
+#[derive(Debug)]
+pub struct Server {
+    /// A workload, by any of its names; `*` for all.
+    pub name: String,
+    /// That the workload listens on; every one without it.
+    pub port: Option<u16>,
     pub expect: Vec<Expectation>,
 }
 
@@ -53,6 +70,7 @@ pub enum Caller {
 const SUITE: &[&str] = &["from", "meshConfig", "tests"];
 const TEST: &[&str] =
     &["name", "caller", "at", "request", "headers", "token", "tls", "sni", "alpn", "http2", "sourceIp", "address", "limited", "unlucky", "expect"];
+const SERVER: &[&str] = &["name", "server", "port", "expect"];
 const GRAPH: &[ToCome] = &[ToCome { key: "graph", what: "assertions on the traffic graph" }];
 
 impl Suite {
@@ -113,6 +131,32 @@ impl Test {
 
 impl Case {
     fn read(node: Node<'_>) -> Read<Case> {
+        if node.get("server").is_some() { Server::read(node).map(Case::Server) } else { Sent::read(node).map(Case::Sent) }
+    }
+
+    /// The test in a line, for those without a name.
+    pub fn describe(&self) -> String {
+        match self {
+            Case::Sent(sent) => sent.describe(),
+            Case::Server(Server { name, port: Some(port), .. }) => format!("{name}:{port}"),
+            Case::Server(Server { name, port: None, .. }) => name.clone(),
+        }
+    }
+}
+
+impl Server {
+    fn read(node: Node<'_>) -> Read<Server> {
+        mapping(node, "a test of a server", SERVER, &[])?;
+        text(node, "name")?;
+        let Some(name) = text(node, "server")? else { return wrong(node, "`server` is a workload, or `*`") };
+        let port = node.get("port").map(|p| number(p, "port", "a port")).transpose()?;
+        let Some(expect) = node.get("expect") else { return wrong(node, "a test says what it expects: `expect: {encryption: strict}`") };
+        Ok(Server { name: name.to_owned(), port, expect: expect::of_server(expect)? })
+    }
+}
+
+impl Sent {
+    fn read(node: Node<'_>) -> Read<Sent> {
         mapping(node, "a test", TEST, GRAPH)?;
         text(node, "name")?;
         let Some(request) = node.get("request") else { return wrong(node, "a test has a `request`, such as GET http://reviews:9080/reviews/0") };
@@ -144,11 +188,10 @@ impl Case {
             return wrong(node, "a test names the `caller`, a workload of the mesh, or the proxy that takes the request: `at`");
         }
         let Some(expect) = node.get("expect") else { return wrong(node, "a test says what it expects: `expect: allowed`, or a mapping") };
-        Ok(Case { caller, at, method, url, sent, expect: expect::read(expect)? })
+        Ok(Sent { caller, at, method, url, sent, expect: expect::read(expect)? })
     }
 
-    /// The test in a line, for those without a name.
-    pub fn describe(&self) -> String {
+    fn describe(&self) -> String {
         let from = match &self.caller {
             Some(Caller::Named(name)) => format!(" from {name}"),
             Some(Caller::Outside) => " from outside".to_owned(),
@@ -218,7 +261,9 @@ tests:
 - {caller: a, request: GET http://b/, expect: maybe}
 - {request: GET http://b/, expect: allowed}
 - {caller: a, request: GET http://b/, expect: {status: high}}
-- {caller: a, request: GET http://b/, expect: {encryption: mtls}}
+- {caller: a, request: GET http://b/, expect: {encryption: some}}
+- {server: a, request: GET http://b/, expect: {encryption: strict}}
+- {server: a, expect: {encryption: mtls, port: 80}}
 - {caller: a, request: GET http://b/, expect: {weights: {v1: 80, v2: many}}}
 - {caller: a, request: GET http://b/}
 ";
@@ -229,9 +274,11 @@ tests:
             "6:47: `expect` is `allowed`, `denied` or a mapping",
             "7:3: a test names the `caller`",
             "8:56: `status` is a status of HTTP",
-            "9:48: `encryption`: assertions on encryption are not in this version",
-            "10:70: `v2` is a share in percent",
-            "11:3: a test says what it expects",
+            "9:60: `encryption` is mtls, tls or plaintext",
+            "10:15: a test of a server has no `request`",
+            "11:42: what is expected of a server has no `port`",
+            "12:70: `v2` is a share in percent",
+            "13:3: a test says what it expects",
         ];
         let found = complaints(text);
         assert_eq!(found.len(), want.len(), "{found:#?}");

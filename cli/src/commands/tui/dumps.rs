@@ -50,6 +50,9 @@ impl Found {
         for (name, why) in &dumps.problems {
             say(name, Err(why.clone()));
         }
+        for proxy in &dumps.proxies {
+            proxy.passed_over(&[Content::ConfigDump]).into_iter().for_each(|said| say(&proxy.name, Ok(said)));
+        }
         let other = other(&dumps);
         let (proxies, views) = (with_state(typed, dumps.proxies), with_state(typed, dumps.views));
         let state = match (proxies.len(), views.len(), other) {

@@ -3,14 +3,15 @@
 use super::cell;
 use crate::print::table::Table;
 use crate::print::time::rfc3339;
-use mesh_envoy::certificate::{Certificate, data_source, from_pem};
+use mesh_envoy::certificate::{Certificate, Trust, data_source, from_pem, trust};
 use mesh_envoy::dump::secret::{Entry, Secret, Secrets};
 
 const DAY: i64 = 86_400;
 
 /// The table as of `now` (seconds since the epoch).
 pub fn table(secrets: &Secrets<'_, Secret<'_>>, now: i64) -> Table {
-    let mut table = Table::new(["NAME", "TYPE", "STATE", "VALID", "LEFT", "NOT AFTER", "NAMES", "ISSUER", "SERIAL"]);
+    let mut table = Table::new(["NAME", "TYPE", "STATE", "VALID", "LEFT", "NOT AFTER", "NAMES", "ISSUER", "SIGNED BY", "SERIAL"]);
+    let roots = roots(secrets);
     let sections = [("WARMING", &secrets.dynamic_warming_secrets), ("ACTIVE", &secrets.dynamic_active_secrets), ("STATIC", &secrets.static_secrets)];
     for (state, entries) in sections {
         for entry in entries {
@@ -21,10 +22,24 @@ pub fn table(secrets: &Secrets<'_, Secret<'_>>, now: i64) -> Table {
             };
             let found = certificates(entry);
             if found.is_empty() {
-                table.row(vec![cell(&*entry.name), "-".into(), state, "no certificate".into(), "-".into(), "-".into(), "-".into(), "-".into(), "-".into()]);
+                table.row(vec![
+                    cell(&*entry.name),
+                    "-".into(),
+                    state,
+                    "no certificate".into(),
+                    "-".into(),
+                    "-".into(),
+                    "-".into(),
+                    "-".into(),
+                    "-".into(),
+                    "-".into(),
+                ]);
                 continue;
             }
+            let shown: Vec<Certificate> = chain(entry);
             for (domain, i, c) in &found {
+                // A chain is judged at its leaf.
+                let signed = if *i == 0 && shown.first() == Some(c) { signed(&shown, &roots) } else { cell("") };
                 let kind = match (c.is_ca, i) {
                     (true, _) => "CA",
                     (false, 0) => "Cert Chain",
@@ -41,12 +56,46 @@ pub fn table(secrets: &Secrets<'_, Secret<'_>>, now: i64) -> Table {
                     rfc3339(c.not_after),
                     cell(names),
                     cell(c.issuer.clone()),
+                    signed,
                     c.serial.clone(),
                 ]);
             }
         }
     }
     table
+}
+
+/// What stands behind a chain that the proxy shows.
+fn signed(chain: &[Certificate], roots: &[Certificate]) -> String {
+    match trust(chain, roots) {
+        Trust::Root(root) => format!("trusted: {root}"),
+        Trust::NoRoot if roots.is_empty() => "no root is held".to_owned(),
+        Trust::NoRoot => "none of the roots held".to_owned(),
+        Trust::Broken(why) => format!("BROKEN: {why}"),
+        Trust::NotChecked(why) => format!("not checked: {why}"),
+    }
+}
+
+/// The chain that an entry shows to others.
+fn chain(entry: &Entry<'_, Secret<'_>>) -> Vec<Certificate> {
+    let certificate = entry.secret.as_ref().and_then(|s| s.tls_certificate.as_ref());
+    certificate.map(|t| from_pem(&data_source(&t.certificate_chain))).unwrap_or_default()
+}
+
+/// What the proxy trusts, in all its secrets.
+fn roots(secrets: &Secrets<'_, Secret<'_>>) -> Vec<Certificate> {
+    let sections = [&secrets.dynamic_active_secrets, &secrets.static_secrets, &secrets.dynamic_warming_secrets];
+    let contexts = sections.into_iter().flatten().filter_map(|e| e.secret.as_ref()?.validation_context.as_ref());
+    let mut out: Vec<Certificate> = Vec::new();
+    for context in contexts {
+        let bundles = context.custom_validator_config.iter().flat_map(|v| &v.typed_config.trust_domains).map(|d| &d.trust_bundle);
+        for root in context.trusted_ca.iter().chain(bundles).flat_map(|source| from_pem(&data_source(source))) {
+            if !out.contains(&root) {
+                out.push(root);
+            }
+        }
+    }
+    out
 }
 
 fn validity(c: &Certificate, now: i64) -> &'static str {
@@ -59,7 +108,8 @@ fn validity(c: &Certificate, now: i64) -> &'static str {
     }
 }
 
-fn left(seconds: i64) -> String {
+/// What is left of a life, in days or hours.
+pub fn left(seconds: i64) -> String {
     match seconds {
         s if s <= 0 => "0".to_owned(),
         s if s < 2 * DAY => format!("{}h", s / 3600),

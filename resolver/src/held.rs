@@ -1,9 +1,11 @@
 //! A proxy whose config dump is given: what it holds, and who it is.
 
+use mesh_envoy::dump::secret;
 use mesh_envoy::engine::listener::Direction;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::{Configuration, ReadError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub struct Held {
@@ -15,6 +17,11 @@ pub struct Held {
     /// "" where the dump does not say.
     pub namespace: String,
     pub service_account: String,
+    /// What made its Pod.
+    pub workload: String,
+    pub labels: BTreeMap<String, String>,
+    /// The SPIFFE id in its certificate.
+    pub certified: Option<String>,
     /// Updates that it rejected, with its words.
     pub rejected: Vec<String>,
 }
@@ -34,7 +41,18 @@ impl Held {
         let mut addresses: Vec<IpAddr> = id.get(1).and_then(|ip| ip.parse().ok()).into_iter().collect();
         addresses.extend(text("INSTANCE_IPS").split(',').filter_map(|ip| ip.parse::<IpAddr>().ok()));
         let name = id.get(2).map_or_else(|| from.to_owned(), |n| (*n).to_owned());
-        Ok(Held { name, configuration, addresses, namespace: text("NAMESPACE"), service_account: text("SERVICE_ACCOUNT"), rejected: rejected(dump) })
+        let labels = metadata("LABELS").and_then(Value::as_object).into_iter().flatten();
+        Ok(Held {
+            name,
+            configuration,
+            addresses,
+            namespace: text("NAMESPACE"),
+            service_account: text("SERVICE_ACCOUNT"),
+            workload: text("WORKLOAD_NAME"),
+            labels: labels.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),
+            certified: secret::identity_in(dump),
+            rejected: rejected(dump),
+        })
     }
 
     pub fn problems(&self) -> Vec<String> {
@@ -51,8 +69,11 @@ impl Held {
         entry_inbound(&self.configuration)
     }
 
-    /// The SPIFFE id that the workload shows, by its service account.
+    /// The SPIFFE id that the workload shows: that of its certificate, or by its service account.
     pub fn principal(&self, trust_domain: &str, assumptions: &mut Vec<String>) -> String {
+        if let Some(certified) = &self.certified {
+            return certified.clone();
+        }
         let (namespace, account) = match (self.namespace.as_str(), self.service_account.as_str()) {
             ("", _) | (_, "") => {
                 assumptions.push(format!("the service account of {} is default/default: its dump does not say", self.name));
@@ -72,13 +93,13 @@ impl Held {
     }
 }
 
-pub(super) fn entry_outbound(configuration: &Configuration) -> Entry {
+pub(crate) fn entry_outbound(configuration: &Configuration) -> Entry {
     // A sidecar that captures what comes in captures what goes out, though an excerpt may lack the listener for it.
     let captures = configuration.listeners.iter().any(|l| (l.hands_off && l.direction == Direction::Outbound) || &*l.name == "virtualInbound");
     if captures { Entry::CapturedOutbound } else { Entry::Direct }
 }
 
-pub(super) fn entry_inbound(configuration: &Configuration) -> Entry {
+pub(crate) fn entry_inbound(configuration: &Configuration) -> Entry {
     let captures = configuration.listeners.iter().any(|l| &*l.name == "virtualInbound");
     if captures { Entry::CapturedInbound } else { Entry::Direct }
 }
