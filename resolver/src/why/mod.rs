@@ -25,7 +25,7 @@ pub use question::Question;
 pub use server::mesh_tls;
 pub use url::Url;
 
-use crate::held::Held;
+pub use crate::held::Held;
 use crate::injection::InMesh;
 use crate::translate::Model;
 use mesh_envoy::engine::request::Entry;
