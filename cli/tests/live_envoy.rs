@@ -1,5 +1,8 @@
 //! Commands on the admin port of a real Envoy 1.40, over TCP and over a Unix socket, and what `pc log` changes there.
 
+// It says when it is skipped.
+#![allow(clippy::print_stdout)]
+
 mod common;
 
 use common::{Run, folder, meshctl};
