@@ -32,7 +32,7 @@ pub struct Test {
 /// What a test is about, and what must be so.
 #[derive(Debug)]
 pub enum Case {
-    Sent(Sent),
+    Sent(Box<Sent>),
     Server(Server),
 }
 
@@ -131,7 +131,7 @@ impl Test {
 
 impl Case {
     fn read(node: Node<'_>) -> Read<Case> {
-        if node.get("server").is_some() { Server::read(node).map(Case::Server) } else { Sent::read(node).map(Case::Sent) }
+        if node.get("server").is_some() { Server::read(node).map(Case::Server) } else { Sent::read(node).map(|s| Case::Sent(Box::new(s))) }
     }
 
     /// The test in a line, for those without a name.
