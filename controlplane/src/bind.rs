@@ -295,6 +295,7 @@ fn secrets_by_ads(socket: &mut core::TransportSocket) {
     let Some(any) = socket.typed_config.as_mut() else { return };
     let change = |common: Option<&mut tls::CommonTlsContext>| {
         let Some(common) = common else { return };
+        files(common);
         let combined = common.combined_validation_context.as_mut().and_then(|c| c.validation_context_sds_secret_config.as_mut());
         for secret in common.tls_certificate_sds_secret_configs.iter_mut().chain(common.validation_context_sds_secret_config.as_mut()).chain(combined) {
             let timeout = secret.sds_config.as_ref().and_then(|s| s.initial_fetch_timeout);
@@ -315,6 +316,24 @@ fn secrets_by_ads(socket: &mut core::TransportSocket) {
     }
 }
 
+/// Where a system keeps the roots that it trusts.
+const SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Names that stand for files of the proxy's machine, which an agent would read: the proxy reads them by itself.
+fn files(common: &mut tls::CommonTlsContext) {
+    let file = |path: &str| Some(core::DataSource { filename: Some(path.to_owned()), ..Default::default() });
+    let pairs: Vec<tls::SdsSecretConfig> = common.tls_certificate_sds_secret_configs.extract_if(.., |s| s.name.starts_with("file-cert:")).collect();
+    for pair in pairs {
+        let (chain, key) = pair.name["file-cert:".len()..].split_once('~').unwrap_or_default();
+        common.tls_certificates.push(tls::TlsCertificate { certificate_chain: file(chain), private_key: file(key) });
+    }
+    let root = common.combined_validation_context.as_ref().and_then(|c| c.validation_context_sds_secret_config.as_ref());
+    if let Some(path) = root.and_then(|s| s.name.strip_prefix("file-root:")).map(|p| if p == "system" { SYSTEM.to_owned() } else { p.to_owned() }) {
+        let names = common.combined_validation_context.take().and_then(|c| c.default_validation_context).unwrap_or_default();
+        common.validation_context = Some(tls::CertificateValidationContext { trusted_ca: file(&path), ..names });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,6 +349,30 @@ mod tests {
         assert_eq!(p.give("b.ns", Role::Inbound, "", 9080).to_string(), "127.20.0.2:9080");
         assert_eq!(p.give("a.ns", Role::Outbound, "", 9080), http);
         assert_eq!(p.find("b.ns", Role::Inbound, 9080).map(|a| a.to_string()).as_deref(), Some("127.20.0.2:9080"));
+    }
+
+    #[test]
+    fn files_are_read_by_the_proxy_itself() {
+        let sds = |name: &str| tls::SdsSecretConfig { name: name.to_owned(), sds_config: None };
+        let context = tls::CommonTlsContext {
+            tls_certificate_sds_secret_configs: vec![sds("file-cert:/a.pem~/a.key"), sds("default")],
+            combined_validation_context: Some(tls::CommonTlsContextCombinedCertificateValidationContext {
+                default_validation_context: Some(tls::CertificateValidationContext { allow_expired_certificate: true, ..Default::default() }),
+                validation_context_sds_secret_config: Some(sds("file-root:system")),
+            }),
+            ..Default::default()
+        };
+        let config = Any::pack(&tls::UpstreamTlsContext { common_tls_context: Some(context), ..Default::default() });
+        let mut socket = core::TransportSocket { name: "tls".into(), typed_config: Some(config) };
+        secrets_by_ads(&mut socket);
+        let context: tls::UpstreamTlsContext = socket.typed_config.and_then(|a| a.unpack()).expect("a context");
+        let common = context.common_tls_context.expect("a context");
+        let names: Vec<&str> = common.tls_certificate_sds_secret_configs.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["default"]);
+        assert!(common.tls_certificate_sds_secret_configs[0].sds_config.as_ref().is_some_and(|s| s.ads.is_some()));
+        assert_eq!(common.tls_certificates[0].private_key.as_ref().and_then(|k| k.filename.as_deref()), Some("/a.key"));
+        let validation = common.validation_context.expect("a context");
+        assert!(validation.allow_expired_certificate && validation.trusted_ca.and_then(|c| c.filename).as_deref() == Some(SYSTEM));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use crate::bind::{Bind, Messages};
 use crate::client::Client;
 use crate::resource::{Resource, Resources, Type};
-use mesh_envoy::api::cluster::ClusterDiscoveryType;
+use mesh_envoy::api::cluster::{ClusterDiscoveryType, ClusterEdsClusterConfig, ClusterLbPolicy};
 use mesh_envoy::api::discovery::{NameInfo, NameTable};
-use mesh_envoy::api::endpoint::ClusterLoadAssignment;
+use mesh_envoy::api::endpoint::{self as eds, ClusterLoadAssignment};
+use mesh_envoy::api::{Struct, Value, core};
+use mesh_envoy::cluster_name::ClusterName;
 use mesh_resolver::translate::{Alike, ControlPlane, Interception, Model, Proxy, Translation};
 use mesh_resolver::workload::WorkloadSource;
 use rustc_hash::FxHashMap;
@@ -100,7 +102,12 @@ impl<'m, 'a> Translations<'m, 'a> {
         let model = self.model;
         let version = &self.version;
         if bind.is_some() {
-            let made: Vec<(Key, Messages)> = list.par_iter().map(|(k, w)| ((*k).clone(), messages(model.translate_as(&w.proxy, k.1)))).collect();
+            let translate = |k: &Key, w: &Wanted| {
+                let mut made = messages(model.translate_as(&w.proxy, k.1));
+                find_pods(model, &mut made);
+                made
+            };
+            let made: Vec<(Key, Messages)> = list.par_iter().map(|(k, w)| ((*k).clone(), translate(k, w))).collect();
             self.plain.extend(made);
         } else {
             let made: Vec<(Key, Arc<Resources>)> =
@@ -136,6 +143,38 @@ fn messages(t: Translation<'_>) -> Messages {
         routes: t.routes.into_iter().map(|p| p.message).collect(),
         clusters: t.clusters.into_iter().map(|p| p.message).collect(),
         endpoints: t.endpoints.into_iter().map(|p| p.message).collect(),
+    }
+}
+
+/// Headless services are reached at the address that a client meant, which capture alone can tell: here at any of their
+/// Pods.
+fn find_pods(model: &Model<'_, '_>, m: &mut Messages) {
+    for c in m.clusters.iter_mut().filter(|c| c.r#type == Some(ClusterDiscoveryType::OriginalDst as i32)) {
+        let Some(name) = ClusterName::parse(&c.name).filter(|n| n.direction == "outbound" && n.subset.is_empty()) else { continue };
+        let Some((_, service)) = model.registry.by_host(name.host).next() else { continue };
+        let Some(port) = service.port(name.port).filter(|_| service.is_kubernetes()) else { continue };
+        let pods = model.registry.endpoints(model.mesh, service, port);
+        let hosts = pods.iter().map(|e| {
+            let socket = core::SocketAddress { address: e.address.clone(), port_value: Some(u32::from(e.port)), ..Default::default() };
+            let address = core::Address { socket_address: Some(socket), ..Default::default() };
+            let mut metadata = core::Metadata::default();
+            if e.takes_mtls == Some(true) {
+                let mode: Struct = std::iter::once(("tlsMode", Value::from("istio"))).collect();
+                metadata.filter_metadata.insert("envoy.transport_socket_match".into(), mode);
+            }
+            eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }), metadata: Some(metadata), ..Default::default() }
+        });
+        let assignment = ClusterLoadAssignment {
+            cluster_name: c.name.clone(),
+            endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: hosts.collect(), ..Default::default() }],
+            ..ClusterLoadAssignment::default()
+        };
+        c.r#type = Some(ClusterDiscoveryType::Eds as i32);
+        c.lb_policy = ClusterLbPolicy::RoundRobin as i32;
+        c.original_dst_lb_config = None;
+        let ads = core::ConfigSource { ads: Some(core::AggregatedConfigSource::default()), resource_api_version: core::ApiVersion::V3 as i32, ..Default::default() };
+        c.eds_cluster_config = Some(ClusterEdsClusterConfig { eds_config: Some(ads), service_name: c.name.clone() });
+        m.endpoints.push(assignment);
     }
 }
 
