@@ -1,7 +1,9 @@
 //! `meshctl controlplane` as a user runs it.
 #![allow(clippy::print_stdout)]
 
-use std::io::{BufRead, BufReader};
+use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -135,6 +137,34 @@ fn sidecar(program: &Path, plane: &Plane, token: &str) -> Sidecar {
     let mut command = Command::new(program);
     command.arg("-c").arg(&file).args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]);
     Sidecar(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("Envoy starts"), folder)
+}
+
+#[test]
+fn a_cluster_is_served_and_asked_again() {
+    let mut data = Data::default();
+    let service = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80}]}});
+    data.add(Resource { group: "".into(), version: "v1".into(), plural: "services".into(), kind: "Service".into(), is_namespaced: true, items: vec![service] });
+    let server = Server::start(data, Faults::default()).expect("a server");
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("kubeconfig");
+    std::fs::write(&config, server.kubeconfig("dev", "token", "shop")).expect("a kubeconfig");
+    let mut plane = Plane::start(&["--from", "kube", "--kubeconfig", config.to_str().expect("a path")]);
+    let end = Instant::now() + Duration::from_secs(60);
+    while !page(&plane.pages, "/debug/registryz").contains("web.shop.svc.cluster.local") {
+        assert!(Instant::now() < end, "{}", page(&plane.pages, "/debug/registryz"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(plane.end(), Some(0));
+}
+
+/// The body of a page.
+fn page(pages: &str, path: &str) -> String {
+    let at = pages.trim_start_matches("http://");
+    let Ok(mut stream) = std::net::TcpStream::connect(at) else { return String::new() };
+    let _ = stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes());
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
 }
 
 #[test]

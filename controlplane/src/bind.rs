@@ -256,6 +256,12 @@ impl Bind {
 
     /// The cluster of a port that the proxy serves leads to the application's place.
     fn serve(&mut self, own: &str, c: &mut Cluster) {
+        if c.name.ends_with("PassthroughCluster") {
+            // To where the client meant: nobody knows that here, and it says so with 503 UH.
+            c.r#type = Some(ClusterDiscoveryType::Static as i32);
+            c.lb_policy = ClusterLbPolicy::RoundRobin as i32;
+            c.upstream_bind_config = None;
+        }
         let Some(port) = c.name.strip_prefix("inbound|").and_then(|n| n.split('|').next()).and_then(|p| p.parse().ok()) else { return };
         let place = self.places.give(own, Role::Application, "", port);
         let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address(place)), ..Default::default() }), ..Default::default() };

@@ -172,7 +172,8 @@ fn find_pods(model: &Model<'_, '_>, m: &mut Messages) {
         c.r#type = Some(ClusterDiscoveryType::Eds as i32);
         c.lb_policy = ClusterLbPolicy::RoundRobin as i32;
         c.original_dst_lb_config = None;
-        let ads = core::ConfigSource { ads: Some(core::AggregatedConfigSource::default()), resource_api_version: core::ApiVersion::V3 as i32, ..Default::default() };
+        let ads =
+            core::ConfigSource { ads: Some(core::AggregatedConfigSource::default()), resource_api_version: core::ApiVersion::V3 as i32, ..Default::default() };
         c.eds_cluster_config = Some(ClusterEdsClusterConfig { eds_config: Some(ads), service_name: c.name.clone() });
         m.endpoints.push(assignment);
     }

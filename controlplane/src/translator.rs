@@ -27,8 +27,8 @@ pub struct Update {
     pub resources: Arc<Resources>,
     /// The service account that its workload runs as; `None` where the input does not know the workload.
     pub account: Option<String>,
-    /// The trust domain of the mesh.
-    pub trust_domain: String,
+    /// On one machine, and the input does not know its workload: it may listen nowhere.
+    pub is_placeless: bool,
     /// The reading of the input that this is of.
     pub generation: u64,
 }
@@ -231,12 +231,13 @@ fn serve(message: Message, translations: &mut Translations<'_, '_>, proxies: &mu
 }
 
 fn update(translations: &mut Translations<'_, '_>, wanted: &Wanted, bind: Option<&mut Bind>, world: &World) -> Arc<Update> {
+    let is_placeless = bind.is_some() && wanted.workload.is_none();
     let resources = translations.resources(wanted, bind);
     let mesh = translations.model.mesh;
     Arc::new(Update {
         resources,
         account: wanted.workload.map(|id| mesh.workloads.get(id).service_account().to_owned()),
-        trust_domain: mesh.config.trust_domain().to_owned(),
+        is_placeless,
         generation: world.generation,
     })
 }

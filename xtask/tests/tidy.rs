@@ -117,6 +117,18 @@ fn the_terminal_ui_is_pure_outside_its_terminal() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// Of the control plane all but its sockets and threads.
+#[test]
+fn the_control_plane_decides_without_sockets_and_clock() {
+    let is_impure = |p: &str| p.starts_with("controlplane/src/serve/") || ["input.rs", "translator.rs"].iter().any(|f| p.ends_with(f));
+    let mut problems = Vec::new();
+    for (path, text) in rust("controlplane/src").into_iter().filter(|(p, _)| !is_impure(p)) {
+        let code = code(&text);
+        problems.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{path}: `{word}`")));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 #[test]
 fn only_binaries_print_and_exit() {
     let mut problems = Vec::new();

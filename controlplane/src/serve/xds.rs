@@ -135,8 +135,11 @@ async fn run<W: Wire>(shared: &Arc<Shared>, caller: &Caller, scope: Scope, mut r
         shared.say(&format!("{} was refused: {why}", connection.id));
         refuse("identity", Status::permission_denied(why))
     })?;
+    if current.is_placeless {
+        shared.say(&format!("{}: the input has no workload of this name, so that it has no place on this machine and is sent nothing", connection.id));
+    }
     *lock(&connection.stream) = Stream::new(W::PROTOCOL, &number.to_string(), Arc::clone(&current.resources));
-    let mut session = Session { shared, connection: &connection, scope, generation: current.generation, renew_at: None };
+    let mut session = Session { shared, connection: &connection, scope, generation: 0, renew_at: None };
     session.take::<W>(&first, to).await?;
     loop {
         let overdue = session.overdue();
@@ -198,6 +201,7 @@ struct Session<'s> {
     shared: &'s Arc<Shared>,
     connection: &'s Arc<Connection>,
     scope: Scope,
+    /// Of a change that the proxy does not have whole yet; 0 for none.
     generation: u64,
     /// When the proxy's own certificate is to be renewed, in seconds since 1970.
     renew_at: Option<i64>,
