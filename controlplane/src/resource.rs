@@ -93,12 +93,33 @@ pub struct Resources {
     /// Which reading of the input they come from: `2026-11-22T11:30:31Z/2`.
     pub version: String,
     pub by_type: BTreeMap<Type, Named>,
+    /// A hash of all resources of a type, where it was made.
+    sums: BTreeMap<Type, [u8; 32]>,
 }
 
 impl Resources {
+    pub fn empty(version: &str) -> Resources {
+        Resources { version: version.to_owned(), ..Resources::default() }
+    }
     pub fn of(&self, kind: Type) -> &Named {
         static NONE: Named = Named::new();
         self.by_type.get(&kind).unwrap_or(&NONE)
+    }
+    /// What tells the resources of a type apart from others of that type; `None` before [`Resources::seal`].
+    pub fn sum(&self, kind: Type) -> Option<&[u8; 32]> {
+        self.sums.get(&kind)
+    }
+    /// Nothing more is added: hashes the resources of each type.
+    pub fn seal(&mut self) {
+        for kind in Type::ALL {
+            let mut hash = Sha256::new();
+            for r in self.of(kind).values() {
+                hash.update(r.name.as_bytes());
+                hash.update([0]);
+                hash.update(r.version.as_bytes());
+            }
+            self.sums.insert(kind, hash.finalize().into());
+        }
     }
     pub fn insert(&mut self, kind: Type, resource: Resource) {
         self.by_type.entry(kind).or_default().insert(resource.name.clone(), Arc::new(resource));

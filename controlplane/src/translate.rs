@@ -126,7 +126,7 @@ impl<'m, 'a> Translations<'m, 'a> {
                 Arc::new(encode(self.model, own, &self.version))
             }
             // Nobody knows where it may listen.
-            (Some(_), None) => Arc::new(Resources { version: self.version.clone(), ..Resources::default() }),
+            (Some(_), None) => Arc::new(Resources::empty(&self.version)),
             (None, _) => self.encoded.get(&wanted.key).cloned().unwrap_or_default(),
         }
     }
@@ -180,7 +180,7 @@ fn find_pods(model: &Model<'_, '_>, m: &mut Messages) {
 }
 
 fn encode(model: &Model<'_, '_>, m: Messages, version: &str) -> Resources {
-    let mut out = Resources { version: version.to_owned(), ..Resources::default() };
+    let mut out = Resources::empty(version);
     for e in &m.endpoints {
         out.insert(Type::Endpoint, Resource::new(&e.cluster_name, e));
     }
@@ -201,6 +201,7 @@ fn encode(model: &Model<'_, '_>, m: Messages, version: &str) -> Resources {
         out.insert(Type::Route, Resource::new(&r.name, r));
     }
     out.insert(Type::Names, Resource::new(Type::Names.url(), &names(model)));
+    out.seal();
     out
 }
 

@@ -199,6 +199,18 @@ impl Stream {
         }
     }
 
+    /// A hash of what the proxy is to have of a type, where one is known without putting it together.
+    fn sum(&self, kind: Type) -> Option<[u8; 32]> {
+        match kind {
+            Type::Secret => None,
+            Type::Cluster | Type::Endpoint => {
+                let sum = self.current.sum(kind)?;
+                self.kept.iter().all(|k| k.sum(kind) == Some(sum)).then_some(*sum)
+            }
+            _ => self.routed.sum(kind).copied(),
+        }
+    }
+
     /// Sends each type that has changed and waits for no confirmation.
     fn flush(&mut self, now: u64) -> Vec<Answer> {
         let kinds: Vec<Type> = self.subscriptions.iter().filter(|(_, s)| s.is_settled()).map(|(k, _)| *k).collect();
@@ -208,9 +220,15 @@ impl Stream {
     /// An answer of one type, if something is to be said. `again` are names whose resources are sent though the proxy may
     /// have them, `must` says that even nothing is an answer.
     fn answer(&mut self, kind: Type, again: Option<&BTreeSet<String>>, must: bool, now: u64) -> Option<Answer> {
+        let sum = self.sum(kind);
+        // Mostly one type has changed, and the others need no look at each of their resources.
+        if !must && again.is_none() && sum.is_some() && self.subscriptions.get(&kind)?.looked_at == sum {
+            return None;
+        }
         let target = self.target(kind);
         let subscription = self.subscriptions.get_mut(&kind)?;
         let change = subscription.change(self.protocol, &target, again);
+        subscription.looked_at = sum;
         if change.is_empty() && !must {
             return None;
         }

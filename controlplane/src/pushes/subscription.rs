@@ -36,6 +36,8 @@ pub struct Subscription {
     /// How often it refused.
     pub refusals: u64,
     heard: bool,
+    /// Of what was compared last with what the proxy has, with nothing left to send.
+    pub(super) looked_at: Option<[u8; 32]>,
 }
 
 /// What a request means.
@@ -77,6 +79,7 @@ impl Subscription {
             refused: None,
             refusals: 0,
             heard: false,
+            looked_at: None,
         }
     }
 
@@ -102,6 +105,7 @@ impl Subscription {
         for name in names {
             self.sent.remove(name);
         }
+        self.looked_at = None;
     }
 
     pub(super) fn take(&mut self, protocol: Protocol, request: &Request, now: u64) -> Asked {
@@ -129,12 +133,20 @@ impl Subscription {
             Protocol::StateOfTheWorld => {
                 let before = self.names.clone();
                 self.replace(&request.names, is_first);
+                if is_first || before != self.names {
+                    self.looked_at = None;
+                }
                 // Dropped and asked for again while the proxy took up something else: it waits for an answer.
                 if is_spontaneous && before == self.names && !self.kind.is_whole() {
                     asked.again = before;
                 }
             }
-            Protocol::Delta => self.extend(request, is_first, &mut asked.again),
+            Protocol::Delta => {
+                if is_first || !request.subscribe.is_empty() || !request.unsubscribe.is_empty() {
+                    self.looked_at = None;
+                }
+                self.extend(request, is_first, &mut asked.again);
+            }
         }
         asked
     }

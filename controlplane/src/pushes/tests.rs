@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A configuration of a listener with a route configuration to each cluster; a cluster's content is its second word.
 fn world(version: &str, clusters: &[(&str, &str)]) -> Arc<Resources> {
-    let mut out = Resources { version: version.to_owned(), ..Resources::default() };
+    let mut out = Resources::empty(version);
     for (name, content) in clusters {
         let mut cluster = Resource::new(name, &Cluster { name: (*name).to_owned(), alt_stat_name: (*content).to_owned(), ..Cluster::default() });
         cluster.wants_endpoints = true;
@@ -21,6 +21,7 @@ fn world(version: &str, clusters: &[(&str, &str)]) -> Arc<Resources> {
             &RouteConfiguration { name: "r".into(), internal_only_headers: all.iter().map(|s| (*s).to_owned()).collect(), ..Default::default() },
         ),
     );
+    out.seal();
     Arc::new(out)
 }
 
