@@ -2,8 +2,7 @@
 //! waits for a disk; where the thread can't follow, buffers are dropped and counted.
 
 use crate::config::Compiler;
-use crate::format::Line;
-use crate::http::exchange::Exchange;
+use crate::format::{Line, Subject};
 use mesh_envoy::engine::field::{Message, Read};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,6 +16,8 @@ use std::sync::{Arc, Mutex};
 pub struct Log {
     pub sink: Arc<Sink>,
     line: Line,
+    /// Any of these flags has to be raised; an empty list is any flag at all. `None` for every line.
+    flags: Option<Vec<Box<str>>>,
 }
 
 /// A file that lines go to; every log of that path shares it.
@@ -53,12 +54,30 @@ impl Log {
         if path.is_empty() {
             return Err(config.unknown_field("path", "a file belongs here"));
         }
-        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)? })
+        let filter = m.message("filter")?.map(|f| flags(&f)).transpose()?;
+        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)?, flags: filter })
     }
-    /// Appends the line of an exchange.
-    pub fn write(&self, exchange: &Exchange, out: &mut String) {
-        self.line.write(exchange, out);
+    /// Every log of a list.
+    pub fn read_all(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Vec<Log>> {
+        m.messages("access_log")?.iter().map(|log| Log::read(log, compiler)).collect()
     }
+    /// Whether it tells of a subject.
+    fn tells_of(&self, subject: &impl Subject) -> bool {
+        self.flags.as_ref().is_none_or(|wanted| match wanted.as_slice() {
+            [] => !subject.flags().is_empty(),
+            wanted => subject.flags().iter().any(|f| wanted.iter().any(|w| **w == **f)),
+        })
+    }
+    /// Appends the line of a request or of a connection.
+    pub fn write(&self, subject: &impl Subject, out: &mut String) {
+        self.line.write(subject, out);
+    }
+}
+
+/// `response_flag_filter`, the only filter that is known.
+fn flags(m: &Message<'_, '_>) -> Read<Vec<Box<str>>> {
+    let filter = m.message("response_flag_filter")?.ok_or_else(|| m.unknown("a filter that mesh-proxy does not support"))?;
+    Ok(filter.texts("flags")?.into_iter().map(Into::into).collect())
 }
 
 /// The deprecated fields of the file log, or `log_format`.
@@ -100,15 +119,18 @@ const FULL: usize = 64 * 1024;
 const QUEUED: usize = 256;
 
 impl Buffers {
-    /// Adds the line of an exchange to a log.
-    pub fn add(&mut self, log: &Log, exchange: &Exchange, writer: &Writer) {
+    /// Adds the line of a request or of a connection to a log.
+    pub fn add(&mut self, log: &Log, subject: &impl Subject, writer: &Writer) {
+        if !log.tells_of(subject) {
+            return;
+        }
         let index = log.sink.index;
         if self.by_sink.len() <= index {
             self.by_sink.resize_with(index + 1, Default::default);
         }
         let (sink, text) = &mut self.by_sink[index];
         sink.get_or_insert_with(|| log.sink.clone());
-        log.write(exchange, text);
+        log.write(subject, text);
         if text.len() >= FULL {
             writer.send(&log.sink, std::mem::take(text));
         }

@@ -4,8 +4,9 @@ use crate::access_log::Writer;
 use crate::admin;
 use crate::bootstrap::Bootstrap;
 use crate::config::{Compiler, Snapshot};
-use crate::http::serve;
+use crate::downstream::accept;
 use crate::listeners::Accept;
+use crate::tls::files::{self, Files};
 use crate::upstream::cluster::Runtime;
 use crate::worker::{Complain, Phase, Shared, Worker};
 use crate::xds;
@@ -84,6 +85,9 @@ impl Proxy {
     pub fn start(bootstrap: Bootstrap, settings: &Settings) -> Result<Proxy, StartError> {
         let compiler = Compiler::default();
         let snapshot = Snapshot::compile(bootstrap.resources(), &compiler).map_err(StartError::Configuration)?;
+        // Secrets in files are there before the first connection, if they can be.
+        let mut files = Files::new(compiler.secrets.clone());
+        files.look().iter().for_each(|what| (settings.complain)(what));
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
         let writer = Writer::start(move |what| complain(&what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
@@ -107,11 +111,12 @@ impl Proxy {
         begun.wait();
         // Names are resolved before the first request asks for them.
         shared.publish(snapshot.clone());
+        let secrets = compiler.secrets.clone();
         let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
-        let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic };
-        threads.push(thread("background", move || beside(background, admin_socket, context, to_watch, drain))?);
+        let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic, secrets };
+        threads.push(thread("background", move || beside(background, admin_socket, context, (to_watch, files), drain))?);
         if let Some(control) = control {
             threads.push(thread("control-plane", move || control.run())?);
         }
@@ -177,7 +182,7 @@ fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flu
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let worker = Rc::new(Worker::new(shared.clone()));
-        let listen = |accept: Accept| drop(tokio::task::spawn_local(serve::listen(worker.clone(), accept)));
+        let listen = |accept: Accept| drop(tokio::task::spawn_local(accept::listen(worker.clone(), accept)));
         while let Ok(accept) = to_accept.try_recv() {
             listen(accept);
         }
@@ -201,7 +206,7 @@ fn beside(
     shared: Arc<Shared>,
     admin_socket: Option<TcpListener>,
     context: admin::Context,
-    mut to_watch: mpsc::UnboundedReceiver<Weak<Runtime>>,
+    (mut to_watch, mut files): (mpsc::UnboundedReceiver<Weak<Runtime>>, Files),
     drain: Duration,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -213,6 +218,13 @@ fn beside(
         if let Some(socket) = admin_socket {
             tokio::task::spawn_local(admin::serve(socket, Rc::new(context)));
         }
+        let complain = shared.complain.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(files::INTERVAL).await;
+                files.look().iter().for_each(|what| complain(what));
+            }
+        });
         tokio::task::spawn_local(async move {
             while let Some(runtime) = to_watch.recv().await {
                 watch_cluster(&runtime);

@@ -1,6 +1,7 @@
 //! Counters. Each has one writer, its worker's thread: adding costs a load and a store, and nobody waits. Readers sum up the
 //! workers' blocks.
 
+use crate::tls::reason;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,7 +57,8 @@ block! {
     ClusterStats {
         Gauge upstream_cx_active, Counter upstream_cx_total, Counter upstream_cx_connect_fail, Counter upstream_cx_connect_timeout,
         Counter upstream_cx_destroy, Counter upstream_cx_http1_total, Counter upstream_cx_http2_total, Counter upstream_cx_overflow,
-        Counter upstream_cx_idle_timeout, Counter upstream_cx_max_requests, Counter upstream_cx_none_healthy,
+        Counter upstream_cx_idle_timeout, Counter upstream_cx_max_requests, Counter upstream_cx_connect_attempts_exceeded,
+        Counter upstream_cx_rx_bytes_total, Counter upstream_cx_tx_bytes_total, Counter upstream_cx_none_healthy,
         Gauge upstream_rq_active, Counter upstream_rq_total, Counter upstream_rq_completed,
         Counter upstream_rq_1xx, Counter upstream_rq_2xx, Counter upstream_rq_3xx, Counter upstream_rq_4xx, Counter upstream_rq_5xx,
         Gauge upstream_rq_pending_active, Counter upstream_rq_pending_total, Counter upstream_rq_pending_overflow,
@@ -82,6 +84,36 @@ block! {
     /// `listener.ADDRESS.`
     ListenerStats {
         Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter no_filter_chain_match,
+        Counter downstream_pre_cx_timeout,
+    }
+}
+
+block! {
+    /// `listener.ADDRESS.ssl.` and `cluster.NAME.ssl.`
+    TlsStats {
+        Counter handshake, Counter connection_error, Counter session_reused, Counter no_certificate, Counter fail_verify_no_cert,
+        Counter fail_verify_error, Counter fail_verify_san, Counter fail_verify_cert_hash,
+    }
+}
+
+block! {
+    /// `tcp.PREFIX.`
+    TcpStats {
+        Counter downstream_cx_total, Counter downstream_cx_no_route, Counter downstream_cx_rx_bytes_total, Counter downstream_cx_tx_bytes_total,
+        Counter idle_timeout, Counter max_downstream_connection_duration,
+    }
+}
+
+impl TlsStats {
+    /// Counts why a handshake failed.
+    pub fn count(&self, kind: reason::Kind) {
+        match kind {
+            reason::Kind::NoCertificate => self.fail_verify_no_cert.inc(),
+            reason::Kind::Chain => self.fail_verify_error.inc(),
+            reason::Kind::Names => self.fail_verify_san.inc(),
+            reason::Kind::Hash => self.fail_verify_cert_hash.inc(),
+            reason::Kind::Other => {}
+        }
     }
 }
 

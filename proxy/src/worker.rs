@@ -1,14 +1,15 @@
 //! A worker: one thread, its connections, its counters. What workers share stands in [`Shared`], and a request waits for
 //! none of it.
 
-use crate::access_log::{Buffers, Writer};
+use crate::access_log::{Buffers, Log, Writer};
 use crate::config::Snapshot;
 use crate::config::cluster::{Cluster as ClusterConfig, Kind};
+use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::upload::Source;
 use crate::listeners::Listeners;
-use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry};
+use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats};
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
 use rustc_hash::FxHashMap;
@@ -163,7 +164,8 @@ impl Generation {
             return Some(found.clone());
         }
         let stats = self.stats.get(&self.shared.registry, "cluster", name);
-        let handle = Rc::new(Handle::new(self.shared.runtime_of(config, &self.snapshot), stats));
+        let tls = if config.transports.has_tls() { self.shared.registry.block(&format!("cluster.{name}.ssl")) } else { Arc::default() };
+        let handle = Rc::new(Handle::new(self.shared.runtime_of(config, &self.snapshot), stats, tls));
         self.worker_clusters.borrow_mut().insert(name.into(), handle.clone());
         Some(handle)
     }
@@ -194,6 +196,8 @@ pub struct Worker {
     buffers: RefCell<Buffers>,
     http: Blocks<HttpStats>,
     listeners: Blocks<ListenerStats>,
+    tls: Blocks<TlsStats>,
+    tcp: Blocks<TcpStats>,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
 }
@@ -214,6 +218,8 @@ impl Worker {
             buffers: RefCell::default(),
             http: Blocks::new(),
             listeners: Blocks::new(),
+            tls: Blocks::new(),
+            tcp: Blocks::new(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
             shared,
@@ -248,6 +254,13 @@ impl Worker {
     }
     pub fn listener_stats(&self, prefix: &str) -> Arc<ListenerStats> {
         self.listeners.get(&self.shared.registry, "listener", prefix)
+    }
+    /// `listener.ADDRESS.ssl.`
+    pub fn tls_stats(&self, prefix: &str) -> Arc<TlsStats> {
+        self.tls.get(&self.shared.registry, "listener", &format!("{prefix}.ssl"))
+    }
+    pub fn tcp_stats(&self, prefix: &str) -> Arc<TcpStats> {
+        self.tcp.get(&self.shared.registry, "tcp", prefix)
     }
     async fn reached(&self, phase: Phase) {
         let mut receiver = self.phase.clone();
@@ -304,15 +317,15 @@ impl Worker {
             s.upstream_rq_completed.inc();
             class(exchange.status, [&s.upstream_rq_1xx, &s.upstream_rq_2xx, &s.upstream_rq_3xx, &s.upstream_rq_4xx, &s.upstream_rq_5xx]);
         }
-        self.log(exchange);
+        self.log(&exchange.connection.manager.logs, exchange);
     }
-    fn log(&self, exchange: &Exchange) {
-        let logs = &exchange.connection.manager.logs;
+    /// Writes the lines of a request or of a connection.
+    pub fn log(&self, logs: &[Log], subject: &impl Subject) {
         if logs.is_empty() {
             return;
         }
         let mut buffers = self.buffers.borrow_mut();
-        logs.iter().for_each(|log| buffers.add(log, exchange, &self.shared.writer));
+        logs.iter().for_each(|log| buffers.add(log, subject, &self.shared.writer));
     }
     /// A connection whose bytes were no HTTP: it was answered 400 before there was a request.
     pub fn malformed(&self, connection: &Rc<Connection>, protocol: &'static str) {
@@ -321,12 +334,12 @@ impl Worker {
             started: SystemTime::now(),
             begun: Instant::now(),
             method: http::Method::default(),
-            scheme: "http",
+            scheme: connection.scheme(),
             authority: String::new(),
             path: String::new(),
             headers: HeaderMap::new(),
             protocol,
-            remote: connection.peer,
+            remote: connection.client.peer,
             body: Rc::new(Source::default()),
             sent: 0,
             status: 400,
@@ -339,6 +352,7 @@ impl Worker {
             upstream_local: None,
             upstream_protocol: "",
             attempts: 0,
+            upstream_tls: None,
             transport_failure: String::new(),
             answer: HeaderMap::new(),
             answer_begun: None,

@@ -40,7 +40,6 @@ fn each_is_named_with_its_path_and_value() {
     for (value, wanted) in [
         (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
-        (of_cluster("type", json!("ORIGINAL_DST")), "clusters[0].type = \"ORIGINAL_DST\""),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
         (manager("request_timeout", json!("5s")), "typed_config.request_timeout = \"5s\""),
         (manager("scoped_routes", json!({"name": "x"})), "typed_config.scoped_routes = {…}"),
@@ -63,7 +62,23 @@ fn each_is_named_with_its_path_and_value() {
                 b.pointer_mut("/static_resources/listeners/0/filter_chains/0").expect("a chain")["transport_socket"] = json!({"name": "tls", "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"}})
             }),
-            "transport_socket.typed_config",
+            "transport_socket.typed_config.common_tls_context: a server needs a certificate",
+        ),
+        (
+            with(|b| {
+                b.pointer_mut("/static_resources/clusters/0").expect("a cluster")["transport_socket"] = json!({"name": "tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "common_tls_context": {"validation_context_sds_secret_config": {"name": "ROOTCA"}}}})
+            }),
+            "validation_context_sds_secret_config.name: there is no secret ROOTCA",
+        ),
+        (
+            with(|b| {
+                b.pointer_mut("/static_resources/clusters/0").expect("a cluster")["transport_socket"] = json!({"name": "tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "common_tls_context": {"validation_context": {"match_subject_alt_names": [{"exact": "a"}]}}}})
+            }),
+            "names are asked for without a trusted_ca",
         ),
     ] {
         let told = refusal(value);

@@ -1,6 +1,7 @@
 //! The admin port: what the proxy holds and counts, for people and tools that know Envoy's. It is on loopback alone, what
 //! changes something is a POST, and it runs on a thread of its own.
 
+mod certs;
 mod clusters;
 mod dump;
 mod dynamic;
@@ -8,6 +9,7 @@ mod stats;
 
 use crate::bootstrap::Bootstrap;
 use crate::http::body::Body;
+use crate::tls::secrets::Secrets;
 use crate::worker::{Phase, Shared};
 use crate::xds::Dynamic;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -19,7 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What the pages are made of.
 pub struct Context {
@@ -28,6 +30,7 @@ pub struct Context {
     pub workers: usize,
     /// What came from a control plane; `None` without one.
     pub dynamic: Option<Arc<Dynamic>>,
+    pub secrets: Arc<Secrets>,
 }
 
 impl Context {
@@ -124,7 +127,7 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
         "/listeners" => Page::text(context.shared.listeners.slots().iter().map(|s| format!("{}::{}\n", s.name, s.address)).collect::<String>()),
         "/rejected" if is_json => Page::json(&dynamic::rejected_json(context)),
         "/rejected" => Page::text(dynamic::rejected(context)),
-        "/certs" => Page::json(&json!({"certificates": []})),
+        "/certs" => Page::json(&certs::page(&context.secrets, SystemTime::now())),
         "/server_info" => Page::json(&dump::server_info(context)),
         "/healthcheck/fail" => {
             context.shared.health.store(1, Ordering::Relaxed);

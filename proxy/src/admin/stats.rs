@@ -81,13 +81,16 @@ pub fn prometheus(context: &Context, query: &str) -> String {
 
 /// `cluster.a.b.upstream_rq_2xx` is `envoy_cluster_upstream_rq_xx` with the labels of the cluster and the class.
 fn labelled(name: &str) -> (String, String) {
-    for (prefix, label) in [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address")] {
+    let kinds =
+        [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address"), ("tcp", "envoy_tcp_prefix")];
+    for (prefix, label) in kinds {
         let Some((thing, counter)) = name.strip_prefix(prefix).and_then(|r| r.strip_prefix('.')).and_then(|r| r.rsplit_once('.')) else { continue };
+        let (thing, group) = thing.strip_suffix(".ssl").map_or((thing, ""), |t| (t, "ssl_"));
         let thing = thing.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let class = counter.strip_suffix("xx").and_then(|c| c.rsplit_once('_')).filter(|(_, digit)| digit.len() == 1);
         return match class {
             Some((family, digit)) => (format!("envoy_{prefix}_{family}_xx"), format!("envoy_response_code_class=\"{digit}\",{label}=\"{thing}\"")),
-            None => (format!("envoy_{prefix}_{counter}"), format!("{label}=\"{thing}\"")),
+            None => (format!("envoy_{prefix}_{group}{counter}"), format!("{label}=\"{thing}\"")),
         };
     }
     (format!("envoy_{}", name.replace('.', "_")), String::new())
@@ -118,6 +121,7 @@ mod tests {
         };
         assert_eq!(of("cluster.a.b.upstream_rq_total"), "envoy_cluster_upstream_rq_total{envoy_cluster_name=\"a.b\"}");
         assert_eq!(of("http.in.downstream_rq_2xx"), "envoy_http_downstream_rq_xx{envoy_response_code_class=\"2\",envoy_http_conn_manager_prefix=\"in\"}");
+        assert_eq!(of("listener.0.0.0.0_80.ssl.handshake"), "envoy_listener_ssl_handshake{envoy_listener_address=\"0.0.0.0_80\"}");
         assert_eq!(of("server.uptime"), "envoy_server_uptime{}");
     }
 

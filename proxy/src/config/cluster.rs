@@ -1,8 +1,12 @@
 //! Clusters: the engine's part, and beside it how connections to them are made and kept.
 
+use super::Compiler;
+use super::transport::Transports;
+use crate::tls::validation::ServerNames;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::pick;
 use serde_json::Value;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -24,6 +28,11 @@ pub struct Cluster {
     pub dns_refresh: Duration,
     /// How long it waits for its endpoints over EDS before it is used without; `None` for ever.
     pub fetch_timeout: Option<Duration>,
+    pub transports: Transports,
+    /// Whether servers are asked by the host of the request (`auto_sni`).
+    pub names_request: bool,
+    /// The address that connections come from.
+    pub bind: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +92,7 @@ const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 impl Cluster {
     /// # Errors
     /// What can't be read, with its path.
-    pub fn read(value: &Value, root: &str) -> Read<Cluster> {
+    pub fn read(value: &Value, root: &str, compiler: &Compiler) -> Read<Cluster> {
         let m = Message::new(value, Path::root(root))?;
         let engine = pick::Cluster::read(value, Path::root(root))?;
         let options = match m.message("typed_extension_protocol_options")? {
@@ -93,6 +102,7 @@ impl Cluster {
         let kinds = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
         let policies = ["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV", "", "CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG"];
         let seconds = Duration::from_secs;
+        let names = if options.checks_names { ServerNames::AsAskedFor } else { ServerNames::AsConfigured };
         Ok(Cluster {
             name: m.text("name")?.into(),
             kind: match m.enumeration("type", &kinds)? {
@@ -122,6 +132,9 @@ impl Cluster {
             outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o)).transpose()?,
             dns_refresh: m.duration("dns_refresh_rate")?.unwrap_or(seconds(5)),
             fetch_timeout: super::fetch_timeout(&m.message_or_empty("eds_cluster_config")?, "eds_config")?,
+            transports: Transports::read(&m, compiler, names)?,
+            names_request: options.names_request,
+            bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
             engine,
         })
     }
@@ -138,16 +151,31 @@ struct Options {
     idle_timeout: Option<Duration>,
     max_requests: Option<u64>,
     max_streams: Option<u32>,
+    names_request: bool,
+    checks_names: bool,
+}
+
+/// `upstream_bind_config`; `None` for any address.
+fn bind(m: &Message<'_, '_>) -> Read<Option<SocketAddr>> {
+    let Some(source) = m.message("source_address")? else { return Ok(None) };
+    let text = source.text("address")?;
+    let ip: IpAddr = text.parse().map_err(|_| source.unknown_field("address", format!("`{text}` is no address")))?;
+    let port = source.uint("port_value")?.unwrap_or(0);
+    let port = u16::try_from(port).map_err(|_| source.unknown_field("port_value", format!("{port} is no port")))?;
+    Ok(Some(SocketAddr::new(ip, port)).filter(|a| !a.ip().is_unspecified() || a.port() != 0))
 }
 
 impl Options {
     fn read(m: &Message<'_, '_>) -> Read<Options> {
         let common = m.message_or_empty("common_http_protocol_options")?;
+        let upstream = m.message_or_empty("upstream_http_protocol_options")?;
         let mut out = Options {
             protocol: None,
             idle_timeout: common.duration("idle_timeout")?,
             max_requests: common.uint("max_requests_per_connection")?,
             max_streams: None,
+            names_request: upstream.flag("auto_sni")?,
+            checks_names: upstream.flag("auto_san_validation")?,
         };
         let mut streams = |http2: Option<Message<'_, '_>>| -> Read<()> {
             let max = http2.map(|h| h.uint("max_concurrent_streams")).transpose()?.flatten();

@@ -2,12 +2,15 @@
 
 use super::Compiler;
 use super::manager::{Manager, Routes};
+use super::tcp_proxy::TcpProxy;
+use super::transport::Server;
+use crate::access_log::Log;
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::chain::FilterChain;
 use mesh_envoy::engine::field::{Message, Path, Read};
+use mesh_envoy::engine::gate::Rbac;
 use mesh_envoy::engine::listener as engine;
 use mesh_envoy::engine::network::Kind;
-use mesh_envoy::engine::transport::Transport;
 use serde_json::Value;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -23,11 +26,19 @@ pub struct Listener {
     /// Whether workers have a socket each.
     pub shares_port: bool,
     pub backlog: i32,
+    /// How long the first bytes are waited for; `None` for ever.
+    pub inspection_timeout: Option<Duration>,
+    /// Of connections.
+    pub logs: Arc<Vec<Log>>,
 }
 
 #[derive(Debug)]
 pub struct Chain {
     pub name: Box<str>,
+    pub server: Server,
+    pub handshake_timeout: Option<Duration>,
+    /// What a connection is asked by before its end.
+    pub gates: Vec<Rbac>,
     pub end: End,
     /// Whether connections on it may stay.
     pub life: Life,
@@ -68,6 +79,7 @@ impl Life {
 #[derive(Debug)]
 pub enum End {
     Http(Arc<Manager>),
+    Tcp(Arc<TcpProxy>),
 }
 
 impl Listener {
@@ -99,6 +111,8 @@ impl Listener {
             chains,
             stat_prefix,
             shares_port: m.bool("enable_reuse_port")?.or(m.bool("reuse_port")?).unwrap_or(true),
+            inspection_timeout: Some(m.duration("listener_filters_timeout")?.unwrap_or(Duration::from_secs(15))).filter(|d| !d.is_zero()),
+            logs: Arc::new(Log::read_all(&m, compiler)?),
             backlog: m.uint("tcp_backlog_size")?.and_then(|n| i32::try_from(n).ok()).unwrap_or(4096),
             engine,
         })
@@ -123,7 +137,7 @@ impl Listener {
     /// Names of route configurations that come over RDS, each with how long it is waited for; `None` for ever.
     pub fn routes(&self) -> impl Iterator<Item = (&str, Option<Duration>)> {
         self.chains.iter().filter_map(|chain| {
-            let End::Http(manager) = &chain.end;
+            let End::Http(manager) = &chain.end else { return None };
             match &manager.routes {
                 Routes::Named { name, fetch_timeout } => Some((&**name, *fetch_timeout)),
                 Routes::Inline(_) => None,
@@ -134,29 +148,38 @@ impl Listener {
 
 impl Chain {
     fn read(m: &Message<'_, '_>, chain: &FilterChain, buffer: usize, compiler: &Compiler) -> Read<Chain> {
-        match &chain.transport {
-            Transport::Plaintext => {}
-            Transport::Unknown(u) => return Err(u.clone()),
-            Transport::Tls(_) => return Err(m.unknown_field("transport_socket", "TLS is not supported yet")),
-        }
+        let (mut gates, mut by_server_name) = (Vec::new(), false);
         let messages = m.messages("filters")?;
         for (message, filter) in messages.iter().zip(&chain.filters) {
-            match &filter.kind {
+            let value = message.value("typed_config").unwrap_or(&Value::Null);
+            let path = format!("{}.typed_config", message.path());
+            let end = match &filter.kind {
                 Kind::Unknown(u) => return Err(u.clone()),
-                Kind::Transparent => {}
-                Kind::Http(manager) => {
-                    let value = message.value("typed_config").unwrap_or(&Value::Null);
-                    let path = format!("{}.typed_config", message.path());
-                    let manager = Manager::of_filter(value, &path, manager, buffer, compiler)?;
-                    return Ok(Chain {
-                        name: chain.name.clone(),
-                        end: End::Http(Arc::new(manager)),
-                        life: Life(watch::Sender::new(None)),
-                        print: print(m, buffer),
-                    });
+                Kind::Transparent => continue,
+                Kind::Rbac(rbac) => {
+                    gates.push(rbac.clone());
+                    continue;
                 }
-                _ => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
-            }
+                Kind::ClusterOfServerName => {
+                    by_server_name = true;
+                    continue;
+                }
+                Kind::Http(manager) => End::Http(Arc::new(Manager::of_filter(value, &path, manager, buffer, compiler)?)),
+                Kind::Tcp(target) => {
+                    let config = Message::new(value, Path::root(&path))?;
+                    End::Tcp(Arc::new(TcpProxy::read(&config, target, by_server_name, compiler)?))
+                }
+                Kind::ExtAuthz(_) | Kind::RateLimit => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
+            };
+            return Ok(Chain {
+                name: chain.name.clone(),
+                server: Server::read(m, compiler)?,
+                handshake_timeout: m.duration("transport_socket_connect_timeout")?.filter(|d| !d.is_zero()),
+                gates,
+                end,
+                life: Life(watch::Sender::new(None)),
+                print: print(m, buffer),
+            });
         }
         Err(Unknown { path: m.path(), what: "no filter ends the chain".to_owned() })
     }

@@ -1,6 +1,7 @@
 //! The HTTP connection manager: the engine's part, and beside it how messages are read, changed and logged.
 
 use super::Compiler;
+use super::forwarded_cert::CertForwarding;
 use super::route::Table;
 use crate::access_log::Log;
 use http::HeaderValue;
@@ -34,6 +35,7 @@ pub struct Manager {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub underscores: Underscores,
+    pub forwarding: CertForwarding,
 }
 
 /// Where the route configuration stands.
@@ -114,10 +116,6 @@ impl Manager {
                 Routes::Inline(Arc::new(Table::read(value, &format!("{}.route_config", m.path()))?))
             }
         };
-        let mut logs = Vec::new();
-        for log in m.messages("access_log")? {
-            logs.push(Log::read(&log, compiler)?);
-        }
         let common = m.message_or_empty("common_http_protocol_options")?;
         let http2 = m.message_or_empty("http2_protocol_options")?;
         let name = match m.text("server_name")? {
@@ -136,7 +134,7 @@ impl Manager {
                 "HTTP2" => Codec::Http2,
                 _ => Codec::Auto,
             },
-            logs,
+            logs: Log::read_all(m, compiler)?,
             server: match m.enumeration("server_header_transformation", &["OVERWRITE", "APPEND_IF_ABSENT", "PASS_THROUGH"])? {
                 "APPEND_IF_ABSENT" => Server::IfAbsent(name),
                 "PASS_THROUGH" => Server::PassThrough,
@@ -159,6 +157,7 @@ impl Manager {
             suppresses_envoy_headers: suppresses(m)?,
             timeouts,
             limits,
+            forwarding: CertForwarding::read(m)?,
             underscores: match common.enumeration("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])? {
                 "REJECT_REQUEST" => Underscores::Reject,
                 "DROP_HEADER" => Underscores::Drop,

@@ -2,11 +2,14 @@
 
 pub mod cluster;
 mod fields;
+pub mod forwarded_cert;
 pub mod header_ops;
 pub mod listener;
 pub mod manager;
 pub mod retry;
 pub mod route;
+pub mod tcp_proxy;
+pub mod transport;
 
 pub use fields::{Finding, findings};
 
@@ -17,11 +20,13 @@ use cluster::Cluster;
 use listener::Listener;
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::field::{Message, Read};
+use mesh_envoy::engine::listener::Addresses;
 use mesh_envoy::engine::pick::Assignment;
 use route::Table;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
@@ -33,6 +38,18 @@ pub struct Snapshot {
     pub clusters: Arc<FxHashMap<Box<str>, Arc<Cluster>>>,
     /// Endpoints that came over EDS, by their name there.
     pub assignments: Arc<FxHashMap<Box<str>, Arc<Assignment>>>,
+    by_address: ByAddress,
+}
+
+/// The listeners by address, looked through when one is first asked for. A copy of a snapshot may get other listeners, and so
+/// begins without.
+#[derive(Debug, Default)]
+struct ByAddress(OnceLock<Addresses>);
+
+impl Clone for ByAddress {
+    fn clone(&self) -> ByAddress {
+        ByAddress::default()
+    }
 }
 
 /// What compiling needs beside the configuration.
@@ -51,6 +68,11 @@ impl Default for Compiler {
 }
 
 impl Snapshot {
+    /// The listener that takes a connection which another one hands on.
+    pub fn listener_for(&self, destination: SocketAddr) -> Option<Arc<Listener>> {
+        let addresses = self.by_address.0.get_or_init(|| Addresses::new(self.listeners.iter().map(|l| &l.engine)));
+        self.listeners.get(addresses.find(destination)?).cloned()
+    }
     /// Compiles `static_resources` of a bootstrap.
     ///
     /// # Errors
@@ -67,7 +89,7 @@ impl Snapshot {
         }
         for (i, value) in list("clusters").enumerate() {
             let root = root("clusters", i, value);
-            match Cluster::read(value, &root) {
+            match Cluster::read(value, &root, compiler) {
                 Ok(cluster) => {
                     if clusters.insert(cluster.name.clone(), Arc::new(cluster)).is_some() {
                         problems.push(Unknown { path: root, what: "a cluster of this name stands before it".to_owned() });

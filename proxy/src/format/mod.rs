@@ -6,10 +6,35 @@
 mod operator;
 pub mod time;
 
+use crate::downstream::Downstream;
 use crate::http::exchange::Exchange;
+use crate::tls::session::Session;
+use crate::upstream::host::Host;
 use mesh_envoy::access_log::{Format, Piece};
 use operator::Op;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
 pub use time::TimeFormat;
+
+/// What a line tells of: a request, or a connection.
+pub trait Subject {
+    fn client(&self) -> &Downstream;
+    /// `None` for a connection.
+    fn exchange(&self) -> Option<&Exchange>;
+    fn started(&self) -> SystemTime;
+    fn begun(&self) -> Instant;
+    /// Received from the client, and sent to it.
+    fn bytes(&self) -> (u64, u64);
+    fn protocol(&self) -> &str;
+    fn details(&self) -> &str;
+    fn flags(&self) -> &[&'static str];
+    fn cluster(&self) -> Option<&str>;
+    fn host(&self) -> Option<&Host>;
+    fn upstream_local(&self) -> Option<SocketAddr>;
+    fn upstream_tls(&self) -> Option<&Session>;
+    fn upstream_failure(&self) -> &str;
+    fn attempts(&self) -> u32;
+}
 
 /// A text with operators in it.
 #[derive(Clone, Debug, Default)]
@@ -68,14 +93,14 @@ impl Template {
             _ => None,
         }
     }
-    /// Writes the text for one exchange.
-    pub fn write(&self, exchange: &Exchange, absent: Absent, out: &mut String) {
+    /// Writes the text for one request or connection.
+    pub fn write(&self, of: &impl Subject, absent: Absent, out: &mut String) {
         for item in &self.items {
             match item {
                 Item::Text(t) => out.push_str(t),
                 Item::Value { op, max } => {
                     let at = out.len();
-                    if op.write(exchange, out) {
+                    if op.write(of, out) {
                         truncate(out, at, *max);
                     } else if absent == Absent::Dash {
                         out.push('-');
@@ -128,11 +153,11 @@ impl Line {
         Ok(Line::Json(object(value, "")?))
     }
     /// Appends the line, with its end.
-    pub fn write(&self, exchange: &Exchange, out: &mut String) {
+    pub fn write(&self, of: &impl Subject, out: &mut String) {
         match self {
-            Line::Text(template) => template.write(exchange, Absent::Dash, out),
+            Line::Text(template) => template.write(of, Absent::Dash, out),
             Line::Json(keys) => {
-                write_object(keys, exchange, out);
+                write_object(keys, of, out);
                 out.push('\n');
             }
         }
@@ -156,7 +181,7 @@ fn object(value: &serde_json::Value, path: &str) -> Result<Keys, (String, String
     Ok(out)
 }
 
-fn write_object(keys: &[(Box<str>, Node)], exchange: &Exchange, out: &mut String) {
+fn write_object(keys: &[(Box<str>, Node)], of: &impl Subject, out: &mut String) {
     out.push('{');
     for (i, (key, node)) in keys.iter().enumerate() {
         if i > 0 {
@@ -165,18 +190,18 @@ fn write_object(keys: &[(Box<str>, Node)], exchange: &Exchange, out: &mut String
         quote(key, out);
         out.push(':');
         match node {
-            Node::Object(inner) => write_object(inner, exchange, out),
-            Node::Value(template) => write_value(template, exchange, out),
+            Node::Object(inner) => write_object(inner, of, out),
+            Node::Value(template) => write_value(template, of, out),
         }
     }
     out.push('}');
 }
 
 /// A value of one operator keeps its type: a number is one, and an absent one is null.
-fn write_value(template: &Template, exchange: &Exchange, out: &mut String) {
+fn write_value(template: &Template, of: &impl Subject, out: &mut String) {
     let mut text = String::new();
     if let [Item::Value { op, max }] = template.items.as_slice() {
-        if !op.write(exchange, &mut text) {
+        if !op.write(of, &mut text) {
             out.push_str("null");
             return;
         }
@@ -186,7 +211,7 @@ fn write_value(template: &Template, exchange: &Exchange, out: &mut String) {
             return;
         }
     } else {
-        template.write(exchange, Absent::Dash, &mut text);
+        template.write(of, Absent::Dash, &mut text);
     }
     quote(&text, out);
 }

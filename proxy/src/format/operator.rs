@@ -1,7 +1,10 @@
 //! The operators that are known, and what each writes.
 
+use super::Subject;
 use super::time::TimeFormat;
 use crate::http::exchange::Exchange;
+use crate::tls::facts::Facts;
+use crate::tls::session::Session;
 use http::HeaderName;
 use mesh_envoy::access_log::Operator;
 use std::fmt::Write;
@@ -60,7 +63,87 @@ pub enum Op {
     RequestId,
     Hostname,
     GrpcStatus,
+    DownstreamFailure,
+    Tls(Side, Fact),
     Never,
+}
+
+/// Which of the two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Downstream,
+    Upstream,
+}
+
+/// What of a TLS session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    Version,
+    Cipher,
+    PeerUris,
+    PeerDns,
+    PeerIps,
+    PeerSubject,
+    PeerIssuer,
+    PeerSerial,
+    PeerFingerprint,
+    PeerFrom,
+    PeerUntil,
+    OwnUris,
+    OwnDns,
+    OwnSubject,
+}
+
+impl Fact {
+    fn parse(name: &str) -> Option<Fact> {
+        Some(match name {
+            "TLS_VERSION" => Fact::Version,
+            "TLS_CIPHER" => Fact::Cipher,
+            "PEER_URI_SAN" => Fact::PeerUris,
+            "PEER_DNS_SAN" => Fact::PeerDns,
+            "PEER_IP_SAN" => Fact::PeerIps,
+            "PEER_SUBJECT" => Fact::PeerSubject,
+            "PEER_ISSUER" => Fact::PeerIssuer,
+            "PEER_SERIAL" => Fact::PeerSerial,
+            "PEER_FINGERPRINT_256" => Fact::PeerFingerprint,
+            "PEER_CERT_V_START" => Fact::PeerFrom,
+            "PEER_CERT_V_END" => Fact::PeerUntil,
+            "LOCAL_URI_SAN" => Fact::OwnUris,
+            "LOCAL_DNS_SAN" => Fact::OwnDns,
+            "LOCAL_SUBJECT" => Fact::OwnSubject,
+            _ => return None,
+        })
+    }
+    fn write(self, session: &Session, out: &mut String) -> bool {
+        let text = |value: &str, out: &mut String| {
+            out.push_str(value);
+            !value.is_empty()
+        };
+        let list = |values: &[String], out: &mut String| text(&values.join(","), out);
+        let at = |seconds: i64, out: &mut String| {
+            let Ok(seconds) = u64::try_from(seconds) else { return false };
+            TimeFormat::Default.write(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds), out);
+            true
+        };
+        let own: Option<&Facts> = session.own.as_ref().map(|i| &i.leaf);
+        let peer: Option<&Facts> = session.peer.as_ref().map(|p| &p.facts);
+        match self {
+            Fact::Version => text(session.version, out),
+            Fact::Cipher => text(&session.cipher, out),
+            Fact::PeerUris => peer.is_some_and(|f| list(&f.uris, out)),
+            Fact::PeerDns => peer.is_some_and(|f| list(&f.dns, out)),
+            Fact::PeerIps => peer.is_some_and(|f| list(&f.ips, out)),
+            Fact::PeerSubject => peer.is_some_and(|f| text(&f.subject, out)),
+            Fact::PeerIssuer => peer.is_some_and(|f| text(&f.issuer, out)),
+            Fact::PeerSerial => peer.is_some_and(|f| text(&f.serial, out)),
+            Fact::PeerFingerprint => peer.is_some_and(|f| text(&f.sha256, out)),
+            Fact::PeerFrom => peer.is_some_and(|f| at(f.not_before, out)),
+            Fact::PeerUntil => peer.is_some_and(|f| at(f.not_after, out)),
+            Fact::OwnUris => own.is_some_and(|f| list(&f.uris, out)),
+            Fact::OwnDns => own.is_some_and(|f| list(&f.dns, out)),
+            Fact::OwnSubject => own.is_some_and(|f| text(&f.subject, out)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +171,15 @@ impl Name {
             Name::Header(name) => e.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()),
         }
     }
+}
+
+/// `DOWNSTREAM_TLS_VERSION` and its kin.
+fn tls(name: &str) -> Option<Op> {
+    let (side, fact) = match name.strip_prefix("DOWNSTREAM_") {
+        Some(fact) => (Side::Downstream, fact),
+        None => (Side::Upstream, name.strip_prefix("UPSTREAM_")?),
+    };
+    Fact::parse(fact).map(|f| Op::Tls(side, f))
 }
 
 /// The names of `REQ(A?B)`.
@@ -150,8 +242,10 @@ impl Op {
             "STREAM_ID" => plain(Op::RequestId),
             "HOSTNAME" => plain(Op::Hostname),
             "GRPC_STATUS_NUMBER" => plain(Op::GrpcStatus),
-            // Of TLS with the client, which there is none of yet, and of virtual clusters, which are refused.
-            "DOWNSTREAM_TRANSPORT_FAILURE_REASON" | "VIRTUAL_CLUSTER_NAME" | "TRACE_ID" => plain(Op::Never),
+            "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => plain(Op::DownstreamFailure),
+            // Of virtual clusters, which are refused, and of traces, which there are none of yet.
+            "VIRTUAL_CLUSTER_NAME" | "TRACE_ID" => plain(Op::Never),
+            other if tls(other).is_some() => plain(tls(other).unwrap_or(Op::Never)),
             other => Err(format!("the operator %{other}% is not known to mesh-proxy")),
         }
     }
@@ -167,73 +261,73 @@ impl Op {
     }
 
     /// Appends the value; false where there is none.
-    pub fn write(&self, e: &Exchange, out: &mut String) -> bool {
+    pub fn write(&self, of: &impl Subject, out: &mut String) -> bool {
         let text = |value: Option<&str>, out: &mut String| value.filter(|v| !v.is_empty()).inspect(|v| out.push_str(v)).is_some();
         let number = |value: Option<u64>, out: &mut String| value.is_some_and(|n| write!(out, "{n}").is_ok());
+        let milliseconds = || u64::try_from(of.begun().elapsed().as_millis()).unwrap_or(u64::MAX);
+        let client = of.client();
         match self {
             Op::Request(names, query) => {
-                let value = names.iter().find_map(|n| n.of(e));
+                let value = of.exchange().and_then(|e| names.iter().find_map(|n| n.of(e)));
                 let value = if *query == Query::Cut { value.map(|v| v.split('?').next().unwrap_or("")) } else { value };
                 text(value, out)
             }
-            Op::Response(names) => text(names.iter().find_map(|n| e.answer.get(n).and_then(|v| std::str::from_utf8(v.as_bytes()).ok())), out),
+            Op::Response(names) => {
+                text(of.exchange().and_then(|e| names.iter().find_map(|n| e.answer.get(n).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()))), out)
+            }
             Op::StartTime(format) => {
-                format.write(e.started, out);
+                format.write(of.started(), out);
                 true
             }
-            Op::Protocol => text(Some(e.protocol), out),
-            Op::ResponseCode => number(Some(u64::from(e.status)), out),
-            Op::ResponseCodeDetails => text(Some(&e.details), out),
-            Op::TerminationDetails => text(Some(&e.connection.termination), out),
-            Op::Flags => {
-                for (i, flag) in e.flags.iter().enumerate() {
-                    out.push_str(if i > 0 { "," } else { "" });
-                    out.push_str(flag);
-                }
-                if e.flags.is_empty() {
-                    out.push('-');
-                }
-                true
-            }
-            Op::FlagsLong => {
-                for (i, flag) in e.flags.iter().enumerate() {
-                    out.push_str(if i > 0 { "," } else { "" });
-                    out.push_str(mesh_envoy::response_flags::find(flag).map_or(flag, |f| f.long));
-                }
-                if e.flags.is_empty() {
-                    out.push('-');
-                }
-                true
-            }
-            Op::BytesReceived => number(Some(e.received()), out),
-            Op::BytesSent => number(Some(e.sent), out),
-            Op::Duration => number(Some(e.milliseconds()), out),
-            Op::RequestDuration => number(e.request_complete(), out),
-            Op::ResponseDuration => number(e.answer_begun, out),
-            Op::ResponseTxDuration => number(e.answer_begun.map(|b| e.milliseconds().saturating_sub(b)), out),
-            Op::UpstreamHost(part) => match e.host.as_ref().map(|h| h.address.socket()) {
+            Op::Protocol => text(Some(of.protocol()), out),
+            Op::ResponseCode => number(Some(of.exchange().map_or(0, |e| u64::from(e.status))), out),
+            Op::ResponseCodeDetails => text(Some(of.details()), out),
+            Op::TerminationDetails => text(Some(&client.termination.borrow()), out),
+            Op::Flags => write_flags(of.flags(), |f| f, out),
+            Op::FlagsLong => write_flags(of.flags(), |flag| mesh_envoy::response_flags::find(flag).map_or(flag, |f| f.long), out),
+            Op::BytesReceived => number(Some(of.bytes().0), out),
+            Op::BytesSent => number(Some(of.bytes().1), out),
+            Op::Duration => number(Some(milliseconds()), out),
+            Op::RequestDuration => number(of.exchange().and_then(Exchange::request_complete), out),
+            Op::ResponseDuration => number(of.exchange().and_then(|e| e.answer_begun), out),
+            Op::ResponseTxDuration => number(of.exchange().and_then(|e| e.answer_begun).map(|b| milliseconds().saturating_sub(b)), out),
+            Op::UpstreamHost(part) => match of.host().map(|h| h.address.socket()) {
                 Some(Some(address)) => write_address(address, *part, out),
-                Some(None) if *part == Part::Whole => text(e.host.as_ref().map(|h| &*h.label), out),
+                Some(None) if *part == Part::Whole => text(of.host().map(|h| &*h.label), out),
                 _ => false,
             },
-            Op::UpstreamCluster => text(e.cluster.as_deref(), out),
-            Op::UpstreamLocal(part) => e.upstream_local.is_some_and(|a| write_address(a, *part, out)),
-            Op::UpstreamFailure => text(Some(&e.transport_failure), out),
-            Op::Attempts => number(Some(u64::from(e.attempts)), out),
-            Op::UpstreamProtocol => text(Some(e.upstream_protocol), out),
-            Op::DownstreamLocal(part) => write_address(e.connection.local, *part, out),
-            Op::DownstreamRemote(part) => write_address(e.remote, *part, out),
-            Op::DownstreamDirectRemote(part) => write_address(e.connection.peer, *part, out),
-            Op::ServerName => text(Some(&e.connection.server_name), out),
-            Op::RouteName => text(e.route_name(), out),
-            Op::FilterChain => text(Some(&e.connection.chain.name), out),
-            Op::ConnectionId => number(Some(e.connection.id), out),
-            Op::RequestId => text(Name::Header(HeaderName::from_static("x-request-id")).of(e), out),
-            Op::Hostname => text(Some(&e.connection.worker.hostname), out),
-            Op::GrpcStatus => number(e.grpc_status, out),
+            Op::UpstreamCluster => text(of.cluster(), out),
+            Op::UpstreamLocal(part) => of.upstream_local().is_some_and(|a| write_address(a, *part, out)),
+            Op::UpstreamFailure => text(Some(of.upstream_failure()), out),
+            Op::Attempts => number(Some(u64::from(of.attempts())), out),
+            Op::UpstreamProtocol => text(of.exchange().map(|e| e.upstream_protocol), out),
+            Op::DownstreamLocal(part) => write_address(client.local, *part, out),
+            Op::DownstreamRemote(part) => write_address(of.exchange().map_or(client.peer, |e| e.remote), *part, out),
+            Op::DownstreamDirectRemote(part) => write_address(client.peer, *part, out),
+            Op::ServerName => text(Some(&client.server_name), out),
+            Op::RouteName => text(of.exchange().and_then(Exchange::route_name), out),
+            Op::FilterChain => text(Some(&client.chain_name), out),
+            Op::ConnectionId => number(Some(client.id), out),
+            Op::RequestId => text(of.exchange().and_then(|e| Name::Header(HeaderName::from_static("x-request-id")).of(e)), out),
+            Op::Hostname => text(Some(&client.worker.hostname), out),
+            Op::GrpcStatus => number(of.exchange().and_then(|e| e.grpc_status), out),
+            Op::DownstreamFailure => text(Some(&client.transport_failure), out),
+            Op::Tls(Side::Downstream, fact) => client.tls.as_ref().is_some_and(|s| fact.write(s, out)),
+            Op::Tls(Side::Upstream, fact) => of.upstream_tls().is_some_and(|s| fact.write(s, out)),
             Op::Never => false,
         }
     }
+}
+
+fn write_flags(flags: &[&'static str], spell: impl Fn(&'static str) -> &'static str, out: &mut String) -> bool {
+    for (i, flag) in flags.iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { "" });
+        out.push_str(spell(flag));
+    }
+    if flags.is_empty() {
+        out.push('-');
+    }
+    true
 }
 
 fn write_address(address: SocketAddr, part: Part, out: &mut String) -> bool {

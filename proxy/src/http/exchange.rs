@@ -6,11 +6,14 @@ use super::upload::Source;
 use crate::config::listener::Chain;
 use crate::config::manager::Manager;
 use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
+use crate::downstream::Downstream;
+use crate::format::Subject;
 use crate::stats::HttpStats;
+use crate::tls::session::Session;
 use crate::upstream::cluster::Handle;
 use crate::upstream::host::Host;
 use crate::worker::Worker;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::route::{Route, VirtualHost};
 use std::borrow::Cow;
@@ -20,17 +23,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-/// A client's connection.
+/// A client's connection that HTTP is spoken on.
 pub struct Connection {
-    pub worker: Rc<Worker>,
+    pub client: Rc<Downstream>,
     pub manager: Arc<Manager>,
     pub stats: Arc<HttpStats>,
-    pub id: u64,
-    pub peer: SocketAddr,
-    pub local: SocketAddr,
-    pub server_name: Box<str>,
     pub chain: Arc<Chain>,
-    pub termination: Box<str>,
+    /// What the client's certificate adds to `x-forwarded-client-cert`, where it is to add anything.
+    pub certificate: Option<HeaderValue>,
     /// Requests so far.
     pub requests: Cell<u64>,
     /// Requests that are not over.
@@ -38,6 +38,16 @@ pub struct Connection {
     /// When the last one was over.
     pub quiet_since: Cell<Instant>,
     pub wire: Arc<Wire>,
+}
+
+impl Connection {
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.client.worker
+    }
+    /// What requests are made over, as far as the connection tells it.
+    pub fn scheme(&self) -> &'static str {
+        self.manager.scheme.unwrap_or(if self.client.is_tls() { "https" } else { "http" })
+    }
 }
 
 /// The route of a request, by its place in its table.
@@ -97,6 +107,7 @@ pub struct Exchange {
     pub upstream_local: Option<SocketAddr>,
     pub upstream_protocol: &'static str,
     pub attempts: u32,
+    pub upstream_tls: Option<Rc<Session>>,
     pub transport_failure: String,
     /// Headers of the answer, where something may ask for them.
     pub answer: HeaderMap,
@@ -109,9 +120,6 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn received(&self) -> u64 {
-        self.body.received()
-    }
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -135,13 +143,58 @@ impl Exchange {
     }
 }
 
+impl Subject for Exchange {
+    fn client(&self) -> &Downstream {
+        &self.connection.client
+    }
+    fn exchange(&self) -> Option<&Exchange> {
+        Some(self)
+    }
+    fn started(&self) -> SystemTime {
+        self.started
+    }
+    fn begun(&self) -> Instant {
+        self.begun
+    }
+    fn bytes(&self) -> (u64, u64) {
+        (self.body.received(), self.sent)
+    }
+    fn protocol(&self) -> &str {
+        self.protocol
+    }
+    fn details(&self) -> &str {
+        &self.details
+    }
+    fn flags(&self) -> &[&'static str] {
+        &self.flags
+    }
+    fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref()
+    }
+    fn host(&self) -> Option<&Host> {
+        self.host.as_deref()
+    }
+    fn upstream_local(&self) -> Option<SocketAddr> {
+        self.upstream_local
+    }
+    fn upstream_tls(&self) -> Option<&Session> {
+        self.upstream_tls.as_deref()
+    }
+    fn upstream_failure(&self) -> &str {
+        &self.transport_failure
+    }
+    fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_complete {
             self.raise(if self.body.has_failed() { "DPE" } else { "DC" });
             self.details = "downstream_remote_disconnect".into();
         }
-        let worker = self.connection.worker.clone();
+        let worker = self.connection.worker().clone();
         worker.finish(self);
     }
 }

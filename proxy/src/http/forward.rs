@@ -12,7 +12,7 @@ use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::upstream::breaker::Slot;
 use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
-use crate::upstream::pool::Lease;
+use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri};
@@ -20,7 +20,6 @@ use hyper::body::Incoming;
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -252,8 +251,8 @@ impl Router<'_> {
                 return Reply::new(400, "DPE", "invalid_path", "").send(exchange);
             };
             let outcome = {
-                let local = Cell::new(None);
-                let sending = self.cluster.send(&host, wanted, |address| local.set(Some(address)));
+                let via: Cell<Option<Via>> = Cell::new(None);
+                let sending = self.cluster.send(&host, wanted, |v| via.set(Some(v)));
                 let outcome = tokio::select! {
                     biased;
                     result = sending => match result {
@@ -265,7 +264,7 @@ impl Router<'_> {
                     () = idle(&body, self.limits.idle) => Outcome::Idle,
                 };
                 let has_host = !matches!(&outcome, Outcome::Failed(f) if f.reason == Reason::Overflow);
-                self.note(&mut exchange, &host, has_host, local.get().flatten());
+                self.note(&mut exchange, &host, has_host, via.take());
                 outcome
             };
             let next = self.judge(&outcome, &body);
@@ -319,11 +318,13 @@ impl Router<'_> {
         let tried: &[Arc<Host>] = if avoids { &self.tried } else { &[] };
         let attempts = self.policy.map_or(1, |p| p.host_attempts);
         let connection = &exchange.connection;
-        self.cluster.choose(self.subset, connection.local, tried, attempts, &mut connection.worker.dice())
+        self.cluster.choose(self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
     }
-    fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, local: Option<SocketAddr>) {
+    fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, via: Option<Via>) {
         exchange.host = has_host.then(|| host.clone());
-        exchange.upstream_local = local.or(exchange.upstream_local);
+        let via = via.unwrap_or_default();
+        exchange.upstream_local = via.local.or(exchange.upstream_local);
+        exchange.upstream_tls = via.tls;
     }
 
     /// The request of one try. `None` where its path is none that can be sent.
@@ -340,6 +341,7 @@ impl Router<'_> {
         let authority = if self.host_of_endpoint && !host.hostname.is_empty() { &*host.hostname } else { exchange.authority.as_str() };
         let downstream_is_http2 = exchange.protocol == "HTTP/2";
         let protocol = self.cluster.config().protocol;
+        let server_name = self.cluster.config().names_request.then(|| asked_by(authority)).flatten();
         let request = outgoing(
             exchange,
             headers,
@@ -347,7 +349,7 @@ impl Router<'_> {
             protocol == crate::config::cluster::Protocol::Http2 || (protocol == crate::config::cluster::Protocol::Downstream && downstream_is_http2),
             Upload::new(&exchange.body),
         )?;
-        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority })
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
     fn expected(&self) -> Option<u64> {
@@ -385,7 +387,7 @@ impl Router<'_> {
         let (base, max) = self.policy.map_or((Duration::from_millis(25), Duration::from_millis(250)), |p| (p.base_interval, p.max_interval));
         let longest = base.saturating_mul(2u32.saturating_pow(attempts.min(20)).saturating_sub(1)).min(max);
         let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
-        let span = exchange.connection.worker.dice().u64(..longest);
+        let span = exchange.connection.client.worker.dice().u64(..longest);
         tokio::time::sleep(Duration::from_micros(span)).await;
     }
 
@@ -439,7 +441,7 @@ impl Router<'_> {
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
         finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
-        exchange.connection.worker.close_if_draining(&exchange, &mut parts.headers);
+        exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
         if !manager.logs.is_empty() {
             exchange.answer = parts.headers.clone();
         }
@@ -453,6 +455,13 @@ impl Router<'_> {
         *out.headers_mut() = parts.headers;
         out
     }
+}
+
+/// The name that a server is asked by, of the host of a request; `None` for addresses.
+pub fn asked_by(authority: &str) -> Option<Box<str>> {
+    let host = mesh_envoy::engine::domain::without_port(authority);
+    let is_address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    (!is_address && !host.is_empty()).then(|| host.into())
 }
 
 fn wants_another_try(on: Conditions, failure: &Failure) -> bool {

@@ -1,6 +1,7 @@
 //! Heads of messages: what a proxy takes from them, adds and takes away (Envoy's header sanitizing).
 
 use super::exchange::Connection;
+use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri, Version};
@@ -163,12 +164,12 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     }
     headers.remove(header::EXPECT);
     headers.remove(INTERNAL);
-    headers.remove(FORWARDED_CLIENT_CERT);
+    forward_certificate(headers, connection);
     let uses_remote = !manager.engine.trusts_forwarded();
     let single = headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()).is_none_or(|v| !v.contains(','));
     if uses_remote {
         if !manager.skips_forwarded_for {
-            append(headers, FORWARDED_FOR, &connection.peer.ip().to_string());
+            append(headers, FORWARDED_FOR, &connection.client.peer.ip().to_string());
         }
         if manager.trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
             headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
@@ -177,7 +178,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
     if manager.appends_forwarded_port && !headers.contains_key(FORWARDED_PORT) {
-        headers.insert(FORWARDED_PORT, HeaderValue::from(connection.local.port()));
+        headers.insert(FORWARDED_PORT, HeaderValue::from(connection.client.local.port()));
     }
     let is_internal = single && manager.is_internal(remote);
     let is_edge = uses_remote && !is_internal;
@@ -204,7 +205,22 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
             headers.insert(REQUEST_ID, request_id(dice));
         }
     }
-    if remote == connection.peer.ip() { connection.peer } else { SocketAddr::new(remote, 0) }
+    if remote == connection.client.peer.ip() { connection.client.peer } else { SocketAddr::new(remote, 0) }
+}
+
+/// `x-forwarded-client-cert`. Clients without a certificate can't speak of one, but where all of them are believed.
+fn forward_certificate(headers: &mut HeaderMap, connection: &Connection) {
+    let mode = connection.manager.forwarding.mode;
+    if mode == Mode::AlwaysForwardOnly {
+        return;
+    }
+    let has_certificate = connection.client.tls.as_ref().is_some_and(|s| s.peer.is_some());
+    match (mode, &connection.certificate) {
+        (Mode::ForwardOnly, _) if has_certificate => {}
+        (Mode::AppendForward, Some(own)) => append(headers, FORWARDED_CLIENT_CERT, own.to_str().unwrap_or("")),
+        (Mode::SanitizeSet, Some(own)) => drop(headers.insert(FORWARDED_CLIENT_CERT, own.clone())),
+        _ => drop(headers.remove(FORWARDED_CLIENT_CERT)),
+    }
 }
 
 /// Adds to a list in one header.

@@ -11,10 +11,10 @@ pub struct World<'w> {
 
 impl Live for World<'_> {
     fn happens(&mut self, _: Chance, share: Fraction) -> bool {
-        share.holds(self.connection.worker.dice().u64(..))
+        share.holds(self.connection.client.worker.dice().u64(..))
     }
     fn has_token(&mut self, _: &str, bucket: Option<&Bucket>) -> bool {
-        bucket.is_none_or(|b| self.connection.worker.shared.buckets.take(b))
+        bucket.is_none_or(|b| self.connection.client.worker.shared.buckets.take(b))
     }
     /// Filters that ask for tokens are refused where configuration is compiled.
     fn token(&mut self, _: &Provider, _: &Request<'_>) -> Token {

@@ -1,7 +1,7 @@
 //! Copies of requests that go elsewhere; nobody waits for what comes of them.
 
 use super::exchange::Exchange;
-use super::forward::outgoing;
+use super::forward::{asked_by, outgoing};
 use super::head::{self, names};
 use super::service::Onward;
 use super::upload::{Source, Upload};
@@ -20,7 +20,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
     let Some(handle) = onward.generation.cluster(&mirror.cluster) else { return };
     let (connection, source) = (exchange.connection.clone(), exchange.body.clone());
     let mut headers = exchange.headers.clone();
-    let local = connection.local.ip().to_string();
+    let local = connection.client.local.ip().to_string();
     headers.insert(names::INTERNAL, HeaderValue::from_static("true"));
     head::append(&mut headers, names::FORWARDED_FOR, &local);
     if let Some(timeout) = timeout {
@@ -33,15 +33,16 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
     let protocol = handle.config().protocol;
     let http2 = protocol == Protocol::Http2 || (protocol == Protocol::Downstream && exchange.protocol == "HTTP/2");
     let Some(request) = outgoing(exchange, headers, &authority, http2, Upload::new(&source)) else { return };
+    let server_name = handle.config().names_request.then(|| asked_by(&authority)).flatten();
     let downstream_is_http2 = exchange.protocol == "HTTP/2";
     tokio::task::spawn_local(async move {
         let whole = async {
             if !complete(&source).await {
                 return;
             }
-            let host = handle.choose(None, connection.local, &[], 0, &mut connection.worker.dice());
+            let host = handle.choose(None, connection.client.original(), &[], 0, &mut connection.client.worker.dice());
             let Some(host) = host else { return };
-            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0 };
+            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name };
             if let Ok((response, lease)) = handle.send(&host, wanted, |_| {}).await {
                 let mut body = response.into_body();
                 loop {

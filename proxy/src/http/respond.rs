@@ -103,7 +103,7 @@ impl Reply {
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut headers, &exchange.details);
         }
-        exchange.connection.worker.close_if_draining(&exchange, &mut headers);
+        exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
         exchange.answer = headers.clone();
         let mut response = Response::new(Body::text(body, exchange));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,29 +1,25 @@
-//! Connections of clients: accepted, given to a filter chain, read and written by hyper.
+//! HTTP on a client's connection: which one it is, read and written by hyper.
 
 use super::exchange::Connection;
 use super::service;
-use crate::config::listener::{Chain, End, Listener};
+use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
-use crate::listeners::Accept;
-use crate::stats::ListenerStats;
+use crate::downstream::Downstream;
+use crate::downstream::stream::Stream;
+use crate::tls::hello::PREFACE;
 use crate::upstream::connection::Here;
-use crate::worker::Worker;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mesh_envoy::engine::chain::{Choice, Subject};
-use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request as engine;
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// What is seen of a client's bytes before HTTP is made of them: hyper drops the fragment of a target, and Envoy refuses it.
 #[derive(Debug)]
@@ -63,16 +59,24 @@ impl Wire {
     }
 }
 
-/// A client's socket.
+/// A client's bytes on their way to hyper.
 struct Client {
-    stream: TcpStream,
+    stream: Stream,
+    /// What was read to see which HTTP it is.
+    early: Vec<u8>,
     wire: Arc<Wire>,
 }
 
 impl AsyncRead for Client {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if self.early.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        } else {
+            let n = buf.remaining().min(self.early.len());
+            buf.put_slice(&self.early[..n]);
+            self.early.drain(..n);
+        }
         self.wire.look(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
@@ -86,48 +90,13 @@ impl AsyncWrite for Client {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.is_write_vectored()
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// Accepts connections until the worker is told to stop, or the socket is closed.
-pub async fn listen(worker: Rc<Worker>, accept: Accept) {
-    let Accept { slot, socket } = accept;
-    let socket = match TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(e) => return worker.complain(&format!("listener {}: {e}", slot.name)),
-    };
-    let take = |stream: TcpStream, peer: SocketAddr| {
-        let listener = slot.current();
-        let stats: Arc<ListenerStats> = worker.listener_stats(&listener.stat_prefix);
-        tokio::task::spawn_local(connection(worker.clone(), stream, peer, listener, stats));
-    };
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = worker.stopped() => return,
-            () = slot.closed() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => take(stream, peer),
-            // Out of files, or the client was gone before it was taken: others may still come.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    }
-    // Closing a socket resets the connections that wait on it.
-    while let Some(Ok((stream, peer))) = std::future::poll_fn(|cx| match socket.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-    {
-        take(stream, peer);
     }
 }
 
@@ -138,120 +107,91 @@ enum Opening {
     Http2,
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2";
+impl Opening {
+    fn protocol(self) -> &'static str {
+        if self == Opening::Http2 { "HTTP/2" } else { "HTTP/1.1" }
+    }
+}
 
-/// Looks whether a connection begins as HTTP/2 does; without taking a byte.
-async fn opening(stream: &TcpStream) -> io::Result<Opening> {
-    let mut bytes = [0; PREFACE.len()];
+/// Looks whether a connection begins as HTTP/2 does. What is read for it is put away.
+async fn opening(stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<Opening> {
     loop {
-        let n = stream.peek(&mut bytes).await?;
-        if !PREFACE.starts_with(&bytes[..n]) || n == 0 {
-            return Ok(Opening::Http1);
-        }
-        if n == PREFACE.len() {
+        if early.starts_with(PREFACE) {
             return Ok(Opening::Http2);
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// A connection in the number that a drain waits for.
-struct Open(Rc<Worker>);
-
-impl Open {
-    fn new(worker: &Rc<Worker>) -> Open {
-        worker.shared.open.fetch_add(1, Ordering::AcqRel);
-        Open(worker.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.shared.open.fetch_sub(1, Ordering::AcqRel);
+        if !PREFACE.starts_with(early) {
+            return Ok(Opening::Http1);
+        }
+        if stream.read_buf(early).await? == 0 {
+            return Ok(Opening::Http1);
+        }
     }
 }
 
 /// Longest wait for the first bytes of a connection.
 const FIRST_BYTES: Duration = Duration::from_secs(60);
 
-async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>, stats: Arc<ListenerStats>) {
-    stats.downstream_cx_total.inc();
-    stats.downstream_cx_active.inc();
-    let _open = Open::new(&worker);
-    let _ = stream.set_nodelay(true);
-    if let Ok(local) = stream.local_addr() {
-        let chosen = choose(&listener, peer, local).cloned();
-        // A listener that is replaced is not kept by its connections.
-        drop(listener);
-        match chosen {
-            None => stats.no_filter_chain_match.inc(),
-            Some(chain) => match &chain.end {
-                End::Http(manager) => http(&worker, stream, peer, local, manager, &chain).await,
-            },
-        }
-    }
-    stats.downstream_cx_active.dec();
-    stats.downstream_cx_destroy.inc();
-}
-
-fn choose(listener: &Listener, peer: SocketAddr, local: SocketAddr) -> Option<&Arc<Chain>> {
-    let of_engine =
-        engine::Connection { destination: local, source: peer, direct_source: peer.ip(), tls: None, protocol: engine::Protocol::Http11, filter_state: &[] };
-    let inspected = listener.engine.inspect(&of_engine).ok()?;
-    let chains = listener.engine.chains();
-    let chosen = match chains.choose(Subject { connection: &of_engine, inspected: &inspected }, &mut Off) {
-        Choice::Chain(chain) => chain,
-        Choice::None | Choice::Ambiguous(..) | Choice::Unknown(_) => return None,
-    };
-    let index = chains.iter().position(|c| std::ptr::eq(c, chosen))?;
-    listener.chains.get(index)
-}
-
-async fn http(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, local: SocketAddr, manager: &Arc<Manager>, chain: &Arc<Chain>) {
+/// Serves HTTP on a connection to its end. Returns what is spoken; "" for nothing yet.
+pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Manager>, chain: &Arc<Chain>) -> &'static str {
+    let worker = client.worker.clone();
+    let mut early = Vec::new();
+    // As with Envoy, a protocol that TLS agreed upon decides, whatever it is.
+    let agreed = client.tls.as_ref().map_or("", |s| &s.protocol);
     let opening = match manager.codec {
         Codec::Http1 => Opening::Http1,
         Codec::Http2 => Opening::Http2,
-        Codec::Auto => match tokio::time::timeout(manager.timeouts.headers.unwrap_or(FIRST_BYTES), opening(&stream)).await {
+        Codec::Auto if !agreed.is_empty() => {
+            if agreed == "h2" {
+                Opening::Http2
+            } else {
+                Opening::Http1
+            }
+        }
+        Codec::Auto => match tokio::time::timeout(manager.timeouts.headers.unwrap_or(FIRST_BYTES), opening(&mut stream, &mut early)).await {
             Ok(Ok(opening)) => opening,
-            _ => return,
+            _ => return "",
         },
     };
+    let protocol = match opening {
+        Opening::Http1 => engine::Protocol::Http11,
+        Opening::Http2 => engine::Protocol::Http2,
+    };
+    if !crate::tcp::session::is_allowed(client, protocol, chain) {
+        return "";
+    }
     let http_stats = worker.http_stats(&manager.stat_prefix);
     http_stats.downstream_cx_total.inc();
     http_stats.downstream_cx_active.inc();
     let wire = Wire::new(opening);
     let connection = Rc::new(Connection {
-        worker: worker.clone(),
+        client: client.clone(),
+        chain: chain.clone(),
         manager: manager.clone(),
         stats: http_stats.clone(),
-        id: worker.next_connection(),
-        peer,
-        local,
-        server_name: "".into(),
-        chain: chain.clone(),
-        termination: "".into(),
+        certificate: client.tls.as_ref().and_then(|s| manager.forwarding.element(s)),
         requests: Cell::new(0),
         active: Cell::new(0),
         quiet_since: Cell::new(Instant::now()),
         wire: wire.clone(),
     });
-    let client = TokioIo::new(Client { stream, wire });
+    let io = TokioIo::new(Client { stream, early, wire });
     let ended = match opening {
         Opening::Http1 => {
             http_stats.downstream_cx_http1_total.inc();
-            http1(&connection, client).await
+            http1(&connection, io).await
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            http2(&connection, client).await
+            http2(&connection, io).await
         }
     };
     if ended.is_err_and(|e| e.is_parse()) {
         http_stats.downstream_cx_protocol_error.inc();
-        worker.malformed(&connection, if opening == Opening::Http2 { "HTTP/2" } else { "HTTP/1.1" });
+        worker.malformed(&connection, opening.protocol());
     }
     http_stats.downstream_cx_active.dec();
     http_stats.downstream_cx_destroy.inc();
+    opening.protocol()
 }
 
 async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::Result<()> {
@@ -306,7 +246,7 @@ async fn ends(connection: &Connection) {
         }
     };
     tokio::select! {
-        () = connection.worker.draining() => {}
+        () = connection.worker().draining() => {}
         () = idle => {}
     }
 }

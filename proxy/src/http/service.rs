@@ -52,12 +52,12 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         started: SystemTime::now(),
         begun: Instant::now(),
         method: parts.method,
-        scheme: "http",
+        scheme: connection.scheme(),
         authority,
         path: head::path(&parts.uri).to_owned(),
         headers,
         protocol: head::protocol(parts.version),
-        remote: connection.peer,
+        remote: connection.client.peer,
         body: Source::new(incoming),
         sent: 0,
         status: 0,
@@ -70,6 +70,7 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         upstream_local: None,
         upstream_protocol: "",
         attempts: 0,
+        upstream_tls: None,
         transport_failure: String::new(),
         answer: HeaderMap::new(),
         answer_begun: None,
@@ -78,19 +79,17 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         is_complete: false,
         connection,
     };
-    exchange.connection.worker.begun(&exchange);
+    exchange.connection.client.worker.begun(&exchange);
     (Box::new(exchange), on_upgrade)
 }
 
-/// The engine's view of a connection.
-fn engine_connection(exchange: &Exchange) -> engine::Connection<'static> {
-    let c = &exchange.connection;
-    let protocol = match exchange.protocol {
+/// What the engine calls a protocol.
+fn engine_protocol(protocol: &str) -> engine::Protocol {
+    match protocol {
         "HTTP/2" => engine::Protocol::Http2,
         "HTTP/1.0" => engine::Protocol::Http10,
         _ => engine::Protocol::Http11,
-    };
-    engine::Connection { destination: c.local, source: c.peer, direct_source: c.peer.ip(), tls: None, protocol, filter_state: &[] }
+    }
 }
 
 async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
@@ -103,11 +102,11 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     if let Some(reply) = underscores(&mut exchange) {
         return reply.send(exchange);
     }
-    let of_engine = engine_connection(&exchange);
+    let of_engine = connection.client.engine(engine_protocol(exchange.protocol));
+    let scheme = connection.scheme();
     let prepared = {
         let view = View::new(&exchange.headers);
-        let request =
-            engine::Request { method: exchange.method.as_str(), scheme: "http", authority: &exchange.authority, path: &exchange.path, headers: &view };
+        let request = engine::Request { method: exchange.method.as_str(), scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
         let remote = manager.engine.remote_address(&of_engine, &view);
         manager.engine.prepare(&request, &of_engine).map(|(host, path)| (host.into_owned(), path.into_owned(), remote))
     };
@@ -117,7 +116,7 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     };
     (exchange.authority, exchange.path) = (host, path);
     arrange(&mut exchange, remote);
-    let generation = connection.worker.generation();
+    let generation = connection.client.worker.generation();
     let table = match &manager.routes {
         Routes::Inline(table) => Some(table.clone()),
         Routes::Named { name, .. } => generation.snapshot.routes.get(name).cloned(),
@@ -160,8 +159,8 @@ fn underscores(exchange: &mut Exchange) -> Option<Reply> {
 /// Headers, scheme and the client's address.
 fn arrange(exchange: &mut Exchange, remote: IpAddr) {
     let connection = exchange.connection.clone();
-    let scheme = connection.manager.scheme.unwrap_or("http");
-    exchange.remote = head::sanitize(&mut exchange.headers, &connection, remote, scheme, &mut connection.worker.dice());
+    let scheme = connection.scheme();
+    exchange.remote = head::sanitize(&mut exchange.headers, &connection, remote, scheme, &mut connection.client.worker.dice());
     exchange.scheme = match exchange.headers.get(names::FORWARDED_PROTO).map(HeaderValue::as_bytes) {
         Some(b"https") => "https",
         Some(b"http") => "http",
@@ -214,7 +213,7 @@ fn target<'c>(forward: &'c Forward, request: &engine::Request<'c>, random: u64) 
 /// What a condition that is not known would have decided ends the request. Compiling refuses such configuration; this is for
 /// what it overlooked.
 fn undecided(unknown: &Unknown, exchange: Box<Exchange>) -> Response<Body> {
-    exchange.connection.worker.complain(&format!("a request could not be decided: {unknown}"));
+    exchange.connection.client.worker.complain(&format!("a request could not be decided: {unknown}"));
     Reply::new(500, "", "filter_chain_undecided", "").send(exchange)
 }
 
@@ -222,12 +221,12 @@ async fn decide(
     mut exchange: Box<Exchange>,
     table: Option<Arc<Table>>,
     generation: Rc<Generation>,
-    of_engine: &engine::Connection<'static>,
+    of_engine: &engine::Connection<'_>,
     on_upgrade: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response<Body> {
     let connection = exchange.connection.clone();
     let manager = connection.manager.clone();
-    let random = connection.worker.dice().u64(..);
+    let random = connection.client.worker.dice().u64(..);
     if let Some(table) = &table {
         table.internal_only.iter().filter(|_| !exchange.headers.contains_key(names::INTERNAL)).cloned().collect::<Vec<_>>().into_iter().for_each(|n| {
             exchange.headers.remove(n);

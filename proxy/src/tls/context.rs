@@ -334,6 +334,8 @@ pub struct ClientContext {
 #[derive(Debug)]
 pub struct Client {
     stamp: u64,
+    /// What is shown to servers that ask for a certificate.
+    pub identity: Option<Arc<Identity>>,
     /// By [`Speaks`]; all the same where protocols are configured.
     configs: [Arc<ClientConfig>; 3],
 }
@@ -407,7 +409,7 @@ impl ClientContext {
         let identity = common.identities()?.into_iter().next();
         let builder = ClientConfig::builder_with_provider(common.provider.clone()).with_protocol_versions(&common.versions);
         let builder = builder.map_err(|e| NotReady::Unusable(e.to_string()))?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match identity {
+        let mut config = match &identity {
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key.clone()))),
             None => builder.with_no_client_auth(),
         };
@@ -421,7 +423,7 @@ impl ClientContext {
             };
             Arc::new(own)
         };
-        Ok(Client { stamp, configs: [with(b""), with(b"http/1.1"), with(b"h2")] })
+        Ok(Client { stamp, identity, configs: [with(b""), with(b"http/1.1"), with(b"h2")] })
     }
 }
 

@@ -9,3 +9,12 @@ pub mod reason;
 pub mod secrets;
 pub mod session;
 pub mod validation;
+
+/// As with Envoy, a peer that closes without taking leave of TLS has finished: many do. Who needs to know whether all came has
+/// lengths in the protocol inside.
+pub(crate) fn without_leave(read: std::io::Result<()>) -> std::io::Result<()> {
+    match read {
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
+        other => other,
+    }
+}

@@ -2,14 +2,16 @@
 
 use super::balance::HostSet;
 use super::breaker::{self, Counts, Slot, What};
+use super::connection::{Connector, Opened};
 use super::host::{Address, Host};
 use super::outlier::{self, Outcome};
-use super::pool::{Lease, Pool, Rules};
+use super::pool::{Lease, Pool, Rules, Via};
 use super::{Failure, Reason};
 use crate::config::Snapshot;
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
 use crate::http::upload::Upload;
-use crate::stats::ClusterStats;
+use crate::stats::{ClusterStats, TlsStats};
+use crate::tls::context::Speaks;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use mesh_envoy::engine::pick::{Assignment, Health};
@@ -73,7 +75,10 @@ impl Runtime {
         let before = self.hosts();
         let mut hosts: FxHashMap<Box<str>, Arc<Host>> = FxHashMap::default();
         for endpoint in &assignment.endpoints {
-            let host = before.hosts.get(&endpoint.address).cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname)));
+            // A host that is reached by another transport now is another host.
+            let transport = self.config.engine.transport_match(Some(endpoint));
+            let same = before.hosts.get(&endpoint.address).filter(|h| h.transport == transport);
+            let host = same.cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname, transport)));
             hosts.insert(endpoint.address.clone(), host);
         }
         if let Ok(mut given) = self.given.write() {
@@ -129,13 +134,14 @@ impl Runtime {
     }
 }
 
-/// A host, whether HTTP/2 is spoken with it, and the priority.
-type PoolKey = (Box<str>, bool, usize);
+/// A host, whether HTTP/2 is spoken with it, the priority, and the name that it is asked by where the request decides that.
+type PoolKey = (Box<str>, bool, usize, Option<Box<str>>);
 
 /// One worker's part: its connections, and its place in the round.
 pub struct Handle {
     pub runtime: Arc<Runtime>,
     pub stats: Arc<ClusterStats>,
+    tls: Arc<TlsStats>,
     set: RefCell<(u64, Arc<HostSet>)>,
     turn: Cell<u64>,
     pools: RefCell<FxHashMap<PoolKey, Rc<Pool>>>,
@@ -147,13 +153,15 @@ pub struct Wanted {
     pub protocol: Protocol,
     pub downstream_is_http2: bool,
     pub priority: usize,
+    /// The name that the server is asked by, where the request decides that (`auto_sni`).
+    pub server_name: Option<Box<str>>,
 }
 
 impl Handle {
-    pub fn new(runtime: Arc<Runtime>, stats: Arc<ClusterStats>) -> Handle {
+    pub fn new(runtime: Arc<Runtime>, stats: Arc<ClusterStats>, tls: Arc<TlsStats>) -> Handle {
         let set = (runtime.version.load(Ordering::Acquire), runtime.hosts());
         // Workers begin at different places, so that they do not all send their first request to the same host.
-        Handle { runtime, stats, set: RefCell::new(set), turn: Cell::new(fastrand::u64(..1 << 32)), pools: RefCell::default() }
+        Handle { runtime, stats, tls, set: RefCell::new(set), turn: Cell::new(fastrand::u64(..1 << 32)), pools: RefCell::default() }
     }
     pub fn config(&self) -> &Config {
         &self.runtime.config
@@ -177,10 +185,17 @@ impl Handle {
         }
     }
 
-    /// A host for a request, none of `tried` if that can be helped in `attempts`.
-    pub fn choose(&self, subset: Option<&Value>, destination: SocketAddr, tried: &[Arc<Host>], attempts: u32, dice: &mut fastrand::Rng) -> Option<Arc<Host>> {
+    /// A host for a request to where `destination` is that of a redirected connection; none of `tried` if that can be helped in `attempts`.
+    pub fn choose(
+        &self,
+        subset: Option<&Value>,
+        destination: Option<SocketAddr>,
+        tried: &[Arc<Host>],
+        attempts: u32,
+        dice: &mut fastrand::Rng,
+    ) -> Option<Arc<Host>> {
         if self.config().kind == Kind::OriginalDestination {
-            return Some(self.original(destination));
+            return destination.map(|d| self.original(d));
         }
         let set = self.hosts();
         let groups = set.groups(&self.config().engine, subset);
@@ -199,24 +214,42 @@ impl Handle {
         let label = destination.to_string();
         let pools = self.pools.borrow();
         let found = pools.iter().find(|((l, ..), _)| **l == *label).map(|(_, p)| p.host.clone());
-        found.unwrap_or_else(|| Arc::new(Host::new(&label, "")))
+        found.unwrap_or_else(|| Arc::new(Host::new(&label, "", self.config().engine.transport_match(None))))
+    }
+    fn connector(&self, host: &Host, server_name: Option<Box<str>>) -> Connector {
+        let config = self.config();
+        Connector { timeout: config.connect_timeout, bind: config.bind, transport: config.transports.get(host.transport).clone(), server_name }
+    }
+    /// A connection for bytes.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn open(&self, host: &Arc<Host>, speaks: Speaks) -> Result<Opened, Failure> {
+        let Some(slot) = breaker::take(&self.runtime.counts[0], What::Connections, self.thresholds(0)) else {
+            self.stats.upstream_cx_overflow.inc();
+            return Err(Failure::unsent(Reason::Overflow));
+        };
+        let opened = self.connector(host, None).open(host, &self.stats, &self.tls, slot, speaks).await;
+        self.runtime.note(host, if opened.is_ok() { Outcome::Status(200) } else { Outcome::LocalFailure });
+        opened
     }
 
-    fn pool(&self, host: &Arc<Host>, http2: bool, priority: usize) -> Rc<Pool> {
-        let key = (host.label.clone(), http2, priority);
+    fn pool(&self, host: &Arc<Host>, http2: bool, priority: usize, server_name: Option<Box<str>>) -> Rc<Pool> {
+        let key = (host.label.clone(), http2, priority, server_name);
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.get(&key).filter(|p| Arc::ptr_eq(&p.host, host)) {
             return pool.clone();
         }
         let config = self.config();
         let rules = Rules {
-            connect_timeout: config.connect_timeout,
             idle_timeout: config.idle_timeout,
             max_requests: config.max_requests_per_connection,
             max_streams: config.max_concurrent_streams,
             thresholds: config.thresholds[priority],
         };
-        let pool = Rc::new(Pool::new(host.clone(), self.stats.clone(), self.runtime.counts[priority].clone(), rules));
+        let connector = self.connector(host, key.3.clone());
+        let stats = (self.stats.clone(), self.tls.clone());
+        let pool = Rc::new(Pool::new(host.clone(), stats, self.runtime.counts[priority].clone(), rules, connector));
         pools.insert(key, pool.clone());
         pool
     }
@@ -225,7 +258,7 @@ impl Handle {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn send(&self, host: &Arc<Host>, wanted: Wanted, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+    pub async fn send(&self, host: &Arc<Host>, wanted: Wanted, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
         if host.address == Address::Nowhere {
             return Err(Failure::unsent(Reason::LocalConnectionFailure));
         }
@@ -234,7 +267,7 @@ impl Handle {
             Protocol::Http2 => true,
             Protocol::Downstream => wanted.downstream_is_http2,
         };
-        let pool = self.pool(host, http2, wanted.priority);
+        let pool = self.pool(host, http2, wanted.priority, wanted.server_name);
         let result = if http2 { pool.send_http2(wanted.request, ready).await } else { pool.send_http1(wanted.request, ready).await };
         match &result {
             Ok((response, _)) => {
@@ -260,6 +293,11 @@ impl Handle {
     }
     /// Closes connections that nobody uses any more.
     pub fn prune(&self) {
-        self.pools.borrow().values().for_each(|p| p.prune());
+        let mut pools = self.pools.borrow_mut();
+        pools.values().for_each(|p| p.prune());
+        if self.config().kind == Kind::OriginalDestination {
+            // Where clients want to go changes for ever: who is not spoken with is forgotten.
+            pools.retain(|_, p| !p.is_empty() || Rc::strong_count(p) > 1);
+        }
     }
 }

@@ -2,18 +2,24 @@
 
 use super::breaker::Slot;
 use super::host::{Address, Host};
-use super::io::Socket;
+use super::io::{Socket, Transport};
 use super::{Failure, Reason};
+use crate::config::transport::Client;
 use crate::http::upload::Upload;
-use crate::stats::ClusterStats;
+use crate::stats::{ClusterStats, TlsStats};
+use crate::tls::context::{Speaks, server_name};
+use crate::tls::reason;
+use crate::tls::session::Session;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 /// Runs futures of hyper on this worker's thread.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +64,7 @@ pub struct Http1 {
     pub sender: http1::SendRequest<Upload>,
     pub socket: Socket,
     pub local: Option<SocketAddr>,
+    pub tls: Option<Rc<Session>>,
     pub idle_since: Instant,
     pub served: u64,
     pub counted: Counted,
@@ -67,14 +74,82 @@ pub struct Http1 {
 pub struct Http2 {
     pub sender: http2::SendRequest<Upload>,
     pub local: Option<SocketAddr>,
+    pub tls: Option<Rc<Session>>,
     pub counted: Counted,
 }
 
-async fn socket(host: &Host, timeout: Duration) -> Result<(Socket, Option<SocketAddr>), Failure> {
-    let connecting = async {
+/// How connections to a host are made.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// For the socket and for TLS together.
+    pub timeout: Duration,
+    pub bind: Option<SocketAddr>,
+    pub transport: Client,
+    /// The name that the server is asked by, in place of the configured one.
+    pub server_name: Option<Box<str>>,
+}
+
+/// A connection that is ready for bytes.
+pub struct Opened {
+    pub io: Transport,
+    /// The same connection, to be looked at from outside.
+    pub socket: Socket,
+    pub local: Option<SocketAddr>,
+    pub tls: Option<Rc<Session>>,
+    pub counted: Counted,
+}
+
+impl Connector {
+    /// Connects, and puts TLS over it where there is to be TLS.
+    ///
+    /// # Errors
+    /// Why it came to nothing; it is counted.
+    pub async fn open(&self, host: &Arc<Host>, stats: &Arc<ClusterStats>, tls: &TlsStats, slot: Slot, speaks: Speaks) -> Result<Opened, Failure> {
+        let counted = Counted::new(host, stats, slot);
+        let made = match tokio::time::timeout(self.timeout, self.connect(host, tls, speaks)).await {
+            Ok(made) => made,
+            Err(_) => Err(Failure::unsent(Reason::ConnectionTimeout)),
+        };
+        let (io, socket, local, session) = made.inspect_err(|f| failed(host, stats, f))?;
+        Ok(Opened { io, socket, local, tls: session.map(Rc::new), counted })
+    }
+    async fn connect(&self, host: &Host, stats: &TlsStats, speaks: Speaks) -> Result<(Transport, Socket, Option<SocketAddr>, Option<Session>), Failure> {
+        let (socket, local) = self.socket(host).await.map_err(|e| connect_failure(&e))?;
+        let Client::Tls(context) = &self.transport else { return Ok((Transport::Plain(socket.clone()), socket, local, None)) };
+        let refused = |transport: String| Failure { reason: Reason::RemoteConnectionFailure, transport, sent: false };
+        let client = context.ready().map_err(|_| refused("TLS_error:_Secret_is_not_supplied_by_SDS".to_owned()))?;
+        let name = match &self.server_name {
+            Some(name) => name,
+            None if context.names_endpoint && !host.hostname.is_empty() => &host.hostname,
+            None => &context.server_name,
+        };
+        let name = server_name(name).ok_or_else(|| refused(String::new()))?;
+        let shaken = TlsConnector::from(client.config(speaks)).connect(name, socket.clone()).await;
+        match shaken {
+            Ok(stream) => {
+                stats.handshake.inc();
+                let session = Session::of(stream.get_ref().1, client.identity.clone());
+                Ok((Transport::Tls(Box::new(stream)), socket, local, Some(session)))
+            }
+            Err(e) => {
+                stats.connection_error.inc();
+                let Some(tls) = reason::error(&e) else { return Err(refused(String::new())) };
+                stats.count(reason::kind(tls));
+                Err(refused(reason::words(tls)))
+            }
+        }
+    }
+    async fn socket(&self, host: &Host) -> io::Result<(Socket, Option<SocketAddr>)> {
         match &host.address {
             Address::Socket(address) => {
-                let stream = TcpStream::connect(address).await?;
+                let stream = match self.bind.filter(|b| b.is_ipv4() == address.is_ipv4()) {
+                    None => TcpStream::connect(address).await?,
+                    Some(from) => {
+                        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+                        socket.bind(from)?;
+                        socket.connect(*address).await?
+                    }
+                };
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr().ok();
                 Ok((Socket::Tcp(Arc::new(stream)), local))
@@ -82,11 +157,6 @@ async fn socket(host: &Host, timeout: Duration) -> Result<(Socket, Option<Socket
             Address::Unix(path) => Ok((Socket::Unix(Arc::new(UnixStream::connect(path).await?)), None)),
             Address::Nowhere => Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the address is not known")),
         }
-    };
-    match tokio::time::timeout(timeout, connecting).await {
-        Err(_) => Err(Failure::unsent(Reason::ConnectionTimeout)),
-        Ok(Err(e)) => Err(connect_failure(&e)),
-        Ok(Ok(connected)) => Ok(connected),
     }
 }
 
@@ -100,37 +170,41 @@ fn connect_failure(e: &io::Error) -> Failure {
     Failure { reason: Reason::RemoteConnectionFailure, transport: format!("{when}_connect_error:_{words}"), sent: false }
 }
 
-/// Connects and speaks HTTP/1.1.
-pub async fn http1(host: &Arc<Host>, timeout: Duration, stats: &Arc<ClusterStats>, slot: Slot) -> Result<Http1, Failure> {
-    let counted = Counted::new(host, stats, slot);
-    let (socket, local) = socket(host, timeout).await.inspect_err(|f| failed(host, stats, f))?;
-    let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(socket.clone())).await;
+/// Speaks HTTP/1.1 on a connection.
+///
+/// # Errors
+/// Those of hyper.
+pub async fn http1(opened: Opened, stats: &ClusterStats) -> Result<Http1, Failure> {
+    let Opened { io, socket, local, tls, counted } = opened;
+    let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(io)).await;
     let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
     // Its end is seen by those who use it.
     tokio::task::spawn_local(async move {
         let _ = connection.with_upgrades().await;
     });
     stats.upstream_cx_http1_total.inc();
-    Ok(Http1 { sender, socket, local, idle_since: Instant::now(), served: 0, counted })
+    Ok(Http1 { sender, socket, local, tls, idle_since: Instant::now(), served: 0, counted })
 }
 
-/// Connects and speaks HTTP/2, with prior knowledge.
-pub async fn http2(host: &Arc<Host>, timeout: Duration, max_streams: u32, stats: &Arc<ClusterStats>, slot: Slot) -> Result<Http2, Failure> {
-    let counted = Counted::new(host, stats, slot);
-    let (socket, local) = socket(host, timeout).await.inspect_err(|f| failed(host, stats, f))?;
+/// Speaks HTTP/2 on a connection, with prior knowledge or because TLS agreed upon it.
+///
+/// # Errors
+/// Those of hyper.
+pub async fn http2(opened: Opened, max_streams: u32, stats: &ClusterStats) -> Result<Http2, Failure> {
+    let Opened { io, local, tls, counted, .. } = opened;
     let mut builder = http2::Builder::new(Here);
     builder
         .timer(TokioTimer::new())
         .initial_max_send_streams(max_streams as usize)
         .initial_stream_window_size(16 << 20)
         .initial_connection_window_size(24 << 20);
-    let made = builder.handshake(TokioIo::new(socket)).await;
+    let made = builder.handshake(TokioIo::new(io)).await;
     let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
     tokio::task::spawn_local(async move {
         let _ = connection.await;
     });
     stats.upstream_cx_http2_total.inc();
-    Ok(Http2 { sender, local, counted })
+    Ok(Http2 { sender, local, tls, counted })
 }
 
 fn failed(host: &Host, stats: &ClusterStats, failure: &Failure) {

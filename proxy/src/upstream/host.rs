@@ -44,6 +44,8 @@ pub struct Host {
     /// As configuration spells the address.
     pub label: Box<str>,
     pub hostname: Box<str>,
+    /// Which of its cluster's `transport_socket_matches` it is reached by; `None` for the cluster's own.
+    pub transport: Option<usize>,
     pub active_requests: AtomicU32,
     pub active_connections: AtomicU32,
     pub ejected: AtomicBool,
@@ -52,11 +54,12 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(label: &str, hostname: &str) -> Host {
+    pub fn new(label: &str, hostname: &str, transport: Option<usize>) -> Host {
         Host {
             address: Address::parse(label),
             label: label.into(),
             hostname: hostname.into(),
+            transport,
             active_requests: AtomicU32::new(0),
             active_connections: AtomicU32::new(0),
             ejected: AtomicBool::new(false),

@@ -1,12 +1,14 @@
 //! One worker's connections to one host.
 
 use super::breaker::{self, Counts, Slot, What};
-use super::connection::{self, Http1, Http2};
+use super::connection::{self, Connector, Http1, Http2};
 use super::host::Host;
 use super::{Failure, Reason};
 use crate::config::cluster::Thresholds;
 use crate::http::upload::Upload;
-use crate::stats::ClusterStats;
+use crate::stats::{ClusterStats, TlsStats};
+use crate::tls::context::Speaks;
+use crate::tls::session::Session;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
@@ -17,10 +19,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify};
 
-/// How connections of a cluster are made and kept.
+/// How connections of a cluster are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    pub connect_timeout: Duration,
     pub idle_timeout: Option<Duration>,
     /// 0 for no limit.
     pub max_requests: u64,
@@ -31,8 +32,10 @@ pub struct Rules {
 pub struct Pool {
     pub host: Arc<Host>,
     stats: Arc<ClusterStats>,
+    tls: Arc<TlsStats>,
     counts: Arc<Counts>,
     rules: Rules,
+    connector: Connector,
     idle: RefCell<Vec<Http1>>,
     multiplexed: RefCell<Vec<Rc<Shared>>>,
     /// Held while a connection for many streams is made: the others wait for it.
@@ -48,6 +51,13 @@ struct Shared {
     started: Cell<u64>,
 }
 
+/// What a request goes out on.
+#[derive(Clone, Debug, Default)]
+pub struct Via {
+    pub local: Option<SocketAddr>,
+    pub tls: Option<Rc<Session>>,
+}
+
 /// An answer's hold on its connection. The connection goes back when the answer was read to its end, and is closed otherwise.
 pub struct Lease {
     pool: Rc<Pool>,
@@ -58,12 +68,14 @@ pub struct Lease {
 }
 
 impl Pool {
-    pub fn new(host: Arc<Host>, stats: Arc<ClusterStats>, counts: Arc<Counts>, rules: Rules) -> Pool {
+    pub fn new(host: Arc<Host>, (stats, tls): (Arc<ClusterStats>, Arc<TlsStats>), counts: Arc<Counts>, rules: Rules, connector: Connector) -> Pool {
         Pool {
             host,
             stats,
+            tls,
             counts,
             rules,
+            connector,
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
             connecting: Mutex::new(()),
@@ -91,6 +103,9 @@ impl Pool {
         self.open.set(self.open.get().saturating_sub(1));
         self.freed.notify_one();
     }
+    pub fn is_empty(&self) -> bool {
+        self.open.get() == 0 && self.multiplexed.borrow().is_empty()
+    }
     /// Closes what nobody uses any more.
     pub fn prune(&self) {
         let before = self.idle.borrow().len();
@@ -117,7 +132,8 @@ impl Pool {
             let room = room.or_else(|| (self.open.get() == 0).then(|| breaker::force(&self.counts, What::Connections)));
             if let Some(slot) = room {
                 let opening = Opening::new(self);
-                let made = connection::http1(&self.host, self.rules.connect_timeout, &self.stats, slot).await?;
+                let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http1).await?;
+                let made = connection::http1(opened, &self.stats).await?;
                 opening.done();
                 return Ok(Http1 { served: 1, ..made });
             }
@@ -156,7 +172,8 @@ impl Pool {
             self.stats.upstream_cx_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
         };
-        let http2 = connection::http2(&self.host, self.rules.connect_timeout, self.rules.max_streams, &self.stats, slot).await?;
+        let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http2).await?;
+        let http2 = connection::http2(opened, self.rules.max_streams, &self.stats).await?;
         let shared = Rc::new(Shared { http2, streams: Cell::new(0), started: Cell::new(0) });
         self.multiplexed.borrow_mut().push(shared.clone());
         Ok(shared)
@@ -170,15 +187,15 @@ impl Pool {
         })
     }
 
-    /// Sends a request over HTTP/1.1, and waits for the head of its answer. `ready` hears of the local address once there is a
-    /// connection.
-    pub async fn send_http1(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+    /// Sends a request over HTTP/1.1, and waits for the head of its answer. `ready` hears of the connection once there is
+    /// one.
+    pub async fn send_http1(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut request = request;
         loop {
             let connection = self.http1().await?;
             let reused = connection.served > 1;
             let slot = self.request_slot();
-            ready(connection.local);
+            ready(Via { local: connection.local, tls: connection.tls.clone() });
             let mut lease = Lease { pool: self.clone(), http1: Some(connection), shared: None, request: None, active: None };
             lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
             lease.active = Some(self.begin());
@@ -196,10 +213,10 @@ impl Pool {
     }
 
     /// The same over HTTP/2.
-    pub async fn send_http2(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Option<SocketAddr>)) -> Result<(Response<Incoming>, Lease), Failure> {
+    pub async fn send_http2(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
         let shared = self.http2().await?;
         let slot = self.request_slot()?;
-        ready(shared.http2.local);
+        ready(Via { local: shared.http2.local, tls: shared.http2.tls.clone() });
         shared.streams.set(shared.streams.get() + 1);
         shared.started.set(shared.started.get() + 1);
         let lease = Lease { pool: self.clone(), http1: None, shared: Some(shared.clone()), request: Some(slot), active: Some(self.begin()) };

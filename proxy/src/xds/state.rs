@@ -260,7 +260,9 @@ impl State {
             if self.statics.clusters.contains_key(given.name.as_str()) {
                 continue;
             }
-            let offer = offer(&mut tables, |t| &mut t.clusters, update, given, |value| Cluster::read(value, "cluster").map_err(|u| (u, "cluster")));
+            let compiler = &self.compiler;
+            let read = |value: &Value| Cluster::read(value, "cluster", compiler).map_err(|u| (u, "cluster"));
+            let offer = offer(&mut tables, |t| &mut t.clusters, update, given, read);
             match offer {
                 Offer::Known => {}
                 Offer::Refused(why) => errors.push(why),

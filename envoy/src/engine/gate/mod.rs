@@ -11,8 +11,7 @@ pub use cors::Policy as CorsPolicy;
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
 pub use rate_limit::Bucket;
-pub(in crate::engine) use rbac::denied;
-pub use rbac::{Decision, Rbac, Subject};
+pub use rbac::{Decision, Rbac, Subject, denied};
 
 use super::field::{Message, Read, Unknown};
 use super::recorder::Recorder;

@@ -123,7 +123,7 @@ fn decided(decision: rbac::Decision<'_>) -> Option<Decision<'_>> {
 }
 
 /// `response_code_details` of a denial.
-pub(in crate::engine) fn denied(policy: Option<&str>) -> String {
+pub fn denied(policy: Option<&str>) -> String {
     format!("rbac_access_denied_matched_policy[{}]", policy.unwrap_or("none").replace(' ', "_"))
 }
 

@@ -1,0 +1,223 @@
+//! From the socket to a filter chain: redirected connections are restored, handed to the listener of where they wanted to go,
+//! looked at, given to a chain, and TLS is taken off.
+
+use super::handshake;
+use super::inspect::{Ended, Found};
+use super::raw::{Raw, Traffic};
+use super::record::Record;
+use super::stream::Stream;
+use super::{Destination, Downstream};
+use crate::config::listener::{Chain, End, Listener};
+use crate::config::transport::Server;
+use crate::http::serve;
+use crate::listeners::Accept;
+use crate::stats::ListenerStats;
+use crate::tcp;
+use crate::worker::Worker;
+use mesh_envoy::engine::chain::{Choice, Subject};
+use mesh_envoy::engine::recorder::Off;
+use mesh_envoy::engine::request as engine;
+use socket2::SockRef;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Accepts connections until the worker is told to stop, or the socket is closed.
+pub async fn listen(worker: Rc<Worker>, accept: Accept) {
+    let Accept { slot, socket } = accept;
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(e) => return worker.complain(&format!("listener {}: {e}", slot.name)),
+    };
+    let take = |stream: TcpStream, peer: SocketAddr| {
+        tokio::task::spawn_local(connection(worker.clone(), stream, peer, slot.current()));
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = worker.stopped() => return,
+            () = slot.closed() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => take(stream, peer),
+            // Out of files, or the client was gone before it was taken: others may still come.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    // Closing a socket resets the connections that wait on it.
+    while let Some(Ok((stream, peer))) = std::future::poll_fn(|cx| match socket.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+    {
+        take(stream, peer);
+    }
+}
+
+/// A connection in the numbers that a drain waits for and that a listener shows.
+struct Open {
+    worker: Rc<Worker>,
+    stats: Arc<ListenerStats>,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>, listener: &Listener) -> Open {
+        let stats = worker.listener_stats(&listener.stat_prefix);
+        worker.shared.open.fetch_add(1, Ordering::AcqRel);
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.inc();
+        Open { worker: worker.clone(), stats }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.stats.downstream_cx_active.dec();
+        self.stats.downstream_cx_destroy.inc();
+        self.worker.shared.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(local) = stream.local_addr() else { return };
+    let (mut listener, mut wanted) = (listener, local);
+    let mut destination = Destination::Own;
+    if listener.engine.looks(local.port()).destination
+        && let Some(original) = original_destination(&stream, local)
+    {
+        (wanted, destination) = (original, Destination::Restored);
+        if listener.engine.hands_off
+            && let Some(other) = worker.generation().snapshot.listener_for(original)
+        {
+            listener = other;
+        }
+    }
+    let open = Open::new(&worker, &listener);
+    let client = Downstream {
+        id: worker.next_connection(),
+        started: SystemTime::now(),
+        begun: Instant::now(),
+        peer,
+        local: wanted,
+        destination,
+        server_name: "".into(),
+        chain_name: "".into(),
+        tls: None,
+        transport_failure: "".into(),
+        termination: RefCell::default(),
+        worker,
+    };
+    let mut raw = Raw::new(stream);
+    // Listeners seldom log: only then bytes are counted.
+    let traffic = (!listener.logs.is_empty()).then(|| raw.count());
+    serve_connection(client, raw, listener, &open.stats, traffic).await;
+}
+
+/// Where a redirected connection wanted to go; `None` where the kernel knows of no redirection.
+fn original_destination(stream: &TcpStream, local: SocketAddr) -> Option<SocketAddr> {
+    let socket = SockRef::from(stream);
+    let found = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    found.ok()?.as_socket()
+}
+
+async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Listener>, stats: &ListenerStats, traffic: Option<Arc<Traffic>>) {
+    let worker = client.worker.clone();
+    let mut found = Found::default();
+    let looks = listener.engine.looks(client.local.port());
+    if looks.tls || looks.http {
+        let looked = found.look(&mut raw, looks);
+        let ended = match listener.inspection_timeout {
+            Some(span) => tokio::time::timeout(span, looked).await,
+            None => Ok(looked.await),
+        };
+        match ended {
+            Ok(Ok(Ended::Known)) => {}
+            Ok(_) => return worker.log(&listener.logs, &Record::new(Rc::new(client))),
+            Err(_) => {
+                stats.downstream_pre_cx_timeout.inc();
+                if !listener.engine.continues_on_timeout {
+                    return worker.log(&listener.logs, &Record::new(Rc::new(client)));
+                }
+            }
+        }
+    }
+    if let Some(hello) = &mut found.tls {
+        client.server_name = std::mem::take(&mut hello.server_name).into();
+    }
+    let logs = listener.logs.clone();
+    let Some(chain) = choose(&client, &found, &listener).cloned() else {
+        stats.no_filter_chain_match.inc();
+        let mut record = Record::new(Rc::new(client));
+        record.raise("NR");
+        record.details = "filter_chain_not_found".into();
+        worker.log(&logs, &record);
+        // What was read of it was not answered.
+        let _ = SockRef::from(raw.socket()).set_linger(Some(Duration::ZERO));
+        return;
+    };
+    client.chain_name.clone_from(&chain.name);
+    let tls_stats = matches!(chain.server, Server::Tls(_)).then(|| worker.tls_stats(&listener.stat_prefix));
+    // A listener that is replaced is not kept by its connections.
+    drop(listener);
+    let stream = match &chain.server {
+        Server::Plaintext => Stream::Plain(raw),
+        Server::Tls(context) => match handshake::accept(raw, context, chain.handshake_timeout, &tls_stats.unwrap_or_default()).await {
+            Ok((stream, session)) => {
+                client.tls = Some(session);
+                Stream::Tls(stream)
+            }
+            Err(why) => {
+                client.transport_failure = why.into();
+                let record = Record::new(Rc::new(client));
+                if let End::Tcp(proxy) = &chain.end {
+                    worker.log(&proxy.logs, &record);
+                }
+                return worker.log(&logs, &record);
+            }
+        },
+    };
+    let client = Rc::new(client);
+    let record = match &chain.end {
+        End::Tcp(proxy) => tcp::session::run(&client, stream, proxy, &chain).await,
+        End::Http(manager) => {
+            let mut record = Record::new(client.clone());
+            record.protocol = serve::http(&client, stream, manager, &chain).await;
+            if let Some(traffic) = traffic {
+                record.received = traffic.received.load(Ordering::Relaxed);
+                record.sent = traffic.sent.load(Ordering::Relaxed);
+            }
+            record
+        }
+    };
+    worker.log(&logs, &record);
+}
+
+fn choose<'l>(client: &Downstream, found: &Found, listener: &'l Listener) -> Option<&'l Arc<Chain>> {
+    let mut tls = found.client_tls();
+    if let Some(tls) = &mut tls {
+        tls.server_name = &client.server_name;
+    }
+    let connection = engine::Connection {
+        destination: client.local,
+        source: client.peer,
+        direct_source: client.peer.ip(),
+        tls,
+        protocol: found.protocol(),
+        filter_state: &[],
+    };
+    let inspected = listener.engine.inspect(&connection).ok()?;
+    let chains = listener.engine.chains();
+    let chosen = match chains.choose(Subject { connection: &connection, inspected: &inspected }, &mut Off) {
+        Choice::Chain(chain) => chain,
+        Choice::None | Choice::Ambiguous(..) | Choice::Unknown(_) => return None,
+    };
+    let index = chains.iter().position(|c| std::ptr::eq(c, chosen))?;
+    listener.chains.get(index)
+}

@@ -1,0 +1,62 @@
+//! TLS with a client.
+
+use super::raw::Raw;
+use crate::stats::TlsStats;
+use crate::tls::context::ServerContext;
+use crate::tls::reason;
+use crate::tls::session::Session;
+use std::io;
+use std::time::Duration;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::HandshakeKind;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Longest time for a handshake where configuration sets none.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Takes TLS off a connection.
+///
+/// # Errors
+/// Why it came to nothing, as a log tells it; "" where there is no word for it.
+pub async fn accept(mut raw: Raw, context: &ServerContext, timeout: Option<Duration>, stats: &TlsStats) -> Result<(Box<TlsStream<Raw>>, Session), String> {
+    let Ok(server) = context.ready() else {
+        stats.connection_error.inc();
+        return Err("TLS_error:_Secret_is_not_supplied_by_SDS".to_owned());
+    };
+    let mut plaintext = None;
+    let shake = async {
+        // Enough to tell a client that speaks HTTP to a port of TLS.
+        while raw.early().len() < 5 && raw.read_ahead().await? {}
+        plaintext = reason::plaintext(raw.early());
+        let start = LazyConfigAcceptor::new(Acceptor::default(), raw).await?;
+        let hello = start.client_hello();
+        let certificate = server.choose(&hello).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        let config = certificate.config(&hello);
+        let stream = start.into_stream(config).await?;
+        Ok::<_, io::Error>((stream, certificate.identity.clone()))
+    };
+    let failed = match tokio::time::timeout(timeout.unwrap_or(LONGEST), shake).await {
+        Ok(Ok((stream, identity))) => {
+            let connection = stream.get_ref().1;
+            stats.handshake.inc();
+            if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
+                stats.session_reused.inc();
+            }
+            let session = Session::of_server(connection, identity);
+            if session.peer.is_none() {
+                stats.no_certificate.inc();
+            }
+            return Ok((Box::new(stream), session));
+        }
+        Ok(Err(e)) => e,
+        Err(_) => return Err(String::new()),
+    };
+    stats.connection_error.inc();
+    if let Some(plaintext) = plaintext {
+        return Err(plaintext);
+    }
+    let Some(e) = reason::error(&failed) else { return Err(String::new()) };
+    stats.count(reason::kind(e));
+    Err(reason::words(e))
+}

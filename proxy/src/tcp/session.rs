@@ -1,0 +1,140 @@
+//! One connection of `tcp_proxy`: asked by the filters before it, given to a cluster, copied, logged.
+
+use super::copy::{self, Ended, Limits, Side};
+use crate::config::listener::Chain;
+use crate::config::tcp_proxy::TcpProxy;
+use crate::downstream::Downstream;
+use crate::downstream::record::Record;
+use crate::downstream::stream::Stream;
+use crate::stats::TcpStats;
+use crate::tls::context::Speaks;
+use crate::upstream::Reason;
+use crate::upstream::cluster::Handle;
+use crate::upstream::connection::Opened;
+use mesh_envoy::engine::gate::{Decision, Subject};
+use mesh_envoy::engine::recorder::Off;
+use mesh_envoy::engine::request::{Metadata, Protocol};
+use std::rc::Rc;
+use tokio::time::Instant;
+
+/// Whether the chain's filters let a connection through. What is said of a denial stands in the connection's termination.
+pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> bool {
+    if chain.gates.is_empty() {
+        return true;
+    }
+    let connection = client.engine(protocol);
+    for rbac in &chain.gates {
+        let subject = Subject { connection: &connection, request: None, remote: client.peer.ip(), metadata: &Metadata::default() };
+        match rbac.decide(&subject, &mut Off) {
+            Ok((Decision { allowed: true, .. }, _)) => {}
+            Ok((Decision { policy, .. }, _)) => {
+                *client.termination.borrow_mut() = mesh_envoy::engine::gate::denied(policy).into();
+                return false;
+            }
+            // Compiling refuses what is not known; this is for what it overlooked.
+            Err(unknown) => {
+                client.worker.complain(&format!("a connection could not be decided: {unknown}"));
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Serves a connection to its end. Returns what is to be told of it.
+pub async fn run(client: &Rc<Downstream>, stream: Stream, proxy: &TcpProxy, chain: &Chain) -> Record {
+    let stats = client.worker.tcp_stats(&proxy.stat_prefix);
+    stats.downstream_cx_total.inc();
+    let mut session = Session { client, proxy, chain, stats: &stats, record: Record::new(client.clone()) };
+    if is_allowed(client, Protocol::Tcp, chain) {
+        session.forward(stream).await;
+    }
+    let Session { record, .. } = session;
+    stats.downstream_cx_rx_bytes_total.add(record.received);
+    stats.downstream_cx_tx_bytes_total.add(record.sent);
+    client.worker.log(&proxy.logs, &record);
+    record
+}
+
+struct Session<'s> {
+    client: &'s Rc<Downstream>,
+    proxy: &'s TcpProxy,
+    chain: &'s Chain,
+    stats: &'s TcpStats,
+    record: Record,
+}
+
+impl Session<'_> {
+    async fn forward(&mut self, mut stream: Stream) {
+        let worker = self.client.worker.clone();
+        let random = worker.dice().u64(..);
+        let Some((name, subset)) = self.proxy.choose(&self.client.server_name, random) else {
+            self.stats.downstream_cx_no_route.inc();
+            return self.record.raise("NR");
+        };
+        let Some(cluster) = worker.generation().cluster(name) else {
+            self.stats.downstream_cx_no_route.inc();
+            return self.record.raise("NC");
+        };
+        self.record.cluster = Some(name.into());
+        let Some(mut upstream) = self.connect(&cluster, subset).await else { return };
+        let limits = Limits { idle: self.proxy.idle_timeout, until: self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span) };
+        let (ended, received, sent) = tokio::select! {
+            ended = copy::both_ways(&mut stream, &mut upstream.io, limits) => ended,
+            () = worker.ended() => (Ended::Both, 0, 0),
+            // Nobody can be asked to finish: bytes have no such word.
+            () = self.chain.life.over() => (Ended::Both, 0, 0),
+        };
+        (self.record.received, self.record.sent) = (received, sent);
+        cluster.stats.upstream_cx_tx_bytes_total.add(received);
+        cluster.stats.upstream_cx_rx_bytes_total.add(sent);
+        match ended {
+            Ended::Both => {}
+            Ended::Idle => self.stats.idle_timeout.inc(),
+            Ended::Late => {
+                self.stats.max_downstream_connection_duration.inc();
+                self.record.raise("DT");
+            }
+            Ended::Failed(Side::Client, _) => {}
+            Ended::Failed(Side::Upstream, e) => {
+                if e.kind() == std::io::ErrorKind::ConnectionReset {
+                    self.record.raise("UR");
+                }
+            }
+        }
+    }
+
+    /// A connection to a host of the cluster, after as many tries as there may be.
+    async fn connect(&mut self, cluster: &Rc<Handle>, subset: Option<&serde_json::Value>) -> Option<Opened> {
+        for attempt in 1..=self.proxy.connect_attempts {
+            let host = cluster.choose(subset, self.client.original(), &[], 0, &mut self.client.worker.dice());
+            let Some(host) = host else {
+                cluster.stats.upstream_cx_none_healthy.inc();
+                self.record.raise("UH");
+                return None;
+            };
+            self.record.attempts = attempt;
+            let opened = cluster.open(&host, Speaks::Bytes).await;
+            match opened {
+                Ok(opened) => {
+                    self.record.host = Some(host);
+                    self.record.upstream_local = opened.local;
+                    self.record.upstream_tls.clone_from(&opened.tls);
+                    return Some(opened);
+                }
+                Err(failure) if failure.reason == Reason::Overflow => {
+                    self.record.raise("UO");
+                    return None;
+                }
+                Err(failure) => {
+                    self.record.host = Some(host);
+                    self.record.raise("UF");
+                    self.record.upstream_failure = failure.transport;
+                }
+            }
+        }
+        cluster.stats.upstream_cx_connect_attempts_exceeded.inc();
+        self.record.raise("URX");
+        None
+    }
+}
