@@ -200,6 +200,8 @@ pub struct Worker {
     tcp: Blocks<TcpStats>,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
+    /// Bytes on their way from one socket to another, within one poll.
+    pub scratch: RefCell<Vec<u8>>,
 }
 
 impl Worker {
@@ -222,6 +224,7 @@ impl Worker {
             tcp: Blocks::new(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
+            scratch: RefCell::default(),
             shared,
         }
     }

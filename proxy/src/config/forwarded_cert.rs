@@ -23,6 +23,7 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct CertForwarding {
     pub mode: Mode,
+    cert: bool,
     subject: bool,
     uri: bool,
     dns: bool,
@@ -40,6 +41,7 @@ impl CertForwarding {
                 "ALWAYS_FORWARD_ONLY" => Mode::AlwaysForwardOnly,
                 _ => Mode::Sanitize,
             },
+            cert: details.flag("cert")?,
             subject: details.flag("subject")?,
             uri: details.flag("uri")?,
             dns: details.flag("dns")?,
@@ -50,11 +52,15 @@ impl CertForwarding {
         if !matches!(self.mode, Mode::AppendForward | Mode::SanitizeSet) {
             return None;
         }
-        let peer = &session.peer.as_ref()?.facts;
+        let certificate = session.peer.as_ref()?;
+        let peer = &certificate.facts;
         let mut parts = Vec::new();
         let own = session.own.as_ref().and_then(|i| i.leaf.uris.first());
         parts.extend(own.map(|uri| format!("By={uri}")));
         parts.push(format!("Hash={}", peer.sha256));
+        if self.cert {
+            parts.push(format!("Cert=\"{}\"", escaped_pem(&certificate.der)));
+        }
         if self.subject {
             parts.push(format!("Subject=\"{}\"", peer.subject));
         }
@@ -70,4 +76,23 @@ impl CertForwarding {
         }
         HeaderValue::from_str(&parts.join(";")).ok()
     }
+}
+
+/// PEM in a header: what has a meaning there is escaped, as in a URI.
+fn escaped_pem(der: &[u8]) -> String {
+    let base64 = data_encoding::BASE64.encode(der).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    // Lines of 64 characters, counted before they were escaped.
+    let (mut out, mut column) = ("-----BEGIN%20CERTIFICATE-----%0A".to_owned(), 0);
+    let mut rest = base64.as_str();
+    while let Some(first) = rest.chars().next() {
+        let (one, after) = rest.split_at(if first == '%' { 3 } else { 1 });
+        out.push_str(one);
+        (rest, column) = (after, column + 1);
+        if column == 64 && !rest.is_empty() {
+            out.push_str("%0A");
+            column = 0;
+        }
+    }
+    out.push_str("%0A-----END%20CERTIFICATE-----%0A");
+    out
 }

@@ -135,3 +135,30 @@ pub(crate) fn data_source(m: &Message<'_, '_>) -> Read<Vec<u8>> {
     }
     Err(m.unknown("a source of data that is not known to mesh-proxy"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_redirected_connection_finds_the_listener_of_where_it_wanted_to_go() {
+        let filter =
+            json!({"name": "t", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "cluster": "c"}});
+        let listener = |name: &str, ip: &str, port: u16| {
+            json!({"name": name, "address": {"socket_address": {"address": ip, "port_value": port}}, "bind_to_port": name == "virtualOutbound",
+                "use_original_dst": name == "virtualOutbound", "filter_chains": [{"filters": [filter]}]})
+        };
+        let resources = json!({"listeners": [listener("virtualOutbound", "0.0.0.0", 15001), listener("any", "0.0.0.0", 80), listener("one", "10.0.0.1", 80)]});
+        let mut snapshot = Snapshot::compile(&resources, &Compiler::default()).expect("a snapshot");
+        let found = |s: &Snapshot, to: &str| s.listener_for(to.parse().expect("an address")).map(|l| l.engine.name.to_string());
+        assert_eq!(found(&snapshot, "10.0.0.1:80").as_deref(), Some("one"));
+        assert_eq!(found(&snapshot, "10.0.0.2:80").as_deref(), Some("any"));
+        // It stays where it came in.
+        assert_eq!(found(&snapshot, "10.0.0.2:81"), None);
+        // A copy with other listeners does not remember those of before.
+        snapshot = snapshot.clone();
+        snapshot.listeners = Arc::new(snapshot.listeners.iter().take(2).cloned().collect());
+        assert_eq!(found(&snapshot, "10.0.0.1:80").as_deref(), Some("any"));
+    }
+}

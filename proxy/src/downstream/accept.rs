@@ -184,8 +184,8 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
         },
     };
     let client = Rc::new(client);
-    let record = match &chain.end {
-        End::Tcp(proxy) => tcp::session::run(&client, stream, proxy, &chain).await,
+    match &chain.end {
+        End::Tcp(proxy) => tcp::session::run(&client, stream, proxy, &chain, &logs).await,
         End::Http(manager) => {
             let mut record = Record::new(client.clone());
             record.protocol = serve::http(&client, stream, manager, &chain).await;
@@ -193,10 +193,9 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
                 record.received = traffic.received.load(Ordering::Relaxed);
                 record.sent = traffic.sent.load(Ordering::Relaxed);
             }
-            record
+            worker.log(&logs, &record);
         }
-    };
-    worker.log(&logs, &record);
+    }
 }
 
 fn choose<'l>(client: &Downstream, found: &Found, listener: &'l Listener) -> Option<&'l Arc<Chain>> {

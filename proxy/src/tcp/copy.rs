@@ -1,6 +1,7 @@
 //! Bytes both ways between two connections. Each direction ends by itself: what one side has finished sending, the other side
 //! is told, and may still answer. A side that takes nothing holds the other one back.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -36,8 +37,14 @@ struct Way {
     /// What was read and not yet written.
     waiting: Vec<u8>,
     at: usize,
-    bytes: u64,
     state: State,
+}
+
+/// Bytes so far, to be seen whatever ends the copying.
+#[derive(Debug, Default)]
+pub struct Bytes {
+    pub of_client: Cell<u64>,
+    pub of_upstream: Cell<u64>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -57,7 +64,7 @@ impl Way {
         (from, source): (&mut R, Side),
         to: &mut W,
         scratch: &mut [u8],
-        moved: &mut bool,
+        (count, moved): (&Cell<u64>, &mut bool),
     ) -> Poll<Result<(), (Side, io::Error)>>
     where
         R: AsyncRead + Unpin,
@@ -99,7 +106,7 @@ impl Way {
                 Ok(()) if buf.filled().is_empty() => self.state = State::Finishing,
                 Ok(()) => {
                     let bytes = buf.filled();
-                    self.bytes += bytes.len() as u64;
+                    count.set(count.get() + bytes.len() as u64);
                     *moved = true;
                     // Most of it goes out at once, and is never kept.
                     let mut at = 0;
@@ -132,24 +139,24 @@ pub struct Limits {
     pub until: Option<Instant>,
 }
 
-/// Copies until the end. Returns how it ended, the bytes of the client and those of the upstream.
-pub async fn both_ways<C, U>(client: &mut C, upstream: &mut U, limits: Limits) -> (Ended, u64, u64)
+/// Copies until the end. `scratch` is a worker's: between two polls nothing is in it.
+pub async fn both_ways<C, U>(client: &mut C, upstream: &mut U, limits: Limits, scratch: &RefCell<Vec<u8>>, bytes: &Bytes) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut up, mut down) = (Way::default(), Way::default());
-    let mut scratch = Vec::new();
     let mut idle: Option<(Duration, Pin<Box<Sleep>>, Instant)> = limits.idle.map(|span| (span, Box::pin(tokio::time::sleep(span)), Instant::now()));
     let mut end: Option<Pin<Box<Sleep>>> = limits.until.map(|at| Box::pin(tokio::time::sleep_until(at)));
-    let ended = std::future::poll_fn(|cx| {
-        scratch.resize(CHUNK, 0);
+    std::future::poll_fn(|cx| {
         let mut moved = false;
-        let going_up = up.poll(cx, (client, Side::Client), upstream, &mut scratch, &mut moved);
-        let going_down = down.poll(cx, (upstream, Side::Upstream), client, &mut scratch, &mut moved);
-        // A quiet connection keeps no buffer.
-        scratch = Vec::new();
-        match (going_up, going_down) {
+        let polled = {
+            let mut scratch = scratch.borrow_mut();
+            scratch.resize(CHUNK, 0);
+            let going_up = up.poll(cx, (client, Side::Client), upstream, &mut scratch, (&bytes.of_client, &mut moved));
+            (going_up, down.poll(cx, (upstream, Side::Upstream), client, &mut scratch, (&bytes.of_upstream, &mut moved)))
+        };
+        match polled {
             (Poll::Ready(Err((side, e))), _) | (_, Poll::Ready(Err((side, e)))) => return Poll::Ready(Ended::Failed(side, e)),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ended::Both),
             _ => {}
@@ -170,6 +177,5 @@ where
         }
         Poll::Pending
     })
-    .await;
-    (ended, up.bytes, down.bytes)
+    .await
 }

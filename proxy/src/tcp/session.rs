@@ -1,6 +1,7 @@
 //! One connection of `tcp_proxy`: asked by the filters before it, given to a cluster, copied, logged.
 
-use super::copy::{self, Ended, Limits, Side};
+use super::copy::{self, Bytes, Ended, Limits, Side};
+use crate::access_log::Log;
 use crate::config::listener::Chain;
 use crate::config::tcp_proxy::TcpProxy;
 use crate::downstream::Downstream;
@@ -41,27 +42,41 @@ pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> boo
     true
 }
 
-/// Serves a connection to its end. Returns what is to be told of it.
-pub async fn run(client: &Rc<Downstream>, stream: Stream, proxy: &TcpProxy, chain: &Chain) -> Record {
+/// Serves a connection to its end. `logs` are those of its listener.
+pub async fn run(client: &Rc<Downstream>, stream: Stream, proxy: &TcpProxy, chain: &Chain, logs: &[Log]) {
     let stats = client.worker.tcp_stats(&proxy.stat_prefix);
     stats.downstream_cx_total.inc();
-    let mut session = Session { client, proxy, chain, stats: &stats, record: Record::new(client.clone()) };
+    let mut session = Session { client, proxy, chain, logs, stats: &stats, record: Record::new(client.clone()), cluster: None, bytes: Bytes::default() };
     if is_allowed(client, Protocol::Tcp, chain) {
         session.forward(stream).await;
     }
-    let Session { record, .. } = session;
-    stats.downstream_cx_rx_bytes_total.add(record.received);
-    stats.downstream_cx_tx_bytes_total.add(record.sent);
-    client.worker.log(&proxy.logs, &record);
-    record
 }
 
 struct Session<'s> {
     client: &'s Rc<Downstream>,
     proxy: &'s TcpProxy,
     chain: &'s Chain,
+    logs: &'s [Log],
     stats: &'s TcpStats,
     record: Record,
+    cluster: Option<Rc<Handle>>,
+    bytes: Bytes,
+}
+
+/// A session is logged whatever ended it.
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        let (received, sent) = (self.bytes.of_client.get(), self.bytes.of_upstream.get());
+        self.stats.downstream_cx_rx_bytes_total.add(received);
+        self.stats.downstream_cx_tx_bytes_total.add(sent);
+        if let Some(cluster) = &self.cluster {
+            cluster.stats.upstream_cx_tx_bytes_total.add(received);
+            cluster.stats.upstream_cx_rx_bytes_total.add(sent);
+        }
+        (self.record.received, self.record.sent) = (received, sent);
+        self.client.worker.log(&self.proxy.logs, &self.record);
+        self.client.worker.log(self.logs, &self.record);
+    }
 }
 
 impl Session<'_> {
@@ -79,15 +94,13 @@ impl Session<'_> {
         self.record.cluster = Some(name.into());
         let Some(mut upstream) = self.connect(&cluster, subset).await else { return };
         let limits = Limits { idle: self.proxy.idle_timeout, until: self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span) };
-        let (ended, received, sent) = tokio::select! {
-            ended = copy::both_ways(&mut stream, &mut upstream.io, limits) => ended,
-            () = worker.ended() => (Ended::Both, 0, 0),
+        self.cluster = Some(cluster);
+        let ended = tokio::select! {
+            ended = copy::both_ways(&mut stream, &mut upstream.io, limits, &worker.scratch, &self.bytes) => ended,
+            () = worker.ended() => Ended::Both,
             // Nobody can be asked to finish: bytes have no such word.
-            () = self.chain.life.over() => (Ended::Both, 0, 0),
+            () = self.chain.life.over() => Ended::Both,
         };
-        (self.record.received, self.record.sent) = (received, sent);
-        cluster.stats.upstream_cx_tx_bytes_total.add(received);
-        cluster.stats.upstream_cx_rx_bytes_total.add(sent);
         match ended {
             Ended::Both => {}
             Ended::Idle => self.stats.idle_timeout.inc(),
@@ -113,10 +126,9 @@ impl Session<'_> {
                 self.record.raise("UH");
                 return None;
             };
-            self.record.attempts = attempt;
-            let opened = cluster.open(&host, Speaks::Bytes).await;
-            match opened {
+            match cluster.open(&host, Speaks::Bytes).await {
                 Ok(opened) => {
+                    self.record.attempts = attempt;
                     self.record.host = Some(host);
                     self.record.upstream_local = opened.local;
                     self.record.upstream_tls.clone_from(&opened.tls);
@@ -127,6 +139,7 @@ impl Session<'_> {
                     return None;
                 }
                 Err(failure) => {
+                    self.record.attempts = attempt;
                     self.record.host = Some(host);
                     self.record.raise("UF");
                     self.record.upstream_failure = failure.transport;

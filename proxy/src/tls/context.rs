@@ -293,8 +293,8 @@ impl ServerContext {
     fn build(&self, stamp: u64) -> Result<Server, NotReady> {
         let common = &self.common;
         let validation = common.validation()?;
-        let asks = self.requires_certificate || !validation.is_empty();
-        let verifier = Verifier::new(validation, self.requires_certificate, ServerNames::AsConfigured, &common.provider).map_err(NotReady::Unusable)?;
+        let (asks, demands) = (self.requires_certificate || !validation.is_empty(), self.requires_certificate || validation.demands_certificate());
+        let verifier = Verifier::new(validation, demands, ServerNames::AsConfigured, &common.provider).map_err(NotReady::Unusable)?;
         let verifier = Arc::new(verifier);
         // Sessions of before a rotation are not taken up again: their peers were checked by other rules.
         let ticketer = aws_lc_rs::Ticketer::new().map_err(|e| NotReady::Unusable(e.to_string()))?;

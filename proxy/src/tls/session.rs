@@ -4,6 +4,7 @@ use super::context::openssl_name;
 use super::facts::Facts;
 use super::material::Identity;
 use std::sync::Arc;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite};
 
 /// A TLS session, from either side.
@@ -26,11 +27,13 @@ pub struct Peer {
     pub facts: Facts,
     /// [`Facts::principals`]
     pub principals: Vec<String>,
+    /// The certificate itself.
+    pub der: CertificateDer<'static>,
 }
 
 impl Session {
     pub fn of(state: &CommonState, own: Option<Arc<Identity>>) -> Session {
-        let peer = state.peer_certificates().and_then(|c| Facts::of(c.first()?));
+        let peer = state.peer_certificates().and_then(|c| Some((Facts::of(c.first()?)?, c.first()?)));
         Session {
             version: match state.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -38,7 +41,7 @@ impl Session {
             },
             cipher: state.negotiated_cipher_suite().map_or_else(|| "".into(), cipher),
             protocol: state.alpn_protocol().map(String::from_utf8_lossy).unwrap_or_default().into(),
-            peer: peer.map(|facts| Peer { principals: facts.principals(), facts }),
+            peer: peer.map(|(facts, der)| Peer { principals: facts.principals(), facts, der: der.clone() }),
             own,
         }
     }

@@ -92,6 +92,11 @@ impl Validation {
     pub fn is_insecure(&self) -> bool {
         !self.names.is_empty() && self.roots.is_none()
     }
+    /// Whether a peer has to show a certificate to be checked: as with Envoy, trust alone asks for one, and names or hashes demand
+    /// it.
+    pub fn demands_certificate(&self) -> bool {
+        !(self.names.is_empty() && self.hashes.is_empty() && self.keys.is_empty())
+    }
     pub fn is_empty(&self) -> bool {
         self.roots.is_none() && self.names.is_empty() && self.hashes.is_empty() && self.keys.is_empty()
     }
