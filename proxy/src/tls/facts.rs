@@ -21,7 +21,7 @@ pub struct Facts {
     /// RFC 2253: the last part first, commas without blanks.
     pub subject: String,
     pub issuer: String,
-    /// Lower-case hex without leading zeros.
+    /// Lower-case hex, two digits a byte.
     pub serial: String,
     /// Of the certificate, in lower-case hex.
     pub sha256: String,
@@ -82,11 +82,12 @@ fn digest(bytes: &[u8]) -> Vec<u8> {
     sha2::Sha256::digest(bytes).to_vec()
 }
 
+/// Two digits a byte, without leading zero bytes.
 fn serial(bytes: &[u8]) -> String {
-    let text = data_encoding::HEXLOWER.encode(bytes);
-    match text.trim_start_matches('0') {
-        "" => "0".to_owned(),
-        rest => rest.to_owned(),
+    let leading = bytes.iter().take_while(|b| **b == 0).count();
+    match &bytes[leading..] {
+        [] => "0".to_owned(),
+        rest => data_encoding::HEXLOWER.encode(rest),
     }
 }
 
@@ -140,8 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn serials_lose_their_zeros() {
-        assert_eq!((serial(&[0, 0x0a, 0xbc]).as_str(), serial(&[0]).as_str()), ("abc", "0"));
+    fn serials_lose_leading_zero_bytes() {
+        assert_eq!((serial(&[0, 0x0a, 0xbc]).as_str(), serial(&[0]).as_str()), ("0abc", "0"));
     }
 
     #[test]
