@@ -162,27 +162,30 @@ fn is_archive(args: &SourceArgs) -> bool {
     args.from.iter().any(|f| f.ends_with(".gz") || f.ends_with(".tgz") || f.ends_with(".tar"))
 }
 
-fn choose(dumps: Dumps, need: Need, pod: Option<&PodName>, context: &Context) -> Result<Found, Failure> {
+fn choose(mut dumps: Dumps, need: Need, pod: Option<&PodName>, context: &Context) -> Result<Found, Failure> {
     let problems: Vec<String> = dumps.problems.iter().map(|(subject, message)| format!("{subject}: {message}")).collect();
     let wanted = need.contents();
     // What istiod would send is shown where nothing else is there.
-    let list = if dumps.proxies.is_empty() { &dumps.views } else { &dumps.proxies };
-    let having: Vec<Proxy> = list.iter().filter(|p| p.page(wanted).is_some()).cloned().collect();
-    let proxy = match Dumps::choose(if having.is_empty() { list } else { &having }, pod) {
+    let mut list = std::mem::take(if dumps.proxies.is_empty() { &mut dumps.views } else { &mut dumps.proxies });
+    let has = |p: &Proxy| p.page(wanted).is_some();
+    if list.iter().any(has) {
+        list.retain(has);
+    }
+    let chosen: *const Proxy = match Dumps::choose(&list, pod) {
         Ok(proxy) => proxy,
         Err(choice) => return Err(no_choice(choice, &dumps, &problems, need, pod)),
     };
-    note_passed_over(std::slice::from_ref(proxy), wanted, context);
-    match proxy.page(wanted) {
-        Some(page) => Ok(Found { page: page.clone(), problems }),
-        None => Err(Failure::input(match proxy.pages.as_slice() {
-            [one] => format!("{}: this is {}, not {}", one.origin, one.content.describe(), need.wanted()),
-            several => {
-                let held: Vec<&str> = several.iter().map(|p| p.content.describe()).collect();
-                format!("of {} there is {}, and not {}", proxy.name, held.join(", "), need.wanted())
-            }
-        })),
-    }
+    let at = list.iter().position(|p| std::ptr::eq(p, chosen)).unwrap_or_default();
+    let proxy = list.swap_remove(at);
+    note_passed_over(std::slice::from_ref(&proxy), wanted, context);
+    let otherwise = match proxy.pages.as_slice() {
+        [one] => format!("{}: this is {}, not {}", one.origin, one.content.describe(), need.wanted()),
+        several => {
+            let held: Vec<&str> = several.iter().map(|p| p.content.describe()).collect();
+            format!("of {} there is {}, and not {}", proxy.name, held.join(", "), need.wanted())
+        }
+    };
+    proxy.into_page(wanted).map(|page| Found { page, problems }).ok_or(Failure::input(otherwise))
 }
 
 /// Says of each proxy which of its dumps counts, where there are several.

@@ -31,6 +31,13 @@ impl Proxy {
         contents.iter().find_map(|c| self.pages.iter().filter(|p| p.content == *c).max_by_key(|p| p.text.len()))
     }
 
+    /// The same page without the others: a dump may be large.
+    pub fn into_page(mut self, contents: &[Content]) -> Option<Page> {
+        let found: *const Page = self.page(contents)?;
+        let at = self.pages.iter().position(|p| std::ptr::eq(p, found))?;
+        Some(self.pages.swap_remove(at))
+    }
+
     /// Which page is taken where there are several of its kind: a sentence.
     pub fn passed_over(&self, contents: &[Content]) -> Option<String> {
         let used = self.page(contents)?;
