@@ -43,7 +43,7 @@ fn each_is_named_with_its_path_and_value() {
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
         (manager("request_timeout", json!("5s")), "typed_config.request_timeout = \"5s\""),
         (manager("scoped_routes", json!({"name": "x"})), "typed_config.scoped_routes = {…}"),
-        (route("hash_policy", json!([{"header": {}}])), "routes[0].route.hash_policy"),
+        (route("hash_policy", json!([{"cookie": {"name": "c"}}])), "routes[0].route.hash_policy[0].cookie"),
         (route("retry_policy", json!({"retry_on": "5xx,whenever"})), "retry_on: the condition `whenever`"),
         (manager("http_filters", json!([{"name": "x", "typed_config": {"@type": "type.googleapis.com/a.B"}}])), "http_filters[0].typed_config = a.B"),
         (
@@ -90,9 +90,9 @@ fn each_is_named_with_its_path_and_value() {
 fn all_of_them_are_named_at_once() {
     let told = refusal(with(|b| {
         b["hds_config"] = json!({});
-        b["static_resources"]["clusters"][0]["lb_policy"] = json!("RING_HASH");
+        b["static_resources"]["clusters"][0]["lb_policy"] = json!("MAGLEV");
     }));
-    assert!(told.contains("hds_config") && told.contains("RING_HASH"), "{told}");
+    assert!(told.contains("hds_config") && told.contains("MAGLEV"), "{told}");
 }
 
 #[test]

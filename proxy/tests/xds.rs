@@ -212,3 +212,41 @@ fn the_last_good_configuration_is_served_while_the_control_plane_is_away() {
     plane.give("RouteConfiguration", &[routes("80", json!([{"match": {"prefix": "/"}, "directResponse": {"status": 201}}]))]);
     until("the new routes", || get(address, "/").status() == 201);
 }
+
+#[test]
+fn filters_are_made_of_what_comes_over_ecds() {
+    for api in DIALECTS {
+        let up = Upstream::named("a");
+        let plane = ControlPlane::start();
+        let abort = |status: u16| {
+            json!({"@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", "name": "broken", "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+                "abort": {"httpStatus": status, "percentage": {"numerator": 100}}}})
+        };
+        let mut listener = rds_listener("l", 0, "80");
+        let manager = &mut listener["filterChains"][0]["filters"][0]["typedConfig"];
+        let discovered = json!({"name": "broken", "configDiscovery": {"configSource": {"ads": {}, "initialFetchTimeout": "0s"},
+            "typeUrls": ["type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"]}});
+        manager["http_filters"].as_array_mut().expect("filters").insert(0, discovered);
+        plane.give("Cluster", &[eds_cluster("one")]);
+        plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+        plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+        plane.give("Listener", &[listener]);
+        let proxy = start(plane::bootstrap(&plane.address, api));
+        plane.wait("the filter is asked for", |h| h.kind == "TypedExtensionConfig" && h.names == ["broken"]);
+        assert_eq!(proxy.address("l"), None, "{api}: a listener waits for its filters");
+        plane.give("TypedExtensionConfig", &[abort(418)]);
+        let address = listening(&proxy, "l");
+        assert_eq!(get(address, "/").status(), 418, "{api}");
+        plane.give("TypedExtensionConfig", &[abort(419)]);
+        assert_eq!(plane.verdict("TypedExtensionConfig"), None);
+        until("the new filter", || get(address, "/").status() == 419);
+        // One that can't be honoured: the last good one goes on.
+        let mut bad = abort(420);
+        bad["typedConfig"] = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"});
+        plane.give("TypedExtensionConfig", &[bad]);
+        let told = plane.verdict("TypedExtensionConfig").expect("a refusal");
+        assert!(told.contains("broken: typedConfig = envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"), "{told}");
+        assert_eq!(get(address, "/").status(), 419);
+    }
+}

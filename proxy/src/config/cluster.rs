@@ -3,6 +3,7 @@
 use super::Compiler;
 use super::transport::Transports;
 use crate::tls::validation::ServerNames;
+use crate::upstream::ring::Size;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::pick;
 use serde_json::Value;
@@ -48,6 +49,7 @@ pub enum Balance {
     RoundRobin,
     LeastRequest { choices: u32 },
     Random,
+    RingHash(Size),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ impl Cluster {
                     Balance::LeastRequest { choices: u32::try_from(choices).unwrap_or(2).max(2) }
                 }
                 "RANDOM" => Balance::Random,
+                "RING_HASH" => Balance::RingHash(ring(&m)?),
                 _ => Balance::RoundRobin,
             },
             thresholds: thresholds(&m)?,
@@ -191,6 +194,20 @@ impl Options {
         }
         Ok(out)
     }
+}
+
+/// `ring_hash_lb_config`
+fn ring(m: &Message<'_, '_>) -> Read<Size> {
+    if m.message_or_empty("common_lb_config")?.has("locality_weighted_lb_config") {
+        return Err(m.unknown_field("common_lb_config.locality_weighted_lb_config", "not supported with RING_HASH"));
+    }
+    let config = m.message_or_empty("ring_hash_lb_config")?;
+    let default = Size::default();
+    let size = Size { min: config.uint("minimum_ring_size")?.unwrap_or(default.min), max: config.uint("maximum_ring_size")?.unwrap_or(default.max) };
+    if size.min > size.max || size.max > default.max {
+        return Err(m.unknown_field("ring_hash_lb_config", format!("rings have at most {} places, and no less than the minimum", default.max)));
+    }
+    Ok(size)
 }
 
 fn thresholds(m: &Message<'_, '_>) -> Read<[Thresholds; 2]> {

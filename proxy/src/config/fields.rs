@@ -243,12 +243,12 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_refused_by_path_and_value() {
-        let bootstrap = json!({"staticResources": {"clusters": [{"name": "a", "lbPolicy": "RING_HASH", "ringHashLbConfig": {}, "connect_timeout": "1s"}]},
+        let bootstrap = json!({"staticResources": {"clusters": [{"name": "a", "lbPolicy": "MAGLEV", "maglevLbConfig": {}, "connect_timeout": "1s"}]},
             "hds_config": {}});
         let found: Vec<String> = findings(&bootstrap, "Bootstrap", "").iter().filter(|f| f.harmless.is_none()).map(ToString::to_string).collect();
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found[0].starts_with("staticResources.clusters[0].lbPolicy = \"RING_HASH\": mesh-proxy supports"), "{found:?}");
-        assert!(found[1].starts_with("staticResources.clusters[0].ringHashLbConfig = {}: not supported"), "{found:?}");
+        assert!(found[0].starts_with("staticResources.clusters[0].lbPolicy = \"MAGLEV\": mesh-proxy supports"), "{found:?}");
+        assert!(found[1].starts_with("staticResources.clusters[0].maglevLbConfig = {}: not supported"), "{found:?}");
         assert!(found[2].starts_with("hds_config"), "{found:?}");
     }
 
@@ -257,5 +257,54 @@ mod tests {
         let filter = json!({"name": "x", "typed_config": {"@type": "type.googleapis.com/no.Such"}});
         let found = findings(&filter, "HttpFilter", "f");
         assert_eq!((found.len(), found[0].path.as_str(), found[0].value.as_str()), (1, "f.typed_config", "no.Such"));
+    }
+
+    /// The messages and fields that a control plane may send, as far as we have types for them.
+    const TYPES: &str = include_str!("../../../xtask/src/envoy_types.txt");
+
+    /// Names that the table has for messages of the API.
+    fn in_table(package: &str, message: &str) -> Option<String> {
+        let full = format!("{package}.{message}");
+        let short = match full.as_str() {
+            "envoy.config.listener.v3.Filter" => "NetworkFilter",
+            "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy" => "AssignmentPolicy",
+            "envoy.config.cluster.v3.CircuitBreakers.Thresholds" => "Thresholds",
+            "envoy.config.cluster.v3.Cluster.CommonLbConfig" => "CommonLbConfig",
+            "envoy.config.cluster.v3.Cluster.LbSubsetConfig" => "LbSubsetConfig",
+            "envoy.config.route.v3.WeightedCluster" => "WeightedClusters",
+            "envoy.config.route.v3.WeightedCluster.ClusterWeight" => "ClusterWeight",
+            "envoy.config.route.v3.RouteAction.RequestMirrorPolicy" => "MirrorPolicy",
+            "envoy.config.route.v3.DirectResponseAction" => "DirectResponse",
+            _ if table().contains_key(full.as_str()) => return Some(full),
+            _ => message,
+        };
+        let is_ours = package.starts_with("envoy.config.") || package.starts_with("envoy.type.");
+        (is_ours && table().contains_key(short)).then(|| short.to_owned())
+    }
+
+    #[test]
+    fn every_field_of_our_types_is_in_the_table_or_refused() {
+        let (mut packages, mut checked, mut refused): (Vec<&str>, usize, usize) = (Vec::new(), 0, 0);
+        for line in TYPES.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            let mut words = line.split(' ');
+            let first = words.next().unwrap_or_default().trim_start_matches('@');
+            if first == "module" {
+                packages = words.skip(1).collect();
+                continue;
+            }
+            let Some(message) = packages.iter().find_map(|p| in_table(p, first)) else { continue };
+            for field in words {
+                let name = camel(field);
+                let value = json!({ name.as_str(): {"x": 1} });
+                let found = findings(&value, &message, "");
+                let known = table()[message.as_str()].rules.contains_key(field);
+                checked += 1;
+                if !known {
+                    refused += 1;
+                    assert!(found.len() == 1 && found[0].harmless.is_none() && found[0].path == name, "{message}.{field}: {found:?}");
+                }
+            }
+        }
+        assert!(checked > 300 && refused > 50, "{checked} fields, {refused} of them refused");
     }
 }

@@ -3,6 +3,7 @@
 pub mod cluster;
 mod fields;
 pub mod forwarded_cert;
+pub mod hash_policy;
 pub mod header_ops;
 pub mod listener;
 pub mod manager;

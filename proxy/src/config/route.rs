@@ -1,5 +1,6 @@
 //! Route configurations: the engine's table, and beside it what it does not need to decide.
 
+use super::hash_policy::HashPolicy;
 use super::header_ops::HeaderChanges;
 use super::retry::RetryPolicy;
 use bytes::Bytes;
@@ -39,6 +40,7 @@ pub struct Route {
     /// Of a direct response.
     pub body: Bytes,
     pub retry: Option<RetryPolicy>,
+    pub hash: Vec<HashPolicy>,
     /// `None`: as the connection manager has it. Zero: none.
     pub idle_timeout: Option<Duration>,
     pub high_priority: bool,
@@ -113,6 +115,9 @@ impl Route {
         let Some(action) = m.message("route")? else { return Ok(out) };
         let own = action.message("retry_policy")?;
         out.retry = own.as_ref().or(host_retry).map(RetryPolicy::read).transpose()?;
+        for policy in action.messages("hash_policy")? {
+            out.hash.push(HashPolicy::read(&policy)?);
+        }
         out.idle_timeout = action.duration("idle_timeout")?;
         out.high_priority = action.enumeration("priority", &["DEFAULT", "HIGH"])? == "HIGH";
         out.appends_forwarded_host = action.flag("append_x_forwarded_host")?;

@@ -7,6 +7,7 @@ use super::respond::Reply;
 use super::service::Onward;
 use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
+use crate::config::hash_policy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::upstream::breaker::Slot;
@@ -131,6 +132,18 @@ fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
     }
 }
 
+/// What the request is hashed to, by the policies of its route.
+fn hash_of(exchange: &Exchange, route: &RouteRef) -> Option<u64> {
+    let policies = &route.extras().hash;
+    if policies.is_empty() {
+        return None;
+    }
+    let view = super::head::View::new(&exchange.headers);
+    let request =
+        engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
+    hash_policy::hash(policies, &request, exchange.remote.ip())
+}
+
 /// Forwards a request, and answers with what comes of it.
 pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onward) -> Response<Body> {
     let Some(route) = exchange.route.clone() else { return Reply::new(404, "NR", "route_not_found", "").send(exchange) };
@@ -150,6 +163,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
     ] {
         exchange.headers.remove(name);
     }
+    let hash = hash_of(&exchange, &route);
     change_request(&mut exchange);
     rewrite(&mut exchange, action, &route);
     let mirrors: Vec<_> = action.mirrors.iter().filter(|m| m.fraction.is_none_or(|f| f.holds(onward.random.rotate_left(17)))).collect();
@@ -171,12 +185,14 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         slot: None,
         begun: Instant::now(),
         route: &route,
+        hash,
         upgrade: onward.upgrade,
     };
     router.run(exchange).await
 }
 
 struct Router<'r> {
+    hash: Option<u64>,
     cluster: Rc<Handle>,
     priority: usize,
     host_of_endpoint: bool,
@@ -318,7 +334,7 @@ impl Router<'_> {
         let tried: &[Arc<Host>] = if avoids { &self.tried } else { &[] };
         let attempts = self.policy.map_or(1, |p| p.host_attempts);
         let connection = &exchange.connection;
-        self.cluster.choose(self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
+        self.cluster.choose_by(self.hash, self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
     }
     fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, via: Option<Via>) {
         exchange.host = has_host.then(|| host.clone());

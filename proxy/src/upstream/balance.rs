@@ -3,17 +3,19 @@
 //! The shares of priorities and localities are the engine's; within a group round robin, least request or random decides.
 
 use super::host::Host;
+use super::ring::{Ring, Size};
 use crate::config::cluster::Balance;
 use mesh_envoy::engine::pick::{Assignment, Cluster, Pick};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Hosts of one priority and locality.
 #[derive(Debug)]
 pub struct Group {
+    priority: u64,
     share: u64,
     members: Vec<(Arc<Host>, u64)>,
     /// Whether all weights are the same.
@@ -26,6 +28,15 @@ pub struct Group {
 pub struct Groups {
     list: Vec<Group>,
     total: u64,
+    /// A ring a priority, each with its share; made when the first request is hashed.
+    rings: OnceLock<Vec<(u64, Ring)>>,
+}
+
+/// What a request is hashed to, and how many hosts were passed over for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    pub hash: u64,
+    pub attempt: u32,
 }
 
 /// A cluster's hosts at one time.
@@ -68,7 +79,13 @@ impl Groups {
         if let Pick::Among(candidates) = cluster.among(assignment, subset) {
             for (endpoint, share) in candidates.list {
                 let Some(host) = hosts.get(&endpoint.address) else { continue };
-                let group = by_place.entry((endpoint.priority, &endpoint.locality)).or_insert(Group { share: 0, members: Vec::new(), is_even: true, total: 0 });
+                let group = by_place.entry((endpoint.priority, &endpoint.locality)).or_insert(Group {
+                    priority: endpoint.priority,
+                    share: 0,
+                    members: Vec::new(),
+                    is_even: true,
+                    total: 0,
+                });
                 group.share += share;
                 group.total += endpoint.weight;
                 group.is_even &= group.members.first().is_none_or(|(_, w)| *w == endpoint.weight);
@@ -76,14 +93,39 @@ impl Groups {
             }
         }
         let list: Vec<Group> = by_place.into_values().filter(|g| !g.members.is_empty()).collect();
-        Groups { total: list.iter().map(|g| g.share).sum(), list }
+        Groups { total: list.iter().map(|g| g.share).sum(), list, rings: OnceLock::new() }
     }
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
+    fn rings(&self, size: Size) -> &[(u64, Ring)] {
+        self.rings.get_or_init(|| {
+            // Groups are in the order of their priorities.
+            let of_priority = |groups: &[Group]| {
+                let members: Vec<(Arc<Host>, u64)> = groups.iter().flat_map(|g| g.members.iter().cloned()).collect();
+                (groups.iter().map(|g| g.share).sum(), Ring::new(&members, size))
+            };
+            self.list.chunk_by(|a, b| a.priority == b.priority).map(of_priority).collect()
+        })
+    }
+    /// The host that a hash leads to; the priority is chosen by the hash as well.
+    fn hashed(&self, size: Size, Hashed { hash, attempt }: Hashed) -> Option<&Arc<Host>> {
+        let mut at = hash.checked_rem(self.total)?;
+        let (_, ring) = self.rings(size).iter().find(|(share, _)| {
+            let here = at < *share;
+            at = at.saturating_sub(*share);
+            here
+        })?;
+        ring.at(hash, attempt)
+    }
+
     /// A host. `turn` counts the requests of this worker.
-    pub fn choose(&self, balance: Balance, turn: u64, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
+    pub fn choose(&self, balance: Balance, turn: u64, hashed: Option<Hashed>, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
+        if let Balance::RingHash(size) = balance {
+            // Without anything to hash, chance decides.
+            return self.hashed(size, hashed.unwrap_or_else(|| Hashed { hash: dice.u64(..), attempt: 0 }));
+        }
         let group = match self.list.as_slice() {
             [] => return None,
             [only] => only,
@@ -98,7 +140,7 @@ impl Groups {
         };
         match balance {
             Balance::RoundRobin => group.in_turn(turn),
-            Balance::Random => group.weighted(dice),
+            Balance::Random | Balance::RingHash(_) => group.weighted(dice),
             Balance::LeastRequest { choices } => (0..choices).filter_map(|_| group.weighted(dice)).min_by_key(|h| h.active_requests.load(Ordering::Relaxed)),
         }
     }
@@ -149,7 +191,7 @@ mod tests {
 
     fn group(weights: &[u64]) -> Group {
         let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", None)), *w)).collect();
-        Group { share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
+        Group { priority: 0, share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
     }
 
     #[test]
@@ -166,10 +208,24 @@ mod tests {
 
     #[test]
     fn least_request_prefers_the_idle_host() {
-        let groups = Groups { list: vec![group(&[1, 1])], total: 1 };
+        let groups = Groups { list: vec![group(&[1, 1])], total: 1, rings: OnceLock::new() };
         groups.list[0].members[0].0.active_requests.store(9, Ordering::Relaxed);
         let mut dice = fastrand::Rng::with_seed(7);
-        let chosen = (0..100).filter(|_| &*groups.choose(Balance::LeastRequest { choices: 2 }, 0, &mut dice).expect("a host").label == "10.0.0.1:80").count();
+        let chosen =
+            (0..100).filter(|_| &*groups.choose(Balance::LeastRequest { choices: 2 }, 0, None, &mut dice).expect("a host").label == "10.0.0.1:80").count();
         assert!(chosen > 60, "{chosen}");
+    }
+
+    #[test]
+    fn a_hash_leads_to_the_same_host_and_chance_decides_without() {
+        let groups = Groups { list: vec![group(&[1, 1, 1])], total: 1, rings: OnceLock::new() };
+        let mut dice = fastrand::Rng::with_seed(7);
+        let ring = Balance::RingHash(Size::default());
+        let mut at = |hashed: Option<Hashed>| groups.choose(ring, 0, hashed, &mut dice).expect("a host").label.clone();
+        for hash in [0, 7, u64::MAX] {
+            let first = at(Some(Hashed { hash, attempt: 0 }));
+            assert!((0..10).all(|_| at(Some(Hashed { hash, attempt: 0 })) == first));
+        }
+        assert!((0..100).map(|_| at(None)).collect::<std::collections::BTreeSet<_>>().len() == 3);
     }
 }

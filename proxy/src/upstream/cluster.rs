@@ -1,6 +1,6 @@
 //! A cluster at work: what all workers share of it, and one worker's part.
 
-use super::balance::HostSet;
+use super::balance::{Hashed, HostSet};
 use super::breaker::{self, Counts, Slot, What};
 use super::connection::{Connector, Opened};
 use super::host::{Address, Host};
@@ -194,15 +194,27 @@ impl Handle {
         attempts: u32,
         dice: &mut fastrand::Rng,
     ) -> Option<Arc<Host>> {
+        self.choose_by(None, subset, destination, tried, attempts, dice)
+    }
+    /// The same for a request with a hash, where like requests go to one host.
+    pub fn choose_by(
+        &self,
+        hash: Option<u64>,
+        subset: Option<&Value>,
+        destination: Option<SocketAddr>,
+        tried: &[Arc<Host>],
+        attempts: u32,
+        dice: &mut fastrand::Rng,
+    ) -> Option<Arc<Host>> {
         if self.config().kind == Kind::OriginalDestination {
             return destination.map(|d| self.original(d));
         }
         let set = self.hosts();
         let groups = set.groups(&self.config().engine, subset);
         let mut found = None;
-        for _ in 0..=attempts {
+        for attempt in 0..=attempts {
             self.turn.set(self.turn.get().wrapping_add(1));
-            let host = groups.choose(self.config().balance, self.turn.get(), dice)?;
+            let host = groups.choose(self.config().balance, self.turn.get(), hash.map(|hash| Hashed { hash, attempt }), dice)?;
             found = Some(host);
             if !tried.iter().any(|t| Arc::ptr_eq(t, host)) {
                 break;

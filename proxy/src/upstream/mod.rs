@@ -9,6 +9,7 @@ pub mod host;
 pub mod io;
 pub mod outlier;
 pub mod pool;
+pub mod ring;
 
 use std::fmt;
 

@@ -1,7 +1,9 @@
-//! A connection to a control plane: gRPC over HTTP/2, over TCP or a Unix socket, to a host of a static cluster.
+//! A connection to a control plane: gRPC over HTTP/2, over TCP, TLS or a Unix socket, as its static cluster says.
 
+use crate::tls::context::Speaks;
+use crate::upstream::cluster::Handle;
 use crate::upstream::connection::Here;
-use crate::upstream::host::Address;
+use crate::upstream::io::Socket;
 use crate::worker::Shared;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -10,7 +12,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::{TcpStream, UnixStream};
 use tonic::body::Body;
 use tonic::client::GrpcService;
 
@@ -41,45 +42,37 @@ impl GrpcService<Body> for Connection {
     }
 }
 
+/// A cluster that leads to a control plane, as this thread uses it; `None` where there is none.
+pub fn handle(shared: &Shared, cluster: &str) -> Option<Handle> {
+    let prefix = format!("cluster.{cluster}");
+    Some(Handle::new(shared.runtime(cluster)?, shared.registry.block(&prefix), shared.registry.block(&format!("{prefix}.ssl"))))
+}
+
 /// Connects to a host of a cluster; `turn` says which.
 ///
 /// # Errors
 /// Why not.
-pub async fn connect(shared: &Shared, cluster: &str, turn: usize) -> Result<Connection, ConnectError> {
-    let runtime = shared.runtime(cluster).ok_or_else(|| ConnectError(format!("there is no cluster {cluster}")))?;
-    let hosts = runtime.hosts();
-    let mut labels: Vec<_> = hosts.hosts.values().collect();
-    labels.sort_by(|a, b| a.label.cmp(&b.label));
-    let host = turn.checked_rem(labels.len()).map(|i| labels[i].clone()).ok_or_else(|| ConnectError(format!("{cluster} has no hosts")))?;
-    let fail = |e: &dyn fmt::Display| ConnectError(format!("{cluster} at {}: {e}", host.label));
-    let connecting = async {
-        match &host.address {
-            Address::Socket(address) => {
-                let stream = TcpStream::connect(address).await.map_err(|e| fail(&e))?;
-                let _ = stream.set_nodelay(true);
-                // A peer that went away without a word is noticed.
-                let alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-                let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&alive);
-                handshake(TokioIo::new(stream)).await.map_err(|e| fail(&e))
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(|e| fail(&e))?;
-                handshake(TokioIo::new(stream)).await.map_err(|e| fail(&e))
-            }
-            Address::Nowhere => Err(fail(&"the address is not known")),
-        }
-    };
-    let timeout = runtime.config.connect_timeout;
-    tokio::time::timeout(timeout, connecting).await.unwrap_or_else(|_| Err(fail(&format!("no connection within {timeout:?}"))))
-}
-
-async fn handshake<I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static>(io: I) -> hyper::Result<Connection> {
+pub async fn connect(handle: &Handle, turn: usize) -> Result<Connection, ConnectError> {
+    let name = &handle.config().name;
+    let hosts = handle.runtime.hosts();
+    let mut all: Vec<_> = hosts.hosts.values().collect();
+    all.sort_by(|a, b| a.label.cmp(&b.label));
+    let host = turn.checked_rem(all.len()).map(|i| all[i].clone()).ok_or_else(|| ConnectError(format!("{name} has no hosts")))?;
+    let fail = |e: &dyn fmt::Display| ConnectError(format!("{name} at {}: {e}", host.label));
+    let opened = handle.open(&host, Speaks::Http2).await.map_err(|e| fail(&e))?;
+    if let Socket::Tcp(stream) = &opened.socket {
+        // A peer that went away without a word is noticed.
+        let alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
+        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&alive);
+    }
     let mut builder = http2::Builder::new(Here);
     builder.timer(TokioTimer::new()).initial_stream_window_size(1 << 20).initial_connection_window_size(1 << 20);
-    let (sender, connection) = builder.handshake(io).await?;
+    let (sender, connection) = builder.handshake(TokioIo::new(opened.io)).await.map_err(|e| fail(&e))?;
+    let counted = opened.counted;
     // Its end is the end of the stream on it.
     tokio::task::spawn_local(async move {
         let _ = connection.await;
+        drop(counted);
     });
     Ok(Connection(sender))
 }

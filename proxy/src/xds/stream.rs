@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::plan::Source;
 use super::protocol::{Answer, Ask, Dialect, Session, delta};
 use super::state::State;
+use crate::upstream::cluster::Handle;
 use crate::worker::Shared;
 use http::uri::PathAndQuery;
 use mesh_envoy::api::discovery::{self, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
@@ -100,15 +101,25 @@ impl Stream {
         let mut failures = 0u32;
         let mut turn = 0;
         let mut last = String::new();
+        let mut handles: BTreeMap<String, Handle> = BTreeMap::new();
         loop {
             let cluster = self.source.clusters[turn % self.source.clusters.len()].clone();
             let mut heard = false;
-            let ended = match grpc::connect(&self.shared, &cluster, turn).await {
+            if !handles.contains_key(&cluster)
+                && let Some(handle) = grpc::handle(&self.shared, &cluster)
+            {
+                handles.insert(cluster.clone(), handle);
+            }
+            let connection = match handles.get(&cluster) {
+                Some(handle) => grpc::connect(handle, turn).await.map_err(|e| e.to_string()),
+                None => Err(format!("there is no cluster {cluster}")),
+            };
+            let ended = match connection {
                 Ok(connection) => match self.source.dialect {
                     Dialect::StateOfTheWorld => self.talk::<Whole>(connection, &mut heard).await,
                     Dialect::Delta => self.talk::<Changes>(connection, &mut heard).await,
                 },
-                Err(e) => e.to_string(),
+                Err(why) => why,
             };
             self.note_connected(false);
             let dynamic = self.state.borrow().dynamic().clone();
