@@ -5,6 +5,7 @@ mod containment;
 mod envoy_api;
 pub mod explain;
 pub mod finding;
+pub mod ranking;
 pub mod reference;
 pub mod rule;
 pub mod rules;

@@ -96,6 +96,7 @@ fn run(args: args::Cli, recorded: Option<i64>) -> Result<ExitCode, status::Failu
         Some(Command::Authz(a)) => commands::authz::run(&a, &context),
         Some(Command::Graph(a)) => commands::graph::run(&a, &context),
         Some(Command::Top(a)) => commands::top::run(&a, &context),
+        Some(Command::Canary(a)) => commands::canary::run(&a, &context),
         Some(Command::Traces(a)) => commands::traces::run(&a, &context),
         Some(Command::Tui(a)) => commands::tui::run(&a, &context),
         Some(Command::Route(a)) => commands::route::run(&a, &context),

@@ -340,6 +340,26 @@ fn several_clusters_in_one_prometheus_are_a_problem_until_one_is_chosen() {
 }
 
 #[test]
+fn replicas_that_count_twice_are_a_problem() {
+    let replica = |name: &str| -> Vec<(Labels, Points)> {
+        let add = |(mut labels, points): (Labels, Points)| {
+            labels.insert("prometheus_replica".to_owned(), name.to_owned());
+            (labels, points)
+        };
+        counters("prod").into_iter().map(add).collect()
+    };
+    let both = store(&[replica("a"), replica("b")].concat());
+    let server = script(move |r| honest(&both, r));
+    let recording = fetch(&server.url, quick(), &want()).expect("a recording");
+    assert_eq!(
+        recording.problems,
+        [
+            "series of 2 replicas (`prometheus_replica`: a, b) count several times; let the querier deduplicate them, or choose one, such as --prom-label prometheus_replica=a"
+        ]
+    );
+}
+
+#[test]
 fn a_server_that_takes_get_alone_is_asked_so() {
     let series = store(&counters("prod"));
     let server = script(move |r| if r.head.starts_with("POST") { http("405 X", "") } else { honest(&series, r) });

@@ -9,6 +9,7 @@ pub mod kind;
 pub mod object;
 pub mod snapshot;
 pub mod source;
+pub mod statistics;
 pub mod time;
 pub mod traces;
 pub mod yaml;

@@ -18,6 +18,7 @@ pub mod peer_authentication;
 pub mod plan;
 pub mod protocol;
 pub mod service;
+pub mod splits;
 pub mod translate;
 pub mod who_can;
 pub mod why;

@@ -10,6 +10,7 @@ Examples:
   meshctl graph --series mesh.json -o mermaid              for a README; dot, json and kiali too
   meshctl graph --from http://10.0.0.7:15020 -o html --out mesh.html   two scrapes, as a page that pans and explains
   meshctl graph impact shop/cart --series mesh.json        who is hurt if it fails; path A B and cycles too
+  meshctl graph diff mesh.rec@2026-11-22T11:40:00Z mesh.rec@2026-11-22T11:50:00Z   what changed, and is it more than chance
   meshctl graph --before a1.txt --page a.txt --over 30s    from two saved pages of a proxy's metrics
 
 Metrics: istio_requests_total, istio_tcp_*_bytes_total and their kin.";
@@ -37,6 +38,9 @@ pub struct GraphArgs {
     /// What leaves the mesh, by host, against the hosts that ServiceEntries declare; text or json
     #[arg(long, conflicts_with_all = ["find", "hide"])]
     pub egress: bool,
+    /// The series that make the call from one thing to another, with their rates; text or json
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], conflicts_with_all = ["find", "hide", "egress"])]
+    pub why_edge: Option<Vec<String>>,
     /// text, tree, matrix, json, dot, mermaid, svg, html or kiali
     #[arg(short, long, default_value = "text", value_name = "FORMAT")]
     pub output: String,
@@ -56,6 +60,8 @@ pub enum Question {
     Impact(ImpactArgs),
     /// What calls itself in the end
     Cycles(CyclesArgs),
+    /// What changed between two times or two sources, and whether chance could have made it
+    Diff(DiffArgs),
 }
 
 #[derive(Args)]
@@ -94,6 +100,24 @@ pub struct ImpactArgs {
     pub node: String,
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+#[derive(Args)]
+pub struct DiffArgs {
+    /// A recording (also FILE@TIME), a file of series, a page that is scraped; or a time of the source that flags name
+    #[arg(value_name = "BEFORE")]
+    pub older: String,
+    /// The same, afterwards
+    #[arg(value_name = "AFTER")]
+    pub newer: String,
+    /// app, service, versionedApp or workload
+    #[arg(long = "type", value_name = "TYPE", default_value = "workload")]
+    pub graph_type: String,
+    /// text or json
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: String,
+    #[command(flatten)]
+    pub source: TelemetryArgs,
 }
 
 #[derive(Args)]

@@ -7,9 +7,9 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 
 /// The groups, and the commands of each that exist, with what the help says of them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
-    ("START HERE", &[("why", " FROM URL"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
+    ("START HERE", &[("why", " [FROM [URL]]"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " [PATH…] (ui)")]),
     ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
-    ("TRAFFIC", &[("graph", ""), ("top", ""), ("traces", " [ID]"), ("route", ""), ("logs", " POD"), ("changes", "")]),
+    ("TRAFFIC", &[("graph", ""), ("top", ""), ("canary", " [X]"), ("traces", ""), ("route", ""), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
     ("DATA AND SET-UP", &[("snapshot", " record…"), ("controlplane", ""), ("completion", ""), ("man", ""), ("version", "")]),
@@ -21,7 +21,7 @@ pub fn available() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the groups will hold. Asking for one of these says so.
-pub const TO_COME: &[(&str, &[&str])] = &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"]), ("TRAFFIC", &["canary"])];
+pub const TO_COME: &[(&str, &[&str])] = &[("START HERE", &["demo"]), ("BEFORE YOU MERGE", &["gen"])];
 
 pub fn top_level() -> String {
     let mut out = format!(

@@ -2,6 +2,7 @@
 
 mod analyze;
 pub mod authz;
+pub mod canary;
 pub mod certs;
 pub mod changes;
 pub mod check;
@@ -118,6 +119,9 @@ pub enum Command {
     /// Requests, errors, latency and bytes of workloads, services or calls
     #[command(after_help = top::EXAMPLES)]
     Top(Box<top::TopArgs>),
+    /// Whether traffic splits as its rules want it, and whether the versions differ
+    #[command(after_help = canary::EXAMPLES)]
+    Canary(Box<canary::CanaryArgs>),
     /// Search traces, show one as a waterfall, and where the time of many went
     #[command(after_help = traces::EXAMPLES)]
     Traces(Box<traces::TracesArgs>),
@@ -160,6 +164,6 @@ pub enum Command {
 impl Command {
     /// Whether the command's sources have times of their own, though none is a recording.
     pub fn has_times(&self) -> bool {
-        matches!(self, Command::Graph(_) | Command::Top(_) | Command::Traces(_) | Command::Tui(_))
+        matches!(self, Command::Canary(_) | Command::Graph(_) | Command::Top(_) | Command::Traces(_) | Command::Tui(_))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod authz;
+pub mod canary;
 pub mod certs;
 pub mod changes;
 pub mod check;

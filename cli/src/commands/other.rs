@@ -72,8 +72,8 @@ mod tests {
     fn a_wrong_command_is_answered_with_the_right_one() {
         assert!(says(&["install"]).contains("helm install"));
         assert!(says(&["analyse"]).contains("meshctl analyze"));
-        assert!(says(&["canary"]).contains("not in this version"));
-        assert!(says(&["x", "canary"]).contains("`canary` is planned"));
+        assert!(says(&["gen"]).contains("not in this version"));
+        assert!(says(&["x", "demo"]).contains("`demo` is planned"));
         assert!(says(&["x", "describe"]).contains("did you mean `meshctl describe`?"));
         assert!(says(&["IST0101"]).contains("meshctl explain IST0101"));
         assert!(says(&["zzzzzz"]).contains("--help"));

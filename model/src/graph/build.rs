@@ -14,7 +14,7 @@ use mesh_metrics::promql::Sample;
 use rustc_hash::FxHashSet;
 
 /// A finished graph. Edges lead to indexes of `nodes`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     pub names: Names,
     pub nodes: Vec<Node>,

@@ -230,12 +230,15 @@ fn controller(object: &Object, health_rate: String) -> Workload {
             number(object, &["status", "availableReplicas"]),
         ),
     };
+    // What has no status was never applied, or lost it: nothing is known of its pods.
+    let is_told = object.at(&["status"]).is_some_and(|s| !s.is_empty());
+    let count = |n: Option<i64>| if is_told { n } else { desired }.unwrap_or(0);
     Workload {
         labels: labels_at(template, "labels"),
         health_rate,
         desired: desired.unwrap_or(0),
-        current: current.unwrap_or(0),
-        available: available.unwrap_or(0),
+        current: count(current),
+        available: count(available),
         ..Workload::default()
     }
 }

@@ -1,5 +1,6 @@
 //! `meshctl graph`: who calls whom, how much, how well.
 
+mod diff;
 mod dot;
 mod egress;
 mod html;
@@ -12,6 +13,7 @@ mod svg;
 mod text;
 mod tree;
 pub mod view;
+mod why_edge;
 
 use crate::args::graph::{GraphArgs, Question};
 use crate::context::Context;
@@ -25,6 +27,7 @@ pub fn run(args: &GraphArgs, context: &Context) -> Outcome {
         Some(Question::Path(args)) => return questions::path(args, context),
         Some(Question::Impact(args)) => return questions::impact(args, context),
         Some(Question::Cycles(args)) => return questions::cycles(args, context),
+        Some(Question::Diff(args)) => return diff::run(args, context),
         None => {}
     }
     let formats = ["text", "tree", "matrix", "json", "dot", "mermaid", "svg", "html", "kiali"];
@@ -45,6 +48,9 @@ pub fn run(args: &GraphArgs, context: &Context) -> Outcome {
         Some(request) => telemetry::requested(&recording, request, context)?,
         None => telemetry::asked(&recording, &args.source, &options, context)?,
     };
+    if let Some(ends) = &args.why_edge {
+        return why_edge::run(&recording, &answer, ends, &args.output, context);
+    }
     for (find, of) in [(hide, graph::find::hide as fn(Graph, &Find) -> Graph), (find, graph::find::keep)] {
         if let Some(find) = find {
             answer.graph = of(answer.graph, &find);

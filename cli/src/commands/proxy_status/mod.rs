@@ -18,7 +18,7 @@ use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
 use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
-pub use state::{State, SyncState};
+pub use state::{State, SyncState, states};
 
 pub fn run(args: &ProxyStatusArgs, context: &Context) -> Outcome {
     let format = format(args.output.as_deref().unwrap_or("table"))?;

@@ -1,6 +1,7 @@
-//! `meshctl why FROM URL`: why a request fares as it does, step by step, at both ends.
+//! `meshctl why FROM URL`: why a request fares as it does, step by step, at both ends; with less, what is wrong (`ranked`).
 
 mod json;
+mod ranked;
 mod text;
 
 use crate::args::why::WhyArgs;
@@ -15,18 +16,19 @@ use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::why::{Mark, Question, Url, Why};
 
 pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
+    let (Some(who), Some(url)) = (&args.who, &args.url) else { return ranked::run(args, context) };
     let format = match args.output.as_str() {
         "text" => None,
         "json" => Some(Document::Json),
         "yaml" => Some(Document::Yaml),
         other => return Err(Failure::usage(format!("-o takes text, json or yaml, not `{other}`"))),
     };
-    let question = question(args)?;
+    let question = question(args, url)?;
     let mut input = mesh_input::read(&args.mesh, context)?;
     let held = std::mem::take(&mut input.held);
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
-    let mut answer = Why::new(&model, &held).ask(&args.who, args.mesh.namespace.as_deref(), &question).map_err(|e| Failure::usage(e.to_string()))?;
+    let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| Failure::usage(e.to_string()))?;
     answer.problems.extend(input.problems().cloned());
     let own = match answer.mark() {
         Mark::Broken => Status::NotFine,
@@ -41,8 +43,8 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
 }
 
 /// The request that is typed.
-fn question(args: &WhyArgs) -> Result<Question, Failure> {
-    let url = Url::parse(&args.url).map_err(Failure::usage)?;
+fn question(args: &WhyArgs, url: &str) -> Result<Question, Failure> {
+    let url = Url::parse(url).map_err(Failure::usage)?;
     let request = &args.request;
     let mut question = Question::get(url);
     question.method = args.method.to_ascii_uppercase();

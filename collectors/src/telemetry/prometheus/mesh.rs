@@ -44,6 +44,9 @@ const QUERIES: usize = 5_000;
 /// Labels by which several meshes or clusters in one Prometheus are told apart.
 const MESHES: [&str; 8] = ["cluster", "cluster_id", "cluster_name", "k8s_cluster", "k8s_cluster_name", "kubernetes_cluster", "mesh", "mesh_id"];
 
+/// Labels by which replicas of one Prometheus are told apart, all with the same series.
+const REPLICAS: [&str; 3] = ["prometheus_replica", "__replica__", "replica"];
+
 /// One query to be made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Job {
@@ -195,9 +198,9 @@ async fn smaller(client: &Client, job: &Job, label: &str, query: &str, at: i64) 
     (values.len() > 1 || (values.len() == 1 && job.part.level == Level::Mesh)).then(|| job.part.cut(label, &values))
 }
 
-/// Names the labels by which one Prometheus holds several clusters or meshes, of which none was chosen.
+/// Names the labels by which one Prometheus holds several clusters or meshes, or the same twice, of which none was chosen.
 async fn several_meshes(client: &Client, want: &Want) -> Vec<String> {
-    let open: Vec<&str> = MESHES.into_iter().filter(|label| want.labels.iter().all(|(n, _)| n != label)).collect();
+    let open: Vec<&str> = MESHES.into_iter().chain(REPLICAS).filter(|label| want.labels.iter().all(|(n, _)| n != label)).collect();
     let metric = "istio_requests_total";
     if !want.metrics.contains_key(metric) {
         return Vec::new();
@@ -218,6 +221,13 @@ async fn several_meshes(client: &Client, want: &Want) -> Vec<String> {
         .map(|(label, values)| {
             let named: Vec<&str> = values.iter().map(|v| if v.is_empty() { "none" } else { v.as_str() }).take(5).collect();
             let first = values.iter().find(|v| !v.is_empty()).map_or("", String::as_str);
+            if REPLICAS.contains(&label.as_str()) {
+                return format!(
+                    "series of {} replicas (`{label}`: {}) count several times; let the querier deduplicate them, or choose one, such as --prom-label {label}={first}",
+                    values.len(),
+                    named.join(", ")
+                );
+            }
             format!("series of {} values of `{label}` ({}) are put together; choose one, such as --prom-label {label}={first}", values.len(), named.join(", "))
         })
         .collect()

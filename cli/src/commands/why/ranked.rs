@@ -1,0 +1,314 @@
+//! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
+
+use crate::args::mesh::MeshArgs;
+use crate::args::telemetry::TelemetryArgs;
+use crate::args::why::WhyArgs;
+use crate::commands::proxy_status;
+use crate::commands::tui::telemetry::is_series_file;
+use crate::context::Context;
+use crate::dump;
+use crate::mesh_input;
+use crate::print::document::Document;
+use crate::print::dump::document;
+use crate::print::time::parse_rfc3339;
+use crate::status::{Failure, Outcome, Status};
+use crate::telemetry::{self, Answer};
+use crate::term::safe;
+use mesh_analyzers::ranking::{Empty, Evidence, Fault, Host, Rejection, rank};
+use mesh_analyzers::{Level, Options, analyze};
+use mesh_collectors::dumps::{Dumps, Source};
+use mesh_collectors::recording;
+use mesh_envoy::admin::clusters::{self, ClusterStatus};
+use mesh_envoy::identify::Content;
+use mesh_model::graph::{Appender, Graph};
+use mesh_model::{Role, Snapshot};
+use mesh_resolver::Mesh;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Lines of the answer.
+const LINES: usize = 5;
+/// Further calls of one suspect that a line has.
+const CALLS: usize = 2;
+/// How long ago a change is worth a word, in seconds.
+const LATELY: i64 = 3600;
+
+/// One line: what is wrong, and what shows more of it.
+struct Line {
+    what: String,
+    more: String,
+}
+
+/// What proxies say of themselves.
+#[derive(Default)]
+struct State {
+    hosts: Vec<Host>,
+    empty: Vec<Empty>,
+    rejections: Vec<Rejection>,
+    problems: Vec<String>,
+}
+
+pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
+    if !matches!(args.output.as_str(), "text" | "json") {
+        return Err(Failure::usage(format!("-o {}: the formats of a ranked answer are text and json", args.output)));
+    }
+    // Series files are metrics and nothing else; recordings and archives are everything.
+    let is_series = |w: &&String| is_series_file(Path::new(w));
+    let (series, others): (Vec<String>, Vec<String>) = args.mesh.from.iter().cloned().partition(|w| is_series(&w));
+    let recorded = others.iter().filter(|w| recording::find(Path::new(w)).is_some());
+    let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
+    if others.is_empty() && metrics.is_empty() && args.prometheus.is_none() {
+        return Err(Failure::usage(
+            "name what to answer from: --prometheus or a file of series for traffic, and with -f manifests, dumps, `kube`, or a recording that has all of it",
+        ));
+    }
+    let mut problems = Vec::new();
+    let answer = traffic(args, &metrics, context, &mut problems)?;
+    let (snapshot, state) = objects(args, &others, context, &mut problems)?;
+    let mesh = Mesh::new(&snapshot);
+    let options = Options::default();
+    let findings = analyze(&mesh, &options, |_| true).findings;
+    let changes = changes(&snapshot, context.now);
+    let none = Graph::default();
+    let graph = answer.as_ref().map_or(&none, |a| &a.graph);
+    let evidence =
+        Evidence { graph, mesh: &mesh, hosts: &state.hosts, empty: &state.empty, findings: &findings, rejections: &state.rejections, changes: &changes };
+    let mut faults = rank(&evidence);
+    if let Some(who) = &args.who {
+        let is_known = graph.nodes.iter().any(|n| [n.workload, n.service, n.app].iter().any(|x| graph.names.text(*x) == name_of(who).1));
+        let is_object = snapshot.objects.iter().any(|o| o.name() == name_of(who).1);
+        if !is_known && !is_object {
+            return Err(Failure::none(format!("nothing that was seen is called {who}")));
+        }
+        faults.retain(|f| is_about(f, who));
+    }
+    let lines = lines(args, &faults, &state, &findings, &metrics);
+    let text =
+        if args.output == "json" { document(value(&faults, &state, &problems), Document::Json, context.compat) } else { text(args, &lines, answer.is_some()) };
+    context.answer(&text)?;
+    problems.iter().for_each(|p| context.note(p));
+    Ok(match (lines.is_empty(), problems.is_empty()) {
+        (false, _) => Status::NotFine,
+        (true, false) => context.partial,
+        (true, true) => Status::Fine,
+    })
+}
+
+fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut Vec<String>) -> Result<Option<Answer>, Failure> {
+    if metrics.is_empty() && args.prometheus.is_none() {
+        problems.push("no metrics were given (--prometheus, a file of series, a recording): which calls fail was not seen".to_owned());
+        return Ok(None);
+    }
+    let source = TelemetryArgs {
+        prometheus: args.prometheus.clone(),
+        from: metrics.to_vec(),
+        interval: "15s".to_owned(),
+        series: None,
+        page: Vec::new(),
+        before: Vec::new(),
+        over: "60s".to_owned(),
+        namespace: Vec::new(),
+        since: args.since.clone(),
+        at: context.at.clone(),
+        access: args.access.clone(),
+    };
+    let mut options = telemetry::options("workload")?;
+    options.appenders.remove(&Appender::AggregateNode);
+    let recording = telemetry::read(&source, &options, context)?;
+    match telemetry::asked(&recording, &source, &options, context) {
+        Ok(answer) => {
+            problems.extend(answer.problems.iter().cloned());
+            Ok(Some(answer))
+        }
+        // A recording without traffic has the rest all the same.
+        Err(Failure::Input(why)) if args.prometheus.is_none() => {
+            problems.push(format!("which calls fail was not seen: {why}"));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn objects(args: &WhyArgs, words: &[String], context: &Context, problems: &mut Vec<String>) -> Result<(Snapshot, State), Failure> {
+    if words.is_empty() {
+        problems.push("no objects were given (-f manifests, `kube`, a recording): what decides is not known".to_owned());
+        return Ok((Snapshot::new(), State::default()));
+    }
+    let input = mesh_input::read_sources(&MeshArgs { from: words.to_vec(), ..args.mesh.clone() }, words, context)?;
+    problems.extend(input.problems().cloned());
+    let mut dumps = Dumps::default();
+    for word in words.iter().filter(|w| crate::cluster::Source::parse(w, Role::Judged).is_none() && *w != "-") {
+        if let Some(source) = Source::parse(word).ok().filter(|s| !matches!(s, Source::Path(p) if !recording::is_there(p))) {
+            dumps.merge(dump::proxies(&source)?);
+        }
+    }
+    let state = state(&dumps);
+    problems.extend(state.problems.iter().cloned());
+    Ok((input.snapshot, state))
+}
+
+fn state(dumps: &Dumps) -> State {
+    let mut out = State::default();
+    let (states, _) = proxy_status::states(dumps);
+    for one in &states {
+        for t in &one.types {
+            out.rejections.extend(t.rejected.iter().map(|(name, why)| Rejection { proxy: one.name.clone(), text: format!("{} {name}: {why}", t.short) }));
+        }
+    }
+    for proxy in &dumps.proxies {
+        let Some(page) = proxy.page(&[Content::Clusters]) else { continue };
+        let list: Vec<ClusterStatus<'_>> = match clusters::read(&page.text) {
+            Ok(list) => list,
+            Err(e) => {
+                out.problems.push(format!("{}: {e}", page.origin));
+                continue;
+            }
+        };
+        for cluster in &list {
+            if cluster.host_statuses.is_empty() && cluster.name.starts_with("outbound|") {
+                out.empty.push(Empty { proxy: proxy.name.clone(), cluster: cluster.name.to_string() });
+            }
+            for host in &cluster.host_statuses {
+                let health = &host.health_status;
+                let is_unhealthy = health.failed_active_health_check || matches!(health.eds_health_status(), "UNHEALTHY" | "TIMEOUT" | "DRAINING");
+                if health.failed_outlier_check || is_unhealthy {
+                    let address = host.address.to_string();
+                    out.hosts.push(Host {
+                        proxy: proxy.name.clone(),
+                        cluster: cluster.name.to_string(),
+                        address,
+                        is_ejected: health.failed_outlier_check,
+                        is_unhealthy,
+                    });
+                }
+            }
+        }
+    }
+    out.hosts.sort();
+    out.empty.sort();
+    out.rejections.sort();
+    out
+}
+
+/// Objects that were made lately, by origin, and how long ago.
+fn changes(snapshot: &Snapshot, now: i64) -> BTreeMap<String, i64> {
+    let made = snapshot.objects.iter().filter_map(|o| Some((o.origin(), now - parse_rfc3339(o.creation())?)));
+    made.filter(|(_, ago)| (0..LATELY).contains(ago)).collect()
+}
+
+/// Namespace ("" for any) and name of `NAME`, `NAMESPACE/NAME`, `NAME.NAMESPACE`, `KIND/NAME.NAMESPACE`.
+fn name_of(who: &str) -> (&str, &str) {
+    const KINDS: &[&str] = &["deploy", "deployment", "svc", "service", "workload"];
+    match who.split_once('/') {
+        Some((kind, rest)) if KINDS.contains(&kind) => rest.split_once('.').map_or(("", rest), |(name, ns)| (ns.split('.').next().unwrap_or(ns), name)),
+        Some((namespace, name)) => (namespace, name),
+        None => who.split_once('.').map_or(("", who), |(name, ns)| (ns.split('.').next().unwrap_or(ns), name)),
+    }
+}
+
+/// Whether a fault is one of calls to a thing, or its own.
+fn is_about(fault: &Fault, who: &str) -> bool {
+    let (namespace, name) = name_of(who);
+    let fits = |node: &str| node.split_once('/').is_some_and(|(ns, n)| n == name && (namespace.is_empty() || ns == namespace));
+    let host = fault.ending.host.split_once('.').is_some_and(|(n, rest)| n == name && (namespace.is_empty() || rest.split('.').next() == Some(namespace)));
+    fits(&fault.to) || host
+}
+
+fn sources(args: &WhyArgs) -> String {
+    let words = args.mesh.from.iter().map(|w| format!(" -f {w}"));
+    let prometheus = args.prometheus.iter().map(|_| " --prometheus $MESHCTL_PROMETHEUS".to_owned());
+    words.chain(prometheus).collect()
+}
+
+fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analyzers::Finding<'_>], metrics: &[String]) -> Vec<Line> {
+    let mut lines: Vec<(f64, String, Line)> = Vec::new();
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    for fault in faults {
+        let Some(suspect) = fault.suspects.first() else { continue };
+        if let Some((rate, _, line)) = lines.iter_mut().find(|(_, subject, _)| *subject == suspect.subject) {
+            *rate += fault.ending.rate;
+            let count = calls.entry(suspect.subject.clone()).or_default();
+            *count += 1;
+            if *count <= CALLS {
+                line.what.push_str(&format!(", {} -> {} {}", fault.from, fault.to, fault.ending.name()));
+            }
+            continue;
+        }
+        let evidence = if suspect.evidence.is_empty() { String::new() } else { format!(" ({})", suspect.evidence.join("; ")) };
+        let what = format!(
+            "{}: {}{evidence}; seen as {} -> {} {}, {:.2}/s, {:.0}%",
+            suspect.subject,
+            suspect.why,
+            fault.from,
+            fault.to,
+            fault.ending.name(),
+            fault.ending.rate,
+            fault.share * 100.0
+        );
+        let source = metrics.first().map_or_else(|| "--prometheus $MESHCTL_PROMETHEUS".to_owned(), |m| format!("--from {m}"));
+        lines.push((fault.ending.rate, suspect.subject.clone(), Line { what, more: format!("meshctl graph --why-edge {} {} {source}", fault.from, fault.to) }));
+    }
+    for (_, subject, line) in &mut lines {
+        let more = calls.get(subject).map_or(0, |n| n.saturating_sub(CALLS));
+        if more > 0 {
+            line.what.push_str(&format!(" and {more} more"));
+        }
+    }
+    lines.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let told: Vec<String> = lines.iter().map(|(_, subject, _)| subject.clone()).collect();
+    let mut out: Vec<Line> = lines.into_iter().map(|(.., line)| line).collect();
+    if args.who.is_none() {
+        let from = sources(args);
+        out.extend(
+            state.rejections.iter().map(|r| Line { what: format!("proxy {}: it rejected an update: {}", r.proxy, r.text), more: format!("meshctl ps{from}") }),
+        );
+        let unsaid = |h: &&Host| !out.iter().any(|l| l.what.contains(&h.cluster));
+        let hosts: Vec<Line> = state
+            .hosts
+            .iter()
+            .filter(unsaid)
+            .map(|h| {
+                let state = if h.is_ejected { "ejected for its errors" } else { "not healthy" };
+                Line {
+                    what: format!("endpoint {} of {}: {state}, says {}", h.address, h.cluster, h.proxy),
+                    more: format!("meshctl pc endpoint {}{from}", h.proxy),
+                }
+            })
+            .collect();
+        out.extend(hosts);
+        let errors = findings.iter().filter(|f| f.level == Level::Error && !told.contains(&f.object.origin()));
+        out.extend(
+            errors.map(|f| Line { what: format!("{}: {} {}", f.object.origin(), f.code.id, f.message), more: format!("meshctl explain {}", f.code.id) }),
+        );
+    }
+    out
+}
+
+fn text(args: &WhyArgs, lines: &[Line], has_traffic: bool) -> String {
+    if lines.is_empty() {
+        let of = args.who.as_deref().map_or_else(|| "nothing is wrong in what was seen".to_owned(), |w| format!("no call to {w} fails in what was seen"));
+        return format!("{}{}\n", safe(&of), if has_traffic { "" } else { " (there were no metrics)" });
+    }
+    let mut out: String = lines.iter().take(LINES).enumerate().map(|(i, l)| format!("{}. {} | {}\n", i + 1, safe(&l.what), safe(&l.more))).collect();
+    if lines.len() > LINES {
+        out.push_str(&format!("and {} more: -o json lists all\n", lines.len() - LINES));
+    }
+    out
+}
+
+fn value(faults: &[Fault], state: &State, problems: &[String]) -> Value {
+    let fault = |f: &Fault| {
+        json!({
+            "from": f.from, "to": f.to, "status": f.ending.code, "flags": f.ending.flags, "host": f.ending.host, "rate": f.ending.rate, "share": f.share,
+            "suspects": f.suspects.iter().map(|s| json!({"subject": s.subject, "why": s.why, "evidence": s.evidence, "score": s.score})).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "complete": problems.is_empty(),
+        "problems": problems,
+        "faults": faults.iter().map(fault).collect::<Vec<_>>(),
+        "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
+        "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),
+    })
+}

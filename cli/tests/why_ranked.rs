@@ -1,0 +1,69 @@
+//! `meshctl why` with one name or none: the right suspect first for each fault of the recorded mesh, from metrics and state alone.
+
+mod common;
+
+use common::{Run, folder, meshctl};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata")
+}
+
+fn why(args: &[&str]) -> Run {
+    meshctl(&root(), &[&["why", "-f", "recorded/bookinfo", "-f", "traffic/bookinfo.json", "--allow-partial"], args].concat())
+}
+
+/// The first suspect of the call that ends so.
+fn first(value: &Value, from: &str, to: &str, ending: (u64, &str)) -> String {
+    let faults = value["faults"].as_array().expect("faults");
+    let is_it = |f: &&Value| f["from"] == from && f["to"] == to && f["status"] == ending.0 && f["flags"] == ending.1;
+    let fault = faults.iter().find(is_it).unwrap_or_else(|| panic!("{from} -> {to} {ending:?} is not among {faults:#?}"));
+    fault["suspects"][0]["subject"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What was set up to fail in the recorded mesh, and how it shows.
+const FAULTS: &[(&str, &str, (u64, &str), &str)] = &[
+    ("bookinfo/reviews-v2", "bookinfo/ratings", (503, "FI"), "VirtualService bookinfo/ratings"),
+    ("bookinfo/reviews-v3", "bookinfo/ratings", (503, "FI"), "VirtualService bookinfo/ratings"),
+    ("bookinfo/productpage-v1", "bookinfo/reviews", (503, "UO"), "DestinationRule bookinfo/reviews"),
+    ("bookinfo/productpage-v1", "bookinfo/reviews", (503, "UH"), "workload bookinfo/reviews-v2"),
+    ("bookinfo/productpage-v1", "bookinfo/ratings-v1", (403, ""), "AuthorizationPolicy bookinfo/ratings-callers"),
+    ("bookinfo/productpage-v1", "bookinfo/reviews-v2", (500, ""), "VirtualService bookinfo/ratings"),
+    ("bookinfo/productpage-v1", "bookinfo/reviews-v1", (504, "UT"), "VirtualService bookinfo/reviews"),
+    ("istio-system/istio-ingressgateway", "bookinfo/productpage-v1", (502, ""), "workload bookinfo/reviews-v2"),
+    ("istio-system/istio-ingressgateway", "bookinfo/productpage-v1", (503, ""), "workload bookinfo/productpage-v1"),
+    ("unknown", "istio-system/istio-ingressgateway", (404, "NR"), "VirtualService bookinfo/bookinfo"),
+];
+
+#[test]
+fn the_right_suspect_is_first_for_each_fault_of_the_recorded_mesh() {
+    let run = why(&["-o", "json"]);
+    assert_eq!(run.status, 79, "{}", run.err);
+    let value: Value = serde_json::from_str(&run.out).expect("JSON");
+    for (from, to, ending, suspect) in FAULTS {
+        assert_eq!(first(&value, from, to, *ending), *suspect, "{from} -> {to} {ending:?}: {:#}", value["faults"]);
+    }
+}
+
+#[test]
+fn five_lines_each_with_a_command() {
+    let run = why(&[]);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(run.status == 79 && (5..=6).contains(&lines.len()), "{}{}", run.out, run.err);
+    assert!(lines.iter().take(5).enumerate().all(|(i, l)| l.starts_with(&format!("{}. ", i + 1)) && l.contains(" | meshctl ")), "{}", run.out);
+    let one = why(&["ratings"]);
+    assert!(one.status == 79 && one.out.starts_with("1. ") && one.out.contains("VirtualService bookinfo/ratings") && !one.out.contains("UO"), "{}", one.out);
+    let fine = why(&["istiod"]);
+    assert_ne!(fine.status, 79, "{}", fine.out);
+    assert_eq!(why(&["nobody"]).status, 1);
+}
+
+#[test]
+fn what_was_not_seen_is_said() {
+    let dir = folder(&[("k8s/a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec: {ports: [{name: http, port: 80}]}\n")]);
+    let nothing = meshctl(dir.path(), &["why"]);
+    assert!(nothing.status == 64 && nothing.err.contains("--prometheus"), "{}", nothing.err);
+    let part = meshctl(dir.path(), &["why", "-f", "k8s"]);
+    assert!(part.status == 75 && part.out.contains("there were no metrics"), "{}{}", part.out, part.err);
+}
