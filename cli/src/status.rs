@@ -53,6 +53,13 @@ impl Failure {
     pub fn none(message: impl Into<String>) -> Failure {
         Failure::Other(message.into())
     }
+    /// The same, of the file or the page that could not be read.
+    pub fn of(self, origin: &str) -> Failure {
+        match self {
+            Failure::Input(m) if !m.starts_with(origin) => Failure::Input(format!("{origin}: {m}")),
+            other => other,
+        }
+    }
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 64,

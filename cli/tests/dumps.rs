@@ -241,3 +241,18 @@ fn many_entries_that_cannot_be_read_are_counted() {
     assert_eq!((run.status, run.out.as_str()), (65, ""));
     assert!(run.err.contains("19980 more entries") && run.err.lines().count() < 30, "{}", run.err);
 }
+
+#[test]
+fn a_section_that_stands_twice_is_told_with_its_places() {
+    let section = |name: &str| {
+        let ads = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump";
+        format!(r#"{{"@type": "{ads}", "static_clusters": [{{"cluster": {{"name": "{name}", "type": "STATIC"}}}}]}}"#)
+    };
+    let dir = folder(&[("twice.json", &format!(r#"{{"configs": [{}, {}]}}"#, section("first"), section("second")))]);
+    let run = meshctl(dir.path(), &["pc", "cluster", "-f", "twice.json"]);
+    assert!(run.status == 75 && run.out.contains("second") && !run.out.contains("first"), "{} {}", run.status, run.out);
+    assert!(run.err.contains("configs[1] is shown, configs[0] is not"), "{}", run.err);
+    // istioctl says nothing of it.
+    let run = meshctl(dir.path(), &["pc", "cluster", "-f", "twice.json", "--compat", "istioctl"]);
+    assert!(run.status == 0 && run.err.is_empty(), "{} {}", run.status, run.err);
+}

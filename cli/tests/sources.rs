@@ -109,7 +109,7 @@ fn a_live_port_is_asked_and_watched() {
     let run = at(&["pc", "log", "--reset", "--yes", "--from", "secrets.json"]);
     assert!(run.status == 64 && run.err.contains("live admin port"), "{}", run.err);
 
-    // ztunnel adds to the levels that it started with, and goes back to those.
+    // ztunnel adds to the levels that it started with, and goes back to info.
     let ztunnel = || ("/logging", "current log level is hyper=error,info\n".to_owned());
     let run = at(&["zc", "log", "--level", "ztunnel::proxy:debug,warn", "--from", &server(vec![ztunnel()], 1)]);
     assert!(run.status == 64 && run.err.contains("takes LEVEL or LOGGER:LEVEL"), "{}", run.err);
@@ -118,7 +118,7 @@ fn a_live_port_is_asked_and_watched() {
     let changed = ("/logging?level=warn", "current log level is hyper=error,warn\n".to_owned());
     let run = at(&["zc", "log", "--level", "warning", "--yes", "--from", &server(vec![changed, ztunnel()], 2)]);
     assert!(run.status == 0 && run.out.contains("*       warn"), "{}{}", run.out, run.err);
-    let run = at(&["zc", "log", "--reset", "--yes", "--from", &server(vec![("/logging?reset", ztunnel().1), ztunnel()], 2)]);
+    let run = at(&["zc", "log", "--reset", "--yes", "--from", &server(vec![("/logging?level=info&reset", ztunnel().1), ztunnel()], 2)]);
     assert!(run.status == 0 && run.out.contains("*       info"), "{}{}", run.out, run.err);
     let run = at(&["zc", "log", "--level", "critical", "--yes", "--from", &server(vec![ztunnel()], 1)]);
     assert!(run.status == 64 && run.err.contains("no level `critical`"), "{}", run.err);

@@ -40,3 +40,15 @@ fn conditions_that_live_state_decides_end_the_verdict() {
         assert_eq!(chosen(json!([known, unknown])), "route 0");
     }
 }
+
+#[test]
+fn of_a_section_that_stands_twice_the_last_counts_and_it_is_a_problem() {
+    let section = |kind: &str, field: &str, inner: Value| json!({"@type": format!("type.googleapis.com/envoy.admin.v3.{kind}"), field: [inner]});
+    let cluster = |name: &str| section("ClustersConfigDump", "static_clusters", json!({"cluster": {"name": name, "type": "STATIC"}}));
+    let listener = |name: &str| section("ListenersConfigDump", "static_listeners", json!({"listener": {"name": name}}));
+    let dump = json!({"configs": [cluster("a"), listener("a"), cluster("b"), listener("b")]});
+    let c = mesh_envoy::engine::Configuration::read(&dump).expect("a configuration");
+    assert_eq!(c.clusters.keys().map(|k| &**k).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(c.listeners.iter().map(|l| &*l.name).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(c.problems.len(), 2, "{:?}", c.problems);
+}

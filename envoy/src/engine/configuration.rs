@@ -61,10 +61,12 @@ impl Configuration {
         let mut ecds = BTreeMap::new();
         for s in &sections {
             let kind = s.type_name().rsplit('.').next().unwrap_or("");
+            if seen.contains(&kind) {
+                c.forget(kind);
+            }
             seen.push(kind);
             match kind {
                 "ListenersConfigDump" => {
-                    c.listeners = Listeners::default();
                     for state in s.messages("dynamic_listeners")? {
                         if let Some(l) = state.message("active_state")?.and_then(|a| a.value("listener")) {
                             c.add_listener(l);
@@ -113,6 +115,18 @@ impl Configuration {
         list("endpoints").for_each(|x| c.add_assignment(x));
         c.missing = ["routes", "clusters"].into_iter().filter(|n| value.get(n).is_none()).collect();
         c
+    }
+
+    /// Of a section that stands in a dump twice the last counts.
+    fn forget(&mut self, kind: &str) {
+        match kind {
+            "ListenersConfigDump" => (self.listeners, self.unreadable_listeners) = Default::default(),
+            "RoutesConfigDump" => (self.routes, self.unreadable_routes) = Default::default(),
+            "ClustersConfigDump" => self.clusters.clear(),
+            "EndpointsConfigDump" => self.assignments.clear(),
+            _ => return,
+        }
+        self.problems.push(Unknown { path: "configs".to_owned(), what: format!("{kind} stands twice in the dump; the last one counts") });
     }
 
     /// Gives filters the configurations that came over ECDS.

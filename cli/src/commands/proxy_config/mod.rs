@@ -21,7 +21,7 @@ use filter::{ClusterFilter, EndpointFilter, ListenerFilter};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
 pub use query::format;
-use sections::Wanted;
+use sections::{Wanted, kinds};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,10 @@ pub fn answer(text: &str, query: &Query) -> Result<Answer, Failure> {
     }
     let mut wanted = Wanted::new(query);
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
-    let unread = unread(&found);
+    let mut unread = unread(&found);
+    if query.compat == Compat::Meshctl {
+        unread.extend(twice(&found, kinds(query)));
+    }
     match wanted.answer(query, &found.types) {
         Ok(mut answer) => {
             answer.problems.splice(0..0, unread);
@@ -122,6 +125,22 @@ pub fn answer(text: &str, query: &Query) -> Result<Answer, Failure> {
         Err(failure) if unread.is_empty() => Err(failure),
         Err(failure) => Err(Failure::input(format!("{failure}\n  {}", unread.join("\n  ")))),
     }
+}
+
+/// Sections that are shown and stand in a dump more than once: the last one counts, as with istioctl.
+fn twice(found: &mesh_envoy::dump::Found, shown: &[SectionKind]) -> Vec<String> {
+    let places = |kind: &SectionKind| -> Vec<usize> {
+        let is_it = |name: &&String| name.rsplit('.').next() == Some(kind.message());
+        found.types.iter().enumerate().filter(|(_, name)| is_it(name)).map(|(i, _)| i).collect()
+    };
+    let told = |kind: &SectionKind| match places(kind).as_slice() {
+        [earlier @ .., last] if !earlier.is_empty() => {
+            let earlier: Vec<String> = earlier.iter().map(|i| format!("configs[{i}]")).collect();
+            Some(format!("{} stands twice in the dump: configs[{last}] is shown, {} is not", kind.message(), earlier.join(" and ")))
+        }
+        _ => None,
+    };
+    shown.iter().filter_map(told).collect()
 }
 
 /// What could not be read of a dump: the first entries, and how many more.
@@ -139,7 +158,7 @@ fn need(query: &Query) -> Need {
     match (query.what, query.format) {
         (What::Endpoint, _) => Need::Endpoints,
         (What::All, Format::Document(_)) => Need::Whole,
-        _ => Need::Sections(sections::kinds(query)),
+        _ => Need::Sections(kinds(query)),
     }
 }
 
@@ -193,5 +212,10 @@ pub fn run(args: &ProxyConfigArgs, context: &Context) -> Outcome {
         _ => {}
     }
     let (query, place) = query::query(&args.what, context)?;
-    watch::run(place, context, || dump::answers(place, need(&query), context, &|found| Ok(answer(&found.page.text, &query)?.with(found.problems))))
+    watch::run(place, context, || {
+        dump::answers(place, need(&query), context, &|found| {
+            let answer = answer(&found.page.text, &query).map_err(|f| f.of(&found.page.origin))?;
+            Ok(answer.with(found.problems))
+        })
+    })
 }

@@ -70,10 +70,10 @@ pub fn run(args: &LogArgs, context: &Context) -> Outcome {
     Ok(Status::Fine)
 }
 
-/// `/logging?level=…` adds to what ztunnel started with, `?reset` goes back to that.
+/// `/logging?level=…` adds to what ztunnel started with; `&reset` leaves that out. `info` is what Istio starts it with.
 fn of_ztunnel(endpoint: &Endpoint, wanted: &Wanted, args: &LogArgs, before: &str, context: &Context) -> Outcome {
     let path = match wanted {
-        _ if args.reset => "/logging?reset".to_owned(),
+        _ if args.reset => "/logging?level=info&reset".to_owned(),
         Wanted::All(level) => format!("/logging?level={}", of_tracing(level)?),
         Wanted::Some(list) => {
             let list = list.iter().map(|(module, level)| Ok(format!("{}:{}", module_name(module)?, of_tracing(level)?)));
@@ -81,7 +81,7 @@ fn of_ztunnel(endpoint: &Endpoint, wanted: &Wanted, args: &LogArgs, before: &str
         }
     };
     let told = format!(
-        "POST {endpoint}{path} changes the levels of this ztunnel, until it restarts; {}\nundo it with: meshctl zc log --from {endpoint} --reset --yes (the levels that it started with)",
+        "POST {endpoint}{path} changes the levels of this ztunnel, until it restarts; {}\nundo it with: meshctl zc log --from {endpoint} --reset --yes (info, with which Istio starts it)",
         before.trim()
     );
     if !args.source.which.yes {
