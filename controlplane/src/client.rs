@@ -71,6 +71,8 @@ const METADATA_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExcha
 const PEER_METADATA: &str = "io.istio.http.peer_metadata.Config";
 const ALPN: &str = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
 
+const STATS: &str = "stats.PluginConfig";
+
 impl Client {
     pub fn read(node: Option<&Node>) -> Result<Client, NodeError> {
         let node = node.filter(|n| !n.id.is_empty()).ok_or(NodeError::Missing)?;
@@ -111,6 +113,8 @@ impl Client {
             has: ControlPlane {
                 metadata_exchange: has(&node.extensions, METADATA_EXCHANGE) && has(&node.extensions, PEER_METADATA),
                 alpn_filter: has(&node.extensions, ALPN),
+                // Not of one that lists nothing: upstream Envoys refuse it.
+                metrics: !node.extensions.is_empty() && has(&node.extensions, STATS),
             },
             namespace,
             metadata,
@@ -163,6 +167,6 @@ mod tests {
     fn what_a_proxy_lacks_it_is_not_sent() {
         let upstream = vec![Extension { name: "envoy.filters.http.router".into(), ..Extension::default() }];
         let c = Client::read(Some(&Node { extensions: upstream, ..node("router~1.2.3.4~gw.infra~x", Struct::default()) })).expect("a proxy");
-        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false });
+        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false });
     }
 }

@@ -16,6 +16,7 @@ pub mod options;
 pub mod server;
 pub mod stats;
 pub mod tcp;
+pub mod telemetry;
 pub mod tls;
 pub mod upstream;
 mod worker;

@@ -6,6 +6,7 @@ use crate::bootstrap::Bootstrap;
 use crate::config::{Compiler, Snapshot};
 use crate::downstream::accept;
 use crate::listeners::Accept;
+use crate::telemetry::peer::Own;
 use crate::tls::files::{self, Files};
 use crate::upstream::cluster::Runtime;
 use crate::worker::{Complain, Phase, Shared, Worker};
@@ -92,7 +93,7 @@ impl Proxy {
         let complain = settings.complain.clone();
         let writer = Writer::start(move |what| complain(&what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
-        let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, writer, settings.complain.clone());
+        let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
         let shared = Arc::new(shared);
         let to_accept: Vec<_> = (0..workers).map(|_| shared.listeners.attach()).collect();
         for listener in &*snapshot.listeners {

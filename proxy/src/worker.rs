@@ -10,6 +10,9 @@ use crate::http::exchange::{Connection, Exchange};
 use crate::http::upload::Source;
 use crate::listeners::Listeners;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats};
+use crate::telemetry::exchange::Heard;
+use crate::telemetry::peer::Own;
+use crate::telemetry::requests::{self, Requests};
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
 use rustc_hash::FxHashMap;
@@ -39,6 +42,9 @@ pub struct Shared {
     pub begun: Instant,
     pub started: SystemTime,
     pub hostname: Box<str>,
+    /// Who this proxy is to its peers.
+    pub own: Own,
+    pub requests: requests::Registry,
     pub writer: Writer,
     pub complain: Complain,
     pub listeners: Listeners,
@@ -55,7 +61,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(snapshot: Snapshot, hostname: &str, writer: Writer, complain: Complain) -> (Shared, mpsc::UnboundedReceiver<Weak<Runtime>>) {
+    pub fn new(snapshot: Snapshot, hostname: &str, own: Own, writer: Writer, complain: Complain) -> (Shared, mpsc::UnboundedReceiver<Weak<Runtime>>) {
         let (watched, to_watch) = mpsc::unbounded_channel();
         let shared = Shared {
             listeners: Listeners::default(),
@@ -65,6 +71,8 @@ impl Shared {
             begun: Instant::now(),
             started: SystemTime::now(),
             hostname: hostname.into(),
+            own,
+            requests: requests::Registry::default(),
             writer,
             complain,
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -198,6 +206,8 @@ pub struct Worker {
     listeners: Blocks<ListenerStats>,
     tls: Blocks<TlsStats>,
     tcp: Blocks<TcpStats>,
+    pub heard: Heard,
+    requests: Requests,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
     /// Bytes on their way from one socket to another, within one poll.
@@ -222,6 +232,8 @@ impl Worker {
             listeners: Blocks::new(),
             tls: Blocks::new(),
             tcp: Blocks::new(),
+            heard: Heard::default(),
+            requests: Requests::default(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
             scratch: RefCell::default(),
@@ -320,6 +332,7 @@ impl Worker {
             s.upstream_rq_completed.inc();
             class(exchange.status, [&s.upstream_rq_1xx, &s.upstream_rq_2xx, &s.upstream_rq_3xx, &s.upstream_rq_4xx, &s.upstream_rq_5xx]);
         }
+        self.requests.count(exchange);
         self.log(&exchange.connection.manager.logs, exchange);
     }
     /// Writes the lines of a request or of a connection.
@@ -361,6 +374,8 @@ impl Worker {
             answer_begun: None,
             grpc_status: None,
             cors: None,
+            peer: None,
+            client_asked: false,
             is_complete: true,
         };
         self.begun(&exchange);

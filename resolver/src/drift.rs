@@ -25,7 +25,11 @@ pub struct Drift {
 
 /// How the control plane that made a dump was set up, as far as the dump shows it.
 pub fn control_plane_of(dump: &str) -> ControlPlane {
-    ControlPlane { metadata_exchange: dump.contains("istio.metadata_exchange") || dump.contains("peer_metadata"), alpn_filter: dump.contains("istio.alpn") }
+    ControlPlane {
+        metadata_exchange: dump.contains("istio.metadata_exchange") || dump.contains("peer_metadata"),
+        alpn_filter: dump.contains("istio.alpn"),
+        metrics: false,
+    }
 }
 
 /// Compares a workload's translation with its proxy's dump.

@@ -74,6 +74,8 @@ pub struct Endpoint {
     pub priority: u64,
     /// `region/zone/subzone`, as far as it is known.
     pub locality: Box<str>,
+    /// `workload` of Istio's metadata: `name;namespace;canonical name;canonical revision;cluster`; "" for none.
+    pub workload: Box<str>,
     locality_weight: u64,
     labels: BTreeMap<Box<str>, Value>,
     match_labels: BTreeMap<Box<str>, Value>,
@@ -370,6 +372,7 @@ impl Endpoint {
             weight: m.uint("load_balancing_weight")?.unwrap_or(1),
             priority,
             locality: locality.into(),
+            workload: filters.message_or_empty("istio")?.text("workload")?.into(),
             locality_weight,
             labels: labels(filters.value("envoy.lb")),
             match_labels: labels(filters.value("envoy.transport_socket_match")),

@@ -76,6 +76,7 @@ pub fn prometheus(context: &Context, query: &str) -> String {
             let _ = writeln!(out, "{family}{{{labels}}} {value}");
         }
     }
+    context.shared.requests.write(&mut out);
     out
 }
 

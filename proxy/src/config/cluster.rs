@@ -8,6 +8,7 @@ use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::pick;
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -34,6 +35,16 @@ pub struct Cluster {
     pub names_request: bool,
     /// The address that connections come from.
     pub bind: Option<SocketAddr>,
+    /// The service that it leads to, for metrics.
+    pub service_name: Option<Arc<Service>>,
+}
+
+/// The first of `services` in Istio's metadata of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Service {
+    pub host: Box<str>,
+    pub name: Box<str>,
+    pub namespace: Box<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +149,7 @@ impl Cluster {
             transports: Transports::read(&m, compiler, names)?,
             names_request: options.names_request,
             bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
+            service_name: Service::read(&m)?.map(Arc::new),
             engine,
         })
     }
@@ -208,6 +220,17 @@ fn ring(m: &Message<'_, '_>) -> Read<Size> {
         return Err(m.unknown_field("ring_hash_lb_config", format!("rings have at most {} places, and no less than the minimum", default.max)));
     }
     Ok(size)
+}
+
+impl Service {
+    fn read(m: &Message<'_, '_>) -> Read<Option<Service>> {
+        let metadata = m.message_or_empty("metadata")?;
+        let filters = metadata.message_or_empty("filter_metadata")?;
+        let istio = filters.message_or_empty("istio")?;
+        let services = istio.messages("services")?;
+        let Some(first) = services.first() else { return Ok(None) };
+        Ok(Some(Service { host: first.text("host")?.into(), name: first.text("name")?.into(), namespace: first.text("namespace")?.into() }))
+    }
 }
 
 fn thresholds(m: &Message<'_, '_>) -> Read<[Thresholds; 2]> {

@@ -5,6 +5,7 @@ use super::manager::{Manager, Routes};
 use super::tcp_proxy::TcpProxy;
 use super::transport::Server;
 use crate::access_log::Log;
+use crate::telemetry::Direction;
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::chain::FilterChain;
 use mesh_envoy::engine::field::{Message, Path, Read};
@@ -94,9 +95,13 @@ impl Listener {
         let buffer = usize::try_from(m.uint("per_connection_buffer_limit_bytes")?.unwrap_or(1 << 20)).unwrap_or(usize::MAX);
         let mut messages = m.messages("filter_chains")?;
         messages.extend(m.message("default_filter_chain")?);
+        let direction = match m.enumeration("traffic_direction", &["UNSPECIFIED", "INBOUND", "OUTBOUND"])? {
+            "INBOUND" => Direction::Inbound,
+            _ => Direction::Outbound,
+        };
         let mut chains = Vec::new();
         for (message, chain) in messages.iter().zip(engine.chains().iter()) {
-            chains.push(Arc::new(Chain::read(message, chain, buffer, compiler)?));
+            chains.push(Arc::new(Chain::read(message, chain, direction, buffer, compiler)?));
         }
         if chains.is_empty() {
             return Err(m.unknown_field("filter_chains", "a listener needs a filter chain"));
@@ -147,7 +152,7 @@ impl Listener {
 }
 
 impl Chain {
-    fn read(m: &Message<'_, '_>, chain: &FilterChain, buffer: usize, compiler: &Compiler) -> Read<Chain> {
+    fn read(m: &Message<'_, '_>, chain: &FilterChain, direction: Direction, buffer: usize, compiler: &Compiler) -> Read<Chain> {
         let (mut gates, mut by_server_name) = (Vec::new(), false);
         let messages = m.messages("filters")?;
         for (message, filter) in messages.iter().zip(&chain.filters) {
@@ -164,7 +169,11 @@ impl Chain {
                     by_server_name = true;
                     continue;
                 }
-                Kind::Http(manager) => End::Http(Arc::new(Manager::of_filter(value, &path, manager, buffer, compiler)?)),
+                Kind::Http(manager) => {
+                    let mut manager = Manager::of_filter(value, &path, manager, buffer, compiler)?;
+                    manager.telemetry.direction = direction;
+                    End::Http(Arc::new(manager))
+                }
                 Kind::Tcp(target) => {
                     let config = Message::new(value, Path::root(&path))?;
                     End::Tcp(Arc::new(TcpProxy::read(&config, target, by_server_name, compiler)?))

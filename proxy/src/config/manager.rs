@@ -4,6 +4,7 @@ use super::Compiler;
 use super::forwarded_cert::CertForwarding;
 use super::route::Table;
 use crate::access_log::Log;
+use crate::telemetry::Telemetry;
 use http::HeaderValue;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::http as engine;
@@ -36,6 +37,7 @@ pub struct Manager {
     pub limits: Limits,
     pub underscores: Underscores,
     pub forwarding: CertForwarding,
+    pub telemetry: Telemetry,
 }
 
 /// Where the route configuration stands.
@@ -158,6 +160,7 @@ impl Manager {
             timeouts,
             limits,
             forwarding: CertForwarding::read(m)?,
+            telemetry: Telemetry::read(m)?,
             underscores: match common.enumeration("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])? {
                 "REJECT_REQUEST" => Underscores::Reject,
                 "DROP_HEADER" => Underscores::Drop,

@@ -9,6 +9,7 @@ use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
 use crate::downstream::Downstream;
 use crate::format::Subject;
 use crate::stats::HttpStats;
+use crate::telemetry::peer::Peer;
 use crate::tls::session::Session;
 use crate::upstream::cluster::Handle;
 use crate::upstream::host::Host;
@@ -115,6 +116,10 @@ pub struct Exchange {
     pub answer_begun: Option<u64>,
     pub grpc_status: Option<u64>,
     pub cors: Option<Box<Allowed>>,
+    /// The client of an inbound request, the upstream of an outbound one, as they say themselves.
+    pub peer: Option<Arc<Peer>>,
+    /// Whether the client said who it is, and so is told who answers.
+    pub client_asked: bool,
     /// Whether the answer was given to its end, or why it was not is told already.
     pub is_complete: bool,
 }

@@ -10,6 +10,7 @@ use super::{mirror, upgrade as upgrades};
 use crate::config::hash_policy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
+use crate::telemetry::exchange as peers;
 use crate::upstream::breaker::Slot;
 use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
@@ -346,6 +347,7 @@ impl Router<'_> {
     /// The request of one try. `None` where its path is none that can be sent.
     fn request(&self, exchange: &Exchange, host: &Host) -> Option<Wanted> {
         let mut headers = exchange.headers.clone();
+        peers::tell_upstream(exchange, &mut headers);
         if !exchange.connection.manager.suppresses_envoy_headers
             && let Some(expected) = self.expected()
         {
@@ -432,6 +434,7 @@ impl Router<'_> {
 
     fn answer(self, mut exchange: Box<Exchange>, response: Response<Incoming>, lease: Lease) -> Response<Body> {
         let (mut parts, incoming) = response.into_parts();
+        peers::hear_upstream(&mut exchange, &mut parts.headers);
         exchange.status = parts.status.as_u16();
         exchange.details = "via_upstream".into();
         exchange.upstream_protocol = if lease.is_http2() { "HTTP/2" } else { "HTTP/1.1" };
@@ -457,6 +460,7 @@ impl Router<'_> {
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
         finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
+        peers::tell_client(&exchange, &mut parts.headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
         if !manager.logs.is_empty() {
             exchange.answer = parts.headers.clone();

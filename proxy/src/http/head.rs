@@ -71,6 +71,8 @@ pub mod names {
         GRPC_MESSAGE "grpc-message";
         KEEP_ALIVE "keep-alive";
         PROXY_CONNECTION "proxy-connection";
+        PEER_METADATA "x-envoy-peer-metadata";
+        PEER_METADATA_ID "x-envoy-peer-metadata-id";
     }
 }
 use names::*;

@@ -4,6 +4,7 @@ use super::body::Body;
 use super::exchange::{Exchange, RouteRef};
 use super::forward::change_answer;
 use super::head::{Upgrades, finish_answer, names};
+use crate::telemetry::exchange as peers;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
@@ -103,6 +104,7 @@ impl Reply {
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut headers, &exchange.details);
         }
+        peers::tell_client(&exchange, &mut headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
         exchange.answer = headers.clone();
         let mut response = Response::new(Body::text(body, exchange));

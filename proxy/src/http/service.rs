@@ -10,6 +10,7 @@ use super::upload::Source;
 use super::{forward, upgrade};
 use crate::config::manager::{Routes, Underscores};
 use crate::config::route::Table;
+use crate::telemetry::exchange as peers;
 use crate::worker::Generation;
 use http::header::{HeaderMap, HeaderValue};
 use http::{Request, Response};
@@ -76,6 +77,8 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         answer_begun: None,
         grpc_status: None,
         cors: None,
+        peer: None,
+        client_asked: false,
         is_complete: false,
         connection,
     };
@@ -116,6 +119,7 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     };
     (exchange.authority, exchange.path) = (host, path);
     arrange(&mut exchange, remote);
+    peers::hear_client(&mut exchange);
     let generation = connection.client.worker.generation();
     let table = match &manager.routes {
         Routes::Inline(table) => Some(table.clone()),

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn group(weights: &[u64]) -> Group {
-        let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", None)), *w)).collect();
+        let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", "", None)), *w)).collect();
         Group { priority: 0, share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
     }
 

@@ -78,7 +78,7 @@ impl Runtime {
             // A host that is reached by another transport now is another host.
             let transport = self.config.engine.transport_match(Some(endpoint));
             let same = before.hosts.get(&endpoint.address).filter(|h| h.transport == transport);
-            let host = same.cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname, transport)));
+            let host = same.cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname, &endpoint.workload, transport)));
             hosts.insert(endpoint.address.clone(), host);
         }
         if let Ok(mut given) = self.given.write() {
@@ -226,7 +226,7 @@ impl Handle {
         let label = destination.to_string();
         let pools = self.pools.borrow();
         let found = pools.iter().find(|((l, ..), _)| **l == *label).map(|(_, p)| p.host.clone());
-        found.unwrap_or_else(|| Arc::new(Host::new(&label, "", self.config().engine.transport_match(None))))
+        found.unwrap_or_else(|| Arc::new(Host::new(&label, "", "", self.config().engine.transport_match(None))))
     }
     fn connector(&self, host: &Host, server_name: Option<Box<str>>) -> Connector {
         let config = self.config();

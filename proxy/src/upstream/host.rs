@@ -1,8 +1,10 @@
 //! An endpoint at work: its address, its load, its health.
 
 use super::outlier::Record;
+use crate::telemetry::peer::Peer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// Where a host is.
@@ -44,6 +46,8 @@ pub struct Host {
     /// As configuration spells the address.
     pub label: Box<str>,
     pub hostname: Box<str>,
+    /// Its workload, as the control plane tells it.
+    pub workload: Option<Arc<Peer>>,
     /// Which of its cluster's `transport_socket_matches` it is reached by; `None` for the cluster's own.
     pub transport: Option<usize>,
     pub active_requests: AtomicU32,
@@ -54,11 +58,12 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(label: &str, hostname: &str, transport: Option<usize>) -> Host {
+    pub fn new(label: &str, hostname: &str, workload: &str, transport: Option<usize>) -> Host {
         Host {
             address: Address::parse(label),
             label: label.into(),
             hostname: hostname.into(),
+            workload: Peer::of_endpoint(workload).map(Arc::new),
             transport,
             active_requests: AtomicU32::new(0),
             active_connections: AtomicU32::new(0),

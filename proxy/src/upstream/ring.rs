@@ -57,7 +57,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn members(weights: &[u64]) -> Vec<(Arc<Host>, u64)> {
-        weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", None)), *w)).collect()
+        weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", "", None)), *w)).collect()
     }
     fn places(ring: &Ring) -> BTreeMap<&str, usize> {
         ring.0.iter().fold(BTreeMap::new(), |mut all, (_, host)| {

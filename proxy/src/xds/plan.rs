@@ -4,7 +4,7 @@ use super::protocol::Dialect;
 use crate::bootstrap::get;
 use crate::config::Snapshot;
 use crate::config::fetch_timeout;
-use mesh_envoy::api::discovery::Node;
+use mesh_envoy::api::discovery::{Extension, Node};
 use mesh_envoy::api::{Struct, core::Locality};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::field::{Message, Path, Read};
@@ -106,9 +106,21 @@ fn node(bootstrap: &Message<'_, '_>) -> Read<Node> {
         locality,
         user_agent_name: "mesh-proxy".to_owned(),
         user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        extensions: Vec::new(),
+        extensions: extensions(),
         client_features: Vec::new(),
     })
+}
+
+/// The filters of Istio's own that are taken, so that the control plane configures them.
+fn extensions() -> Vec<Extension> {
+    let of =
+        |name: &str, category: &str, message: &str| Extension { name: name.to_owned(), category: category.to_owned(), type_urls: vec![message.to_owned()] };
+    vec![
+        of("istio.metadata_exchange", "envoy.filters.http", "io.istio.http.peer_metadata.Config"),
+        of("istio.stats", "envoy.filters.http", "stats.PluginConfig"),
+        of("istio.alpn", "envoy.filters.http", "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig"),
+        of("istio.metadata_exchange", "envoy.filters.network", "envoy.tcp.metadataexchange.config.MetadataExchange"),
+    ]
 }
 
 #[cfg(test)]

@@ -160,6 +160,12 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
         let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: Some(name_cache()), ..Default::default() };
         filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
     }
+    if cx.control_plane.metrics {
+        let fallback = Value { bool_value: Some(true), ..Value::default() };
+        // A host that anybody may send is no name for a series.
+        let config = if class == Class::SidecarInbound { one("disable_host_header_fallback", fallback) } else { Struct::default() };
+        filters.push(http_filter("istio.stats", typed_struct("stats.PluginConfig", config)));
+    }
     filters.push(http_filter("envoy.filters.http.router", Any::pack(&router::Router::default())));
     let (normalize, merge, unescape) = match cx.model.mesh.config.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {
         "NONE" => (false, false, false),

@@ -107,11 +107,13 @@ pub struct ControlPlane {
     pub metadata_exchange: bool,
     /// `PILOT_ENABLE_ALPN_FILTER`: HTTP over mutual TLS is told apart by its ALPN.
     pub alpn_filter: bool,
+    /// Proxies count requests by `istio.stats`, as mesh-wide Telemetry of Istio's installation has it.
+    pub metrics: bool,
 }
 
 impl Default for ControlPlane {
     fn default() -> ControlPlane {
-        ControlPlane { metadata_exchange: true, alpn_filter: true }
+        ControlPlane { metadata_exchange: true, alpn_filter: true, metrics: false }
     }
 }
 

@@ -1,0 +1,73 @@
+//! Peers tell each other in headers who they are (`istio.metadata_exchange`); applications see none of it.
+
+use super::peer::Peer;
+use crate::http::exchange::Exchange;
+use crate::http::head::names::{PEER_METADATA, PEER_METADATA_ID};
+use http::{HeaderMap, HeaderValue};
+use rustc_hash::FxHashMap;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Peers that one worker has heard of, by what they said.
+#[derive(Default)]
+pub struct Heard(RefCell<FxHashMap<HeaderValue, Option<Arc<Peer>>>>);
+
+/// What was said is kept so often, and then forgotten.
+const MOST: usize = 1000;
+
+impl Heard {
+    fn peer(&self, said: &HeaderValue) -> Option<Arc<Peer>> {
+        let mut known = self.0.borrow_mut();
+        if let Some(peer) = known.get(said) {
+            return peer.clone();
+        }
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let peer = Peer::of_header(said).map(Arc::new);
+        known.insert(said.clone(), peer.clone());
+        peer
+    }
+    /// Takes away what a peer said of itself.
+    fn take(&self, headers: &mut HeaderMap) -> (bool, Option<Arc<Peer>>) {
+        let id = headers.remove(PEER_METADATA_ID);
+        let said = headers.remove(PEER_METADATA);
+        (id.is_some() || said.is_some(), said.and_then(|s| self.peer(&s)))
+    }
+}
+
+fn tell(exchange: &Exchange, headers: &mut HeaderMap) {
+    let own = &exchange.connection.worker().shared.own;
+    headers.insert(PEER_METADATA_ID, own.id.clone());
+    headers.insert(PEER_METADATA, own.metadata.clone());
+}
+
+/// A client's request came.
+pub fn hear_client(exchange: &mut Exchange) {
+    if exchange.connection.manager.telemetry.exchanges_downstream {
+        let worker = exchange.connection.worker().clone();
+        (exchange.client_asked, exchange.peer) = worker.heard.take(&mut exchange.headers);
+    }
+}
+
+/// A request goes to an upstream.
+pub fn tell_upstream(exchange: &Exchange, headers: &mut HeaderMap) {
+    if exchange.connection.manager.telemetry.exchanges_upstream {
+        tell(exchange, headers);
+    }
+}
+
+/// An upstream's answer came.
+pub fn hear_upstream(exchange: &mut Exchange, headers: &mut HeaderMap) {
+    if exchange.connection.manager.telemetry.exchanges_upstream {
+        let worker = exchange.connection.worker().clone();
+        exchange.peer = worker.heard.take(headers).1;
+    }
+}
+
+/// An answer goes to a client: one that said who it is is told who answers.
+pub fn tell_client(exchange: &Exchange, headers: &mut HeaderMap) {
+    if exchange.client_asked {
+        tell(exchange, headers);
+    }
+}
