@@ -101,6 +101,7 @@ fn run(args: args::Cli, recorded: Option<i64>) -> Result<ExitCode, status::Failu
         Some(Command::Tui(a)) => commands::tui::run(&a, &context),
         Some(Command::Route(a)) => commands::route::run(&a, &context),
         Some(Command::Controlplane(a)) => commands::controlplane::run(&a, &context),
+        Some(Command::Demo(a)) => commands::demo::run(&a, &context),
         Some(Command::Completion { shell, all }) => commands::shell::completion(shell, all.as_deref(), &context),
         Some(Command::Man { command, all }) => commands::shell::man(command.as_deref(), all.as_deref(), &context),
         Some(Command::Version(a)) => commands::version::run(&a, &context),

@@ -7,6 +7,7 @@ pub mod certs;
 pub mod changes;
 pub mod check;
 pub mod controlplane;
+pub mod demo;
 pub mod describe;
 pub mod drift;
 mod dump;
@@ -134,6 +135,9 @@ pub enum Command {
     /// Serve a mesh's configuration and certificates to proxies, from manifests or a cluster
     #[command(after_help = controlplane::EXAMPLES)]
     Controlplane(Box<controlplane::ControlplaneArgs>),
+    /// A whole mesh on this machine, with traffic: to try everything without a cluster
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::DemoArgs),
     /// Print a completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell

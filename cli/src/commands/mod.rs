@@ -7,6 +7,7 @@ pub mod certs;
 pub mod changes;
 pub mod check;
 pub mod controlplane;
+pub mod demo;
 pub mod describe;
 pub mod drift;
 pub mod explain;

@@ -1,0 +1,152 @@
+//! `meshctl demo`: a whole mesh in this process, and the other commands on it.
+
+use crate::args::Cli;
+use crate::args::demo::DemoArgs;
+use crate::context::{Context, Notes};
+use crate::status::{Failure, Outcome, Status};
+use crate::stdio;
+use clap::Parser;
+use mesh_demo::{Demo, Loopback, Options};
+use mesh_metrics::promql::parse_duration;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long the load runs before it is shown.
+const FIRST: Duration = Duration::from_secs(10);
+
+pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
+    refuse(args, context)?;
+    let span = args.span.as_deref().map(span).transpose()?;
+    let mut signals = Signals::follow()?;
+    let options = Options {
+        loopback: if args.ports { Loopback::Ports } else { Loopback::Any },
+        rate: args.rate,
+        seed: args.seed,
+        say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
+    };
+    let demo = Demo::start(&options).map_err(|e| Failure::none(e.to_string()))?;
+    let begun = Instant::now();
+    if context.notes == Notes::Said {
+        introduce(&demo);
+    }
+    let is_drawn = !args.once && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if is_drawn && span.is_none() {
+        // What is drawn needs two scrapes.
+        if signals.within(Duration::from_secs(3)) == Ended::ByTime {
+            show(&["tui", &folder(&demo), "--prometheus", &prometheus(&demo), "--since", "30s", "--refresh", "5s", "--open", "graph"])?;
+        }
+        return Ok(Status::Fine);
+    }
+    let first = span.map_or(FIRST, |s| s.min(FIRST));
+    if signals.within(if args.once { span.unwrap_or(FIRST) } else { first }) == Ended::BySignal {
+        return Ok(Status::Fine);
+    }
+    let since = format!("{}s", begun.elapsed().as_secs().max(2));
+    show(&["graph", "--prometheus", &prometheus(&demo), "--since", &since])?;
+    show(&["ps", "--from", &format!("http://{}", demo.control_plane())])?;
+    let counts = demo.counts();
+    let (sent, fine, failed) = (counts.sent.load(Ordering::Relaxed), counts.fine.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
+    context.answer(&format!("load: {sent} requests sent, {fine} answered with 200, {failed} failed\n"))?;
+    if args.once {
+        return Ok(if failed > 0 { Status::NotFine } else { Status::Fine });
+    }
+    match span {
+        Some(span) => drop(signals.within(span.saturating_sub(begun.elapsed()))),
+        None => signals.come(),
+    }
+    Ok(Status::Fine)
+}
+
+/// What is not there is said, and nothing is started.
+fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
+    let refused = [
+        (args.size.is_some(), "--size: generated meshes are not there yet; the demo is Bookinfo"),
+        (args.clusters.is_some(), "--clusters: a demo has one cluster"),
+        (args.processes, "--processes: a demo is one process"),
+        (!args.words.is_empty(), "demo takes no words yet: meshes of one's own and `demo break` are not there"),
+        (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
+    ];
+    refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))
+}
+
+fn span(text: &str) -> Result<Duration, Failure> {
+    let ms = parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 1000);
+    ms.map(Duration::from_millis).ok_or_else(|| Failure::usage(format!("--for takes a time of a second at least, such as 30s or 5m, not `{text}`")))
+}
+
+fn folder(demo: &Demo) -> String {
+    demo.manifests().display().to_string()
+}
+
+fn prometheus(demo: &Demo) -> String {
+    format!("http://{}", demo.prometheus())
+}
+
+/// Where everything listens, how to stop it, and what to type next.
+fn introduce(demo: &Demo) {
+    let (folder, prometheus, control_plane) = (folder(demo), prometheus(demo), demo.control_plane());
+    stdio::note(&format!(
+        "demo: bookinfo by http://{} (host {}), metrics on {prometheus}, control plane on http://{control_plane}, manifests in {folder}; stop with Ctrl-C",
+        demo.gateway(),
+        demo.host()
+    ));
+    stdio::notes("next, in another terminal:");
+    stdio::notes(&format!("  meshctl top --prometheus {prometheus} --since 30s"));
+    stdio::notes(&format!("  meshctl ps --from http://{control_plane}"));
+    if let Some((_, admin)) = demo.admins().into_iter().find(|(name, _)| *name == "productpage-v1") {
+        stdio::notes(&format!("  meshctl route --from http://{admin} GET http://reviews:9080/reviews/0"));
+    }
+}
+
+/// Another command's answer, as if it were typed.
+fn show(words: &[&str]) -> Result<(), Failure> {
+    let cli = Cli::try_parse_from(std::iter::once("meshctl").chain(words.iter().copied())).map_err(|e| Failure::Other(e.to_string()))?;
+    crate::run(cli, None).map(drop)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    ByTime,
+    BySignal,
+}
+
+/// SIGINT and SIGTERM: from now on they end nothing by themselves, so that what was made is taken away.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn follow() -> Result<Signals, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let bad = |e: std::io::Error| Failure::none(format!("signals can't be followed: {e}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(bad)?;
+        let (interrupt, terminate) = {
+            let _context = runtime.enter();
+            (signal(SignalKind::interrupt()).map_err(bad)?, signal(SignalKind::terminate()).map_err(bad)?)
+        };
+        Ok(Signals { runtime, interrupt, terminate })
+    }
+    fn come(&mut self) {
+        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
+    fn within(&mut self, span: Duration) -> Ended {
+        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => Ended::BySignal,
+                _ = terminate.recv() => Ended::BySignal,
+                () = tokio::time::sleep(span) => Ended::ByTime,
+            }
+        })
+    }
+}

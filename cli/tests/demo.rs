@@ -1,0 +1,180 @@
+//! `meshctl demo` as a user runs it: requests go through every proxy, the metrics say so, and nothing is left.
+#![allow(clippy::print_stdout)]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+fn meshctl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
+    command.env_remove("MESHCTL_PROMETHEUS");
+    command
+}
+
+/// A demo that runs, with what its first line says.
+struct Running {
+    process: Child,
+    gateway: String,
+    prometheus: String,
+    control_plane: String,
+    manifests: PathBuf,
+    next: Vec<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What stands between two words.
+fn between(line: &str, before: &str, after: &str) -> String {
+    line.split(before).nth(1).and_then(|l| l.split(after).next()).unwrap_or_else(|| panic!("no {before:?} in {line:?}")).to_owned()
+}
+
+fn start(arguments: &[&str]) -> Running {
+    let mut process = meshctl().arg("demo").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let stderr = process.stderr.take().expect("stderr");
+    let (to, lines) = mpsc::channel();
+    std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
+    let end = Instant::now() + Duration::from_secs(100);
+    let mut next_line = || lines.recv_timeout(end.saturating_duration_since(Instant::now())).expect("a line");
+    let first = next_line();
+    let mut next = Vec::new();
+    while next.len() < 3 {
+        let line = next_line();
+        if let Some(command) = line.trim().strip_prefix("meshctl ") {
+            next.push(command.to_owned());
+        }
+    }
+    Running {
+        process,
+        gateway: between(&first, "bookinfo by http://", " "),
+        prometheus: between(&first, "metrics on ", ","),
+        control_plane: between(&first, "control plane on ", ","),
+        manifests: between(&first, "manifests in ", ";").into(),
+        next,
+    }
+}
+
+/// The body of a page.
+fn page(url: &str, path: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
+}
+
+/// `sum by` of requests so far: labels to numbers.
+fn totals(prometheus: &str, by: &str, selector: &str) -> Vec<(Vec<String>, f64)> {
+    let query = format!("sum%20by%20({by})%20(istio_requests_total%7B{selector}%7D)");
+    let body = page(prometheus, &format!("/api/v1/query?query={query}"), "localhost");
+    let answer: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
+    let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+    let of = |s: &Value| by.split(',').map(|l| s["metric"][l].as_str().unwrap_or("").to_owned()).collect();
+    series.iter().map(|s| (of(s), s["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0))).collect()
+}
+
+fn total(list: &[(Vec<String>, f64)], labels: &[&str]) -> f64 {
+    list.iter().filter(|(l, _)| l.iter().map(String::as_str).eq(labels.iter().copied())).map(|(_, v)| v).sum()
+}
+
+const EDGES: [(&str, &str); 7] = [
+    ("gateway", "productpage-v1"),
+    ("productpage-v1", "details-v1"),
+    ("productpage-v1", "reviews-v1"),
+    ("productpage-v1", "reviews-v2"),
+    ("productpage-v1", "reviews-v3"),
+    ("reviews-v2", "ratings-v1"),
+    ("reviews-v3", "ratings-v1"),
+];
+
+#[test]
+fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
+    let mut demo = start(&["--rate", "100"]);
+    // A second one beside it has other addresses.
+    let mut second = start(&["--rate", "1"]);
+    assert!(demo.gateway != second.gateway && demo.manifests != second.manifests);
+    assert!(page(&second.gateway, "/productpage", "bookinfo.example.com").contains("\"details\""));
+    second.end();
+    // Enough for the shares.
+    let end = Instant::now() + Duration::from_secs(60);
+    let by = "reporter,source_workload,destination_workload";
+    loop {
+        let list = totals(&demo.prometheus, by, "response_code=%22200%22");
+        if total(&list, &["source", "gateway", "productpage-v1"]) >= 300.0 {
+            break;
+        }
+        assert!(Instant::now() < end, "{list:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let list = totals(&demo.prometheus, by, "");
+    for (source, destination) in EDGES {
+        for reporter in ["source", "destination"] {
+            assert!(total(&list, &[reporter, source, destination]) > 0.0, "{reporter} {source} {destination}: {list:?}");
+        }
+    }
+    assert_eq!(list.len(), 2 * EDGES.len(), "something else calls: {list:?}");
+    let failed = totals(&demo.prometheus, by, "response_code!=%22200%22");
+    assert!(failed.is_empty(), "{failed:?}");
+    let secured = totals(&demo.prometheus, "connection_security_policy,source_principal", "reporter=%22destination%22,destination_app=%22ratings%22");
+    assert_eq!(secured[0].0, ["mutual_tls", "spiffe://cluster.local/ns/bookinfo/sa/reviews"], "{secured:?}");
+    // 50, 30 and 20 of a hundred, within four standard deviations.
+    let shares = totals(&demo.prometheus, "destination_version", "reporter=%22source%22,destination_app=%22reviews%22");
+    let all: f64 = shares.iter().map(|(_, v)| v).sum();
+    for (version, share) in [("v1", 0.5), ("v2", 0.3), ("v3", 0.2)] {
+        let got = total(&shares, &[version]) / all;
+        assert!((got - share).abs() < 4.0 * (share * (1.0 - share) / all).sqrt(), "{version}: {got} of {all}");
+    }
+    // What the demo says to type next works.
+    for command in &demo.next {
+        let output = meshctl().args(command.split(' ')).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {:?} {text}", output.status.code());
+        if command.starts_with("ps") {
+            assert!(EDGES.iter().all(|(_, name)| text.contains(name)) && text.contains("SYNCED") && !text.contains("STALE"), "{text}");
+        }
+    }
+    let graph = meshctl().args(["graph", "--prometheus", &demo.prometheus, "--since", "5s"]).output().expect("it runs");
+    let text = String::from_utf8_lossy(&graph.stdout).into_owned();
+    assert!(graph.status.success() && text.contains("reviews-v2") && text.contains("ratings-v1"), "{text}");
+    demo.end();
+}
+
+impl Running {
+    /// Ends it as Ctrl-C does; nothing of it is left.
+    fn end(&mut self) {
+        assert!(self.manifests.join("apps.yaml").exists());
+        let told = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status().expect("kill");
+        assert!(told.success());
+        assert_eq!(self.process.wait().expect("an end").code(), Some(0));
+        assert!(!self.manifests.exists(), "the folder is left");
+        for address in [&self.gateway, &self.prometheus, &self.control_plane] {
+            assert!(TcpStream::connect(address.trim_start_matches("http://")).is_err(), "{address} is left");
+        }
+    }
+}
+
+#[test]
+fn once_prints_and_ends_and_what_is_not_there_is_refused() {
+    let output = meshctl().args(["demo", "--once", "--for", "5s", "--ports"]).stdin(Stdio::null()).output().expect("it runs");
+    let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{text}{said}");
+    assert!(text.contains("productpage-v1") && text.contains("SYNCED") && text.contains(" 0 failed"), "{text}");
+    assert!(said.contains("by http://127.0.0.1:2"), "{said}");
+    assert!(!Path::new(&between(&said, "manifests in ", ";")).exists());
+    for (arguments, why) in
+        [(&["--size", "200"][..], "not there yet"), (&["break", "x"], "not there"), (&["--for", "x"], "takes a time"), (&["--rate", "0"], "1..=200")]
+    {
+        let output = meshctl().arg("demo").args(arguments).stdin(Stdio::null()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{arguments:?}");
+    }
+}

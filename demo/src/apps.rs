@@ -1,0 +1,87 @@
+//! The bookshop's services: each answers at its own place, and asks others by its sidecar.
+
+use crate::mesh::{PORT, Workload};
+use bytes::Bytes;
+use http::header::HeaderMap;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a trace is told by; a service hands it on.
+const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an answer.
+const MOST: usize = 64 * 1024;
+
+/// Serves a workload until the runtime ends. `outbound` is where its sidecar takes its requests.
+pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: SocketAddr) {
+    let Ok(listener) = TcpListener::from_std(socket) else { return };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        tokio::spawn(async move {
+            let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(w, &request, outbound).await) });
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr) -> Response<Full<Bytes>> {
+    let trace = trace(request.headers());
+    let mut body = json!({"service": w.app, "version": w.version});
+    let asked: &[(&str, &str)] = match (w.app, w.version) {
+        ("productpage", _) => &[("details", "/details/0"), ("reviews", "/reviews/0")],
+        ("reviews", "v2" | "v3") => &[("ratings", "/ratings/0")],
+        _ => &[],
+    };
+    let mut status = StatusCode::OK;
+    for (service, path) in asked {
+        match ask(outbound, &format!("{service}:{PORT}"), path, &trace).await {
+            Ok((200, value)) => body[*service] = value,
+            Ok((other, _)) => {
+                body[*service] = json!({"error": other});
+                status = StatusCode::BAD_GATEWAY;
+            }
+            Err(why) => {
+                body[*service] = json!({"error": why});
+                status = StatusCode::BAD_GATEWAY;
+            }
+        }
+    }
+    // As slow as a service that does something.
+    tokio::time::sleep(Duration::from_millis(if w.app == "productpage" { 4 } else { 2 })).await;
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn trace(headers: &HeaderMap) -> HeaderMap {
+    TRACE.iter().filter_map(|name| Some((header::HeaderName::from_static(name), headers.get(*name)?.clone()))).collect()
+}
+
+/// One request on a connection of its own: the status, and the body where it is JSON.
+pub async fn ask(to: SocketAddr, host: &str, path: &str, headers: &HeaderMap) -> Result<(u16, Value), String> {
+    let whole = async {
+        let stream = TcpStream::connect(to).await.map_err(|e| e.to_string())?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        tokio::spawn(connection);
+        let mut request = Request::builder().uri(path).header(header::HOST, host).body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
+        request.headers_mut().extend(headers.clone());
+        let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MOST).collect().await.map_err(|e| e.to_string())?.to_bytes();
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    };
+    tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}

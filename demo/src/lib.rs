@@ -1,0 +1,249 @@
+//! A whole mesh in one process, on loopback: a control plane, a sidecar for each workload of a bookshop, the workloads
+//! themselves, a load, and their metrics behind Prometheus' query API. Everything ends with [`Demo`].
+
+mod apps;
+mod load;
+mod mesh;
+mod metrics;
+mod places;
+
+pub use load::Counts;
+pub use mesh::WORKLOADS;
+
+use mesh::Workload;
+use mesh_controlplane::bind::Role;
+use mesh_controlplane::bootstrap::Bootstrap;
+use mesh_controlplane::ca::{Authority, Identity};
+use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
+use mesh_proxy::Proxy;
+use mesh_proxy::server::Settings as ProxySettings;
+use places::Reserved;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Which addresses the workloads get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loopback {
+    /// Addresses of their own in 127.20.0.0/14 where they can be bound and nobody else has them, else ports.
+    #[default]
+    Any,
+    /// Ports of 127.0.0.1.
+    Ports,
+}
+
+/// Takes what control plane and proxies complain of.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+pub struct Options {
+    pub loopback: Loopback,
+    /// Requests a second.
+    pub rate: u32,
+    /// Chooses what is requested.
+    pub seed: u64,
+    pub say: Say,
+}
+
+/// Why there is no demo. Nothing runs then.
+#[derive(Debug)]
+pub enum DemoError {
+    Folder(std::io::Error),
+    ControlPlane(String),
+    /// A workload or its proxy.
+    Workload(&'static str, String),
+    System(String),
+    /// Proxies that were not ready in time.
+    NotReady(Vec<&'static str>),
+}
+
+impl fmt::Display for DemoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DemoError::Folder(e) => write!(f, "no folder for the mesh's manifests: {e}"),
+            DemoError::ControlPlane(e) => write!(f, "the control plane does not start: {e}"),
+            DemoError::Workload(name, e) => write!(f, "{name} does not start: {e}"),
+            DemoError::System(e) => f.write_str(e),
+            DemoError::NotReady(names) => write!(f, "these proxies were not ready within {} seconds: {}", READY_WITHIN.as_secs(), names.join(", ")),
+        }
+    }
+}
+
+impl std::error::Error for DemoError {}
+
+/// How long proxies may take until they have their configuration.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long connections may go on at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A mesh that runs. It ends when this is dropped: threads, sockets and files.
+pub struct Demo {
+    services: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
+    proxies: Vec<(&'static Workload, Proxy)>,
+    control: Option<Running>,
+    counts: Arc<Counts>,
+    gateway: SocketAddr,
+    prometheus: SocketAddr,
+    folder: tempfile::TempDir,
+    _reserved: Reserved,
+}
+
+impl Demo {
+    /// Starts everything, and returns when every proxy is ready and the load begins.
+    pub fn start(options: &Options) -> Result<Demo, DemoError> {
+        let folder = mesh::write().map_err(DemoError::Folder)?;
+        let reserved = Reserved::new(options.loopback).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
+        let control = control_plane(folder.path(), reserved.loopback, options)?;
+        until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
+        let place = |w: &'static Workload, role: Role, port: u16| {
+            let none = || DemoError::Workload(w.name, "it has no place".to_owned());
+            control.place(&format!("{}.{}", w.name, mesh::NAMESPACE), role, port).ok_or_else(none)
+        };
+        let mut apps = Vec::new();
+        for w in WORKLOADS.iter().filter(|w| w.app != mesh::GATEWAY) {
+            let at = place(w, Role::Application, mesh::PORT)?;
+            let outbound = place(w, Role::Outbound, mesh::PORT)?;
+            let socket = listen(at).map_err(|e| DemoError::Workload(w.name, format!("{at}: {e}")))?;
+            apps.push((w, socket, outbound));
+        }
+        let mut proxies: Vec<(&'static Workload, Proxy)> = Vec::new();
+        for w in WORKLOADS {
+            proxies.push((w, proxy(w, &control, options).map_err(|e| DemoError::Workload(w.name, e))?));
+        }
+        let entry = WORKLOADS.iter().find(|w| w.app == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
+        let gateway = place(entry, Role::Inbound, mesh::GATEWAY_PORT)?;
+        let socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|e| DemoError::System(format!("no port for metrics: {e}")))?;
+        let prometheus = socket.local_addr().map_err(|e| DemoError::System(e.to_string()))?;
+        let pages: Vec<(&'static Workload, SocketAddr)> = proxies.iter().filter_map(|(w, p)| Some((*w, p.admin?))).collect();
+        let counts: Arc<Counts> = Arc::default();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| DemoError::System(e.to_string()))?;
+        let (counted, rate, seed) = (counts.clone(), options.rate, options.seed);
+        let run = move || {
+            runtime.block_on(async move {
+                for (w, socket, outbound) in apps {
+                    tokio::spawn(apps::serve(w, socket, outbound));
+                }
+                // Answers before all is there would be counted as failures.
+                let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
+                tokio::spawn(metrics::run(pages, socket));
+                tokio::spawn(load::run(gateway, rate, seed, counted));
+                let _ = stopped.await;
+            });
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(|e| DemoError::System(e.to_string()))?;
+        let demo = Demo { services: Some((stop, thread)), proxies, control: Some(control), counts, gateway, prometheus, folder, _reserved: reserved };
+        match is_ready.recv() {
+            Ok(late) if late.is_empty() => Ok(demo),
+            Ok(late) => Err(DemoError::NotReady(late)),
+            Err(_) => Err(DemoError::System("the services' thread has ended".to_owned())),
+        }
+    }
+    /// The mesh's manifests: what is written there reaches the proxies.
+    pub fn manifests(&self) -> &Path {
+        self.folder.path()
+    }
+    /// Where the load goes in, for requests to the host [`Demo::host`].
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+    pub fn host(&self) -> &'static str {
+        mesh::HOST
+    }
+    /// Prometheus' query API.
+    pub fn prometheus(&self) -> SocketAddr {
+        self.prometheus
+    }
+    /// The control plane's debug pages.
+    pub fn control_plane(&self) -> SocketAddr {
+        self.control.as_ref().map_or(self.prometheus, |c| c.http)
+    }
+    /// Admin ports by workload.
+    pub fn admins(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.proxies.iter().filter_map(|(w, p)| Some((w.name, p.admin?))).collect()
+    }
+    /// What became of the load.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.services.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+        // All at once, and then one after the other is waited for.
+        self.proxies.iter().for_each(|(_, p)| p.stop());
+        self.proxies.clear();
+        drop(self.control.take());
+    }
+}
+
+fn listen(at: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = std::net::TcpListener::bind(at)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn until(holds: impl Fn() -> bool) -> Result<(), ()> {
+    let end = Instant::now() + READY_WITHIN;
+    while !holds() {
+        if Instant::now() > end {
+            return Err(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, options: &Options) -> Result<Running, DemoError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0));
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let say = options.say.clone();
+    let options = ControlPlane {
+        xds: any,
+        tls: None,
+        http: any,
+        translation: Settings { laptop: Some(loopback), ..Settings::default() },
+        authority: Authority::self_signed(mesh::TRUST_DOMAIN, now).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
+        tokens: None,
+        most_connections: 100,
+        say: Arc::new(move |what| say(what)),
+    };
+    let input = Manifests::new(vec![folder.display().to_string()], None);
+    Running::start(options, Box::new(input)).map_err(|e| DemoError::ControlPlane(e.to_string()))
+}
+
+/// The sidecar or the gateway of a workload, with a token of its own.
+fn proxy(w: &'static Workload, control: &Running, options: &Options) -> Result<Proxy, String> {
+    let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app));
+    let bootstrap = Bootstrap {
+        kind: if w.app == mesh::GATEWAY { "router" } else { "sidecar" },
+        name: w.name,
+        namespace: mesh::NAMESPACE,
+        account: w.app,
+        address: "127.0.0.1",
+        labels: w.labels(),
+        xds: control.xds,
+        admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        token: Some(&token),
+        is_delta: true,
+    };
+    let mut value = bootstrap.envoy();
+    value["node"]["metadata"]["WORKLOAD_NAME"] = w.name.into();
+    let bootstrap = mesh_proxy::bootstrap::Bootstrap::new(value).map_err(|e| e.to_string())?;
+    let (say, name) = (options.say.clone(), w.name);
+    let settings = ProxySettings {
+        drain: DRAIN,
+        hostname: w.name.to_owned(),
+        complain: Arc::new(move |what| say(&format!("{name}: {what}"))),
+        ..ProxySettings::default()
+    };
+    Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())
+}
