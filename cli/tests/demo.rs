@@ -43,7 +43,7 @@ fn start(arguments: &[&str]) -> Running {
     let (to, lines) = mpsc::channel();
     std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
     let end = Instant::now() + Duration::from_secs(100);
-    let mut next_line = || lines.recv_timeout(end.saturating_duration_since(Instant::now())).expect("a line");
+    let next_line = || lines.recv_timeout(end.saturating_duration_since(Instant::now())).expect("a line");
     let first = next_line();
     let mut next = Vec::new();
     while next.len() < 3 {

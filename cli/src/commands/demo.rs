@@ -96,7 +96,7 @@ fn introduce(demo: &Demo) {
     stdio::notes(&format!("  meshctl top --prometheus {prometheus} --since 30s"));
     stdio::notes(&format!("  meshctl ps --from http://{control_plane}"));
     if let Some((_, admin)) = demo.admins().into_iter().find(|(name, _)| *name == "productpage-v1") {
-        stdio::notes(&format!("  meshctl route --from http://{admin} GET http://reviews:9080/reviews/0"));
+        stdio::notes(&format!("  meshctl pc clusters --from http://{admin}"));
     }
 }
 

@@ -73,7 +73,7 @@ mod tests {
         assert!(says(&["install"]).contains("helm install"));
         assert!(says(&["analyse"]).contains("meshctl analyze"));
         assert!(says(&["gen"]).contains("not in this version"));
-        assert!(says(&["x", "demo"]).contains("`demo` is planned"));
+        assert!(says(&["x", "gen"]).contains("`gen` is planned"));
         assert!(says(&["x", "describe"]).contains("did you mean `meshctl describe`?"));
         assert!(says(&["IST0101"]).contains("meshctl explain IST0101"));
         assert!(says(&["zzzzzz"]).contains("--help"));
