@@ -87,6 +87,9 @@ pub fn answers(args: &DumpArgs, need: Need, context: &Context, answer: &dyn Fn(F
     if sources.iter().any(|s| matches!(s, Source::Cluster(_))) {
         return Err(Failure::usage("the state of a proxy is read from one place: a cluster (without --from, or --from kube:CONTEXT) or dumps, not both"));
     }
+    if args.which.node.is_some() {
+        return Err(Failure::usage("--node selects a ztunnel of a cluster; of dumps a proxy is named as POD"));
+    }
     if args.which.selector.is_some() {
         return Err(Failure::usage("-l selects pods of a cluster; of dumps a proxy is named as POD"));
     }

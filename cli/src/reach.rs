@@ -14,6 +14,7 @@ use mesh_collectors::kube::pods::{self, Pod, ProxyKind, Target, TargetKind};
 use mesh_collectors::kube::reach::{Ask, InView, Reach, Reached, Unreachable, Unreached, Via};
 use mesh_envoy::identify::Content;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Every workload that has a proxy, or once had one, has this label.
 pub const WITH_PROXY: &str = "service.istio.io/canonical-name";
@@ -109,6 +110,14 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
             let mut found = select(&reach.istio_namespace, "app=ztunnel").await?;
             if found.is_empty() {
                 return Err(Failure::none(format!("no ztunnel runs in {}", reach.istio_namespace)));
+            }
+            if let Some(node) = &args.which.node {
+                let nodes: BTreeSet<String> = found.iter().map(|p| p.node.clone()).filter(|n| !n.is_empty()).collect();
+                found.retain(|p| p.node == *node);
+                if found.is_empty() {
+                    let nodes: Vec<String> = nodes.into_iter().collect();
+                    return Err(Failure::none(format!("no ztunnel runs on the node {node}; there is one on {}", nodes.join(", "))));
+                }
             }
             found.truncate(1);
             found

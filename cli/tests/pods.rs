@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::mesh::{Mesh, objects, pod, resource};
-use mesh_testserver::apiserver::Faults;
+use common::mesh::{Mesh, objects, page, pod, resource};
+use mesh_testserver::admin::Admin;
+use mesh_testserver::apiserver::{Data, Faults};
 use std::time::{Duration, Instant};
 
 fn forbid(list: &[&str]) -> Faults {
@@ -16,7 +17,7 @@ fn forbid(list: &[&str]) -> Faults {
 fn a_pod_is_named_as_istioctl_names_it() {
     let mesh = Mesh::start(Faults::default());
     let dump = mesh.dir().join("dump.json");
-    std::fs::write(&dump, common::mesh::page("mesh/proxies/shop/cart-1/config_dump")).expect("a file");
+    std::fs::write(&dump, page("mesh/proxies/shop/cart-1/config_dump")).expect("a file");
     let file = mesh.meshctl(&["pc", "cluster", "--from", "dump.json"]);
     assert_eq!(mesh.server.counts().requests().len(), 0, "a file is named: no cluster is asked");
     for args in [
@@ -157,7 +158,7 @@ fn other_commands_take_pods_too() {
                 }
             })
             .collect();
-        std::fs::write(mesh.dir().join("dump.json"), common::mesh::page("mesh/proxies/shop/cart-1/config_dump")).expect("a file");
+        std::fs::write(mesh.dir().join("dump.json"), page("mesh/proxies/shop/cart-1/config_dump")).expect("a file");
         let file = mesh.meshctl(&from_file);
         assert_eq!((run.status, &run.out), (file.status, &file.out), "{args:?}: {}", run.err);
     }
@@ -231,4 +232,34 @@ fn kubectl_runs_it_as_its_plugin() {
     };
     let run = common::run(output);
     assert_eq!((run.status, run.out), (0, mesh.meshctl(&["pc", "cluster", "cart-1"]).out), "{}", run.err);
+}
+
+#[test]
+fn a_ztunnel_is_found_by_its_node() {
+    let ztunnel = |name: &str, node: &str| {
+        let mut pod = pod("istio-system", name, "ztunnel", &[("istio-proxy", "docker.io/istio/ztunnel:1.30.1")]);
+        pod["spec"]["nodeName"] = node.into();
+        pod
+    };
+    let mut data = Data::default();
+    data.add(resource("", "v1", "pods", "Pod", vec![ztunnel("ztunnel-a", "n1"), ztunnel("ztunnel-b", "n2")]));
+    let pages = || [("/config_dump".to_owned(), page("ztunnel.json"))].into_iter().collect();
+    let (a, b) = (Admin::start(pages()).expect("an admin port"), Admin::start(pages()).expect("an admin port"));
+    data.forward("istio-system", "ztunnel-a", 15000, a.address());
+    data.forward("istio-system", "ztunnel-b", 15000, b.address());
+    let mesh = Mesh::bare(data, Faults::default());
+    for args in [&["zc", "workload", "--node", "n2"][..], &["zc", "--node", "n2", "service"]] {
+        let run = mesh.meshctl(args);
+        assert!(run.status == 0 && run.err.contains("ztunnel-b.istio-system by port-forward"), "{args:?}: {} {}", run.status, run.err);
+    }
+    assert_eq!((a.requests().len(), b.requests().len()), (0, 2));
+    for (args, status, says) in [
+        (&["zc", "workload", "--node", "n3"][..], 1, "no ztunnel runs on the node n3; there is one on n1, n2"),
+        (&["zc", "workload", "ztunnel-a", "--node", "n2"], 64, "give one of them"),
+        (&["zc", "workload", "--from", "dump.json", "--node", "n2"], 64, "--node selects a ztunnel of a cluster"),
+        (&["pc", "cluster", "--node", "n2"], 64, "--node"),
+    ] {
+        let run = mesh.meshctl(args);
+        assert!(run.status == status && run.out.is_empty() && run.err.contains(says), "{args:?}: {} {}", run.status, run.err);
+    }
 }

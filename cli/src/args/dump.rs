@@ -42,6 +42,9 @@ pub struct WhichArgs {
     /// Every pod of a workload, and not one
     #[arg(long)]
     pub all_pods: bool,
+    /// The node of the pod, where a command takes one.
+    #[arg(skip)]
+    pub node: Option<String>,
     /// Do not ask before several proxies are read
     #[arg(short = 'y', long)]
     pub yes: bool,

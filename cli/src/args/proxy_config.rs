@@ -45,7 +45,7 @@ pub enum ProxyConfigCommand {
     Secret(DumpArgs),
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 pub struct LogArgs {
     #[command(flatten)]
     pub source: DumpArgs,

@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
 pub struct ZtunnelConfigArgs {
+    /// The ztunnel of this node of the cluster, in place of a pod's name
+    #[arg(long, global = true, value_name = "NODE")]
+    pub node: Option<String>,
     #[command(subcommand)]
     pub what: ZtunnelConfigCommand,
 }

@@ -4,6 +4,7 @@ mod istioctl;
 mod tables;
 
 use crate::args::DumpArgs;
+use crate::args::proxy_config::LogArgs;
 use crate::args::ztunnel_config::{ZtunnelConfigArgs, ZtunnelConfigCommand};
 use crate::commands::proxy_config::{self, Answer, Format, cannot_be_read, format, log};
 use crate::context::{Compat, Context};
@@ -18,10 +19,15 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub fn run(args: &ZtunnelConfigArgs, context: &Context) -> Outcome {
-    if let ZtunnelConfigCommand::Log(a) = &args.what {
-        return log::run(a, context);
+    let mut place = source(&args.what).clone();
+    place.which.node.clone_from(&args.node);
+    if let (Some(_), Some(pod)) = (&place.which.node, &place.pod) {
+        return Err(Failure::usage(format!("--node says whose ztunnel is meant, and so does {pod}: give one of them")));
     }
-    watch::run(source(&args.what), context, || answer(&args.what, context))
+    if let ZtunnelConfigCommand::Log(a) = &args.what {
+        return log::run(&LogArgs { source: place, ..a.clone() }, context);
+    }
+    watch::run(&place, context, || answer(&args.what, &place, context))
 }
 
 /// Which workloads, services, policies and connections are shown.
@@ -70,8 +76,7 @@ fn filter(command: &ZtunnelConfigCommand) -> Filter {
     }
 }
 
-fn answer(command: &ZtunnelConfigCommand, context: &Context) -> Result<Answer, Failure> {
-    let place = source(command);
+fn answer(command: &ZtunnelConfigCommand, place: &DumpArgs, context: &Context) -> Result<Answer, Failure> {
     let format = format(place.output.as_deref().unwrap_or("table"))?;
     dump::answers(place, Need::Ztunnel, context, &|found| {
         let text = &found.page.text;

@@ -158,8 +158,13 @@ pub fn cluster(place: &SourceArgs, context: &Context) -> Pages {
         Ok(dumps) => of(Dumps { proxies: Vec::new(), ..dumps }),
         Err(e) => (Vec::new(), vec![e.to_string()]),
     };
-    let args =
-        DumpArgs { pod: None, source: place.clone(), which: crate::args::WhichArgs { selector: None, all_pods: false, yes: true }, output: None, watch: None };
+    let args = DumpArgs {
+        pod: None,
+        source: place.clone(),
+        which: crate::args::WhichArgs { selector: None, all_pods: false, node: None, yes: true },
+        output: None,
+        watch: None,
+    };
     for (need, file) in [(Need::Whole, "config_dump.json"), (Need::Endpoints, "clusters.json")] {
         match reach::fleet(place.reach.context.as_deref(), &args, need, context) {
             Err(e) => problems.push(e.to_string()),
