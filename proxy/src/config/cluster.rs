@@ -1,7 +1,7 @@
 //! Clusters: the engine's part, and beside it how connections to them are made and kept.
 
-use super::Compiler;
 use super::transport::Transports;
+use super::{Compiler, alpn};
 use crate::tls::validation::ServerNames;
 use crate::upstream::ring::Size;
 use mesh_envoy::engine::field::{Message, Path, Read};
@@ -33,6 +33,8 @@ pub struct Cluster {
     pub transports: Transports,
     /// Whether servers are asked by the host of the request (`auto_sni`).
     pub names_request: bool,
+    /// Whether TLS offers what its context says, whatever `istio.alpn` has.
+    pub keeps_alpn: bool,
     /// The address that connections come from.
     pub bind: Option<SocketAddr>,
     /// The service that it leads to, for metrics.
@@ -148,6 +150,7 @@ impl Cluster {
             fetch_timeout: super::fetch_timeout(&m.message_or_empty("eds_cluster_config")?, "eds_config")?,
             transports: Transports::read(&m, compiler, names)?,
             names_request: options.names_request,
+            keeps_alpn: alpn::stays(&m)?,
             bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
             service_name: Service::read(&m)?.map(Arc::new),
             engine,

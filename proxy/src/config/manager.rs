@@ -1,8 +1,8 @@
 //! The HTTP connection manager: the engine's part, and beside it how messages are read, changed and logged.
 
-use super::Compiler;
 use super::forwarded_cert::CertForwarding;
 use super::route::Table;
+use super::{Compiler, alpn};
 use crate::access_log::Log;
 use crate::telemetry::Telemetry;
 use http::HeaderValue;
@@ -38,6 +38,7 @@ pub struct Manager {
     pub underscores: Underscores,
     pub forwarding: CertForwarding,
     pub telemetry: Telemetry,
+    pub alpn: Option<alpn::Filter>,
 }
 
 /// Where the route configuration stands.
@@ -161,6 +162,7 @@ impl Manager {
             limits,
             forwarding: CertForwarding::read(m)?,
             telemetry: Telemetry::read(m)?,
+            alpn: alpn::Filter::find(m)?,
             underscores: match common.enumeration("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])? {
                 "REJECT_REQUEST" => Underscores::Reject,
                 "DROP_HEADER" => Underscores::Drop,

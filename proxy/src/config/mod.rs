@@ -1,5 +1,6 @@
 //! The cold path: configuration becomes a [`Snapshot`], or is refused with the path of what can't be honoured.
 
+pub mod alpn;
 pub mod cluster;
 mod fields;
 pub mod forwarded_cert;

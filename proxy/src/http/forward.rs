@@ -7,6 +7,7 @@ use super::respond::Reply;
 use super::service::Onward;
 use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
+use crate::config::alpn::Offers;
 use crate::config::hash_policy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
@@ -188,6 +189,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         route: &route,
         hash,
         upgrade: onward.upgrade,
+        offers: onward.offers,
     };
     router.run(exchange).await
 }
@@ -207,6 +209,7 @@ struct Router<'r> {
     begun: Instant,
     route: &'r RouteRef,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
+    offers: Option<Arc<Offers>>,
 }
 
 /// How a try ended.
@@ -367,7 +370,7 @@ impl Router<'_> {
             protocol == crate::config::cluster::Protocol::Http2 || (protocol == crate::config::cluster::Protocol::Downstream && downstream_is_http2),
             Upload::new(&exchange.body),
         )?;
-        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name })
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone() })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
     fn expected(&self) -> Option<u64> {

@@ -34,6 +34,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
     let http2 = protocol == Protocol::Http2 || (protocol == Protocol::Downstream && exchange.protocol == "HTTP/2");
     let Some(request) = outgoing(exchange, headers, &authority, http2, Upload::new(&source)) else { return };
     let server_name = handle.config().names_request.then(|| asked_by(&authority)).flatten();
+    let offers = onward.offers.clone();
     let downstream_is_http2 = exchange.protocol == "HTTP/2";
     tokio::task::spawn_local(async move {
         let whole = async {
@@ -42,7 +43,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
             }
             let host = handle.choose(None, connection.client.original(), &[], 0, &mut connection.client.worker.dice());
             let Some(host) = host else { return };
-            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name };
+            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers };
             if let Ok((response, lease)) = handle.send(&host, wanted, |_| {}).await {
                 let mut body = response.into_body();
                 loop {

@@ -8,6 +8,7 @@ use super::live::World;
 use super::respond::Reply;
 use super::upload::Source;
 use super::{forward, upgrade};
+use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
 use crate::config::route::Table;
 use crate::telemetry::exchange as peers;
@@ -34,6 +35,8 @@ pub struct Onward {
     pub generation: Rc<Generation>,
     pub random: u64,
     pub upgrade: Option<hyper::upgrade::OnUpgrade>,
+    /// What connections over TLS are to offer, where a filter chooses that.
+    pub offers: Option<Arc<Offers>>,
 }
 
 /// Serves a request of a connection.
@@ -298,7 +301,7 @@ async fn decide(
         Action::Forward(f) => {
             let _ = manager;
             let upgrade = if head::upgrade(&exchange.headers).is_some() { on_upgrade } else { None };
-            forward::forward(exchange, f, Onward { cluster: cluster.name, generation, random, upgrade }).await
+            forward::forward(exchange, f, Onward { cluster: cluster.name, generation, random, upgrade, offers: cluster.offers }).await
         }
     }
 }
@@ -320,6 +323,7 @@ enum Ended {
 struct Passed {
     name: Arc<str>,
     wants_tls: bool,
+    offers: Option<Arc<Offers>>,
 }
 
 /// Asks each filter in turn. The cluster is known before them, as in Envoy.
@@ -386,7 +390,8 @@ async fn gates(
             }
         }
     }
-    Ok(Passed { name: name.into(), wants_tls })
+    let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
+    Ok(Passed { name: name.into(), wants_tls, offers: alpn.map(|a| a.offers.clone()) })
 }
 
 /// The log tells of a cluster from here on, if there is one of that name.

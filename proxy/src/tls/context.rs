@@ -58,6 +58,11 @@ struct Common {
 /// The protocol of Istio's exchange of metadata over TCP. It is never agreed upon: who agrees has to speak it.
 const PEER_EXCHANGE: &str = "istio-peer-exchange";
 
+/// Names of protocols as ALPN has them.
+pub fn offer(names: Vec<&str>) -> Vec<Vec<u8>> {
+    names.into_iter().filter(|n| *n != PEER_EXCHANGE).map(|n| n.as_bytes().to_vec()).collect()
+}
+
 impl Common {
     fn read(m: &Message<'_, '_>, compiler: &Compiler, newest: &'static SupportedProtocolVersion) -> Read<Common> {
         let mut shown = Vec::new();
@@ -81,14 +86,7 @@ impl Common {
             return Err(m.unknown_field("validation_context", "names are asked for without a trusted_ca: anybody can write a name"));
         }
         let (provider, versions) = parameters(&m.message_or_empty("tls_params")?, compiler, newest)?;
-        Ok(Common {
-            shown,
-            validation,
-            named: named.map(|n| slot(&n, compiler)).transpose()?,
-            alpn: m.texts("alpn_protocols")?.into_iter().filter(|p| *p != PEER_EXCHANGE).map(|p| p.as_bytes().to_vec()).collect(),
-            provider,
-            versions,
-        })
+        Ok(Common { shown, validation, named: named.map(|n| slot(&n, compiler)).transpose()?, alpn: offer(m.texts("alpn_protocols")?), provider, versions })
     }
     fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
         let shown = self.shown.iter().filter_map(|s| if let Shown::Named(slot) = s { Some(slot) } else { None });
@@ -356,6 +354,12 @@ impl Client {
             Speaks::Http2 => 2,
         };
         self.configs[index].clone()
+    }
+    /// The same with another list of protocols to offer.
+    pub fn offering(&self, speaks: Speaks, protocols: &[Vec<u8>]) -> Arc<ClientConfig> {
+        let mut own = ClientConfig::clone(&self.config(speaks));
+        own.alpn_protocols = protocols.to_vec();
+        Arc::new(own)
     }
 }
 

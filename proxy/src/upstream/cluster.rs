@@ -8,7 +8,9 @@ use super::outlier::{self, Outcome};
 use super::pool::{Lease, Pool, Rules, Via};
 use super::{Failure, Reason};
 use crate::config::Snapshot;
+use crate::config::alpn::{Offer, Offers};
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
+use crate::config::transport::Client;
 use crate::http::upload::Upload;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
@@ -134,8 +136,17 @@ impl Runtime {
     }
 }
 
-/// A host, whether HTTP/2 is spoken with it, the priority, and the name that it is asked by where the request decides that.
-type PoolKey = (Box<str>, bool, usize, Option<Box<str>>);
+/// What requests have to have in common to go out on one connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PoolKey {
+    host: Box<str>,
+    is_http2: bool,
+    priority: usize,
+    /// The name that the host is asked by, where the request decides that.
+    server_name: Option<Box<str>>,
+    /// What TLS offers in place of its context's list: what is agreed upon, and which filters the server runs, goes by it.
+    alpn: Option<Offer>,
+}
 
 /// One worker's part: its connections, and its place in the round.
 pub struct Handle {
@@ -155,6 +166,8 @@ pub struct Wanted {
     pub priority: usize,
     /// The name that the server is asked by, where the request decides that (`auto_sni`).
     pub server_name: Option<Box<str>>,
+    /// Those of `istio.alpn`, where that filter saw the request.
+    pub offers: Option<Arc<Offers>>,
 }
 
 impl Handle {
@@ -181,7 +194,7 @@ impl Handle {
     /// Connections to hosts that are gone are closed; what is on its way on them ends well.
     fn forget(&self, set: &HostSet) {
         if self.config().kind != Kind::OriginalDestination {
-            self.pools.borrow_mut().retain(|(label, ..), _| set.hosts.contains_key(label));
+            self.pools.borrow_mut().retain(|key, _| set.hosts.contains_key(&key.host));
         }
     }
 
@@ -225,12 +238,12 @@ impl Handle {
     fn original(&self, destination: SocketAddr) -> Arc<Host> {
         let label = destination.to_string();
         let pools = self.pools.borrow();
-        let found = pools.iter().find(|((l, ..), _)| **l == *label).map(|(_, p)| p.host.clone());
+        let found = pools.iter().find(|(key, _)| *key.host == *label).map(|(_, p)| p.host.clone());
         found.unwrap_or_else(|| Arc::new(Host::new(&label, "", "", self.config().engine.transport_match(None))))
     }
-    fn connector(&self, host: &Host, server_name: Option<Box<str>>) -> Connector {
+    fn connector(&self, host: &Host, server_name: Option<Box<str>>, alpn: Option<Offer>) -> Connector {
         let config = self.config();
-        Connector { timeout: config.connect_timeout, bind: config.bind, transport: config.transports.get(host.transport).clone(), server_name }
+        Connector { timeout: config.connect_timeout, bind: config.bind, transport: config.transports.get(host.transport).clone(), server_name, alpn }
     }
     /// A connection for bytes.
     ///
@@ -241,13 +254,12 @@ impl Handle {
             self.stats.upstream_cx_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
         };
-        let opened = self.connector(host, None).open(host, &self.stats, &self.tls, slot, speaks).await;
+        let opened = self.connector(host, None, None).open(host, &self.stats, &self.tls, slot, speaks).await;
         self.runtime.note(host, if opened.is_ok() { Outcome::Status(200) } else { Outcome::LocalFailure });
         opened
     }
 
-    fn pool(&self, host: &Arc<Host>, http2: bool, priority: usize, server_name: Option<Box<str>>) -> Rc<Pool> {
-        let key = (host.label.clone(), http2, priority, server_name);
+    fn pool(&self, host: &Arc<Host>, key: PoolKey) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.get(&key).filter(|p| Arc::ptr_eq(&p.host, host)) {
             return pool.clone();
@@ -257,11 +269,11 @@ impl Handle {
             idle_timeout: config.idle_timeout,
             max_requests: config.max_requests_per_connection,
             max_streams: config.max_concurrent_streams,
-            thresholds: config.thresholds[priority],
+            thresholds: config.thresholds[key.priority],
         };
-        let connector = self.connector(host, key.3.clone());
+        let connector = self.connector(host, key.server_name.clone(), key.alpn.clone());
         let stats = (self.stats.clone(), self.tls.clone());
-        let pool = Rc::new(Pool::new(host.clone(), stats, self.runtime.counts[priority].clone(), rules, connector));
+        let pool = Rc::new(Pool::new(host.clone(), stats, self.runtime.counts[key.priority].clone(), rules, connector));
         pools.insert(key, pool.clone());
         pool
     }
@@ -279,7 +291,9 @@ impl Handle {
             Protocol::Http2 => true,
             Protocol::Downstream => wanted.downstream_is_http2,
         };
-        let pool = self.pool(host, http2, wanted.priority, wanted.server_name);
+        let alpn = wanted.offers.as_ref().filter(|_| self.may_offer(host)).and_then(|o| if http2 { o.http2() } else { o.http1() });
+        let key = PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name: wanted.server_name, alpn };
+        let pool = self.pool(host, key);
         let result = if http2 { pool.send_http2(wanted.request, ready).await } else { pool.send_http1(wanted.request, ready).await };
         match &result {
             Ok((response, _)) => {
@@ -298,6 +312,10 @@ impl Handle {
             Err(_) => {}
         }
         result
+    }
+    /// Whether a list of a filter's stands in for the context's with a host.
+    fn may_offer(&self, host: &Host) -> bool {
+        !self.config().keeps_alpn && matches!(self.config().transports.get(host.transport), Client::Tls(_))
     }
     /// Leave for a retry, by the breaker.
     pub fn retry_slot(&self, priority: usize) -> Option<Slot> {

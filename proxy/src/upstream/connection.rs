@@ -4,6 +4,7 @@ use super::breaker::Slot;
 use super::host::{Address, Host};
 use super::io::{Socket, Transport};
 use super::{Failure, Reason};
+use crate::config::alpn::Offer;
 use crate::config::transport::Client;
 use crate::http::upload::Upload;
 use crate::stats::{ClusterStats, TlsStats};
@@ -87,6 +88,8 @@ pub struct Connector {
     pub transport: Client,
     /// The name that the server is asked by, in place of the configured one.
     pub server_name: Option<Box<str>>,
+    /// What TLS offers in ALPN, in place of the configured list.
+    pub alpn: Option<Offer>,
 }
 
 /// A connection that is ready for bytes.
@@ -124,7 +127,8 @@ impl Connector {
             None => &context.server_name,
         };
         let name = server_name(name).ok_or_else(|| refused(String::new()))?;
-        let shaken = TlsConnector::from(client.config(speaks)).connect(name, socket.clone()).await;
+        let config = self.alpn.as_ref().map_or_else(|| client.config(speaks), |alpn| client.offering(speaks, alpn));
+        let shaken = TlsConnector::from(config).connect(name, socket.clone()).await;
         match shaken {
             Ok(stream) => {
                 stats.handshake.inc();

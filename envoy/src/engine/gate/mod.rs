@@ -186,13 +186,17 @@ impl HttpFilter {
         matches!(self.kind, Kind::Transparent)
     }
 
+    /// Whether it runs for a request whose scopes, the most specific first, are these.
+    pub fn is_on(&self, scopes: &[&Overrides]) -> bool {
+        !scopes.iter().find_map(|s| s.0.get(&self.name)).map_or(self.disabled, |o| o.disabled)
+    }
+
     /// What the filter does with a request.
     pub fn gate<'c, R: Recorder>(&'c self, context: &mut Context<'c, '_>, live: &mut impl Live, recorder: &mut R) -> Gate<'c> {
-        let own = context.scopes.iter().find_map(|s| s.0.get(&self.name));
-        if own.map_or(self.disabled, |o| o.disabled) {
+        if !self.is_on(context.scopes) {
             return Gate::Continue;
         }
-        let own = own.and_then(|o| o.config.as_ref());
+        let own = context.scopes.iter().find_map(|s| s.0.get(&self.name)).and_then(|o| o.config.as_ref());
         if let Some(Own::Unknown(u)) = own {
             return Gate::Unknown(u);
         }
