@@ -103,7 +103,7 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
     let mut second = start(&["--rate", "1"]);
     assert!(demo.gateway != second.gateway && demo.manifests != second.manifests);
     assert!(page(&second.gateway, "/productpage", "bookinfo.example.com").contains("\"details\""));
-    second.end();
+    second.end("-HUP");
     // Enough for the shares.
     let end = Instant::now() + Duration::from_secs(60);
     let by = "reporter,source_workload,destination_workload";
@@ -133,6 +133,9 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
         let got = total(&shares, &[version]) / all;
         assert!((got - share).abs() < 4.0 * (share * (1.0 - share) / all).sqrt(), "{version}: {got} of {all}");
     }
+    // Nothing is wrong with a demo that nobody has broken.
+    let findings = meshctl().args(["analyze", "--complete", "-o", "json"]).arg(&demo.manifests).output().expect("it runs");
+    assert_eq!((findings.status.code(), String::from_utf8_lossy(&findings.stdout).trim()), (Some(0), "[]"));
     // What the demo says to type next works.
     for command in &demo.next {
         let output = meshctl().args(command.split(' ')).output().expect("it runs");
@@ -145,14 +148,14 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
     let graph = meshctl().args(["graph", "--prometheus", &demo.prometheus, "--since", "5s"]).output().expect("it runs");
     let text = String::from_utf8_lossy(&graph.stdout).into_owned();
     assert!(graph.status.success() && text.contains("reviews-v2") && text.contains("ratings-v1"), "{text}");
-    demo.end();
+    demo.end("-INT");
 }
 
 impl Running {
-    /// Ends it as Ctrl-C does; nothing of it is left.
-    fn end(&mut self) {
+    /// Ends it by a signal; nothing of it is left.
+    fn end(&mut self, signal: &str) {
         assert!(self.manifests.join("apps.yaml").exists());
-        let told = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status().expect("kill");
+        let told = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill");
         assert!(told.success());
         assert_eq!(self.process.wait().expect("an end").code(), Some(0));
         assert!(!self.manifests.exists(), "the folder is left");

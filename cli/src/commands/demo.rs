@@ -12,6 +12,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the load runs before it is shown.
 const FIRST: Duration = Duration::from_secs(10);
@@ -112,39 +113,36 @@ enum Ended {
     BySignal,
 }
 
-/// SIGINT and SIGTERM: from now on they end nothing by themselves, so that what was made is taken away.
+/// SIGINT, SIGTERM and SIGHUP (the terminal has gone): from now on they end nothing by themselves, so that what was made
+/// is taken away.
 struct Signals {
     runtime: tokio::runtime::Runtime,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     fn follow() -> Result<Signals, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
         let bad = |e: std::io::Error| Failure::none(format!("signals can't be followed: {e}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(bad)?;
-        let (interrupt, terminate) = {
+        let of = |kind| {
             let _context = runtime.enter();
-            (signal(SignalKind::interrupt()).map_err(bad)?, signal(SignalKind::terminate()).map_err(bad)?)
+            signal(kind).map_err(bad)
         };
-        Ok(Signals { runtime, interrupt, terminate })
+        let (interrupt, terminate, hang_up) = (of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
+        Ok(Signals { runtime, interrupt, terminate, hang_up })
     }
     fn come(&mut self) {
-        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
+        while self.within(Duration::from_secs(3600)) == Ended::ByTime {}
     }
     fn within(&mut self, span: Duration) -> Ended {
-        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
-        self.runtime.block_on(async {
+        let Signals { runtime, interrupt, terminate, hang_up } = self;
+        runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => Ended::BySignal,
                 _ = terminate.recv() => Ended::BySignal,
+                _ = hang_up.recv() => Ended::BySignal,
                 () = tokio::time::sleep(span) => Ended::ByTime,
             }
         })
