@@ -181,3 +181,41 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{arguments:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn on_a_terminal_it_opens_the_ui_and_a_signal_leaves_nothing() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    use std::sync::{Arc, Mutex};
+    for signal in ["-TERM", "-HUP"] {
+        let pair = native_pty_system().openpty(PtySize { rows: 40, cols: 130, pixel_width: 0, pixel_height: 0 }).expect("a terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshctl"));
+        command.arg("demo");
+        command.env("TERM", "xterm-256color");
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
+        let mut child = pair.slave.spawn_command(command).expect("it starts");
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let to = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut chunk) {
+                to.lock().expect("bytes").extend_from_slice(&chunk[..n]);
+            }
+        });
+        let text = || String::from_utf8_lossy(&seen.lock().expect("bytes")).into_owned();
+        let end = Instant::now() + Duration::from_secs(90);
+        // The alternate screen, and a workload on it.
+        while !text().split_once("\x1b[?1049h").is_some_and(|(_, drawn)| drawn.contains("ratings")) {
+            assert!(Instant::now() < end, "{}", text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let folder = between(&text(), "manifests in ", ";");
+        let told = Command::new("kill").args([signal, &child.process_id().expect("a process").to_string()]).status().expect("kill");
+        assert!(told.success());
+        assert!(child.wait().expect("an end").success(), "{signal}");
+        assert!(!Path::new(&folder).exists(), "{signal}: the folder is left");
+        assert!(text().contains("\x1b[?1049l"), "{signal}: the terminal is not given back");
+    }
+}

@@ -17,7 +17,7 @@ pub struct DemoArgs {
     /// Print graph and proxies after ten seconds, or after --for, and end
     #[arg(long)]
     pub once: bool,
-    /// End after this long, such as 30s
+    /// End after this long, such as 30s; 5s at least, for there to be rates
     #[arg(long = "for", value_name = "DURATION")]
     pub span: Option<String>,
     /// Requests a second, 1 to 200

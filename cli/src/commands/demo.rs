@@ -1,7 +1,8 @@
 //! `meshctl demo`: a whole mesh in this process, and the other commands on it.
 
-use crate::args::Cli;
+use super::tui;
 use crate::args::demo::DemoArgs;
+use crate::args::{Cli, Command};
 use crate::context::{Context, Notes};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
@@ -36,7 +37,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     if is_drawn && span.is_none() {
         // What is drawn needs two scrapes.
         if signals.within(Duration::from_secs(3)) == Ended::ByTime {
-            show(&["tui", &folder(&demo), "--prometheus", &prometheus(&demo), "--since", "30s", "--refresh", "5s", "--open", "graph"])?;
+            draw(&demo, context)?;
         }
         return Ok(Status::Fine);
     }
@@ -73,8 +74,8 @@ fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
 }
 
 fn span(text: &str) -> Result<Duration, Failure> {
-    let ms = parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 1000);
-    ms.map(Duration::from_millis).ok_or_else(|| Failure::usage(format!("--for takes a time of a second at least, such as 30s or 5m, not `{text}`")))
+    let ms = parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 5000);
+    ms.map(Duration::from_millis).ok_or_else(|| Failure::usage(format!("--for takes a time of 5s at least, such as 30s or 5m, not `{text}`")))
 }
 
 fn folder(demo: &Demo) -> String {
@@ -101,10 +102,22 @@ fn introduce(demo: &Demo) {
     }
 }
 
+fn parse(words: &[&str]) -> Result<Cli, Failure> {
+    Cli::try_parse_from(std::iter::once("meshctl").chain(words.iter().copied())).map_err(|e| Failure::Other(e.to_string()))
+}
+
 /// Another command's answer, as if it were typed.
 fn show(words: &[&str]) -> Result<(), Failure> {
-    let cli = Cli::try_parse_from(std::iter::once("meshctl").chain(words.iter().copied())).map_err(|e| Failure::Other(e.to_string()))?;
-    crate::run(cli, None).map(drop)
+    crate::run(parse(words)?, None).map(drop)
+}
+
+/// The terminal UI on it. A signal ends that alone: the demo is still to be put away.
+fn draw(demo: &Demo, context: &Context) -> Result<(), Failure> {
+    let words = ["tui", &folder(demo), "--prometheus", &prometheus(demo), "--since", "30s", "--refresh", "5s", "--open", "graph"];
+    match parse(&words)?.command {
+        Some(Command::Tui(args)) => tui::run_and(&args, context, |_| Ok(())).map(drop),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
+    run_and(args, context, terminal::end_by)
+}
+
+/// The same; `end` is what follows a signal that ended it.
+pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::io::Result<()>) -> Outcome {
     if args.print_config {
         context.answer(&mesh_tui::config::example())?;
         return Ok(Status::Fine);
@@ -50,7 +55,10 @@ pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
         stdio::note(&format!("note: {why}: here is the text (`--no-tui` says so without this note)"));
         return print(&request, open.as_ref());
     }
-    draw(args, context, request, open, refresh)
+    if let Some(signal) = draw(args, context, request, open, refresh)? {
+        end(signal).map_err(|e| Failure::none(format!("signal {signal}: {e}")))?;
+    }
+    Ok(Status::Fine)
 }
 
 /// Admin ports and Prometheus are read again by themselves; a cluster is asked for everything, so only when that is said.
@@ -109,7 +117,7 @@ fn status(world: &World) -> Status {
     }
 }
 
-fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>, refresh: Option<Duration>) -> Outcome {
+fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>, refresh: Option<Duration>) -> Result<Option<i32>, Failure> {
     let config = environment::config()?;
     let palette = match args.theme.as_deref() {
         None => config.theme.unwrap_or_else(environment::palette),
@@ -136,7 +144,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Opti
     };
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());
     match terminal::run(&mut app, &host, &mut out) {
-        Ok(()) => Ok(Status::Fine),
+        Ok(signal) => Ok(signal),
         Err(_) if !std::io::stdout().is_terminal() => Err(Failure::Closed),
         Err(e) => Err(Failure::none(format!("the terminal: {e}"))),
     }

@@ -65,17 +65,20 @@ impl Signals {
     }
 }
 
-/// Runs the UI until it is left. A signal that ends it ends the process too, once the terminal is as it was.
-pub fn run(app: &mut App, host: &Host<'_>, out: &mut impl Write) -> io::Result<()> {
+/// Runs the UI until it is left. Returns the signal that ended it, if one did, once the terminal is as it was: the process is
+/// to [`end_by`] it when it has put away what is its own.
+pub fn run(app: &mut App, host: &Host<'_>, out: &mut impl Write) -> io::Result<Option<i32>> {
     let signals = Signals::new()?;
     let mut guard = Guard::enter(out, app.mouse())?;
     let ended = turn(app, host, &mut guard, &signals);
     guard.leave()?;
     drop(guard);
-    if let Ok(Some(signal)) = ended {
-        signal_hook::low_level::emulate_default_handler(signal)?;
-    }
-    ended.map(|_| ())
+    ended
+}
+
+/// Ends the process as a signal does that nobody takes.
+pub fn end_by(signal: i32) -> io::Result<()> {
+    signal_hook::low_level::emulate_default_handler(signal)
 }
 
 /// The loop: input and data first, all of it; then one frame if anything happened.
