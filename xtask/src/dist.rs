@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what a release holds, in target/dist: the stripped binary in an archive with its licence,
+//! `cargo xtask dist`: what a release holds, in target/dist: the stripped binaries in an archive with their licence,
 //! completions and manual pages, and the checksums of all that.
 
 use crate::Outcome;
@@ -18,12 +18,15 @@ pub fn run(_: &[String]) -> Outcome {
         std::fs::create_dir_all(folder.join(sub)).map_err(|e| e.to_string())?;
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    // Stripped of symbols as well, which a release build for developers keeps.
-    let build = ["rustc", "--release", "--locked", "--package", "meshctl", "--bin", "meshctl", "--", "-C", "strip=symbols"];
-    succeed(Command::new(cargo).current_dir(&root).args(build))?;
     let suffix = std::env::consts::EXE_SUFFIX;
+    for program in ["meshctl", "mesh-proxy"] {
+        // Stripped of symbols as well, which a release build for developers keeps.
+        let build = ["rustc", "--release", "--locked", "--package", program, "--bin", program, "--", "-C", "strip=symbols"];
+        succeed(Command::new(&cargo).current_dir(&root).args(build))?;
+        let file = format!("{program}{suffix}");
+        copy(&root.join("target/release").join(&file), &folder.join(&file))?;
+    }
     let binary = folder.join(format!("meshctl{suffix}"));
-    copy(&root.join(format!("target/release/meshctl{suffix}")), &binary)?;
     for file in ["LICENSE", "README.md", "CHANGELOG.md"] {
         copy(&root.join(file), &folder.join(file))?;
     }
