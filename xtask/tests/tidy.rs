@@ -263,3 +263,17 @@ fn the_summary_of_the_book_names_every_chapter_once() {
         assert!(root().join("docs").join(target).exists(), "{target} is in SUMMARY.md and not in docs/");
     }
 }
+
+/// `cargo run -- …`, as the README has it, is refused where it could mean several programs.
+#[test]
+fn cargo_run_runs_meshctl() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = std::process::Command::new(cargo).current_dir(root()).args(["metadata", "--no-deps", "--format-version", "1"]).output().expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let list = |v: &serde_json::Value| v.as_array().cloned().unwrap_or_default();
+    let meant = list(&metadata["workspace_default_members"]);
+    let packages = list(&metadata["packages"]).into_iter().filter(|p| meant.contains(&p["id"]));
+    let programs: Vec<serde_json::Value> = packages.flat_map(|p| list(&p["targets"])).filter(|t| t["kind"][0] == "bin").map(|t| t["name"].clone()).collect();
+    assert_eq!(programs, ["meshctl"]);
+    assert!(read(&root().join("README.md")).contains("cargo run --release -- demo"));
+}
