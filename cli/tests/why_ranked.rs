@@ -60,6 +60,24 @@ fn five_lines_each_with_a_command() {
 }
 
 #[test]
+fn json_has_every_line_of_the_text_and_those_that_it_leaves_out() {
+    let rule = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: N, namespace: shop}\nspec: {hosts: [N], http: [{route: [{destination: {host: cart.shop.svc.cluster.local, subset: v1}}]}]}\n---\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec: {ports: [{name: http, port: 80}]}\n---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: cart, namespace: shop}\nspec: {host: cart, subsets: [{name: v2, labels: {version: v2}}]}\n---\n";
+    let rules: String = (1..=7).map(|i| rule.replace('N', &format!("w{i}"))).collect();
+    let dir = folder(&[("k8s/a.yaml", &format!("{service}{rules}"))]);
+    let text = meshctl(dir.path(), &["why", "-f", "k8s"]);
+    let json = meshctl(dir.path(), &["why", "-f", "k8s", "-o", "json"]);
+    let value: Value = serde_json::from_str(&json.out).expect("JSON");
+    let lines = value["lines"].as_array().expect("lines");
+    let left_out = lines.len().checked_sub(5).expect("more than five");
+    assert!(left_out > 0 && text.out.contains(&format!("and {left_out} more: -o json lists all")), "{}", text.out);
+    for (told, line) in text.out.lines().zip(lines).take(5) {
+        let (what, more) = (line["what"].as_str().expect("a text"), line["more"].as_str().expect("a command"));
+        assert!(told.ends_with(&format!("{what} | {more}")), "{told} {line}");
+    }
+}
+
+#[test]
 fn what_was_not_seen_is_said() {
     let dir = folder(&[("k8s/a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec: {ports: [{name: http, port: 80}]}\n")]);
     let nothing = meshctl(dir.path(), &["why"]);

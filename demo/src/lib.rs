@@ -83,6 +83,7 @@ pub struct Demo {
     services: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
     proxies: Vec<(&'static Workload, Proxy)>,
     control: Option<Running>,
+    control_plane: SocketAddr,
     counts: Arc<Counts>,
     gateway: SocketAddr,
     prometheus: SocketAddr,
@@ -136,7 +137,9 @@ impl Demo {
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(|e| DemoError::System(e.to_string()))?;
-        let demo = Demo { services: Some((stop, thread)), proxies, control: Some(control), counts, gateway, prometheus, folder, _reserved: reserved };
+        let control_plane = control.http;
+        let demo =
+            Demo { services: Some((stop, thread)), proxies, control: Some(control), control_plane, counts, gateway, prometheus, folder, _reserved: reserved };
         match is_ready.recv() {
             Ok(late) if late.is_empty() => Ok(demo),
             Ok(late) => Err(DemoError::NotReady(late)),
@@ -160,7 +163,7 @@ impl Demo {
     }
     /// The control plane's debug pages.
     pub fn control_plane(&self) -> SocketAddr {
-        self.control.as_ref().map_or(self.prometheus, |c| c.http)
+        self.control_plane
     }
     /// Admin ports by workload.
     pub fn admins(&self) -> Vec<(&'static str, SocketAddr)> {

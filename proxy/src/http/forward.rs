@@ -338,7 +338,7 @@ impl Router<'_> {
         let tried: &[Arc<Host>] = if avoids { &self.tried } else { &[] };
         let attempts = self.policy.map_or(1, |p| p.host_attempts);
         let connection = &exchange.connection;
-        self.cluster.choose_by(self.hash, self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
+        self.cluster.choose(self.hash, self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
     }
     fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, via: Option<Via>) {
         exchange.host = has_host.then(|| host.clone());

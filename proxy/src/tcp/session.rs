@@ -120,7 +120,7 @@ impl Session<'_> {
     /// A connection to a host of the cluster, after as many tries as there may be.
     async fn connect(&mut self, cluster: &Rc<Handle>, subset: Option<&serde_json::Value>) -> Option<Opened> {
         for attempt in 1..=self.proxy.connect_attempts {
-            let host = cluster.choose(subset, self.client.original(), &[], 0, &mut self.client.worker.dice());
+            let host = cluster.choose(None, subset, self.client.original(), &[], 0, &mut self.client.worker.dice());
             let Some(host) = host else {
                 cluster.stats.upstream_cx_none_healthy.inc();
                 self.record.raise("UH");

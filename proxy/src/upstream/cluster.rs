@@ -199,18 +199,8 @@ impl Handle {
     }
 
     /// A host for a request to where `destination` is that of a redirected connection; none of `tried` if that can be helped in `attempts`.
+    /// With a hash like requests go to one host, where the cluster has a ring.
     pub fn choose(
-        &self,
-        subset: Option<&Value>,
-        destination: Option<SocketAddr>,
-        tried: &[Arc<Host>],
-        attempts: u32,
-        dice: &mut fastrand::Rng,
-    ) -> Option<Arc<Host>> {
-        self.choose_by(None, subset, destination, tried, attempts, dice)
-    }
-    /// The same for a request with a hash, where like requests go to one host.
-    pub fn choose_by(
         &self,
         hash: Option<u64>,
         subset: Option<&Value>,

@@ -84,8 +84,11 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         faults.retain(|f| is_about(f, who));
     }
     let lines = lines(args, &faults, &state, &findings, &metrics);
-    let text =
-        if args.output == "json" { document(value(&faults, &state, &problems), Document::Json, context.compat) } else { text(args, &lines, answer.is_some()) };
+    let text = if args.output == "json" {
+        document(value(&lines, &faults, &state, &problems), Document::Json, context.compat)
+    } else {
+        text(args, &lines, answer.is_some())
+    };
     context.answer(&text)?;
     problems.iter().for_each(|p| context.note(p));
     Ok(match (lines.is_empty(), problems.is_empty()) {
@@ -297,7 +300,7 @@ fn text(args: &WhyArgs, lines: &[Line], has_traffic: bool) -> String {
     out
 }
 
-fn value(faults: &[Fault], state: &State, problems: &[String]) -> Value {
+fn value(lines: &[Line], faults: &[Fault], state: &State, problems: &[String]) -> Value {
     let fault = |f: &Fault| {
         json!({
             "from": f.from, "to": f.to, "status": f.ending.code, "flags": f.ending.flags, "host": f.ending.host, "rate": f.ending.rate, "share": f.share,
@@ -307,6 +310,7 @@ fn value(faults: &[Fault], state: &State, problems: &[String]) -> Value {
     json!({
         "complete": problems.is_empty(),
         "problems": problems,
+        "lines": lines.iter().map(|l| json!({"what": l.what, "more": l.more})).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
         "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
         "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),
