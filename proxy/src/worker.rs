@@ -7,6 +7,7 @@ use crate::config::cluster::{Cluster as ClusterConfig, Kind};
 use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
+use crate::http::framing::Upgrade;
 use crate::http::upload::Source;
 use crate::listeners::Listeners;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats};
@@ -316,7 +317,7 @@ impl Worker {
         let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
         connection.active.set(connection.active.get().saturating_sub(1));
         connection.quiet_since.set(Instant::now());
-        connection.wire.await_head();
+        connection.wire.decide(Upgrade::Refused);
         self.active.set(self.active.get().saturating_sub(1));
         stats.downstream_rq_active.dec();
         stats.downstream_rq_completed.inc();
@@ -359,7 +360,7 @@ impl Worker {
             body: Rc::new(Source::default()),
             sent: 0,
             status: 400,
-            details: "http1.codec_error".into(),
+            details: connection.wire.details().into(),
             flags: vec!["DPE"],
             route: None,
             cluster: None,

@@ -352,7 +352,7 @@ impl Router<'_> {
         let mut headers = exchange.headers.clone();
         peers::tell_upstream(exchange, &mut headers);
         if !exchange.connection.manager.suppresses_envoy_headers
-            && let Some(expected) = self.expected()
+            && let Some(expected) = self.expected(exchange.attempts)
         {
             headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
         }
@@ -373,13 +373,14 @@ impl Router<'_> {
         Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone() })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
-    fn expected(&self) -> Option<u64> {
-        let left = self.limits.whole.map(|w| w.saturating_sub(self.begun.elapsed()));
+    fn expected(&self, attempt: u32) -> Option<u64> {
+        // The first has all of it, however busy the machine is.
+        let spent = if attempt <= 1 { Duration::ZERO } else { self.begun.elapsed() };
+        let left = self.limits.whole.map(|w| w.saturating_sub(spent));
         let span = match (left, self.limits.one_try) {
             (Some(left), Some(one)) => left.min(one),
             (left, one) => left.or(one)?,
         };
-        // Rounded up: the first try has all of it.
         Some(u64::try_from(span.as_micros().div_ceil(1000)).unwrap_or(u64::MAX))
     }
 
@@ -421,7 +422,8 @@ impl Router<'_> {
     }
     fn fail(&self, mut exchange: Box<Exchange>, failure: Failure) -> Response<Body> {
         if exchange.body.has_failed() {
-            return Reply::new(400, "DPE", "http1.codec_error", "").closing().send(exchange);
+            let details = exchange.connection.wire.details();
+            return Reply::new(400, "DPE", details, "").closing().send(exchange);
         }
         let retried = if exchange.attempts > 1 { "retried and the latest reset reason: " } else { "reset reason: " };
         let text = format!("upstream connect error or disconnect/reset before headers. {retried}{}", failure.reason.words());

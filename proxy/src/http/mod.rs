@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod cors;
 pub mod exchange;
 pub mod forward;
+pub mod framing;
 pub mod head;
 pub mod live;
 pub mod mirror;

@@ -1,6 +1,7 @@
 //! HTTP on a client's connection: which one it is, read and written by hyper.
 
 use super::exchange::Connection;
+use super::framing::{Framing, Upgrade, Wrong};
 use super::service;
 use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
@@ -12,73 +13,114 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_envoy::engine::request as engine;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// What is seen of a client's bytes before HTTP is made of them: hyper drops the fragment of a target, and Envoy refuses it.
-#[derive(Debug)]
-pub struct Wire {
-    /// Whether the bytes are text: those of HTTP/2 are not.
-    looks: bool,
-    /// Whether the next bytes begin a request. Of requests that are sent ahead of answers only the first is looked at.
-    awaits_head: AtomicBool,
-    has_fragment: AtomicBool,
-    /// The target that has one.
-    target: Mutex<String>,
+/// What is known of a client's bytes before HTTP is made of them, for those who answer. The bytes of HTTP/2 are not looked at.
+#[derive(Debug, Default)]
+pub struct Wire(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The requests whose targets have a fragment, which hyper drops and Envoy refuses: their numbers, and those targets.
+    fragments: VecDeque<(u64, String)>,
+    wrong: Option<Wrong>,
+    upgrade: Option<Upgrade>,
 }
 
 impl Wire {
-    fn new(opening: Opening) -> Arc<Wire> {
-        let looks = opening == Opening::Http1;
-        Arc::new(Wire { looks, awaits_head: AtomicBool::new(true), has_fragment: AtomicBool::new(false), target: Mutex::default() })
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// The target of the request that is being read, if it has a fragment.
-    pub fn take_fragment(&self) -> Option<String> {
-        self.has_fragment.swap(false, Ordering::Relaxed).then(|| self.target.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default())
+    /// The target of a request, by its number from 1, if it has a fragment.
+    pub fn take_fragment(&self, request: u64) -> Option<String> {
+        let mut seen = self.seen();
+        let at = seen.fragments.iter().position(|(n, _)| *n == request)?;
+        seen.fragments.remove(at).map(|(_, target)| target)
     }
-    pub fn await_head(&self) {
-        self.awaits_head.store(true, Ordering::Relaxed);
+    /// Why no more bytes were taken.
+    pub fn wrong(&self) -> Option<Wrong> {
+        self.seen().wrong
     }
-    fn look(&self, bytes: &[u8]) {
-        if self.looks && !bytes.is_empty() && self.awaits_head.swap(false, Ordering::Relaxed) {
-            let line = bytes.split(|b| matches!(b, b'\r' | b'\n')).find(|l| !l.is_empty()).unwrap_or_default();
-            if line.contains(&b'#') {
-                let target = line.split(|b| *b == b' ').nth(1).unwrap_or_default();
-                if let Ok(mut place) = self.target.lock() {
-                    *place = String::from_utf8_lossy(target).into_owned();
-                }
-                self.has_fragment.store(true, Ordering::Relaxed);
-            }
+    /// The same, as `%RESPONSE_CODE_DETAILS%` has it.
+    pub fn details(&self) -> &'static str {
+        self.wrong().map_or("http1.codec_error", Wrong::details)
+    }
+    /// The last request is answered: if it asked for another protocol, it got it or did not.
+    pub fn decide(&self, upgrade: Upgrade) {
+        let mut seen = self.seen();
+        if upgrade == Upgrade::Switched || seen.upgrade.is_none() {
+            seen.upgrade = Some(upgrade);
         }
     }
 }
 
-/// A client's bytes on their way to hyper.
+/// A client's bytes on their way to hyper. After what is wrong nothing comes any more.
 struct Client {
     stream: Stream,
     /// What was read to see which HTTP it is.
     early: Vec<u8>,
+    /// `None` for HTTP/2.
+    framing: Option<Framing>,
+    is_over: bool,
     wire: Arc<Wire>,
+}
+
+/// What no parser takes for part of a head.
+const REFUSED: &[u8] = b"\0\r\n\r\n";
+
+impl Client {
+    /// Looks at what was read behind `before`, and takes back what is wrong.
+    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
+        let Some(framing) = &mut self.framing else { return Ok(()) };
+        let mut upgrade = Upgrade::Undecided;
+        if framing.asks() {
+            upgrade = self.wire.seen().upgrade.take().unwrap_or(Upgrade::Undecided);
+        }
+        let fed = framing.feed(&buf.filled()[before..], upgrade);
+        if let Some(fragment) = framing.take_fragment() {
+            self.wire.seen().fragments.push_back(fragment);
+        }
+        if framing.asks() {
+            self.wire.seen().upgrade = None;
+        }
+        let Err((good, wrong)) = fed else { return Ok(()) };
+        self.is_over = true;
+        self.wire.seen().wrong = Some(wrong);
+        buf.set_filled(before + good);
+        if wrong == Wrong::NotHttp {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if framing.is_in_head() {
+            // hyper answers what it can't read.
+            let n = buf.remaining().min(REFUSED.len());
+            buf.put_slice(&REFUSED[..n]);
+        }
+        Ok(())
+    }
 }
 
 impl AsyncRead for Client {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        if self.early.is_empty() {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        } else {
-            let n = buf.remaining().min(self.early.len());
-            buf.put_slice(&self.early[..n]);
-            self.early.drain(..n);
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Ready(Ok(()));
         }
-        self.wire.look(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
+        let before = buf.filled().len();
+        if this.early.is_empty() {
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        } else {
+            let n = buf.remaining().min(this.early.len());
+            buf.put_slice(&this.early[..n]);
+            this.early.drain(..n);
+        }
+        Poll::Ready(this.check(buf, before))
     }
 }
 
@@ -162,7 +204,8 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     let http_stats = worker.http_stats(&manager.stat_prefix);
     http_stats.downstream_cx_total.inc();
     http_stats.downstream_cx_active.inc();
-    let wire = Wire::new(opening);
+    let wire = Arc::<Wire>::default();
+    let framing = (opening == Opening::Http1).then(|| Framing::new(manager.limits.header_bytes));
     let connection = Rc::new(Connection {
         client: client.clone(),
         chain: chain.clone(),
@@ -174,7 +217,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         quiet_since: Cell::new(Instant::now()),
         wire: wire.clone(),
     });
-    let io = TokioIo::new(Client { stream, early, wire });
+    let io = TokioIo::new(Client { stream, early, framing, is_over: false, wire });
     let ended = match opening {
         Opening::Http1 => {
             http_stats.downstream_cx_http1_total.inc();
@@ -185,7 +228,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
             http2(&connection, io).await
         }
     };
-    if ended.is_err_and(|e| e.is_parse()) {
+    if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
         http_stats.downstream_cx_protocol_error.inc();
         worker.malformed(&connection, opening.protocol());
     }
@@ -248,25 +291,5 @@ async fn ends(connection: &Connection) {
     tokio::select! {
         () = connection.worker().draining() => {}
         () = idle => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fragment_is_seen_in_the_request_line_alone() {
-        let wire = Wire::new(Opening::Http1);
-        wire.look(b"\r\nGET /a#b HTTP/1.1\r\nhost: a\r\n");
-        assert_eq!((wire.take_fragment().as_deref(), wire.take_fragment()), (Some("/a#b"), None));
-        wire.look(b"GET /a#b HTTP/1.1\r\n");
-        assert_eq!(wire.take_fragment(), None);
-        wire.await_head();
-        wire.look(b"GET /a HTTP/1.1\r\nx: #\r\n");
-        assert_eq!(wire.take_fragment(), None);
-        let binary = Wire::new(Opening::Http2);
-        binary.look(b"\x00#");
-        assert_eq!(binary.take_fragment(), None);
     }
 }

@@ -101,7 +101,7 @@ fn engine_protocol(protocol: &str) -> engine::Protocol {
 async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
     let connection = exchange.connection.clone();
     let manager = connection.manager.clone();
-    if let Some(target) = connection.wire.take_fragment() {
+    if let Some(target) = connection.wire.take_fragment(connection.requests.get()) {
         exchange.path = target;
         return Reply::new(400, "", "path_normalization_failed", "").closing().send(exchange);
     }

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::exchange::Exchange;
+use super::framing::Upgrade;
 use crate::upstream::pool::Lease;
 use http::Response;
 use http::response::Parts;
@@ -26,6 +27,7 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
     let Some(downstream) = downstream else {
         return super::respond::Reply::new(502, "UPE", "upstream_reset_before_response_started{protocol_error}", "").send(exchange);
     };
+    exchange.connection.wire.decide(Upgrade::Switched);
     tokio::task::spawn_local(async move {
         // The connection is in use for as long as the two speak, and is never used again.
         let _lease = lease;
