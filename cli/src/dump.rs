@@ -54,8 +54,13 @@ pub struct Found {
 
 /// Runs an exchange with a live source.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    Ok(runtime()?.block_on(future))
+}
+
+/// For exchanges that share a connection.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map(|r| r.block_on(future)).map_err(|e| Failure::none(format!("no runtime for network connections: {e}")))
+    runtime.map_err(|e| Failure::none(format!("no runtime for network connections: {e}")))
 }
 
 /// The sources that are named, checked; without any the current cluster. Beside others no cluster is asked that is not

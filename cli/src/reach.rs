@@ -21,6 +21,8 @@ pub const WITH_PROXY: &str = "service.istio.io/canonical-name";
 
 /// Proxies that one command reads at most.
 pub const MOST: usize = 20;
+/// Names that an error lists.
+const LISTED: usize = 10;
 
 /// A connection by which proxies are reached.
 pub async fn connect(args: &ReachArgs, context_name: Option<&str>) -> Result<Reach, Failure> {
@@ -61,20 +63,57 @@ pub async fn named(reach: &Reach, text: &str, namespace: Option<&str>) -> Result
 /// The first pod of what a person typed that has a proxy.
 pub async fn one(reach: &Reach, text: &str, namespace: Option<&str>) -> Result<Pod, Failure> {
     let (_, found) = named(reach, text, namespace).await?;
-    let mut with_proxy = having(found, ProxyKind::Envoy, text)?;
+    let mut with_proxy = having(found, Kinds::Envoy, text)?;
     Ok(with_proxy.swap_remove(0))
 }
 
+/// The one proxy of which something is to be changed.
+pub async fn only(reach: &Reach, args: &DumpArgs, need: Need) -> Result<Pod, Failure> {
+    let (mut found, _) = which(reach, args, need).await?;
+    match found.as_slice() {
+        [_] => Ok(found.swap_remove(0)),
+        several => Err(Failure::usage(format!(
+            "one proxy at a time is changed; name one of {}",
+            several.iter().map(Pod::full_name).take(LISTED).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+/// Which proxies a page can be asked of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kinds {
+    Envoy,
+    Ztunnel,
+    Any,
+}
+
+impl Kinds {
+    fn of(need: Need) -> Kinds {
+        match need {
+            Need::Ztunnel => Kinds::Ztunnel,
+            Need::Logging => Kinds::Any,
+            Need::Sections(_) | Need::Whole | Need::Endpoints => Kinds::Envoy,
+        }
+    }
+    fn has(self, kind: ProxyKind) -> bool {
+        match self {
+            Kinds::Envoy => kind == ProxyKind::Envoy,
+            Kinds::Ztunnel => kind == ProxyKind::Ztunnel,
+            Kinds::Any => true,
+        }
+    }
+}
+
 /// Those that have a proxy of the kind; without one there is nothing to ask.
-fn having(found: Vec<Pod>, kind: ProxyKind, what: &str) -> Result<Vec<Pod>, Failure> {
-    let (fitting, others): (Vec<Pod>, Vec<Pod>) = found.into_iter().partition(|p| p.proxy() == Some(kind));
+fn having(found: Vec<Pod>, kinds: Kinds, what: &str) -> Result<Vec<Pod>, Failure> {
+    let (fitting, others): (Vec<Pod>, Vec<Pod>) = found.into_iter().partition(|p| p.proxy().is_some_and(|kind| kinds.has(kind)));
     if !fitting.is_empty() {
         return Ok(fitting);
     }
-    Err(Failure::none(match (kind, others.first().and_then(Pod::proxy)) {
-        (ProxyKind::Envoy, Some(ProxyKind::Ztunnel)) => format!("{what} is a ztunnel: `meshctl ztunnel-config` shows what it holds"),
-        (ProxyKind::Ztunnel, _) => format!("{what} is no ztunnel"),
-        (ProxyKind::Envoy, _) => {
+    Err(Failure::none(match (kinds, others.first().and_then(Pod::proxy)) {
+        (Kinds::Envoy, Some(ProxyKind::Ztunnel)) => format!("{what} is a ztunnel: `meshctl ztunnel-config` shows what it holds"),
+        (Kinds::Ztunnel, _) => format!("{what} is no ztunnel"),
+        (Kinds::Envoy | Kinds::Any, _) => {
             format!("{what} has no proxy: it has no container istio-proxy, so that it is not in the mesh or is captured by its node's ztunnel")
         }
     }))
@@ -82,7 +121,7 @@ fn having(found: Vec<Pod>, kind: ProxyKind, what: &str) -> Result<Vec<Pod>, Fail
 
 /// The pods that a command asks, and what is left out.
 async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, Vec<String>), Failure> {
-    let kind = if need == Need::Ztunnel { ProxyKind::Ztunnel } else { ProxyKind::Envoy };
+    let kinds = Kinds::of(need);
     let namespace = args.source.namespace.as_deref();
     let select = async |namespace: &str, selector: &str| {
         let found = pods::select(&reach.cluster, Some(namespace), selector).await;
@@ -91,7 +130,7 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
     let found = match (&args.pod, &args.which.selector) {
         (Some(text), _) => {
             let (target, found) = named(reach, text, namespace).await?;
-            let mut found = having(found, kind, text)?;
+            let mut found = having(found, kinds, text)?;
             if target.kind != TargetKind::Pod && !args.which.all_pods {
                 found.truncate(1);
             }
@@ -103,7 +142,7 @@ async fn which(reach: &Reach, args: &DumpArgs, need: Need) -> Result<(Vec<Pod>, 
             if found.is_empty() {
                 return Err(Failure::none(format!("no pod in {namespace} has the labels {selector}; -n names another namespace")));
             }
-            let found = having(found, kind, &format!("-l {selector}"))?;
+            let found = having(found, kinds, &format!("-l {selector}"))?;
             if args.which.all_pods { found } else { pods::one_per_workload(found) }
         }
         (None, None) => {
@@ -163,7 +202,7 @@ pub fn answers(
     context: &Context,
     answer: &dyn Fn(Found) -> Result<Answer, Failure>,
 ) -> Result<Answer, Failure> {
-    if args.pod.is_none() && args.which.selector.is_none() && need != Need::Ztunnel {
+    if args.pod.is_none() && args.which.selector.is_none() && args.which.node.is_none() && need != Need::Ztunnel {
         return Err(Failure::usage(
             "which proxy? Name a pod of the current cluster (NAME, NAME.NAMESPACE, deployment/NAME) or select some with -l LABELS; \
              or give a source with --from: a dump, `-`, a folder, a bug report, http://host:15000 or unix:PATH",
@@ -175,17 +214,17 @@ pub fn answers(
         announce(&found, args, context)?;
         Ok::<_, Failure>((all(&reach, found, &ask(need)).await, left_out))
     })??;
-    let single = reached.len() == 1;
+    let number = if reached.len() == 1 { Number::One } else { Number::Several };
     let mut parts = Vec::new();
     let mut failures = Vec::new();
     for (pod, page) in reached {
         let outcome = page.map_err(|e| failure(e, need)).and_then(|reached| {
-            let (via, found) = found(reached, context, single);
+            let (via, found) = found(reached, context, number);
             Ok((via, answer(found)?))
         });
         match outcome {
             Ok((via, answer)) => parts.push((pod, via, answer)),
-            Err(failure) if single => return Err(failure),
+            Err(failure) if number == Number::One => return Err(failure),
             Err(failure) => failures.push((pod, failure)),
         }
     }
@@ -198,7 +237,7 @@ pub fn answers(
     }
     let mut problems: Vec<String> = failures.into_iter().map(|(_, failure)| failure.to_string()).collect();
     problems.extend(left_out);
-    Ok(together(parts, problems, args.output.as_deref(), single))
+    Ok(together(parts, problems, args.output.as_deref(), number))
 }
 
 /// The pods that are meant and have a proxy, and what is left out.
@@ -241,7 +280,7 @@ pub fn page(text: &str, source: &SourceArgs, need: Need, context: &Context) -> R
         let pod = one(&reach, text, source.namespace.as_deref()).await?;
         reach.page(&pod, &ask(need)).await.map_err(|e| failure(e, need))
     })??;
-    Ok(found(reached, context, true).1)
+    Ok(found(reached, context, Number::One).1)
 }
 
 /// A page of each pod, as many at once as the connection allows; in the order of the pods.
@@ -256,13 +295,20 @@ pub async fn all(reach: &Reach, found: Vec<Pod>, ask: &Ask) -> Vec<(String, Resu
     out.into_iter().map(|(_, name, page)| (name, page)).collect()
 }
 
+/// Whether one proxy answers, whose answer stands alone, or several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Number {
+    One,
+    Several,
+}
+
 /// A page with what its way could not tell.
-fn found(reached: Reached, context: &Context, single: bool) -> (Via, Found) {
+fn found(reached: Reached, context: &Context, number: Number) -> (Via, Found) {
     let name = reached.page.origin.clone();
     for (via, why) in &reached.in_vain {
         context.note(&format!("{name}: not by {}: {why}", via.word()));
     }
-    if single {
+    if number == Number::One {
         context.note(&format!("{name} by {}", reached.via.word()));
     }
     let problems = reached.via.lacks().map(|lacks| format!("{name}: {lacks}")).into_iter().collect();
@@ -279,8 +325,10 @@ pub fn failure(error: Unreachable, need: Need) -> Failure {
 
 /// The answers of several proxies in one: under a heading each, in one JSON document, as documents of YAML, or with a
 /// column more.
-fn together(mut parts: Vec<(String, Via, Answer)>, problems: Vec<String>, output: Option<&str>, single: bool) -> Answer {
-    if single && let Some((_, _, answer)) = parts.pop() {
+fn together(mut parts: Vec<(String, Via, Answer)>, problems: Vec<String>, output: Option<&str>, number: Number) -> Answer {
+    if number == Number::One
+        && let Some((_, _, answer)) = parts.pop()
+    {
         return answer.with(problems);
     }
     let mut all = problems;
@@ -294,14 +342,22 @@ fn together(mut parts: Vec<(String, Via, Answer)>, problems: Vec<String>, output
             render(&json!({"complete": all.is_empty(), "problems": all, "pods": pods}), Document::Json)
         }
         Some("yaml") => parts.iter().map(|(pod, via, answer)| format!("---\n# {pod} by {}\n{}", via.word(), answer.text)).collect(),
-        Some("csv") => parts.iter().enumerate().map(|(i, (pod, _, answer))| with_column(pod, &answer.text, i == 0)).collect(),
+        Some("csv") => {
+            parts.iter().enumerate().map(|(i, (pod, _, answer))| with_column(pod, &answer.text, if i == 0 { Header::Kept } else { Header::Dropped })).collect()
+        }
         _ => parts.iter().map(|(pod, via, answer)| format!("{pod} by {}\n{}", via.word(), answer.text)).collect::<Vec<_>>().join("\n"),
     };
     Answer { text, problems: all }
 }
 
-/// CSV with the pod in front; the header only of the first.
-fn with_column(pod: &str, csv: &str, is_first: bool) -> String {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Header {
+    Kept,
+    Dropped,
+}
+
+/// CSV with the pod in front.
+fn with_column(pod: &str, csv: &str, header: Header) -> String {
     let mut out = String::new();
     let mut rows = 0;
     let mut is_quoted = false;
@@ -309,13 +365,13 @@ fn with_column(pod: &str, csv: &str, is_first: bool) -> String {
         // A cell in quotes may go over several lines.
         if !is_quoted {
             rows += 1;
-            if rows > 1 || is_first {
+            if rows > 1 || header == Header::Kept {
                 out.push_str(if rows == 1 { "POD," } else { "" });
                 out.push_str(if rows == 1 { "" } else { pod });
                 out.push_str(if rows == 1 { "" } else { "," });
             }
         }
-        if rows > 1 || is_first {
+        if rows > 1 || header == Header::Kept {
             out.push_str(line);
             out.push('\n');
         }
@@ -332,11 +388,11 @@ mod tests {
     fn answers_of_several_proxies_stand_together() {
         let parts = |text: &str| ["a.x", "b.x"].map(|pod| (pod.to_owned(), Via::Exec, Answer::whole(text.to_owned()))).into_iter().collect::<Vec<_>>();
         let csv = "NAME,WHY\nn,\"two\nlines\"\n";
-        assert_eq!(together(parts(csv), Vec::new(), Some("csv"), false).text, "POD,NAME,WHY\na.x,n,\"two\nlines\"\nb.x,n,\"two\nlines\"\n");
-        let answer = together(parts("[1]"), vec!["c.x is not reached".to_owned()], Some("json"), false);
+        assert_eq!(together(parts(csv), Vec::new(), Some("csv"), Number::Several).text, "POD,NAME,WHY\na.x,n,\"two\nlines\"\nb.x,n,\"two\nlines\"\n");
+        let answer = together(parts("[1]"), vec!["c.x is not reached".to_owned()], Some("json"), Number::Several);
         let value: Value = serde_json::from_str(&answer.text).unwrap();
         assert_eq!(value["pods"][1], json!({"pod": "b.x", "via": "exec", "answer": [1]}));
         assert_eq!((&value["complete"], answer.problems.len()), (&json!(false), 1));
-        assert_eq!(together(parts("T\n"), Vec::new(), None, false).text, "a.x by exec\nT\n\nb.x by exec\nT\n");
+        assert_eq!(together(parts("T\n"), Vec::new(), None, Number::Several).text, "a.x by exec\nT\n\nb.x by exec\nT\n");
     }
 }

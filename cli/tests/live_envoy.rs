@@ -5,55 +5,14 @@
 
 mod common;
 
-use common::{Run, folder, meshctl};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// The Envoy that `.ci/install-components` installed; `None` where there is none.
-fn find() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let folder = std::env::var_os("MESHCTL_COMPONENTS").map_or_else(|| root.join("target/components"), PathBuf::from);
-    Some(folder.join("envoy")).filter(|p| p.exists())
-}
-
-struct Envoy {
-    process: Child,
-    folder: tempfile::TempDir,
-    /// As `--from` takes it.
-    admin: String,
-}
-
-impl Drop for Envoy {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Where the admin port of a started Envoy is.
-#[derive(Clone, Copy)]
-enum Admin {
-    Tcp,
-    Unix,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port").port()
-}
+use common::envoy::{Admin, Envoy, find, free_port};
+use common::{Run, meshctl};
+use std::path::Path;
 
 fn start(program: &Path, admin: Admin) -> Envoy {
-    let folder = folder(&[]);
-    let socket = folder.path().join("admin.sock").display().to_string();
-    let port = free_port();
-    let (address, source) = match admin {
-        Admin::Tcp => (format!("{{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}"), format!("http://127.0.0.1:{port}")),
-        Admin::Unix => (format!("{{pipe: {{path: {socket}}}}}"), format!("unix:{socket}")),
-    };
-    let bootstrap = format!(
-        "\
+    let bootstrap = |_: &std::path::Path, address: &str| {
+        format!(
+            "\
 node: {{id: sidecar~10.0.0.7~cart-1.shop~shop.svc.cluster.local, cluster: cart}}
 admin: {{address: {address}}}
 static_resources:
@@ -74,36 +33,18 @@ static_resources:
       cluster_name: outbound|80||reviews.shop.svc.cluster.local
       endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 9}}}}}}}}]}}]
 ",
-        free_port()
-    );
-    common::write(folder.path(), &[("bootstrap.yaml", &bootstrap)]);
-    let log = std::fs::File::create(folder.path().join("envoy.log")).expect("a log");
-    let mut command = Command::new(program);
-    command.arg("-c").arg(folder.path().join("bootstrap.yaml")).args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]);
-    let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("Envoy starts");
-    let mut envoy = Envoy { process, folder, admin: source };
-    let until = Instant::now() + Duration::from_secs(60);
-    let answers = || match admin {
-        Admin::Tcp => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok_and(ready),
-        Admin::Unix => std::os::unix::net::UnixStream::connect(&socket).is_ok_and(ready),
+            free_port()
+        )
     };
-    while !answers() {
-        let gone = envoy.process.try_wait().ok().flatten();
-        let said = || std::fs::read_to_string(envoy.folder.path().join("envoy.log")).unwrap_or_default();
-        assert!(gone.is_none() && Instant::now() < until, "Envoy is not ready: {}", said());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    envoy
+    Envoy::start(program, admin, bootstrap)
 }
 
-/// Whether Envoy serves, by its own word.
-fn ready(mut stream: impl Read + Write) -> bool {
-    let asked = stream.write_all(b"GET /ready HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n");
-    let mut answer = String::new();
-    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains("LIVE")
+trait Ask {
+    fn ask(&self, args: &[&str]) -> Run;
+    fn levels(&self) -> serde_json::Value;
 }
 
-impl Envoy {
+impl Ask for Envoy {
     fn ask(&self, args: &[&str]) -> Run {
         meshctl(self.folder.path(), &[args, &["--from", &self.admin]].concat())
     }

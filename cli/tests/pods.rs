@@ -82,6 +82,19 @@ fn the_next_way_is_taken_where_one_is_barred() {
 }
 
 #[test]
+fn levels_are_changed_at_one_proxy() {
+    let mesh = Mesh::start(Faults::default());
+    for (args, says) in [
+        (&["pc", "log", "-l", "app=cart", "--all-pods", "--level", "debug", "--yes"][..], "name one of cart-1.shop, cart-2.shop"),
+        (&["pc", "log", "--level", "debug", "--yes"], "name a pod"),
+    ] {
+        let run = mesh.meshctl(args);
+        assert!(run.status == 64 && run.err.contains(says), "{args:?}: {} {}", run.status, run.err);
+    }
+    assert!(mesh.cart.requests().is_empty());
+}
+
+#[test]
 fn a_proxy_in_between_that_strips_upgrades_is_told_apart() {
     let mesh = Mesh::start(Faults { strips_upgrades: true, ..Faults::default() });
     let run = mesh.meshctl(&["pc", "cluster", "cart-1"]);
@@ -243,7 +256,8 @@ fn a_ztunnel_is_found_by_its_node() {
     };
     let mut data = Data::default();
     data.add(resource("", "v1", "pods", "Pod", vec![ztunnel("ztunnel-a", "n1"), ztunnel("ztunnel-b", "n2")]));
-    let pages = || [("/config_dump".to_owned(), page("ztunnel.json"))].into_iter().collect();
+    let logging = ("/logging".to_owned(), "current log level is hickory_server::server=off,info\n".to_owned());
+    let pages = || [("/config_dump".to_owned(), page("ztunnel.json")), logging.clone()].into_iter().collect();
     let (a, b) = (Admin::start(pages()).expect("an admin port"), Admin::start(pages()).expect("an admin port"));
     data.forward("istio-system", "ztunnel-a", 15000, a.address());
     data.forward("istio-system", "ztunnel-b", 15000, b.address());
@@ -253,6 +267,11 @@ fn a_ztunnel_is_found_by_its_node() {
         assert!(run.status == 0 && run.err.contains("ztunnel-b.istio-system by port-forward"), "{args:?}: {} {}", run.status, run.err);
     }
     assert_eq!((a.requests().len(), b.requests().len()), (0, 2));
+    let run = mesh.meshctl(&["zc", "log", "--node", "n2"]);
+    assert!(run.status == 0 && run.out.contains("info"), "{} {}{}", run.status, run.out, run.err);
+    let run = mesh.meshctl(&["zc", "log", "ztunnel-b.istio-system", "--level", "debug", "--yes"]);
+    assert!(run.status == 0 && b.requests().last().is_some_and(|r| r == "POST /logging?level=debug"), "{} {:?}", run.err, b.requests());
+    assert!(run.err.contains("undo it with: meshctl zc log ztunnel-b.istio-system --context dev --reset --yes"), "{}", run.err);
     for (args, status, says) in [
         (&["zc", "workload", "--node", "n3"][..], 1, "no ztunnel runs on the node n3; there is one on n1, n2"),
         (&["zc", "workload", "ztunnel-a", "--node", "n2"], 64, "give one of them"),

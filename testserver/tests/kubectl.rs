@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
+use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::json;
 use std::process::Command;
@@ -42,5 +43,45 @@ fn kubectl_reads_from_it() {
     assert!(get("right", &["get", "virtualservices", "web-1", "-o", "jsonpath={.spec.hosts[0]}"]).1 == "web-1");
     assert!(!get("right", &["get", "virtualservices", "nosuch"]).0);
     assert!(!get("wrong", &names).0);
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn kubectl_runs_commands_and_reads_logs_by_it() {
+    if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
+        println!("SKIPPED: kubectl is not installed");
+        return;
+    }
+    let admin = Admin::start([("/logging".to_owned(), "active loggers:\n  http: warning\n".to_owned())].into()).expect("an admin port");
+    let mut data = Data::default();
+    data.add(Resource {
+        group: String::new(),
+        version: "v1".into(),
+        plural: "pods".into(),
+        kind: "Pod".into(),
+        is_namespaced: true,
+        items: vec![
+            json!({"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Running"}}),
+        ],
+    });
+    data.forward("shop", "web-1", 15000, admin.address());
+    data.log("shop", "web-1", "istio-proxy", &[("2026-11-22T11:39:00Z", "first"), ("2026-11-22T11:40:00Z", "second")]);
+    let server = Server::start(data, Faults::default()).expect("a server");
+    let folder = std::env::temp_dir().join(format!("meshctl-kubectl-exec-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let kubeconfig = folder.join("config");
+    std::fs::write(&kubeconfig, server.kubeconfig("test", "any", "shop")).expect("a kubeconfig");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("kubectl");
+        command.env("HOME", &folder).env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "true").arg("--kubeconfig").arg(&kubeconfig);
+        let output = command.args(arguments).output().expect("kubectl runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let asked = run(&["exec", "web-1", "-c", "istio-proxy", "--", "pilot-agent", "request", "POST", "logging"]);
+    assert_eq!((asked.0, asked.1.as_str()), (Some(0), "active loggers:\n  http: warning\n"), "{}", asked.2);
+    // The end of a command that fails is told too.
+    let failed = run(&["exec", "web-1", "-c", "istio-proxy", "--", "sh"]);
+    assert!(failed.0 == Some(1) && failed.2.contains("executable file not found"), "{failed:?}");
+    assert_eq!(run(&["logs", "web-1", "-c", "istio-proxy", "--tail", "1"]).1, "second\n");
     let _ = std::fs::remove_dir_all(&folder);
 }

@@ -2,7 +2,10 @@
 
 #![allow(dead_code)]
 
+#[cfg(unix)]
+pub mod envoy;
 pub mod mesh;
+pub mod played;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -44,6 +44,9 @@ const ATTEMPTS: u32 = 4;
 /// A server that asks for more patience than this gets none.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// What stands for the name of a context inside a Pod, which needs none.
+const IN_CLUSTER: &str = "in-cluster";
+
 /// A cluster that answers.
 #[derive(Clone)]
 pub struct Cluster {
@@ -83,6 +86,11 @@ impl Cluster {
         };
         let permits = || Arc::new(Semaphore::new(AT_ONCE));
         Ok(Cluster { client, name, namespace, timeout, permits: permits(), streams: permits() })
+    }
+
+    /// Whether it is the cluster of the Pod that this runs in, found without a kubeconfig.
+    pub fn is_own(&self) -> bool {
+        self.name == IN_CLUSTER
     }
 
     /// The body of an answer to GET. What may succeed later is asked again, a few times; of all callers together no more
@@ -136,7 +144,7 @@ async fn config(options: &Options) -> Result<(Config, String), ConnectError> {
         // Inside a Pod there is a service account instead of a file.
         Err(error) if options.kubeconfig.is_none() && options.context.is_none() && is_missing(&error) => {
             let config = Config::incluster().map_err(|_| ConnectError::NoKubeconfig)?;
-            return Ok((config, "in-cluster".to_owned()));
+            return Ok((config, IN_CLUSTER.to_owned()));
         }
         Err(error) => return Err(ConnectError::Kubeconfig(super::error::chain(&error))),
     };

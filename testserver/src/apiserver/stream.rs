@@ -1,4 +1,8 @@
-//! Streams into pods as the API server has them: forwarded ports and commands by websocket (`v4.channel.k8s.io`), logs.
+//! Streams into pods as the API server has them: forwarded ports and commands by websocket, logs.
+//!
+//! Of the subprotocols that a client offers the first that is known is taken: `v4.channel.k8s.io` for ports, and for commands
+//! `v5.channel.k8s.io` too, in which the client can close a channel (message 255 and its number). What kubectl asks for a port,
+//! SPDY inside of a websocket, is refused as API servers before 1.30 refuse it.
 
 use super::answer::Answer;
 use super::data::Data;
@@ -17,7 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
@@ -72,12 +77,22 @@ fn is_upgrade(request: &Request<Incoming>) -> bool {
     request.headers().get(header::UPGRADE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
+/// The subprotocol that is spoken: the client's first choice of those that there are.
+fn protocol(request: &Request<Incoming>, wanted: &Wanted) -> Option<&'static str> {
+    let known: &[&str] = if wanted.subresource == "exec" { &["v5.channel.k8s.io", "v4.channel.k8s.io"] } else { &["v4.channel.k8s.io"] };
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
+    offered.flat_map(|v| v.split(',')).find_map(|p| known.iter().copied().find(|k| *k == p.trim()))
+}
+
 /// Becomes a websocket, and goes on behind the answer.
 pub(super) fn open(mut request: Request<Incoming>, wanted: Wanted, state: Arc<State>) -> Result<Response<Full<Bytes>>, Answer> {
     let strips = state.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner).strips_upgrades;
     if strips || !is_upgrade(&request) {
         return Err(Answer::error(400, "BadRequest", "Upgrade request required"));
     }
+    let Some(protocol) = protocol(&request, &wanted) else {
+        return Err(Answer::error(400, "BadRequest", "unable to upgrade: none of the subprotocols that are offered is known"));
+    };
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|k| derive_accept_key(k.as_bytes())).unwrap_or_default();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -98,11 +113,16 @@ pub(super) fn open(mut request: Request<Incoming>, wanted: Wanted, state: Arc<St
     let headers = response.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("v4.channel.k8s.io"));
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     if let Ok(key) = HeaderValue::from_str(&key) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
     }
     Ok(response)
+}
+
+/// The end as Kubernetes says it: a client takes an end without a code for a broken connection.
+fn ended() -> CloseFrame {
+    CloseFrame { code: CloseCode::Normal, reason: "".into() }
 }
 
 /// What may go wrong with a peer that leaves.
@@ -129,7 +149,7 @@ async fn forward(mut socket: Socket, wanted: &Wanted, state: &State) -> Ended {
     let Some(mut stream) = connected else {
         let complaint = format!("error forwarding port {port} to pod {}: dial tcp4 127.0.0.1:{port}: connect: connection refused", wanted.pod);
         send(&mut socket, &state.counts, 1, complaint.as_bytes()).await?;
-        return Ok(socket.close(None).await?);
+        return Ok(socket.close(Some(ended())).await?);
     };
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -140,7 +160,7 @@ async fn forward(mut socket: Socket, wanted: &Wanted, state: &State) -> Ended {
                 Some(_) => {}
             },
             read = stream.read(&mut buffer) => match read? {
-                0 => return Ok(socket.close(None).await?),
+                0 => return Ok(socket.close(Some(ended())).await?),
                 n => send(&mut socket, &state.counts, 0, buffer.get(..n).unwrap_or_default()).await?,
             },
         }
@@ -176,5 +196,5 @@ async fn run(mut socket: Socket, wanted: &Wanted, state: &State) -> Ended {
         }
     };
     send(&mut socket, &state.counts, 3, end.to_string().as_bytes()).await?;
-    Ok(socket.close(None).await?)
+    Ok(socket.close(Some(ended())).await?)
 }
