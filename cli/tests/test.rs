@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Run, folder, meshctl};
+use mesh_testserver::admin::Admin;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -242,4 +243,98 @@ fn which_of_two_dumps_of_a_proxy_counts_is_said() {
     assert!(run.status == 0 && run.err.contains("is used, which is the longest"), "{} {}", run.status, run.err);
     let quiet = meshctl(dir.path(), &["pc", "cluster", "-q", "--from", "dumps"]);
     assert!(quiet.err.is_empty(), "{}", quiet.err);
+}
+
+fn edges(tests: &str, args: &[&str]) -> Run {
+    let dir = folder(&[("t.yaml", &format!("tests:\n{tests}"))]);
+    let series = testdata().join("traffic/bookinfo.json").display().to_string();
+    meshctl(dir.path(), &[&["test", "t.yaml", "--metrics", &series], args].concat())
+}
+
+#[test]
+fn edges_are_judged_by_what_was_measured() {
+    let run = at(&["test/traffic.yaml"]);
+    assert!(run.status == 0 && run.out.contains("4 passed"), "{}{}", run.out, run.err);
+    // Beside other tests of the same file, and with the metrics among the sources.
+    let text = std::fs::read_to_string(testdata().join("test/permissions.yaml")).expect("permissions.yaml");
+    let sources = format!(
+        "from: [{}, {}]\n{}\n- {{edge: {{from: reviews, to: ratings}}, expect: present}}\n",
+        testdata().join("recorded/bookinfo/k8s").display(),
+        testdata().join("traffic/bookinfo.json").display(),
+        text.lines().filter(|l| !l.starts_with("from:")).collect::<Vec<_>>().join("\n"),
+    );
+    let dir = folder(&[("t.yaml", &sources)]);
+    let run = meshctl(dir.path(), &["test", "t.yaml"]);
+    assert!(run.status == 0 && run.out.contains("5 passed"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn an_edge_that_fails_says_by_how_much_and_which_series_made_it() {
+    let tests = "\
+- {name: n, edge: {from: productpage, to: reviews-v2}, expect: {minRate: 100, maxErrorPercent: 1, maxP99: 3ms, protocol: grpc}}
+- {name: a, edge: {from: productpage, to: ratings}, expect: absent}
+- {name: g, edge: {from: istio-ingressgateway, to: productpage}, expect: {minMtlsPercent: 100}}
+- {name: x, edge: {from: reviews-v1, to: ratings}, expect: {minRate: 1}}
+- {name: y, edge: {from: productpage, to: raitings}, expect: present}
+";
+    let run = edges(tests, &[]);
+    assert_eq!(run.status, 79, "{}{}", run.out, run.err);
+    for says in [
+        "t.yaml:2:74: minRate: expected at least 100/s; found 1.5/s",
+        "maxErrorPercent: expected at most 1%; found 15% (500 0.138/s, 502 0.075/s, 504 UT 0.013/s)",
+        "maxP99: expected at most 3ms; found about",
+        "protocol: expected grpc; found http",
+        "bookinfo/productpage-v1 -> bookinfo/reviews-v2\n",
+        "1.2875/s  istio_requests_total{connection_security_policy=\"mutual_tls\",destination_workload=\"reviews-v2\",reporter=\"destination\",response_code=\"200\",response_flags=\"-\",source_workload=\"productpage-v1\"}",
+        "exists: expected no call; found bookinfo/productpage-v1 -> bookinfo/ratings",
+        "minRate: expected a call; found nothing that reviews-v1 sent to ratings",
+        "found nothing in the metrics is called raitings; did you mean `ratings`?",
+    ] {
+        assert!(run.out.contains(says), "{says}\n{}", run.out);
+    }
+    // The gateway is not known to those that it calls: they have counted its calls as somebody's.
+    assert!(run.out.contains("minMtlsPercent: nobody who takes these calls has said whether they are encrypted"), "{}", run.out);
+    let run = edges(tests, &["-o", "json"]);
+    let value: Value = serde_json::from_str(&run.out).expect("JSON");
+    let evidence = &value["files"][0]["tests"][0]["evidence"];
+    assert_eq!(evidence["edges"], serde_json::json!(["bookinfo/productpage-v1 -> bookinfo/reviews-v2"]), "{evidence}");
+    assert!(evidence["mtlsPercent"] == 100.0 && evidence["reportedBy"] == "both" && evidence["rate"].as_f64() == Some(1.5), "{evidence}");
+    assert!(evidence["series"].as_array().is_some_and(|s| s.len() > 5), "{evidence}");
+    let run = edges(tests, &["-o", "junit"]);
+    assert!(run.out.contains("failures=\"4\" errors=\"1\""), "{}", run.out);
+}
+
+#[test]
+fn an_edge_that_was_not_seen_is_never_judged() {
+    let tests = "\
+- {name: misspelt, edge: {from: productpage, to: raitings}, expect: absent}
+- {name: nobody at the other end tells, edge: {from: productpage, to: api.external.example.com}, expect: {minMtlsPercent: 1}}
+";
+    let run = edges(tests, &[]);
+    assert!(run.status == 75 && run.out.contains("0 passed, 2 not judged"), "{}{}", run.out, run.err);
+    assert!(run.out.contains("nothing in the metrics is called raitings; did you mean `ratings`?"), "{}", run.out);
+    // A proxy that does not answer may have seen the call.
+    let page = "# TYPE istio_requests_total counter\n\
+        istio_requests_total{reporter=\"source\",source_workload=\"web\",source_workload_namespace=\"shop\",source_canonical_service=\"web\",\
+        destination_workload=\"cart\",destination_workload_namespace=\"shop\",destination_service=\"cart.shop.svc.cluster.local\",\
+        destination_service_name=\"cart\",destination_service_namespace=\"shop\",request_protocol=\"http\",response_code=\"200\",response_flags=\"-\"} 10\n";
+    let admin = Admin::start([("/stats/prometheus".to_owned(), page.to_owned())].into()).expect("an admin port");
+    let dir = folder(&[("t.yaml", "tests:\n- {edge: {from: web, to: cart}, expect: present}\n")]);
+    let both = ["test", "t.yaml", "--interval", "1s", "--metrics", &format!("http://{}", admin.address()), "--metrics", "http://127.0.0.1:1"];
+    let run = meshctl(dir.path(), &both);
+    assert!(run.status == 75 && run.out.contains("exists: not all was seen: http://127.0.0.1:1"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn metrics_that_can_not_be_had_cost_the_tests_of_edges_alone() {
+    let dir = folder(&[("t.yaml", "tests:\n- {edge: {from: web, to: cart}, expect: present}\n")]);
+    let run = meshctl(dir.path(), &["test", "t.yaml"]);
+    assert!(run.status == 64 && run.err.contains("tests of edges need metrics"), "{}{}", run.out, run.err);
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--prometheus", "http://127.0.0.1:1"]);
+    assert!(run.status == 1 && run.err.contains("127.0.0.1:1"), "{}{}", run.out, run.err);
+    let both = format!("{FAILING}- {{name: edge, edge: {{from: web, to: cart}}, expect: present}}\n");
+    let dir = folder(&[("t.yaml", &both)]);
+    let dumps = testdata().join("test/dumps").display().to_string();
+    let run = meshctl(dir.path(), &["test", "t.yaml", "--from", &dumps, "--prometheus", "http://127.0.0.1:1"]);
+    assert!(run.status == 79 && run.out.contains("1 passed, 1 failed, 1 not judged"), "{}{}", run.out, run.err);
 }

@@ -1,6 +1,7 @@
 //! Traffic for a command: metrics from whatever source is named, and the graph that they make.
 
 mod answer;
+pub mod edge;
 mod prometheus;
 mod sources;
 

@@ -1,6 +1,6 @@
 //! What a test expects.
 
-use super::field::{Read, ToCome, mapping, number, scalar, time, wrong};
+use super::field::{Read, mapping, number, scalar, time, wrong};
 use mesh_model::{Node, Position};
 use std::time::Duration;
 
@@ -102,7 +102,6 @@ const KEYS: &[&str] = &[
     "object",
     "encryption",
 ];
-const TO_COME: &[ToCome] = &[ToCome { key: "graph", what: "assertions on the traffic graph" }];
 
 /// `allowed`, `denied`, or a mapping of assertions that must all hold.
 pub fn read(node: Node<'_>) -> Read<Vec<Expectation>> {
@@ -110,14 +109,14 @@ pub fn read(node: Node<'_>) -> Read<Vec<Expectation>> {
         let Some(what) = access(node.text()) else { return wrong(node, "`expect` is `allowed`, `denied` or a mapping") };
         return Ok(vec![Expectation { key: "access".to_owned(), at: node.position(), what }]);
     }
-    mapping(node, "`expect`", KEYS, TO_COME)?;
+    mapping(node, "`expect`", KEYS)?;
     let list: Vec<Expectation> = node.entries().map(|(key, value)| one(key, value)).collect::<Read<_>>()?;
     if list.is_empty() { wrong(node, "`expect` says nothing") } else { Ok(list) }
 }
 
 /// The same of a test of a server: `encryption` alone.
 pub fn of_server(node: Node<'_>) -> Read<Vec<Expectation>> {
-    mapping(node, "what is expected of a server", &["encryption"], TO_COME)?;
+    mapping(node, "what is expected of a server", &["encryption"])?;
     let Some(value) = node.get("encryption") else { return wrong(node, "`expect` says nothing") };
     let what = match value.text() {
         "encrypted" => Encryption::Encrypted,
@@ -195,7 +194,7 @@ fn retries(node: Node<'_>) -> Read<What> {
     if node.is_scalar() {
         return Ok(What::Retries { attempts: Some(number(node, "retries", "a number of attempts, or a mapping")?), on: None, per_try: None });
     }
-    mapping(node, "`retries`", &["attempts", "retryOn", "perTryTimeout"], &[])?;
+    mapping(node, "`retries`", &["attempts", "retryOn", "perTryTimeout"])?;
     Ok(What::Retries {
         attempts: node.get("attempts").map(|n| number(n, "attempts", "a number")).transpose()?,
         on: node.get("retryOn").map(|n| scalar(n, "retryOn").map(str::to_owned)).transpose()?,

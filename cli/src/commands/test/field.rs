@@ -18,14 +18,8 @@ pub fn wrong<T>(node: Node<'_>, message: impl Into<String>) -> Read<T> {
     Err(Complaint { at: node.position(), message: message.into() })
 }
 
-/// What is asked of a field that other versions may answer.
-pub struct ToCome {
-    pub key: &'static str,
-    pub what: &'static str,
-}
-
 /// A mapping with these keys and no others.
-pub fn mapping(node: Node<'_>, what: &str, known: &[&str], to_come: &[ToCome]) -> Read<()> {
+pub fn mapping(node: Node<'_>, what: &str, known: &[&str]) -> Read<()> {
     if !node.is_mapping() {
         return wrong(node, format!("{what} is a mapping of {}", known.join(", ")));
     }
@@ -33,9 +27,6 @@ pub fn mapping(node: Node<'_>, what: &str, known: &[&str], to_come: &[ToCome]) -
         let name = key.text();
         if known.contains(&name) {
             continue;
-        }
-        if let Some(later) = to_come.iter().find(|t| t.key == name) {
-            return wrong(key, format!("`{name}`: {} are not in this version of meshctl; leave it out", later.what));
         }
         let near = spelling::nearest(name, known.iter().copied());
         let meant = near.map_or_else(|| format!("there is {}", known.join(", ")), |n| format!("did you mean `{n}`?"));

@@ -1,5 +1,6 @@
 //! Whether what came of a request is what its test expects. What is not known is never a pass.
 
+use super::edge::{self, Evidence, Traffic};
 use super::encryption;
 use super::expect::{Expectation, What};
 use super::follow::{Arrival, Followed, follow};
@@ -38,6 +39,20 @@ pub struct Judged<'t> {
     pub test: &'t Test,
     pub outcome: Outcome,
     pub ways: Vec<Way>,
+    /// Of a test of an edge.
+    pub evidence: Option<Evidence>,
+}
+
+impl<'t> Judged<'t> {
+    fn new(test: &'t Test, outcome: Outcome) -> Judged<'t> {
+        Judged { test, outcome, ways: Vec::new(), evidence: None }
+    }
+}
+
+/// What tests are answered from: workloads, and what was measured or why nothing was.
+pub struct Known<'k> {
+    pub members: &'k Members<'k>,
+    pub traffic: Result<&'k Traffic<'k>, &'k str>,
 }
 
 /// One expectation: whether it holds.
@@ -50,20 +65,27 @@ pub enum Held {
 /// More than one percent of a percent is a difference; shares are rounded to a millionth.
 const TOLERANCE: f64 = 0.01;
 
-pub fn judge<'t>(test: &'t Test, members: &Members<'_>) -> Judged<'t> {
+pub fn judge<'t>(test: &'t Test, known: &Known<'_>) -> Judged<'t> {
+    let members = known.members;
     let case = match &test.case {
-        Ok(case) => case,
-        Err(complaint) => return Judged { test, outcome: Outcome::Unreadable(complaint.at, complaint.message.clone()), ways: Vec::new() },
-    };
-    let case = match case {
-        Case::Sent(sent) => sent,
-        Case::Server(server) => return Judged { test, outcome: encryption::of_server(server, members), ways: Vec::new() },
+        Ok(Case::Sent(case)) => case,
+        Ok(Case::Server(server)) => return Judged::new(test, encryption::of_server(server, members)),
+        Ok(Case::Call(call)) => {
+            return match known.traffic {
+                Ok(traffic) => {
+                    let (outcome, evidence) = edge::judge(call, traffic);
+                    Judged { evidence: Some(evidence), ..Judged::new(test, outcome) }
+                }
+                Err(why) => Judged::new(test, Outcome::NotJudged(vec![why.to_owned()])),
+            };
+        }
+        Err(complaint) => return Judged::new(test, Outcome::Unreadable(complaint.at, complaint.message.clone())),
     };
     match follow(case, members) {
-        Err(why) => Judged { test, outcome: Outcome::NotJudged(vec![why]), ways: Vec::new() },
+        Err(why) => Judged::new(test, Outcome::NotJudged(vec![why])),
         Ok(list) => {
             let outcome = outcome(case, &list);
-            Judged { test, outcome, ways: list.into_iter().map(|f| f.way).collect() }
+            Judged { ways: list.into_iter().map(|f| f.way).collect(), ..Judged::new(test, outcome) }
         }
     }
 }

@@ -1,10 +1,13 @@
-//! `meshctl test`: assertions about requests as unit tests for a mesh, from dumps or manifests.
+//! `meshctl test`: assertions as unit tests for a mesh: about requests, from dumps or manifests, and about edges of the traffic
+//! graph, from metrics.
 
+mod edge;
 mod encryption;
 mod expect;
 mod field;
 mod follow;
 mod judge;
+mod measured;
 mod members;
 mod report;
 mod spec;
@@ -13,12 +16,14 @@ use crate::args::test::TestArgs;
 use crate::context::Context;
 use crate::mesh_input::{self, Sources};
 use crate::status::{Failure, Outcome, Status};
-use judge::{Judged, judge};
+use judge::{Judged, Known, judge};
+use measured::Place;
 use members::Members;
+use mesh_model::Snapshot;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
 use report::Counts;
-use spec::Suite;
+use spec::{Case, Suite, Test};
 use std::path::Path;
 
 /// A file, and what came of its tests.
@@ -66,27 +71,59 @@ fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite, context: &Context
     if suite.tests.is_empty() {
         return Ok(ran);
     }
-    if from.is_empty() {
+    let place = Place { base: beside, from, from_base: Path::new(&base) };
+    let is_edge = |t: &Test| matches!(t.case, Ok(Case::Call(_)));
+    let (edges, others) = (suite.tests.iter().any(is_edge), suite.tests.iter().any(|t| t.case.is_ok() && !is_edge(t)));
+    let mut input = None;
+    // Files of series are no configuration; what is left is asked for objects too.
+    let configured: Vec<String> = from.iter().filter(|word| !measured::is_series(&place, word)).cloned().collect();
+    if others && configured.is_empty() {
         return Err(Failure::usage(format!("{}: what is asked? Name dumps or manifests with --from, or in the file: `from: [k8s/]`", suite.file)));
     }
-    let own = suite.mesh_config.as_ref().map(|file| beside.join(file));
-    let mesh_config = args.mesh_config_file.as_deref().or(own.as_deref());
-    let mut input = mesh_input::read_all(&Sources { from, base: &base, complete: true, mesh_config }, context)?;
-    // What is missing in manifests that count as the whole mesh would count as not existing.
-    if !input.gaps.is_empty() && (input.knows_manifests() || input.held.is_empty()) {
-        return Err(Failure::input(input.gaps.join("\n")));
+    if !configured.is_empty() {
+        let own = suite.mesh_config.as_ref().map(|file| beside.join(file));
+        let mesh_config = args.mesh_config_file.as_deref().or(own.as_deref());
+        let read = mesh_input::read_all(&Sources { from: &configured, base: &base, complete: true, mesh_config }, context)?;
+        // What is missing in manifests that count as the whole mesh would count as not existing.
+        if !read.gaps.is_empty() && (read.knows_manifests() || read.held.is_empty()) {
+            return Err(Failure::input(read.gaps.join("\n")));
+        }
+        if others && read.held.is_empty() && !read.knows_manifests() {
+            let why = if read.problems().next().is_some() { read.problems().cloned().collect::<Vec<_>>().join("\n") } else { NOTHING.to_owned() };
+            return Err(Failure::input(why));
+        }
+        input = Some(read);
     }
-    if input.held.is_empty() && !input.knows_manifests() {
-        let why = if input.problems().next().is_some() { input.problems().cloned().collect::<Vec<_>>().join("\n") } else { NOTHING.to_owned() };
-        return Err(Failure::input(why));
+    let objects = input.as_ref().filter(|i| i.knows_manifests()).map(|i| &i.snapshot);
+    let traffic = if edges { measured::read(args, suite, &place, objects, context) } else { Ok(None) };
+    let traffic = match traffic {
+        Ok(found) => found.ok_or_else(|| NO_METRICS.to_owned()),
+        // Who does not answer costs the tests of edges alone.
+        Err(Failure::Other(why)) if others => Err(why),
+        Err(failure) => return Err(failure),
+    };
+    if let Ok(traffic) = &traffic {
+        ran.unseen.extend(traffic.problems().iter().cloned());
+    } else if edges && !others {
+        return Err(Failure::usage(format!("{}: {NO_METRICS}", suite.file)));
     }
-    let held = std::mem::take(&mut input.held);
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let empty = Snapshot::new();
+    let (snapshot, held) = match &mut input {
+        Some(read) => {
+            ran.unreadable = std::mem::take(&mut read.unreadable);
+            ran.unseen.append(&mut read.unseen);
+            (&read.snapshot, std::mem::take(&mut read.held))
+        }
+        None => (&empty, Vec::new()),
+    };
+    let mesh = Mesh::in_domain(snapshot, domain_of(snapshot));
     let model = Model::supposing(&mesh);
     let members = Members::new(&model, held);
-    ran.tests = suite.tests.iter().map(|t| judge(t, &members)).collect();
-    (ran.unreadable, ran.unseen) = (input.unreadable, input.unseen);
+    let known = Known { members: &members, traffic: traffic.as_ref().map_err(String::as_str) };
+    ran.tests = suite.tests.iter().map(|t| judge(t, &known)).collect();
     Ok(ran)
 }
 
+const NO_METRICS: &str = "tests of edges need metrics: name a Prometheus with --prometheus, a recording, series or pages with --metrics, or \
+                          in the file: `metrics: [mesh.rec]`";
 const NOTHING: &str = "the sources hold neither a dump of a proxy nor manifests";

@@ -1,6 +1,7 @@
 //! What is told of tests: for people, as JSON, as JUnit XML.
 
 use super::Ran;
+use super::edge::{Evidence, rounded};
 use super::judge::{Judged, Outcome};
 use crate::args::test::TestFormat;
 use crate::commands::route::text::show;
@@ -84,11 +85,48 @@ fn one(out: &mut String, file: &str, judged: &Judged<'_>) {
                 let proxy = if judged.ways.len() > 1 { format!(" ({})", f.proxy) } else { String::new() };
                 out.push_str(&format!("      {}: {}: expected {}; found {}{}\n", at(f.at), f.key, safe(&f.expected), safe(&f.found), safe(&proxy)));
             }
+            judged.evidence.iter().for_each(|e| series(out, e));
             for way in judged.ways.iter().filter(|w| failures.iter().any(|f| w.told.first().is_none_or(|t| t.proxy == f.proxy))) {
                 out.extend(show(way).lines().map(|l| if l.is_empty() { "\n".to_owned() } else { format!("        {l}\n") }));
             }
         }
     }
+}
+
+/// How many series are shown of an edge; JSON has them all.
+const SERIES: usize = 8;
+
+fn series(out: &mut String, evidence: &Evidence) {
+    out.extend(evidence.edges.iter().map(|e| format!("        {}\n", safe(e))));
+    let mut all: Vec<&(String, f64)> = evidence.series.iter().filter(|(_, rate)| *rate > 0.0).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    out.extend(all.iter().take(SERIES).map(|(name, rate)| format!("        {rate:>10.4}/s  {}\n", safe(&short(name)))));
+    if all.len() > SERIES {
+        out.push_str(&format!("        and {} more series\n", all.len() - SERIES));
+    }
+}
+
+/// A series without the labels that say again what the edge says.
+fn short(series: &str) -> String {
+    let Some((metric, labels)) = series.strip_suffix('}').and_then(|s| s.split_once('{')) else { return series.to_owned() };
+    let tells =
+        ["reporter=", "response_code=", "response_flags=", "grpc_response_status=", "connection_security_policy=", "source_workload=", "destination_workload="];
+    // A comma within a value cuts it in two; the second half is of no label here.
+    let mut kept: Vec<String> = Vec::new();
+    let mut is_kept = false;
+    for part in labels.split(',') {
+        let begins = part.split_once("=\"").is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        if begins {
+            is_kept = tells.iter().any(|t| part.starts_with(t));
+            if is_kept {
+                kept.push(part.to_owned());
+            }
+        } else if let (true, Some(last)) = (is_kept, kept.last_mut()) {
+            last.push(',');
+            last.push_str(part);
+        }
+    }
+    format!("{metric}{{{}}}", kept.join(","))
 }
 
 /// What could not be read or seen.
@@ -133,6 +171,14 @@ fn test(judged: &Judged<'_>) -> Value {
     };
     out["result"] = result.into();
     out[key] = more;
+    if let Some(e) = &judged.evidence {
+        let series: Vec<Value> = e.series.iter().map(|(name, rate)| json!({"series": name, "rate": rate})).collect();
+        out["evidence"] = json!({
+            "edges": e.edges, "rate": e.rate.map(rounded), "bytes": e.bytes.map(rounded), "errorPercent": e.error_percent.map(rounded),
+            "mtlsPercent": e.mtls_percent.map(rounded),
+            "reportedBy": e.reported_by.map(|r| r.word()), "over": e.over, "series": series,
+        });
+    }
     out["ways"] = judged.ways.iter().map(crate::commands::route::json::value).collect();
     out
 }

@@ -1,7 +1,8 @@
 //! Files of tests: what they say. A test that can't be read costs that one test.
 
+use super::edge::Call;
 use super::expect::{self, Expectation};
-use super::field::{Complaint, Read, ToCome, address, flag, mapping, number, scalar, text, texts, wrong};
+use super::field::{Complaint, Read, address, flag, mapping, number, scalar, text, texts, time, wrong};
 use crate::args::route::RequestArgs;
 use crate::commands::route::request::Described;
 use mesh_model::yaml::{Limits, documents, parse_document};
@@ -16,9 +17,19 @@ pub struct Suite {
     /// Sources, as the file names them: relative to it.
     pub from: Vec<String>,
     pub mesh_config: Option<String>,
+    pub metrics: Metrics,
     pub tests: Vec<Test>,
     /// What can't be read, beside tests.
     pub complaints: Vec<Complaint>,
+}
+
+/// Where a file's metrics come from.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Recordings, files of series, pages that are scraped: relative to the file.
+    pub from: Vec<String>,
+    pub prometheus: Option<String>,
+    pub since: Option<String>,
 }
 
 /// A test: its name, and what it says or why it can't be read.
@@ -34,6 +45,7 @@ pub struct Test {
 pub enum Case {
     Sent(Box<Sent>),
     Server(Server),
+    Call(Call),
 }
 
 /// Who calls what, and what must come of it.
@@ -67,11 +79,10 @@ pub enum Caller {
     Named(String),
 }
 
-const SUITE: &[&str] = &["from", "meshConfig", "tests"];
+const SUITE: &[&str] = &["from", "meshConfig", "metrics", "prometheus", "since", "tests"];
 const TEST: &[&str] =
     &["name", "caller", "at", "request", "headers", "token", "tls", "sni", "alpn", "http2", "sourceIp", "address", "limited", "unlucky", "expect"];
 const SERVER: &[&str] = &["name", "server", "port", "expect"];
-const GRAPH: &[ToCome] = &[ToCome { key: "graph", what: "assertions on the traffic graph" }];
 
 impl Suite {
     /// Reads a file. What is wrong with it stands in it.
@@ -105,9 +116,17 @@ impl Suite {
     }
 
     fn document(&mut self, root: Node<'_>) -> Read<()> {
-        mapping(root, "a file of tests", SUITE, GRAPH)?;
+        mapping(root, "a file of tests", SUITE)?;
         self.from.extend(texts(root, "from")?);
         self.mesh_config = text(root, "meshConfig")?.map(str::to_owned);
+        self.metrics.from.extend(texts(root, "metrics")?);
+        if let Some(url) = text(root, "prometheus")? {
+            self.metrics.prometheus = Some(url.to_owned());
+        }
+        if let Some(since) = root.get("since") {
+            let fits = time(since, "since")?.as_secs() >= 1;
+            self.metrics.since = Some(if fits { since.text().to_owned() } else { return wrong(since, "`since` is a second at least") });
+        }
         let Some(tests) = root.get("tests") else { return Ok(()) };
         if !tests.is_sequence() {
             return wrong(tests, "`tests` is a list");
@@ -131,6 +150,9 @@ impl Test {
 
 impl Case {
     fn read(node: Node<'_>) -> Read<Case> {
+        if node.get("edge").is_some() {
+            return Call::read(node).map(Case::Call);
+        }
         if node.get("server").is_some() { Server::read(node).map(Case::Server) } else { Sent::read(node).map(|s| Case::Sent(Box::new(s))) }
     }
 
@@ -138,6 +160,7 @@ impl Case {
     pub fn describe(&self) -> String {
         match self {
             Case::Sent(sent) => sent.describe(),
+            Case::Call(call) => call.describe(),
             Case::Server(Server { name, port: Some(port), .. }) => format!("{name}:{port}"),
             Case::Server(Server { name, port: None, .. }) => name.clone(),
         }
@@ -146,7 +169,7 @@ impl Case {
 
 impl Server {
     fn read(node: Node<'_>) -> Read<Server> {
-        mapping(node, "a test of a server", SERVER, &[])?;
+        mapping(node, "a test of a server", SERVER)?;
         text(node, "name")?;
         let Some(name) = text(node, "server")? else { return wrong(node, "`server` is a workload, or `*`") };
         let port = node.get("port").map(|p| number(p, "port", "a port")).transpose()?;
@@ -157,7 +180,7 @@ impl Server {
 
 impl Sent {
     fn read(node: Node<'_>) -> Read<Sent> {
-        mapping(node, "a test", TEST, GRAPH)?;
+        mapping(node, "a test", TEST)?;
         text(node, "name")?;
         let Some(request) = node.get("request") else { return wrong(node, "a test has a `request`, such as GET http://reviews:9080/reviews/0") };
         let (method, url) = request_line(scalar(request, "request")?);
@@ -266,6 +289,12 @@ tests:
 - {server: a, expect: {encryption: mtls, port: 80}}
 - {caller: a, request: GET http://b/, expect: {weights: {v1: 80, v2: many}}}
 - {caller: a, request: GET http://b/}
+- {edge: {from: a}, expect: present}
+- {edge: {from: a, to: b}, expect: {maxErorPercent: 1}}
+- {edge: {from: a, to: b}, expect: {maxErrorPercent: 101%}}
+- {edge: {from: a, to: b}, expect: {exists: false, minRate: 1}}
+- {edge: {from: a, to: b}, caller: c, expect: absent}
+- {edge: {from: a, to: b}, expect: {minRate: -1}}
 ";
         let want = [
             "3:4: a test has no `caler`; did you mean `caller`?",
@@ -279,6 +308,12 @@ tests:
             "11:42: what is expected of a server has no `port`",
             "12:70: `v2` is a share in percent",
             "13:3: a test says what it expects",
+            "14:10: an edge has two ends",
+            "15:37: what is expected of an edge has no `maxErorPercent`; did you mean `maxErrorPercent`?",
+            "16:54: `maxErrorPercent` is a share in percent",
+            "17:36: of an edge that does not exist nothing else can be expected",
+            "18:28: a test of an edge has no `caller`",
+            "19:46: `minRate` is a number of requests",
         ];
         let found = complaints(text);
         assert_eq!(found.len(), want.len(), "{found:#?}");
@@ -293,7 +328,7 @@ tests:
             ("", "1:1: there are no `tests`"),
             ("test: []", "1:1: a file of tests has no `test`; did you mean `tests`?"),
             ("tests: {}", "1:8: `tests` is a list"),
-            ("graph: []", "1:1: `graph`: assertions on the traffic graph are not in this version"),
+            ("since: 1ms", "1:8: `since` is a second at least"),
             ("tests: [", "1:"),
             ("tests: []\ntests: []", "2:1: `tests` stands twice"),
         ] {
