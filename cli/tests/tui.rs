@@ -26,6 +26,7 @@ fn picture(arguments: &str, size: &str, keys: &str) -> String {
 const OWN: &str = "testdata/bookinfo";
 const RECORDED: &str = "testdata/recorded/bookinfo";
 const BUSY: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json testdata/access-log/istio-json.log";
+const TRACED: &str = "testdata/traces";
 const SIZES: [&str; 3] = ["80x24", "120x40", "200x60"];
 
 /// Screens by the keys that lead to them.
@@ -56,9 +57,12 @@ const BUSY_SCREENS: [(&str, &str); 8] = [
     ("logs", "8 j"),
 ];
 
+/// Traces: the list, a waterfall at a span, the critical path alone.
+const TRACED_SCREENS: [(&str, &str); 3] = [("traces", "5"), ("waterfall", "5 j enter j j"), ("waterfall-path", "5 o enter p")];
+
 #[test]
 fn every_screen_at_every_size() {
-    for (source, path, screens) in [("own", OWN, SCREENS.to_vec()), ("recorded", RECORDED, SCREENS.to_vec()), ("busy", BUSY, BUSY_SCREENS.to_vec())] {
+    for (source, path, screens) in [("own", OWN, SCREENS.to_vec()), ("recorded", RECORDED, SCREENS.to_vec()), ("busy", BUSY, BUSY_SCREENS.to_vec()), ("traced", TRACED, TRACED_SCREENS.to_vec())] {
         for (name, keys) in screens {
             for size in SIZES {
                 insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {

@@ -57,6 +57,7 @@ pub enum Action {
     PanRight,
     PanUp,
     PanDown,
+    CriticalPath,
 }
 
 /// The screens that numbers switch to, in their order.
@@ -99,6 +100,7 @@ pub enum Scope {
     Graph,
     Findings,
     Proxies,
+    Traces,
 }
 
 impl Scope {
@@ -110,6 +112,7 @@ impl Scope {
             Scope::Graph => "In the graph",
             Scope::Findings => "In the findings",
             Scope::Proxies => "In the proxies",
+            Scope::Traces => "In the traces",
         }
     }
 }
@@ -136,6 +139,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Explain, Scope::Findings, "explain", "x", "show or hide the explanation of the code", "explain"),
     spec(Action::Findings, Scope::Overview, "show-findings", "f", "the findings of the selected namespace", "findings"),
     spec(Action::Graph, Scope::Overview, "show-graph", "m", "the graph (map) of the selected namespace", "map"),
+    spec(Action::CriticalPath, Scope::Traces, "critical-path", "p", "in a waterfall, show only what the end waited for, and everything again", "path"),
+    spec(Action::Graph, Scope::Traces, "show-span-in-graph", "m", "the graph (map) at the selected span's workload", "map"),
     spec(Action::Open, Scope::Graph, "open-node", "enter", "the detail of the selected node; a collapsed namespace opens", "open"),
     spec(Action::Focus, Scope::Graph, "focus", "e", "show only what is near the selected node, and everything again", "focus"),
     spec(Action::More, Scope::Graph, "more-hops", "+", "one hop more around the focus", "more"),

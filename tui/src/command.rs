@@ -45,7 +45,7 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["graph", "g"], argument: Argument::Node, what: "the graph, at a node if one is named" },
     Spec { names: &["detail", "svc", "wl"], argument: Argument::Node, what: "one service or workload" },
     Spec { names: &["findings", "f"], argument: Argument::Words, what: "the findings, filtered by words" },
-    Spec { names: &["traces"], argument: Argument::None, what: "traces" },
+    Spec { names: &["traces"], argument: Argument::Words, what: "traces, filtered by words" },
     Spec { names: &["proxies", "pc"], argument: Argument::Proxy, what: "what proxies hold" },
     Spec { names: &["mesh", "certs"], argument: Argument::None, what: "clusters, versions, certificates" },
     Spec { names: &["logs"], argument: Argument::None, what: "access logs" },

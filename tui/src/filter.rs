@@ -25,6 +25,11 @@ impl Filter {
         };
         Filter { terms: text.split_whitespace().map(term).filter(|t| !t.word.is_empty()).collect() }
     }
+    /// The terms of these fields, as field and word, and a filter of the others.
+    pub fn apart(&self, fields: &[&str]) -> (Vec<(String, String)>, Filter) {
+        let (own, terms): (Vec<Term>, Vec<Term>) = self.terms.iter().cloned().partition(|t| fields.contains(&t.field.as_str()));
+        (own.into_iter().map(|t| (t.field, t.word)).collect(), Filter { terms })
+    }
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }

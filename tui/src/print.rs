@@ -20,7 +20,7 @@ pub fn text(world: &World, tab: Tab) -> String {
         Tab::Graph | Tab::Detail => graph(world, &mut line),
         Tab::Proxies => proxies(world, &mut line),
         Tab::Mesh => mesh(world, &mut line),
-        Tab::Traces => line("traces: not available: no source holds traces"),
+        Tab::Traces => traces(world, &mut line),
         Tab::Logs => logs(world, &mut line),
     }
     out
@@ -110,6 +110,17 @@ fn logs(world: &World, line: &mut dyn FnMut(&str)) {
         line(&format!("  {}", g.why));
         g.next.iter().for_each(|n| line(&format!("  more: {n}")));
     }
+}
+
+fn traces(world: &World, line: &mut dyn FnMut(&str)) {
+    let Some(traces) = or_why(&world.traces, "traces", line) else { return };
+    line(&format!("{} traces", traces.all.len()));
+    for (trace, l) in traces.all.iter().zip(&traces.lines) {
+        let flags = if l.flags.is_empty() { String::new() } else { format!(", {}", l.flags) };
+        let took = crate::screens::took(l.duration);
+        line(&format!("{:8} {} {took}, {} spans, {} failed{flags}: {}", name_of(l.health), trace.id, l.spans, l.errors, l.begins));
+    }
+    line(&format!("  more: meshctl traces ID {}", traces.arguments));
 }
 
 fn proxies(world: &World, line: &mut dyn FnMut(&str)) {

@@ -10,7 +10,7 @@ pub struct TelemetryArgs {
     #[arg(long, value_name = "URL", env = "MESHCTL_PROMETHEUS", hide_env_values = true)]
     pub prometheus: Option<String>,
     /// A proxy's page of metrics, scraped twice (http://host:15020, unix:PATH), or a file of series; repeatable
-    #[arg(short = 'f', long, value_name = "SRC", conflicts_with_all = ["series", "page"])]
+    #[arg(short = 'f', long, value_name = "SRC")]
     pub from: Vec<String>,
     /// How long lies between the two scrapes of --from
     #[arg(long, value_name = "DURATION", default_value = "15s")]

@@ -16,15 +16,6 @@ In a waterfall `#` is what the end waited for (the critical path), `-` what went
 pub struct TracesArgs {
     /// A trace, or the beginning of its id: shown as a waterfall
     pub id: Option<String>,
-    /// A Jaeger, by the address of its web page
-    #[arg(long, value_name = "URL", env = "MESHCTL_JAEGER", hide_env_values = true)]
-    pub jaeger: Option<String>,
-    /// A Zipkin
-    #[arg(long, value_name = "URL", env = "MESHCTL_ZIPKIN", hide_env_values = true)]
-    pub zipkin: Option<String>,
-    /// A Tempo
-    #[arg(long, value_name = "URL", env = "MESHCTL_TEMPO", hide_env_values = true)]
-    pub tempo: Option<String>,
     /// A file of traces as Jaeger, Zipkin, Tempo or OpenTelemetry write them, or a recording; repeatable
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = ["jaeger", "zipkin", "tempo"])]
     pub from: Vec<String>,
@@ -55,16 +46,33 @@ pub struct TracesArgs {
     /// text or json
     #[arg(short, long, default_value = "text", value_name = "FORMAT")]
     pub output: String,
+    #[command(flatten)]
+    pub server: TraceServerArgs,
+}
+
+/// A server of traces, and access to it.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Source of traces")]
+pub struct TraceServerArgs {
+    /// A Jaeger, by the address of its web page
+    #[arg(long, value_name = "URL", env = "MESHCTL_JAEGER", hide_env_values = true)]
+    pub jaeger: Option<String>,
+    /// A Zipkin
+    #[arg(long, value_name = "URL", env = "MESHCTL_ZIPKIN", hide_env_values = true)]
+    pub zipkin: Option<String>,
+    /// A Tempo
+    #[arg(long, value_name = "URL", env = "MESHCTL_TEMPO", hide_env_values = true)]
+    pub tempo: Option<String>,
     /// A file with a bearer token; it is read anew for each request
-    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    #[arg(long, value_name = "FILE")]
     pub trace_token_file: Option<PathBuf>,
     /// A header, such as 'X-Scope-OrgID: team'; repeatable
-    #[arg(long, value_name = "NAME: VALUE", help_heading = "Access")]
+    #[arg(long, value_name = "NAME: VALUE")]
     pub trace_header: Vec<String>,
     /// Authorities in PEM that are trusted beside the system's
-    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    #[arg(long, value_name = "FILE")]
     pub trace_ca: Option<PathBuf>,
     /// How long one answer may take
-    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Access")]
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub trace_timeout: String,
 }

@@ -1,6 +1,7 @@
 //! `meshctl tui`.
 
 use super::telemetry::TelemetryArgs;
+use super::traces::TraceServerArgs;
 use clap::Args;
 
 pub const EXAMPLES: &str = "\
@@ -12,6 +13,7 @@ Examples:
   meshctl tui http://localhost:15000                one proxy, as it is now
   meshctl tui k8s/ --prometheus http://localhost:9090   manifests, and who calls whom, how much and how well
   meshctl tui k8s/ --series mesh.json               the same from a recording
+  meshctl tui k8s/ --jaeger http://localhost:16686  manifests, and traces
   meshctl tui recording/ --open graph               a folder of manifests, dumps and series, opened at the graph
   meshctl tui k8s/ --no-tui                         the same as text, as for pipes
 
@@ -56,6 +58,8 @@ pub struct TuiArgs {
     /// Keys that are typed before the picture is taken, separated by blanks
     #[arg(long, hide = true, value_name = "KEYS", default_value = "")]
     pub keys: String,
+    #[command(flatten)]
+    pub traces: TraceServerArgs,
     // Its --from is repeatable and means the same as PATH here.
     #[command(flatten)]
     pub metrics: TelemetryArgs,

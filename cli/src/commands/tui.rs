@@ -6,6 +6,7 @@ mod logs;
 mod picture;
 mod sources;
 pub mod telemetry;
+mod traces;
 mod words;
 
 use crate::args::telemetry::TelemetryArgs;
@@ -37,14 +38,14 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
     }
     let paths: Vec<String> = args.paths.iter().chain(&args.metrics.from).cloned().collect();
     let metrics = telemetry::Named(TelemetryArgs { from: Vec::new(), ..args.metrics.clone() });
-    if paths.is_empty() && metrics.is_empty() {
+    if paths.is_empty() && metrics.is_empty() && traces::address(&args.traces).is_none() {
         return Err(Failure::usage(
             "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds\n  meshctl tui http://localhost:15000   one proxy, as it is now\n  meshctl tui --series FILE     who calls whom, how much and how well",
         ));
     }
     let open = args.open.as_deref().map(start);
     let refresh = refresh(args, &paths, &metrics)?;
-    let request = sources::Request { paths, complete: args.complete, context: context.clone(), metrics };
+    let request = sources::Request { paths, complete: args.complete, context: context.clone(), metrics, traces: args.traces.clone() };
     if let Some(file) = &args.picture {
         return take_picture(args, request, open, file);
     }
@@ -63,9 +64,10 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
 
 /// Admin ports and Prometheus are read again by themselves; a cluster is asked for everything, so only when that is said.
 fn refresh(args: &TuiArgs, paths: &[String], metrics: &telemetry::Named) -> Result<Option<Duration>, Failure> {
+    let has_server = traces::address(&args.traces).is_some();
     let is_port = |p: &String| ["http:", "https:", "unix:"].iter().any(|s| p.starts_with(s));
     match args.refresh.as_deref() {
-        None => Ok((metrics.is_live() || paths.iter().any(is_port)).then_some(Duration::from_secs(15))),
+        None => Ok((metrics.is_live() || has_server || paths.iter().any(is_port)).then_some(Duration::from_secs(15))),
         Some("off") => Ok(None),
         Some(text) => match parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 1000) {
             Some(ms) => Ok(Some(Duration::from_millis(ms))),

@@ -4,6 +4,7 @@ mod answer;
 pub mod edge;
 mod prometheus;
 mod sources;
+pub mod traces;
 
 pub use answer::{Answer, asked, asked_of, at, options, requested};
 pub use sources::read;

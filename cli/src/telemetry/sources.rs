@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// The metrics of the source that is named. `options` say what a graph of them will ask; its namespaces do not count.
 pub fn read(args: &TelemetryArgs, options: &Options, context: &Context) -> Result<Recording, Failure> {
+    if !args.from.is_empty() && (args.series.is_some() || !args.page.is_empty()) {
+        return Err(Failure::usage("--from and --series or --page are both sources of metrics: name one of them"));
+    }
     // A source that is typed out counts before the environment's.
     if let Some(path) = &args.series {
         return file(path);

@@ -30,7 +30,7 @@ impl Place {
 }
 
 /// Those with the most time on critical paths first.
-pub fn summary(traces: &[Trace]) -> Vec<Place> {
+pub fn summary<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Vec<Place> {
     let mut places: BTreeMap<(String, String, Kind), Place> = BTreeMap::new();
     for trace in traces {
         let own = self_times(trace);

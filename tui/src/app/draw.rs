@@ -107,9 +107,9 @@ impl App {
     /// The time that traffic is of: `10m`, `10m to 11:48:00Z` where that is not now; `-` where there is none.
     fn window(&self) -> String {
         let world = self.world();
-        let Some(traffic) = world.as_ref().and_then(|w| w.traffic.known()) else { return "-".to_owned() };
-        let window = traffic.window.map_or("not said".to_owned(), span);
-        match (traffic.at, world.as_ref().map(|w| w.as_of)) {
+        let Some(times) = world.as_ref().and_then(|w| w.times()) else { return "-".to_owned() };
+        let window = times.window.map_or("not said".to_owned(), span);
+        match (times.at, world.as_ref().map(|w| w.as_of)) {
             (Some(at), Some(now)) if (now - at).abs() >= STALE => format!("{window} to {}", crate::text::moment(at, now)),
             _ => window,
         }

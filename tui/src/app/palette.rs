@@ -66,6 +66,9 @@ fn objects(world: &World, all: &mut Vec<Entry>) {
     for (i, f) in world.findings.known().into_iter().flatten().enumerate() {
         all.push(Entry { text: format!("{} {} {}", f.code, f.object, f.message), note: "finding".to_owned(), does: Does::Request(Request::Finding(i)) });
     }
+    for (trace, line) in world.traces.known().into_iter().flat_map(|t| t.all.iter().zip(&t.lines)) {
+        all.push(Entry { text: format!("{} {}", trace.id, line.begins), note: "trace".to_owned(), does: Does::Request(Request::Trace(trace.id.clone())) });
+    }
     for tab in Tab::ALL {
         all.push(Entry { text: tab.name().to_owned(), note: "screen".to_owned(), does: Does::Request(Request::Show(tab)) });
     }

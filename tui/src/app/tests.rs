@@ -55,6 +55,8 @@ fn world() -> World {
         }],
         traffic: Answer::unavailable("no source holds metrics", "add some"),
         logs: Answer::unavailable("no source holds access logs", "add some"),
+        traces: Answer::unavailable("no source holds traces", "add some"),
+        ask: Ask::default(),
         before: None,
         created: None,
     })
@@ -114,7 +116,9 @@ fn what_is_read_and_what_failed_is_said_on_every_screen() {
 
 /// The same with traffic.
 fn with_traffic() -> World {
-    World { traffic: Answer::Known(crate::world::traffic::tests::sample()), ..world() }
+    let traffic = crate::world::traffic::tests::sample();
+    let shown = Some(crate::world::traffic::Times { window: traffic.window, at: traffic.at, span: traffic.span });
+    World { traffic: Answer::Known(traffic), shown, ..world() }
 }
 
 fn busy() -> App {

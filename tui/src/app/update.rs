@@ -5,7 +5,7 @@ use crate::action::{Action, Tab};
 use crate::command::{self, Command};
 use crate::filter::Filter;
 use crate::keys::Key;
-use crate::screens::{Cx, Request};
+use crate::screens::{Cx, Request, Screen};
 use crate::widgets::LineEdit;
 use crate::world::Ask;
 use crossterm::event::KeyCode;
@@ -65,11 +65,11 @@ impl App {
     /// Asks for traffic of another time, where the sources know of one.
     fn ask(&mut self, change: impl FnOnce(Ask, i64) -> Ask, now: Duration) -> Vec<Effect> {
         let world = self.world();
-        let Some(traffic) = world.as_ref().and_then(|w| w.traffic.known()) else {
-            self.say("time window: not available: no source holds traffic", now);
+        let Some(times) = world.as_ref().and_then(|w| w.times()) else {
+            self.say("time window: not available: no source holds traffic or traces", now);
             return Vec::new();
         };
-        if traffic.window.is_none() {
+        if times.window.is_none() {
             self.say("time window: not available: this source has rates, and does not say of what time", now);
             return Vec::new();
         }
@@ -77,7 +77,7 @@ impl App {
             self.say("the sources are being read", now);
             return Vec::new();
         }
-        let span = traffic.span.map_or(0, |(first, last)| last - first);
+        let span = times.span.map_or(0, |(first, last)| last - first);
         let next = change(self.ask, span);
         if next == self.ask {
             self.say("the recording ends here", now);
@@ -95,6 +95,7 @@ impl App {
                 self.data = Data::Ready(world);
                 self.loaded = now;
                 self.screens.graph.forget();
+                self.screens.traces.forget();
                 match self.start.take() {
                     Some(Start::Screen(tab)) => self.go(tab),
                     Some(Start::Node(name)) => self.open_node(Tab::Graph, &name, now),
@@ -220,6 +221,7 @@ impl App {
     fn command(&mut self, command: Command, now: Duration) -> Vec<Effect> {
         match command {
             Command::Show(tab, None) => self.go(tab),
+            Command::Show(Tab::Traces, Some(words)) => self.request(Request::Traces(words), now),
             Command::Show(Tab::Findings, Some(words)) => self.request(Request::Findings(words), now),
             Command::Show(Tab::Proxies, Some(name)) => {
                 let index = self.world().and_then(|w| w.proxies.known().and_then(|all| all.iter().position(|p| p.full_name().contains(&name))));
@@ -336,6 +338,15 @@ impl App {
                     self.screens.graph.choose(node);
                 }
             }
+            Request::Traces(filter) => {
+                self.go(Tab::Traces);
+                self.screens.traces.escape();
+                self.set_filter(filter);
+            }
+            Request::Trace(id) => {
+                self.go(Tab::Traces);
+                self.screens.traces.show(id);
+            }
             Request::Detail(namespace, name) => {
                 self.go(Tab::Detail);
                 self.screens.detail.show(namespace, name);
@@ -360,7 +371,8 @@ impl App {
             Action::Help => self.mode = Mode::Help { scroll: 0 },
             Action::Escape | Action::Back => {
                 let has_filter = self.filters.get(&self.tab).is_some_and(|f| !f.is_empty());
-                if action == Action::Escape && has_filter {
+                if self.screens.get_mut(self.tab).escape() {
+                } else if action == Action::Escape && has_filter {
                     self.set_filter(String::new());
                 } else if !self.go_in_history(self.at.checked_sub(1)) && action == Action::Back {
                     return vec![Effect::Quit];

@@ -1,6 +1,5 @@
 //! The screens. One is one file: what is selected in it, what its actions do, how it is drawn.
 
-mod absent;
 mod detail;
 mod findings;
 mod graph;
@@ -8,6 +7,7 @@ mod logs;
 mod mesh;
 mod overview;
 mod proxies;
+mod traces;
 
 use crate::action::{Action, Scope, Tab};
 use crate::filter::Filter;
@@ -42,6 +42,10 @@ pub enum Request {
         node: Option<(String, String)>,
     },
     Detail(String, String),
+    /// A trace by its id, as a waterfall.
+    Trace(String),
+    /// The traces that a filter lets through.
+    Traces(String),
     Say(String),
 }
 
@@ -61,6 +65,10 @@ pub trait Screen {
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request>;
     /// Called before drawing whenever something may have changed: the place for work that is kept.
     fn prepare(&mut self, _cx: &Cx<'_>) {}
+    /// Closes what lies over the screen's first view; whether there was something.
+    fn escape(&mut self) -> bool {
+        false
+    }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn;
     /// Selects a spot of the last drawing.
     fn select(&mut self, _spot: usize, _cx: &Cx<'_>) {}
@@ -81,7 +89,7 @@ pub struct Screens {
     pub findings: findings::Findings,
     pub proxies: proxies::Proxies,
     pub mesh: mesh::Mesh,
-    traces: absent::Traces,
+    pub traces: traces::Traces,
     logs: logs::Logs,
 }
 
@@ -141,6 +149,11 @@ pub fn command_line(cx: &Cx<'_>, command: &str) -> String {
     let traffic = cx.world.traffic.known().filter(|_| command.starts_with("tui")).map_or("", |t| t.arguments.as_str());
     let words = [command, cx.world.arguments.as_str(), traffic];
     format!("meshctl {}", words.into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+/// `22.2 ms` of microseconds.
+pub fn took(micros: i64) -> String {
+    traces::time(micros)
 }
 
 /// `2h 5m`, `3d 4h`, `12s`; always of a positive number of seconds.

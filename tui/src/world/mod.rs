@@ -10,6 +10,7 @@ pub mod logs;
 mod namespaces;
 pub mod proxies;
 mod ranking;
+pub mod traces;
 pub mod traffic;
 mod versions;
 
@@ -142,6 +143,9 @@ pub struct World {
     /// Who calls whom, how much and how well.
     pub traffic: Answer<Traffic>,
     pub logs: Answer<logs::Logs>,
+    pub traces: Answer<traces::Traces>,
+    /// Of which time traffic and traces are; `None` where the sources hold neither.
+    pub shown: Option<traffic::Times>,
     /// Within the last hour, worst first.
     pub changes: Answer<Vec<changes::Change>>,
     /// What is wrong now, worst first.
@@ -160,6 +164,9 @@ pub struct Input<'i> {
     pub proxies: Vec<proxies::Pages<'i>>,
     pub traffic: Answer<Measured<'i>>,
     pub logs: Answer<logs::Logs>,
+    pub traces: Answer<traces::Traces>,
+    /// The time that was asked for: it holds for traces where no traffic says another one.
+    pub ask: Ask,
     /// The traffic graph of an hour before, where a source goes back so far.
     pub before: Option<Measured<'i>>,
     /// Objects that were made within the last hour, with their times; `None` where no object says when it was made.
@@ -192,6 +199,9 @@ impl World {
         let configuration = configuration::configured(input.mesh, &findings);
         let badges = |key: &traffic::Key| configuration.view.find(&key.0, &key.1).map_or(String::new(), |n| configuration.view.nodes()[n].badges.clone());
         let traffic = input.traffic.map(|m| Traffic::read(&m, &badges));
+        let measured = traffic.known().map(|t| traffic::Times { window: t.window, at: t.at, span: t.span });
+        let traced = || input.traces.known()?.span().map(|(first, last)| traffic::Times { window: Some(input.ask.window), at: Some(last - input.ask.back), span: Some((first, last)) });
+        let shown = measured.or_else(traced);
         let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies, traffic.known());
         let versions = versions::versions(input.mesh, &proxies);
         let before = input.before.map(|m| Traffic::read(&m, &badges));
@@ -249,9 +259,28 @@ impl World {
             },
             traffic,
             logs: input.logs,
+            traces: input.traces,
+            shown,
             changes,
             problems,
         }
+    }
+
+    /// Of which time traffic and traces are.
+    pub fn times(&self) -> Option<traffic::Times> {
+        self.shown
+    }
+
+    /// An instant of the day that times are shown without a date of.
+    pub fn day(&self) -> i64 {
+        self.shown.and_then(|t| t.at).unwrap_or(self.as_of)
+    }
+
+    /// The first and the last second that are shown; `None` where the sources do not say.
+    pub fn shown_time(&self) -> Option<(i64, i64)> {
+        let times = self.shown?;
+        let (at, window) = (times.at?, times.window?);
+        Some((at - window, at))
     }
 
     /// The graph that is shown first: traffic where it is known, else what configuration says.

@@ -3,7 +3,9 @@
 use super::dumps::{Found, Rest};
 use super::logs;
 use super::telemetry::{self, Named};
+use super::traces;
 use super::words::quoted;
+use crate::args::traces::TraceServerArgs;
 use crate::args::{Cli, Command};
 use crate::cluster;
 use crate::commands::analyze;
@@ -28,6 +30,7 @@ pub struct Request {
     pub complete: bool,
     pub context: Context,
     pub metrics: Named,
+    pub traces: TraceServerArgs,
 }
 
 impl Request {
@@ -35,6 +38,7 @@ impl Request {
     pub fn name(&self) -> String {
         let mut words = self.paths.clone();
         words.extend(Some(self.metrics.name()).filter(|n| !n.is_empty()));
+        words.extend(traces::address(&self.traces).map(|(_, url)| url));
         words.join(" ")
     }
 }
@@ -46,6 +50,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     let mut manifests = Vec::new();
     let mut metrics = request.metrics.clone();
     let mut log_files = Vec::new();
+    let mut trace_files = Vec::new();
     for path in &request.paths {
         let found = logs::find(path);
         let is_log = found.iter().any(|f| f == path);
@@ -61,6 +66,12 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             if file == std::path::Path::new(path) && recording::find(&file).is_none() {
                 continue;
             }
+        }
+        let found = crate::telemetry::traces::find(path);
+        let is_alone = found.iter().any(|f| f == path) && recording::find(std::path::Path::new(path)).is_none();
+        trace_files.extend(found);
+        if is_alone {
+            continue;
         }
         let rest = match path.as_str() {
             // `analyze` reads clusters and standard input.
@@ -87,6 +98,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             Answer::Known(logs)
         }
     };
+    let traced = traces::read(&trace_files, &request.traces, ask, &request.context, &mut sources)?;
     let mut traffic = match metrics.is_empty() {
         true => None,
         false => match metrics.open(ask, &request.context) {
@@ -126,6 +138,8 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             explanations,
             proxies: pages.clone(),
             logs: logs.clone(),
+            traces: traced.clone(),
+            ask,
             created: created(mesh.snapshot),
             before: before.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
             traffic: match &measured {
@@ -172,7 +186,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         (Ok(()), Some(world)) => Ok(world),
         (Ok(()), None) => Err(Failure::usage("nothing to look at")),
         // What could be read is shown, and what could not is named.
-        (Err(failure), _) if !pages.is_empty() || traffic.is_some() || logs.known().is_some() => {
+        (Err(failure), _) if !pages.is_empty() || traffic.is_some() || traced.known().is_some() || logs.known().is_some() => {
             sources.push(world::Source { name: manifests.join(" "), state: Err(failure.to_string()) });
             Ok(alone(sources))
         }

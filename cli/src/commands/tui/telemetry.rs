@@ -40,10 +40,7 @@ impl Named {
 
     /// A Prometheus without what may be secret in its address.
     fn address(&self) -> Option<String> {
-        let url = self.0.prometheus.as_deref()?;
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        Some(format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)))
+        self.0.prometheus.as_deref().map(without_secrets)
     }
 
     /// The files or the address, for the list of sources.
@@ -126,6 +123,13 @@ impl Telemetry {
         let args = TelemetryArgs { at: Some(rfc3339(at)), ..self.args.clone() };
         telemetry::asked_of(&self.recording, objects.unwrap_or(&self.recording.snapshot), &args, &self.options, context).ok()
     }
+}
+
+/// An address without user information and query.
+pub fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
 }
 
 /// How far a file of a folder is looked into, and how many of them; one that is named is looked into whole.

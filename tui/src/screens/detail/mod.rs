@@ -1,6 +1,7 @@
 //! One service, workload or gateway: everything that the sources say of it.
 
 mod configuration;
+mod traces;
 mod traffic;
 
 use super::{Cx, Drawn, Request, Screen, command_line, not_available};
@@ -63,6 +64,7 @@ impl Detail {
         let Some(key) = self.subject(cx) else { return Vec::new() };
         let mut out = vec![head(cx, &key)];
         traffic::lines(cx, &key, &mut out);
+        traces::lines(cx, &key, &mut out);
         configuration::lines(cx, &key, &mut out);
         out
     }

@@ -1,0 +1,114 @@
+//! Traces of files, folders, recordings and servers, for the commands that show them.
+
+use super::duration;
+use crate::args::traces::TraceServerArgs;
+use crate::commands::snapshot::failure;
+use crate::context::Context;
+use crate::dump::block_on;
+use crate::status::Failure;
+use crate::stdio::Progress;
+use mesh_collectors::recording;
+use mesh_collectors::telemetry::prometheus::{Client, Credentials, Options};
+use mesh_collectors::traces::server::{Answer, Api, Search, Server};
+use mesh_collectors::traces::{self, Found};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The server that is named, if one is.
+pub fn server(args: &TraceServerArgs) -> Result<Option<Server>, Failure> {
+    let named: Vec<(Api, &String)> = [(Api::Jaeger, &args.jaeger), (Api::Zipkin, &args.zipkin), (Api::Tempo, &args.tempo)]
+        .into_iter()
+        .filter_map(|(api, url)| Some((api, url.as_ref()?)))
+        .collect();
+    match named.as_slice() {
+        [] => Ok(None),
+        [(api, url)] => Ok(Some(Server { client: client(url, args)?, api: *api })),
+        _ => Err(Failure::usage("traces are read from one server: --jaeger, --zipkin and --tempo exclude each other")),
+    }
+}
+
+/// What a server has of a search.
+pub fn searched(server: &Server, search: &Search, context: &Context) -> Result<Answer, Failure> {
+    let progress = Progress::start(context.notes);
+    progress.phase(|| format!("asking {}", server.client.url()));
+    let answer = block_on(server.search(search));
+    drop(progress);
+    answer?.map_err(|e| Failure::none(e.to_string()))
+}
+
+/// The spans of a file or recording that was named.
+pub fn named(word: &str) -> Result<Found, Failure> {
+    let path = Path::new(word);
+    let Some(recorded) = recording::find(path) else {
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{word}: {e}")))?;
+        return traces::read(word, &text).map_err(Failure::input);
+    };
+    let capture = recorded.capture().map_err(failure)?;
+    let mut all = Found::default();
+    let mut pages = 0;
+    for page in capture.below("traces") {
+        let found = traces::read(&format!("{word}/{}", page.path), &page.text).map_err(Failure::input)?;
+        all.spans.extend(found.spans);
+        all.problems.extend(found.problems);
+        pages += 1;
+    }
+    if pages == 0 {
+        all.problems.push(format!("{word}: it holds no traces"));
+    }
+    Ok(all)
+}
+
+/// How far files are looked into, and how many of a folder.
+const LOOK: u64 = 4 * 1024;
+const FILES: usize = 2_000;
+const DEPTH: usize = 6;
+
+/// The files of traces that a path is or holds, or the path itself where it is a recording with some.
+pub fn find(path: &str) -> Vec<String> {
+    let root = Path::new(path);
+    if let Some(recorded) = recording::find(root) {
+        let has_some = recorded.capture().is_ok_and(|c| c.below("traces").next().is_some());
+        return has_some.then(|| path.to_owned()).into_iter().collect();
+    }
+    let mut files = Vec::new();
+    walk(root, DEPTH, &mut files);
+    files.into_iter().filter(|f| begins_so(f)).map(|f| f.display().to_string()).collect()
+}
+
+fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) {
+    if path.is_file() && path.extension().is_some_and(|e| e == "json" || e == "jsonl") {
+        out.push(path.to_owned());
+    } else if path.is_dir() && depth > 0 && out.len() < FILES {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        entries.sort();
+        entries.iter().for_each(|p| walk(p, depth - 1, out));
+    }
+}
+
+fn begins_so(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(LOOK).read_to_end(&mut head));
+    read.is_ok() && traces::begins_so(&String::from_utf8_lossy(&head))
+}
+
+fn client(url: &str, args: &TraceServerArgs) -> Result<Client, Failure> {
+    let header = |text: &String| {
+        let pair = text.split_once(':').map(|(n, v)| (n.trim().to_owned(), v.trim().to_owned()));
+        // The text is not repeated: a header may be a secret.
+        pair.ok_or_else(|| Failure::usage("--trace-header takes `NAME: VALUE`, such as 'X-Scope-OrgID: team'"))
+    };
+    let authorities = match &args.trace_ca {
+        None => Vec::new(),
+        Some(path) => std::fs::read(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?,
+    };
+    let options = Options {
+        credentials: args.trace_token_file.clone().map_or(Credentials::None, Credentials::TokenFile),
+        headers: args.trace_header.iter().map(header).collect::<Result<_, _>>()?,
+        authorities,
+        answer: Duration::from_millis(duration("--trace-timeout", &args.trace_timeout)?.unsigned_abs()),
+        attempts: 2,
+        ..Options::default()
+    };
+    Client::new(url, options).map_err(|e| Failure::usage(e.to_string()))
+}
