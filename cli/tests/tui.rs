@@ -62,7 +62,12 @@ const TRACED_SCREENS: [(&str, &str); 3] = [("traces", "5"), ("waterfall", "5 j e
 
 #[test]
 fn every_screen_at_every_size() {
-    for (source, path, screens) in [("own", OWN, SCREENS.to_vec()), ("recorded", RECORDED, SCREENS.to_vec()), ("busy", BUSY, BUSY_SCREENS.to_vec()), ("traced", TRACED, TRACED_SCREENS.to_vec())] {
+    for (source, path, screens) in [
+        ("own", OWN, SCREENS.to_vec()),
+        ("recorded", RECORDED, SCREENS.to_vec()),
+        ("busy", BUSY, BUSY_SCREENS.to_vec()),
+        ("traced", TRACED, TRACED_SCREENS.to_vec()),
+    ] {
         for (name, keys) in screens {
             for size in SIZES {
                 insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {

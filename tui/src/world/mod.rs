@@ -200,7 +200,13 @@ impl World {
         let badges = |key: &traffic::Key| configuration.view.find(&key.0, &key.1).map_or(String::new(), |n| configuration.view.nodes()[n].badges.clone());
         let traffic = input.traffic.map(|m| Traffic::read(&m, &badges));
         let measured = traffic.known().map(|t| traffic::Times { window: t.window, at: t.at, span: t.span });
-        let traced = || input.traces.known()?.span().map(|(first, last)| traffic::Times { window: Some(input.ask.window), at: Some(last - input.ask.back), span: Some((first, last)) });
+        let traced = || {
+            input.traces.known()?.span().map(|(first, last)| traffic::Times {
+                window: Some(input.ask.window),
+                at: Some(last - input.ask.back),
+                span: Some((first, last)),
+            })
+        };
         let shown = measured.or_else(traced);
         let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies, traffic.known());
         let versions = versions::versions(input.mesh, &proxies);

@@ -113,11 +113,7 @@ mod tests {
             ("istio.canonical_revision", "v3"),
             ("istio.namespace", "bookinfo"),
         ];
-        let span = Span {
-            service: "reviews.bookinfo".to_owned(),
-            tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            ..Span::default()
-        };
+        let span = Span { service: "reviews.bookinfo".to_owned(), tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(), ..Span::default() };
         let key = |ns: &str, name: &str| (ns.to_owned(), name.to_owned());
         assert_eq!(workload(&span), Some(key("bookinfo", "reviews-v3")));
         let plain = Span { tags: Default::default(), ..span.clone() };

@@ -118,7 +118,13 @@ impl Waterfall {
         let names: Vec<String> = rows.iter().map(|i| self.label(trace, *i, cx.theme)).collect();
         let named = names.iter().map(|n| width(n)).max().unwrap_or(0) as u16 + 1;
         let names_width = named.min(body.width * 2 / 5).max(12);
-        let right = if body.width >= 90 { 2 * (TIME + 1) + ANSWER + 1 } else if body.width >= 60 { TIME + 1 } else { 0 };
+        let right = if body.width >= 90 {
+            2 * (TIME + 1) + ANSWER + 1
+        } else if body.width >= 60 {
+            TIME + 1
+        } else {
+            0
+        };
         let bars = Rect { x: body.x + 2 + names_width, width: body.width.saturating_sub(names_width + right + 3), ..body };
         axis(&mut pen, bars, trace, right);
         let list = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
@@ -214,7 +220,11 @@ impl Waterfall {
             Role::Text,
         )];
         let workload = span.workload();
-        lines.push(("reported by".to_owned(), if workload.is_empty() { span.clock().to_owned() } else { format!("{workload}, {} side", span.kind.word()) }, Role::Text));
+        lines.push((
+            "reported by".to_owned(),
+            if workload.is_empty() { span.clock().to_owned() } else { format!("{workload}, {} side", span.kind.word()) },
+            Role::Text,
+        ));
         if span.is_error() || !span.flags().is_empty() {
             let meaning: Vec<&str> = span.flags().split(',').filter_map(response_flags::find).map(|f| f.meaning).collect();
             let meaning = if meaning.is_empty() { String::new() } else { format!(": {}", meaning.join("; ")) };
@@ -298,8 +308,7 @@ fn bar(pen: &mut Pen<'_>, area: Rect, trace: &Trace, i: usize, times: &Times) {
     // What is too short to be seen is seen all the same.
     let from = column(span.start).min(columns - 1);
     let to = column(span.end()).clamp(from + 1, columns);
-    let waited: Vec<(i64, i64)> =
-        times.path.iter().filter(|s| s.span == i).map(|s| (column(s.from), column(s.to).max(column(s.from) + 1))).collect();
+    let waited: Vec<(i64, i64)> = times.path.iter().filter(|s| s.span == i).map(|s| (column(s.from), column(s.to).max(column(s.from) + 1))).collect();
     let failing = span.is_error();
     for c in 0..columns {
         let x = area.x + c as u16;
