@@ -128,7 +128,7 @@ pub enum Command {
     Traces(Box<traces::TracesArgs>),
     /// The mesh on the terminal: what is wrong, the graph, findings, proxies
     #[command(alias = "ui", after_help = tui::EXAMPLES)]
-    Tui(tui::TuiArgs),
+    Tui(Box<tui::TuiArgs>),
     /// Where a request goes, step by step, from what a proxy holds
     #[command(after_help = route::EXAMPLES)]
     Route(Box<route::RouteArgs>),
