@@ -1,14 +1,12 @@
 //! `meshctl traces`: files, servers that answer as the real ones do, and a real Zipkin.
 
-#![allow(clippy::print_stderr)]
-
 mod common;
 
+use common::zipkin::{self, Zipkin};
 use common::{folder, meshctl};
 use mesh_testserver::admin::Admin;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn recorded(name: &str) -> PathBuf {
@@ -122,60 +120,14 @@ fn traces_are_recorded_and_replayed() {
     assert_eq!((run.status, run.out), (0, here(&["traces", ONE, "--from", "jaeger-trace.json"]).out), "{}", run.err);
 }
 
-struct Zipkin(Child);
-
-impl Drop for Zipkin {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A real Zipkin on loopback; `None` where there is none, which is an error in CI.
-fn zipkin() -> Option<(Zipkin, u16)> {
-    let folder = std::env::var_os("MESHCTL_COMPONENTS").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/components"), PathBuf::from);
-    let jar = folder.join("zipkin.jar");
-    if !jar.is_file() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "in CI there must be a Zipkin: .ci/install-components");
-        eprintln!("SKIPPED: no Zipkin in {}; .ci/install-components installs one where there is a Java", folder.display());
-        return None;
-    }
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-    let child = Command::new("java")
-        .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-jar"])
-        .arg(&jar)
-        .args(["--armeria.ports[0].address=127.0.0.1", &format!("--armeria.ports[0].port={port}")])
-        .env("QUERY_PORT", port.to_string())
-        .env("STORAGE_TYPE", "mem")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("java runs");
-    let zipkin = Zipkin(child);
-    let deadline = Instant::now() + Duration::from_secs(240);
-    while mesh_testserver::prometheus::get(port, "/health").is_none_or(|(status, _)| status != 200) {
-        assert!(Instant::now() < deadline, "Zipkin did not become ready");
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    Some((zipkin, port))
-}
-
-fn post(port: u16, path: &str, body: &str) -> String {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-    write!(stream, "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 #[test]
 fn a_real_zipkin_gives_what_was_sent_to_it() {
-    let Some((_zipkin, port)) = zipkin() else { return };
+    let Some(zipkin) = Zipkin::start() else { return };
+    zipkin.ready();
+    let port = zipkin.port;
     let sent = text("zipkin-traces-error.json");
     let flat: Vec<serde_json::Value> = serde_json::from_str::<Vec<Vec<serde_json::Value>>>(&sent).expect("traces").concat();
-    let answer = post(port, "/api/v2/spans", &serde_json::to_string(&flat).expect("JSON"));
+    let answer = zipkin::post(port, "/api/v2/spans", &serde_json::to_string(&flat).expect("JSON"));
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     let url = format!("http://127.0.0.1:{port}");
     // The recording is of a day that is long ago, or to come.

@@ -49,9 +49,7 @@ pub fn version(binary: &Path) -> std::io::Result<String> {
 /// Starts one that holds the samples.
 pub fn start(binary: &Path, series: &[(Labels, Points)]) -> Result<Prometheus, String> {
     let io = |e: std::io::Error| e.to_string();
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(io)?.port();
-    let folder = std::env::temp_dir().join(format!("meshctl-prometheus-{}-{port}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(io)?;
+    let (port, folder) = place()?;
     std::fs::write(folder.join("page"), page(series)).map_err(io)?;
     std::fs::write(folder.join("config"), "global: {}\n").map_err(io)?;
     let made = Command::new(binary.with_file_name("promtool"))
@@ -63,6 +61,26 @@ pub fn start(binary: &Path, series: &[(Labels, Points)]) -> Result<Prometheus, S
     if !made.status.success() {
         return Err(String::from_utf8_lossy(&made.stderr).into_owned());
     }
+    launch(binary, folder, port)
+}
+
+/// Starts one that scrapes the targets of a configuration.
+pub fn start_scraping(binary: &Path, config: &str) -> Result<Prometheus, String> {
+    let (port, folder) = place()?;
+    std::fs::write(folder.join("config"), config).map_err(|e| e.to_string())?;
+    launch(binary, folder, port)
+}
+
+/// A free port and a folder of its own.
+fn place() -> Result<(u16, PathBuf), String> {
+    let io = |e: std::io::Error| e.to_string();
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(io)?.port();
+    let folder = std::env::temp_dir().join(format!("meshctl-prometheus-{}-{port}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(io)?;
+    Ok((port, folder))
+}
+
+fn launch(binary: &Path, folder: PathBuf, port: u16) -> Result<Prometheus, String> {
     let process = Command::new(binary)
         .arg(format!("--config.file={}", folder.join("config").display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
@@ -71,7 +89,7 @@ pub fn start(binary: &Path, series: &[(Labels, Points)]) -> Result<Prometheus, S
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(io)?;
+        .map_err(|e| e.to_string())?;
     let prometheus = Prometheus { process, port, folder };
     let deadline = Instant::now() + Duration::from_secs(60);
     while get(port, "/-/ready").is_none_or(|(status, _)| status != 200) {

@@ -6,9 +6,25 @@
 pub mod envoy;
 pub mod mesh;
 pub mod played;
+pub mod zipkin;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// What `.ci/install-components` installed under a name. `None` where it is not there, which is said, and is a failure where
+/// MESHCTL_COMPONENTS_REQUIRED is set to 1, as CI sets it.
+#[allow(clippy::print_stderr)]
+pub fn component(name: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = std::env::var_os("MESHCTL_COMPONENTS").map_or_else(|| root.join("target/components"), PathBuf::from);
+    let found = std::fs::canonicalize(folder.join(name)).ok();
+    if found.is_none() {
+        let why = format!("no {name} in {}; .ci/install-components installs it where it can be had", folder.display());
+        assert!(std::env::var("MESHCTL_COMPONENTS_REQUIRED").as_deref() != Ok("1"), "{why}");
+        eprintln!("SKIPPED: {why}");
+    }
+    found
+}
 
 /// What a run said.
 pub struct Run {

@@ -15,10 +15,12 @@ svg.addEventListener("wheel", event => {
   box = [box[0] + box[2] * x * (1 - factor), box[1] + box[3] * y * (1 - factor), box[2] * factor, box[3] * factor];
   show();
 }, {passive: false});
-let drag = null;
-svg.addEventListener("pointerdown", event => { drag = [event.clientX, event.clientY]; });
+let drag = null, moved = false;
+svg.addEventListener("pointerdown", event => { drag = [event.clientX, event.clientY]; moved = false; });
 addEventListener("pointermove", event => {
   if (!drag) return;
+  moved = moved || Math.abs(event.clientX - drag[0]) + Math.abs(event.clientY - drag[1]) > 3;
+  if (!moved) return;
   box[0] -= (event.clientX - drag[0]) * scale();
   box[1] -= (event.clientY - drag[1]) * scale();
   drag = [event.clientX, event.clientY];
@@ -64,6 +66,9 @@ function explainEdge(index) {
         .concat(Object.entries(response.hosts).map(([host, rate]) => ["host " + host, number(rate) + unit])));
     }
   }
+  const name = node => (node.namespace ? node.namespace + "/" : "") + node.name;
+  add(said, "h4", "The series behind it");
+  add(said, "code", "meshctl graph --why-edge " + name(data.nodes[edge.from]) + " " + name(data.nodes[edge.to]));
 }
 function explainNode(index) {
   const node = data.nodes[index];
@@ -80,7 +85,8 @@ function explainNode(index) {
 }
 for (const element of document.querySelectorAll(".edge,.node")) {
   const index = Number(element.id.slice(1));
-  element.addEventListener("click", () => element.classList.contains("node") ? explainNode(index) : explainEdge(index));
+  // What ends a drag is no choice.
+  element.addEventListener("click", () => moved || (element.classList.contains("node") ? explainNode(index) : explainEdge(index)));
 }
 document.getElementById("search").addEventListener("input", event => {
   const word = event.target.value.trim().toLowerCase();

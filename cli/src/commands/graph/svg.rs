@@ -70,7 +70,7 @@ pub fn render(picture: &Picture) -> String {
             let turn = if last.0 < from.0 || (last.0 == from.0 && path.flow == Flow::Back) { -1 } else { 1 };
             let _ = write!(
                 out,
-                "<path d=\"{line}\" stroke=\"{stroke}\"{dash}/><path d=\"M{} {}l{} -4v8z\" style=\"fill:{stroke}\"/>",
+                "<path class=\"hit\" d=\"{line}\"/><path d=\"{line}\" stroke=\"{stroke}\"{dash}/><path d=\"M{} {}l{} -4v8z\" style=\"fill:{stroke}\"/>",
                 last.0 + turn * WIDE / 2,
                 last.1,
                 -turn * 7
