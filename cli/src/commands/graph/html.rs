@@ -53,8 +53,9 @@ body{margin:0;font:14px system-ui,sans-serif;display:flex;height:100vh;color:#22
 main{flex:1;overflow:hidden;background:#fff}main svg{width:100%;height:100%;cursor:grab}
 aside{width:22em;padding:1em;overflow:auto;border-left:1px solid #c8ccd2;overflow-wrap:anywhere}
 input{width:100%;box-sizing:border-box;padding:.4em;font:inherit}dl{display:grid;grid-template-columns:auto 1fr;gap:.2em .8em}dd{margin:0}
-.dim{opacity:.15}.node,.edge{cursor:pointer}.chosen rect,.chosen path{stroke-width:4}.chosen .hit{stroke-width:14}
-.node:hover rect,.edge:hover path{stroke-width:3}.edge:hover .hit{stroke-width:14}.edge .hit{stroke:transparent;stroke-width:14;pointer-events:stroke}
+.dim{opacity:.15}.node,.edge{cursor:pointer}
+.node:hover rect,.edge:hover path:not(.hit){stroke-width:3}.node.chosen rect,.edge.chosen path:not(.hit){stroke-width:4}
+.edge .hit{stroke:transparent;stroke-width:14;pointer-events:stroke}.number{white-space:nowrap}
 h3{margin:.8em 0 .4em}h4,h5{margin:.8em 0 .3em}code{font-size:12px}
 button{display:block;width:100%;margin:.2em 0;padding:.3em .5em;font:inherit;text-align:left;background:#f6f7f9;border:1px solid #c8ccd2;border-radius:4px;cursor:pointer}
 .legend{color:#555;font-size:12px}.legend b{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .8em;border-radius:2px}

@@ -37,7 +37,7 @@ function add(parent, tag, text) {
 }
 function list(parent, pairs) {
   const dl = add(parent, "dl", "");
-  for (const [name, value] of pairs) { add(dl, "dt", name); add(dl, "dd", value); }
+  for (const [name, value] of pairs) { add(dl, "dt", name); add(dl, "dd", value).classList.toggle("number", /^[0-9]/.test(value)); }
 }
 function choose(id, title) {
   document.querySelectorAll(".chosen").forEach(e => e.classList.remove("chosen"));
@@ -62,7 +62,7 @@ function explainEdge(index) {
     list(said, pairs);
     for (const [code, response] of Object.entries(call.responses || {})) {
       add(said, "h5", code === "-" ? "no response code" : "response code " + code);
-      list(said, Object.entries(response.flags).map(([flag, rate]) => ["flag " + flag, number(rate) + unit])
+      list(said, Object.entries(response.flags).map(([flag, rate]) => [flag === "-" ? "no flag" : "flag " + flag, number(rate) + unit])
         .concat(Object.entries(response.hosts).map(([host, rate]) => ["host " + host, number(rate) + unit])));
     }
   }
