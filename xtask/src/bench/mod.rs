@@ -5,6 +5,7 @@ mod cluster;
 mod controlplane;
 mod graph;
 mod inspect;
+mod proxy;
 mod resolver;
 mod tui;
 
@@ -17,8 +18,9 @@ pub fn run(args: &[String]) -> Outcome {
         Some((name, rest)) if name == "controlplane" => controlplane::run(rest),
         Some((name, rest)) if name == "graph" => graph::run(rest),
         Some((name, rest)) if name == "inspect" => inspect::run(rest),
+        Some((name, rest)) if name == "proxy" => proxy::run(rest),
         Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench controlplane`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench controlplane`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench proxy`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
     }
 }

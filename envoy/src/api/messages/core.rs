@@ -107,6 +107,9 @@ pub struct ConfigSource {
         deserialize_with = "json::enumeration::deserialize::<super::core::ApiVersion, _>"
     )]
     pub resource_api_version: i32,
+    #[prost(message, optional, tag = "8")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "path_config_source")]
+    pub path_config_source: Option<super::core::PathConfigSource>,
 }
 
 /// `envoy.config.core.v3.DataSource`
@@ -420,6 +423,15 @@ impl prost::Name for Metadata {
     fn type_url() -> String {
         "type.googleapis.com/envoy.config.core.v3.Metadata".into()
     }
+}
+
+/// `envoy.config.core.v3.PathConfigSource`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PathConfigSource {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub path: String,
 }
 
 /// `envoy.config.core.v3.Pipe`
