@@ -64,8 +64,8 @@ impl Log {
     /// Whether it tells of a subject.
     fn tells_of(&self, subject: &impl Subject) -> bool {
         self.flags.as_ref().is_none_or(|wanted| match wanted.as_slice() {
-            [] => !subject.flags().is_empty(),
-            wanted => subject.flags().iter().any(|f| wanted.iter().any(|w| **w == **f)),
+            [] => !subject.record().flags.is_empty(),
+            wanted => subject.record().flags.iter().any(|f| wanted.iter().any(|w| **w == **f)),
         })
     }
     /// Appends the line of a request or of a connection.

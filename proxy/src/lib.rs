@@ -18,6 +18,7 @@ pub mod stats;
 pub mod tcp;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 mod worker;
 pub mod xds;

@@ -8,10 +8,13 @@ use crate::downstream::accept;
 use crate::listeners::Accept;
 use crate::telemetry::peer::Own;
 use crate::tls::files::{self, Files};
+use crate::trace::config::Tracer;
+use crate::trace::exporter::Exporters;
 use crate::upstream::cluster::Runtime;
 use crate::worker::{Complain, Phase, Shared, Worker};
 use crate::xds;
 use mesh_envoy::engine::Unknown;
+use mesh_envoy::engine::field::{Message, Path, Read};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -85,6 +88,7 @@ impl Proxy {
     /// What stands in the way; nothing runs then.
     pub fn start(bootstrap: Bootstrap, settings: &Settings) -> Result<Proxy, StartError> {
         let compiler = Compiler::default();
+        trace_of(&bootstrap.value, &compiler).map_err(|u| StartError::Configuration(vec![u]))?;
         let snapshot = Snapshot::compile(bootstrap.resources(), &compiler).map_err(StartError::Configuration)?;
         // Secrets in files are there before the first connection, if they can be.
         let mut files = Files::new(compiler.secrets.clone());
@@ -112,12 +116,12 @@ impl Proxy {
         begun.wait();
         // Names are resolved before the first request asks for them.
         shared.publish(snapshot.clone());
-        let secrets = compiler.secrets.clone();
+        let (secrets, exporters) = (compiler.secrets.clone(), compiler.exporters.clone());
         let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
         let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic, secrets };
-        threads.push(thread("background", move || beside(background, admin_socket, context, (to_watch, files), drain))?);
+        threads.push(thread("background", move || beside(background, admin_socket, context, (to_watch, files, exporters), drain))?);
         if let Some(control) = control {
             threads.push(thread("control-plane", move || control.run())?);
         }
@@ -207,7 +211,7 @@ fn beside(
     shared: Arc<Shared>,
     admin_socket: Option<TcpListener>,
     context: admin::Context,
-    (mut to_watch, mut files): (mpsc::UnboundedReceiver<Weak<Runtime>>, Files),
+    (mut to_watch, mut files, exporters): (mpsc::UnboundedReceiver<Weak<Runtime>>, Files, Arc<Exporters>),
     drain: Duration,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -231,13 +235,25 @@ fn beside(
                 watch_cluster(&runtime);
             }
         });
+        let traces = tokio::task::spawn_local(exporters.clone().run(shared.clone()));
         shared.reached(Phase::Draining).await;
         let until = Instant::now() + drain;
         while Instant::now() < until && shared.phase() < Phase::Stopping && shared.active_connections() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         shared.advance(Phase::Stopping);
+        exporters.end();
+        let _ = traces.await;
     });
+}
+
+/// The provider of traces for managers that name none.
+fn trace_of(bootstrap: &serde_json::Value, compiler: &Compiler) -> Read<()> {
+    let m = Message::new(bootstrap, Path::root("bootstrap"))?;
+    if let Some(provider) = m.message_or_empty("tracing")?.message("http")? {
+        compiler.exporters.set_fallback(Tracer::read(&provider, &compiler.exporters)?);
+    }
+    Ok(())
 }
 
 /// Names that change, and hosts that come back; for as long as the cluster is in use.

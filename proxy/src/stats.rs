@@ -104,6 +104,35 @@ block! {
     }
 }
 
+/// `http.PREFIX.tracing.`
+#[derive(Debug, Default)]
+pub struct TracingStats {
+    pub random_sampling: Counter,
+    pub service_forced: Counter,
+    pub client_enabled: Counter,
+    pub not_traceable: Counter,
+}
+
+impl Block for TracingStats {
+    fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64)) {
+        let all = [
+            ("tracing.random_sampling", &self.random_sampling),
+            ("tracing.service_forced", &self.service_forced),
+            ("tracing.client_enabled", &self.client_enabled),
+            ("tracing.not_traceable", &self.not_traceable),
+        ];
+        all.into_iter().for_each(|(name, counter)| visit(name, Kind::Counter, counter.get()));
+    }
+}
+
+block! {
+    /// `tracing.zipkin.` and `tracing.opentelemetry.`
+    TracerStats {
+        Counter spans_sent, Counter spans_dropped, Counter timer_flushed, Counter reports_sent, Counter reports_dropped, Counter reports_failed,
+        Counter reports_skipped_no_cluster,
+    }
+}
+
 impl TlsStats {
     /// Counts why a handshake failed.
     pub fn count(&self, kind: reason::Kind) {

@@ -8,12 +8,12 @@ use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::framing::Upgrade;
-use crate::http::upload::Source;
 use crate::listeners::Listeners;
-use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats};
+use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
 use crate::telemetry::requests::{self, Requests};
+use crate::trace::span;
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
 use rustc_hash::FxHashMap;
@@ -207,6 +207,7 @@ pub struct Worker {
     listeners: Blocks<ListenerStats>,
     tls: Blocks<TlsStats>,
     tcp: Blocks<TcpStats>,
+    tracing: Blocks<TracingStats>,
     pub heard: Heard,
     requests: Requests,
     phase: watch::Receiver<Phase>,
@@ -233,6 +234,7 @@ impl Worker {
             listeners: Blocks::new(),
             tls: Blocks::new(),
             tcp: Blocks::new(),
+            tracing: Blocks::new(),
             heard: Heard::default(),
             requests: Requests::default(),
             phase: shared.phase.subscribe(),
@@ -277,6 +279,10 @@ impl Worker {
     }
     pub fn tcp_stats(&self, prefix: &str) -> Arc<TcpStats> {
         self.tcp.get(&self.shared.registry, "tcp", prefix)
+    }
+    /// `http.PREFIX.tracing.`
+    pub fn tracing_stats(&self, prefix: &str) -> Arc<TracingStats> {
+        self.tracing.get(&self.shared.registry, "http", prefix)
     }
     async fn reached(&self, phase: Phase) {
         let mut receiver = self.phase.clone();
@@ -334,6 +340,7 @@ impl Worker {
             class(exchange.status, [&s.upstream_rq_1xx, &s.upstream_rq_2xx, &s.upstream_rq_3xx, &s.upstream_rq_4xx, &s.upstream_rq_5xx]);
         }
         self.requests.count(exchange);
+        span::finish(exchange);
         self.log(&exchange.connection.manager.logs, exchange);
     }
     /// Writes the lines of a request or of a connection.
@@ -346,39 +353,10 @@ impl Worker {
     }
     /// A connection whose bytes were no HTTP: it was answered 400 before there was a request.
     pub fn malformed(&self, connection: &Rc<Connection>, protocol: &'static str) {
-        let mut exchange = Exchange {
-            connection: connection.clone(),
-            started: SystemTime::now(),
-            begun: Instant::now(),
-            method: http::Method::default(),
-            scheme: connection.scheme(),
-            authority: String::new(),
-            path: String::new(),
-            headers: HeaderMap::new(),
-            protocol,
-            remote: connection.client.peer,
-            body: Rc::new(Source::default()),
-            sent: 0,
-            status: 400,
-            details: connection.wire.details().into(),
-            flags: vec!["DPE"],
-            route: None,
-            cluster: None,
-            upstream: None,
-            host: None,
-            upstream_local: None,
-            upstream_protocol: "",
-            attempts: 0,
-            upstream_tls: None,
-            transport_failure: String::new(),
-            answer: HeaderMap::new(),
-            answer_begun: None,
-            grpc_status: None,
-            cors: None,
-            peer: None,
-            client_asked: false,
-            is_complete: true,
-        };
+        let mut exchange = Exchange::new(connection.clone(), protocol, Rc::default());
+        exchange.status = 400;
+        exchange.details = connection.wire.details().into();
+        exchange.flags.push("DPE");
         self.begun(&exchange);
         exchange.is_complete = true;
     }

@@ -86,7 +86,8 @@ fn labelled(name: &str) -> (String, String) {
         [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address"), ("tcp", "envoy_tcp_prefix")];
     for (prefix, label) in kinds {
         let Some((thing, counter)) = name.strip_prefix(prefix).and_then(|r| r.strip_prefix('.')).and_then(|r| r.rsplit_once('.')) else { continue };
-        let (thing, group) = thing.strip_suffix(".ssl").map_or((thing, ""), |t| (t, "ssl_"));
+        let groups = [(".ssl", "ssl_"), (".tracing", "tracing_")];
+        let (thing, group) = groups.into_iter().find_map(|(suffix, group)| Some((thing.strip_suffix(suffix)?, group))).unwrap_or((thing, ""));
         let thing = thing.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let class = counter.strip_suffix("xx").and_then(|c| c.rsplit_once('_')).filter(|(_, digit)| digit.len() == 1);
         return match class {

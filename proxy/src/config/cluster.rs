@@ -14,6 +14,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Cluster {
     pub name: Box<str>,
+    /// Its name in statistics, logs and traces (`alt_stat_name`); "" for the same.
+    pub alternative_name: Box<str>,
     pub engine: pick::Cluster,
     pub kind: Kind,
     pub connect_timeout: Duration,
@@ -153,8 +155,13 @@ impl Cluster {
             keeps_alpn: alpn::stays(&m)?,
             bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
             service_name: Service::read(&m)?.map(Arc::new),
+            alternative_name: m.text("alt_stat_name")?.into(),
             engine,
         })
+    }
+    /// The name that people are shown.
+    pub fn shown_name(&self) -> &str {
+        if self.alternative_name.is_empty() { &self.name } else { &self.alternative_name }
     }
     /// The name that its endpoints have over EDS.
     pub fn service(&self) -> Option<&str> {

@@ -97,7 +97,8 @@ impl Listener {
         messages.extend(m.message("default_filter_chain")?);
         let direction = match m.enumeration("traffic_direction", &["UNSPECIFIED", "INBOUND", "OUTBOUND"])? {
             "INBOUND" => Direction::Inbound,
-            _ => Direction::Outbound,
+            "OUTBOUND" => Direction::Outbound,
+            _ => Direction::Unspecified,
         };
         let mut chains = Vec::new();
         for (message, chain) in messages.iter().zip(engine.chains().iter()) {

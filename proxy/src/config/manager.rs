@@ -5,6 +5,7 @@ use super::route::Table;
 use super::{Compiler, alpn};
 use crate::access_log::Log;
 use crate::telemetry::Telemetry;
+use crate::trace::config::Tracing;
 use http::HeaderValue;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::http as engine;
@@ -38,6 +39,11 @@ pub struct Manager {
     pub underscores: Underscores,
     pub forwarding: CertForwarding,
     pub telemetry: Telemetry,
+    pub tracing: Option<Tracing>,
+    /// Ids of requests tell whether they are traced.
+    pub packs_trace_reason: bool,
+    /// They decide it as well.
+    pub samples_by_id: bool,
     pub alpn: Option<alpn::Filter>,
 }
 
@@ -127,6 +133,8 @@ impl Manager {
         };
         let name = HeaderValue::from_str(name).map_err(|_| m.unknown_field("server_name", "no value of a header"))?;
         let via = Some(m.text("via")?).filter(|v| !v.is_empty()).map(HeaderValue::from_str).transpose();
+        let extension = m.message_or_empty("request_id_extension")?;
+        let id = extension.message_or_empty("typed_config")?;
         let (timeouts, limits) = (Timeouts::read(m, &common)?, Limits::read(m, &common, &http2, buffer)?);
         Ok(Manager {
             engine: engine.clone(),
@@ -162,6 +170,9 @@ impl Manager {
             limits,
             forwarding: CertForwarding::read(m)?,
             telemetry: Telemetry::read(m)?,
+            tracing: Tracing::read(m, &compiler.exporters)?,
+            packs_trace_reason: id.bool("pack_trace_reason")?.unwrap_or(true),
+            samples_by_id: id.bool("use_request_id_for_trace_sampling")?.unwrap_or(true),
             alpn: alpn::Filter::find(m)?,
             underscores: match common.enumeration("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])? {
                 "REJECT_REQUEST" => Underscores::Reject,

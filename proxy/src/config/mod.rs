@@ -18,6 +18,7 @@ pub use fields::{Finding, findings};
 use crate::access_log::Sinks;
 use crate::tls::material::Secret;
 use crate::tls::secrets::Secrets;
+use crate::trace::exporter::Exporters;
 use cluster::Cluster;
 use listener::Listener;
 use mesh_envoy::engine::Unknown;
@@ -58,6 +59,7 @@ impl Clone for ByAddress {
 #[derive(Debug)]
 pub struct Compiler {
     pub sinks: Sinks,
+    pub exporters: Arc<Exporters>,
     /// Where contexts of TLS find their secrets. It outlives every configuration.
     pub secrets: Arc<Secrets>,
     pub crypto: Arc<CryptoProvider>,
@@ -65,7 +67,7 @@ pub struct Compiler {
 
 impl Default for Compiler {
     fn default() -> Compiler {
-        Compiler { sinks: Sinks::default(), secrets: Arc::default(), crypto: Arc::new(aws_lc_rs::default_provider()) }
+        Compiler { sinks: Sinks::default(), exporters: Arc::default(), secrets: Arc::default(), crypto: Arc::new(aws_lc_rs::default_provider()) }
     }
 }
 

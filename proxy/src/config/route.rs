@@ -48,6 +48,15 @@ pub struct Route {
     /// The longest `grpc-timeout` that counts in place of the route's timeout; zero for any.
     pub max_grpc_timeout: Option<Duration>,
     pub max_stream_duration: Option<Duration>,
+    /// The name of the operation in traces.
+    pub decorator: Option<Decorator>,
+}
+
+#[derive(Debug)]
+pub struct Decorator {
+    pub operation: Box<str>,
+    /// Whether peers hear of it.
+    pub propagates: bool,
 }
 
 impl Table {
@@ -111,6 +120,9 @@ impl Route {
         let mut out = Route { changes: HeaderChanges::read(m)?, ..Route::default() };
         if let Some(direct) = m.message("direct_response")? {
             out.body = direct.message("body")?.map(|b| super::data_source(&b)).transpose()?.unwrap_or_default().into();
+        }
+        if let Some(d) = m.message("decorator")? {
+            out.decorator = Some(Decorator { operation: d.text("operation")?.into(), propagates: d.bool("propagate")?.unwrap_or(true) });
         }
         let Some(action) = m.message("route")? else { return Ok(out) };
         let own = action.message("retry_policy")?;

@@ -1,4 +1,4 @@
-//! A connection as logs tell of it, where no request does.
+//! What logs and statistics tell of a connection, or of a request on it.
 
 use super::Downstream;
 use crate::format::Subject;
@@ -9,9 +9,13 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 pub struct Record {
     pub client: Rc<Downstream>,
+    pub started: SystemTime,
+    pub begun: Instant,
+    /// Bytes of a connection; a request counts those of its body itself.
     pub received: u64,
     pub sent: u64,
     /// In the order they were raised.
@@ -21,16 +25,28 @@ pub struct Record {
     pub host: Option<Arc<Host>>,
     pub upstream_local: Option<SocketAddr>,
     pub upstream_tls: Option<Rc<Session>>,
-    pub upstream_failure: String,
+    /// Why a transport to an upstream came to nothing; "" where none did.
+    pub transport_failure: String,
     pub attempts: u32,
     /// What the log calls the protocol; "" for bytes.
     pub protocol: &'static str,
 }
 
 impl Record {
+    /// Of a connection as a whole.
     pub fn new(client: Rc<Downstream>) -> Record {
+        let (started, begun) = (client.started, client.begun);
+        Record::at(client, started, begun)
+    }
+    /// Of something on a connection that begins now.
+    pub fn now(client: Rc<Downstream>) -> Record {
+        Record::at(client, SystemTime::now(), Instant::now())
+    }
+    fn at(client: Rc<Downstream>, started: SystemTime, begun: Instant) -> Record {
         Record {
             client,
+            started,
+            begun,
             received: 0,
             sent: 0,
             flags: Vec::new(),
@@ -39,7 +55,7 @@ impl Record {
             host: None,
             upstream_local: None,
             upstream_tls: None,
-            upstream_failure: String::new(),
+            transport_failure: String::new(),
             attempts: 0,
             protocol: "",
         }
@@ -52,46 +68,13 @@ impl Record {
 }
 
 impl Subject for Record {
-    fn client(&self) -> &Downstream {
-        &self.client
+    fn record(&self) -> &Record {
+        self
     }
     fn exchange(&self) -> Option<&Exchange> {
         None
     }
-    fn started(&self) -> std::time::SystemTime {
-        self.client.started
-    }
-    fn begun(&self) -> std::time::Instant {
-        self.client.begun
-    }
-    fn bytes(&self) -> (u64, u64) {
-        (self.received, self.sent)
-    }
-    fn protocol(&self) -> &str {
-        self.protocol
-    }
-    fn details(&self) -> &str {
-        &self.details
-    }
-    fn flags(&self) -> &[&'static str] {
-        &self.flags
-    }
-    fn cluster(&self) -> Option<&str> {
-        self.cluster.as_deref()
-    }
-    fn host(&self) -> Option<&Host> {
-        self.host.as_deref()
-    }
-    fn upstream_local(&self) -> Option<SocketAddr> {
-        self.upstream_local
-    }
-    fn upstream_tls(&self) -> Option<&Session> {
-        self.upstream_tls.as_deref()
-    }
-    fn upstream_failure(&self) -> &str {
-        &self.upstream_failure
-    }
-    fn attempts(&self) -> u32 {
-        self.attempts
+    fn received(&self) -> u64 {
+        self.received
     }
 }

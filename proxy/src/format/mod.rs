@@ -6,34 +6,19 @@
 mod operator;
 pub mod time;
 
-use crate::downstream::Downstream;
+use crate::downstream::record::Record;
 use crate::http::exchange::Exchange;
-use crate::tls::session::Session;
-use crate::upstream::host::Host;
 use mesh_envoy::access_log::{Format, Piece};
 use operator::Op;
-use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
 pub use time::TimeFormat;
 
 /// What a line tells of: a request, or a connection.
 pub trait Subject {
-    fn client(&self) -> &Downstream;
+    fn record(&self) -> &Record;
     /// `None` for a connection.
     fn exchange(&self) -> Option<&Exchange>;
-    fn started(&self) -> SystemTime;
-    fn begun(&self) -> Instant;
-    /// Received from the client, and sent to it.
-    fn bytes(&self) -> (u64, u64);
-    fn protocol(&self) -> &str;
-    fn details(&self) -> &str;
-    fn flags(&self) -> &[&'static str];
-    fn cluster(&self) -> Option<&str>;
-    fn host(&self) -> Option<&Host>;
-    fn upstream_local(&self) -> Option<SocketAddr>;
-    fn upstream_tls(&self) -> Option<&Session>;
-    fn upstream_failure(&self) -> &str;
-    fn attempts(&self) -> u32;
+    /// Bytes from the client.
+    fn received(&self) -> u64;
 }
 
 /// A text with operators in it.

@@ -65,6 +65,7 @@ pub enum Op {
     GrpcStatus,
     DownstreamFailure,
     Tls(Side, Fact),
+    TraceId,
     Never,
 }
 
@@ -243,8 +244,9 @@ impl Op {
             "HOSTNAME" => plain(Op::Hostname),
             "GRPC_STATUS_NUMBER" => plain(Op::GrpcStatus),
             "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => plain(Op::DownstreamFailure),
-            // Of virtual clusters, which are refused, and of traces, which there are none of yet.
-            "VIRTUAL_CLUSTER_NAME" | "TRACE_ID" => plain(Op::Never),
+            "TRACE_ID" => plain(Op::TraceId),
+            // Of virtual clusters, which are refused.
+            "VIRTUAL_CLUSTER_NAME" => plain(Op::Never),
             other if tls(other).is_some() => plain(tls(other).unwrap_or(Op::Never)),
             other => Err(format!("the operator %{other}% is not known to mesh-proxy")),
         }
@@ -264,8 +266,9 @@ impl Op {
     pub fn write(&self, of: &impl Subject, out: &mut String) -> bool {
         let text = |value: Option<&str>, out: &mut String| value.filter(|v| !v.is_empty()).inspect(|v| out.push_str(v)).is_some();
         let number = |value: Option<u64>, out: &mut String| value.is_some_and(|n| write!(out, "{n}").is_ok());
-        let milliseconds = || u64::try_from(of.begun().elapsed().as_millis()).unwrap_or(u64::MAX);
-        let client = of.client();
+        let record = of.record();
+        let milliseconds = || u64::try_from(record.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let client = &record.client;
         match self {
             Op::Request(names, query) => {
                 let value = of.exchange().and_then(|e| names.iter().find_map(|n| n.of(e)));
@@ -276,30 +279,30 @@ impl Op {
                 text(of.exchange().and_then(|e| names.iter().find_map(|n| e.answer.get(n).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()))), out)
             }
             Op::StartTime(format) => {
-                format.write(of.started(), out);
+                format.write(record.started, out);
                 true
             }
-            Op::Protocol => text(Some(of.protocol()), out),
+            Op::Protocol => text(Some(record.protocol), out),
             Op::ResponseCode => number(Some(of.exchange().map_or(0, |e| u64::from(e.status))), out),
-            Op::ResponseCodeDetails => text(Some(of.details()), out),
+            Op::ResponseCodeDetails => text(Some(&record.details), out),
             Op::TerminationDetails => text(Some(&client.termination.borrow()), out),
-            Op::Flags => write_flags(of.flags(), |f| f, out),
-            Op::FlagsLong => write_flags(of.flags(), |flag| mesh_envoy::response_flags::find(flag).map_or(flag, |f| f.long), out),
-            Op::BytesReceived => number(Some(of.bytes().0), out),
-            Op::BytesSent => number(Some(of.bytes().1), out),
+            Op::Flags => write_flags(&record.flags, |f| f, out),
+            Op::FlagsLong => write_flags(&record.flags, |flag| mesh_envoy::response_flags::find(flag).map_or(flag, |f| f.long), out),
+            Op::BytesReceived => number(Some(of.received()), out),
+            Op::BytesSent => number(Some(record.sent), out),
             Op::Duration => number(Some(milliseconds()), out),
             Op::RequestDuration => number(of.exchange().and_then(Exchange::request_complete), out),
             Op::ResponseDuration => number(of.exchange().and_then(|e| e.answer_begun), out),
             Op::ResponseTxDuration => number(of.exchange().and_then(|e| e.answer_begun).map(|b| milliseconds().saturating_sub(b)), out),
-            Op::UpstreamHost(part) => match of.host().map(|h| h.address.socket()) {
+            Op::UpstreamHost(part) => match record.host.as_ref().map(|h| h.address.socket()) {
                 Some(Some(address)) => write_address(address, *part, out),
-                Some(None) if *part == Part::Whole => text(of.host().map(|h| &*h.label), out),
+                Some(None) if *part == Part::Whole => text(record.host.as_ref().map(|h| &*h.label), out),
                 _ => false,
             },
-            Op::UpstreamCluster => text(of.cluster(), out),
-            Op::UpstreamLocal(part) => of.upstream_local().is_some_and(|a| write_address(a, *part, out)),
-            Op::UpstreamFailure => text(Some(of.upstream_failure()), out),
-            Op::Attempts => number(Some(u64::from(of.attempts())), out),
+            Op::UpstreamCluster => text(record.cluster.as_deref(), out),
+            Op::UpstreamLocal(part) => record.upstream_local.is_some_and(|a| write_address(a, *part, out)),
+            Op::UpstreamFailure => text(Some(&record.transport_failure), out),
+            Op::Attempts => number(Some(u64::from(record.attempts)), out),
             Op::UpstreamProtocol => text(of.exchange().map(|e| e.upstream_protocol), out),
             Op::DownstreamLocal(part) => write_address(client.local, *part, out),
             Op::DownstreamRemote(part) => write_address(of.exchange().map_or(client.peer, |e| e.remote), *part, out),
@@ -313,7 +316,8 @@ impl Op {
             Op::GrpcStatus => number(of.exchange().and_then(|e| e.grpc_status), out),
             Op::DownstreamFailure => text(Some(&client.transport_failure), out),
             Op::Tls(Side::Downstream, fact) => client.tls.as_ref().is_some_and(|s| fact.write(s, out)),
-            Op::Tls(Side::Upstream, fact) => of.upstream_tls().is_some_and(|s| fact.write(s, out)),
+            Op::Tls(Side::Upstream, fact) => record.upstream_tls.as_deref().is_some_and(|s| fact.write(s, out)),
+            Op::TraceId => text(of.exchange().and_then(|e| e.trace.as_ref()?.trace_id()).as_deref(), out),
             Op::Never => false,
         }
     }

@@ -7,22 +7,23 @@ use crate::config::listener::Chain;
 use crate::config::manager::Manager;
 use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
 use crate::downstream::Downstream;
+use crate::downstream::record::Record;
 use crate::format::Subject;
 use crate::stats::HttpStats;
 use crate::telemetry::peer::Peer;
-use crate::tls::session::Session;
+use crate::trace::span::Active;
 use crate::upstream::cluster::Handle;
-use crate::upstream::host::Host;
 use crate::worker::Worker;
 use http::{HeaderMap, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
+use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// A client's connection that HTTP is spoken on.
 pub struct Connection {
@@ -80,36 +81,24 @@ impl RouteRef {
     }
 }
 
+/// A request and its answer. What connections have as well stands in its record.
 pub struct Exchange {
+    record: Record,
     pub connection: Rc<Connection>,
-    pub started: SystemTime,
-    pub begun: Instant,
     pub method: Method,
     pub scheme: &'static str,
     pub authority: String,
     pub path: String,
     /// Without `host`, which is the authority.
     pub headers: HeaderMap,
-    pub protocol: &'static str,
     /// The client's address as forwarding headers tell it; port 0 where they do.
     pub remote: SocketAddr,
     pub body: Rc<Source>,
-    /// Bytes of the answer's body that went to the client.
-    pub sent: u64,
     /// 0 until there is an answer.
     pub status: u16,
-    pub details: Cow<'static, str>,
-    /// In the order they were raised.
-    pub flags: Vec<&'static str>,
     pub route: Option<RouteRef>,
-    pub cluster: Option<Arc<str>>,
     pub upstream: Option<Rc<Handle>>,
-    pub host: Option<Arc<Host>>,
-    pub upstream_local: Option<SocketAddr>,
     pub upstream_protocol: &'static str,
-    pub attempts: u32,
-    pub upstream_tls: Option<Rc<Session>>,
-    pub transport_failure: String,
     /// Headers of the answer, where something may ask for them.
     pub answer: HeaderMap,
     /// Milliseconds until the answer began.
@@ -120,11 +109,56 @@ pub struct Exchange {
     pub peer: Option<Arc<Peer>>,
     /// Whether the client said who it is, and so is told who answers.
     pub client_asked: bool,
+    /// What filters left for later ones, and for logs and spans.
+    pub metadata: Metadata,
+    pub trace: Option<Box<Active>>,
     /// Whether the answer was given to its end, or why it was not is told already.
     pub is_complete: bool,
 }
 
+impl Deref for Exchange {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+}
+
 impl Exchange {
+    /// One that begins now, of which nothing is known but how it is spoken.
+    pub fn new(connection: Rc<Connection>, protocol: &'static str, body: Rc<Source>) -> Exchange {
+        let record = Record { protocol, ..Record::now(connection.client.clone()) };
+        Exchange {
+            record,
+            method: Method::default(),
+            scheme: connection.scheme(),
+            authority: String::new(),
+            path: String::new(),
+            headers: HeaderMap::new(),
+            remote: connection.client.peer,
+            body,
+            status: 0,
+            route: None,
+            upstream: None,
+            upstream_protocol: "",
+            answer: HeaderMap::new(),
+            answer_begun: None,
+            grpc_status: None,
+            cors: None,
+            peer: None,
+            client_asked: false,
+            metadata: Metadata::default(),
+            trace: None,
+            is_complete: false,
+            connection,
+        }
+    }
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -137,11 +171,6 @@ impl Exchange {
     pub fn route_name(&self) -> Option<&str> {
         self.route.as_ref().map(|r| &*r.route().name).filter(|n| !n.is_empty())
     }
-    pub fn raise(&mut self, flag: &'static str) {
-        if !flag.is_empty() && !self.flags.contains(&flag) {
-            self.flags.push(flag);
-        }
-    }
     pub fn is_grpc(&self) -> bool {
         let value = self.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         value.is_some_and(|t| t == b"application/grpc" || t.starts_with(b"application/grpc+"))
@@ -149,54 +178,22 @@ impl Exchange {
 }
 
 impl Subject for Exchange {
-    fn client(&self) -> &Downstream {
-        &self.connection.client
+    fn record(&self) -> &Record {
+        &self.record
     }
     fn exchange(&self) -> Option<&Exchange> {
         Some(self)
     }
-    fn started(&self) -> SystemTime {
-        self.started
-    }
-    fn begun(&self) -> Instant {
-        self.begun
-    }
-    fn bytes(&self) -> (u64, u64) {
-        (self.body.received(), self.sent)
-    }
-    fn protocol(&self) -> &str {
-        self.protocol
-    }
-    fn details(&self) -> &str {
-        &self.details
-    }
-    fn flags(&self) -> &[&'static str] {
-        &self.flags
-    }
-    fn cluster(&self) -> Option<&str> {
-        self.cluster.as_deref()
-    }
-    fn host(&self) -> Option<&Host> {
-        self.host.as_deref()
-    }
-    fn upstream_local(&self) -> Option<SocketAddr> {
-        self.upstream_local
-    }
-    fn upstream_tls(&self) -> Option<&Session> {
-        self.upstream_tls.as_deref()
-    }
-    fn upstream_failure(&self) -> &str {
-        &self.transport_failure
-    }
-    fn attempts(&self) -> u32 {
-        self.attempts
+    fn received(&self) -> u64 {
+        self.body.received()
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_complete {
-            self.raise(if self.body.has_failed() { "DPE" } else { "DC" });
+            let flag = if self.body.has_failed() { "DPE" } else { "DC" };
+            self.raise(flag);
             self.details = "downstream_remote_disconnect".into();
         }
         let worker = self.connection.worker().clone();

@@ -12,6 +12,7 @@ use crate::config::hash_policy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::telemetry::exchange as peers;
+use crate::trace::span;
 use crate::upstream::breaker::Slot;
 use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
@@ -222,6 +223,17 @@ enum Outcome {
     Idle,
 }
 
+impl Outcome {
+    /// For its span.
+    fn tried(&self) -> span::Tried {
+        match self {
+            Outcome::Answer(a) => span::Tried::Answer { status: a.0.status().as_u16(), is_whole: http_body::Body::is_end_stream(a.0.body()) },
+            Outcome::Failed(failure) => span::Tried::Failed(failure.reason),
+            Outcome::Late | Outcome::TryLate | Outcome::Idle => span::Tried::Late,
+        }
+    }
+}
+
 /// What is done about it.
 enum Next {
     Again,
@@ -263,6 +275,7 @@ impl Router<'_> {
         tokio::pin!(whole);
         loop {
             exchange.attempts += 1;
+            span::begin_attempt(&mut exchange);
             let Some(host) = self.choose(&exchange) else {
                 self.cluster.stats.upstream_cx_none_healthy.inc();
                 return Reply::new(503, "UH", "no_healthy_upstream", "no healthy upstream").send(exchange);
@@ -288,10 +301,12 @@ impl Router<'_> {
                 outcome
             };
             let next = self.judge(&outcome, &body);
+            span::note_attempt(&mut exchange, outcome.tried());
             match next {
                 Next::Again => {
                     self.tried.push(host);
                     drop(outcome);
+                    span::end_attempt(&mut exchange);
                     if tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange)).await.is_err() {
                         return self.late(exchange);
                     }
@@ -351,6 +366,7 @@ impl Router<'_> {
     fn request(&self, exchange: &Exchange, host: &Host) -> Option<Wanted> {
         let mut headers = exchange.headers.clone();
         peers::tell_upstream(exchange, &mut headers);
+        span::inject(exchange, &mut headers);
         if !exchange.connection.manager.suppresses_envoy_headers
             && let Some(expected) = self.expected(exchange.attempts)
         {
@@ -458,6 +474,7 @@ impl Router<'_> {
         if self.route.host_extras().tells_attempts_downstream {
             parts.headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
         }
+        span::answer(&mut exchange, &mut parts.headers);
         change_answer(&mut parts.headers, &exchange);
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut parts.headers, &exchange.details);
@@ -467,7 +484,7 @@ impl Router<'_> {
         finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
         peers::tell_client(&exchange, &mut parts.headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
-        if !manager.logs.is_empty() {
+        if !manager.logs.is_empty() || manager.tracing.is_some() {
             exchange.answer = parts.headers.clone();
         }
         if switches {

@@ -3,6 +3,7 @@
 use super::exchange::Connection;
 use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
+use crate::trace::sampling;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri, Version};
 use hyper::body::Incoming;
@@ -20,6 +21,10 @@ pub struct View<'h> {
 impl<'h> View<'h> {
     pub fn new(map: &'h HeaderMap) -> View<'h> {
         let mut mended = Vec::new();
+        // Hardly any value is no text: then no name has to be looked up.
+        if map.values().all(|v| std::str::from_utf8(v.as_bytes()).is_ok()) {
+            return View { map, mended };
+        }
         for name in map.keys() {
             for (n, value) in map.get_all(name).iter().enumerate() {
                 if std::str::from_utf8(value.as_bytes()).is_err() {
@@ -203,8 +208,11 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     }
     if manager.generates_request_id {
         let replaces = is_edge && !manager.preserves_external_request_id;
-        if replaces || !headers.contains_key(REQUEST_ID) {
+        if replaces || headers.get(REQUEST_ID).is_none_or(HeaderValue::is_empty) {
             headers.insert(REQUEST_ID, request_id(dice));
+        } else if is_edge && manager.packs_trace_reason {
+            // A stranger does not decide what is traced.
+            sampling::write(headers, sampling::Reason::NotTraceable);
         }
     }
     if remote == connection.client.peer.ip() { connection.client.peer } else { SocketAddr::new(remote, 0) }

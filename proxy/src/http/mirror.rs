@@ -20,6 +20,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
     let Some(handle) = onward.generation.cluster(&mirror.cluster) else { return };
     let (connection, source) = (exchange.connection.clone(), exchange.body.clone());
     let mut headers = exchange.headers.clone();
+    crate::trace::span::inject(exchange, &mut headers);
     let local = connection.client.local.ip().to_string();
     headers.insert(names::INTERNAL, HeaderValue::from_static("true"));
     head::append(&mut headers, names::FORWARDED_FOR, &local);

@@ -5,6 +5,7 @@ use super::exchange::{Exchange, RouteRef};
 use super::forward::change_answer;
 use super::head::{Upgrades, finish_answer, names};
 use crate::telemetry::exchange as peers;
+use crate::trace::span;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
@@ -101,6 +102,7 @@ impl Reply {
         if self.closes == Closes::Yes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        span::answer(&mut exchange, &mut headers);
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut headers, &exchange.details);
         }

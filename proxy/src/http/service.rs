@@ -12,8 +12,9 @@ use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
 use crate::config::route::Table;
 use crate::telemetry::exchange as peers;
+use crate::trace::span;
 use crate::worker::Generation;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderValue;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use mesh_envoy::engine::Unknown;
@@ -26,7 +27,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 /// Where a request is to go.
 pub struct Onward {
@@ -52,39 +52,11 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     let (parts, incoming) = request.into_parts();
     let mut headers = parts.headers;
     headers.remove(http::header::HOST);
-    let exchange = Exchange {
-        started: SystemTime::now(),
-        begun: Instant::now(),
-        method: parts.method,
-        scheme: connection.scheme(),
-        authority,
-        path: head::path(&parts.uri).to_owned(),
-        headers,
-        protocol: head::protocol(parts.version),
-        remote: connection.client.peer,
-        body: Source::new(incoming),
-        sent: 0,
-        status: 0,
-        details: "".into(),
-        flags: Vec::new(),
-        route: None,
-        cluster: None,
-        upstream: None,
-        host: None,
-        upstream_local: None,
-        upstream_protocol: "",
-        attempts: 0,
-        upstream_tls: None,
-        transport_failure: String::new(),
-        answer: HeaderMap::new(),
-        answer_begun: None,
-        grpc_status: None,
-        cors: None,
-        peer: None,
-        client_asked: false,
-        is_complete: false,
-        connection,
-    };
+    let mut exchange = Exchange::new(connection, head::protocol(parts.version), Source::new(incoming));
+    exchange.method = parts.method;
+    exchange.authority = authority;
+    head::path(&parts.uri).clone_into(&mut exchange.path);
+    exchange.headers = headers;
     exchange.connection.client.worker.begun(&exchange);
     (Box::new(exchange), on_upgrade)
 }
@@ -241,17 +213,21 @@ async fn decide(
     }
     // Filters may wait: what they look at stays as it is until the last of them has spoken.
     let (method, authority, path) = (exchange.method.clone(), exchange.authority.clone(), exchange.path.clone());
-    let headers = std::mem::take(&mut exchange.headers);
-    let ended = {
+    let mut headers = std::mem::take(&mut exchange.headers);
+    let found = {
         let view = View::new(&headers);
         let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
-        match table.as_ref().map(|t| find(t, &request, of_engine, random)).transpose() {
-            Err(u) => Err(Ended::Undecided(u)),
-            Ok(found) => {
-                let found = found.unwrap_or(Found { route: None, wants_tls: false });
-                exchange.route = found.route;
-                gates(&mut exchange, &request, of_engine, &generation, random, found.wants_tls).await
-            }
+        table.as_ref().map(|t| find(t, &request, of_engine, random)).transpose()
+    };
+    let ended = match found {
+        Err(u) => Err(Ended::Undecided(u)),
+        Ok(found) => {
+            let found = found.unwrap_or(Found { route: None, wants_tls: false });
+            exchange.route = found.route;
+            span::begin(&mut exchange, &mut headers);
+            let view = View::new(&headers);
+            let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
+            gates(&mut exchange, &request, of_engine, &generation, random, found.wants_tls).await
         }
     };
     exchange.headers = headers;
@@ -359,16 +335,33 @@ async fn gates(
         (None, true) => Routed::Answered,
         (None, false) => Routed::Nowhere,
     };
-    let mut metadata = Metadata::default();
+    let mut metadata = std::mem::take(&mut exchange.metadata);
+    let ended = ask(exchange, request, of_engine, &scopes, (name, routed), &mut metadata).await;
+    exchange.metadata = metadata;
+    ended?;
+    let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
+    Ok(Passed { name: name.into(), wants_tls, offers: alpn.map(|a| a.offers.clone()) })
+}
+
+/// Asks the filters before the router, one after the other.
+async fn ask(
+    exchange: &mut Exchange,
+    request: &engine::Request<'_>,
+    of_engine: &engine::Connection<'_>,
+    scopes: &[&Overrides],
+    (name, routed): (&str, Routed),
+    metadata: &mut Metadata,
+) -> Result<(), Ended> {
+    let connection = exchange.connection.clone();
+    let manager = connection.manager.clone();
     for filter in manager.engine.filters.iter().take_while(|f| !f.is_router()).filter(|f| !f.is_transparent()) {
-        if let Some(policy) = filter.cors(&scopes)
+        if let Some(policy) = filter.cors(scopes)
             && let Some(origin) = CorsPolicy::origin(request, routed)
         {
             exchange.cors = Some(Box::new(Allowed::new(policy, Some(origin).filter(|o| policy.allows(o)))));
         }
         let gate = {
-            let mut context =
-                Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata: &mut metadata, scopes: &scopes, cluster: name, routed };
+            let mut context = Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata, scopes, cluster: name, routed };
             filter.gate(&mut context, &mut World { connection: &connection }, &mut Off)
         };
         match gate {
@@ -390,8 +383,7 @@ async fn gates(
             }
         }
     }
-    let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
-    Ok(Passed { name: name.into(), wants_tls, offers: alpn.map(|a| a.offers.clone()) })
+    Ok(())
 }
 
 /// The log tells of a cluster from here on, if there is one of that name.

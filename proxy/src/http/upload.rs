@@ -150,6 +150,14 @@ impl Upload {
         source.completed_at.set(Some(Instant::now()));
         Upload { source: Rc::new(source), next: 0 }
     }
+    /// A body that is there whole.
+    pub fn of(body: Bytes) -> Upload {
+        let upload = Upload::empty();
+        if !body.is_empty() {
+            upload.source.kept.borrow_mut().push(Piece::Data(body));
+        }
+        upload
+    }
 }
 
 impl Body for Upload {

@@ -142,7 +142,7 @@ impl Session<'_> {
                     self.record.attempts = attempt;
                     self.record.host = Some(host);
                     self.record.raise("UF");
-                    self.record.upstream_failure = failure.transport;
+                    self.record.transport_failure = failure.transport;
                 }
             }
         }

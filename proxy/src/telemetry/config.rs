@@ -6,9 +6,11 @@ use mesh_envoy::engine::field::{Message, Read};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
     Inbound,
-    /// Gateways count as clients too.
-    #[default]
+    /// That of clients, and of gateways.
     Outbound,
+    /// Counts as a client's, and is traced as a server's.
+    #[default]
+    Unspecified,
 }
 
 #[derive(Clone, Debug, Default)]

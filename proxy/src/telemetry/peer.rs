@@ -5,6 +5,7 @@ use http::HeaderValue;
 use mesh_envoy::api::{Struct, Value as Field};
 use prost::Message;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// "" for what is not known.
@@ -23,6 +24,11 @@ pub struct Peer {
 #[derive(Clone, Debug)]
 pub struct Own {
     pub peer: Arc<Peer>,
+    /// `node.cluster`: the name in traces.
+    pub service: Box<str>,
+    pub zone: Box<str>,
+    /// Its address, as far as Istio's node id tells it.
+    pub ip: Option<IpAddr>,
     /// `x-envoy-peer-metadata-id`
     pub id: HeaderValue,
     /// `x-envoy-peer-metadata`
@@ -118,7 +124,11 @@ impl Own {
         .into_iter()
         .collect();
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-        Own { peer: Arc::new(peer), id: header(id), metadata: header(&data_encoding::BASE64.encode(&fields.encode_to_vec())) }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").into();
+        let (service, zone) = (text(get(node, "cluster")), text(get(node, "locality").and_then(|l| get(l, "zone"))));
+        // `sidecar~IP~POD.NAMESPACE~DOMAIN`
+        let ip = id.split('~').nth(1).and_then(|ip| ip.parse().ok());
+        Own { peer: Arc::new(peer), service, zone, ip, id: header(id), metadata: header(&data_encoding::BASE64.encode(&fields.encode_to_vec())) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod breaker;
+pub mod client;
 pub mod cluster;
 pub mod connection;
 pub mod dns;

@@ -21,9 +21,18 @@ pub struct AccessLog {
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct AccessLogFilter {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "status_code_filter")]
+    pub status_code_filter: Option<super::accesslog::StatusCodeFilter>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "duration_filter")]
+    pub duration_filter: Option<super::accesslog::DurationFilter>,
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "not_health_check_filter")]
     pub not_health_check_filter: Option<super::accesslog::NotHealthCheckFilter>,
+    #[prost(message, optional, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "traceable_filter")]
+    pub traceable_filter: Option<super::accesslog::TraceableFilter>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "json::is_default", alias = "runtime_filter")]
     pub runtime_filter: Option<super::accesslog::RuntimeFilter>,
@@ -33,12 +42,21 @@ pub struct AccessLogFilter {
     #[prost(message, optional, tag = "7")]
     #[serde(skip_serializing_if = "json::is_default", alias = "or_filter")]
     pub or_filter: Option<super::accesslog::OrFilter>,
+    #[prost(message, optional, tag = "8")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "header_filter")]
+    pub header_filter: Option<super::accesslog::HeaderFilter>,
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "json::is_default", alias = "response_flag_filter")]
     pub response_flag_filter: Option<super::accesslog::ResponseFlagFilter>,
+    #[prost(message, optional, tag = "10")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "grpc_status_filter")]
+    pub grpc_status_filter: Option<super::accesslog::GrpcStatusFilter>,
     #[prost(message, optional, tag = "11")]
     #[serde(skip_serializing_if = "json::is_default", alias = "extension_filter")]
     pub extension_filter: Option<super::accesslog::ExtensionFilter>,
+    #[prost(message, optional, tag = "12")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "metadata_filter")]
+    pub metadata_filter: Option<super::accesslog::MetadataFilter>,
 }
 
 /// `envoy.config.accesslog.v3.AndFilter`
@@ -48,6 +66,31 @@ pub struct AndFilter {
     #[prost(message, repeated, tag = "1")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub filters: Vec<super::accesslog::AccessLogFilter>,
+}
+
+/// `envoy.config.accesslog.v3.ComparisonFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ComparisonFilter {
+    #[prost(enumeration = "super::accesslog::ComparisonFilterOp", tag = "1")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        serialize_with = "json::enumeration::serialize::<super::accesslog::ComparisonFilterOp, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::accesslog::ComparisonFilterOp, _>"
+    )]
+    pub op: i32,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub value: Option<super::core::RuntimeUInt32>,
+}
+
+/// `envoy.config.accesslog.v3.DurationFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DurationFilter {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub comparison: Option<super::accesslog::ComparisonFilter>,
 }
 
 /// `envoy.config.accesslog.v3.ExtensionFilter`
@@ -60,6 +103,43 @@ pub struct ExtensionFilter {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "typed_config")]
     pub typed_config: Option<crate::api::Any>,
+}
+
+/// `envoy.config.accesslog.v3.GrpcStatusFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GrpcStatusFilter {
+    #[prost(enumeration = "super::accesslog::GrpcStatusFilterStatus", repeated, tag = "1")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        serialize_with = "json::repeated::enumeration::serialize::<super::accesslog::GrpcStatusFilterStatus, _>",
+        deserialize_with = "json::repeated::enumeration::deserialize::<super::accesslog::GrpcStatusFilterStatus, _>"
+    )]
+    pub statuses: Vec<i32>,
+    #[prost(bool, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub exclude: bool,
+}
+
+/// `envoy.config.accesslog.v3.HeaderFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HeaderFilter {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub header: Option<super::route::HeaderMatcher>,
+}
+
+/// `envoy.config.accesslog.v3.MetadataFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MetadataFilter {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub matcher: Option<super::common::MetadataMatcher>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "match_if_key_not_found")]
+    pub match_if_key_not_found: Option<bool>,
 }
 
 /// `envoy.config.accesslog.v3.NotHealthCheckFilter`
@@ -100,6 +180,20 @@ pub struct RuntimeFilter {
     pub use_independent_randomness: bool,
 }
 
+/// `envoy.config.accesslog.v3.StatusCodeFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StatusCodeFilter {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub comparison: Option<super::accesslog::ComparisonFilter>,
+}
+
+/// `envoy.config.accesslog.v3.TraceableFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TraceableFilter {}
+
 /// `envoy.extensions.access_loggers.file.v3.FileAccessLog`
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -118,4 +212,63 @@ impl prost::Name for FileAccessLog {
     fn type_url() -> String {
         "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog".into()
     }
+}
+
+/// `envoy.config.accesslog.v3.ComparisonFilter.Op`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ComparisonFilterOp {
+    Eq = 0,
+    Ge = 1,
+    Le = 2,
+    Ne = 3,
+}
+
+impl json::Names for ComparisonFilterOp {
+    const NAMES: &'static [(&'static str, i32)] = &[("EQ", 0), ("GE", 1), ("LE", 2), ("NE", 3)];
+}
+
+/// `envoy.config.accesslog.v3.GrpcStatusFilter.Status`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum GrpcStatusFilterStatus {
+    Ok = 0,
+    Canceled = 1,
+    Unknown = 2,
+    InvalidArgument = 3,
+    DeadlineExceeded = 4,
+    NotFound = 5,
+    AlreadyExists = 6,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
+    FailedPrecondition = 9,
+    Aborted = 10,
+    OutOfRange = 11,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+    DataLoss = 15,
+    Unauthenticated = 16,
+}
+
+impl json::Names for GrpcStatusFilterStatus {
+    const NAMES: &'static [(&'static str, i32)] = &[
+        ("OK", 0),
+        ("CANCELED", 1),
+        ("UNKNOWN", 2),
+        ("INVALID_ARGUMENT", 3),
+        ("DEADLINE_EXCEEDED", 4),
+        ("NOT_FOUND", 5),
+        ("ALREADY_EXISTS", 6),
+        ("PERMISSION_DENIED", 7),
+        ("RESOURCE_EXHAUSTED", 8),
+        ("FAILED_PRECONDITION", 9),
+        ("ABORTED", 10),
+        ("OUT_OF_RANGE", 11),
+        ("UNIMPLEMENTED", 12),
+        ("INTERNAL", 13),
+        ("UNAVAILABLE", 14),
+        ("DATA_LOSS", 15),
+        ("UNAUTHENTICATED", 16),
+    ];
 }

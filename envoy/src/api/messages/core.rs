@@ -59,6 +59,18 @@ pub struct AsyncDataSource {
     pub local: Option<super::core::DataSource>,
 }
 
+/// `envoy.config.core.v3.BackoffStrategy`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct BackoffStrategy {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "base_interval")]
+    pub base_interval: Option<crate::api::Duration>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "max_interval")]
+    pub max_interval: Option<crate::api::Duration>,
+}
+
 /// `envoy.config.core.v3.BindConfig`
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -352,6 +364,9 @@ pub struct HttpService {
     #[prost(message, optional, tag = "1")]
     #[serde(skip_serializing_if = "json::is_default", alias = "http_uri")]
     pub http_uri: Option<super::core::HttpUri>,
+    #[prost(message, repeated, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "request_headers_to_add")]
+    pub request_headers_to_add: Vec<super::core::HeaderValueOption>,
 }
 
 /// `envoy.config.core.v3.HttpUri`
@@ -468,6 +483,18 @@ pub struct ProxyProtocolPassThroughTLVs {
         deserialize_with = "json::enumeration::deserialize::<super::core::ProxyProtocolPassThroughTLVsPassTLVsMatchType, _>"
     )]
     pub match_type: i32,
+}
+
+/// `envoy.config.core.v3.RetryPolicy`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RetryPolicy {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "retry_back_off")]
+    pub retry_back_off: Option<super::core::BackoffStrategy>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "num_retries")]
+    pub num_retries: Option<u32>,
 }
 
 /// `envoy.config.core.v3.RuntimeFeatureFlag`

@@ -27,6 +27,15 @@ pub struct JwtAuthentication {
     #[prost(bool, tag = "4")]
     #[serde(skip_serializing_if = "json::is_default", alias = "bypass_cors_preflight")]
     pub bypass_cors_preflight: bool,
+    #[prost(btree_map = "string, message", tag = "5")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "requirement_map")]
+    pub requirement_map: std::collections::BTreeMap<String, super::jwt_authn::JwtRequirement>,
+    #[prost(bool, tag = "6")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "strip_failure_response")]
+    pub strip_failure_response: bool,
+    #[prost(string, tag = "7")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "stat_prefix")]
+    pub stat_prefix: String,
 }
 
 impl prost::Name for JwtAuthentication {
@@ -35,6 +44,18 @@ impl prost::Name for JwtAuthentication {
     fn type_url() -> String {
         "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication".into()
     }
+}
+
+/// `envoy.extensions.filters.http.jwt_authn.v3.JwtCacheConfig`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JwtCacheConfig {
+    #[prost(uint32, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "jwt_cache_size")]
+    pub jwt_cache_size: u32,
+    #[prost(uint32, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "jwt_max_token_size")]
+    pub jwt_max_token_size: u32,
 }
 
 /// `envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader`
@@ -113,6 +134,21 @@ pub struct JwtProvider {
     #[prost(message, optional, tag = "21")]
     #[serde(skip_serializing_if = "json::is_default", alias = "max_lifetime")]
     pub max_lifetime: Option<crate::api::Duration>,
+    #[prost(message, optional, tag = "19")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub subjects: Option<super::common::StringMatcher>,
+    #[prost(string, tag = "14")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "header_in_metadata")]
+    pub header_in_metadata: String,
+    #[prost(string, tag = "16")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "failed_status_in_metadata")]
+    pub failed_status_in_metadata: String,
+    #[prost(message, optional, tag = "12")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "jwt_cache_config")]
+    pub jwt_cache_config: Option<super::jwt_authn::JwtCacheConfig>,
+    #[prost(bool, tag = "17")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "clear_route_cache")]
+    pub clear_route_cache: bool,
 }
 
 /// `envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload`
@@ -166,6 +202,26 @@ pub struct JwtRequirementOrList {
     pub requirements: Vec<super::jwt_authn::JwtRequirement>,
 }
 
+/// `envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PerRouteConfig {
+    #[prost(bool, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub disabled: Option<bool>,
+    #[prost(string, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "requirement_name")]
+    pub requirement_name: Option<String>,
+}
+
+impl prost::Name for PerRouteConfig {
+    const NAME: &'static str = "PerRouteConfig";
+    const PACKAGE: &'static str = "envoy.extensions.filters.http.jwt_authn.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig".into()
+    }
+}
+
 /// `envoy.extensions.filters.http.jwt_authn.v3.ProviderWithAudiences`
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -191,6 +247,9 @@ pub struct RemoteJwks {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "async_fetch")]
     pub async_fetch: Option<super::jwt_authn::JwksAsyncFetch>,
+    #[prost(message, optional, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "retry_policy")]
+    pub retry_policy: Option<super::core::RetryPolicy>,
 }
 
 /// `envoy.extensions.filters.http.jwt_authn.v3.RequirementRule`

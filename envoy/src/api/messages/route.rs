@@ -313,6 +313,9 @@ pub struct RetryPolicy {
     #[prost(message, repeated, tag = "9")]
     #[serde(skip_serializing_if = "json::is_default", alias = "retriable_headers")]
     pub retriable_headers: Vec<super::route::HeaderMatcher>,
+    #[prost(message, repeated, tag = "10")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "retriable_request_headers")]
+    pub retriable_request_headers: Vec<super::route::HeaderMatcher>,
 }
 
 /// `envoy.config.route.v3.RetryPolicy.RetryBackOff`

@@ -15,6 +15,12 @@ pub struct OpenTelemetryConfig {
     #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "json::is_default", alias = "service_name")]
     pub service_name: String,
+    #[prost(message, repeated, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "resource_detectors")]
+    pub resource_detectors: Vec<super::core::TypedExtensionConfig>,
+    #[prost(message, optional, tag = "5")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub sampler: Option<super::core::TypedExtensionConfig>,
 }
 
 impl prost::Name for OpenTelemetryConfig {
@@ -67,6 +73,17 @@ pub struct ZipkinConfig {
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "json::is_default", alias = "collector_service")]
     pub collector_service: Option<super::core::HttpService>,
+    #[prost(bool, tag = "7")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "split_spans_for_request")]
+    pub split_spans_for_request: bool,
+    #[prost(enumeration = "super::trace::ZipkinConfigTraceContextOption", tag = "8")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        alias = "trace_context_option",
+        serialize_with = "json::enumeration::serialize::<super::trace::ZipkinConfigTraceContextOption, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::trace::ZipkinConfigTraceContextOption, _>"
+    )]
+    pub trace_context_option: i32,
 }
 
 impl prost::Name for ZipkinConfig {
@@ -74,6 +91,19 @@ impl prost::Name for ZipkinConfig {
     const PACKAGE: &'static str = "envoy.config.trace.v3";
     fn type_url() -> String {
         "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig".into()
+    }
+}
+
+/// `envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct EnvironmentResourceDetectorConfig {}
+
+impl prost::Name for EnvironmentResourceDetectorConfig {
+    const NAME: &'static str = "EnvironmentResourceDetectorConfig";
+    const PACKAGE: &'static str = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig".into()
     }
 }
 
@@ -89,4 +119,16 @@ pub enum ZipkinConfigCollectorEndpointVersion {
 
 impl json::Names for ZipkinConfigCollectorEndpointVersion {
     const NAMES: &'static [(&'static str, i32)] = &[("DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE", 0), ("HTTP_JSON", 1), ("HTTP_PROTO", 2), ("GRPC", 3)];
+}
+
+/// `envoy.config.trace.v3.ZipkinConfig.TraceContextOption`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ZipkinConfigTraceContextOption {
+    UseB3 = 0,
+    UseB3WithW3cPropagation = 1,
+}
+
+impl json::Names for ZipkinConfigTraceContextOption {
+    const NAMES: &'static [(&'static str, i32)] = &[("USE_B3", 0), ("USE_B3_WITH_W3C_PROPAGATION", 1)];
 }
