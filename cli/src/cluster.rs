@@ -1,11 +1,14 @@
 //! Clusters as sources: who asks, and what becomes of what can't be seen.
 
 use crate::args::{ConnectArgs, KubeArgs};
+use crate::context::Context;
+use crate::followers::Followers;
 use crate::status::Failure;
 use crate::worlds;
-use mesh_collectors::kube::{self, Cluster, ConnectError, Secrets, What};
+use mesh_collectors::kube::{self, Cluster, ConnectError, FollowError, Secrets, What};
 use mesh_model::{Completeness, Object, ProblemKind, Role, Snapshot};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A cluster that is asked for.
@@ -38,6 +41,7 @@ pub struct Access {
     revision: Option<String>,
     istio_namespace: String,
     namespaces: Vec<String>,
+    followers: Option<Arc<Followers>>,
 }
 
 /// How a cluster is asked, of the current context.
@@ -76,19 +80,21 @@ pub enum Input {
 const ROUNDS: u32 = 4;
 
 impl Access {
-    pub fn new(args: &KubeArgs, istio_namespace: &str, namespaces: &[String]) -> Result<Access, Failure> {
+    pub fn new(args: &KubeArgs, istio_namespace: &str, namespaces: &[String], context: &Context) -> Result<Access, Failure> {
         Ok(Access {
             options: options(&args.connect)?,
             secrets: if args.with_secrets { Secrets::Read } else { Secrets::Left },
             revision: args.revision.clone(),
             istio_namespace: istio_namespace.to_owned(),
             namespaces: namespaces.to_vec(),
+            followers: context.followers.clone(),
         })
     }
 
     /// For a command that serves what its clusters hold; no Secrets, whose keys are never read.
-    pub fn of_control_plane(connect: &ConnectArgs) -> Result<Access, Failure> {
-        Ok(Access { options: options(connect)?, istio_namespace: "istio-system".to_owned(), ..Access::default() })
+    pub fn of_control_plane(connect: &ConnectArgs, followers: &Arc<Followers>) -> Result<Access, Failure> {
+        let followers = Some(Arc::clone(followers));
+        Ok(Access { options: options(connect)?, istio_namespace: "istio-system".to_owned(), followers, ..Access::default() })
     }
 
     /// Reads clusters into a snapshot; their contexts. The first one has no name of its own while it is the only one. What
@@ -132,6 +138,12 @@ impl Access {
             namespaces: self.namespaces.clone(),
             deadline: options.timeout.0 * ROUNDS,
         };
+        if let Some(followers) = &self.followers {
+            return followers.read(&options, &what, snapshot).map_err(|e| match e {
+                FollowError::Connect(error) => ClusterError::Connect(error),
+                other => ClusterError::Unreadable(other.to_string()),
+            });
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| ClusterError::Unreadable(e.to_string()))?;
         let read = runtime.block_on(async {
             let cluster = Cluster::connect(&options).await.map_err(ClusterError::Connect)?;

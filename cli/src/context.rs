@@ -1,10 +1,12 @@
 //! What is the same for every command: the instant, whose habits, where the answer goes.
 
 use crate::args::{ColorWhen, GlobalArgs};
+use crate::followers::Followers;
 use crate::print::time::{clock, parse_rfc3339};
 use crate::status::{Failure, Status};
 use crate::stdio;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Whose output and habits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Context {
     pub out: Option<PathBuf>,
     /// What an answer in part is worth.
     pub partial: Status,
+    /// Where a command answers again and again, the clusters that it reads are followed.
+    pub followers: Option<Arc<Followers>>,
 }
 
 impl Context {
@@ -55,7 +59,14 @@ impl Context {
             color: args.color,
             out: args.out.clone(),
             partial: if args.allow_partial { Status::Fine } else { Status::Partial },
+            followers: None,
         })
+    }
+
+    /// For a command that answers again and again: from here on clusters are followed.
+    pub fn following(&self) -> (Context, Arc<Followers>) {
+        let followers = Arc::new(Followers::default());
+        (Context { followers: Some(Arc::clone(&followers)), ..self.clone() }, followers)
     }
 
     /// Gives the answer.

@@ -10,6 +10,7 @@ mod dump;
 mod entry;
 mod explain;
 mod fingerprint;
+mod followers;
 mod git;
 mod glob;
 mod load;

@@ -106,7 +106,7 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
     if !manifests.is_empty() || !live.is_empty() {
         let analyze = analyze_args(sources.complete, &manifests)?;
         let settings = Settings::new(&analyze, context, None)?;
-        let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace)?;
+        let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?;
         let shared = Shared::read(sources.mesh_config, None, access)?;
         let plan = Plan { paths: manifests, live, complete: sources.complete, ..Plan::default() };
         let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text))?;

@@ -106,7 +106,6 @@ fn a_planted_secret_comes_out_of_no_command() {
         &["certs", "leaky-1"],
         &["logs", "leaky-1"],
         &["logs", "leaky-1", "-o", "json"],
-        &["logs", "leaky-1", "-f"],
         &["changes", "leaky-1", "--since", "9999h", "-o", "json"],
         &["pc", "all", "leaky-1", "-o", "json"],
         &["pc", "secret", "leaky-1", "-o", "yaml"],
@@ -119,5 +118,8 @@ fn a_planted_secret_comes_out_of_no_command() {
             assert!(!run.out.contains(planted) && !run.err.contains(planted), "{args:?}: {}{}", run.out, run.err);
         }
     }
+    let followed = mesh.start_meshctl(&["logs", "leaky-1", "-f"]);
+    followed.until("both logs are there", |out| out.contains("api_key") && out.contains("connecting"));
+    assert!(!followed.out().contains("planted-secret"), "{}", followed.out());
     assert!(mesh.server.counts().requests().iter().all(|r| !r.contains("/secrets")));
 }

@@ -139,24 +139,6 @@ fn sidecar(program: &Path, plane: &Plane, token: &str) -> Sidecar {
     Sidecar(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("Envoy starts"), folder)
 }
 
-#[test]
-fn a_cluster_is_served_and_asked_again() {
-    let mut data = Data::default();
-    let service = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80}]}});
-    data.add(Resource { group: "".into(), version: "v1".into(), plural: "services".into(), kind: "Service".into(), is_namespaced: true, items: vec![service] });
-    let server = Server::start(data, Faults::default()).expect("a server");
-    let dir = tempfile::tempdir().expect("a folder");
-    let config = dir.path().join("kubeconfig");
-    std::fs::write(&config, server.kubeconfig("dev", "token", "shop")).expect("a kubeconfig");
-    let mut plane = Plane::start(&["--from", "kube", "--kubeconfig", config.to_str().expect("a path")]);
-    let end = Instant::now() + Duration::from_secs(60);
-    while !page(&plane.pages, "/debug/registryz").contains("web.shop.svc.cluster.local") {
-        assert!(Instant::now() < end, "{}", page(&plane.pages, "/debug/registryz"));
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(plane.end(), Some(0));
-}
-
 /// The body of a page.
 fn page(pages: &str, path: &str) -> String {
     let at = pages.trim_start_matches("http://");
@@ -190,4 +172,43 @@ fn what_can_not_be_served_is_refused() {
     let at = taken.local_addr().expect("an address").to_string();
     let (code, text) = run(&["--from", from, "--xds", &at]);
     assert!(code == Some(1) && text.contains(&at), "{code:?} {text}");
+}
+
+#[test]
+fn a_cluster_is_followed_and_a_change_reaches_the_pages_at_once() {
+    let mut data = Data::default();
+    let service =
+        |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"name": "http", "port": 80}]}});
+    for (plural, kind, items) in
+        [("services", "Service", vec![service("a")]), ("namespaces", "Namespace", vec![json!({"metadata": {"name": "shop"}})]), ("pods", "Pod", vec![])]
+    {
+        data.add(Resource { group: String::new(), version: "v1".into(), plural: plural.into(), kind: kind.into(), is_namespaced: kind != "Namespace", items });
+    }
+    let server = Server::start(data, Faults::default()).expect("a server");
+    let dir = tempfile::tempdir().expect("a folder");
+    let kubeconfig = dir.path().join("config");
+    std::fs::write(&kubeconfig, server.kubeconfig("dev", "token", "shop")).expect("a kubeconfig");
+    let mut plane = Plane::start(&["--from", "kube", "--kubeconfig", kubeconfig.to_str().expect("a path")]);
+    let names = || {
+        let page = page(&plane.pages, "/debug/registryz");
+        ["a.shop.svc", "b.shop.svc", "c.shop.svc"].map(|n| page.contains(n))
+    };
+    let becomes = |wanted: [bool; 3]| {
+        let start = Instant::now();
+        while names() != wanted {
+            assert!(start.elapsed() < Duration::from_secs(30), "{:?} {:?}", names(), server.counts().requests());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    becomes([true, false, false]);
+    server.apply("/v1/services", service("b"));
+    becomes([true, true, false]);
+    // What changes while the server is away is there afterwards, and nothing is lost meanwhile.
+    server.restart(Duration::from_millis(500));
+    server.apply("/v1/services", service("c"));
+    server.remove("/v1/services", "shop", "b");
+    becomes([true, false, true]);
+    let lists = server.counts().requests().into_iter().filter(|r| r.starts_with("/api/v1/services?") && r.contains("sendInitialEvents")).count();
+    assert_eq!(lists, 1, "{:?}", server.counts().requests());
+    assert_eq!(plane.end(), Some(0));
 }

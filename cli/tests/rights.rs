@@ -35,8 +35,9 @@ fn right(request: &str) -> Option<Right> {
         ["apis", group, _, rest @ ..] => (*group, rest),
         _ => return None,
     };
+    let list = if request.contains("watch=true") { "watch" } else { "list" };
     let (resource, verb) = match rest {
-        ["namespaces", _, resource] | [resource] => ((*resource).to_owned(), "list"),
+        ["namespaces", _, resource] | [resource] => ((*resource).to_owned(), list),
         ["namespaces", _, resource, _, sub] => (format!("{resource}/{sub}"), "get"),
         ["namespaces", _, resource, _] | [resource, _] => ((*resource).to_owned(), "get"),
         _ => return None,
@@ -61,9 +62,43 @@ fn what_the_commands_on_pods_ask_is_allowed_and_nothing_more() {
     for target in ["cart-1", "web-1.web", "deploy/cart", "sts/none", "ds/none", "rs/none", "job/none", "svc/cart"] {
         mesh.meshctl(&["pc", "cluster", target]);
     }
-    for args in [&["ps"][..], &["check"], &["certs"], &["logs", "cart-1"], &["changes"], &["version"], &["pc", "cluster", "-l", "app=cart"]] {
-        mesh.meshctl(args);
+    for args in [
+        &["ps"][..],
+        &["ps", "cart-1"],
+        &["check"],
+        &["check", "--wait", "1s"],
+        &["certs"],
+        &["logs", "cart-1"],
+        &["changes"],
+        &["changes", "cart-1"],
+        &["version"],
+        &["pc", "cluster", "-l", "app=cart"],
+        &["pc", "log", "cart-1"],
+        &["zc", "workload"],
+        &["authz", "check", "cart-1"],
+        &["authz", "can", "--pod", "cart-1", "--port", "80", "GET", "/"],
+        &["authz", "who-can", "deployment/cart", "--from", "kube"],
+        &["route", "--pod", "cart-1", "GET", "http://reviews/"],
+        &["analyze"],
+        &["describe", "cart-1"],
+        &["mtls", "--from", "kube"],
+        &["why", "--from", "kube", "deployment/web.web", "http://cart.shop/"],
+        &["plan", "--from", "kube", "--delete", "Service shop/cart"],
+        &["describe", "svc/cart"],
+        &["snapshot", "record", "once.rec", "--from", "kube", "--for", "1s"],
+        &["tui", "kube", "--no-tui"],
+    ] {
+        let run = mesh.meshctl(args);
+        // A wrong call asks nothing.
+        assert!(run.status != 64, "{args:?}: {}", run.err);
     }
+    let followed = mesh.start_meshctl(&["logs", "deployment/cart", "-f"]);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !mesh.server.counts().requests().iter().any(|r| r.contains("/pods?") && r.contains("watch=true")) {
+        assert!(std::time::Instant::now() < until, "{}{}", followed.out(), followed.err());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    drop(followed);
     let (viewer, mut own) = (rights("rbac-viewer.yaml"), rights("rbac-troubleshooter.yaml"));
     for request in mesh.server.counts().requests() {
         let Some((group, resource, verb)) = right(&request) else { continue };

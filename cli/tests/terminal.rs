@@ -255,3 +255,36 @@ fn nothing_is_written_when_nothing_changes() {
     s.keys("q");
     assert!(s.ended().success());
 }
+
+#[test]
+fn a_cluster_that_changes_is_read_again_by_itself() {
+    use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
+    use serde_json::json;
+    let mut data = Data::default();
+    let mut add = |group: &str, plural: &str, kind: &str, items| {
+        data.add(Resource { group: group.into(), version: "v1".into(), plural: plural.into(), kind: kind.into(), is_namespaced: kind != "Namespace", items });
+    };
+    let service = |host: &str| json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"hosts": ["web"], "http": [{"route": [{"destination": {"host": host}}]}]}});
+    add("", "namespaces", "Namespace", vec![json!({"metadata": {"name": "shop"}})]);
+    add("", "services", "Service", vec![json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"name": "http", "port": 80}]}})]);
+    add("networking.istio.io", "virtualservices", "VirtualService", vec![service("web")]);
+    let server = Server::start(data, Faults::default()).expect("a server");
+    let dir = tempfile::tempdir().expect("a folder");
+    let kubeconfig = dir.path().join("config");
+    std::fs::write(&kubeconfig, server.kubeconfig("dev", "token", "shop")).expect("a kubeconfig");
+    let mut command = CommandBuilder::from_argv([env!("CARGO_BIN_EXE_meshctl"), "tui", "kube"].map(OsString::from).into());
+    command.cwd(dir.path());
+    for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nonexistent")] {
+        command.env(name, value);
+    }
+    command.env("KUBECONFIG", &kubeconfig);
+    let mut s = Session::start(120, 30, command);
+    s.wait("What is wrong now");
+    assert!(!s.screen().contains("IST0101"), "{}", s.screen());
+    server.apply("networking.istio.io/v1/virtualservices", service("nowhere"));
+    s.wait("IST0101");
+    let lists = server.counts().requests().into_iter().filter(|r| r.starts_with("/api/v1/services?")).count();
+    assert_eq!(lists, 1, "{:?}", server.counts().requests());
+    s.keys("q");
+    assert!(s.ended().success());
+}

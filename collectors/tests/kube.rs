@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use mesh_collectors::kube::{Cluster, ConnectError, Options, Secrets, Timeout, What, read};
+use mesh_collectors::kube::{Cluster, ConnectError, Followed, Options, Secrets, Timeout, What, read};
 use mesh_model::{Completeness, Kind, ProblemKind, Role, Snapshot};
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::{Value, json};
@@ -292,7 +292,12 @@ fn the_viewers_rights_are_those_that_are_used() {
         }
     }
     let server = Server::start(data, Faults::default()).unwrap();
-    Client::new(&server, "t").read(&what()).unwrap();
+    let client = Client::new(&server, "t");
+    client.read(&what()).unwrap();
+    // Followed as well, by a watch each.
+    let followed = Followed::start(client.options.clone(), what()).unwrap();
+    followed.read(&what(), Duration::from_secs(20), &mut Snapshot::new()).unwrap();
+    drop(followed);
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/rbac-viewer.yaml")).unwrap();
     let source = mesh_model::Source::new("rbac", text);
     let manifest = mesh_model::snapshot::read_manifest(&source, Role::Judged, 0, mesh_model::yaml::Limits::default());
@@ -314,8 +319,9 @@ fn the_viewers_rights_are_those_that_are_used() {
             ["apis", group, _, rest @ ..] => (*group, rest),
             _ => continue,
         };
+        let list = if request.contains("watch=true") { "watch" } else { "list" };
         let (plural, verb) = match rest {
-            ["namespaces", _, plural] | [plural] => (*plural, "list"),
+            ["namespaces", _, plural] | [plural] => (*plural, list),
             [plural, _] => (*plural, "get"),
             _ => continue,
         };
@@ -325,6 +331,8 @@ fn the_viewers_rights_are_those_that_are_used() {
         used.insert(right.unwrap_or_else(|| panic!("{request} is asked and not allowed")));
     }
     // An earlier name of a group is asked only where the current one is not served.
-    allowed.remove(&("inference.networking.x-k8s.io".to_owned(), "*".to_owned(), "list".to_owned()));
+    for verb in ["list", "watch"] {
+        allowed.remove(&("inference.networking.x-k8s.io".to_owned(), "*".to_owned(), verb.to_owned()));
+    }
     assert_eq!(allowed, used, "what is allowed and not asked");
 }

@@ -5,7 +5,8 @@
 use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::json;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn kubectl_reads_from_it() {
@@ -43,6 +44,21 @@ fn kubectl_reads_from_it() {
     assert!(get("right", &["get", "virtualservices", "web-1", "-o", "jsonpath={.spec.hosts[0]}"]).1 == "web-1");
     assert!(!get("right", &["get", "virtualservices", "nosuch"]).0);
     assert!(!get("wrong", &names).0);
+
+    // It watches too, whether lists are streamed or not, and sees what changes.
+    let mut watching = Command::new("kubectl");
+    watching.env("HOME", &folder).arg("--kubeconfig").arg(folder.join("right"));
+    let watching =
+        watching.args(["get", "virtualservices", "--watch", "--request-timeout", "3s", "-o", "name"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let watching = watching.expect("kubectl runs");
+    let until = Instant::now() + Duration::from_secs(10);
+    while server.counts().open_watches() == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.apply("networking.istio.io/v1/virtualservices", service("web-9"));
+    let output = watching.wait_with_output().expect("it ends");
+    let seen = String::from_utf8_lossy(&output.stdout);
+    assert!(seen.contains("web-0") && seen.contains("web-9"), "{seen} {:?}", server.counts().requests());
     let _ = std::fs::remove_dir_all(&folder);
 }
 

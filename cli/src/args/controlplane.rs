@@ -18,7 +18,7 @@ Exit status: 0 interrupted · 65 nothing could be read · 64 usage · 1 a port i
 
 #[derive(Args, Debug)]
 pub struct ControlplaneArgs {
-    /// Manifests (files, folders), watched, or `kube`, `kube:CONTEXT`, asked again and again; repeatable
+    /// Manifests (files, folders), or `kube`, `kube:CONTEXT`: all of them watched; repeatable
     #[arg(short = 'f', long = "from", value_name = "SRC", required = true)]
     pub from: Vec<String>,
     /// Mesh configuration (MeshConfig) to assume instead of the default

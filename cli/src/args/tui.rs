@@ -25,7 +25,7 @@ pub struct TuiArgs {
     /// Manifests, config dumps, folders of both, a bug report, http://host:15000, unix:PATH; `kube` or `kube:CONTEXT` for a cluster
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
-    /// Read the sources again this often; off for never [default: 15s for admin ports and Prometheus, else off]
+    /// Read the sources again this often; off for never; a cluster is read when it has changed [default: 15s for admin ports and Prometheus, else off]
     #[arg(long, value_name = "DURATION")]
     pub refresh: Option<String>,
     /// The input is everything: what is not in it does not exist

@@ -35,7 +35,7 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     let config = configuration(args)?;
     let settings = Settings::new(args, context, config.as_ref())?;
     let plans = plans(args, part, config.as_ref())?;
-    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace)?;
+    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace, context)?;
     let known = args.select.baseline.as_deref().map(Known::read).transpose()?;
 
     let note = |text: &str| context.note(text);
@@ -109,7 +109,7 @@ pub fn look_into(args: &AnalyzeArgs, context: &Context, show: &mut Look<'_>) -> 
     let config = configuration(args)?;
     let settings = Settings::new(args, context, config.as_ref())?;
     let plans = plans(args, Part::All, config.as_ref())?;
-    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace)?;
+    let access = Access::new(&args.kube, &args.input.istio_namespace, &args.input.namespace, context)?;
     let progress = Progress::start(context.notes);
     let shared = Shared::read(settings.mesh_config.as_deref(), settings.mesh_networks.as_deref(), access)?;
     let mut answer = Answer::default();

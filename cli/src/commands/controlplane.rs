@@ -3,6 +3,7 @@
 use crate::args::controlplane::{ControlplaneArgs, Laptop};
 use crate::cluster::{Access, Source};
 use crate::context::Context;
+use crate::followers::Followers;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use mesh_collectors::manifests;
@@ -12,12 +13,14 @@ use mesh_controlplane::{Input, Manifests, Options, Reading, Running, Settings, S
 use mesh_model::{Completeness, ProblemKind, Role, Snapshot};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Ports are given from here on where addresses can't be bound.
 const FIRST_PORT: u16 = 21_000;
-/// A cluster is asked so often.
+/// Manifests beside a cluster are read again so often.
 const POLL: Duration = Duration::from_secs(5);
+/// It is looked so often whether a cluster has changed: what changes together is taken over together.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
     let (clusters, paths): (Vec<_>, Vec<_>) = args.from.iter().partition(|w| Source::parse(w, Role::Judged).is_some());
@@ -33,9 +36,10 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
         if args.mesh_config.is_some() {
             return Err(Failure::usage("--meshConfigFile is for manifests; a cluster has a mesh configuration of its own"));
         }
-        let access = Access::of_control_plane(&args.connect)?;
+        let followers = Arc::new(Followers::default());
+        let access = Access::of_control_plane(&args.connect, &followers)?;
         let sources = clusters.iter().filter_map(|w| Source::parse(w, Role::Judged)).collect();
-        Box::new(Polled { access, sources, paths, last: None, said: Vec::new() })
+        Box::new(Clusters { access, followers, sources, paths, last: None, looked: None, unseen: Vec::new(), said: Vec::new() })
     };
     let laptop = args.laptop.map(|l| match l {
         Laptop::Addresses => Loopback::Addresses,
@@ -102,18 +106,28 @@ fn authority(args: &ControlplaneArgs, now: i64) -> Result<Authority, Failure> {
     Ok(authority.with_lifetime(lifetime, RENEW_AT))
 }
 
-/// Clusters, and manifests beside them, asked again and again.
-struct Polled {
+/// Clusters, which are followed, and manifests beside them.
+struct Clusters {
     access: Access,
+    followers: Arc<Followers>,
     sources: Vec<Source>,
     paths: Vec<String>,
     /// A hash of all objects at the last time.
     last: Option<u64>,
+    /// When everything was read last.
+    looked: Option<Instant>,
+    /// What could not be seen at that time.
+    unseen: Vec<String>,
     said: Vec<String>,
 }
 
-impl Input for Polled {
+impl Input for Clusters {
     fn read(&mut self) -> Reading {
+        let files_are_due = !self.paths.is_empty() && self.looked.is_none_or(|at| at.elapsed() >= POLL);
+        if self.looked.is_some() && !files_are_due && !self.followers.have_changed() {
+            return Reading::Same;
+        }
+        self.looked = Some(Instant::now());
         let mut snapshot = Snapshot::new();
         snapshot.completeness = Completeness::Complete;
         let mut unseen = Vec::new();
@@ -125,10 +139,11 @@ impl Input for Polled {
         crate::cluster::forget_replaced(&mut snapshot, of_clusters);
         let broken = snapshot.problems.iter().filter(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable));
         unseen.extend(broken.map(|p| format!("{}: {}", p.subject, p.message)));
-        if !unseen.is_empty() && self.last.is_some() {
-            // A part that is missing for once takes nothing from the proxies.
+        // A part that is missing for once takes nothing from the proxies; one that was never there does.
+        if self.last.is_some() && unseen.iter().any(|u| !self.unseen.contains(u)) {
             return self.failed(unseen);
         }
+        self.unseen.clone_from(&unseen);
         let hash = fingerprint(&snapshot);
         if self.last == Some(hash) {
             return Reading::Same;
@@ -138,11 +153,11 @@ impl Input for Polled {
         Reading::New { snapshot: Box::new(snapshot), problems: unseen }
     }
     fn pause(&self) -> Duration {
-        POLL
+        LOOK
     }
 }
 
-impl Polled {
+impl Clusters {
     /// The same trouble is told once.
     fn failed(&mut self, problems: Vec<String>) -> Reading {
         let new = problems.iter().filter(|p| !self.said.contains(p)).map(|p| format!("{p}; what was read before stays in force")).collect();

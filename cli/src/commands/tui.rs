@@ -23,7 +23,7 @@ use mesh_tui::terminal::{self, Host};
 use mesh_tui::theme::{Charset, Depth, Palette, Theme};
 use mesh_tui::world::{Ask, Target, World};
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
@@ -62,7 +62,7 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
     Ok(Status::Fine)
 }
 
-/// Admin ports and Prometheus are read again by themselves; a cluster is asked for everything, so only when that is said.
+/// Admin ports and Prometheus are read again by themselves; a cluster is followed, and read when something has changed.
 fn refresh(args: &TuiArgs, paths: &[String], metrics: &telemetry::Named) -> Result<Option<Duration>, Failure> {
     let has_server = traces::address(&args.traces).is_some();
     let is_port = |p: &String| ["http:", "https:", "unix:"].iter().any(|s| p.starts_with(s));
@@ -138,10 +138,23 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Opti
     }));
     let started = Instant::now();
     // What is said while sources are read would be drawn over.
-    let quiet = sources::Request { context: Context { notes: Notes::Quiet, ..context.clone() }, ..request };
+    let (following, followers) = Context { notes: Notes::Quiet, ..context.clone() }.following();
+    let quiet = sources::Request { context: following, ..request };
+    // When the last reading ended, and how long it took: judging a large mesh must not take all the time.
+    let last = Arc::new(Mutex::new((Instant::now(), Duration::ZERO)));
+    let read = Arc::clone(&last);
     let host = Host {
         now: &|| started.elapsed(),
-        load: Arc::new(move |ask| sources::world(&quiet, ask).map_err(|e| e.to_string())),
+        load: Arc::new(move |ask| {
+            let start = Instant::now();
+            let world = sources::world(&quiet, ask).map_err(|e| e.to_string());
+            *read.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), start.elapsed());
+            world
+        }),
+        changed: &|| {
+            let (end, took) = *last.lock().unwrap_or_else(PoisonError::into_inner);
+            end.elapsed() >= took * 4 && followers.have_changed()
+        },
         write: &|path, text| stdio::file(std::path::Path::new(path), text.as_bytes()).map_err(|e| e.to_string()),
     };
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());

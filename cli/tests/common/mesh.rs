@@ -4,7 +4,11 @@ use super::{Run, command, run};
 use mesh_testserver::admin::{Admin, Pages};
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 pub struct Mesh {
     pub server: Server,
@@ -106,8 +110,78 @@ impl Mesh {
     }
 
     pub fn meshctl(&self, args: &[&str]) -> Run {
+        run(self.command(args).output().expect("meshctl runs"))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = command(self.dir());
-        command.env("KUBECONFIG", self.dir().join("config")).env("MESHCTL_NOW", "2026-11-22T11:40:00Z");
-        run(command.args(args).output().expect("meshctl runs"))
+        command.env("KUBECONFIG", self.dir().join("config")).env("MESHCTL_NOW", "2026-11-22T11:40:00Z").args(args);
+        command
+    }
+
+    /// Starts a command that does not end by itself.
+    pub fn start_meshctl(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("meshctl runs");
+        let collect = |from: Box<dyn Read + Send>| {
+            let text = Arc::new(Mutex::new(String::new()));
+            let to = Arc::clone(&text);
+            std::thread::spawn(move || {
+                for line in BufReader::new(from).lines().map_while(Result::ok) {
+                    let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+                    to.push_str(&line);
+                    to.push('\n');
+                }
+            });
+            text
+        };
+        let out = collect(Box::new(child.stdout.take().expect("stdout")));
+        let err = collect(Box::new(child.stderr.take().expect("stderr")));
+        Running { child, out, err }
+    }
+}
+
+/// A command that runs; it is killed with this.
+pub struct Running {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    err: Arc<Mutex<String>>,
+}
+
+/// A debug build on a busy machine needs its time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Running {
+    pub fn out(&self) -> String {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    pub fn err(&self) -> String {
+        self.err.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    #[track_caller]
+    pub fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds(&self.out()) {
+            assert!(Instant::now() < until, "{what}: {}\n{}", self.out(), self.err());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    /// Waits for its end by itself; its exit status.
+    #[track_caller]
+    pub fn end(&mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "it does not end: {}\n{}", self.out(), self.err());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -8,11 +8,12 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Whose cluster, as whom.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// A file instead of those of `KUBECONFIG` or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
@@ -26,7 +27,7 @@ pub struct Options {
 }
 
 /// A time limit of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout(pub Duration);
 
 impl Default for Timeout {
@@ -58,6 +59,8 @@ pub struct Cluster {
     pub(super) timeout: Duration,
     permits: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
+    /// Whether the server serves lists as streams, as far as is known.
+    pub(super) streams_lists: Arc<AtomicBool>,
 }
 
 impl Cluster {
@@ -85,7 +88,7 @@ impl Cluster {
             Ok(Ok(Ok(client))) => client,
         };
         let permits = || Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Cluster { client, name, namespace, timeout, permits: permits(), streams: permits() })
+        Ok(Cluster { client, name, namespace, timeout, permits: permits(), streams: permits(), streams_lists: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Whether it is the cluster of the Pod that this runs in, found without a kubeconfig.
@@ -93,12 +96,17 @@ impl Cluster {
         self.name == IN_CLUSTER
     }
 
+    /// The right to one of the requests that are made at once.
+    pub(super) async fn permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.permits.acquire().await.map_err(|e| ApiError::Odd(e.to_string()))
+    }
+
     /// The body of an answer to GET. What may succeed later is asked again, a few times; of all callers together no more
     /// than [`AT_ONCE`] wait for the server.
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, ApiError> {
         let mut wait = Duration::from_millis(200);
         for attempt in 1.. {
-            let permit = self.permits.acquire().await.map_err(|e| ApiError::Odd(e.to_string()))?;
+            let permit = self.permit().await?;
             let answer = tokio::time::timeout(self.timeout, self.get_once(path)).await;
             drop(permit);
             let error = match answer {

@@ -21,11 +21,15 @@ const RESTARTS: usize = 2;
 pub struct Listed {
     pub objects: Vec<Object>,
     pub odd: Vec<Odd>,
+    /// Of the list, from which a watch goes on; "" of a single object.
+    pub version: String,
 }
 
 /// An object that could not be read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Odd {
+    /// Namespace and name, where these can be read.
+    pub key: Option<(String, String)>,
     /// `kube:CONTEXT/Kind/namespace/name`.
     pub subject: String,
     pub message: String,
@@ -43,6 +47,8 @@ struct Page<'a> {
 #[serde(default)]
 pub(super) struct PageMeta {
     pub r#continue: String,
+    #[serde(rename = "resourceVersion")]
+    pub resource_version: String,
 }
 
 /// All objects at a path. `selector` is a field selector, such as `type!=x`; "" for all.
@@ -53,6 +59,7 @@ pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: 
     for listed in pages(cluster, path, &[("fieldSelector", selector)], read).await? {
         out.objects.extend(listed.objects);
         out.odd.extend(listed.odd);
+        out.version = listed.version;
     }
     Ok(out)
 }
@@ -114,7 +121,7 @@ fn page(body: &[u8], resource: &Resource, context: &str) -> Result<(Listed, Stri
     let items = page.items.unwrap_or_default();
     let api_version = resource.api_version();
     let read: Vec<_> = items.par_iter().with_min_len(16).map(|item| object(item.get(), resource, &api_version, context)).collect();
-    let mut out = Listed::default();
+    let mut out = Listed { version: page.metadata.resource_version, ..Listed::default() };
     for read in read {
         match read {
             Ok(object) => out.objects.push(object),
@@ -122,6 +129,11 @@ fn page(body: &[u8], resource: &Resource, context: &str) -> Result<(Listed, Stri
         }
     }
     Ok((out, page.metadata.r#continue))
+}
+
+/// An object of a watch.
+pub(super) fn one(json: &str, resource: &Resource, context: &str) -> Result<Object, Odd> {
+    object(json, resource, &resource.api_version(), context)
 }
 
 fn object(json: &str, resource: &Resource, api_version: &str, context: &str) -> Result<Object, Odd> {
@@ -133,17 +145,20 @@ fn object(json: &str, resource: &Resource, api_version: &str, context: &str) -> 
     let yaml = render::object(json, api_version, kind, fields::of(resource.kind)).map_err(|e| {
         let Headed { metadata } = serde_json::from_str(json).unwrap_or_default();
         let name = if metadata.name.is_empty() { "?" } else { &metadata.name };
-        Odd { subject: subject(&metadata.namespace, name), message: format!("it can't be read: {e}") }
+        let subject = subject(&metadata.namespace, name);
+        let key = (!metadata.name.is_empty()).then_some((metadata.namespace, metadata.name));
+        Odd { key, subject, message: format!("it can't be read: {e}") }
     })?;
     let (namespace, name) = heading(&yaml);
+    let key = (namespace.to_owned(), name.to_owned());
     let name = subject(namespace, name);
     let source = Source::new(name.as_str(), yaml);
     let parsed = parse_document(&source, Span::new(0, source.text().len()), Limits::default());
     if let Some(error) = parsed.error {
-        return Err(Odd { subject: name, message: format!("it can't be read: {}", error.message) });
+        return Err(Odd { key: Some(key), subject: name, message: format!("it can't be read: {}", error.message) });
     }
     let object = parsed.tree.and_then(|tree| Object::new(&Arc::new(tree), 0));
-    object.ok_or_else(|| Odd { subject: name, message: "it is no object".to_owned() })
+    object.ok_or_else(|| Odd { key: Some(key), subject: name, message: "it is no object".to_owned() })
 }
 
 /// As much of an object as names it.

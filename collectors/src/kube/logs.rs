@@ -1,10 +1,7 @@
 //! What containers have said, and say.
 
 use super::client::Cluster;
-use super::error::{ApiError, chain};
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use kube::client::Body;
+use super::error::ApiError;
 use tokio::sync::mpsc;
 
 /// Bytes that are read of one container's log; the API server is told the same.
@@ -60,27 +57,10 @@ impl Cluster {
 
     /// Sends the lines as they come, until the log or the receiver ends.
     pub async fn follow(&self, of: &LogOf, lines: mpsc::Sender<LogLine>) -> Result<(), ApiError> {
-        let request = Request::get(of.path("&follow=true")).header(header::ACCEPT, "*/*").body(Body::empty()).map_err(|e| ApiError::Odd(e.to_string()))?;
-        let sent = tokio::time::timeout(self.timeout, self.client.send(request)).await;
-        let answer = sent.map_err(|_| ApiError::TimedOut(self.timeout))?.map_err(|e| ApiError::Unreachable(chain(&e)))?;
-        let (head, mut body) = answer.into_parts();
-        if head.status != StatusCode::OK {
-            let body = Limited::new(body, 1 << 16).collect().await.map_err(|e| ApiError::Unreachable(e.to_string()))?.to_bytes();
-            return Err(ApiError::of_status(head.status.as_u16(), &body, None));
-        }
-        let mut rest: Vec<u8> = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|e| ApiError::Unreachable(chain(&e)))?.into_data() else { continue };
-            rest.extend_from_slice(&data);
-            while let Some(end) = memchr::memchr(b'\n', &rest) {
-                let text: Vec<u8> = rest.drain(..=end).collect();
-                if lines.send(line(String::from_utf8_lossy(&text).trim_end())).await.is_err() {
-                    return Ok(());
-                }
-            }
-            // No line is longer.
-            if rest.len() > LIMIT {
-                rest.clear();
+        let mut answer = self.lines(&of.path("&follow=true"), LIMIT).await?;
+        while let Some(text) = answer.next().await? {
+            if lines.send(line(String::from_utf8_lossy(&text).trim_end())).await.is_err() {
+                return Ok(());
             }
         }
         Ok(())

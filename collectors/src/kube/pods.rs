@@ -3,12 +3,14 @@
 use super::client::Cluster;
 use super::error::ApiError;
 use super::list;
+use super::watch::{Event, Start, Watch};
 use crate::dumps::PodName;
 use serde::Deserialize;
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use tokio::sync::mpsc;
 
 /// What a person names: a pod, or what has pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,18 +251,113 @@ impl PodsError {
 pub async fn find(cluster: &Cluster, target: &Target) -> Result<Vec<Pod>, PodsError> {
     let namespace = target.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let shown = Target { namespace: Some(namespace.clone()), ..target.clone() }.to_string();
-    let named = if target.kind == TargetKind::Pod { format!("pod {shown}") } else { shown.clone() };
-    let object = match object(cluster, &format!("{}/{}", target.kind.path(&namespace), target.name)).await {
-        Ok(object) => object,
-        Err(error) if error.is_not_found() => return Err(PodsError::NoSuch(named)),
-        Err(error) => return Err(PodsError::Api(error)),
-    };
+    let object = named_object(cluster, target, &namespace).await?;
     if target.kind == TargetKind::Pod {
         return Ok(vec![pod(&object)]);
     }
     let selector = selector(&object["spec"]["selector"]).ok_or_else(|| PodsError::NoPods(shown.clone()))?;
     let pods = select(cluster, Some(&namespace), &selector).await.map_err(PodsError::Api)?;
     if pods.is_empty() { Err(PodsError::NoPods(shown)) } else { Ok(pods) }
+}
+
+async fn named_object(cluster: &Cluster, target: &Target, namespace: &str) -> Result<Value, PodsError> {
+    let shown = Target { namespace: Some(namespace.to_owned()), ..target.clone() }.to_string();
+    match object(cluster, &format!("{}/{}", target.kind.path(namespace), target.name)).await {
+        Ok(object) => Ok(object),
+        Err(error) if error.is_not_found() => Err(PodsError::NoSuch(if target.kind == TargetKind::Pod { format!("pod {shown}") } else { shown })),
+        Err(error) => Err(PodsError::Api(error)),
+    }
+}
+
+/// The namespace and the label selector of what has pods; `None` for a pod itself, and for what selects nothing.
+pub async fn selection(cluster: &Cluster, target: &Target) -> Result<Option<(String, String)>, PodsError> {
+    if target.kind == TargetKind::Pod {
+        return Ok(None);
+    }
+    let namespace = target.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let object = named_object(cluster, target, &namespace).await?;
+    Ok(selector(&object["spec"]["selector"]).map(|selector| (namespace, selector)))
+}
+
+/// What becomes of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodChange {
+    /// It is there, or has changed.
+    There(Box<Pod>),
+    Gone {
+        namespace: String,
+        name: String,
+    },
+}
+
+/// After a failure the next try waits so long.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Tells of the pods that a label selector fits: those that there are, and what becomes of them, until nobody listens. An
+/// error is one that does not pass by itself.
+pub async fn changes(cluster: &Cluster, namespace: &str, selector: &str, sender: &mpsc::Sender<PodChange>) -> Result<(), ApiError> {
+    let path = TargetKind::Pod.path(namespace);
+    let parameters = ("labelSelector", selector);
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    let passes = |error: &ApiError| !matches!(error, ApiError::Status { code: 401 | 403 | 404, .. });
+    loop {
+        let (pods, mut version) = match all(cluster, &path, &[parameters]).await {
+            Ok(list) => list,
+            Err(error) if passes(&error) => {
+                tokio::time::sleep(WAIT).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let names: BTreeSet<String> = pods.iter().map(|p| p.name.clone()).collect();
+        let gone = told.difference(&names).map(|name| PodChange::Gone { namespace: namespace.to_owned(), name: name.clone() });
+        for change in gone.chain(pods.into_iter().map(|p| PodChange::There(Box::new(p)))) {
+            if sender.send(change).await.is_err() {
+                return Ok(());
+            }
+        }
+        told = names;
+        // From the version of the list on, until the server has forgotten it.
+        loop {
+            let error = match Watch::open(cluster, &path, parameters, Start::Version(&version)).await {
+                Ok(mut watch) => tell(&mut watch, &mut version, &mut told, sender).await.err(),
+                Err(error) => Some(error),
+            };
+            if sender.is_closed() {
+                return Ok(());
+            }
+            match error {
+                Some(error) if error.is_expired() || matches!(error, ApiError::Odd(_)) => break,
+                Some(error) if !passes(&error) => return Err(error),
+                _ => tokio::time::sleep(WAIT).await,
+            }
+        }
+    }
+}
+
+async fn tell(watch: &mut Watch, version: &mut String, told: &mut BTreeSet<String>, sender: &mpsc::Sender<PodChange>) -> Result<(), ApiError> {
+    while let Some(event) = watch.next().await? {
+        let (now, change) = match event {
+            Event::Bookmark { version, .. } => (version, None),
+            Event::Applied { version, json } => {
+                let value: Value = serde_json::from_str(&json).map_err(|e| ApiError::Odd(e.to_string()))?;
+                let pod = pod(&value);
+                told.insert(pod.name.clone());
+                (version, Some(PodChange::There(Box::new(pod))))
+            }
+            Event::Deleted { version, namespace, name } => {
+                told.remove(&name);
+                (version, Some(PodChange::Gone { namespace, name }))
+            }
+        };
+        *version = now;
+        if let Some(change) = change
+            && sender.send(change).await.is_err()
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// One object as JSON.
@@ -272,10 +369,16 @@ pub async fn object(cluster: &Cluster, path: &str) -> Result<Value, ApiError> {
 /// The pods that a label selector (`app=reviews,version!=v1`) fits, in a namespace or everywhere, the best to ask first.
 pub async fn select(cluster: &Cluster, namespace: Option<&str>, selector: &str) -> Result<Vec<Pod>, ApiError> {
     let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |ns| TargetKind::Pod.path(ns));
-    let pages = list::pages(cluster, &path, &[("labelSelector", selector)], pods_of).await?;
-    let mut pods: Vec<Pod> = pages.into_iter().flatten().collect();
+    Ok(all(cluster, &path, &[("labelSelector", selector)]).await?.0)
+}
+
+/// The pods of a list, the best to ask first, and the list's version.
+async fn all(cluster: &Cluster, path: &str, parameters: &[(&str, &str)]) -> Result<(Vec<Pod>, String), ApiError> {
+    let pages = list::pages(cluster, path, parameters, pods_of).await?;
+    let version = pages.last().map_or_else(String::new, |(_, version)| version.clone());
+    let mut pods: Vec<Pod> = pages.into_iter().flat_map(|(pods, _)| pods).collect();
     pods.sort_by_cached_key(Pod::rank);
-    Ok(pods)
+    Ok((pods, version))
 }
 
 #[derive(Deserialize)]
@@ -286,9 +389,9 @@ struct Page {
     items: Vec<Value>,
 }
 
-fn pods_of(body: &[u8]) -> Result<(Vec<Pod>, String), ApiError> {
+fn pods_of(body: &[u8]) -> Result<((Vec<Pod>, String), String), ApiError> {
     let page: Page = serde_json::from_slice(body).map_err(|e| ApiError::Odd(format!("not a list of pods: {e}")))?;
-    Ok((page.items.iter().map(pod).collect(), page.metadata.r#continue))
+    Ok(((page.items.iter().map(pod).collect(), page.metadata.resource_version), page.metadata.r#continue))
 }
 
 /// A selector of an object as the API takes it; `None` where it selects nothing.

@@ -19,7 +19,7 @@ pub enum Secrets {
 }
 
 /// What of a cluster is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct What {
     pub role: Role,
     /// Index into [`Snapshot::clusters`].
@@ -47,38 +47,77 @@ pub async fn read(cluster: &Cluster, what: &What, snapshot: &mut Snapshot) -> Re
     let until = tokio::time::Instant::now() + what.deadline;
     let found = tokio::time::timeout_at(until, discovery::discover(cluster)).await;
     let served = found.map_err(|_| ApiError::OutOfTime(what.deadline))??;
-    let mut gaps = Gaps { context: &cluster.name, cluster: what.cluster, forbidden: Vec::new(), first: None };
-    gaps.of_discovery(snapshot, &served);
-    let mut answered = 0;
+    let mut assembly = Assembly::new(&cluster.name, what, &served, snapshot);
     for (ask, answer) in answers(cluster, asks(&served, what), what, until).await {
-        match answer {
-            Ok(listed) => {
-                answered += 1;
-                gaps.of_objects(snapshot, ask.resource.kind, &listed.odd);
-                add(snapshot, what, listed.objects);
-            }
-            Err(error) => gaps.of_answer(snapshot, ask, error),
-        }
+        assembly.take(&ask, answer, None);
     }
     // What may not be seen in the whole cluster may be seen in some of its namespaces.
-    for (ask, answer) in answers(cluster, gaps.in_namespaces(&namespaces(cluster, what)), what, until).await {
-        if let Ok(listed) = answer {
-            answered += 1;
-            gaps.of_objects(snapshot, ask.resource.kind, &listed.odd);
-            add(snapshot, what, listed.objects);
+    let within = assembly.gaps.forbidden.iter().flat_map(|ask| ask.in_namespaces(cluster, what)).collect();
+    for (ask, answer) in answers(cluster, within, what, until).await {
+        assembly.take_of_namespace(&ask, answer, None);
+    }
+    assembly.finish()
+}
+
+/// Puts the answers of a cluster together.
+pub(super) struct Assembly<'a> {
+    gaps: Gaps<'a>,
+    what: &'a What,
+    snapshot: &'a mut Snapshot,
+    answered: usize,
+}
+
+impl<'a> Assembly<'a> {
+    pub fn new(context: &'a str, what: &'a What, served: &Served, snapshot: &'a mut Snapshot) -> Assembly<'a> {
+        let mut gaps = Gaps { context, cluster: what.cluster, forbidden: Vec::new(), first: None };
+        gaps.of_discovery(snapshot, served);
+        Assembly { gaps, what, snapshot, answered: 0 }
+    }
+    /// The answer to a question about the whole cluster. `late` is why it may be old.
+    pub fn take(&mut self, ask: &Ask, answer: Result<Listed, ApiError>, late: Option<ApiError>) {
+        match answer {
+            Ok(listed) => self.listed(ask, listed, late),
+            Err(error) => self.gaps.of_answer(self.snapshot, ask.clone(), error),
         }
     }
-    match gaps.first {
-        Some(error) if answered == 0 => return Err(error),
-        _ => report_forbidden(snapshot, &cluster.name, &gaps.forbidden),
+    /// The answer in one namespace where the whole cluster may not be seen: without one nothing more is missing.
+    pub fn take_of_namespace(&mut self, ask: &Ask, answer: Result<Listed, ApiError>, late: Option<ApiError>) {
+        if let Ok(listed) = answer {
+            self.listed(ask, listed, late);
+        }
     }
-    // Secrets are left alone on purpose, and of the ConfigMaps only the control plane's are asked for.
-    if what.secrets == Secrets::Left {
-        snapshot.unseen.insert((what.cluster, Kind::Secret));
+    /// Why nothing new may be known of the whole cluster.
+    pub fn trouble(&mut self, why: &str) {
+        let subject = format!("kube:{}", self.gaps.context);
+        let message = format!("it can't be followed now, and is shown as it was: {why}");
+        self.snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject, message, help: None, place: None });
     }
-    snapshot.unseen.insert((what.cluster, Kind::ConfigMap));
-    snapshot.completeness = Completeness::Complete;
-    Ok(())
+    /// Only where nothing at all could be learned is that an error.
+    pub fn finish(self) -> Result<(), ApiError> {
+        let Assembly { gaps, what, snapshot, answered } = self;
+        match gaps.first {
+            Some(error) if answered == 0 => return Err(error),
+            _ => report_forbidden(snapshot, gaps.context, &gaps.forbidden),
+        }
+        // Secrets are left alone on purpose, and of the ConfigMaps only the control plane's are asked for.
+        if what.secrets == Secrets::Left {
+            snapshot.unseen.insert((what.cluster, Kind::Secret));
+        }
+        snapshot.unseen.insert((what.cluster, Kind::ConfigMap));
+        snapshot.completeness = Completeness::Complete;
+        Ok(())
+    }
+
+    fn listed(&mut self, ask: &Ask, listed: Listed, late: Option<ApiError>) {
+        self.answered += 1;
+        if let Some(why) = late {
+            let subject = format!("kube:{} {}", self.gaps.context, ask.resource.plural);
+            let (message, help) = (format!("they can't be followed now, and are shown as they were: {why}"), why.help().map(Into::into));
+            self.snapshot.problems.push(Problem { kind: ProblemKind::Unseen, subject, message, help, place: None });
+        }
+        self.gaps.of_objects(self.snapshot, ask.resource.kind, &listed.odd);
+        add(self.snapshot, self.what, listed.objects);
+    }
 }
 
 /// Asks all at once, as far as the connection allows; the answers in the order of the questions.
@@ -98,24 +137,38 @@ async fn answers(cluster: &Cluster, asks: Vec<Ask>, what: &What, until: tokio::t
 
 /// One question to the server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ask {
-    resource: Resource,
-    namespace: Option<String>,
+pub(super) struct Ask {
+    pub resource: Resource,
+    pub namespace: Option<String>,
     /// Of one object; of all where none is given.
-    name: Option<String>,
+    pub name: Option<String>,
 }
 
 impl Ask {
-    async fn run(&self, cluster: &Cluster) -> Result<Listed, ApiError> {
-        let path = self.resource.path(self.namespace.as_deref());
+    pub async fn run(&self, cluster: &Cluster) -> Result<Listed, ApiError> {
         match &self.name {
-            Some(name) => list::get(cluster, &self.resource, &format!("{path}/{name}")).await,
-            None => list::list(cluster, &self.resource, &path, if self.resource.kind == Kind::Secret { NOT_OF_HELM } else { "" }).await,
+            Some(_) => list::get(cluster, &self.resource, &self.path()).await,
+            None => list::list(cluster, &self.resource, &self.path(), self.selector()).await,
         }
+    }
+    pub fn path(&self) -> String {
+        let path = self.resource.path(self.namespace.as_deref());
+        self.name.as_ref().map_or_else(|| path.clone(), |name| format!("{path}/{name}"))
+    }
+    /// The selector of fields.
+    pub fn selector(&self) -> &'static str {
+        if self.resource.kind == Kind::Secret { NOT_OF_HELM } else { "" }
+    }
+    /// The same question of some namespaces, where the whole cluster may not be seen.
+    pub fn in_namespaces(&self, cluster: &Cluster, what: &What) -> Vec<Ask> {
+        if !self.resource.is_namespaced() || self.namespace.is_some() {
+            return Vec::new();
+        }
+        namespaces(cluster, what).into_iter().map(|n| Ask { namespace: Some(n), ..self.clone() }).collect()
     }
 }
 
-fn asks(served: &Served, what: &What) -> Vec<Ask> {
+pub(super) fn asks(served: &Served, what: &What) -> Vec<Ask> {
     let mut asks = Vec::new();
     for (kind, resource) in &served.resources {
         let ask = |namespace: Option<String>, name: Option<String>| Ask { resource: resource.clone(), namespace, name };
@@ -190,7 +243,7 @@ impl Gaps<'_> {
     }
     /// Objects that are there and could not be read: the kind is not wholly known.
     fn of_objects(&self, snapshot: &mut Snapshot, kind: Kind, odd: &[Odd]) {
-        for Odd { subject, message } in odd {
+        for Odd { subject, message, .. } in odd {
             self.unseen(snapshot, kind);
             snapshot.problems.push(Problem {
                 kind: ProblemKind::Unseen,
@@ -213,11 +266,6 @@ impl Gaps<'_> {
         } else {
             self.problem(snapshot, &ask.resource.plural, error);
         }
-    }
-    /// What is forbidden in the whole cluster, asked of some namespaces.
-    fn in_namespaces(&self, namespaces: &BTreeSet<String>) -> Vec<Ask> {
-        let wide = self.forbidden.iter().filter(|a| a.resource.is_namespaced() && a.namespace.is_none());
-        wide.flat_map(|ask| namespaces.iter().map(|n| Ask { namespace: Some(n.clone()), ..ask.clone() })).collect()
     }
 }
 

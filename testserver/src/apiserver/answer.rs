@@ -23,11 +23,8 @@ impl Answer {
     }
 }
 
-pub(super) fn answer(data: &Data, faults: &mut Faults, path_and_query: &str, token: Option<&str>) -> Answer {
-    if let Some(refused) = refused(faults, path_and_query, token) {
-        return refused;
-    }
-    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+pub(super) fn answer(data: &Data, faults: &mut Faults, path_and_query: &str, form: Form) -> Answer {
+    let path = path_and_query.split('?').next().unwrap_or(path_and_query);
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     match parts.as_slice() {
         ["version"] => Answer::ok(&json!({"major": "1", "minor": "36", "gitVersion": "v1.36.0", "platform": "linux/amd64"})),
@@ -35,9 +32,10 @@ pub(super) fn answer(data: &Data, faults: &mut Faults, path_and_query: &str, tok
         ["apis"] => Answer::ok(&data.groups()),
         ["api", version] => list_of(data.resources("", version), path),
         ["apis", group, version] => list_of(data.resources(group, version), path),
-        ["api", version, rest @ ..] => objects(data, faults, "", version, rest, query, path),
-        ["apis", group, version, rest @ ..] => objects(data, faults, group, version, rest, query, path),
-        _ => not_found(path),
+        _ => match List::of(path_and_query) {
+            Some(list) => list.answer(data, faults, form).unwrap_or_else(|refused| refused),
+            None => not_found(path),
+        },
     }
 }
 
@@ -71,61 +69,127 @@ fn not_found(path: &str) -> Answer {
     Answer::error(404, "NotFound", &format!("the server could not find the requested resource {path}"))
 }
 
-fn objects(data: &Data, faults: &mut Faults, group: &str, version: &str, rest: &[&str], query: &str, path: &str) -> Answer {
-    let (namespace, plural, name) = match rest {
-        ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
-        ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
-        [plural] => (None, *plural, None),
-        [plural, name] => (None, *plural, Some(*name)),
-        _ => return not_found(path),
-    };
-    let Some(resource) = data.find(group, version, plural) else { return not_found(path) };
-    if faults.forbidden.contains(plural) && !namespace.is_some_and(|n| faults.allowed_namespaces.contains(n)) {
-        let scope = namespace.map_or_else(|| "at the cluster scope".to_owned(), |n| format!("in the namespace \"{n}\""));
-        return Answer::error(
-            403,
-            "Forbidden",
-            &format!("{plural} is forbidden: User \"test\" cannot list resource \"{plural}\" in API group \"{group}\" {scope}"),
-        );
-    }
-    let text = |o: &Value, key: &str| o["metadata"][key].as_str().unwrap_or("").to_owned();
-    let in_namespace = |o: &&Value| namespace.is_none_or(|n| text(o, "namespace") == n);
-    if let Some(name) = name {
-        return match resource.items.iter().filter(in_namespace).find(|o| text(o, "name") == name) {
-            Some(object) => Answer::ok(&whole(object, resource)),
-            None => Answer::error(404, "NotFound", &format!("{plural}.{group} \"{name}\" not found")),
-        };
-    }
-    let parameter = |key: &str| form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == key).map(|(_, v)| v.into_owned());
-    let selected = |o: &&Value| parameter("fieldSelector").is_none_or(|s| s.split(',').all(|s| matches(o, s)));
-    let labelled = |o: &&Value| parameter("labelSelector").is_none_or(|s| fits(&o["metadata"]["labels"], &s));
-    let items: Vec<&Value> = resource.items.iter().filter(in_namespace).filter(selected).filter(labelled).collect();
-    let start: usize = match parameter("continue") {
-        Some(_) if faults.expired > 0 => {
-            faults.expired -= 1;
-            return Answer::error(410, "Expired", "The provided continue parameter is too old to display a consistent list result.");
-        }
-        Some(token) => token.trim_start_matches("after-").parse().unwrap_or(0),
-        None => 0,
-    };
-    let limit = parameter("limit").and_then(|l| l.parse().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
-    let page: Vec<&Value> = items.iter().skip(start).take(limit).copied().collect();
-    let next = start + page.len();
-    let mut metadata = json!({"resourceVersion": "1000"});
-    if next < items.len() {
-        metadata["continue"] = json!(format!("after-{next}"));
-        metadata["remainingItemCount"] = json!(items.len() - next);
-    }
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Answer::ok(&json!({"kind": format!("{}List", resource.kind), "apiVersion": api_version, "metadata": metadata, "items": page}))
+/// Objects that are asked for: all of a kind, or one.
+pub(super) struct List {
+    path: String,
+    group: String,
+    version: String,
+    namespace: Option<String>,
+    plural: String,
+    name: Option<String>,
+    parameters: Vec<(String, String)>,
 }
 
-/// An object as it is answered alone: with its kind.
-fn whole(object: &Value, resource: &Resource) -> Value {
-    let mut object = object.clone();
-    object["kind"] = json!(resource.kind);
-    object["apiVersion"] = json!(if resource.group.is_empty() { resource.version.clone() } else { format!("{}/{}", resource.group, resource.version) });
-    object
+impl List {
+    /// `None` where a path leads to no objects.
+    pub fn of(path_and_query: &str) -> Option<List> {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+        let (group, version, rest) = match parts.as_slice() {
+            ["api", version, rest @ ..] => ("", *version, rest),
+            ["apis", group, version, rest @ ..] => (*group, *version, rest),
+            _ => return None,
+        };
+        let (namespace, plural, name) = match rest {
+            ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
+            ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
+            [plural] => (None, *plural, None),
+            [plural, name] => (None, *plural, Some(*name)),
+            _ => return None,
+        };
+        let owned = |text: &str| text.to_owned();
+        Some(List {
+            path: owned(path),
+            group: owned(group),
+            version: owned(version),
+            namespace: namespace.map(owned),
+            plural: owned(plural),
+            name: name.map(owned),
+            parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        })
+    }
+    pub fn parameter(&self, key: &str) -> Option<String> {
+        self.parameters.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone())
+    }
+    pub fn resource<'d>(&self, data: &'d Data) -> Result<&'d Resource, Answer> {
+        data.find(&self.group, &self.version, &self.plural).ok_or_else(|| not_found(&self.path))
+    }
+    /// Whether the rights do not suffice.
+    pub fn refused(&self, faults: &Faults) -> Result<(), Answer> {
+        let List { plural, group, .. } = self;
+        if !faults.forbidden.contains(plural) || self.namespace.as_ref().is_some_and(|n| faults.allowed_namespaces.contains(n)) {
+            return Ok(());
+        }
+        let scope = self.namespace.as_ref().map_or_else(|| "at the cluster scope".to_owned(), |n| format!("in the namespace \"{n}\""));
+        let message = format!("{plural} is forbidden: User \"test\" cannot list resource \"{plural}\" in API group \"{group}\" {scope}");
+        Err(Answer::error(403, "Forbidden", &message))
+    }
+    pub fn refused_to_watch(&self, faults: &Faults) -> Result<(), Answer> {
+        let List { plural, group, .. } = self;
+        if !faults.forbidden.contains(&format!("{plural}:watch")) {
+            return Ok(());
+        }
+        let message = format!("{plural} is forbidden: User \"test\" cannot watch resource \"{plural}\" in API group \"{group}\"");
+        Err(Answer::error(403, "Forbidden", &message))
+    }
+    /// Whether an object is in the namespace, and selected.
+    pub fn fits(&self, object: &Value) -> bool {
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or("");
+        self.namespace.as_ref().is_none_or(|n| text("namespace") == n)
+            && self.name.as_ref().is_none_or(|n| text("name") == n)
+            && self.parameter("fieldSelector").is_none_or(|s| s.split(',').all(|s| matches(object, s)))
+            && self.parameter("labelSelector").is_none_or(|s| fits(&object["metadata"]["labels"], &s))
+    }
+    pub fn fitting<'d>(&self, resource: &'d Resource) -> impl Iterator<Item = &'d Value> {
+        resource.items.iter().filter(|o| self.fits(o))
+    }
+
+    fn answer(&self, data: &Data, faults: &mut Faults, form: Form) -> Result<Answer, Answer> {
+        let resource = self.resource(data)?;
+        self.refused(faults)?;
+        if let Some(name) = &self.name {
+            let not_found = || Answer::error(404, "NotFound", &format!("{}.{} \"{name}\" not found", self.plural, self.group));
+            return self.fitting(resource).next().map(|object| Answer::ok(&data.whole(object, resource))).ok_or_else(not_found);
+        }
+        let items: Vec<&Value> = self.fitting(resource).collect();
+        let start: usize = match self.parameter("continue") {
+            Some(_) if faults.expired > 0 => {
+                faults.expired -= 1;
+                return Err(Answer::error(410, "Expired", "The provided continue parameter is too old to display a consistent list result."));
+            }
+            Some(token) => token.trim_start_matches("after-").parse().unwrap_or(0),
+            None => 0,
+        };
+        let limit = self.parameter("limit").and_then(|l| l.parse().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
+        let page: Vec<&Value> = items.iter().skip(start).take(limit).copied().collect();
+        let next = start + page.len();
+        let mut metadata = json!({"resourceVersion": data.version.to_string()});
+        if next < items.len() {
+            metadata["continue"] = json!(format!("after-{next}"));
+            metadata["remainingItemCount"] = json!(items.len() - next);
+        }
+        if form == Form::Metadata {
+            let only = |o: &&Value| json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": o["metadata"]});
+            let page: Vec<Value> = page.iter().map(only).collect();
+            return Ok(Answer::ok(&json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": page})));
+        }
+        let api_version = if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) };
+        Ok(Answer::ok(&json!({"kind": format!("{}List", resource.kind), "apiVersion": api_version, "metadata": metadata, "items": page})))
+    }
+}
+
+/// How much of the objects of a list is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Whole,
+    /// `PartialObjectMetadataList`, as `Accept` asks for it.
+    Metadata,
+}
+
+impl Form {
+    pub fn of(accept: &str) -> Form {
+        if accept.contains("as=PartialObjectMetadataList") { Form::Metadata } else { Form::Whole }
+    }
 }
 
 /// One term of a field selector.

@@ -1,5 +1,6 @@
 //! What the server holds.
 
+use super::watch::Change;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,9 +19,14 @@ pub struct Resource {
 }
 
 /// All resources, by `group/version/plural`, and what is behind the pods.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Data {
     pub(super) resources: BTreeMap<String, Resource>,
+    /// Of the newest change.
+    pub(super) version: u64,
+    /// Watches from before this version are refused: what came after it was forgotten.
+    pub(super) oldest: u64,
+    pub(super) changes: Vec<Change>,
     /// Where a port of a pod leads, by namespace, pod and port.
     pub(super) ports: BTreeMap<(String, String, u16), SocketAddr>,
     /// Lines with their times (RFC 3339), by namespace, pod and container.
@@ -37,6 +43,15 @@ const OF_THE_CLUSTER: &[&str] = &[
     "validatingwebhookconfigurations",
     "ingressclasses",
 ];
+
+/// What a server that was just filled is at.
+const FIRST: u64 = 1000;
+
+impl Default for Data {
+    fn default() -> Data {
+        Data { resources: BTreeMap::new(), version: FIRST, oldest: FIRST, changes: Vec::new(), ports: BTreeMap::new(), logs: BTreeMap::new() }
+    }
+}
 
 impl Data {
     /// Reads a folder of lists as `kubectl get --raw` writes them: `apps.v1.deployments.json`, `v1.pods.json`. Other
@@ -91,6 +106,56 @@ impl Data {
     pub fn log(&mut self, namespace: &str, pod: &str, container: &str, lines: &[(&str, &str)]) {
         let lines = lines.iter().map(|(at, line)| ((*at).to_owned(), (*line).to_owned())).collect();
         self.logs.insert((namespace.to_owned(), pod.to_owned(), container.to_owned()), lines);
+    }
+
+    /// Adds an object, or another version of one; `resource` is `group/version/plural`.
+    pub(super) fn apply(&mut self, resource: &str, mut object: Value) {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let Some(of) = self.resources.get_mut(resource) else { return };
+        let is_it = |o: &&mut Value| ["namespace", "name"].iter().all(|key| o["metadata"][key] == object["metadata"][key]);
+        let kind = match of.items.iter_mut().find(is_it) {
+            Some(old) => {
+                *old = object.clone();
+                "MODIFIED"
+            }
+            None => {
+                of.items.push(object.clone());
+                "ADDED"
+            }
+        };
+        self.changes.push(Change { version: self.version, resource: resource.to_owned(), kind, object });
+    }
+    pub(super) fn remove(&mut self, resource: &str, namespace: &str, name: &str) {
+        let Some(of) = self.resources.get_mut(resource) else { return };
+        let is_it = |o: &Value| o["metadata"]["namespace"].as_str().unwrap_or("") == namespace && o["metadata"]["name"] == name;
+        let Some(at) = of.items.iter().position(is_it) else { return };
+        let mut object = of.items.remove(at);
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.changes.push(Change { version: self.version, resource: resource.to_owned(), kind: "DELETED", object });
+    }
+    /// Tells every watch that takes bookmarks how far it is.
+    pub(super) fn bookmark(&mut self) {
+        self.version += 1;
+        self.changes.push(Change { version: self.version, resource: String::new(), kind: "BOOKMARK", object: Value::Null });
+    }
+    /// Forgets all changes, as a server does after a while.
+    pub(super) fn forget(&mut self) {
+        self.oldest = self.version;
+        self.changes.clear();
+    }
+    /// Another line of a log.
+    pub(super) fn say(&mut self, namespace: &str, pod: &str, container: &str, at: &str, line: &str) {
+        self.logs.entry((namespace.to_owned(), pod.to_owned(), container.to_owned())).or_default().push((at.to_owned(), line.to_owned()));
+    }
+
+    /// An object as it is answered alone: with its kind.
+    pub(super) fn whole(&self, object: &Value, resource: &Resource) -> Value {
+        let mut object = object.clone();
+        object["kind"] = json!(resource.kind);
+        object["apiVersion"] = json!(if resource.group.is_empty() { resource.version.clone() } else { format!("{}/{}", resource.group, resource.version) });
+        object
     }
 
     /// The resource of a path below `/api` or `/apis`.

@@ -6,17 +6,16 @@
 
 use super::answer::Answer;
 use super::data::Data;
-use super::{Counts, State};
+use super::{Body, Counts, State};
 use crate::loopback::fetch;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -55,20 +54,32 @@ impl Wanted {
         data.ports.get(&(self.namespace.clone(), self.pod.clone(), port)).copied()
     }
 
+    /// Whether a log is asked for that goes on.
+    pub fn follows(&self) -> bool {
+        self.one("follow") == "true"
+    }
     /// The lines of a container's log.
     pub fn log(&self, data: &Data) -> Answer {
         let container = self.one("container");
-        let Some(lines) = data.logs.get(&(self.namespace.clone(), self.pod.clone(), container.to_owned())) else {
+        if !data.logs.contains_key(&(self.namespace.clone(), self.pod.clone(), container.to_owned())) {
             return Answer::error(400, "BadRequest", &format!("container {container} is not valid for pod {}", self.pod));
-        };
+        }
+        Answer { status: StatusCode::OK, body: self.lines(data, 0).0.into_bytes(), retry_after: None }
+    }
+    /// The lines behind the first `told`, how many there are, and whether no more can come, as the pod is gone.
+    pub fn lines(&self, data: &Data, told: usize) -> (String, usize, bool) {
+        let container = self.one("container");
+        let all = data.logs.get(&(self.namespace.clone(), self.pod.clone(), container.to_owned())).map_or(&[][..], Vec::as_slice);
         let since = self.one("sinceTime");
-        let mut lines: Vec<&(String, String)> = lines.iter().filter(|(at, _)| at.as_str() >= since).collect();
-        if let Ok(tail) = self.one("tailLines").parse::<usize>() {
+        let mut lines: Vec<&(String, String)> = all.iter().skip(told).filter(|(at, _)| at.as_str() >= since).collect();
+        if let (0, Ok(tail)) = (told, self.one("tailLines").parse::<usize>()) {
             lines.drain(..lines.len().saturating_sub(tail));
         }
         let with_times = self.one("timestamps") == "true";
-        let text: String = lines.iter().map(|(at, line)| if with_times { format!("{at} {line}\n") } else { format!("{line}\n") }).collect();
-        Answer { status: StatusCode::OK, body: text.into_bytes(), retry_after: None }
+        let text = lines.iter().map(|(at, line)| if with_times { format!("{at} {line}\n") } else { format!("{line}\n") }).collect();
+        let is_it = |o: &serde_json::Value| o["metadata"]["namespace"] == *self.namespace && o["metadata"]["name"] == *self.pod;
+        let is_there = data.find("", "v1", "pods").is_some_and(|r| r.items.iter().any(is_it));
+        (text, all.len(), !is_there)
     }
 }
 
@@ -85,8 +96,8 @@ fn protocol(request: &Request<Incoming>, wanted: &Wanted) -> Option<&'static str
 }
 
 /// Becomes a websocket, and goes on behind the answer.
-pub(super) fn open(mut request: Request<Incoming>, wanted: Wanted, state: Arc<State>) -> Result<Response<Full<Bytes>>, Answer> {
-    let strips = state.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner).strips_upgrades;
+pub(super) fn open(mut request: Request<Incoming>, wanted: Wanted, state: Arc<State>) -> Result<Response<Body>, Answer> {
+    let strips = state.faults.lock().unwrap_or_else(PoisonError::into_inner).strips_upgrades;
     if strips || !is_upgrade(&request) {
         return Err(Answer::error(400, "BadRequest", "Upgrade request required"));
     }
@@ -108,7 +119,7 @@ pub(super) fn open(mut request: Request<Incoming>, wanted: Wanted, state: Arc<St
         };
         state.counts.open_streams.fetch_sub(1, Ordering::Relaxed);
     });
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = Response::new(super::whole(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -141,7 +152,7 @@ async fn forward(mut socket: Socket, wanted: &Wanted, state: &State) -> Ended {
     for channel in [0, 1] {
         send(&mut socket, &state.counts, channel, &port.to_le_bytes()).await?;
     }
-    let address = wanted.address(&state.data, port);
+    let address = wanted.address(&state.data.lock().unwrap_or_else(PoisonError::into_inner), port);
     let connected = match address {
         Some(address) => tokio::net::TcpStream::connect(address).await.ok(),
         None => None,
@@ -176,7 +187,8 @@ async fn run(mut socket: Socket, wanted: &Wanted, state: &State) -> Ended {
         ["pilot-discovery", "request", method, path] => (15014, *method, (*path).to_owned()),
         _ => (0, "", String::new()),
     };
-    let answered = match wanted.address(&state.data, port) {
+    let address = wanted.address(&state.data.lock().unwrap_or_else(PoisonError::into_inner), port);
+    let answered = match address {
         Some(address) => fetch(address, method, &path).await.map_err(|e| e.to_string()),
         None if port == 0 => Err(format!("exec: \"{}\": executable file not found in $PATH", command.first().unwrap_or(&""))),
         None => Err("connection refused".to_owned()),

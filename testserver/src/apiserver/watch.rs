@@ -4,7 +4,6 @@ use super::answer::{Answer, List};
 use super::data::Data;
 use super::{Body, State, StreamingLists};
 use futures_util::stream;
-use http::StatusCode;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
@@ -45,15 +44,19 @@ impl Watch {
     /// The stream, or the refusal.
     pub fn open(self, state: &Arc<State>) -> Result<Body, Answer> {
         let lists = {
-            let mut faults = state.faults.lock().unwrap_or_else(PoisonError::into_inner);
-            self.list.refused(&mut faults)?;
+            let faults = state.faults.lock().unwrap_or_else(PoisonError::into_inner);
+            self.list.refused(&faults)?;
+            self.list.refused_to_watch(&faults)?;
             faults.streaming_lists
         };
         let data = state.data.lock().unwrap_or_else(PoisonError::into_inner);
         let resource = self.list.resource(&data)?.clone();
         let event = |kind: &str, object: &Value| line(kind, object);
         let failed = |code: u16, reason: &str, message: &str| {
-            line("ERROR", &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}))
+            line(
+                "ERROR",
+                &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}),
+            )
         };
         let mut first = VecDeque::new();
         let mut from = self.from;
@@ -87,7 +90,15 @@ impl Watch {
         state.counts.watches.fetch_add(1, Ordering::Relaxed);
         let guard = Open(Arc::clone(state));
         guard.0.counts.open_watches.fetch_add(1, Ordering::Relaxed);
-        let follow = Following { watch: self, resource_name: format!("{}/{}/{}", resource.group, resource.version, resource.plural), resource, first, from, ends, guard };
+        let follow = Following {
+            watch: self,
+            resource_name: format!("{}/{}/{}", resource.group, resource.version, resource.plural),
+            resource,
+            first,
+            from,
+            ends,
+            guard,
+        };
         let versions = state.versions.subscribe();
         let lines = stream::unfold((follow, versions), |(mut follow, mut versions)| async move {
             loop {
@@ -134,7 +145,8 @@ impl Following {
             return None;
         }
         let data: &Data = &self.guard.0.data.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in data.changes.iter().filter(|c| c.version > self.from) {
+        let from = self.from;
+        for change in data.changes.iter().filter(|c| c.version > from) {
             self.from = change.version;
             if change.resource.is_empty() && self.watch.takes_bookmarks {
                 return Some(line("BOOKMARK", &bookmark(&data.whole(&json!({}), &self.resource), change.version)));
@@ -180,6 +192,3 @@ pub(super) fn follow_log(state: &Arc<State>, of: super::stream::Wanted) -> Body 
     });
     StreamBody::new(lines).boxed_unsync()
 }
-
-/// What a stream begins with.
-pub(super) const STATUS: StatusCode = StatusCode::OK;

@@ -34,6 +34,8 @@ pub enum Event {
     Focus(Focus),
     /// Time passed.
     Tick,
+    /// What is followed has changed.
+    Changed,
     Loaded(Result<Arc<World>, String>),
     /// How an effect ended: what to say.
     Done(Result<String, String>),

@@ -41,7 +41,8 @@ impl App {
             }
             Event::Focus(_) => Vec::new(),
             Event::Tick if self.due().is_some_and(|due| due <= now) => self.load(),
-            Event::Tick => Vec::new(),
+            Event::Changed if !self.is_paused && !self.is_reading => self.load(),
+            Event::Tick | Event::Changed => Vec::new(),
             Event::Loaded(result) => {
                 self.loaded(result, now);
                 Vec::new()

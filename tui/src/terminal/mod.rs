@@ -28,6 +28,8 @@ pub struct Host<'h> {
     pub now: &'h dyn Fn() -> Duration,
     /// Reads the sources; runs on a thread of its own.
     pub load: Arc<dyn Fn(Ask) -> Result<World, String> + Send + Sync>,
+    /// Whether sources that are followed have changed since they were read.
+    pub changed: &'h dyn Fn() -> bool,
     /// Writes a file that only its owner may read.
     pub write: &'h dyn Fn(&str, &str) -> Result<(), String>,
 }
@@ -121,7 +123,11 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
             canvas.draw(app, now, guard.out())?;
             is_dirty = false;
         }
-        let mut events = if std::mem::take(&mut ticks) { vec![Event::Tick] } else { waited(is_reading)? };
+        let mut events = match std::mem::take(&mut ticks) {
+            true if !is_reading && (host.changed)() => vec![Event::Tick, Event::Changed],
+            true => vec![Event::Tick],
+            false => waited(is_reading)?,
+        };
         is_reading &= !received(&answers, &mut events);
         is_dirty |= !events.is_empty();
         for event in events {

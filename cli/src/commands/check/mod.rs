@@ -21,7 +21,7 @@ use mesh_resolver::Mesh;
 use report::{Line, Section};
 use std::time::{Duration, Instant};
 
-/// Between two looks of `--wait`.
+/// Between two looks of `--wait` where no object changes: what proxies have is no object.
 const PAUSE: Duration = Duration::from_secs(5);
 
 pub fn run(args: &CheckArgs, context: &Context) -> Outcome {
@@ -35,6 +35,8 @@ pub fn run(args: &CheckArgs, context: &Context) -> Outcome {
             Some(Duration::from_nanos(nanos.ok_or_else(|| Failure::usage(format!("--wait takes a time such as 5m, not `{text}`")))?))
         }
     };
+    let (following, followers) = context.following();
+    let context = if wait.is_some() { &following } else { context };
     let start = Instant::now();
     loop {
         let looked = look(args, context);
@@ -50,7 +52,7 @@ pub fn run(args: &CheckArgs, context: &Context) -> Outcome {
             return Err(failure);
         }
         context.note(&format!("not fine yet; looks again for {} s", left.as_secs()));
-        std::thread::sleep(PAUSE.min(left));
+        followers.wait(PAUSE.min(left));
     }
 }
 

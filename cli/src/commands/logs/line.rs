@@ -20,6 +20,10 @@ impl Said {
     pub fn new(of: &LogOf, line: LogLine) -> Said {
         Said { key: key(&line.at), at: line.at, pod: format!("{}.{}", of.pod, of.namespace), container: of.container.clone(), text: line.text }
     }
+    /// Whether it was said no later than another.
+    pub fn is_before_or_at(&self, other: &Said) -> bool {
+        self.key <= other.key
+    }
     /// The line as it is printed.
     pub fn text_line(&self, shown: &Shown) -> String {
         let pod = if shown.pods == Pods::Several { format!("{} ", self.pod) } else { String::new() };

@@ -1,5 +1,6 @@
 //! `meshctl logs`: what an app and its proxy say, merged by time.
 
+mod follow;
 mod line;
 
 use crate::args::logs::LogsArgs;
@@ -13,13 +14,12 @@ use crate::reach;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use crate::term::safe_json;
+use follow::Follow;
 use line::{Pods, Said, Shown};
-use mesh_collectors::kube::Cluster;
 use mesh_collectors::kube::logs::LogOf;
 use mesh_collectors::kube::pods::{PROXY_CONTAINER, Pod};
 use mesh_envoy::access_log::{Format, Reader};
 use serde_json::json;
-use tokio::sync::mpsc;
 
 /// Lines of each container without --since.
 const TAIL: u64 = 200;
@@ -56,12 +56,13 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
             watch: None,
         };
         let (cluster, found, mut problems) = reach::with_proxy(&place, context).await?;
-        if found.len() > 1 {
+        if found.len() > 1 || (args.follow && args.pod.as_deref().is_none_or(|p| p.contains('/'))) {
             shown.pods = Pods::Several;
         }
         let wanted = wanted(&found, args, &since, tail)?;
         if args.follow {
-            return follow(&cluster, wanted, &shown, context).await;
+            let logs = |pod: &Pod| self::wanted(std::slice::from_ref(pod), args, &since, tail).unwrap_or_default();
+            return Follow { cluster: &cluster, args, shown: &shown, context }.run(found, logs).await;
         }
         let mut tasks = tokio::task::JoinSet::new();
         for of in wanted {
@@ -156,36 +157,4 @@ fn turn_on(namespace: &str) -> String {
          metadata: {{name: access-logs, namespace: {namespace}}}\n\
          spec: {{accessLogging: [{{providers: [{{name: envoy}}]}}]}}"
     )
-}
-
-/// Prints lines as they come, until the logs end or nobody reads.
-async fn follow(cluster: &Cluster, wanted: Vec<LogOf>, shown: &Shown, context: &Context) -> Outcome {
-    let (sender, mut lines) = mpsc::channel(256);
-    let mut tasks = tokio::task::JoinSet::new();
-    for of in wanted {
-        let (cluster, sender) = (cluster.clone(), sender.clone());
-        tasks.spawn(async move {
-            let (own, mut incoming) = mpsc::channel(256);
-            let forward = async {
-                while let Some(line) = incoming.recv().await {
-                    if sender.send(Said::new(&of, line)).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            let (ended, ()) = tokio::join!(cluster.follow(&of, own), forward);
-            ended.map_err(|e| format!("{}.{} {}: {e}", of.pod, of.namespace, of.container))
-        });
-    }
-    drop(sender);
-    while let Some(said) = lines.recv().await {
-        if shown.keeps(&said) {
-            context.answer(&said.text_line(shown))?;
-        }
-    }
-    let problems: Vec<String> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();
-    for problem in &problems {
-        stdio::note(&format!("error: not seen: {problem}"));
-    }
-    Ok(if problems.is_empty() { Status::Fine } else { context.partial })
 }

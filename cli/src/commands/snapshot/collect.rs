@@ -210,7 +210,7 @@ impl Taking<'_> {
         };
         let source = Source { context: source.context.clone().or_else(|| reach.context.clone()), role: source.role };
         let (mut snapshot, mut unseen) = (Snapshot::new(), Vec::new());
-        let access = Access::new(&kube, &reach.istio_namespace, &args.namespace);
+        let access = Access::new(&kube, &reach.istio_namespace, &args.namespace, context);
         match access.and_then(|a| a.read_all(std::slice::from_ref(&source), Input::Clusters, &mut snapshot, &mut unseen)) {
             Err(e) => return self.problem(format!("{}: {e}", source.name())),
             Ok(_) => self.objects(&snapshot, |o| o.kind_name().to_owned()),

@@ -14,6 +14,9 @@ pub fn run(args: &RecordArgs, context: &Context) -> Outcome {
     let whole = args.duration.as_deref().map(|t| time("--for", t)).transpose()?;
     let limit = size("--max-size", &args.max_size)?;
     collect::check(&args.capture)?;
+    // A cluster of which more than one snapshot is taken is listed once.
+    let (following, _followers) = context.following();
+    let context = if args.count == Some(1) { context } else { &following };
     let began = Instant::now();
     let mut recorder = None;
     let mut count = 0_u64;
