@@ -12,7 +12,8 @@ use crate::listeners::Listeners;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
-use crate::telemetry::requests::{self, Requests};
+use crate::telemetry::requests::Counted;
+use crate::telemetry::series;
 use crate::trace::span;
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -45,7 +46,8 @@ pub struct Shared {
     pub hostname: Box<str>,
     /// Who this proxy is to its peers.
     pub own: Own,
-    pub requests: requests::Registry,
+    /// Istio's metrics, of all workers.
+    pub counted: series::Registry,
     pub writer: Writer,
     pub complain: Complain,
     pub listeners: Listeners,
@@ -73,7 +75,7 @@ impl Shared {
             started: SystemTime::now(),
             hostname: hostname.into(),
             own,
-            requests: requests::Registry::default(),
+            counted: series::Registry::default(),
             writer,
             complain,
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -209,7 +211,7 @@ pub struct Worker {
     tcp: Blocks<TcpStats>,
     tracing: Blocks<TracingStats>,
     pub heard: Heard,
-    requests: Requests,
+    pub counted: Counted,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
     /// Bytes on their way from one socket to another, within one poll.
@@ -236,7 +238,7 @@ impl Worker {
             tcp: Blocks::new(),
             tracing: Blocks::new(),
             heard: Heard::default(),
-            requests: Requests::default(),
+            counted: Counted::default(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
             scratch: RefCell::default(),
@@ -339,7 +341,7 @@ impl Worker {
             s.upstream_rq_completed.inc();
             class(exchange.status, [&s.upstream_rq_1xx, &s.upstream_rq_2xx, &s.upstream_rq_3xx, &s.upstream_rq_4xx, &s.upstream_rq_5xx]);
         }
-        self.requests.count(exchange);
+        self.counted.request(exchange);
         span::finish(exchange);
         self.log(&exchange.connection.manager.logs, exchange);
     }

@@ -3,6 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use support::{Upstream, ask, bootstrap, cluster, manager, start};
 
 const TYPE: &str = "type.googleapis.com/udpa.type.v1.TypedStruct";
@@ -68,4 +69,112 @@ fn both_ends_count_a_request_with_the_names_of_both() {
     assert_eq!(ask(address, "GET / HTTP/1.1\r\nhost: cart", "").status(), 503);
     let page = support::get(client.admin.expect("an admin port"), "/stats/prometheus").text();
     assert_eq!(value(&page, "istio_requests_total", &["destination_workload=\"cart\"", "response_code=\"503\""]), Some(1.0), "{page}");
+}
+
+/// A listener of bytes that counts, and one of HTTP that is changed by Telemetry.
+#[test]
+fn connections_are_counted_while_they_last() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let app = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut seen = [0; 5];
+        stream.read_exact(&mut seen).expect("bytes");
+        stream.write_all(b"hello to you").expect("sent");
+        let _ = stream.read(&mut [0; 1]);
+    });
+    let mut to_app = cluster("c", &[app]);
+    to_app["metadata"] = json!({"filter_metadata": {"istio": {"services": [{"host": "db.shop.svc.cluster.local", "name": "db", "namespace": "shop"}]}}});
+    to_app["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"] = json!({"filter_metadata": {"istio": {"workload": "db-1;shop;db;v1;one"}}});
+    let mut config = bootstrap(&json!({}), &[to_app]);
+    config["node"] = node("web");
+    config["static_resources"]["listeners"][0]["traffic_direction"] = "OUTBOUND".into();
+    config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"] = json!([
+        {"name": "istio.stats", "typed_config": {"@type": TYPE, "type_url": "type.googleapis.com/stats.PluginConfig", "value": {"tcp_reporting_duration": "0.05s"}}},
+        {"name": "t", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "t", "cluster": "c"}}]);
+    let proxy = start(config);
+    let mut client = support::connect(proxy.address("l").expect("a listener"));
+    client.stream().write_all(b"12345").expect("sent");
+    let mut got = [0; 12];
+    client.stream().read_exact(&mut got).expect("an answer");
+    let names = [
+        "reporter=\"source\"",
+        "destination_workload=\"db-1\"",
+        "destination_service=\"db.shop.svc.cluster.local\"",
+        "request_protocol=\"tcp\"",
+        "response_flags=\"-\"",
+    ];
+    let admin = proxy.admin.expect("an admin port");
+    let is = |name: &str, wanted: f64| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let page = support::get(admin, "/stats/prometheus").text();
+            let found = value(&page, name, &names);
+            if found == Some(wanted) {
+                return page;
+            }
+            assert!(std::time::Instant::now() < until, "{name} is {found:?}: {page}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    is("istio_tcp_received_bytes_total", 5.0);
+    let page = is("istio_tcp_sent_bytes_total", 12.0);
+    assert_eq!(
+        (value(&page, "istio_tcp_connections_opened_total", &names), value(&page, "istio_tcp_connections_closed_total", &names)),
+        (Some(1.0), Some(0.0))
+    );
+    drop(client);
+    is("istio_tcp_connections_closed_total", 1.0);
+}
+
+#[test]
+fn telemetry_changes_labels_and_drops_metrics() {
+    let app = Upstream::named("0123456789");
+    let mut m = manager(json!([{"match": {"prefix": "/"}, "route": {"cluster": "c"}, "name": "allow_any"}]), None);
+    let router = m["http_filters"][0].take();
+    m["http_filters"] = json!([{"name": "istio.stats", "typed_config": {"@type": TYPE, "type_url": "type.googleapis.com/stats.PluginConfig", "value": {"metrics": [
+        {"name": "requests_total", "dimensions": {"request_host": "request.host", "response_code": "string(response.code / 100) + 'xx'", "who": "node.metadata['WORKLOAD_NAME']",
+            "deep": "request.headers['x-nobody']", "app": "has(request.headers.x_a) ? 'a' : request.method"}, "tags_to_remove": ["source_principal"]},
+        {"name": "request_duration_milliseconds", "drop": true}]}}}, router]);
+    let mut config = bootstrap(&m, &[cluster("c", &[app.address])]);
+    config["node"] = node("web");
+    let proxy = start(config);
+    assert_eq!(ask(proxy.address("l").expect("a listener"), "GET /a HTTP/1.1\r\nhost: a.com", "").status(), 200);
+    let page = support::get(proxy.admin.expect("an admin port"), "/stats/prometheus").text();
+    let names = [
+        "request_host=\"a.com\"",
+        "response_code=\"2xx\"",
+        "who=\"web\"",
+        "deep=\"unknown\"",
+        "app=\"GET\"",
+        "destination_service_name=\"PassthroughCluster\"",
+    ];
+    assert_eq!(value(&page, "istio_requests_total", &names), Some(1.0), "{}", page.lines().find(|l| l.starts_with("istio_requests_total")).unwrap_or("none"));
+    assert!(
+        !page.contains("istio_request_duration") && !page.lines().any(|l| l.starts_with("istio_requests_total") && l.contains("source_principal")),
+        "{page}"
+    );
+    // `GET /a HTTP/1.1`, `host: a.com`, an empty line, `x-request-id` and `x-forwarded-proto` are not the client's.
+    assert_eq!(value(&page, "istio_request_bytes_sum", &["response_code=\"200\""]), Some(17.0 + 13.0 + 2.0), "{page}");
+    assert!(value(&page, "istio_response_bytes_sum", &[]).is_some_and(|n| n > 60.0), "{page}");
+    assert_eq!(value(&page, "istio_build", &["component=\"proxy\""]), Some(1.0));
+}
+
+#[test]
+fn messages_of_grpc_are_counted() {
+    let message = |body: &[u8]| [&[0, 0, 0, 0, body.len() as u8][..], body].concat();
+    let answer = [message(b"one"), message(b""), message(b"three")].concat();
+    let app = Upstream::new(move |_| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: {}\r\ngrpc-status: 0\r\n\r\n", answer.len());
+        support::Act::Send([head.as_bytes(), &answer].concat())
+    });
+    let mut config = bootstrap(&telling("upstream"), &[cluster("c", &[app.address])]);
+    config["node"] = node("web");
+    let proxy = start(config);
+    let body = String::from_utf8([message(b"ab"), message(b"c")].concat()).expect("a text");
+    assert_eq!(ask(proxy.address("l").expect("a listener"), "POST /s/m HTTP/1.1\r\nhost: a.com\r\ncontent-type: application/grpc", &body).status(), 200);
+    let page = support::get(proxy.admin.expect("an admin port"), "/stats/prometheus").text();
+    assert_eq!(value(&page, "istio_request_messages_total", &["source_workload=\"web\""]), Some(2.0), "{page}");
+    assert_eq!(value(&page, "istio_response_messages_total", &["source_workload=\"web\""]), Some(3.0), "{page}");
+    assert_eq!(value(&page, "istio_requests_total", &["request_protocol=\"grpc\"", "grpc_response_status=\"0\""]), Some(1.0), "{page}");
 }

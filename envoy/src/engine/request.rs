@@ -163,6 +163,10 @@ impl<'a> Request<'a> {
 pub struct Metadata(BTreeMap<String, Value>);
 
 impl Metadata {
+    /// All of it, as an object.
+    pub fn json(&self) -> Value {
+        Value::Object(self.0.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
+    }
     /// What a filter left.
     pub fn of(&self, filter: &str) -> Option<&Value> {
         self.0.get(filter)

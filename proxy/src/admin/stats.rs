@@ -76,7 +76,7 @@ pub fn prometheus(context: &Context, query: &str) -> String {
             let _ = writeln!(out, "{family}{{{labels}}} {value}");
         }
     }
-    context.shared.requests.write(&mut out);
+    context.shared.counted.write(&context.shared.own.version, &mut out);
     out
 }
 

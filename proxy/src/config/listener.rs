@@ -5,7 +5,7 @@ use super::manager::{Manager, Routes};
 use super::tcp_proxy::TcpProxy;
 use super::transport::Server;
 use crate::access_log::Log;
-use crate::telemetry::Direction;
+use crate::telemetry::{Direction, Stats};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::chain::FilterChain;
 use mesh_envoy::engine::field::{Message, Path, Read};
@@ -177,7 +177,9 @@ impl Chain {
                 }
                 Kind::Tcp(target) => {
                     let config = Message::new(value, Path::root(&path))?;
-                    End::Tcp(Arc::new(TcpProxy::read(&config, target, by_server_name, compiler)?))
+                    let mut proxy = TcpProxy::read(&config, target, by_server_name, compiler)?;
+                    (proxy.direction, proxy.stats) = (direction, Stats::find(&messages)?);
+                    End::Tcp(Arc::new(proxy))
                 }
                 Kind::ExtAuthz(_) | Kind::RateLimit => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
             };

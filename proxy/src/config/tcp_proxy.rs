@@ -2,9 +2,11 @@
 
 use super::Compiler;
 use crate::access_log::Log;
+use crate::telemetry::{Direction, Stats};
 use mesh_envoy::engine::action::Target;
 use mesh_envoy::engine::field::{Message, Read};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub struct TcpProxy {
     pub idle_timeout: Option<Duration>,
     pub longest: Option<Duration>,
     pub connect_attempts: u32,
+    pub direction: Direction,
+    /// How connections are counted; `None` for not at all.
+    pub stats: Option<Arc<Stats>>,
     /// Labels that endpoints have to have, and those of each weighted cluster.
     subset: Option<Value>,
     weighted_subsets: Vec<Option<Value>>,
@@ -37,6 +42,8 @@ impl TcpProxy {
             idle_timeout: Some(m.duration("idle_timeout")?.unwrap_or(Duration::from_secs(3600))).filter(|d| !d.is_zero()),
             longest: m.duration("max_downstream_connection_duration")?.filter(|d| !d.is_zero()),
             connect_attempts: u32::try_from(m.uint("max_connect_attempts")?.unwrap_or(1)).unwrap_or(u32::MAX).max(1),
+            direction: Direction::Unspecified,
+            stats: None,
             subset: labels(m)?,
             weighted_subsets,
         })

@@ -173,6 +173,7 @@ impl http_body::Body for Body {
                         if let Some(exchange) = &mut this.exchange {
                             if let Some(data) = frame.data_ref() {
                                 exchange.sent += data.len() as u64;
+                                exchange.messages.pass(data);
                             } else if let Some(trailers) = frame.trailers_ref() {
                                 let status = trailers.get("grpc-status").and_then(|v| v.to_str().ok()?.parse().ok());
                                 exchange.grpc_status = status.or(exchange.grpc_status);

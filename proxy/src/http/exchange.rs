@@ -1,6 +1,7 @@
 //! A request and its answer, as logs, statistics and header values see them. When it is dropped it is over, and is logged.
 
 use super::cors::Allowed;
+use super::messages::Messages;
 use super::serve::Wire;
 use super::upload::Source;
 use crate::config::listener::Chain;
@@ -99,6 +100,11 @@ pub struct Exchange {
     pub route: Option<RouteRef>,
     pub upstream: Option<Rc<Handle>>,
     pub upstream_protocol: &'static str,
+    /// Bytes of the two heads, as HTTP/1 writes them; 0 where nobody counts them.
+    pub head_bytes: u64,
+    pub answer_head_bytes: u64,
+    /// Of the answer, where it is gRPC's and counted.
+    pub messages: Messages,
     /// Headers of the answer, where something may ask for them.
     pub answer: HeaderMap,
     /// Milliseconds until the answer began.
@@ -147,6 +153,9 @@ impl Exchange {
             route: None,
             upstream: None,
             upstream_protocol: "",
+            head_bytes: 0,
+            answer_head_bytes: 0,
+            messages: Messages::default(),
             answer: HeaderMap::new(),
             answer_begun: None,
             grpc_status: None,

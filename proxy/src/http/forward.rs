@@ -2,7 +2,7 @@
 
 use super::body::{Body, Stream};
 use super::exchange::{Exchange, RouteRef};
-use super::head::{Upgrades, finish_answer, names, upgrade};
+use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::respond::Reply;
 use super::service::Onward;
 use super::upload::{Source, Upload};
@@ -486,6 +486,9 @@ impl Router<'_> {
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
         if !manager.logs.is_empty() || manager.tracing.is_some() {
             exchange.answer = parts.headers.clone();
+        }
+        if manager.telemetry.stats.is_some() {
+            exchange.answer_head_bytes = answer_bytes(&parts.headers, parts.status);
         }
         if switches {
             return upgrades::switch(exchange, parts, incoming, lease, self.upgrade);

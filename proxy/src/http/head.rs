@@ -128,6 +128,23 @@ pub fn upgrade(headers: &HeaderMap) -> Option<&str> {
     if asks { headers.get(header::UPGRADE)?.to_str().ok() } else { None }
 }
 
+/// The bytes that headers have as HTTP/1 writes them.
+pub fn bytes(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum()
+}
+
+/// The bytes of a request's head, whose host stands outside of its headers.
+pub fn request_bytes(exchange: &super::exchange::Exchange) -> u64 {
+    // `GET /path HTTP/1.1`, `host: a`, and the ends of lines.
+    let line = exchange.method.as_str().len() + exchange.path.len() + 12;
+    bytes(&exchange.headers) + (line + exchange.authority.len() + 8 + 2) as u64
+}
+
+/// The bytes of an answer's head.
+pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
+    bytes(headers) + (status.canonical_reason().map_or(0, str::len) + 15 + 2) as u64
+}
+
 /// Takes away what is between two neighbours only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
     if upgrades == Upgrades::No {

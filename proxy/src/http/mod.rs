@@ -8,6 +8,7 @@ pub mod forward;
 pub mod framing;
 pub mod head;
 pub mod live;
+pub mod messages;
 pub mod mirror;
 pub mod respond;
 pub mod serve;

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::exchange::{Exchange, RouteRef};
 use super::forward::change_answer;
-use super::head::{Upgrades, finish_answer, names};
+use super::head::{Upgrades, answer_bytes, finish_answer, names};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use bytes::Bytes;
@@ -109,8 +109,10 @@ impl Reply {
         peers::tell_client(&exchange, &mut headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
         exchange.answer = headers.clone();
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        exchange.answer_head_bytes = answer_bytes(&headers, code);
         let mut response = Response::new(Body::text(body, exchange));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = code;
         *response.headers_mut() = headers;
         response
     }

@@ -57,6 +57,13 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     exchange.authority = authority;
     head::path(&parts.uri).clone_into(&mut exchange.path);
     exchange.headers = headers;
+    if exchange.connection.manager.telemetry.stats.is_some() {
+        exchange.head_bytes = head::request_bytes(&exchange);
+        if exchange.is_grpc() {
+            exchange.body.watch_messages();
+            exchange.messages.watch();
+        }
+    }
     exchange.connection.client.worker.begun(&exchange);
     (Box::new(exchange), on_upgrade)
 }

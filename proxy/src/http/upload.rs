@@ -1,5 +1,6 @@
 //! A request's body on its way to the upstream: counted, and kept where it may be needed again for another try or a mirror.
 
+use super::messages::Messages;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -21,6 +22,7 @@ pub struct Source {
     /// The most that is kept; 0 keeps nothing.
     limit: Cell<usize>,
     received: Cell<u64>,
+    messages: Messages,
     completed_at: Cell<Option<Instant>>,
     /// The client broke off, or what it sent is no body.
     failed: Cell<bool>,
@@ -52,6 +54,13 @@ impl Source {
     }
     pub fn received(&self) -> u64 {
         self.received.get()
+    }
+    /// Counts messages of gRPC from now on.
+    pub fn watch_messages(&self) {
+        self.messages.watch();
+    }
+    pub fn messages(&self) -> u64 {
+        self.messages.count()
     }
     pub fn completed_at(&self) -> Option<Instant> {
         self.completed_at.get()
@@ -121,6 +130,7 @@ impl Source {
         let piece = match frame.into_data() {
             Ok(data) => {
                 self.received.set(self.received.get() + data.len() as u64);
+                self.messages.pass(&data);
                 Piece::Data(data)
             }
             Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),

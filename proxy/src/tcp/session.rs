@@ -8,6 +8,7 @@ use crate::downstream::Downstream;
 use crate::downstream::record::Record;
 use crate::downstream::stream::Stream;
 use crate::stats::TcpStats;
+use crate::telemetry::connections::Counting;
 use crate::tls::context::Speaks;
 use crate::upstream::Reason;
 use crate::upstream::cluster::Handle;
@@ -15,7 +16,9 @@ use crate::upstream::connection::Opened;
 use mesh_envoy::engine::gate::{Decision, Subject};
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{Metadata, Protocol};
+use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Whether the chain's filters let a connection through. What is said of a denial stands in the connection's termination.
@@ -46,7 +49,8 @@ pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> boo
 pub async fn run(client: &Rc<Downstream>, stream: Stream, proxy: &TcpProxy, chain: &Chain, logs: &[Log]) {
     let stats = client.worker.tcp_stats(&proxy.stat_prefix);
     stats.downstream_cx_total.inc();
-    let mut session = Session { client, proxy, chain, logs, stats: &stats, record: Record::new(client.clone()), cluster: None, bytes: Bytes::default() };
+    let mut session =
+        Session { client, proxy, chain, logs, stats: &stats, record: Record::new(client.clone()), cluster: None, bytes: Bytes::default(), counting: None };
     if is_allowed(client, Protocol::Tcp, chain) {
         session.forward(stream).await;
     }
@@ -61,6 +65,7 @@ struct Session<'s> {
     record: Record,
     cluster: Option<Rc<Handle>>,
     bytes: Bytes,
+    counting: Option<Counting>,
 }
 
 /// A session is logged whatever ended it.
@@ -74,12 +79,23 @@ impl Drop for Session<'_> {
             cluster.stats.upstream_cx_rx_bytes_total.add(sent);
         }
         (self.record.received, self.record.sent) = (received, sent);
+        self.count();
+        if let Some(counting) = self.counting.take() {
+            counting.close(received, sent);
+        }
         self.client.worker.log(&self.proxy.logs, &self.record);
         self.client.worker.log(self.logs, &self.record);
     }
 }
 
 impl Session<'_> {
+    /// The connection counts from here on, where connections are counted.
+    fn count(&mut self) {
+        if let (Some(stats), None) = (&self.proxy.stats, &self.counting) {
+            let config = self.cluster.as_ref().map(|c| c.config());
+            self.counting = Some(Counting::open(&self.record, self.proxy.direction, config, stats));
+        }
+    }
     async fn forward(&mut self, mut stream: Stream) {
         let worker = self.client.worker.clone();
         let random = worker.dice().u64(..);
@@ -92,11 +108,15 @@ impl Session<'_> {
             return self.record.raise("NC");
         };
         self.record.cluster = Some(name.into());
+        self.cluster = Some(cluster.clone());
         let Some(mut upstream) = self.connect(&cluster, subset).await else { return };
+        self.count();
         let limits = Limits { idle: self.proxy.idle_timeout, until: self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span) };
-        self.cluster = Some(cluster);
+        let (bytes, counting) = (&self.bytes, &mut self.counting);
+        let interval = self.proxy.stats.as_ref().and_then(|s| s.interval);
         let ended = tokio::select! {
-            ended = copy::both_ways(&mut stream, &mut upstream.io, limits, &worker.scratch, &self.bytes) => ended,
+            ended = copy::both_ways(&mut stream, &mut upstream.io, limits, &worker.scratch, bytes) => ended,
+            never = tell(bytes, counting.as_mut(), interval) => match never {},
             () = worker.ended() => Ended::Both,
             // Nobody can be asked to finish: bytes have no such word.
             () = self.chain.life.over() => Ended::Both,
@@ -149,5 +169,14 @@ impl Session<'_> {
         cluster.stats.upstream_cx_connect_attempts_exceeded.inc();
         self.record.raise("URX");
         None
+    }
+}
+
+/// Counts bytes every so often, for ever.
+async fn tell(bytes: &Bytes, counting: Option<&mut Counting>, interval: Option<Duration>) -> Infallible {
+    let (Some(counting), Some(interval)) = (counting, interval) else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(interval).await;
+        counting.report(bytes.of_client.get(), bytes.of_upstream.get());
     }
 }

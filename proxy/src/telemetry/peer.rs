@@ -27,6 +27,10 @@ pub struct Own {
     /// `node.cluster`: the name in traces.
     pub service: Box<str>,
     pub zone: Box<str>,
+    /// Of Istio, where the bootstrap tells it.
+    pub version: Box<str>,
+    /// As the bootstrap has it, for expressions.
+    pub node: Value,
     /// Its address, as far as Istio's node id tells it.
     pub ip: Option<IpAddr>,
     /// `x-envoy-peer-metadata-id`
@@ -128,7 +132,20 @@ impl Own {
         let (service, zone) = (text(get(node, "cluster")), text(get(node, "locality").and_then(|l| get(l, "zone"))));
         // `sidecar~IP~POD.NAMESPACE~DOMAIN`
         let ip = id.split('~').nth(1).and_then(|ip| ip.parse().ok());
-        Own { peer: Arc::new(peer), service, zone, ip, id: header(id), metadata: header(&data_encoding::BASE64.encode(&fields.encode_to_vec())) }
+        let version = match get(node, "metadata").and_then(|m| m.get("ISTIO_VERSION")).and_then(Value::as_str) {
+            Some(version) if !version.is_empty() => version.into(),
+            _ => "unknown".into(),
+        };
+        Own {
+            peer: Arc::new(peer),
+            service,
+            zone,
+            version,
+            node: node.clone(),
+            ip,
+            id: header(id),
+            metadata: header(&data_encoding::BASE64.encode(&fields.encode_to_vec())),
+        }
     }
 }
 

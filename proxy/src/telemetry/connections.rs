@@ -1,0 +1,40 @@
+//! Connections of bytes, counted while they last: opened, closed, bytes both ways.
+
+use super::config::{Direction, Stats};
+use super::requests;
+use super::series::{Counts, Series};
+use crate::downstream::record::Record;
+use std::sync::Arc;
+
+/// One connection's place in the counts.
+pub struct Counting {
+    series: Arc<Series>,
+    sent: u64,
+    received: u64,
+}
+
+impl Counting {
+    /// The connection is open, or came to nothing: who is at both ends is known.
+    pub fn open(record: &Record, direction: Direction, config: Option<&crate::config::cluster::Cluster>, stats: &Stats) -> Counting {
+        let worker = &record.client.worker;
+        let series = worker.counted.series(requests::key(record, direction, config, stats), record, stats);
+        if let Counts::Tcp(counts) = &series.counts {
+            counts.opened.inc();
+        }
+        Counting { series, sent: 0, received: 0 }
+    }
+    /// Counts the bytes since the last time.
+    pub fn report(&mut self, received: u64, sent: u64) {
+        if let Counts::Tcp(counts) = &self.series.counts {
+            counts.sent.add(sent.saturating_sub(self.sent));
+            counts.received.add(received.saturating_sub(self.received));
+        }
+        (self.received, self.sent) = (received, sent);
+    }
+    pub fn close(mut self, received: u64, sent: u64) {
+        self.report(received, sent);
+        if let Counts::Tcp(counts) = &self.series.counts {
+            counts.closed.inc();
+        }
+    }
+}
