@@ -22,11 +22,20 @@ pub enum Notes {
     Quiet,
 }
 
+/// Whether the instant moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// It was given, or is a recording's.
+    Stands,
+    Runs,
+}
+
 #[derive(Clone, Debug)]
 pub struct Context {
     pub compat: Compat,
     /// The instant of every age and expiry, in seconds since the epoch: `--now`, MESHCTL_NOW, else the recording's, else the clock.
     pub now: i64,
+    pub clock: Clock,
     /// `--at`, as it was typed and found to be a time.
     pub at: Option<String>,
     pub notes: Notes,
@@ -51,9 +60,11 @@ impl Context {
             None | Some("") => recorded.unwrap_or_else(clock),
             Some(text) => parse_rfc3339(text).ok_or_else(|| Failure::usage(format!("--now takes an instant such as 2026-11-22T11:40:00Z, not `{text}`")))?,
         };
+        let is_given = args.now.as_deref().is_some_and(|n| !n.is_empty()) || recorded.is_some();
         Ok(Context {
             compat,
             now,
+            clock: if is_given { Clock::Stands } else { Clock::Runs },
             at: args.at.clone(),
             notes: if args.quiet { Notes::Quiet } else { Notes::Said },
             color: args.color,

@@ -79,6 +79,47 @@ fn every_screen_at_every_size() {
 }
 
 #[test]
+fn a_recording_is_replayed_and_every_screen_follows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let manifest = |host: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: cart, namespace: shop}}\nspec: {{ports: [{{name: http, port: 80}}]}}\n---\n\
+             apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: cart, namespace: shop}}\nspec:\n  hosts: [cart]\n  http:\n  - route:\n    - destination: {{host: {host}}}\n"
+        )
+    };
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_meshctl")).args(args).current_dir(dir.path()).output().expect("meshctl runs");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    std::fs::create_dir(dir.path().join("k8s")).expect("a folder");
+    for (i, host) in ["cart.shop.svc.cluster.local", "nowhere.shop.svc.cluster.local", "nowhere.shop.svc.cluster.local"].iter().enumerate() {
+        if i > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+        }
+        std::fs::write(dir.path().join("k8s/a.yaml"), manifest(host)).expect("it is written");
+        let (out, err) = run(&["snapshot", "record", "mesh.rec", "--from", "k8s", "--count", "1"]);
+        assert!(out.contains("1 snapshots"), "{err}");
+    }
+    let picture = |source: &str, keys: &str| run(&["tui", source, "--picture", "-", "--size", "120x30", "--keys", keys]).0;
+    for (keys, place, is_broken) in
+        [("", "3/3", true), ("<", "2/3", true), ("< <", "1/3", false), ("< < >", "2/3", true), ("{", "2/3", true), ("< < }", "2/3", true)]
+    {
+        let text = picture("mesh.rec", keys);
+        assert!(text.contains(place) && text.contains("◆") && text.contains("replay "), "{keys}: {text}");
+        assert_eq!(text.contains("IST0101"), is_broken, "{keys}: {text}");
+        assert_eq!(picture("mesh.rec", &format!("{keys} 4")).contains("IST0101"), is_broken, "{keys}");
+    }
+    assert!(picture("mesh.rec", "!").contains("what failed when is not known"));
+    // Opened at a time, it can be gone through from its beginning to its end.
+    let (out, _) = run(&["snapshot", "info", "mesh.rec", "-o", "json"]);
+    let info: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let first = info["snapshots"][0].as_str().expect("a time");
+    assert!(picture(&format!("mesh.rec@{first}"), "").contains("1/3"));
+    assert!(picture(&format!("mesh.rec@{first}"), ">").contains("2/3"));
+    assert!(picture("mesh.rec", ": a t space l a s t enter").contains("3/3"));
+}
+
+#[test]
 fn empty_and_tiny_screens_say_so() {
     let empty = tempfile::tempdir().expect("a folder");
     let path = empty.path().to_string_lossy().into_owned();
@@ -155,6 +196,7 @@ fn the_pictures_of_the_book_are_fresh() {
         ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
         ("findings", OWN, "4", "120x36"),
         ("proxies", RECORDED, "6 l j l l l", "120x36"),
+        ("waterfall", TRACED, "5 j enter j j j j j j j", "120x36"),
     ] {
         let output = tempfile::tempdir().expect("a folder");
         let fresh = output.path().join("a.svg");

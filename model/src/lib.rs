@@ -5,6 +5,7 @@
 
 pub mod duration;
 pub mod graph;
+pub mod history;
 pub mod kind;
 pub mod object;
 pub mod snapshot;

@@ -58,6 +58,9 @@ pub enum Action {
     PanUp,
     PanDown,
     CriticalPath,
+    NextChange,
+    PreviousChange,
+    FirstError,
 }
 
 /// The screens that numbers switch to, in their order.
@@ -193,9 +196,12 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::CopyName, Scope::Global, "copy", "c", "copy the name of what is selected", ""),
     spec(Action::CopyCommand, Scope::Global, "copy-command", "C", "show and copy the command that prints the same", ""),
     spec(Action::Window, Scope::Global, "window", "t", "a longer time window of traffic; after the longest the shortest", ""),
-    spec(Action::Earlier, Scope::Global, "earlier", "<", "traffic of half a window earlier", ""),
-    spec(Action::Later, Scope::Global, "later", ">", "traffic of half a window later", ""),
-    spec(Action::Pause, Scope::Global, "pause", "space", "do not read the sources again by themselves, and do again", ""),
+    spec(Action::Earlier, Scope::Global, "earlier", "<", "half a window earlier; in a replay the moment before", ""),
+    spec(Action::Later, Scope::Global, "later", ">", "half a window later; in a replay the next moment", ""),
+    spec(Action::PreviousChange, Scope::Global, "previous-change", "{", "in a replay, to where the configuration changed before", ""),
+    spec(Action::NextChange, Scope::Global, "next-change", "}", "in a replay, to where the configuration changes next", ""),
+    spec(Action::FirstError, Scope::Global, "first-error", "!", "in a replay, to where more fails than usual for the first time", ""),
+    spec(Action::Pause, Scope::Global, "pause", "space", "do not read the sources again by themselves, and do again; in a replay play and stop", ""),
     spec(Action::Mouse, Scope::Global, "mouse", "M", "leave the mouse to the terminal, and take it again", ""),
     spec(Action::Suspend, Scope::Global, "suspend", "ctrl-z", "suspend", ""),
     spec(Action::Quit, Scope::Global, "quit", "ctrl-c", "quit at once", ""),

@@ -15,6 +15,8 @@ pub enum Command {
     Theme(Palette),
     /// Writes what is seen to a file.
     Write(String),
+    /// A moment of a recording.
+    At(String),
     Help,
     Refresh,
     Quit,
@@ -31,6 +33,7 @@ enum Argument {
     File,
     Words,
     Expression,
+    Moment,
 }
 
 struct Spec {
@@ -54,6 +57,7 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["hide"], argument: Argument::Expression, what: "leave out of the graph what an expression finds" },
     Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
     Spec { names: &["w", "write"], argument: Argument::File, what: "write the screen to a file: .svg or .txt" },
+    Spec { names: &["at"], argument: Argument::Moment, what: "go to a moment of a recording" },
     Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
     Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
     Spec { names: &["q", "quit"], argument: Argument::None, what: "quit" },
@@ -87,6 +91,8 @@ pub fn parse(text: &str) -> Result<Command, String> {
         }
         ("w", Some(path)) if path.ends_with(".svg") || path.ends_with(".txt") => Ok(Command::Write(path)),
         ("w", _) => Err("`w` takes a file that ends in .svg or .txt".to_owned()),
+        ("at", Some(time)) => Ok(Command::At(time)),
+        ("at", None) => Err("`at` takes a time such as 11:40:00, first, last or error".to_owned()),
         ("refresh", _) => Ok(Command::Refresh),
         ("help", _) => Ok(Command::Help),
         ("q", _) => Ok(Command::Quit),
@@ -111,6 +117,15 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
         Argument::None | Argument::File => Vec::new(),
         Argument::Words => ["level:error", "level:warning", "ns:", "code:", "object:"].map(|w| (w.to_owned(), "filter".to_owned())).to_vec(),
         Argument::Expression => EXPRESSIONS.map(|(e, what)| (e.to_owned(), what.to_owned())).to_vec(),
+        Argument::Moment => {
+            let marks = world.timeline.iter().flat_map(|t| t.marks());
+            let said = |m: &crate::world::timeline::Mark| {
+                let failing = m.failing.map_or(String::new(), |f| format!("{f:.1}% fail "));
+                let changes = if m.changes > 0 { format!("{} changes", m.changes) } else { String::new() };
+                (crate::text::moment(m.at, m.at), format!("{failing}{changes}"))
+            };
+            ["first", "last", "error"].map(|w| (w.to_owned(), "moment".to_owned())).into_iter().chain(marks.map(said)).collect()
+        }
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
         Argument::Proxy => world.proxies.known().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
@@ -152,7 +167,7 @@ mod tests {
         assert_eq!(parse("grpah"), Err("there is no command `grpah`; is `graph` meant?".into()));
         assert_eq!(parse("theme pink").map_err(|e| e.contains("deuteranopia")), Err(true));
         assert_eq!(parse("w /etc/passwd"), Err("`w` takes a file that ends in .svg or .txt".into()));
-        for c in COMMANDS.iter().filter(|c| c.names[0] != "theme" && c.names[0] != "w") {
+        for c in COMMANDS.iter().filter(|c| !["theme", "w", "at"].contains(&c.names[0])) {
             assert!(c.names.iter().all(|n| parse(n).is_ok()), "{:?}", c.names);
         }
         assert_eq!(completions("gr", None), [("graph".to_owned(), "the graph, at a node if one is named".to_owned())]);

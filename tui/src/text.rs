@@ -90,6 +90,20 @@ pub fn moment(seconds: i64, now: i64) -> String {
     format!("{:04}-{month:02}-{day:02} {time}", year + z.div_euclid(146_097) * 400 + i64::from(month <= 2))
 }
 
+/// Seconds since the epoch of `11:40`, `11:40:00` on the day of `now`, or of `2026-11-22T11:40:00Z`.
+pub fn instant(text: &str, now: i64) -> Option<i64> {
+    if let Some(at) = mesh_model::time::parse_rfc3339(text) {
+        return Some(at);
+    }
+    let parts: Vec<i64> = text.trim_end_matches('Z').split(':').map(|p| p.parse().ok().filter(|n| (0..60).contains(n))).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match parts.as_slice() {
+        [h, m] => (*h, *m, 0),
+        [h, m, s] => (*h, *m, *s),
+        _ => return None,
+    };
+    (hours < 24).then(|| now.div_euclid(86_400) * 86_400 + hours * 3600 + minutes * 60 + seconds)
+}
+
 /// Lines of at most so many columns, broken at blanks where there are any.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
@@ -133,6 +147,14 @@ mod tests {
     fn moments_have_a_date_where_it_is_another_day() {
         assert_eq!(moment(1_795_348_800, 1_795_350_000), "12:00:00Z");
         assert_eq!(moment(1_795_348_799, 1_795_435_200), "2026-11-22 11:59:59Z");
+    }
+
+    #[test]
+    fn instants_are_of_the_shown_day_unless_they_have_one() {
+        let noon = 1_795_348_800;
+        for (text, want) in [("11:48", Some(noon - 720)), ("11:48:30Z", Some(noon - 690)), ("2026-11-22T12:00:00Z", Some(noon)), ("25:00", None), ("x", None)] {
+            assert_eq!(instant(text, noon + 3600), want, "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ const PICTURES: &[(&str, &str, &str, &str)] = &[
     ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
     ("findings", "testdata/bookinfo", "4", "120x36"),
     ("proxies", "testdata/recorded/bookinfo", "6 l j l l l", "120x36"),
+    ("waterfall", "testdata/traces", "5 j enter j j j j j j j", "120x36"),
 ];
 
 pub fn run(_args: &[String]) -> Outcome {

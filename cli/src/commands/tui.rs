@@ -4,7 +4,9 @@ mod dumps;
 mod environment;
 mod logs;
 mod picture;
+mod replay;
 mod sources;
+mod suspects;
 pub mod telemetry;
 mod traces;
 mod words;
@@ -45,18 +47,25 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
     }
     let open = args.open.as_deref().map(start);
     let refresh = refresh(args, &paths, &metrics)?;
-    let request = sources::Request { paths, complete: args.complete, context: context.clone(), metrics, traces: args.traces.clone() };
+    // A recording that is named at a time opens there, and can be replayed from its beginning to its end.
+    let (paths, started) = replay::without_times(&paths);
+    let back = started.and_then(|at| replay::last(&paths).map(|last| (last - at).max(0))).unwrap_or(0);
+    let window = crate::telemetry::duration("--since", &args.metrics.since)? / 1000;
+    let ask = Ask { window, back };
+    let context = &Context { now: context.now + back, ..context.clone() };
+    let request =
+        sources::Request { paths, complete: args.complete, context: context.clone(), metrics, traces: args.traces.clone(), replay: replay::Kept::default() };
     if let Some(file) = &args.picture {
-        return take_picture(args, request, open, file);
+        return take_picture(args, request, ask, open, file);
     }
     if args.no_tui || context.out.is_some() {
-        return print(&request, open.as_ref());
+        return print(&request, ask, open.as_ref());
     }
     if let Some(why) = environment::cannot_draw() {
         stdio::note(&format!("note: {why}: here is the text (`--no-tui` says so without this note)"));
-        return print(&request, open.as_ref());
+        return print(&request, ask, open.as_ref());
     }
-    if let Some(signal) = draw(args, context, request, open, refresh)? {
+    if let Some(signal) = draw(args, context, request, ask, open, refresh)? {
         end(signal).map_err(|e| Failure::none(format!("signal {signal}: {e}")))?;
     }
     Ok(Status::Fine)
@@ -81,8 +90,8 @@ fn start(open: &str) -> Start {
     Tab::ALL.into_iter().find(|t| t.name() == open).map_or_else(|| Start::Node(open.to_owned()), Start::Screen)
 }
 
-fn print(request: &sources::Request, open: Option<&Start>) -> Outcome {
-    let world = sources::world(request, Ask::default())?;
+fn print(request: &sources::Request, ask: Ask, open: Option<&Start>) -> Outcome {
+    let world = sources::world(request, ask)?;
     let tab = match open {
         None => Tab::Overview,
         Some(Start::Screen(tab)) => *tab,
@@ -93,13 +102,13 @@ fn print(request: &sources::Request, open: Option<&Start>) -> Outcome {
 }
 
 /// The same whatever the environment is, so that it can be compared.
-fn take_picture(args: &TuiArgs, request: sources::Request, open: Option<Start>, file: &str) -> Outcome {
+fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Option<Start>, file: &str) -> Outcome {
     let size = picture::size(&args.size)?;
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
     let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
-    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None };
-    let world = sources::world(&request, Ask::default())?;
-    let text = picture::render(&mut App::new(options), world, size, &args.keys, file)?;
+    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None, ask };
+    let load = |ask| sources::world(&request, ask);
+    let text = picture::render(&mut App::new(options), &load, size, &args.keys, file)?;
     if file == "-" {
         request.context.answer(&text)?;
     } else {
@@ -119,7 +128,14 @@ fn status(world: &World) -> Status {
     }
 }
 
-fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Option<Start>, refresh: Option<Duration>) -> Result<Option<i32>, Failure> {
+fn draw(
+    args: &TuiArgs,
+    context: &Context,
+    request: sources::Request,
+    ask: Ask,
+    open: Option<Start>,
+    refresh: Option<Duration>,
+) -> Result<Option<i32>, Failure> {
     let config = environment::config()?;
     let palette = match args.theme.as_deref() {
         None => config.theme.unwrap_or_else(environment::palette),
@@ -129,7 +145,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, open: Opti
     let charset = if args.ascii { Charset::Ascii } else { config.charset.unwrap_or_else(environment::charset) };
     let mouse = if args.no_mouse || config.mouse == Some(Mouse::Left) { MouseUse::Left } else { MouseUse::Taken };
     let theme = Theme { palette, depth: environment::depth(context.color), charset };
-    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh });
+    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh, ask });
     // A panic must not leave the terminal raw, and its message must be readable.
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

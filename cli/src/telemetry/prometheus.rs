@@ -38,7 +38,7 @@ pub fn read(url: &str, args: &TelemetryArgs, options: &Options, context: &Contex
     read.map_err(|e| Failure::none(e.to_string()))
 }
 
-fn client(url: &str, args: &PrometheusArgs) -> Result<Client, Failure> {
+pub(super) fn client(url: &str, args: &PrometheusArgs) -> Result<Client, Failure> {
     let file = |path: &Option<std::path::PathBuf>| path.as_ref().map_or(Ok(Vec::new()), |p| bytes(p));
     let credentials = match (&args.prom_token_file, &args.prom_user) {
         (Some(path), _) => Credentials::TokenFile(path.clone()),
@@ -68,7 +68,7 @@ fn timeout(args: &PrometheusArgs) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(duration("--prom-timeout", &args.prom_timeout)?.unsigned_abs()))
 }
 
-fn labels(args: &PrometheusArgs) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn labels(args: &PrometheusArgs) -> Result<Vec<(String, String)>, Failure> {
     let is_name = |n: &str| !n.is_empty() && !n.starts_with(|c: char| c.is_ascii_digit()) && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let label = |text: &String| match text.split_once('=') {
         Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),

@@ -158,6 +158,16 @@ impl Reader {
         Ok(Contents { summary: table.summary, pages: table.pages.into_iter().map(|e| (e.path, e.size)).collect() })
     }
 
+    /// Paths of the pages that are not as they were at the moment before, that came or went; none at the first moment.
+    pub fn changed(&mut self, place: usize) -> Result<Vec<String>, RecordingError> {
+        let Some(before) = place.checked_sub(1) else { return Ok(Vec::new()) };
+        let list = |table: Table| table.pages.into_iter().map(|e| (e.path, e.sha256)).collect::<std::collections::BTreeMap<_, _>>();
+        let (old, new) = (list(self.table(before)?), list(self.table(place)?));
+        let mut out: Vec<String> = new.iter().filter(|(path, hash)| old.get(*path) != Some(*hash)).map(|(path, _)| path.clone()).collect();
+        out.extend(old.into_keys().filter(|path| !new.contains_key(path)));
+        Ok(out)
+    }
+
     /// The packed bytes of a page; none where its segment is gone or damaged.
     pub(super) fn packed(&mut self, entry: &Entry) -> Result<Option<Vec<u8>>, RecordingError> {
         let Some(moment) = self.moments.iter().rev().find(|m| m.id == entry.segment).copied() else { return Ok(None) };

@@ -183,6 +183,12 @@ pub struct Health {
 }
 
 impl Health {
+    /// Calculates by what the annotation says, else by the defaults.
+    pub fn judge(&mut self) {
+        let tolerances = annotated_tolerances(&self.annotation).unwrap_or_else(default_tolerances);
+        self.calculate(&tolerances);
+    }
+
     pub fn calculate(&mut self, tolerances: &[Tolerance]) {
         let (mut status, mut ratio, mut has_traffic) = (Status::NotApplicable, -1.0, false);
         for (requests, direction) in [(&self.inbound, "inbound"), (&self.outbound, "outbound")] {

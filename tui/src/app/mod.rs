@@ -5,6 +5,7 @@
 
 mod draw;
 mod palette;
+mod replay;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -15,11 +16,15 @@ use crate::keys::{Key, Keymap};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::Theme;
 use crate::widgets::LineEdit;
+use crate::world::timeline::Timeline;
 use crate::world::{Ask, World};
 use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a moment of a recording stands while it is played.
+const PLAY: Duration = Duration::from_millis(700);
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -82,6 +87,8 @@ pub struct Options {
     pub open: Option<Start>,
     /// How often the sources are read again by themselves; `None` where that would bring nothing new.
     pub refresh: Option<Duration>,
+    /// The time that is shown at first.
+    pub ask: Ask,
 }
 
 /// Where the UI opens.
@@ -136,6 +143,8 @@ pub struct App {
     ask: Ask,
     refresh: Option<Duration>,
     is_paused: bool,
+    /// Whether the recording goes on by itself.
+    is_playing: bool,
 }
 
 /// What a drawing leaves behind.
@@ -168,9 +177,10 @@ impl App {
             spots: Vec::new(),
             start: options.open,
             last_click: None,
-            ask: Ask::default(),
+            ask: options.ask,
             refresh: options.refresh,
             is_paused: false,
+            is_playing: false,
         }
     }
     pub fn tab(&self) -> Tab {
@@ -185,6 +195,10 @@ impl App {
     pub fn mouse(&self) -> MouseUse {
         self.mouse
     }
+    /// The time that is asked for.
+    pub fn asked(&self) -> Ask {
+        self.ask
+    }
     /// Takes what the last drawing left behind.
     pub fn shown(&mut self, shown: Shown) {
         self.spots = shown.spots;
@@ -195,10 +209,15 @@ impl App {
             _ => None,
         }
     }
+    /// What can be replayed, where there is room for its line.
+    fn replay(&self) -> Option<&Timeline> {
+        let Data::Ready(world) = &self.data else { return None };
+        world.timeline.as_ref().filter(|_| self.size.1 >= 12)
+    }
     /// Between the top line and the footer.
     fn body(&self) -> Rect {
         let (width, height) = self.size;
-        Rect { x: 0, y: 1.min(height), width, height: height.saturating_sub(2) }
+        Rect { x: 0, y: 1.min(height), width, height: height.saturating_sub(2 + self.replay().map_or(0, |_| 1)) }
     }
     fn filter(&self) -> Filter {
         Filter::parse(match &self.mode {
@@ -218,7 +237,11 @@ impl App {
     }
     /// When time alone changes the picture next.
     pub fn deadline(&self) -> Option<Duration> {
-        self.toast.as_ref().map(|(_, until)| *until).into_iter().chain(self.due()).min()
+        self.toast.as_ref().map(|(_, until)| *until).into_iter().chain(self.due()).chain(self.plays()).min()
+    }
+    /// When the recording goes on.
+    fn plays(&self) -> Option<Duration> {
+        (self.is_playing && !self.is_reading).then(|| self.read + PLAY)
     }
     /// When the sources are read again.
     fn due(&self) -> Option<Duration> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::svg::text;
 use crate::world::proxies::Pages;
+use crate::world::timeline::{Mark, Timeline};
 use crate::world::{Answer, Finding, Input, Level, Source, SourceLine};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
@@ -57,6 +58,9 @@ fn world() -> World {
         logs: Answer::unavailable("no source holds access logs", "add some"),
         traces: Answer::unavailable("no source holds traces", "add some"),
         ask: Ask::default(),
+        timeline: None,
+        history: None,
+        faults: Vec::new(),
         before: None,
         created: None,
     })
@@ -70,6 +74,7 @@ fn app() -> App {
         context: "bookinfo.yaml".to_owned(),
         open: None,
         refresh: None,
+        ask: Ask::default(),
     })
 }
 
@@ -173,6 +178,40 @@ fn time_goes_where_the_recording_reaches() {
 }
 
 #[test]
+fn a_recording_is_stepped_through_jumped_in_and_played() {
+    let mark = |at, changes, failing| Mark { at, changes, failing: Some(failing) };
+    let line = Timeline::new(vec![mark(1_000, 0, 0.0), mark(1_060, 1, 0.0), mark(1_120, 0, 20.0), mark(1_180, 0, 0.0)]);
+    let replayed = || Event::Loaded(Ok(Arc::new(World { timeline: line.clone(), ..with_traffic() })));
+    let mut app = busy();
+    app.update(replayed(), Duration::ZERO);
+    let goes = |app: &mut App, typed: &str, back: i64| {
+        assert_eq!(keys(app, typed), [Effect::Load(Ask { back, ..Ask::default() })], "{typed}");
+        app.update(replayed(), Duration::ZERO);
+    };
+    goes(&mut app, "<", 60);
+    goes(&mut app, "{", 120);
+    assert_eq!(keys(&mut app, "}"), []);
+    assert!(draw(&mut app).contains("no configuration changes later"));
+    goes(&mut app, "!", 60);
+    let text = draw(&mut app);
+    assert!(text.contains("replay 00:18:40Z") && text.contains("◆") && text.contains("3/4"), "{text}");
+    goes(&mut app, ": a t space f i r s t enter", 180);
+    assert_eq!(keys(&mut app, ": a t space n e v e r enter"), []);
+    // Played, it goes on by itself to the end.
+    assert_eq!(keys(&mut app, "space"), []);
+    for (second, back) in [(1, 120), (2, 60), (3, 0)] {
+        let at = Duration::from_secs(second);
+        assert_eq!(app.update(Event::Tick, at), [Effect::Load(Ask { back, ..Ask::default() })]);
+        assert_eq!(app.update(Event::Tick, at), [], "it is being read");
+        app.update(replayed(), at);
+        assert_eq!(app.update(Event::Tick, at), [], "it stands for a while");
+    }
+    assert_eq!(app.update(Event::Tick, Duration::from_secs(9)), []);
+    assert!(!app.is_playing);
+    goes(&mut app, "space", 180);
+}
+
+#[test]
 fn what_is_alive_is_read_again_unless_it_is_paused() {
     let mut app = busy();
     app.refresh = Some(Duration::from_secs(15));
@@ -262,7 +301,7 @@ fn nothing_that_is_shown_is_a_control_character() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let letter = prop_oneof![
-        proptest::sample::select("hjklgGHJKLoxXevzi=+_-[]nN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
+        proptest::sample::select("hjklgGHJKLoxXevzi=+_-[]{}pnN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
         proptest::sample::select(vec![
             "enter",
             "esc",

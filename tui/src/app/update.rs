@@ -8,6 +8,7 @@ use crate::keys::Key;
 use crate::screens::{Cx, Request, Screen};
 use crate::widgets::LineEdit;
 use crate::world::Ask;
+use crate::world::timeline::Jump;
 use crossterm::event::KeyCode;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ impl App {
                 Vec::new()
             }
             Event::Focus(_) => Vec::new(),
+            Event::Tick if self.plays().is_some_and(|due| due <= now) => self.jump(Jump::Next, now),
             Event::Tick if self.due().is_some_and(|due| due <= now) => self.load(),
             Event::Changed if !self.is_paused && !self.is_reading => self.load(),
             Event::Tick | Event::Changed => Vec::new(),
@@ -58,7 +60,7 @@ impl App {
     }
 
     /// Reads the sources again.
-    fn load(&mut self) -> Vec<Effect> {
+    pub(super) fn load(&mut self) -> Vec<Effect> {
         self.is_reading = true;
         vec![Effect::Load(self.ask)]
     }
@@ -251,6 +253,7 @@ impl App {
                 let text = self.picture(now, if path.ends_with(".svg") { Kind::Svg } else { Kind::Text });
                 return vec![Effect::Write { path, text }];
             }
+            Command::At(time) => return self.go_to(&time, now),
             Command::Help => self.mode = Mode::Help { scroll: 0 },
             Command::Refresh => return self.act(Action::Refresh, now),
             Command::Quit => return vec![Effect::Quit],
@@ -404,8 +407,20 @@ impl App {
                 return vec![Effect::Mouse(self.mouse)];
             }
             Action::Window => return self.ask(|ask, _| ask.wider(), now),
+            Action::Earlier if self.has_timeline() => return self.jump(Jump::Previous, now),
+            Action::Later if self.has_timeline() => return self.jump(Jump::Next, now),
+            Action::NextChange => return self.jump(Jump::NextChange, now),
+            Action::PreviousChange => return self.jump(Jump::PreviousChange, now),
+            Action::FirstError => return self.jump(Jump::FirstError, now),
             Action::Earlier => return self.ask(Ask::earlier, now),
             Action::Later => return self.ask(|ask, _| ask.later(), now),
+            Action::Pause if self.has_timeline() && self.refresh.is_none() => {
+                self.is_playing = !self.is_playing;
+                // At the end it begins again.
+                if self.is_playing && self.ask.back == 0 {
+                    return self.jump(Jump::First, now);
+                }
+            }
             Action::Pause => {
                 self.is_paused = !self.is_paused;
                 let every = self.refresh.map(|d| crate::screens::span(d.as_secs() as i64));

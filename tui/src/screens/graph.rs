@@ -130,7 +130,7 @@ impl Graph {
             let collapsed = view.find(ns, COLLAPSED);
             view.find(ns, name).or(collapsed)
         });
-        found.or_else(|| worst(view))
+        found.or_else(|| view.worst())
     }
     fn walk(&mut self, action: Action) {
         let Some((_, Picture { view, form, .. })) = &self.prepared else { return };
@@ -156,11 +156,6 @@ impl Graph {
         };
         (place(layout.width, canvas.width, (at.left + at.right) / 2, self.pan.0), place(layout.height, canvas.height, (at.top + at.bottom) / 2, self.pan.1))
     }
-}
-
-/// Where one looks first: the worst node, of several the first.
-fn worst(view: &View) -> Option<usize> {
-    (0..view.nodes().len()).max_by_key(|&n| (view.nodes()[n].health, std::cmp::Reverse(n)))
 }
 
 /// The node that a step leads to: along an edge to the left and right, to the nearest beside up and down.

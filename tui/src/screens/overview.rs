@@ -4,8 +4,9 @@ use super::{Cx, Drawn, Request, Screen, command_line, span};
 use crate::action::{Action, Scope, Tab};
 use crate::graph::Health;
 use crate::graph::flow::{milliseconds, percent};
+use crate::text::{width, wrap};
 use crate::theme::Role;
-use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
+use crate::widgets::{Column, Cursor, Pen, Row, Table, pane, sparkline};
 use crate::world::{Namespace, Problem, Target};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -37,14 +38,21 @@ const NAMESPACES: [Column; 9] = [
     Column::right("PROXIES", 7, 6),
 ];
 
+/// Columns that need samples over time.
+const OVER_TIME: [&str; 2] = ["RATE OVER TIME", "FAILURES"];
+/// Columns of a sparkline.
+const TREND: usize = 14;
+
 /// The golden signals come first where traffic is known.
-const WITH_TRAFFIC: [Column; 13] = [
+const WITH_TRAFFIC: [Column; 15] = [
     Column::left("", 1, 0, 0),
     Column::left("NAMESPACE", 8, 2, 0),
     Column::right("RATE", 6, 0),
     Column::right("FAIL", 5, 0),
     Column::right("P95", 5, 1),
     Column::right("MTLS", 5, 1),
+    Column::left(OVER_TIME[0], 14, 0, 2),
+    Column::left(OVER_TIME[1], 14, 0, 2),
     Column::right("ERRORS", 6, 2),
     Column::right("WARNINGS", 8, 3),
     Column::right("SERVICES", 8, 6),
@@ -134,6 +142,14 @@ impl Screen for Overview {
             let table = Table { columns: &PROBLEMS, rows: &rows, cursor: self.problem, is_focused: self.pane == Pane::Problems };
             let shown = table.draw(&mut pen, inner);
             spots(&mut drawn, &shown, problems.len(), 0);
+            let free = Rect {
+                y: inner.y + 1 + problems.len().min(usize::from(inner.height)) as u16,
+                height: inner.height.saturating_sub(1 + problems.len() as u16),
+                ..inner
+            };
+            if let Some(problem) = self.problem.get(problems.len()).map(|i| problems[i]) {
+                whole(&mut pen, free, problem);
+            }
             if self.pane == Pane::Problems {
                 drawn.cursor = shown.cursor;
             }
@@ -141,8 +157,12 @@ impl Screen for Overview {
         let list = self.namespaces(cx);
         let inner = pane(&mut pen, below, "Namespaces", self.pane == Pane::Namespaces);
         let rows: Vec<Row> = list.iter().map(|n| namespace_row(n, cx)).collect();
-        let columns: &[Column] = if cx.world.traffic.known().is_some() { &WITH_TRAFFIC } else { &NAMESPACES };
-        let table = Table { columns, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
+        let columns: Vec<Column> = match (cx.world.traffic.known(), &cx.world.history) {
+            (None, _) => NAMESPACES.to_vec(),
+            (Some(_), Some(_)) => WITH_TRAFFIC.to_vec(),
+            (Some(_), None) => WITH_TRAFFIC.into_iter().filter(|c| !OVER_TIME.contains(&c.title)).collect(),
+        };
+        let table = Table { columns: &columns, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
         let shown = table.draw(&mut pen, inner);
         spots(&mut drawn, &shown, list.len(), 1 << 20);
         if self.pane == Pane::Namespaces {
@@ -181,6 +201,21 @@ impl Screen for Overview {
     }
 }
 
+/// The selected problem in all of its words, where the list leaves room.
+fn whole(pen: &mut Pen<'_>, free: Rect, problem: &Problem) {
+    let inner = Rect { x: free.x + 2, width: free.width.saturating_sub(4), ..free };
+    let lines = wrap(&problem.text, usize::from(inner.width));
+    // What fits its row is not said again.
+    if lines.len() < 2 && width(&problem.text) + width(&problem.subject) + 6 < usize::from(free.width) || usize::from(free.height) < lines.len() + 2 {
+        return;
+    }
+    let y = free.bottom() - lines.len() as u16 - 1;
+    pen.text(inner.x, y, &problem.subject, usize::from(inner.width), Role::Name);
+    for (line, y) in lines.iter().zip(y + 1..free.bottom()) {
+        pen.text(inner.x, y, line, usize::from(inner.width), Role::Text);
+    }
+}
+
 /// Makes the rows of a table spots, numbered from `base`.
 pub(super) fn spots(drawn: &mut Drawn, shown: &crate::widgets::table::Shown, rows: usize, base: usize) {
     for i in 0..shown.area.height {
@@ -207,6 +242,11 @@ fn namespace_row(n: &Namespace, cx: &Cx<'_>) -> Row {
         row.push(figure(flow.errors().map(percent), failing));
         row.push(figure(flow.p95.map(milliseconds), Role::Text));
         row.push(figure(flow.mtls().map(percent), tls_role(flow.mtls())));
+        if let Some(history) = &cx.world.history {
+            let signals = history.namespaces.get(&n.name);
+            row.push((signals.map_or(String::new(), |s| sparkline(&s.rate, TREND, cx.theme)), Role::Focus));
+            row.push((signals.map_or(String::new(), |s| sparkline(&s.failed, TREND, cx.theme)), Role::Health(Health::Failing)));
+        }
     }
     row.extend([
         count(n.errors, Role::Health(crate::graph::Health::Failing)),

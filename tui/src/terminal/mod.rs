@@ -89,7 +89,7 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let mut canvas = Canvas::default();
     let mut ticked = Duration::ZERO;
     let mut is_reading = true;
-    load(host, Ask::default(), &sender);
+    load(host, app.asked(), &sender);
     resize(app, host)?;
     let mut is_dirty = true;
     let mut ticks = false;

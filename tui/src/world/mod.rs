@@ -10,6 +10,7 @@ pub mod logs;
 mod namespaces;
 pub mod proxies;
 mod ranking;
+pub mod timeline;
 pub mod traces;
 pub mod traffic;
 mod versions;
@@ -17,12 +18,14 @@ mod versions;
 pub use ask::Ask;
 pub use namespaces::Namespace;
 pub use proxies::{Certificate, Proxy};
-pub use ranking::{Problem, Target};
+pub use ranking::{Problem, Target, node as fault_node};
 pub use traffic::Traffic;
 pub use versions::Version;
 
 use crate::graph::{Health, View};
+use mesh_analyzers::ranking::Fault;
 use mesh_model::graph::Graph;
+use mesh_model::history::{History, Signals};
 use mesh_resolver::Mesh;
 use std::collections::BTreeMap;
 
@@ -146,6 +149,12 @@ pub struct World {
     pub traces: Answer<traces::Traces>,
     /// Of which time traffic and traces are; `None` where the sources hold neither.
     pub shown: Option<traffic::Times>,
+    /// The moments that can be replayed.
+    pub timeline: Option<timeline::Timeline>,
+    /// Golden signals over the time that is shown; `None` where no source has samples over time.
+    pub history: Option<History>,
+    /// Calls that fail, the most failures first, each with its suspects.
+    pub faults: Vec<Fault>,
     /// Within the last hour, worst first.
     pub changes: Answer<Vec<changes::Change>>,
     /// What is wrong now, worst first.
@@ -167,6 +176,9 @@ pub struct Input<'i> {
     pub traces: Answer<traces::Traces>,
     /// The time that was asked for: it holds for traces where no traffic says another one.
     pub ask: Ask,
+    pub timeline: Option<timeline::Timeline>,
+    pub history: Option<History>,
+    pub faults: Vec<Fault>,
     /// The traffic graph of an hour before, where a source goes back so far.
     pub before: Option<Measured<'i>>,
     /// Objects that were made within the last hour, with their times; `None` where no object says when it was made.
@@ -224,6 +236,7 @@ impl World {
             certificates: &certificates,
             sources: &input.sources,
             traffic: traffic.known(),
+            faults: &input.faults,
             configured: &configuration,
             now: as_of,
         });
@@ -267,6 +280,9 @@ impl World {
             logs: input.logs,
             traces: input.traces,
             shown,
+            timeline: input.timeline,
+            history: input.history,
+            faults: input.faults,
             changes,
             problems,
         }
@@ -275,6 +291,14 @@ impl World {
     /// Of which time traffic and traces are.
     pub fn times(&self) -> Option<traffic::Times> {
         self.shown
+    }
+
+    /// Golden signals of a node, a service by its own, a workload by its own.
+    pub fn signals(&self, key: &traffic::Key) -> Option<&Signals> {
+        let history = self.history.as_ref()?;
+        let load = self.traffic.known().and_then(|t| t.loads.get(key));
+        let of = (load.map_or(&key.0, |l| &l.namespace).clone(), key.1.trim_end_matches(" (service)").to_owned());
+        history.workloads.get(&of).or_else(|| history.services.get(&of))
     }
 
     /// An instant of the day that times are shown without a date of.

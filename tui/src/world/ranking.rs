@@ -4,6 +4,8 @@ use super::configuration::Configured;
 use super::traffic::{Blame, Key, Traffic};
 use super::{Certificate, Finding, Level, Proxy, Source, objects};
 use crate::graph::Health;
+use crate::graph::flow::percent;
+use mesh_analyzers::ranking::Fault;
 
 /// Certificates that expire sooner are told.
 const SOON: i64 = 6 * 3600;
@@ -37,6 +39,7 @@ pub(super) struct Facts<'f> {
     pub certificates: &'f [Certificate],
     pub sources: &'f [Source],
     pub traffic: Option<&'f Traffic>,
+    pub faults: &'f [Fault],
     pub configured: &'f Configured,
     pub now: i64,
 }
@@ -49,7 +52,7 @@ pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
         }
     }
     if let Some(traffic) = facts.traffic {
-        out.extend(failing(traffic, facts.configured));
+        out.extend(if facts.faults.is_empty() { failing(traffic, facts.configured) } else { suspected(traffic, facts.faults) });
         let unseen = |text: &String| Problem { health: Health::Unknown, subject: "traffic".to_owned(), text: text.clone(), target: Target::Sources };
         out.extend(traffic.problems.iter().map(unseen));
     }
@@ -75,6 +78,52 @@ pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
     }
     out.sort_by_key(|p| std::cmp::Reverse(p.health));
     out
+}
+
+/// Further calls of one suspect that a line names.
+const CALLS: usize = 2;
+
+/// What best explains the calls that fail, a line for each suspect: what costs more requests first.
+fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
+    let mut found: Vec<(f64, usize, Problem)> = Vec::new();
+    for fault in faults {
+        let Some(suspect) = fault.suspects.first() else { continue };
+        let to = node(traffic, &fault.to);
+        // A share that is within Kiali's tolerances is no failure; a tenth is one.
+        let health = if fault.share >= 0.1 && fault.ending.rate > 0.0 { Health::Failing } else { Health::Degraded };
+        if let Some((rate, calls, problem)) = found.iter_mut().find(|(_, _, p)| p.subject == suspect.subject) {
+            *rate += fault.ending.rate;
+            *calls += 1;
+            problem.health = problem.health.max(health);
+            if *calls <= CALLS {
+                problem.text.push_str(&format!("; {} → {} {}", fault.from, fault.to, fault.ending.name()));
+            }
+            continue;
+        }
+        let evidence = if suspect.evidence.is_empty() { String::new() } else { format!(" ({})", suspect.evidence.join("; ")) };
+        let text = format!("{}: {} of {} → {} ends with {}{evidence}", suspect.why, percent(fault.share * 100.0), fault.from, fault.to, fault.ending.name());
+        let target = to.map_or(Target::Sources, Target::Node);
+        found.push((fault.ending.rate, 0, Problem { health, subject: suspect.subject.clone(), text, target }));
+    }
+    found.iter_mut().filter(|(_, calls, _)| *calls > CALLS).for_each(|(_, calls, p)| p.text.push_str(&format!(" and {} more calls", *calls - CALLS)));
+    found.sort_by(|a, b| b.2.health.cmp(&a.2.health).then(b.0.total_cmp(&a.0)).then_with(|| a.2.subject.cmp(&b.2.subject)));
+    let mut out: Vec<Problem> = found.into_iter().map(|(.., problem)| problem).collect();
+    for (key, load) in &traffic.loads {
+        if let Some((wanted, there)) = load.replicas.filter(|(wanted, there)| there < wanted) {
+            let subject = if key.0.is_empty() { key.1.clone() } else { format!("{}/{}", key.0, key.1) };
+            let text = format!("{there} of {wanted} replicas are available");
+            out.push(Problem { health: if there == 0 { Health::Failing } else { Health::Degraded }, subject, text, target: Target::Node(key.clone()) });
+        }
+    }
+    out
+}
+
+/// The node that a fault names as `namespace/name`.
+pub fn node(traffic: &Traffic, name: &str) -> Option<Key> {
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    let is_it =
+        |(key, load): &(&Key, &super::traffic::Load)| (load.namespace == namespace || key.0 == namespace) && key.1.trim_end_matches(" (service)") == name;
+    traffic.loads.iter().find(is_it).map(|(key, _)| key.clone())
 }
 
 /// Nodes that do not answer as they should: where a failure starts comes before those that only pass it on, and what

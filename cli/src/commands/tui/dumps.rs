@@ -69,6 +69,11 @@ impl Found {
         if is_folder { Rest::Manifests } else { Rest::Nothing }
     }
 
+    /// Looks at every proxy.
+    pub fn each(&self, look: &mut dyn FnMut(&Proxy)) {
+        self.proxies.iter().for_each(|held| look(&held.proxy));
+    }
+
     /// The pages to show.
     pub fn pages(&self) -> Vec<Pages<'_>> {
         let (list, teller) = if self.proxies.is_empty() { (&self.views, Teller::ControlPlane) } else { (&self.proxies, Teller::Proxy) };

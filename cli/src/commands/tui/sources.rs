@@ -2,6 +2,8 @@
 
 use super::dumps::{Found, Rest};
 use super::logs;
+use super::replay;
+use super::suspects;
 use super::telemetry::{self, Named};
 use super::traces;
 use super::words::quoted;
@@ -9,10 +11,10 @@ use crate::args::traces::TraceServerArgs;
 use crate::args::{Cli, Command};
 use crate::cluster;
 use crate::commands::analyze;
-use crate::context::Context;
+use crate::context::{Clock, Context};
 use crate::entry::{Entry, Place};
 use crate::output::snippet::snippet;
-use crate::print::time::parse_rfc3339;
+use crate::print::time::{clock, parse_rfc3339};
 use crate::status::Failure;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
@@ -31,6 +33,7 @@ pub struct Request {
     pub context: Context,
     pub metrics: Named,
     pub traces: TraceServerArgs,
+    pub replay: replay::Kept,
 }
 
 impl Request {
@@ -45,13 +48,26 @@ impl Request {
 
 /// Reads everything, and traffic of a time.
 pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
+    let line = request.replay.timeline(&request.paths, &request.metrics, &request.context);
+    let at = line.as_ref().map(|l| l.last() - ask.back);
+    let context = Context {
+        now: match (request.context.clock, at) {
+            // What is asked for in the past is judged as of then.
+            (_, Some(_)) => request.context.now - ask.back,
+            (Clock::Runs, None) => clock(),
+            (Clock::Stands, None) => request.context.now,
+        },
+        ..request.context.clone()
+    };
+    let paths: Vec<String> = request.paths.iter().map(|p| replay::placed(p, at)).collect();
     let mut sources = Vec::new();
+    sources.extend(line.as_ref().zip(at).map(|(line, at)| replay::said(line, at)));
     let mut dumps = Found::default();
     let mut manifests = Vec::new();
-    let mut metrics = request.metrics.clone();
+    let mut metrics = request.metrics.clone().placed(at);
     let mut log_files = Vec::new();
     let mut trace_files = Vec::new();
-    for path in &request.paths {
+    for path in &paths {
         let found = logs::find(path);
         let is_log = found.iter().any(|f| f == path);
         log_files.extend(found);
@@ -98,10 +114,10 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             Answer::Known(logs)
         }
     };
-    let traced = traces::read(&trace_files, &request.traces, ask, &request.context, &mut sources)?;
+    let traced = traces::read(&trace_files, &request.traces, ask, &context, &mut sources)?;
     let mut traffic = match metrics.is_empty() {
         true => None,
-        false => match metrics.open(ask, &request.context) {
+        false => match metrics.open(ask, at, &context) {
             Ok(opened) => {
                 sources.push(world::Source { name: metrics.name(), state: Ok(format!("{} series", opened.series())) });
                 Some(opened)
@@ -112,20 +128,29 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             }
         },
     };
+    let history = match traffic.as_ref().map(telemetry::Telemetry::history) {
+        None => None,
+        Some(Ok(history)) => history,
+        Some(Err(why)) => {
+            sources.push(world::Source { name: "history of metrics".to_owned(), state: Err(why) });
+            None
+        }
+    };
     let arguments = metrics.arguments();
-    let own = traffic.as_mut().and_then(|t| t.objects(request.context.now)).cloned();
+    let own = traffic.as_mut().and_then(|t| t.objects(context.now)).cloned();
     let traffic = traffic.as_ref();
     let make = |mesh: &Mesh<'_>, entries: Option<&[Entry]>, mut sources: Vec<world::Source>, more: Vec<world::Source>| {
         sources.extend(more);
         let has_objects = mesh.snapshot.objects.iter().any(|o| o.role != Role::Assumed);
-        let measured = traffic.map(|t| t.measure(has_objects.then_some(mesh.snapshot), &request.context));
-        let before = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &request.context));
+        let measured = traffic.map(|t| t.measure(has_objects.then_some(mesh.snapshot), &context));
+        let before = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &context));
+        let faults = measured.iter().flatten().flat_map(|(m, _)| suspects::of(&m.graph, mesh, &dumps, context.now)).collect();
         let findings: Vec<Finding> = entries.into_iter().flatten().map(finding).collect();
         let explanations: BTreeMap<String, String> =
             findings.iter().map(|f| f.code.clone()).filter_map(|c| Some((c.clone(), crate::explain::page(&c)?.to_owned()))).collect();
         World::new(Input {
             context: request.name(),
-            arguments: request.paths.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(" "),
+            arguments: paths.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(" "),
             sources,
             mesh,
             findings: match entries {
@@ -140,6 +165,9 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             logs: logs.clone(),
             traces: traced.clone(),
             ask,
+            timeline: line.clone(),
+            history: history.clone(),
+            faults,
             created: created(mesh.snapshot),
             before: before.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
             traffic: match &measured {
@@ -157,7 +185,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     // Proxies without configuration beside them.
     let alone = |sources| {
         let mut snapshot = own.clone().unwrap_or_default();
-        snapshot.as_of = mesh_model::Timestamp(request.context.now);
+        snapshot.as_of = mesh_model::Timestamp(context.now);
         make(&Mesh::new(&snapshot), None, sources, Vec::new())
     };
     if manifests.is_empty() {
@@ -165,7 +193,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     }
     let args = analyze_args(&manifests, request.complete)?;
     let mut world = None;
-    let looked = analyze::look(&args, &request.context, &mut |mesh, entries, problems| {
+    let looked = analyze::look(&args, &context, &mut |mesh, entries, problems| {
         // Of several worlds in a configuration the first is shown, and that there are more is said.
         match &mut world {
             None => {

@@ -5,10 +5,12 @@ use crate::args::telemetry::TelemetryArgs;
 use crate::context::Context;
 use crate::print::time::rfc3339;
 use crate::status::Failure;
-use crate::telemetry::{self, Answer};
+use crate::telemetry::{self, Answer, history};
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
+use mesh_metrics::series::Store;
 use mesh_model::graph::Options;
+use mesh_model::history::{Detail, History};
 use mesh_model::{Snapshot, Timestamp};
 use mesh_tui::world::Ask;
 use mesh_tui::world::changes::HOUR;
@@ -36,6 +38,12 @@ impl Named {
     /// Takes a series file that was found among the paths.
     pub fn found(&mut self, file: &Path) {
         self.0.series = Some(file.to_owned());
+    }
+
+    /// The same at a moment, where the series are a recording's.
+    pub fn placed(mut self, at: Option<i64>) -> Named {
+        self.0.series = self.0.series.map(|f| PathBuf::from(super::replay::placed(&f.display().to_string(), at)));
+        self
     }
 
     /// A Prometheus without what may be secret in its address.
@@ -66,9 +74,9 @@ impl Named {
     }
 
     /// Reads them, for a time.
-    pub fn open(&self, ask: Ask, context: &Context) -> Result<Telemetry, Failure> {
+    pub fn open(&self, ask: Ask, at: Option<i64>, context: &Context) -> Result<Telemetry, Failure> {
         let mut args = self.0.clone();
-        if ask.window != Ask::default().window && args.page.is_empty() {
+        if args.page.is_empty() {
             args.since = format!("{}s", ask.window);
         }
         let options = telemetry::options("workload")?;
@@ -81,9 +89,9 @@ impl Named {
             _ if self.is_live() => Some((now - WEEK, now)),
             span => span.map(|(first, last)| (first / 1000, (last + 999) / 1000)),
         };
-        let at = span.map(|(_, last)| telemetry::at(&self.0).ok().flatten().unwrap_or(last) - ask.back);
+        let at = at.filter(|_| !self.is_live()).or(span.map(|(_, last)| telemetry::at(&self.0).ok().flatten().unwrap_or(last) - ask.back));
         args.at = at.map(rfc3339).or(args.at);
-        Ok(Telemetry { args, options, recording, at, span, is_live: self.is_live() })
+        Ok(Telemetry { args, options, recording, at, span, window: ask.window, is_live: self.is_live() })
     }
 }
 
@@ -94,6 +102,7 @@ pub struct Telemetry {
     recording: Recording,
     at: Option<i64>,
     span: Option<(i64, i64)>,
+    window: i64,
     is_live: bool,
 }
 
@@ -102,6 +111,26 @@ impl Telemetry {
     pub fn objects(&mut self, now: i64) -> Option<&Snapshot> {
         self.recording.snapshot.as_of = Timestamp(now);
         (!self.recording.snapshot.objects.is_empty()).then_some(&self.recording.snapshot)
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.recording.store
+    }
+
+    /// The first and the last second with a sample.
+    pub fn samples(&self) -> Option<(i64, i64)> {
+        self.recording.store.span().map(|(first, last)| (first / 1000, (last + 999) / 1000))
+    }
+
+    /// Golden signals over the window; what of them could not be had.
+    pub fn history(&self) -> Result<Option<History>, String> {
+        let Some(at) = self.at else { return Ok(None) };
+        let first = self.span.filter(|_| !self.is_live).map_or(at - self.window, |(first, _)| first);
+        let span = history::span((at - self.window).max(first), at);
+        match (&self.args.prometheus, self.is_live) {
+            (Some(url), true) => history::of_server(url, &self.args, span),
+            _ => Ok(history::of_store(&self.recording.store, span, Detail::Each)),
+        }
     }
 
     pub fn series(&self) -> usize {

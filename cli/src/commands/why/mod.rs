@@ -1,7 +1,7 @@
 //! `meshctl why FROM URL`: why a request fares as it does, step by step, at both ends; with less, what is wrong (`ranked`).
 
 mod json;
-mod ranked;
+pub mod ranked;
 mod text;
 
 use crate::args::why::WhyArgs;

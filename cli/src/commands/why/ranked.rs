@@ -16,7 +16,7 @@ use crate::telemetry::{self, Answer};
 use crate::term::safe;
 use mesh_analyzers::ranking::{Empty, Evidence, Fault, Host, Rejection, rank};
 use mesh_analyzers::{Level, Options, analyze};
-use mesh_collectors::dumps::{Dumps, Source};
+use mesh_collectors::dumps::{Dumps, Proxy, Source};
 use mesh_collectors::recording;
 use mesh_envoy::admin::clusters::{self, ClusterStatus};
 use mesh_envoy::identify::Content;
@@ -42,11 +42,19 @@ struct Line {
 
 /// What proxies say of themselves.
 #[derive(Default)]
-struct State {
-    hosts: Vec<Host>,
-    empty: Vec<Empty>,
+pub struct State {
+    pub hosts: Vec<Host>,
+    pub empty: Vec<Empty>,
     rejections: Vec<Rejection>,
     problems: Vec<String>,
+}
+
+impl State {
+    pub fn sort(&mut self) {
+        self.hosts.sort();
+        self.empty.sort();
+        self.rejections.sort();
+    }
 }
 
 pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
@@ -159,43 +167,44 @@ fn state(dumps: &Dumps) -> State {
             out.rejections.extend(t.rejected.iter().map(|(name, why)| Rejection { proxy: one.name.clone(), text: format!("{} {name}: {why}", t.short) }));
         }
     }
-    for proxy in &dumps.proxies {
-        let Some(page) = proxy.page(&[Content::Clusters]) else { continue };
-        let list: Vec<ClusterStatus<'_>> = match clusters::read(&page.text) {
-            Ok(list) => list,
-            Err(e) => {
-                out.problems.push(format!("{}: {e}", page.origin));
-                continue;
-            }
-        };
-        for cluster in &list {
-            if cluster.host_statuses.is_empty() && cluster.name.starts_with("outbound|") {
-                out.empty.push(Empty { proxy: proxy.name.clone(), cluster: cluster.name.to_string() });
-            }
-            for host in &cluster.host_statuses {
-                let health = &host.health_status;
-                let is_unhealthy = health.failed_active_health_check || matches!(health.eds_health_status(), "UNHEALTHY" | "TIMEOUT" | "DRAINING");
-                if health.failed_outlier_check || is_unhealthy {
-                    let address = host.address.to_string();
-                    out.hosts.push(Host {
-                        proxy: proxy.name.clone(),
-                        cluster: cluster.name.to_string(),
-                        address,
-                        is_ejected: health.failed_outlier_check,
-                        is_unhealthy,
-                    });
-                }
-            }
-        }
-    }
-    out.hosts.sort();
-    out.empty.sort();
-    out.rejections.sort();
+    dumps.proxies.iter().for_each(|proxy| endpoints(proxy, &mut out));
+    out.sort();
     out
 }
 
+/// Adds the endpoints that a proxy does not use, and its clusters without any.
+pub fn endpoints(proxy: &Proxy, out: &mut State) {
+    let Some(page) = proxy.page(&[Content::Clusters]) else { return };
+    let list: Vec<ClusterStatus<'_>> = match clusters::read(&page.text) {
+        Ok(list) => list,
+        Err(e) => {
+            out.problems.push(format!("{}: {e}", page.origin));
+            return;
+        }
+    };
+    for cluster in &list {
+        if cluster.host_statuses.is_empty() && cluster.name.starts_with("outbound|") {
+            out.empty.push(Empty { proxy: proxy.name.clone(), cluster: cluster.name.to_string() });
+        }
+        for host in &cluster.host_statuses {
+            let health = &host.health_status;
+            let is_unhealthy = health.failed_active_health_check || matches!(health.eds_health_status(), "UNHEALTHY" | "TIMEOUT" | "DRAINING");
+            if health.failed_outlier_check || is_unhealthy {
+                let address = host.address.to_string();
+                out.hosts.push(Host {
+                    proxy: proxy.name.clone(),
+                    cluster: cluster.name.to_string(),
+                    address,
+                    is_ejected: health.failed_outlier_check,
+                    is_unhealthy,
+                });
+            }
+        }
+    }
+}
+
 /// Objects that were made lately, by origin, and how long ago.
-fn changes(snapshot: &Snapshot, now: i64) -> BTreeMap<String, i64> {
+pub fn changes(snapshot: &Snapshot, now: i64) -> BTreeMap<String, i64> {
     let made = snapshot.objects.iter().filter_map(|o| Some((o.origin(), now - parse_rfc3339(o.creation())?)));
     made.filter(|(_, ago)| (0..LATELY).contains(ago)).collect()
 }

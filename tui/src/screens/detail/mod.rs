@@ -1,5 +1,6 @@
 //! One service, workload or gateway: everything that the sources say of it.
 
+mod charts;
 mod configuration;
 mod traces;
 mod traffic;
@@ -56,8 +57,8 @@ impl Detail {
     /// What is shown: the node asked for, else the worst one.
     fn subject(&self, cx: &Cx<'_>) -> Option<Key> {
         self.subject.clone().or_else(|| {
-            let nodes = cx.world.view()?.nodes();
-            nodes.iter().max_by_key(|n| (n.health, std::cmp::Reverse((&n.namespace, &n.name)))).map(|n| (n.namespace.clone(), n.name.clone()))
+            let view = cx.world.view()?;
+            view.worst().and_then(|n| view.nodes().get(n)).map(|n| (n.namespace.clone(), n.name.clone()))
         })
     }
     fn lines(&self, cx: &Cx<'_>) -> Vec<Line> {
@@ -128,10 +129,20 @@ impl Screen for Detail {
             not_available(&mut pen, cx.area, "Detail", "No source holds services or workloads.", "Add a folder of manifests.");
             return drawn;
         }
-        let height = usize::from(cx.area.height);
-        let first = self.cursor.first(lines.len(), height);
-        for (i, line) in lines.iter().enumerate().skip(first).take(height) {
-            let y = cx.area.y + (i - first) as u16;
+        let key = self.subject(cx);
+        let charts = key.as_ref().map_or(0, |k| charts::height(cx, k));
+        // The first line says what it is; its signals stand below it, and the rest moves.
+        let (head, rest) = if charts > 0 { lines.split_at(1) } else { lines.split_at(0) };
+        if let (Some(key), true) = (&key, charts > 0) {
+            charts::draw(cx, key, &mut pen, Rect { y: cx.area.y + 1, height: charts, ..cx.area });
+        }
+        let body = Rect { y: cx.area.y + head.len() as u16 + charts, height: cx.area.height - head.len() as u16 - charts, ..cx.area };
+        let height = usize::from(body.height);
+        let first = Cursor { at: self.cursor.at.saturating_sub(head.len()) }.first(rest.len(), height) + head.len();
+        let heads = (0..head.len()).map(|i| (i, cx.area.y + i as u16));
+        let rows = heads.chain((first..lines.len()).take(height).map(|i| (i, body.y + (i - first) as u16)));
+        for (i, y) in rows {
+            let line = &lines[i];
             let row = Rect { x: cx.area.x + 1, width: cx.area.width.saturating_sub(1), ..cx.area };
             let mut parts: Vec<(&str, Role)> = line.parts.iter().map(|(t, r)| (t.as_str(), *r)).collect();
             let is_selected = self.cursor.get(lines.len()) == Some(i) && line.opens.is_some();

@@ -34,7 +34,8 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
             let opens = if blame.at == *key { None } else { Some(Request::Detail(blame.at.0.clone(), blame.at.1.clone())) };
             out.push(Line { parts, opens });
         }
-        for object in &blame.objects {
+        let known = suspects(cx, traffic, key, out);
+        for object in blame.objects.iter().filter(|o| !known.contains(o)) {
             let words = format!("object:{}", object.rsplit('/').next().unwrap_or(object));
             out.push(Line::opening(vec![("    see ".to_owned(), Role::Dim), (object.clone(), Role::Name)], Request::Findings(words)));
         }
@@ -52,6 +53,34 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     }
     endings(cx, traffic, key, out);
     hurt(cx, traffic, key, out);
+}
+
+/// How many suspects are named.
+const SUSPECTS: usize = 4;
+
+/// What best explains the failures into a node, the likeliest first; the subjects.
+fn suspects(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let own = cx.world.faults.iter().filter(|f| crate::world::fault_node(traffic, &f.to).as_ref() == Some(key));
+    for (fault, suspect) in own.filter_map(|f| Some((f, f.suspects.first()?))) {
+        if said.contains(&suspect.subject) || said.len() == SUSPECTS {
+            continue;
+        }
+        said.push(suspect.subject.clone());
+        let opens = match suspect.subject.strip_prefix("workload ").and_then(|n| n.split_once('/')) {
+            Some((ns, name)) => Request::Detail(ns.to_owned(), name.to_owned()),
+            None => Request::Findings(format!("object:{}", suspect.subject.rsplit('/').next().unwrap_or(&suspect.subject))),
+        };
+        let parts = vec![
+            ("    suspect ".to_owned(), Role::Dim),
+            (suspect.subject.clone(), Role::Name),
+            (format!("  {}", suspect.why), Role::Text),
+            (format!("  {} {} of {}", percent(fault.share * 100.0), fault.ending.name(), fault.from), Role::Dim),
+        ];
+        out.push(Line::opening(parts, opens));
+        out.extend(suspect.evidence.iter().take(2).map(|e| Line::of(vec![(format!("            {e}"), Role::Dim)])));
+    }
+    said
 }
 
 /// A row of a call: the other end, protocol, rate, failures, latency, encryption.

@@ -51,9 +51,10 @@ impl Traffic {
         }
         calls.sort_by(|a, b| (&a.from, &a.to, &a.protocol).cmp(&(&b.from, &b.to, &b.protocol)));
         for (key, load) in &mut loads {
-            // A node is as well as it answers, and as its replicas are.
-            let worst = calls.iter().filter(|c| c.to == *key).map(|c| c.health).max();
-            load.health = load.health.max(worst.unwrap_or_default());
+            // What has no health of its own is as well as it answers.
+            if load.health == Health::Unknown {
+                load.health = calls.iter().filter(|c| c.to == *key).map(|c| c.health).max().unwrap_or_default();
+            }
             if load.health == Health::Unknown && load.inbound.is_idle() && load.outbound.is_idle() {
                 load.health = Health::Idle;
             } else if load.health <= Health::Idle && !(load.inbound.is_idle() && load.outbound.is_idle()) {
@@ -130,11 +131,25 @@ fn load(graph: &Graph, names: &Naming<'_>, node: &model::Node) -> Load {
         app: text(node.app),
         version: text(node.version),
         services,
-        health: replicas.map_or(Health::Unknown, |r| health(r.status())),
+        health: own_health(node),
         replicas: replicas.map(|r| (r.desired, r.available)),
         is_out_of_mesh: node.marks.is_out_of_mesh,
         ..Load::default()
     }
+}
+
+/// As Kiali has it: all requests in and out against the tolerances of the thing, and its replicas.
+fn own_health(node: &model::Node) -> Health {
+    let Some(known) = node.health.as_ref() else { return Health::Unknown };
+    let Some(calculated) = known.calculated.as_ref() else { return Health::Unknown };
+    let is_seen = known.replicas.iter().any(|r| r.current > 0 || r.available > 0);
+    // Replicas that were not seen are no failure: manifests say only how many are wanted.
+    if is_seen || known.replicas.is_empty() {
+        return health(calculated.status);
+    }
+    let mut requests = model::Health { replicas: Vec::new(), ..(**known).clone() };
+    requests.judge();
+    requests.calculated.map_or(Health::Unknown, |c| health(c.status))
 }
 
 fn health(status: Status) -> Health {

@@ -1,0 +1,24 @@
+//! What best explains the calls that fail, as `why` ranks it.
+
+use super::dumps::Found;
+use crate::commands::why::ranked::{State, changes, endpoints};
+use mesh_analyzers::ranking::{Evidence, Fault, rank};
+use mesh_analyzers::{Options, analyze};
+use mesh_model::graph::Graph;
+use mesh_resolver::Mesh;
+
+/// Calls that fail, the most failures first, each with its suspects.
+pub fn of(graph: &Graph, mesh: &Mesh<'_>, dumps: &Found, now: i64) -> Vec<Fault> {
+    let mut state = State::default();
+    dumps.each(&mut |proxy| endpoints(proxy, &mut state));
+    state.sort();
+    let (none, changes) = (Vec::new(), changes(mesh.snapshot, now));
+    let evidence = |findings| Evidence { graph, mesh, hosts: &state.hosts, empty: &state.empty, findings, rejections: &[], changes: &changes };
+    // Where nothing fails there is nothing to judge.
+    if rank(&evidence(&none)).is_empty() {
+        return Vec::new();
+    }
+    let options = Options::default();
+    let findings = analyze(mesh, &options, |_| true).findings;
+    rank(&evidence(&findings))
+}
