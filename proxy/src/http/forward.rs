@@ -64,6 +64,24 @@ fn change_request(exchange: &mut Exchange) {
     exchange.headers = headers;
 }
 
+/// Takes away what was said to this proxy alone.
+fn remove_own(headers: &mut HeaderMap) {
+    // Most requests have none of them.
+    if !headers.keys().any(|name| name.as_str().starts_with("x-envoy-")) {
+        return;
+    }
+    for name in [
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    ] {
+        headers.remove(name);
+    }
+}
+
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -156,16 +174,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
     };
     let limits = limits(action, &route, &exchange);
     let retry = RetryState::new(route.extras().retry.as_ref(), &exchange.headers);
-    for name in [
-        "x-envoy-retry-on",
-        "x-envoy-retry-grpc-on",
-        "x-envoy-max-retries",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-upstream-rq-timeout-ms",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-    ] {
-        exchange.headers.remove(name);
-    }
+    remove_own(&mut exchange.headers);
     let hash = hash_of(&exchange, &route);
     change_request(&mut exchange);
     rewrite(&mut exchange, action, &route);

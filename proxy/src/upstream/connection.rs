@@ -156,9 +156,9 @@ impl Connector {
                 };
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr().ok();
-                Ok((Socket::Tcp(Arc::new(stream)), local))
+                Ok((Socket::from(stream), local))
             }
-            Address::Unix(path) => Ok((Socket::Unix(Arc::new(UnixStream::connect(path).await?)), None)),
+            Address::Unix(path) => Ok((Socket::from(UnixStream::connect(path).await?), None)),
             Address::Nowhere => Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the address is not known")),
         }
     }

@@ -2,88 +2,89 @@
 //! still open before it hands it out.
 
 use rustix::net::{RecvFlags, Shutdown};
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-/// A connected socket.
+/// A connected socket. The lock is never waited for: whoever looks at it runs on the same thread.
 #[derive(Clone, Debug)]
-pub enum Socket {
-    Tcp(Arc<TcpStream>),
-    Unix(Arc<UnixStream>),
+pub struct Socket(Arc<Mutex<Kind>>);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Kind {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Kind::Tcp(s) => s.as_fd(),
+            Kind::Unix(s) => s.as_fd(),
+        }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Socket {
+        Socket(Arc::new(Mutex::new(Kind::Tcp(stream))))
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Socket {
+        Socket(Arc::new(Mutex::new(Kind::Unix(stream))))
+    }
 }
 
 impl Socket {
+    fn kind(&self) -> MutexGuard<'_, Kind> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
     /// Whether nothing has arrived and the peer has not closed: asked of the kernel, since the event loop may not have
     /// heard of it yet. A connection at rest has nothing to say.
     pub fn is_quiet(&self) -> bool {
         let mut byte = [0u8; 1];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let got = match self {
-            Socket::Tcp(s) => rustix::net::recv(&**s, &mut byte, flags).map(|(n, _)| n),
-            Socket::Unix(s) => rustix::net::recv(&**s, &mut byte, flags).map(|(n, _)| n),
-        };
+        let got = rustix::net::recv(self.kind().descriptor(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
         matches!(got, Err(rustix::io::Errno::AGAIN))
     }
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_read_ready(cx),
-            Socket::Unix(s) => s.poll_read_ready(cx),
-        }
-    }
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => s.poll_write_ready(cx),
-            Socket::Unix(s) => s.poll_write_ready(cx),
+    /// Has the kernel ask a peer that is silent for so long whether it is still there.
+    pub fn keep_alive(&self, time: Duration, interval: Duration) {
+        if let Kind::Tcp(stream) = &*self.kind() {
+            let alive = TcpKeepalive::new().with_time(time).with_interval(interval);
+            let _ = SockRef::from(stream).set_tcp_keepalive(&alive);
         }
     }
 }
 
+// tokio's own reading and writing know from a short read that nothing is left, and spare the call that says so.
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.poll_readable(cx))?;
-            let got = match &*self {
-                Socket::Tcp(s) => s.try_read_buf(buf),
-                Socket::Unix(s) => s.try_read_buf(buf),
-            };
-            match got {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other.map(|_| ())),
-            }
+        match &mut *self.kind() {
+            Kind::Tcp(s) => Pin::new(s).poll_read(cx, buf),
+            Kind::Unix(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_writable(cx))?;
-            let put = match &*self {
-                Socket::Tcp(s) => s.try_write(buf),
-                Socket::Unix(s) => s.try_write(buf),
-            };
-            match put {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other),
-            }
+        match &mut *self.kind() {
+            Kind::Tcp(s) => Pin::new(s).poll_write(cx, buf),
+            Kind::Unix(s) => Pin::new(s).poll_write(cx, buf),
         }
     }
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_writable(cx))?;
-            let put = match &*self {
-                Socket::Tcp(s) => s.try_write_vectored(bufs),
-                Socket::Unix(s) => s.try_write_vectored(bufs),
-            };
-            match put {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other),
-            }
+        match &mut *self.kind() {
+            Kind::Tcp(s) => Pin::new(s).poll_write_vectored(cx, bufs),
+            Kind::Unix(s) => Pin::new(s).poll_write_vectored(cx, bufs),
         }
     }
     fn is_write_vectored(&self) -> bool {
@@ -93,11 +94,7 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = match &*self {
-            Socket::Tcp(s) => rustix::net::shutdown(&**s, Shutdown::Write),
-            Socket::Unix(s) => rustix::net::shutdown(&**s, Shutdown::Write),
-        };
-        Poll::Ready(match done {
+        Poll::Ready(match rustix::net::shutdown(self.kind().descriptor(), Shutdown::Write) {
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
             Err(e) => Err(e.into()),
         })

@@ -3,7 +3,6 @@
 use crate::tls::context::Speaks;
 use crate::upstream::cluster::Handle;
 use crate::upstream::connection::Here;
-use crate::upstream::io::Socket;
 use crate::worker::Shared;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -60,11 +59,8 @@ pub async fn connect(handle: &Handle, turn: usize) -> Result<Connection, Connect
     let host = turn.checked_rem(all.len()).map(|i| all[i].clone()).ok_or_else(|| ConnectError(format!("{name} has no hosts")))?;
     let fail = |e: &dyn fmt::Display| ConnectError(format!("{name} at {}: {e}", host.label));
     let opened = handle.open(&host, Speaks::Http2).await.map_err(|e| fail(&e))?;
-    if let Socket::Tcp(stream) = &opened.socket {
-        // A peer that went away without a word is noticed.
-        let alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&alive);
-    }
+    // A peer that went away without a word is noticed.
+    opened.socket.keep_alive(Duration::from_secs(60), Duration::from_secs(10));
     let mut builder = http2::Builder::new(Here);
     builder.timer(TokioTimer::new()).initial_stream_window_size(1 << 20).initial_connection_window_size(1 << 20);
     let (sender, connection) = builder.handshake(TokioIo::new(opened.io)).await.map_err(|e| fail(&e))?;
