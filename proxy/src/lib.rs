@@ -11,6 +11,7 @@ pub mod config;
 pub mod downstream;
 pub mod format;
 pub mod http;
+pub mod jwt;
 pub mod listeners;
 pub mod options;
 pub mod server;

@@ -5,6 +5,7 @@ use crate::admin;
 use crate::bootstrap::Bootstrap;
 use crate::config::{Compiler, Snapshot};
 use crate::downstream::accept;
+use crate::jwt::remote::Remotes;
 use crate::listeners::Accept;
 use crate::telemetry::peer::Own;
 use crate::tls::files::{self, Files};
@@ -117,11 +118,12 @@ impl Proxy {
         // Names are resolved before the first request asks for them.
         shared.publish(snapshot.clone());
         let (secrets, exporters) = (compiler.secrets.clone(), compiler.exporters.clone());
+        let beside_workers = Beside { to_watch, files, exporters, remotes: compiler.remotes.clone() };
         let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
         let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap), workers, dynamic, secrets };
-        threads.push(thread("background", move || beside(background, admin_socket, context, (to_watch, files, exporters), drain))?);
+        threads.push(thread("background", move || beside(background, admin_socket, context, beside_workers, drain))?);
         if let Some(control) = control {
             threads.push(thread("control-plane", move || control.run())?);
         }
@@ -206,12 +208,21 @@ fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flu
     drop(local);
 }
 
+/// What the thread beside the workers looks after.
+struct Beside {
+    /// Clusters with names to resolve or ejections to end.
+    to_watch: mpsc::UnboundedReceiver<Weak<Runtime>>,
+    files: Files,
+    exporters: Arc<Exporters>,
+    remotes: Arc<Remotes>,
+}
+
 /// What runs beside the workers: the admin port, names, the health of hosts, the end.
 fn beside(
     shared: Arc<Shared>,
     admin_socket: Option<TcpListener>,
     context: admin::Context,
-    (mut to_watch, mut files, exporters): (mpsc::UnboundedReceiver<Weak<Runtime>>, Files, Arc<Exporters>),
+    Beside { mut to_watch, mut files, exporters, remotes }: Beside,
     drain: Duration,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -235,6 +246,7 @@ fn beside(
                 watch_cluster(&runtime);
             }
         });
+        tokio::task::spawn_local(remotes.run(shared.clone()));
         let traces = tokio::task::spawn_local(exporters.clone().run(shared.clone()));
         shared.reached(Phase::Draining).await;
         let until = Instant::now() + drain;

@@ -4,6 +4,7 @@ use super::forwarded_cert::CertForwarding;
 use super::route::Table;
 use super::{Compiler, alpn};
 use crate::access_log::Log;
+use crate::jwt;
 use crate::telemetry::Telemetry;
 use crate::trace::config::Tracing;
 use http::HeaderValue;
@@ -45,6 +46,8 @@ pub struct Manager {
     /// They decide it as well.
     pub samples_by_id: bool,
     pub alpn: Option<alpn::Filter>,
+    /// What filters for tokens need to know of them.
+    pub tokens: Vec<Arc<jwt::filter::Filter>>,
 }
 
 /// Where the route configuration stands.
@@ -174,6 +177,7 @@ impl Manager {
             packs_trace_reason: id.bool("pack_trace_reason")?.unwrap_or(true),
             samples_by_id: id.bool("use_request_id_for_trace_sampling")?.unwrap_or(true),
             alpn: alpn::Filter::find(m)?,
+            tokens: jwt::filter::Filter::find_all(m, &compiler.remotes)?,
             underscores: match common.enumeration("headers_with_underscores_action", &["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])? {
                 "REJECT_REQUEST" => Underscores::Reject,
                 "DROP_HEADER" => Underscores::Drop,

@@ -16,6 +16,7 @@ pub mod transport;
 pub use fields::{Finding, findings};
 
 use crate::access_log::Sinks;
+use crate::jwt::remote::Remotes;
 use crate::tls::material::Secret;
 use crate::tls::secrets::Secrets;
 use crate::trace::exporter::Exporters;
@@ -60,6 +61,7 @@ impl Clone for ByAddress {
 pub struct Compiler {
     pub sinks: Sinks,
     pub exporters: Arc<Exporters>,
+    pub remotes: Arc<Remotes>,
     /// Where contexts of TLS find their secrets. It outlives every configuration.
     pub secrets: Arc<Secrets>,
     pub crypto: Arc<CryptoProvider>,
@@ -67,7 +69,13 @@ pub struct Compiler {
 
 impl Default for Compiler {
     fn default() -> Compiler {
-        Compiler { sinks: Sinks::default(), exporters: Arc::default(), secrets: Arc::default(), crypto: Arc::new(aws_lc_rs::default_provider()) }
+        Compiler {
+            sinks: Sinks::default(),
+            exporters: Arc::default(),
+            remotes: Arc::default(),
+            secrets: Arc::default(),
+            crypto: Arc::new(aws_lc_rs::default_provider()),
+        }
     }
 }
 

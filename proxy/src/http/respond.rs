@@ -51,7 +51,8 @@ impl Reply {
         } else if out.details == "local_rate_limited" {
             out.body = "local_rate_limited".into();
         } else if let Some(reason) = out.details.strip_prefix("jwt_authn_access_denied{").and_then(|d| d.strip_suffix('}')) {
-            let realm = format!("Bearer realm=\"{}://{}{}\"", request.scheme, request.authority, request.path);
+            let path = &request.path[..(0..=request.path.len().min(256)).rev().find(|i| request.path.is_char_boundary(*i)).unwrap_or(0)];
+            let realm = format!("Bearer realm=\"{}://{}{path}\"", request.scheme, request.authority);
             let realm = if reason == "Jwt_is_missing" { realm } else { format!("{realm}, error=\"invalid_token\"") };
             let reason = reason.replace('_', " ");
             if let Ok(value) = HeaderValue::from_str(&realm) {

@@ -11,6 +11,7 @@ use super::{forward, upgrade};
 use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
 use crate::config::route::Table;
+use crate::jwt::claims::{self, Change};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::worker::Generation;
@@ -27,6 +28,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a request is to go.
 pub struct Onward {
@@ -219,7 +221,7 @@ async fn decide(
         });
     }
     // Filters may wait: what they look at stays as it is until the last of them has spoken.
-    let (method, authority, path) = (exchange.method.clone(), exchange.authority.clone(), exchange.path.clone());
+    let (method, authority, mut path) = (exchange.method.clone(), exchange.authority.clone(), exchange.path.clone());
     let mut headers = std::mem::take(&mut exchange.headers);
     let found = {
         let view = View::new(&headers);
@@ -232,14 +234,25 @@ async fn decide(
             let found = found.unwrap_or(Found { route: None, wants_tls: false });
             exchange.route = found.route;
             span::begin(&mut exchange, &mut headers);
-            let view = View::new(&headers);
-            let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
-            gates(&mut exchange, &request, of_engine, &generation, random, found.wants_tls).await
+            let mut from = 0;
+            loop {
+                let view = View::new(&headers);
+                let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
+                match gates(&mut exchange, &request, of_engine, &generation, (random, from), found.wants_tls).await {
+                    // What a filter changed is what the next ones see.
+                    Err(Ended::Changed(next, changes)) => {
+                        from = next;
+                        claims::apply(changes, &mut headers, &mut path);
+                    }
+                    ended => break ended,
+                }
+            }
         }
     };
-    exchange.headers = headers;
+    (exchange.headers, exchange.path) = (headers, path);
     let cluster = match ended {
         Err(Ended::Undecided(u)) => return undecided(&u, exchange),
+        Err(Ended::Changed(..)) => return Reply::new(500, "", "filter_chain_undecided", "").send(exchange),
         Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
         Err(Ended::Reply(reply)) => {
             let reply = Reply::of_gate(reply, &exchange);
@@ -301,6 +314,8 @@ enum Ended {
     Undecided(Unknown),
     Upgrade,
     Reply(mesh_envoy::engine::gate::Reply),
+    /// The filters before this one have spoken, and the request is another one for the rest.
+    Changed(usize, Vec<Change>),
 }
 
 struct Passed {
@@ -315,7 +330,7 @@ async fn gates(
     request: &engine::Request<'_>,
     of_engine: &engine::Connection<'_>,
     generation: &Rc<Generation>,
-    random: u64,
+    (random, from): (u64, usize),
     wants_tls: bool,
 ) -> Result<Passed, Ended> {
     let connection = exchange.connection.clone();
@@ -328,7 +343,9 @@ async fn gates(
     }
     let chosen = forward.and_then(|f| target(f, request, random));
     let name = chosen.map_or("", |(name, _)| name);
-    set_cluster(exchange, generation, name);
+    if from == 0 {
+        set_cluster(exchange, generation, name);
+    }
     if let (Some(r), Some((_, Some((index, _))))) = (exchange.route.as_mut(), chosen) {
         r.weighted = Some(index);
     }
@@ -343,35 +360,45 @@ async fn gates(
         (None, false) => Routed::Nowhere,
     };
     let mut metadata = std::mem::take(&mut exchange.metadata);
-    let ended = ask(exchange, request, of_engine, &scopes, (name, routed), &mut metadata).await;
+    let ended = ask(exchange, request, of_engine, &scopes, (name, routed, from), &mut metadata).await;
     exchange.metadata = metadata;
     ended?;
     let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
     Ok(Passed { name: name.into(), wants_tls, offers: alpn.map(|a| a.offers.clone()) })
 }
 
-/// Asks the filters before the router, one after the other.
+/// Asks the filters before the router, one after the other; those before `from` were asked already.
 async fn ask(
     exchange: &mut Exchange,
     request: &engine::Request<'_>,
     of_engine: &engine::Connection<'_>,
     scopes: &[&Overrides],
-    (name, routed): (&str, Routed),
+    (name, routed, from): (&str, Routed, usize),
     metadata: &mut Metadata,
 ) -> Result<(), Ended> {
     let connection = exchange.connection.clone();
     let manager = connection.manager.clone();
-    for filter in manager.engine.filters.iter().take_while(|f| !f.is_router()).filter(|f| !f.is_transparent()) {
+    for (index, filter) in manager.engine.filters.iter().enumerate().skip(from).take_while(|(_, f)| !f.is_router()).filter(|(_, f)| !f.is_transparent()) {
         if let Some(policy) = filter.cors(scopes)
             && let Some(origin) = CorsPolicy::origin(request, routed)
         {
             exchange.cors = Some(Box::new(Allowed::new(policy, Some(origin).filter(|o| policy.allows(o)))));
         }
+        let tokens = manager.tokens.iter().find(|t| t.index == index);
+        let now = tokens.map_or(0, |_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        if let Some(tokens) = tokens.filter(|_| filter.is_on(scopes)) {
+            for remote in tokens.missing(request, now) {
+                remote.ready().await;
+            }
+        }
+        let changes = tokens.filter(|_| filter.is_on(scopes)).map(|t| t.sanitize(request)).unwrap_or_default();
+        let mut world = World { connection: &connection, tokens: tokens.map(|t| &**t), now, changes };
         let gate = {
             let mut context = Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata, scopes, cluster: name, routed };
-            filter.gate(&mut context, &mut World { connection: &connection }, &mut Off)
+            filter.gate(&mut context, &mut world, &mut Off)
         };
         match gate {
+            Gate::Continue if !world.changes.is_empty() => return Err(Ended::Changed(index + 1, world.changes)),
             Gate::Continue => {}
             Gate::Delay(delay) => {
                 exchange.raise("DI");

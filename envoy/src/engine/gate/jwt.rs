@@ -45,6 +45,8 @@ pub(super) struct Authentication {
 #[derive(Clone, Debug)]
 enum Requirement {
     Provider(Box<str>),
+    /// With audiences of its own.
+    Audiences(Box<str>, Vec<Box<str>>),
     Any(Vec<Requirement>),
     All(Vec<Requirement>),
     AllowMissing,
@@ -72,6 +74,7 @@ enum Verdict {
     Invalid(String),
 }
 
+const UNKNOWN_ISSUER: &str = "Jwt issuer is not configured";
 const METADATA: &str = "envoy.filters.http.jwt_authn";
 
 impl Authentication {
@@ -86,19 +89,22 @@ impl Authentication {
             };
             providers.insert(name.into(), provider);
         }
+        let mut by_name: BTreeMap<Box<str>, Requirement> = BTreeMap::new();
+        for (name, r) in m.map("requirement_map")? {
+            by_name.insert(name.into(), Requirement::read(&r)?);
+        }
         let mut rules = Vec::new();
         for rule in m.messages("rules")? {
             rule.only(&["match", "requires", "requirement_name"])?;
             let requirement = match rule.message("requires")? {
                 Some(r) => Some(Requirement::read(&r)?),
-                None if rule.has("requirement_name") => return Err(rule.unknown_field("requirement_name", "requirements by name are not known to meshctl")),
+                None if rule.has("requirement_name") => {
+                    let name = rule.text("requirement_name")?;
+                    Some(by_name.get(name).cloned().ok_or_else(|| rule.unknown_field("requirement_name", format!("`{name}` is not in requirement_map")))?)
+                }
                 None => None,
             };
             rules.push((Conditions::read(&rule.message_or_empty("match")?)?, requirement));
-        }
-        let mut by_name = BTreeMap::new();
-        for (name, r) in m.map("requirement_map")? {
-            by_name.insert(name.into(), Requirement::read(&r)?);
         }
         let known = ["providers", "rules", "requirement_map", "bypass_cors_preflight", "strip_failure_response", "stat_prefix"];
         Ok(Authentication { providers, rules, by_name, bypass_preflight: m.flag("bypass_cors_preflight")?, unknown: m.only(&known).err() })
@@ -139,16 +145,12 @@ impl Authentication {
         match requirement {
             Requirement::Provider(name) => {
                 let Some(provider) = self.providers.get(name) else { return Verdict::Invalid("Jwt issuer is not configured".to_owned()) };
-                match live.token(provider, context.request) {
-                    Token::Missing => Verdict::Missing,
-                    Token::Invalid(reason) => Verdict::Invalid(reason),
-                    Token::Valid(claims) => {
-                        if !provider.payload_key.is_empty() {
-                            context.metadata.set(METADATA, &provider.payload_key, claims);
-                        }
-                        Verdict::Fine
-                    }
-                }
+                accepted(live.token(provider, context.request), provider, context)
+            }
+            Requirement::Audiences(name, audiences) => {
+                let Some(provider) = self.providers.get(name) else { return Verdict::Invalid("Jwt issuer is not configured".to_owned()) };
+                let own = Provider { audiences: audiences.clone(), ..provider.clone() };
+                accepted(live.token(&own, context.request), provider, context)
             }
             Requirement::All(list) => {
                 for r in list {
@@ -162,30 +164,56 @@ impl Authentication {
             Requirement::Any(list) => {
                 let mut beside = Vec::new();
                 list.iter().for_each(|r| self.providers_of(r, &mut beside));
+                if beside.is_empty() {
+                    beside.extend(self.providers.values());
+                }
+                // Those that let everybody through are asked last; the reason that says most is told.
                 let mut worst = Verdict::Missing;
-                for r in list {
+                let (last, first): (Vec<_>, Vec<_>) = list.iter().partition(|r| matches!(r, Requirement::AllowMissing | Requirement::AllowMissingOrFailed));
+                for r in first.into_iter().chain(last) {
                     match self.judge(r, &beside, context, live) {
                         Verdict::Fine => return Verdict::Fine,
                         Verdict::Missing => {}
+                        Verdict::Invalid(reason) if reason == UNKNOWN_ISSUER && worst != Verdict::Missing => {}
                         invalid => worst = invalid,
                     }
                 }
                 worst
             }
             Requirement::AllowMissing => {
-                let states: Vec<Token> = around.iter().map(|p| live.token(p, context.request)).collect();
-                let invalid = states.into_iter().find_map(|t| if let Token::Invalid(reason) = t { Some(reason) } else { None });
-                invalid.map_or(Verdict::Fine, Verdict::Invalid)
+                let (token, of) = live.any_token(around, context.request);
+                match (token, around.get(of)) {
+                    (Token::Missing, _) | (_, None) => Verdict::Fine,
+                    (token, Some(provider)) => accepted(token, provider, context),
+                }
             }
-            Requirement::AllowMissingOrFailed => Verdict::Fine,
+            Requirement::AllowMissingOrFailed => {
+                let (token, of) = live.any_token(around, context.request);
+                around.get(of).map(|provider| accepted(token, provider, context));
+                Verdict::Fine
+            }
         }
     }
 
     fn providers_of<'c>(&'c self, requirement: &Requirement, out: &mut Vec<&'c Provider>) {
         match requirement {
-            Requirement::Provider(name) => out.extend(self.providers.get(name)),
+            Requirement::Provider(name) | Requirement::Audiences(name, _) => out.extend(self.providers.get(name)),
             Requirement::Any(list) | Requirement::All(list) => list.iter().for_each(|r| self.providers_of(r, out)),
             Requirement::AllowMissing | Requirement::AllowMissingOrFailed => {}
+        }
+    }
+}
+
+/// What a token makes of a requirement. The claims of one that is good are left for later filters.
+fn accepted(token: Token, provider: &Provider, context: &mut Context<'_, '_>) -> Verdict {
+    match token {
+        Token::Missing => Verdict::Missing,
+        Token::Invalid(reason) => Verdict::Invalid(reason),
+        Token::Valid(claims) => {
+            if !provider.payload_key.is_empty() {
+                context.metadata.set(METADATA, &provider.payload_key, claims);
+            }
+            Verdict::Fine
         }
     }
 }
@@ -195,6 +223,10 @@ impl Requirement {
         let list = |name: &str| m.message_or_empty(name)?.messages("requirements")?.iter().map(Requirement::read).collect::<Read<Vec<_>>>();
         if m.has("provider_name") {
             return Ok(Requirement::Provider(m.text("provider_name")?.into()));
+        }
+        if let Some(own) = m.message("provider_and_audiences")? {
+            let audiences = own.texts("audiences")?.into_iter().map(Into::into).collect();
+            return Ok(Requirement::Audiences(own.text("provider_name")?.into(), audiences));
         }
         if m.has("requires_any") {
             return Ok(Requirement::Any(list("requires_any")?));

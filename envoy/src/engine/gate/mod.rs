@@ -41,6 +41,18 @@ pub trait Live {
     fn has_token(&mut self, limiter: &str, bucket: Option<&Bucket>) -> bool;
     /// The state of the request's JWT for a provider.
     fn token(&mut self, provider: &Provider, request: &Request<'_>) -> Token;
+    /// The state of the request's JWTs for any of some providers, and which of them it is for: one that is valid for any is.
+    fn any_token(&mut self, providers: &[&Provider], request: &Request<'_>) -> (Token, usize) {
+        let mut all = (Token::Missing, 0);
+        for (i, provider) in providers.iter().enumerate() {
+            match self.token(provider, request) {
+                valid @ Token::Valid(_) => return (valid, i),
+                invalid @ Token::Invalid(_) if all.0 == Token::Missing => all = (invalid, i),
+                _ => {}
+            }
+        }
+        all
+    }
 }
 
 fn happens(live: &mut impl Live, what: Chance, share: Fraction) -> bool {
