@@ -125,7 +125,19 @@ pub fn whole(from: Option<&str>, pod: Option<&str>, source: &SourceArgs, context
 fn find(sources: &[Source], pod: Option<&PodName>, need: Need, context: &Context) -> Result<Found, Failure> {
     let want = Want { pod, contents: need.contents() };
     let mut dumps = Dumps::default();
-    for source in sources {
+    let is_meant = |s: &&Source| !matches!((s, pod), (Source::Named(name, _), Some(pod)) if !pod.fits(name));
+    let known: Vec<&String> = sources.iter().filter_map(|s| if let Source::Named(name, _) = s { Some(name) } else { None }).collect();
+    if known.len() == sources.len() && known.len() > 1 {
+        // Of many whose names are known none is asked in vain.
+        let meant = sources.iter().filter(is_meant).count();
+        let names: Vec<String> = known.iter().map(|n| (*n).clone()).collect();
+        match (meant, pod) {
+            (0, _) => return Err(no_choice(Choice::Other(names), &dumps, &[], need, pod)),
+            (2.., _) => return Err(no_choice(Choice::Several(names), &dumps, &[], need, pod)),
+            _ => {}
+        }
+    }
+    for source in sources.iter().filter(is_meant) {
         dumps.merge(held(source, &want, &[need])?);
     }
     choose(dumps, need, pod, context)
@@ -141,10 +153,11 @@ pub fn proxies(source: &Source) -> Result<Dumps, Failure> {
 
 /// What a source holds; of a live one the pages that are needed. One of them is enough, the others are problems then.
 fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failure> {
-    let endpoint = match source {
+    let (endpoint, known) = match source {
         Source::Stdin => return Ok(read_stream("standard input", std::io::stdin().lock(), want, Limits::default())),
         Source::Path(path) => return Ok(read_path(path, want, Limits::default())),
-        Source::Live(endpoint) => endpoint,
+        Source::Live(endpoint) => (endpoint, None),
+        Source::Named(name, endpoint) => (endpoint, Some(name)),
         Source::Cluster(_) => return Err(Failure::usage("the proxies of a cluster are asked one by one: name a pod")),
     };
     let mut pages = Vec::new();
@@ -158,7 +171,7 @@ fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failu
     match pages.first().map(|p| p.origin.clone()) {
         None => Err(failures.into_iter().next().unwrap_or_else(|| Failure::none(format!("{endpoint}: nothing was asked for")))),
         Some(name) => Ok(Dumps {
-            proxies: vec![Proxy { name, is_known: false, pages }],
+            proxies: vec![Proxy { name: known.cloned().unwrap_or(name), is_known: known.is_some(), pages }],
             problems: failures.iter().map(|f| (endpoint.to_string(), f.to_string())).collect(),
             ..Dumps::default()
         }),

@@ -6,6 +6,7 @@ mod cluster;
 mod commands;
 mod config;
 mod context;
+mod demos;
 mod dump;
 mod entry;
 mod explain;
@@ -65,6 +66,9 @@ fn placed(args: args::Cli) -> Result<(Result<args::Cli, clap::Error>, Option<i64
     let at = args.global.at.as_deref();
     // Words that are no text name no recording.
     let Ok(words) = std::env::args_os().map(std::ffi::OsString::into_string).collect::<Result<Vec<_>, _>>() else { return Ok((Ok(args), None)) };
+    if let Some(words) = demos::place(&words, &args, print::time::clock())? {
+        return Ok((args::Cli::try_parse_from(&words), None));
+    }
     let placed = moment::place(&words, at)?;
     if at.is_some() && placed.recordings == 0 && !args.command.as_ref().is_some_and(Command::has_times) {
         return Err(status::Failure::usage("--at: none of the sources has times; recordings (`meshctl snapshot record`) and metrics have"));

@@ -204,7 +204,7 @@ impl Pages {
             (Some(_), Some(page)) if !may_be_manifests(page.content) => {
                 Err(Failure::input(format!("{}: this is {}; expected are manifests or config dumps of proxies", page.origin, page.content.describe())))
             }
-            (None, _) if matches!(source, dumps::Source::Live(_) | dumps::Source::Stdin) => Ok(Rest::Nothing),
+            (None, _) if matches!(source, dumps::Source::Live(_) | dumps::Source::Named(..) | dumps::Source::Stdin) => Ok(Rest::Nothing),
             // An archive that can't be read is no manifest either.
             (Some(_), None) if !found.problems.is_empty() => Ok(Rest::Nothing),
             _ => Ok(Rest::Manifests),

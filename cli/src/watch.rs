@@ -17,7 +17,7 @@ pub fn run(args: &DumpArgs, context: &Context, ask: impl Fn() -> Result<Answer, 
     let Some(seconds) = args.watch else { return ask()?.give(context) };
     let interval = Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero());
     let interval = interval.ok_or_else(|| Failure::usage(format!("--watch takes seconds, not `{seconds}`")))?;
-    if !crate::dump::sources(&args.source)?.iter().all(|s| matches!(s, Source::Live(_) | Source::Cluster(_))) {
+    if !crate::dump::sources(&args.source)?.iter().all(|s| matches!(s, Source::Live(_) | Source::Named(..) | Source::Cluster(_))) {
         return Err(Failure::usage("--watch is for live sources (a cluster, http://host:15000, unix:PATH): a file does not change while it is read"));
     }
     let clear = context.out.is_none() && std::io::stdout().is_terminal();

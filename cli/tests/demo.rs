@@ -9,10 +9,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-fn meshctl() -> Command {
+fn meshctl(states: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS");
+    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states);
     command
+}
+
+/// A folder where demos tell of themselves, so that those of other tests are not met.
+fn states() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
 }
 
 /// A demo that runs, with what its first line says.
@@ -23,6 +28,7 @@ struct Running {
     control_plane: String,
     manifests: PathBuf,
     next: Vec<String>,
+    states: PathBuf,
 }
 
 impl Drop for Running {
@@ -37,8 +43,8 @@ fn between(line: &str, before: &str, after: &str) -> String {
     line.split(before).nth(1).and_then(|l| l.split(after).next()).unwrap_or_else(|| panic!("no {before:?} in {line:?}")).to_owned()
 }
 
-fn start(arguments: &[&str]) -> Running {
-    let mut process = meshctl().arg("demo").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+fn start(states: &Path, arguments: &[&str]) -> Running {
+    let mut process = meshctl(states).arg("demo").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let stderr = process.stderr.take().expect("stderr");
     let (to, lines) = mpsc::channel();
     std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
@@ -59,6 +65,7 @@ fn start(arguments: &[&str]) -> Running {
         control_plane: between(&first, "control plane on ", ","),
         manifests: between(&first, "manifests in ", ";").into(),
         next,
+        states: states.to_owned(),
     }
 }
 
@@ -98,10 +105,15 @@ const EDGES: [(&str, &str); 7] = [
 
 #[test]
 fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
-    let mut demo = start(&["--rate", "100"]);
-    // A second one beside it has other addresses.
-    let mut second = start(&["--rate", "1"]);
+    let states = states();
+    let mut demo = start(states.path(), &["--rate", "100"]);
+    // A second one beside it has other addresses, and another name.
+    let mut second = start(states.path(), &["--rate", "1"]);
     assert!(demo.gateway != second.gateway && demo.manifests != second.manifests);
+    let several = meshctl(states.path()).args(["ps", "--from", "demo"]).output().expect("it runs");
+    assert!(several.status.code() == Some(64) && String::from_utf8_lossy(&several.stderr).contains("bookinfo, bookinfo-2"));
+    let named = meshctl(states.path()).args(["analyze", "--from=demo:bookinfo-2"]).output().expect("it runs");
+    assert_eq!(named.status.code(), Some(0), "{}", String::from_utf8_lossy(&named.stderr));
     assert!(page(&second.gateway, "/productpage", "bookinfo.example.com").contains("\"details\""));
     second.end("-HUP");
     // Enough for the shares.
@@ -134,21 +146,64 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
         assert!((got - share).abs() < 4.0 * (share * (1.0 - share) / all).sqrt(), "{version}: {got} of {all}");
     }
     // Nothing is wrong with a demo that nobody has broken.
-    let findings = meshctl().args(["analyze", "--complete", "-o", "json"]).arg(&demo.manifests).output().expect("it runs");
+    let findings = meshctl(states.path()).args(["analyze", "--complete", "-o", "json"]).arg(&demo.manifests).output().expect("it runs");
     assert_eq!((findings.status.code(), String::from_utf8_lossy(&findings.stdout).trim()), (Some(0), "[]"));
     // What the demo says to type next works.
     for command in &demo.next {
-        let output = meshctl().args(command.split(' ')).output().expect("it runs");
+        let output = meshctl(states.path()).args(command.split(' ')).output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {:?} {text}", output.status.code());
         if command.starts_with("ps") {
             assert!(EDGES.iter().all(|(_, name)| text.contains(name)) && text.contains("SYNCED") && !text.contains("STALE"), "{text}");
         }
     }
-    let graph = meshctl().args(["graph", "--prometheus", &demo.prometheus, "--since", "5s"]).output().expect("it runs");
+    let graph = meshctl(states.path()).args(["graph", "--prometheus", &demo.prometheus, "--since", "5s"]).output().expect("it runs");
     let text = String::from_utf8_lossy(&graph.stdout).into_owned();
     assert!(graph.status.success() && text.contains("reviews-v2") && text.contains("ratings-v1"), "{text}");
+    every_command_finds_it(states.path());
     demo.end("-INT");
+    let gone = meshctl(states.path()).args(["ps", "--from", "demo"]).output().expect("it runs");
+    assert!(gone.status.code() == Some(1) && String::from_utf8_lossy(&gone.stderr).contains("no demo runs"));
+}
+
+/// `--from demo` with every command that takes a source: what it answers, and a word of it.
+fn every_command_finds_it(states: &Path) {
+    let commands: &[(&str, i32, &str)] = &[
+        ("analyze", 0, ""),
+        ("validate", 0, ""),
+        ("mtls", 0, "reviews-v3.bookinfo"),
+        ("describe svc/reviews", 0, "reviews"),
+        ("authz who-can ratings", 0, ""),
+        ("authz check ratings-v1", 0, ""),
+        ("graph", 0, "ratings-v1"),
+        ("top", 0, "bookinfo/details-v1"),
+        ("canary", 0, "VirtualService bookinfo/reviews"),
+        ("tui --no-tui", 0, "reviews-v2"),
+        ("certs", 0, "spiffe://cluster.local/ns/bookinfo/sa/details"),
+        ("ps", 0, "productpage-v1.bookinfo"),
+        ("pc clusters ratings-v1", 0, "details.bookinfo.svc.cluster.local"),
+        ("pc listeners productpage-v1.bookinfo", 0, "9080"),
+        ("pc routes gateway", 0, "bookinfo.example.com"),
+        ("why", 0, "nothing is wrong"),
+        ("why productpage http://reviews:9080/reviews/0", 0, "at Deployment bookinfo/reviews-v3"),
+        ("why gateway http://bookinfo.example.com/productpage", 0, "good: reaches"),
+        ("route --pod productpage-v1 --pod reviews-v1 GET http://reviews:9080/reviews/0", 0, "at reviews-v1.bookinfo"),
+        ("plan --delete VirtualService/x", 64, ""),
+        ("pc clusters", 64, "name one as POD"),
+        ("pc clusters nobody", 1, "there is nothing of nobody"),
+        ("traces", 64, "no traces"),
+        ("zc workloads", 64, "no ztunnel"),
+    ];
+    for (command, status, word) in commands {
+        let output = meshctl(states).args(command.split(' ')).args(["--from", "demo"]).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(*status) && text.contains(word), "{command}: {:?} {text}", output.status.code());
+    }
+    let report = states.join("report.tar.gz");
+    let output = meshctl(states).args(["snapshot", "bug-report", "--from", "demo", "--out"]).arg(&report).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let again = meshctl(states).args(["pc", "clusters", "ratings-v1", "--from"]).arg(&report).output().expect("it runs");
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }
 
 impl Running {
@@ -159,6 +214,11 @@ impl Running {
         assert!(told.success());
         assert_eq!(self.process.wait().expect("an end").code(), Some(0));
         assert!(!self.manifests.exists(), "the folder is left");
+        let left: Vec<_> = std::fs::read_dir(self.states.join("meshctl/demos")).expect("a folder").flatten().map(|e| e.path()).collect();
+        assert!(
+            left.iter().all(|f| !std::fs::read_to_string(f).unwrap_or_default().contains(self.prometheus.trim_start_matches("http://"))),
+            "its state is left: {left:?}"
+        );
         for address in [&self.gateway, &self.prometheus, &self.control_plane] {
             assert!(TcpStream::connect(address.trim_start_matches("http://")).is_err(), "{address} is left");
         }
@@ -167,7 +227,8 @@ impl Running {
 
 #[test]
 fn once_prints_and_ends_and_what_is_not_there_is_refused() {
-    let output = meshctl().args(["demo", "--once", "--for", "5s", "--ports"]).stdin(Stdio::null()).output().expect("it runs");
+    let states = states();
+    let output = meshctl(states.path()).args(["demo", "--once", "--for", "5s", "--ports"]).stdin(Stdio::null()).output().expect("it runs");
     let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{text}{said}");
     assert!(text.contains("productpage-v1") && text.contains("SYNCED") && text.contains(" 0 failed"), "{text}");
@@ -176,7 +237,7 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
     for (arguments, why) in
         [(&["--size", "200"][..], "not there yet"), (&["break", "x"], "not there"), (&["--for", "x"], "takes a time"), (&["--rate", "0"], "1..=200")]
     {
-        let output = meshctl().arg("demo").args(arguments).stdin(Stdio::null()).output().expect("it runs");
+        let output = meshctl(states.path()).arg("demo").args(arguments).stdin(Stdio::null()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{arguments:?}");
     }
@@ -193,6 +254,8 @@ fn on_a_terminal_it_opens_the_ui_and_a_signal_leaves_nothing() {
         command.arg("demo");
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
+        let states = states();
+        command.env("XDG_RUNTIME_DIR", states.path());
         let mut child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");

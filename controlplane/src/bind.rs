@@ -10,8 +10,9 @@ use mesh_envoy::api::cluster::{Cluster, ClusterDiscoveryType, ClusterLbPolicy};
 use mesh_envoy::api::endpoint::{self as eds, ClusterLoadAssignment};
 use mesh_envoy::api::listener::{self, Listener};
 use mesh_envoy::api::route::RouteConfiguration;
-use mesh_envoy::api::{Any, core, tls};
+use mesh_envoy::api::{Any, Value, core, tls};
 use mesh_resolver::InMesh;
+use mesh_resolver::laptop::{METADATA, STANDS_FOR};
 use mesh_resolver::translate::{Model, ProxyKind};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,11 +146,13 @@ pub struct Bind {
     names: Vec<String>,
     /// Workloads by the address that the mesh has for them, and whether a proxy stands before them.
     at: FxHashMap<String, (u32, bool)>,
+    /// The addresses that the mesh has for workloads, by their ids.
+    addresses: FxHashMap<u32, IpAddr>,
 }
 
 impl Bind {
     pub fn new(places: Places) -> Bind {
-        Bind { places, names: Vec::new(), at: FxHashMap::default() }
+        Bind { places, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
     }
 
     /// Takes up a new model; workloads keep their places by their names.
@@ -157,10 +160,12 @@ impl Bind {
         let workloads = &model.mesh.workloads;
         self.names = workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect();
         self.at.clear();
+        self.addresses.clear();
         for (id, w) in workloads.all().iter().enumerate() {
             let id = id as u32;
             if let Some(address) = model.registry.address_of_workload(model.mesh, id) {
                 let has_proxy = matches!(model.mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown);
+                self.addresses.extend(address.parse().ok().map(|ip| (id, ip)));
                 self.at.insert(address, (id, has_proxy));
             }
         }
@@ -184,7 +189,7 @@ impl Bind {
             match (l.name.as_str(), l.traffic_direction == core::TrafficDirection::Inbound as i32) {
                 // What goes to unknown places has no way here.
                 ("virtualOutbound", _) => {}
-                ("virtualInbound", _) => listeners.extend(self.split(&own, &l)),
+                ("virtualInbound", _) => listeners.extend(self.split(&own, self.addresses.get(&workload).copied(), &l)),
                 (_, is_inbound) => listeners.push(self.listen(&own, kind == ProxyKind::Router || is_inbound, l)),
             }
         }
@@ -202,7 +207,7 @@ impl Bind {
     }
 
     /// A listener for each port that the proxy serves, in place of one that takes what is captured.
-    fn split(&mut self, own: &str, whole: &Listener) -> Vec<Listener> {
+    fn split(&mut self, own: &str, ip: Option<IpAddr>, whole: &Listener) -> Vec<Listener> {
         let mut by_port: BTreeMap<u16, Vec<listener::FilterChain>> = BTreeMap::new();
         for chain in &whole.filter_chains {
             let Some(port) = chain.filter_chain_match.as_ref().and_then(|m| m.destination_port).and_then(|p| u16::try_from(p).ok()) else { continue };
@@ -234,6 +239,7 @@ impl Bind {
                 Listener {
                     name: format!("{}_{}", place.ip(), place.port()),
                     address: Some(address(place)),
+                    metadata: ip.map_or_else(|| whole.metadata.clone(), |ip| Some(stands_for(whole.metadata.clone(), SocketAddr::new(ip, port)))),
                     filter_chains: chains,
                     listener_filters: filters,
                     ..whole.clone()
@@ -248,6 +254,9 @@ impl Bind {
         let ip = socket.address.as_str();
         let service = if matches!(ip, "0.0.0.0" | "::") || is_inbound { "" } else { ip };
         let place = self.places.give(own, if is_inbound { Role::Inbound } else { Role::Outbound }, service, port);
+        if let Ok(ip) = ip.parse() {
+            l.metadata = Some(stands_for(l.metadata.take(), SocketAddr::new(ip, port)));
+        }
         l.address = Some(address(place));
         l.additional_addresses.clear();
         l.bind_to_port = None;
@@ -286,9 +295,20 @@ impl Bind {
                 continue;
             };
             let name = self.name(id);
+            if let Some(ip) = self.addresses.get(&id) {
+                host.metadata = Some(stands_for(host.metadata.take(), SocketAddr::new(*ip, port)));
+            }
             *at = address(self.places.give(&name, if has_proxy { Role::Inbound } else { Role::Application }, "", port));
         }
     }
+}
+
+/// Says which address of the mesh a place stands for.
+fn stands_for(metadata: Option<core::Metadata>, address: SocketAddr) -> core::Metadata {
+    let mut metadata = metadata.unwrap_or_default();
+    let field = std::iter::once((STANDS_FOR, Value::from(address.to_string().as_str()))).collect();
+    metadata.filter_metadata.insert(METADATA.to_owned(), field);
+    metadata
 }
 
 fn address(place: SocketAddr) -> core::Address {

@@ -38,7 +38,7 @@ fn a_proxy_that_nobody_knows_gets_what_its_metadata_says_and_no_key() {
 fn certificates_are_for_their_own_caller_alone() {
     let plane = plane(shop(), None);
     let page = Identity::new("cluster.local", "shop", "page");
-    let token = plane.running.token(page.clone());
+    let token = plane.running.token(page.clone()).expect("a token");
     let code = |r: Result<Vec<String>, tonic::Status>| r.map_err(|s| s.code());
     runtime().block_on(async {
         let (own, key) = request(Some(&page.to_string()));
@@ -79,7 +79,7 @@ fn certificates_are_for_their_own_caller_alone() {
 fn a_certificate_is_renewed_before_it_ends() {
     let authority = Authority::self_signed("cluster.local", now()).expect("an authority").with_lifetime(Duration::from_secs(2), 0.5);
     let plane = plane_with(shop(), None, authority, 100);
-    let token = plane.running.token(Identity::new("cluster.local", "shop", "page"));
+    let token = plane.running.token(Identity::new("cluster.local", "shop", "page")).expect("a token");
     runtime().block_on(async {
         let mut s = Stream::open(plane.channel().await, Some(&token)).await.expect("a stream");
         s.ask(Some(node("page-v1", "shop", "page")), Type::Secret, &["default"]).await;

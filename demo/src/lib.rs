@@ -2,10 +2,12 @@
 //! themselves, a load, and their metrics behind Prometheus' query API. Everything ends with [`Demo`].
 
 mod apps;
+pub mod control;
 mod load;
 mod mesh;
 mod metrics;
 mod places;
+pub mod state;
 
 pub use load::Counts;
 pub use mesh::WORKLOADS;
@@ -18,9 +20,11 @@ use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
 use mesh_proxy::Proxy;
 use mesh_proxy::server::Settings as ProxySettings;
 use places::Reserved;
+use serde_json::json;
+use state::{Entry, State};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -44,6 +48,10 @@ pub struct Options {
     pub rate: u32,
     /// Chooses what is requested.
     pub seed: u64,
+    /// The folder where it tells other processes of itself; nowhere without one.
+    pub states: Option<PathBuf>,
+    /// What others call it; a number is added where a demo of the name runs.
+    pub name: String,
     pub say: Say,
 }
 
@@ -88,6 +96,8 @@ pub struct Demo {
     gateway: SocketAddr,
     prometheus: SocketAddr,
     folder: tempfile::TempDir,
+    name: String,
+    entry: Option<Entry>,
     _reserved: Reserved,
 }
 
@@ -117,6 +127,21 @@ impl Demo {
         let gateway = place(entry, Role::Inbound, mesh::GATEWAY_PORT)?;
         let socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|e| DemoError::System(format!("no port for metrics: {e}")))?;
         let prometheus = socket.local_addr().map_err(|e| DemoError::System(e.to_string()))?;
+        let orders = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|e| DemoError::System(format!("no port for orders: {e}")))?;
+        let token: Arc<str> = hex(&mesh_controlplane::serve::random().map_err(|e| DemoError::System(e.to_string()))?).into();
+        let mut state = State {
+            name: options.name.clone(),
+            pid: std::process::id(),
+            started: now(),
+            manifests: folder.path().to_owned(),
+            gateway,
+            host: mesh::HOST.to_owned(),
+            prometheus,
+            control_plane: control.http,
+            admins: proxies.iter().filter_map(|(w, p)| Some((format!("{}.{}", w.name, mesh::NAMESPACE), p.admin?))).collect(),
+            control: orders.local_addr().map_err(|e| DemoError::System(e.to_string()))?,
+            token: token.to_string(),
+        };
         let pages: Vec<(&'static Workload, SocketAddr)> = proxies.iter().filter_map(|(w, p)| Some((*w, p.admin?))).collect();
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -131,6 +156,7 @@ impl Demo {
                 // Answers before all is there would be counted as failures.
                 let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
                 tokio::spawn(metrics::run(pages, socket));
+                tokio::spawn(control::serve(orders, token, carry_out()));
                 tokio::spawn(load::run(gateway, rate, seed, counted));
                 let _ = stopped.await;
             });
@@ -138,13 +164,36 @@ impl Demo {
         };
         let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(|e| DemoError::System(e.to_string()))?;
         let control_plane = control.http;
-        let demo =
-            Demo { services: Some((stop, thread)), proxies, control: Some(control), control_plane, counts, gateway, prometheus, folder, _reserved: reserved };
+        let mut demo = Demo {
+            services: Some((stop, thread)),
+            proxies,
+            control: Some(control),
+            control_plane,
+            counts,
+            gateway,
+            prometheus,
+            folder,
+            name: String::new(),
+            entry: None,
+            _reserved: reserved,
+        };
         match is_ready.recv() {
-            Ok(late) if late.is_empty() => Ok(demo),
-            Ok(late) => Err(DemoError::NotReady(late)),
-            Err(_) => Err(DemoError::System("the services' thread has ended".to_owned())),
+            Ok(late) if late.is_empty() => {}
+            Ok(late) => return Err(DemoError::NotReady(late)),
+            Err(_) => return Err(DemoError::System("the services' thread has ended".to_owned())),
         }
+        if let Some(folder) = &options.states {
+            match state::enter(folder, &mut state) {
+                Ok(entry) => demo.entry = Some(entry),
+                Err(e) => (options.say)(&format!("`--from demo` does not find this demo: {}: {e}", folder.display())),
+            }
+        }
+        demo.name = state.name;
+        Ok(demo)
+    }
+    /// What other processes call it; `None` where they can't find it.
+    pub fn name(&self) -> Option<&str> {
+        self.entry.as_ref().map(|_| self.name.as_str())
     }
     /// The mesh's manifests: what is written there reaches the proxies.
     pub fn manifests(&self) -> &Path {
@@ -177,6 +226,8 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
+        // First nobody finds it any more.
+        drop(self.entry.take());
         if let Some((stop, thread)) = self.services.take() {
             let _ = stop.send(());
             let _ = thread.join();
@@ -186,6 +237,23 @@ impl Drop for Demo {
         self.proxies.clear();
         drop(self.control.take());
     }
+}
+
+/// Seconds since the epoch.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What is done with orders.
+fn carry_out() -> control::Orders {
+    Arc::new(|method, path| match (method, path) {
+        ("GET", "/") => (200, json!({"pid": std::process::id()})),
+        _ => (404, json!({"error": format!("{method} {path} is no order")})),
+    })
 }
 
 fn listen(at: SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -206,7 +274,6 @@ fn until(holds: impl Fn() -> bool) -> Result<(), ()> {
 }
 
 fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, options: &Options) -> Result<Running, DemoError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let say = options.say.clone();
     let options = ControlPlane {
@@ -214,7 +281,7 @@ fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, opt
         tls: None,
         http: any,
         translation: Settings { laptop: Some(loopback), ..Settings::default() },
-        authority: Authority::self_signed(mesh::TRUST_DOMAIN, now).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
+        authority: Authority::self_signed(mesh::TRUST_DOMAIN, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
         tokens: None,
         most_connections: 100,
         say: Arc::new(move |what| say(what)),
@@ -225,7 +292,7 @@ fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, opt
 
 /// The sidecar or the gateway of a workload, with a token of its own.
 fn proxy(w: &'static Workload, control: &Running, options: &Options) -> Result<Proxy, String> {
-    let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app));
+    let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app)).map_err(|e| e.to_string())?;
     let bootstrap = Bootstrap {
         kind: if w.app == mesh::GATEWAY { "router" } else { "sidecar" },
         name: w.name,

@@ -1,5 +1,6 @@
 //! A proxy whose config dump is given: what it holds, and who it is.
 
+use crate::laptop;
 use mesh_envoy::dump::secret;
 use mesh_envoy::engine::listener::Direction;
 use mesh_envoy::engine::request::Entry;
@@ -32,6 +33,8 @@ impl Held {
     /// # Errors
     /// A value that is neither.
     pub fn read(from: &str, dump: &Value) -> Result<Held, ReadError> {
+        let put_back = laptop::put_back(dump);
+        let (dump, own) = put_back.as_ref().map_or((dump, [].as_slice()), |(dump, own)| (dump, own.as_slice()));
         let configuration = Configuration::read(dump)?;
         let node = node(dump);
         // `sidecar~10.0.0.1~reviews-v1.default~default.svc.cluster.local`
@@ -40,6 +43,9 @@ impl Held {
         let text = |key: &str| metadata(key).and_then(Value::as_str).unwrap_or("").to_owned();
         let mut addresses: Vec<IpAddr> = id.get(1).and_then(|ip| ip.parse().ok()).into_iter().collect();
         addresses.extend(text("INSTANCE_IPS").split(',').filter_map(|ip| ip.parse::<IpAddr>().ok()));
+        if !own.is_empty() {
+            addresses = own.to_vec();
+        }
         let name = id.get(2).map_or_else(|| from.to_owned(), |n| (*n).to_owned());
         let labels = metadata("LABELS").and_then(Value::as_object).into_iter().flatten();
         Ok(Held {

@@ -9,6 +9,7 @@ pub mod held;
 pub mod host;
 pub mod injection;
 pub mod labels;
+pub mod laptop;
 pub mod machine;
 pub mod mesh;
 pub mod mesh_config;

@@ -29,6 +29,9 @@ pub struct DemoArgs {
     /// Tell workloads apart by ports of 127.0.0.1, even where addresses of their own can be had
     #[arg(long)]
     pub ports: bool,
+    /// What `--from demo:NAME` calls it [default: bookinfo, or with a number where that one runs]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Not there yet: a generated mesh of so many workloads
     #[arg(long, hide = true, value_name = "N")]
     pub size: Option<String>,

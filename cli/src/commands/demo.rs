@@ -4,6 +4,7 @@ use super::tui;
 use crate::args::demo::DemoArgs;
 use crate::args::{Cli, Command};
 use crate::context::{Context, Notes};
+use crate::demos;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use clap::Parser;
@@ -15,6 +16,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What a demo is called that is given no name.
+const NAME: &str = "bookinfo";
 /// How long the load runs before it is shown.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -26,6 +29,8 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
         loopback: if args.ports { Loopback::Ports } else { Loopback::Any },
         rate: args.rate,
         seed: args.seed,
+        states: demos::folder(),
+        name: args.name.clone().unwrap_or_else(|| NAME.to_owned()),
         say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
     };
     let demo = Demo::start(&options).map_err(|e| Failure::none(e.to_string()))?;
@@ -95,11 +100,15 @@ fn introduce(demo: &Demo) {
         demo.host()
     ));
     stdio::notes("next, in another terminal:");
-    stdio::notes(&format!("  meshctl top --prometheus {prometheus} --since 30s"));
-    stdio::notes(&format!("  meshctl ps --from http://{control_plane}"));
-    if let Some((_, admin)) = demo.admins().into_iter().find(|(name, _)| *name == "productpage-v1") {
-        stdio::notes(&format!("  meshctl pc clusters --from http://{admin}"));
-    }
+    let next = match demo.name() {
+        Some(name) => {
+            let from = if name == NAME { demos::WORD.to_owned() } else { format!("{}:{name}", demos::WORD) };
+            ["top", "ps", "why productpage http://reviews:9080/reviews/0"].map(|command| format!("{command} --from {from}"))
+        }
+        // Nobody finds it by its name here.
+        None => [format!("top --prometheus {prometheus} --since 30s"), format!("ps --from http://{control_plane}"), format!("analyze --complete {folder}")],
+    };
+    next.iter().for_each(|command| stdio::notes(&format!("  meshctl {command}")));
 }
 
 fn parse(words: &[&str]) -> Result<Cli, Failure> {

@@ -26,15 +26,27 @@ pub enum Source {
     /// A file, an archive or a folder: what is in it decides.
     Path(PathBuf),
     Live(Endpoint),
+    /// `NAME.NAMESPACE=http://host:15000`: the admin port of a proxy whose name is known.
+    Named(String, Endpoint),
     /// The proxies of a cluster: of a context, or of the current one.
     Cluster(Option<String>),
 }
 
 impl Source {
-    /// `-`, a path, `http://host:15000`, `unix:PATH`, `kube` or `kube:CONTEXT`; what can't be one is an error that says why.
+    /// `-`, a path, `http://host:15000`, `unix:PATH` (each of these two with `NAME=` before it too), `kube` or `kube:CONTEXT`; what can't be one is an error that says why.
     pub fn parse(text: &str) -> Result<Source, String> {
         if text == "-" {
             return Ok(Source::Stdin);
+        }
+        if let Some((name, place)) = text.split_once('=')
+            && ["http://", "https://", "unix:"].iter().any(|s| place.starts_with(s))
+            && !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        {
+            return match Source::parse(place)? {
+                Source::Live(endpoint) => Ok(Source::Named(name.to_owned(), endpoint)),
+                other => Ok(other),
+            };
         }
         if let Some(path) = text.strip_prefix("unix:") {
             // `unix:///run/admin.sock` is `unix:/run/admin.sock`.
@@ -73,6 +85,10 @@ mod tests {
         assert_eq!(Source::parse("a.json"), Ok(Source::Path("a.json".into())));
         assert_eq!(Source::parse("unix:/run/a.sock"), Ok(Source::Live(Endpoint::Unix("/run/a.sock".into()))));
         assert_eq!(Source::parse("http://127.0.0.1:15000/"), Ok(Source::Live(Endpoint::Url("http://127.0.0.1:15000".into()))));
+        let url = Endpoint::Url("http://127.0.0.1:15000".into());
+        assert_eq!(Source::parse("cart-v1.shop=http://127.0.0.1:15000"), Ok(Source::Named("cart-v1.shop".into(), url)));
+        assert_eq!(Source::parse("http://a:1/?x=http://b"), Ok(Source::Live(Endpoint::Url("http://a:1".into()))));
+        assert_eq!(Source::parse("a=b.yaml"), Ok(Source::Path("a=b.yaml".into())));
         assert_eq!(Source::parse("kube"), Ok(Source::Cluster(None)));
         assert_eq!(Source::parse("kube:east"), Ok(Source::Cluster(Some("east".into()))));
         for wrong in ["unix:", "ftp://a", "http://", "http://u:p@a:1", "http://a:1/config_dump", "kube:"] {

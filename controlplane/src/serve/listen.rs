@@ -129,8 +129,11 @@ impl Running {
     }
 
     /// A token for an identity, for a workload that is started beside this control plane.
-    pub fn token(&self, identity: Identity) -> String {
-        lock(&self.shared.tokens).issue(identity, random())
+    ///
+    /// # Errors
+    /// A system that has no random bytes.
+    pub fn token(&self, identity: Identity) -> Result<String, NoRandomness> {
+        Ok(lock(&self.shared.tokens).issue(identity, random()?))
     }
     /// The root that certificates of the mesh are checked against, in PEM.
     pub fn root(&self) -> &str {
@@ -163,12 +166,30 @@ impl Drop for Running {
     }
 }
 
+/// The system gives no random bytes: no token may be made of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRandomness;
+
+impl std::fmt::Display for NoRandomness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the system gives no random bytes: no token can be made")
+    }
+}
+
+impl std::error::Error for NoRandomness {}
+
 /// 32 random bytes of the one provider of cryptography.
-fn random() -> [u8; 32] {
+///
+/// # Errors
+/// A provider that has none: bytes that could be guessed would be worse.
+pub fn random() -> Result<[u8; 32], NoRandomness> {
+    random_of(rustls::crypto::aws_lc_rs::default_provider().secure_random)
+}
+
+fn random_of(source: &dyn rustls::crypto::SecureRandom) -> Result<[u8; 32], NoRandomness> {
     let mut out = [0; 32];
-    // A system without randomness has made no keys before either.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut out);
-    out
+    source.fill(&mut out).map_err(|_| NoRandomness)?;
+    Ok(out)
 }
 
 /// Takes note of a reading that was translated.
@@ -186,7 +207,10 @@ fn take(shared: &Shared, round: &Round, folder: Option<&Path>) {
         if lock(&shared.tokens).is_known(&identity) {
             continue;
         }
-        let token = lock(&shared.tokens).issue(identity, random());
+        let token = match random() {
+            Ok(bytes) => lock(&shared.tokens).issue(identity, bytes),
+            Err(e) => return shared.say(&e.to_string()),
+        };
         if let Err(e) = write_token(&path, &token) {
             shared.say(&format!("{}: {e}", path.display()));
         }
@@ -350,5 +374,25 @@ async fn accept_http(shared: Arc<Shared>, listener: TcpListener) {
             server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             let _ = server.serve_connection(TokioIo::new(socket), service).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl rustls::crypto::SecureRandom for Broken {
+        fn fill(&self, _: &mut [u8]) -> Result<(), rustls::crypto::GetRandomFailed> {
+            Err(rustls::crypto::GetRandomFailed)
+        }
+    }
+
+    #[test]
+    fn no_token_is_made_where_there_are_no_random_bytes() {
+        assert_eq!(random_of(&Broken), Err(NoRandomness));
+        assert!(random().is_ok_and(|bytes| bytes != [0; 32]));
     }
 }

@@ -8,5 +8,5 @@ mod listen;
 mod shared;
 mod xds;
 
-pub use listen::{Options, Running, StartError};
+pub use listen::{NoRandomness, Options, Running, StartError, random};
 pub use shared::Say;

@@ -98,7 +98,7 @@ impl Plane {
     }
     /// An Envoy beside a workload of the shop.
     pub fn envoy(&self, program: &Path, kind: &str, name: &str, account: &str, labels: &[(&str, &str)], is_delta: bool) -> Envoy {
-        let token = self.running.token(Identity::new("cluster.local", "shop", account));
+        let token = self.running.token(Identity::new("cluster.local", "shop", account)).expect("a token");
         let admin = free_port();
         let bootstrap = Bootstrap {
             kind,

@@ -4,6 +4,7 @@ use super::answer::{Answer, Mark, Outcome, Part, Stage, Step, Thing};
 use super::party::{Party, named, policy};
 use super::question::Question;
 use super::{Why, unrouted};
+use crate::held::entry_outbound;
 use crate::translate::{Effect, RegisteredService, Wanted};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::walk::{Branch, Call, End, Replied, StepKind, Verdict, walk};
@@ -290,7 +291,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     fn disagreement(&self, party: &Party<'w, 'a>, call: &Call<'_>, question: &Question, verdict: &Verdict) -> Option<Step> {
         let (Some(_), Some(translation)) = (party.held, &party.translation) else { return None };
         let configuration = mesh_envoy::engine::Configuration::read(&translation.resources()).ok()?;
-        let wished = walk(&configuration, call, &question.world);
+        // What is captured by the manifests' word may be listened for by its own: on a machine without capture.
+        let call = Call { entry: entry_outbound(&configuration), connection: call.connection.clone(), request: call.request, expects: call.expects };
+        let wished = walk(&configuration, &call, &question.world);
         // Where it is sent; whether an endpoint is healthy is no matter of configuration.
         let sent = |b: &Branch| if b.cluster.is_empty() { ending(&b.end) } else { String::new() };
         let clusters = |v: &Verdict| v.branches.iter().map(|b| (b.share, b.cluster.clone(), sent(b))).collect::<Vec<_>>();

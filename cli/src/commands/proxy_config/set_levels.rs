@@ -174,7 +174,7 @@ impl Door {
         let named = sources(&args.source.source)?;
         let runtime = dump::runtime()?;
         let way = match named.as_slice() {
-            [Source::Live(endpoint)] => Way::Live(endpoint.clone()),
+            [Source::Live(endpoint) | Source::Named(_, endpoint)] => Way::Live(endpoint.clone()),
             [Source::Cluster(name)] if args.source.pod.is_some() || args.source.which.selector.is_some() || args.source.which.node.is_some() => {
                 let place = &args.source.source.reach;
                 let (reach, pod) = runtime.block_on(async {

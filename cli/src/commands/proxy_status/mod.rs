@@ -116,7 +116,7 @@ fn read(sources: &[Source], pod: Option<&PodName>, contents: &[Content], whole: 
         match source {
             Source::Stdin => dumps.merge(read_stream("standard input", std::io::stdin().lock(), &want, Limits::default())),
             Source::Path(path) => dumps.merge(read_path(path, &want, Limits::default())),
-            Source::Live(endpoint) => match block_on(live(endpoint, pod, whole))? {
+            Source::Live(endpoint) | Source::Named(_, endpoint) => match block_on(live(endpoint, pod, whole))? {
                 Ok(found) => dumps.merge(found),
                 Err(e) if sources.len() == 1 => return Err(Failure::none(e.to_string())),
                 Err(e) => dumps.problems.push((endpoint.to_string(), e.to_string())),

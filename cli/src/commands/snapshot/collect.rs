@@ -148,7 +148,7 @@ impl Taking<'_> {
             return false;
         }
         let source = match dumps::Source::parse(word) {
-            Ok(dumps::Source::Live(endpoint)) => {
+            Ok(dumps::Source::Live(endpoint) | dumps::Source::Named(_, endpoint)) => {
                 let left = self.bounds.ends.saturating_duration_since(Instant::now());
                 let (pages, problems) = proxies::live(&endpoint, left);
                 pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));

@@ -1,0 +1,33 @@
+//! Demos that run on this machine, as a source: `--from demo`, or `--from demo:NAME` where there are several.
+
+mod words;
+
+pub use words::place;
+
+use crate::status::Failure;
+use mesh_demo::state::{State, running};
+use std::path::PathBuf;
+
+/// The word that stands for a running demo.
+pub const WORD: &str = "demo";
+
+/// Where running demos tell of themselves: a folder of this user alone. `None` where the environment names none.
+pub fn folder() -> Option<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = of("XDG_RUNTIME_DIR").or_else(|| of("XDG_CACHE_HOME")).or_else(|| of("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("meshctl").join("demos"))
+}
+
+/// The demo that is named, or the only one.
+pub fn find(name: Option<&str>) -> Result<State, Failure> {
+    let all = folder().map(|f| running(&f)).unwrap_or_default();
+    let names = || all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (name, all.as_slice()) {
+        (_, []) => Err(Failure::none("no demo runs: start one with `meshctl demo` in another terminal")),
+        (None, [one]) => Ok(one.clone()),
+        (None, _) => Err(Failure::usage(format!("several demos run: {}; name one, as in {WORD}:{}", names(), all[0].name))),
+        (Some(name), _) => {
+            all.iter().find(|s| s.name == name).cloned().ok_or_else(|| Failure::none(format!("no demo is called {name}; there is: {}", names())))
+        }
+    }
+}

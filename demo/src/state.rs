@@ -1,0 +1,145 @@
+//! Where a running demo is: a file that tells other processes of the same user.
+
+use crate::control;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What others need to know of a demo. It is written as JSON to `NAME.json`, readable by its owner alone.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct State {
+    /// `bookinfo`; `bookinfo-2` for one that runs beside it.
+    pub name: String,
+    pub pid: u32,
+    /// Seconds since the epoch.
+    pub started: i64,
+    /// The folder of the mesh's manifests.
+    pub manifests: PathBuf,
+    /// Where the load goes in, and the host that it asks for.
+    pub gateway: SocketAddr,
+    pub host: String,
+    /// Prometheus' query API.
+    pub prometheus: SocketAddr,
+    /// The control plane's debug pages.
+    pub control_plane: SocketAddr,
+    /// Admin ports of proxies, by `NAME.NAMESPACE`.
+    pub admins: BTreeMap<String, SocketAddr>,
+    /// Where the demo takes orders, and the token that they need.
+    pub control: SocketAddr,
+    pub token: String,
+}
+
+impl std::fmt::Debug for State {
+    // The token gives power over the demo.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (process {}, {})", self.name, self.pid, self.control)
+    }
+}
+
+/// The file of a demo; it goes with this.
+#[derive(Debug)]
+pub struct Entry {
+    path: PathBuf,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Names that are tried beside the first.
+const MOST: usize = 100;
+
+/// Writes the state under its name, or under one with a number where a demo of that name runs; the name is put into it.
+///
+/// # Errors
+/// A folder that can't be written, or that has too many demos.
+pub fn enter(folder: &Path, state: &mut State) -> io::Result<Entry> {
+    let mut make = DirBuilder::new();
+    make.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
+    make.create(folder)?;
+    let wanted = state.name.clone();
+    for n in 1..MOST {
+        state.name = if n == 1 { wanted.clone() } else { format!("{wanted}-{n}") };
+        let path = folder.join(format!("{}.json", state.name));
+        // Whole or not at all: it is written elsewhere, and gets its name when nobody has that.
+        let draft = folder.join(format!(".{}-{}", state.name, state.pid));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&draft)?.write_all(&serde_json::to_vec_pretty(&state)?)?;
+        let mut linked = fs::hard_link(&draft, &path);
+        if linked.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::AlreadyExists) && !read(&path).is_some_and(|s| is_alive(&s)) {
+            let _ = fs::remove_file(&path);
+            linked = fs::hard_link(&draft, &path);
+        }
+        let _ = fs::remove_file(&draft);
+        match linked {
+            Ok(()) => return Ok(Entry { path }),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{MOST} demos are called {wanted}")))
+}
+
+fn read(path: &Path) -> Option<State> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn is_alive(state: &State) -> bool {
+    control::ask(state, "GET", "/").is_ok_and(|(status, answer)| status == 200 && answer["pid"].as_u64() == Some(u64::from(state.pid)))
+}
+
+/// The demos that run, by name. What a killed one has left is passed over.
+pub fn running(folder: &Path) -> Vec<State> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "json"));
+    let mut found: Vec<State> = files.filter_map(|p| read(&p)).filter(is_alive).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(control: SocketAddr) -> State {
+        State {
+            name: "bookinfo".into(),
+            pid: 1,
+            started: 0,
+            manifests: "/m".into(),
+            gateway: control,
+            host: "h".into(),
+            prometheus: control,
+            control_plane: control,
+            admins: BTreeMap::new(),
+            control,
+            token: "secret".into(),
+        }
+    }
+
+    #[test]
+    fn what_a_killed_demo_left_is_passed_over_and_its_name_is_free() {
+        let dir = tempfile::tempdir().expect("a folder");
+        // Nobody listens on a port that was just given back.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("an address");
+        let mut first = state(gone);
+        std::mem::forget(enter(dir.path(), &mut first).expect("written"));
+        assert!(dir.path().join("bookinfo.json").exists() && running(dir.path()).is_empty());
+        let mut second = state(gone);
+        let entry = enter(dir.path(), &mut second).expect("written");
+        assert_eq!(second.name, "bookinfo");
+        drop(entry);
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 0);
+        assert!(!format!("{first:?}").contains("secret"));
+    }
+}
