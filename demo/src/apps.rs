@@ -1,6 +1,7 @@
 //! The bookshop's services: each answers at its own place, and asks others by its sidecar.
 
 use crate::mesh::{PORT, Workload};
+use crate::programs::Programs;
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Request, Response, StatusCode, header};
@@ -11,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,21 +24,32 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST: usize = 64 * 1024;
 
 /// Serves a workload until the runtime ends. `outbound` is where its sidecar takes its requests.
-pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: SocketAddr) {
+pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: SocketAddr, programs: Arc<Programs>) {
     let Ok(listener) = TcpListener::from_std(socket) else { return };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        let programs = programs.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(w, &request, outbound).await) });
+            let service = service_fn(move |request| {
+                let programs = programs.clone();
+                async move { Ok::<_, Infallible>(answer(w, &request, outbound, &programs).await) }
+            });
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr) -> Response<Full<Bytes>> {
+async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr, programs: &Programs) -> Response<Full<Bytes>> {
+    let behaviour = programs.of(w.name);
+    tokio::time::sleep(behaviour.takes).await;
+    if fastrand::u8(..100) < behaviour.fails {
+        let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    }
     let trace = trace(request.headers());
     let mut body = json!({"service": w.app, "version": w.version});
     let asked: &[(&str, &str)] = match (w.app, w.version) {

@@ -4,9 +4,13 @@
 mod apps;
 pub mod control;
 mod load;
+mod manifests;
 mod mesh;
 mod metrics;
+mod orders;
 mod places;
+mod programs;
+pub mod scenarios;
 pub mod state;
 
 pub use load::Counts;
@@ -19,9 +23,11 @@ use mesh_controlplane::ca::{Authority, Identity};
 use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
 use mesh_proxy::Proxy;
 use mesh_proxy::server::Settings as ProxySettings;
+use orders::Parts;
 use places::Reserved;
-use serde_json::json;
+use programs::Programs;
 use state::{Entry, State};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -89,13 +95,13 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A mesh that runs. It ends when this is dropped: threads, sockets and files.
 pub struct Demo {
     services: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
-    proxies: Vec<(&'static Workload, Proxy)>,
-    control: Option<Running>,
+    parts: Option<Arc<Parts>>,
     control_plane: SocketAddr,
     counts: Arc<Counts>,
     gateway: SocketAddr,
     prometheus: SocketAddr,
-    folder: tempfile::TempDir,
+    manifests: PathBuf,
+    admins: Vec<(&'static str, SocketAddr)>,
     name: String,
     entry: Option<Entry>,
     _reserved: Reserved,
@@ -104,7 +110,8 @@ pub struct Demo {
 impl Demo {
     /// Starts everything, and returns when every proxy is ready and the load begins.
     pub fn start(options: &Options) -> Result<Demo, DemoError> {
-        let folder = mesh::write().map_err(DemoError::Folder)?;
+        let folder = mesh::folder().map_err(DemoError::Folder)?;
+        let programs: Arc<Programs> = Arc::default();
         let reserved = Reserved::new(options.loopback).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
         let control = control_plane(folder.path(), reserved.loopback, options)?;
         until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
@@ -119,15 +126,16 @@ impl Demo {
             let socket = listen(at).map_err(|e| DemoError::Workload(w.name, format!("{at}: {e}")))?;
             apps.push((w, socket, outbound));
         }
-        let mut proxies: Vec<(&'static Workload, Proxy)> = Vec::new();
+        let mut proxies: BTreeMap<&'static str, Proxy> = BTreeMap::new();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         for w in WORKLOADS {
-            proxies.push((w, proxy(w, &control, options).map_err(|e| DemoError::Workload(w.name, e))?));
+            proxies.insert(w.name, proxy(w, any, &control, &options.say).map_err(|e| DemoError::Workload(w.name, e))?);
         }
         let entry = WORKLOADS.iter().find(|w| w.app == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
         let gateway = place(entry, Role::Inbound, mesh::GATEWAY_PORT)?;
-        let socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|e| DemoError::System(format!("no port for metrics: {e}")))?;
+        let socket = listen(any).map_err(|e| DemoError::System(format!("no port for metrics: {e}")))?;
         let prometheus = socket.local_addr().map_err(|e| DemoError::System(e.to_string()))?;
-        let orders = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|e| DemoError::System(format!("no port for orders: {e}")))?;
+        let orders = listen(any).map_err(|e| DemoError::System(format!("no port for orders: {e}")))?;
         let token: Arc<str> = hex(&mesh_controlplane::serve::random().map_err(|e| DemoError::System(e.to_string()))?).into();
         let mut state = State {
             name: options.name.clone(),
@@ -138,11 +146,16 @@ impl Demo {
             host: mesh::HOST.to_owned(),
             prometheus,
             control_plane: control.http,
-            admins: proxies.iter().filter_map(|(w, p)| Some((format!("{}.{}", w.name, mesh::NAMESPACE), p.admin?))).collect(),
+            admins: proxies.iter().filter_map(|(w, p)| Some((format!("{w}.{}", mesh::NAMESPACE), p.admin?))).collect(),
             control: orders.local_addr().map_err(|e| DemoError::System(e.to_string()))?,
             token: token.to_string(),
         };
-        let pages: Vec<(&'static Workload, SocketAddr)> = proxies.iter().filter_map(|(w, p)| Some((*w, p.admin?))).collect();
+        let pages: Vec<(&'static Workload, SocketAddr)> = WORKLOADS.iter().filter_map(|w| Some((w, proxies.get(w.name)?.admin?))).collect();
+        let admins = pages.iter().map(|(w, admin)| (w.name, *admin)).collect();
+        let control_plane = control.http;
+        let manifests = folder.path().to_owned();
+        let parts = Arc::new(Parts::new(control, proxies, folder, programs.clone(), options.say.clone()));
+        let carried_out = orders::of(&parts);
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -151,28 +164,27 @@ impl Demo {
         let run = move || {
             runtime.block_on(async move {
                 for (w, socket, outbound) in apps {
-                    tokio::spawn(apps::serve(w, socket, outbound));
+                    tokio::spawn(apps::serve(w, socket, outbound, programs.clone()));
                 }
                 // Answers before all is there would be counted as failures.
                 let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
                 tokio::spawn(metrics::run(pages, socket));
-                tokio::spawn(control::serve(orders, token, carry_out()));
+                tokio::spawn(control::serve(orders, token, carried_out));
                 tokio::spawn(load::run(gateway, rate, seed, counted));
                 let _ = stopped.await;
             });
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(|e| DemoError::System(e.to_string()))?;
-        let control_plane = control.http;
         let mut demo = Demo {
             services: Some((stop, thread)),
-            proxies,
-            control: Some(control),
+            parts: Some(parts),
             control_plane,
             counts,
             gateway,
             prometheus,
-            folder,
+            manifests,
+            admins,
             name: String::new(),
             entry: None,
             _reserved: reserved,
@@ -197,7 +209,7 @@ impl Demo {
     }
     /// The mesh's manifests: what is written there reaches the proxies.
     pub fn manifests(&self) -> &Path {
-        self.folder.path()
+        &self.manifests
     }
     /// Where the load goes in, for requests to the host [`Demo::host`].
     pub fn gateway(&self) -> SocketAddr {
@@ -215,8 +227,8 @@ impl Demo {
         self.control_plane
     }
     /// Admin ports by workload.
-    pub fn admins(&self) -> Vec<(&'static str, SocketAddr)> {
-        self.proxies.iter().filter_map(|(w, p)| Some((w.name, p.admin?))).collect()
+    pub fn admins(&self) -> &[(&'static str, SocketAddr)] {
+        &self.admins
     }
     /// What became of the load.
     pub fn counts(&self) -> &Counts {
@@ -232,10 +244,16 @@ impl Drop for Demo {
             let _ = stop.send(());
             let _ = thread.join();
         }
-        // All at once, and then one after the other is waited for.
-        self.proxies.iter().for_each(|(_, p)| p.stop());
-        self.proxies.clear();
-        drop(self.control.take());
+        let Some(mut parts) = self.parts.take() else { return };
+        parts.stop();
+        // An order that is being carried out is waited for: what it holds is to go with the rest.
+        for _ in 0..500 {
+            match Arc::try_unwrap(parts) {
+                Ok(last) => return drop(last),
+                Err(shared) => parts = shared,
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -246,14 +264,6 @@ fn now() -> i64 {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// What is done with orders.
-fn carry_out() -> control::Orders {
-    Arc::new(|method, path| match (method, path) {
-        ("GET", "/") => (200, json!({"pid": std::process::id()})),
-        _ => (404, json!({"error": format!("{method} {path} is no order")})),
-    })
 }
 
 fn listen(at: SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -291,7 +301,7 @@ fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, opt
 }
 
 /// The sidecar or the gateway of a workload, with a token of its own.
-fn proxy(w: &'static Workload, control: &Running, options: &Options) -> Result<Proxy, String> {
+fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<Proxy, String> {
     let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app)).map_err(|e| e.to_string())?;
     let bootstrap = Bootstrap {
         kind: if w.app == mesh::GATEWAY { "router" } else { "sidecar" },
@@ -301,14 +311,14 @@ fn proxy(w: &'static Workload, control: &Running, options: &Options) -> Result<P
         address: "127.0.0.1",
         labels: w.labels(),
         xds: control.xds,
-        admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        admin,
         token: Some(&token),
         is_delta: true,
     };
     let mut value = bootstrap.envoy();
     value["node"]["metadata"]["WORKLOAD_NAME"] = w.name.into();
     let bootstrap = mesh_proxy::bootstrap::Bootstrap::new(value).map_err(|e| e.to_string())?;
-    let (say, name) = (options.say.clone(), w.name);
+    let (say, name) = (say.clone(), w.name);
     let settings = ProxySettings {
         drain: DRAIN,
         hostname: w.name.to_owned(),

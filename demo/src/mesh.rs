@@ -1,7 +1,7 @@
 //! Which mesh it is.
 
+use crate::manifests::{self, Files};
 use std::collections::BTreeMap;
-use std::io::Write;
 
 pub const NAMESPACE: &str = "bookinfo";
 pub const TRUST_DOMAIN: &str = "cluster.local";
@@ -43,21 +43,15 @@ impl Workload {
     }
 }
 
-const FILES: &[(&str, &str)] = &[
+pub const FILES: Files = &[
     ("apps.yaml", include_str!("../manifests/apps.yaml")),
     ("security.yaml", include_str!("../manifests/security.yaml")),
     ("traffic.yaml", include_str!("../manifests/traffic.yaml")),
 ];
 
 /// The manifests in a folder of their own, for this user alone.
-pub fn write() -> std::io::Result<tempfile::TempDir> {
+pub fn folder() -> std::io::Result<tempfile::TempDir> {
     let folder = tempfile::Builder::new().prefix("meshctl-demo-").tempdir()?;
-    for (name, text) in FILES {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(folder.path().join(name))?.write_all(text.as_bytes())?;
-    }
+    manifests::write(folder.path(), FILES, &[])?;
     Ok(folder)
 }

@@ -6,6 +6,8 @@
 //! does alone.
 
 mod objects;
+mod retries;
+mod slow;
 mod suspects;
 
 use crate::{Finding, Level};
@@ -42,6 +44,31 @@ pub struct Rejection {
     pub text: String,
 }
 
+/// A certificate of a proxy that others do not accept, or that does not accept theirs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Distrust {
+    /// `NAME.NAMESPACE`.
+    pub proxy: String,
+    /// In a sentence without its end.
+    pub why: String,
+}
+
+/// Requests that arrive more often than they are sent: each try of a request arrives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retried {
+    /// `namespace/name`.
+    pub from: String,
+    pub to: String,
+    /// Full host name.
+    pub host: String,
+    /// Per second, as the caller's proxy counts requests.
+    pub sent: f64,
+    /// Per second, as the callee's proxy counts them.
+    pub received: f64,
+    /// Of those that arrive, the share that fails.
+    pub failing: f64,
+}
+
 /// Everything that was seen.
 pub struct Evidence<'e, 'a> {
     /// Of workloads.
@@ -51,6 +78,8 @@ pub struct Evidence<'e, 'a> {
     pub empty: &'e [Empty],
     pub findings: &'e [Finding<'a>],
     pub rejections: &'e [Rejection],
+    pub distrusts: &'e [Distrust],
+    pub retried: &'e [Retried],
     /// Objects that were changed lately, by origin, and how many seconds ago.
     pub changes: &'e BTreeMap<String, i64>,
 }
@@ -100,8 +129,19 @@ pub struct Fault {
     pub ending: Ending,
     /// Of the requests of this call, from 0 to 1.
     pub share: f64,
+    pub kind: FaultKind,
     /// The likeliest first; there is one at least.
     pub suspects: Vec<Suspect>,
+}
+
+/// What is wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FaultKind {
+    Fails,
+    /// It takes long: milliseconds of the graph's quantile.
+    Slow(f64),
+    /// So many requests arrive for each that is sent.
+    Retried(f64),
 }
 
 /// A call of the graph with its failures.
@@ -116,17 +156,22 @@ pub(crate) struct Call<'g> {
 
 impl Call<'_> {
     pub fn name(&self, node: usize) -> String {
-        let node = &self.graph.nodes[node];
-        let text = |name| self.graph.names.text(name);
-        let name = match node.node_type {
-            NodeType::Service => text(node.service),
-            NodeType::App => text(node.app),
-            NodeType::Aggregate => text(node.aggregate),
-            NodeType::Workload => text(node.workload),
-            NodeType::Unknown => return "unknown".to_owned(),
-        };
-        format!("{}/{name}", text(node.namespace))
+        name_of(self.graph, node)
     }
+}
+
+/// `namespace/name` of a node; "unknown" where nobody says.
+pub(crate) fn name_of(graph: &Graph, node: usize) -> String {
+    let node = &graph.nodes[node];
+    let text = |name| graph.names.text(name);
+    let name = match node.node_type {
+        NodeType::Service => text(node.service),
+        NodeType::App => text(node.app),
+        NodeType::Aggregate => text(node.aggregate),
+        NodeType::Workload => text(node.workload),
+        NodeType::Unknown => return "unknown".to_owned(),
+    };
+    format!("{}/{name}", text(node.namespace))
 }
 
 /// Calls that fail, the most failures first, each with its suspects.
@@ -142,10 +187,13 @@ pub fn rank(evidence: &Evidence<'_, '_>) -> Vec<Fault> {
                 to: call.name(call.to),
                 ending: ending.clone(),
                 share: if call.rate > 0.0 { ending.rate / call.rate } else { 0.0 },
+                kind: FaultKind::Fails,
                 suspects,
             });
         }
     }
+    faults.extend(slow::slow(evidence.graph, evidence.retried));
+    faults.extend(retries::retried(evidence));
     faults.sort_by(|a, b| b.ending.rate.total_cmp(&a.ending.rate).then_with(|| (&a.from, &a.to, a.ending.name()).cmp(&(&b.from, &b.to, b.ending.name()))));
     faults
 }

@@ -4,9 +4,12 @@ use super::objects::{namespace_of, policies, replicas, rules, selecting, workloa
 use super::{Call, Ending, Evidence, Suspect, is_grave};
 use mesh_envoy::response_flags;
 use mesh_model::{Kind, Node, Object};
+use mesh_resolver::{MtlsMode, host};
 
 /// A call takes the blame for another's failures when so much of them could come from there.
 const SHARE: f64 = 0.3;
+/// A refusal (4xx) only where it comes as often: the lower rate is so much of the higher one.
+const ALIKE: f64 = 0.7;
 /// What decides an ending for sure, what usually does, and what may have to do with it.
 const DECIDES: u32 = 100;
 const USUAL: u32 = 60;
@@ -57,14 +60,22 @@ impl<'a> Found<'_, '_, 'a, '_> {
         self.suspect(score, object.origin(), why, evidence);
     }
 
-    /// The host that was called; of a node without one its service.
+    /// The host that was called; of a node without one its service. Where no route was found the metrics have what the client
+    /// asked for, `ratings:9080`: that is a service as the client's namespace sees it.
     fn host(&self) -> String {
-        if !matches!(self.ending.host.as_str(), "" | "unknown") {
-            return self.ending.host.clone();
-        }
+        let mesh = self.evidence.mesh;
         let name = self.call.name(self.call.to);
         let (namespace, service) = name.split_once('/').unwrap_or(("", &name));
-        format!("{service}.{namespace}.svc.{}", self.evidence.mesh.domain)
+        let is_told = !matches!(self.ending.host.as_str(), "" | "unknown");
+        let asked = if is_told { self.ending.host.as_str() } else { service };
+        let asked = asked.rsplit_once(':').map_or(asked, |(host, _)| host);
+        let is_known = |h: &str| mesh.services.by_host(h).next().is_some();
+        let expanded = host::expand(asked, &self.client(), mesh.domain);
+        match is_told {
+            true if is_known(asked) || !is_known(&expanded) => asked.to_owned(),
+            false if namespace != "unknown" || !is_known(&expanded) => format!("{service}.{namespace}.svc.{}", mesh.domain),
+            _ => expanded.into_owned(),
+        }
     }
 
     fn client(&self) -> String {
@@ -260,6 +271,7 @@ impl<'a> Found<'_, '_, 'a, '_> {
     fn unreached(&mut self) {
         let host = self.host();
         let mesh = self.evidence.mesh;
+        self.distrusted(&host);
         let entry = mesh.objects(Kind::ServiceEntry).iter().find(|o| o.spec().into_iter().flat_map(|s| s.list("hosts")).any(|h| h.text() == host));
         if let Some(entry) = entry {
             self.object(DECIDES, entry, format!("{host} is outside of the mesh and can't be reached"), Vec::new());
@@ -275,9 +287,46 @@ impl<'a> Found<'_, '_, 'a, '_> {
         }
         for (object, path, policy) in policies(mesh, &self.client(), &host) {
             if let Some(mode) = policy.get("tls").map(|t| t.text_of("mode")).filter(|m| *m != "ISTIO_MUTUAL") {
-                self.object(PERHAPS, object, format!("{path}: what it says of TLS ({mode}) may not be what the server wants"), Vec::new());
+                match self.takes_only_mutual_tls(&host).filter(|_| mode == "DISABLE" || mode == "SIMPLE") {
+                    Some(by) => self.object(
+                        DECIDES,
+                        object,
+                        format!(
+                            "{path}: it makes clients speak {}, and the server takes mutual TLS only",
+                            if mode == "DISABLE" { "plaintext" } else { "TLS without a certificate of the mesh" }
+                        ),
+                        vec![by],
+                    ),
+                    None => self.object(PERHAPS, object, format!("{path}: what it says of TLS ({mode}) may not be what the server wants"), Vec::new()),
+                }
             }
         }
+    }
+
+    /// Certificates at either end that the other does not accept.
+    fn distrusted(&mut self, host: &str) {
+        let mut ends = self.versions(host, "");
+        ends.push(self.callee());
+        let caller = self.call.name(self.call.from);
+        ends.extend(caller.split_once('/').map(|(ns, n)| (ns.to_owned(), n.to_owned())));
+        let is_end = |proxy: &str| proxy.rsplit_once('.').is_some_and(|(pod, ns)| ends.iter().any(|(n, w)| n == ns && pod.starts_with(w.as_str())));
+        for one in self.evidence.distrusts.iter().filter(|d| is_end(&d.proxy)) {
+            self.suspect(DECIDES + MORE, format!("certificate of {}", one.proxy), one.why.clone(), Vec::new());
+        }
+    }
+
+    /// What makes all workloads of a host take nothing but mutual TLS.
+    fn takes_only_mutual_tls(&self, host: &str) -> Option<String> {
+        let mesh = self.evidence.mesh;
+        let mut by = None;
+        for (namespace, name) in self.versions(host, "") {
+            let found = workloads(mesh, &namespace, &name).into_iter().map(|w| mesh.peer_authentications.of_workload(w, None)).next()?;
+            if found.mode != MtlsMode::Strict {
+                return None;
+            }
+            by = found.policy.map(|p| format!("{} says STRICT", p.origin()));
+        }
+        by
     }
 
     /// No route: at a gateway what its routes take, else the routes to the host.
@@ -332,11 +381,12 @@ impl<'a> Found<'_, '_, 'a, '_> {
         let mut at = None;
         loop {
             let here = path[path.len() - 1];
-            let enough = calls
-                .iter()
-                .filter(|c| c.from == here && !path.contains(&c.to))
-                .flat_map(|c| c.endings.iter().map(move |e| (c, e)))
-                .filter(|(_, e)| (e.code >= 500 || e.code == 0) && e.rate >= last.rate * SHARE);
+            let enough =
+                calls.iter().filter(|c| c.from == here && !path.contains(&c.to)).flat_map(|c| c.endings.iter().map(move |e| (c, e))).filter(|(_, e)| {
+                    // What a program is refused it may answer with an error of its own, as often.
+                    let is_alike = e.rate >= last.rate * ALIKE && e.rate * ALIKE <= last.rate;
+                    ((e.code >= 500 || e.code == 0) && e.rate >= last.rate * SHARE) || (e.code >= 400 && is_alike)
+                });
             let Some((call, ending)) = enough.max_by(|(a, x), (b, y)| x.rate.total_cmp(&y.rate).then_with(|| b.to.cmp(&a.to))) else { break };
             path.push(call.to);
             last = ending.clone();

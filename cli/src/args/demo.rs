@@ -1,19 +1,32 @@
 //! `meshctl demo`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 pub const EXAMPLES: &str = "\
 Examples:
   meshctl demo                     a mesh with traffic, and the terminal UI on it
   meshctl demo --once              ten seconds of it: graph and proxies as text, and everything is gone again
   meshctl demo --for 5m > log &    beside you, for five minutes
+  meshctl demo break --list        ways to break it; `break NAME` does, `break --undo` mends it
 
 All of it is on loopback, at free ports, and ends with the command. The first lines say where everything listens and what to type next.
 
 Exit status: 0 ended as asked · 79 requests failed (--once) · 64 usage · 1 it does not start";
 
+pub const BREAK_EXAMPLES: &str = "\
+Examples:
+  meshctl demo break --list                  the ways to break a mesh
+  meshctl demo break mtls-mismatch           break the demo that runs; `meshctl why --from demo` is to find out why
+  meshctl demo break latency --seed 7        another victim
+  meshctl demo break --undo                  as it was
+
+Exit status: 0 done · 64 usage · 1 no demo runs, or it can't be done";
+
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DemoArgs {
+    #[command(subcommand)]
+    pub what: Option<DemoCommand>,
     /// Print graph and proxies after ten seconds, or after --for, and end
     #[arg(long)]
     pub once: bool,
@@ -41,7 +54,36 @@ pub struct DemoArgs {
     /// Not there yet: a process each
     #[arg(long, hide = true)]
     pub processes: bool,
-    /// Not there yet: a mesh of one's own, and `break`
-    #[arg(hide = true, value_name = "WORDS")]
+    /// Not there yet: a mesh of one's own
+    #[arg(hide = true, value_name = "DIR")]
     pub words: Vec<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum DemoCommand {
+    /// Break the demo that runs in a way that is to be found out, or mend it again
+    #[command(after_help = BREAK_EXAMPLES)]
+    Break(BreakArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct BreakArgs {
+    /// The way, as --list names it; several break it in several ways at once
+    #[arg(value_name = "NAME", required_unless_present_any = ["list", "undo"], conflicts_with_all = ["list", "undo"])]
+    pub names: Vec<String>,
+    /// All ways to break a mesh
+    #[arg(long, conflicts_with = "undo")]
+    pub list: bool,
+    /// Mend everything
+    #[arg(long)]
+    pub undo: bool,
+    /// Chooses the victim and how badly it is hit
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Which demo, where several run
+    #[arg(long, value_name = "NAME")]
+    pub demo: Option<String>,
+    /// text or json; json tells the cause as well
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub output: String,
 }

@@ -1,7 +1,9 @@
 //! `meshctl demo`: a whole mesh in this process, and the other commands on it.
 
+mod breaking;
+
 use super::tui;
-use crate::args::demo::DemoArgs;
+use crate::args::demo::{DemoArgs, DemoCommand};
 use crate::args::{Cli, Command};
 use crate::context::{Context, Notes};
 use crate::demos;
@@ -22,6 +24,9 @@ const NAME: &str = "bookinfo";
 const FIRST: Duration = Duration::from_secs(10);
 
 pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
+    if let Some(DemoCommand::Break(args)) = &args.what {
+        return breaking::run(args, context);
+    }
     refuse(args, context)?;
     let span = args.span.as_deref().map(span).transpose()?;
     let mut signals = Signals::follow()?;
@@ -72,7 +77,7 @@ fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
         (args.size.is_some(), "--size: generated meshes are not there yet; the demo is Bookinfo"),
         (args.clusters.is_some(), "--clusters: a demo has one cluster"),
         (args.processes, "--processes: a demo is one process"),
-        (!args.words.is_empty(), "demo takes no words yet: meshes of one's own and `demo break` are not there"),
+        (!args.words.is_empty(), "demo takes no words yet: meshes of one's own are not there; `demo break` is"),
         (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
     ];
     refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))

@@ -6,7 +6,7 @@ pub use words::place;
 
 use crate::status::Failure;
 use mesh_demo::state::{State, running};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The word that stands for a running demo.
 pub const WORD: &str = "demo";
@@ -16,6 +16,18 @@ pub fn folder() -> Option<PathBuf> {
     let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = of("XDG_RUNTIME_DIR").or_else(|| of("XDG_CACHE_HOME")).or_else(|| of("HOME").map(|home| home.join(".cache")))?;
     Some(base.join("meshctl").join("demos"))
+}
+
+/// The word for the running demo whose manifests are among some sources: shorter to type again.
+pub fn word_of(sources: &[String]) -> Option<String> {
+    let all = folder().map(|f| running(&f)).unwrap_or_default();
+    let one = all.iter().find(|s| sources.iter().any(|w| Path::new(w) == s.manifests))?;
+    Some(if all.len() == 1 { WORD.to_owned() } else { format!("{WORD}:{}", one.name) })
+}
+
+/// Whether there is any.
+pub fn any() -> bool {
+    folder().is_some_and(|f| !running(&f).is_empty())
 }
 
 /// The demo that is named, or the only one.

@@ -1,7 +1,7 @@
 //! `demo` among the sources that were typed becomes what the running demo has: manifests, admin ports, Prometheus. No
 //! command has to know of it.
 
-use super::{WORD, find};
+use super::{WORD, any, find};
 use crate::args::authz::AuthzCommand;
 use crate::args::snapshot::SnapshotCommand;
 use crate::args::{Cli, Command};
@@ -95,10 +95,10 @@ pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>
             at += 1;
             continue;
         };
-        let state = match find(name) {
-            Err(_) if name.is_none() && Path::new(WORD).exists() => return Ok(None),
-            found => found?,
-        };
+        if name.is_none() && Path::new(WORD).exists() && !any() {
+            return Ok(None);
+        }
+        let state = find(name)?;
         let takes = takes(command).map_err(|why| Failure::usage(format!("--from {WORD}: {why}")))?;
         out.extend(sources(&state, takes, words, now)?);
         is_found = true;
@@ -169,8 +169,8 @@ fn pods(words: &[String]) -> Vec<&str> {
 
 fn without_pods(words: &[String]) -> Vec<String> {
     let is_flag = |i: usize| words.get(i).is_some_and(|w| w == "--pod");
-    let is_kept = |i: usize| !is_flag(i) && !words[i].starts_with("--pod=") && !(i > 0 && is_flag(i - 1));
-    (0..words.len()).filter(|i| is_kept(*i)).map(|i| words[i].clone()).collect()
+    let is_of_pod = |i: usize| is_flag(i) || words[i].starts_with("--pod=") || (i > 0 && is_flag(i - 1));
+    (0..words.len()).filter(|i| !is_of_pod(*i)).map(|i| words[i].clone()).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Starts and ends a control plane.
 
 use super::caller::Caller;
-use super::shared::{Counts, Say, Shared, lock, now, rfc3339};
+use super::shared::{Certify, Counts, Say, Shared, lock, now, rfc3339};
 use super::{debug, grpc};
 use crate::ca::{Authority, Identity, identity_of};
 use crate::input::{Input, Reading};
@@ -143,6 +143,18 @@ impl Running {
     pub fn place(&self, workload: &str, role: crate::bind::Role, port: u16) -> Option<SocketAddr> {
         let workload = workload.to_owned();
         self.shared.translator.ask_and_wait(move |_, _, bind| bind.map(|b| b.places.give(&workload, role, "", port)))?
+    }
+    /// Gives a proxy, `NAME.NAMESPACE`, something else than its right certificate when it asks next; `None` for the right one again.
+    pub fn certify(&self, proxy: &str, how: Option<Certify>) {
+        let mut all = lock(&self.shared.certify);
+        match how {
+            Some(how) => drop(all.insert(proxy.to_owned(), how)),
+            None => drop(all.remove(proxy)),
+        }
+    }
+    /// Plays dead, to show what comes of that: connections end, and new ones are closed at once; until it is told otherwise.
+    pub fn away(&self, is_away: bool) {
+        self.shared.away.send_replace(is_away);
     }
     /// How many proxies are connected.
     pub fn connected(&self) -> usize {
@@ -329,13 +341,23 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
+/// Serves a connection until the control plane plays dead.
+async fn unless(mut away: tokio::sync::watch::Receiver<bool>, serve: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        _ = away.wait_for(|is_away| *is_away) => {}
+        () = serve => {}
+    }
+}
+
 async fn accept_grpc(shared: Arc<Shared>, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
     let places = Arc::new(tokio::sync::Semaphore::new(MOST));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Some((socket, address)) = accept(&listener).await else { return };
         let _ = socket.set_nodelay(true);
         let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
-        tokio::spawn(async move {
+        let away = shared.away.subscribe();
+        tokio::spawn(unless(away, async move {
             let _place = place;
             match acceptor {
                 None => connection(shared, TokioIo::new(socket), address, None).await,
@@ -345,7 +367,7 @@ async fn accept_grpc(shared: Arc<Shared>, listener: TcpListener, acceptor: Optio
                     connection(shared, TokioIo::new(stream), address, identity).await;
                 }
             }
-        });
+        }));
     }
 }
 
@@ -367,13 +389,14 @@ async fn accept_http(shared: Arc<Shared>, listener: TcpListener) {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Some((socket, _)) = accept(&listener).await else { return };
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        let away = shared.away.subscribe();
+        tokio::spawn(unless(away, async move {
             let _place = place;
             let service = service_fn(move |request: http::Request<hyper::body::Incoming>| debug::serve(Arc::clone(&shared), request));
             let mut server = hyper::server::conn::http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             let _ = server.serve_connection(TokioIo::new(socket), service).await;
-        });
+        }));
     }
 }
 

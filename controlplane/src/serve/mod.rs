@@ -9,4 +9,4 @@ mod shared;
 mod xds;
 
 pub use listen::{NoRandomness, Options, Running, StartError, random};
-pub use shared::Say;
+pub use shared::{Certify, Say};

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// A mutex that a panic elsewhere does not close.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,7 +35,22 @@ pub struct Shared {
     pub read_at: Mutex<BTreeMap<u64, Instant>>,
     pub counts: Mutex<Counts>,
     pub started: Instant,
+    /// Whether it plays dead: no connection is served.
+    pub away: watch::Sender<bool>,
+    /// Proxies, by `NAME.NAMESPACE`, that are given something else than their right certificate.
+    pub certify: Mutex<BTreeMap<String, Certify>>,
     pub say: Say,
+}
+
+/// What a proxy is given in place of its right certificate: to show what comes of that.
+#[derive(Clone, Debug)]
+pub enum Certify {
+    /// One that has expired.
+    Expired,
+    /// One of another authority, and that authority's root to check others against.
+    By(Arc<Authority>),
+    /// One for its name in another trust domain.
+    InTrustDomain(String),
 }
 
 /// What the last reading holds.
@@ -75,6 +91,8 @@ impl Shared {
             read_at: Mutex::default(),
             counts: Mutex::default(),
             started: Instant::now(),
+            away: watch::Sender::new(false),
+            certify: Mutex::default(),
             say,
         }
     }

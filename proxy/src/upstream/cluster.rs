@@ -81,6 +81,11 @@ impl Runtime {
             let transport = self.config.engine.transport_match(Some(endpoint));
             let same = before.hosts.get(&endpoint.address).filter(|h| h.transport == transport);
             let host = same.cloned().unwrap_or_else(|| Arc::new(Host::new(&endpoint.address, &endpoint.hostname, &endpoint.workload, transport)));
+            // Who is watched no more is ejected no more: nobody would take it back.
+            if self.config.outlier.is_none() {
+                host.ejected.store(false, Ordering::Relaxed);
+                host.outlier.until.store(0, Ordering::Relaxed);
+            }
             hosts.insert(endpoint.address.clone(), host);
         }
         if let Ok(mut given) = self.given.write() {

@@ -129,6 +129,34 @@ pub fn trust(held: &[Held]) -> Vec<String> {
     out
 }
 
+/// Proxies whose certificate others do not accept, or that accept none of the others', with why.
+pub fn distrusts(held: &[Held], now: i64) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for proxy in held {
+        let leaf = proxy.chains.iter().find(|(name, _)| name == "default").or(proxy.chains.first()).and_then(|(_, chain)| Some((chain.first()?, chain)));
+        let Some((leaf, chain)) = leaf else { continue };
+        if let State::Wrong(why) = state(leaf, chain.get(1), proxy, true, now) {
+            out.push((proxy.proxy.clone(), format!("its certificate is not accepted: {why}")));
+            continue;
+        }
+        // What few have that most have otherwise is theirs.
+        let others: Vec<&Held> = held.iter().filter(|h| h.proxy != proxy.proxy && h.cluster == proxy.cluster).collect();
+        let strange = others.iter().filter(|h| !h.roots.is_empty() && !proxy.roots.is_empty() && !h.roots.iter().any(|r| proxy.roots.contains(r))).count();
+        if strange * 2 > others.len() {
+            out.push((proxy.proxy.clone(), format!("it has no root in common with {strange} other proxies: neither accepts the other's certificates")));
+            continue;
+        }
+        let domain = |c: &Certificate| c.sans.iter().find_map(|s| s.strip_prefix("spiffe://")?.split('/').next()).map(str::to_owned);
+        let of = |h: &Held| h.chains.first().and_then(|(_, chain)| domain(chain.first()?));
+        let Some(own) = domain(leaf) else { continue };
+        let differ: Vec<String> = others.iter().filter_map(|h| of(h)).filter(|d| *d != own).collect();
+        if let Some(most) = differ.first().filter(|_| differ.len() * 2 > others.len()) {
+            out.push((proxy.proxy.clone(), format!("its name is in the trust domain {own}, and those of {} other proxies are in {most}", differ.len())));
+        }
+    }
+    out
+}
+
 fn some(names: &[String]) -> String {
     match names {
         [one] => one.clone(),
@@ -165,6 +193,24 @@ mod tests {
         assert_eq!(judged(certificate("", "R", 0, 100), 100), Some(State::Wrong("expired")));
         assert!(matches!(judged(certificate("", "R", 60, 100), 50), Some(State::Wrong(w)) if w.starts_with("not yet")));
         assert!(matches!(judged(certificate("", "other", 0, 100), 50), Some(State::Wrong(w)) if w.contains("none of the roots")));
+    }
+
+    #[test]
+    fn the_one_that_differs_from_most_is_named() {
+        let leaf = |issuer: &str, domain: &str, until| Certificate { sans: vec![format!("spiffe://{domain}/ns/a/sa/b")], ..certificate("", issuer, 0, until) };
+        let fleet = [
+            held("a", leaf("R", "x", 100), "R"),
+            held("b", leaf("R", "x", 100), "R"),
+            held("c", leaf("S", "x", 100), "S"),
+            held("d", leaf("R", "x", 10), "R"),
+            held("e", leaf("R", "y", 100), "R"),
+        ];
+        let found: Vec<(String, bool)> = distrusts(&fleet, 50)
+            .into_iter()
+            .map(|(p, why)| (p, why.contains("expired") || why.contains("root in common") || why.contains("trust domain y")))
+            .collect();
+        assert_eq!(found, ["c", "d", "e"].map(|p| (p.to_owned(), true)));
+        assert_eq!(distrusts(&fleet[..2], 50), []);
     }
 
     #[test]

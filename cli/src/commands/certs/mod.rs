@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::dump::{self, Need};
 use crate::reach;
 use crate::status::{Failure, Outcome, Status};
+pub use judge::distrusts;
 use mesh_collectors::dumps::{Dumps, Source};
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::Content;
@@ -57,6 +58,13 @@ pub fn run(args: &DumpArgs, context: &Context) -> Outcome {
     let text = show::render(&rows, &trust, &problems, format, context);
     let status = Answer { text, problems }.give(context)?;
     Ok(if is_fine { status } else { Status::NotFine })
+}
+
+/// The certificates of dumps; a dump without secrets is passed over.
+pub fn held(dumps: &Dumps) -> Vec<Held> {
+    let mut held = Vec::new();
+    of_dumps(dumps, &mut held, &mut Vec::new());
+    held
 }
 
 fn of_dumps(dumps: &Dumps, held: &mut Vec<Held>, problems: &mut Vec<String>) {

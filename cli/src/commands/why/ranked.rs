@@ -1,11 +1,15 @@
 //! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
 
+mod others;
+mod retries;
+
 use crate::args::mesh::MeshArgs;
 use crate::args::telemetry::TelemetryArgs;
 use crate::args::why::WhyArgs;
-use crate::commands::proxy_status;
 use crate::commands::tui::telemetry::is_series_file;
+use crate::commands::{certs, proxy_status};
 use crate::context::Context;
+use crate::demos;
 use crate::dump;
 use crate::mesh_input;
 use crate::print::document::Document;
@@ -14,9 +18,10 @@ use crate::print::time::parse_rfc3339;
 use crate::status::{Failure, Outcome, Status};
 use crate::telemetry::{self, Answer};
 use crate::term::safe;
-use mesh_analyzers::ranking::{Empty, Evidence, Fault, Host, Rejection, rank};
-use mesh_analyzers::{Level, Options, analyze};
-use mesh_collectors::dumps::{Dumps, Proxy, Source};
+use mesh_analyzers::ranking::{Distrust, Empty, Evidence, Fault, FaultKind, Host, Rejection, Retried, rank};
+use mesh_analyzers::{Options, analyze};
+use mesh_collectors::dumps::admin::{self, Admin};
+use mesh_collectors::dumps::{Dumps, Endpoint, Proxy, Source};
 use mesh_collectors::recording;
 use mesh_envoy::admin::clusters::{self, ClusterStatus};
 use mesh_envoy::identify::Content;
@@ -34,8 +39,9 @@ const CALLS: usize = 2;
 /// How long ago a change is worth a word, in seconds.
 const LATELY: i64 = 3600;
 
-/// One line: what is wrong, and what shows more of it.
+/// One line: whose fault it is, what is wrong, and what shows more of it.
 struct Line {
+    subject: String,
     what: String,
     more: String,
 }
@@ -46,6 +52,11 @@ pub struct State {
     pub hosts: Vec<Host>,
     pub empty: Vec<Empty>,
     rejections: Vec<Rejection>,
+    distrusts: Vec<Distrust>,
+    /// Proxies that have lost their control plane.
+    lost: Vec<String>,
+    /// Those that were asked for it.
+    asked: usize,
     problems: Vec<String>,
 }
 
@@ -72,7 +83,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         ));
     }
     let mut problems = Vec::new();
-    let answer = traffic(args, &metrics, context, &mut problems)?;
+    let (answer, retried) = traffic(args, &metrics, context, &mut problems)?;
     let (snapshot, state) = objects(args, &others, context, &mut problems)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
@@ -80,8 +91,17 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     let changes = changes(&snapshot, context.now);
     let none = Graph::default();
     let graph = answer.as_ref().map_or(&none, |a| &a.graph);
-    let evidence =
-        Evidence { graph, mesh: &mesh, hosts: &state.hosts, empty: &state.empty, findings: &findings, rejections: &state.rejections, changes: &changes };
+    let evidence = Evidence {
+        graph,
+        mesh: &mesh,
+        hosts: &state.hosts,
+        empty: &state.empty,
+        findings: &findings,
+        rejections: &state.rejections,
+        distrusts: &state.distrusts,
+        retried: &retried,
+        changes: &changes,
+    };
     let mut faults = rank(&evidence);
     if let Some(who) = &args.who {
         let is_known = graph.nodes.iter().any(|n| [n.workload, n.service, n.app].iter().any(|x| graph.names.text(*x) == name_of(who).1));
@@ -106,10 +126,13 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     })
 }
 
-fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut Vec<String>) -> Result<Option<Answer>, Failure> {
+/// The graph, and the calls that arrive more often than they are sent.
+type Traffic = (Option<Answer>, Vec<Retried>);
+
+fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut Vec<String>) -> Result<Traffic, Failure> {
     if metrics.is_empty() && args.prometheus.is_none() {
         problems.push("no metrics were given (--prometheus, a file of series, a recording): which calls fail was not seen".to_owned());
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let source = TelemetryArgs {
         prometheus: args.prometheus.clone(),
@@ -130,12 +153,13 @@ fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut
     match telemetry::asked(&recording, &source, &options, context) {
         Ok(answer) => {
             problems.extend(answer.problems.iter().cloned());
-            Ok(Some(answer))
+            let retried = retries::of(&recording, &answer);
+            Ok((Some(answer), retried))
         }
         // A recording without traffic has the rest all the same.
         Err(Failure::Input(why)) if args.prometheus.is_none() => {
             problems.push(format!("which calls fail was not seen: {why}"));
-            Ok(None)
+            Ok((None, Vec::new()))
         }
         Err(failure) => Err(failure),
     }
@@ -148,13 +172,30 @@ fn objects(args: &WhyArgs, words: &[String], context: &Context, problems: &mut V
     }
     let input = mesh_input::read_sources(&MeshArgs { from: words.to_vec(), ..args.mesh.clone() }, words, context)?;
     problems.extend(input.problems().cloned());
-    let mut dumps = Dumps::default();
+    let (mut dumps, mut certificates) = (Dumps::default(), Vec::new());
     for word in words.iter().filter(|w| crate::cluster::Source::parse(w, Role::Judged).is_none() && *w != "-") {
         if let Some(source) = Source::parse(word).ok().filter(|s| !matches!(s, Source::Path(p) if !recording::is_there(p))) {
-            dumps.merge(dump::proxies(&source)?);
+            let found = dump::proxies(&source)?;
+            // A dump that was saved does not say when: by now its certificates may have expired.
+            if matches!(source, Source::Live(_) | Source::Named(..)) || recording::find(Path::new(word)).is_some() {
+                certificates.extend(certs::held(&found));
+            }
+            dumps.merge(found);
         }
     }
-    let state = state(&dumps);
+    let mut state = state(&dumps);
+    state.distrusts = certs::distrusts(&certificates, context.now).into_iter().map(|(proxy, why)| Distrust { proxy, why }).collect();
+    for word in words {
+        let endpoint = match Source::parse(word) {
+            Ok(Source::Live(endpoint) | Source::Named(_, endpoint)) => endpoint,
+            _ => continue,
+        };
+        if let Some(is_connected) = connected(&endpoint)? {
+            state.asked += 1;
+            let name = |w: &String| w.split_once("=http").map_or_else(|| w.clone(), |(name, _)| name.to_owned());
+            state.lost.extend((!is_connected).then(|| name(word)));
+        }
+    }
     problems.extend(state.problems.iter().cloned());
     Ok((input.snapshot, state))
 }
@@ -203,6 +244,17 @@ pub fn endpoints(proxy: &Proxy, out: &mut State) {
     }
 }
 
+/// Whether a proxy has its control plane; `None` of one that does not say.
+fn connected(endpoint: &Endpoint) -> Result<Option<bool>, Failure> {
+    const GAUGE: &str = "control_plane.connected_state";
+    let page = dump::block_on(async {
+        let admin = Admin::new(endpoint, admin::Options::default()).ok()?;
+        admin.get(&format!("/stats?filter={GAUGE}"), &[Content::Stats, Content::Yaml, Content::OtherText]).await.ok()
+    })?;
+    let value = |page: mesh_collectors::dumps::Page| page.text.lines().find_map(|l| l.strip_prefix(GAUGE)?.strip_prefix(':')?.trim().parse::<u64>().ok());
+    Ok(page.and_then(value).map(|v| v > 0))
+}
+
 /// Objects that were made lately, by origin, and how long ago.
 pub fn changes(snapshot: &Snapshot, now: i64) -> BTreeMap<String, i64> {
     let made = snapshot.objects.iter().filter_map(|o| Some((o.origin(), now - parse_rfc3339(o.creation())?)));
@@ -228,6 +280,9 @@ fn is_about(fault: &Fault, who: &str) -> bool {
 }
 
 fn sources(args: &WhyArgs) -> String {
+    if let Some(word) = demos::word_of(&args.mesh.from) {
+        return format!(" --from {word}");
+    }
     let words = args.mesh.from.iter().map(|w| format!(" -f {w}"));
     let prometheus = args.prometheus.iter().map(|_| " --prometheus $MESHCTL_PROMETHEUS".to_owned());
     words.chain(prometheus).collect()
@@ -236,6 +291,7 @@ fn sources(args: &WhyArgs) -> String {
 fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analyzers::Finding<'_>], metrics: &[String]) -> Vec<Line> {
     let mut lines: Vec<(f64, String, Line)> = Vec::new();
     let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    let demo = demos::word_of(&args.mesh.from).map(|word| format!("--from {word}"));
     for fault in faults {
         let Some(suspect) = fault.suspects.first() else { continue };
         if let Some((rate, _, line)) = lines.iter_mut().find(|(_, subject, _)| *subject == suspect.subject) {
@@ -248,18 +304,16 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
             continue;
         }
         let evidence = if suspect.evidence.is_empty() { String::new() } else { format!(" ({})", suspect.evidence.join("; ")) };
-        let what = format!(
-            "{}: {}{evidence}; seen as {} -> {} {}, {:.2}/s, {:.0}%",
-            suspect.subject,
-            suspect.why,
-            fault.from,
-            fault.to,
-            fault.ending.name(),
-            fault.ending.rate,
-            fault.share * 100.0
-        );
-        let source = metrics.first().map_or_else(|| "--prometheus $MESHCTL_PROMETHEUS".to_owned(), |m| format!("--from {m}"));
-        lines.push((fault.ending.rate, suspect.subject.clone(), Line { what, more: format!("meshctl graph --why-edge {} {} {source}", fault.from, fault.to) }));
+        let seen = match fault.kind {
+            FaultKind::Fails => format!("{}, {:.2}/s, {:.0}%", fault.ending.name(), fault.ending.rate, fault.share * 100.0),
+            FaultKind::Slow(ms) => format!("takes {:.1} s (p95)", ms / 1000.0),
+            FaultKind::Retried(times) => format!("tried {times:.1} times each"),
+        };
+        let what = format!("{}: {}{evidence}; seen as {} -> {} {seen}", suspect.subject, suspect.why, fault.from, fault.to);
+        let source = demo.clone().or_else(|| metrics.first().map(|m| format!("--from {m}")));
+        let source = source.unwrap_or_else(|| "--prometheus $MESHCTL_PROMETHEUS".to_owned());
+        let more = format!("meshctl graph --why-edge {} {} {source}", fault.from, fault.to);
+        lines.push((fault.ending.rate, suspect.subject.clone(), Line { subject: suspect.subject.clone(), what, more }));
     }
     for (_, subject, line) in &mut lines {
         let more = calls.get(subject).map_or(0, |n| n.saturating_sub(CALLS));
@@ -272,9 +326,7 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
     let mut out: Vec<Line> = lines.into_iter().map(|(.., line)| line).collect();
     if args.who.is_none() {
         let from = sources(args);
-        out.extend(
-            state.rejections.iter().map(|r| Line { what: format!("proxy {}: it rejected an update: {}", r.proxy, r.text), more: format!("meshctl ps{from}") }),
-        );
+        out.extend(others::lines(state, findings, &told, &from));
         let unsaid = |h: &&Host| !out.iter().any(|l| l.what.contains(&h.cluster));
         let hosts: Vec<Line> = state
             .hosts
@@ -283,16 +335,13 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
             .map(|h| {
                 let state = if h.is_ejected { "ejected for its errors" } else { "not healthy" };
                 Line {
+                    subject: format!("endpoint {}", h.address),
                     what: format!("endpoint {} of {}: {state}, says {}", h.address, h.cluster, h.proxy),
                     more: format!("meshctl pc endpoint {}{from}", h.proxy),
                 }
             })
             .collect();
         out.extend(hosts);
-        let errors = findings.iter().filter(|f| f.level == Level::Error && !told.contains(&f.object.origin()));
-        out.extend(
-            errors.map(|f| Line { what: format!("{}: {} {}", f.object.origin(), f.code.id, f.message), more: format!("meshctl explain {}", f.code.id) }),
-        );
     }
     out
 }
@@ -312,6 +361,7 @@ fn text(args: &WhyArgs, lines: &[Line], has_traffic: bool) -> String {
 fn value(lines: &[Line], faults: &[Fault], state: &State, problems: &[String]) -> Value {
     let fault = |f: &Fault| {
         json!({
+            "kind": match f.kind { FaultKind::Fails => "fails", FaultKind::Slow(_) => "slow", FaultKind::Retried(_) => "retried" },
             "from": f.from, "to": f.to, "status": f.ending.code, "flags": f.ending.flags, "host": f.ending.host, "rate": f.ending.rate, "share": f.share,
             "suspects": f.suspects.iter().map(|s| json!({"subject": s.subject, "why": s.why, "evidence": s.evidence, "score": s.score})).collect::<Vec<_>>(),
         })
@@ -319,7 +369,7 @@ fn value(lines: &[Line], faults: &[Fault], state: &State, problems: &[String]) -
     json!({
         "complete": problems.is_empty(),
         "problems": problems,
-        "lines": lines.iter().map(|l| json!({"what": l.what, "more": l.more})).collect::<Vec<_>>(),
+        "lines": lines.iter().map(|l| json!({"subject": l.subject, "what": l.what, "more": l.more})).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
         "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
         "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),

@@ -1,0 +1,48 @@
+//! Calls that arrive more often than they are sent, from what both ends count.
+
+use crate::telemetry::Answer;
+use mesh_analyzers::ranking::Retried;
+use mesh_collectors::telemetry::ask;
+use mesh_collectors::telemetry::series::Recording;
+use mesh_metrics::promql::Sample;
+use std::collections::BTreeMap;
+
+/// Caller, callee and host.
+type Key = [String; 5];
+
+const BY: &str = "source_workload_namespace, source_workload, destination_workload_namespace, destination_workload, destination_service";
+
+/// The calls that both ends count.
+pub fn of(recording: &Recording, answer: &Answer) -> Vec<Retried> {
+    let rates = |selector: &str| -> BTreeMap<Key, f64> {
+        let query = format!("sum by ({BY}) (rate(istio_requests_total{{{selector}}}[{}s]))", answer.options.duration);
+        let (samples, _) = ask(&recording.store, &query, answer.options.query_time * 1000).unwrap_or_default();
+        let key = |s: &Sample| {
+            let label = |name: &str| s.labels.iter().find(|(n, _)| &**n == name).map_or_else(String::new, |(_, v)| v.to_string());
+            [
+                label("source_workload_namespace"),
+                label("source_workload"),
+                label("destination_workload_namespace"),
+                label("destination_workload"),
+                label("destination_service"),
+            ]
+        };
+        samples.iter().map(|s| (key(s), s.value)).collect()
+    };
+    let sent = rates("reporter=\"source\"");
+    let received = rates("reporter=\"destination\"");
+    let failing = rates("reporter=\"destination\",response_code=~\"5..\"");
+    let one = |(key, sent): (&Key, &f64)| {
+        let received = *received.get(key)?;
+        let [from_ns, from, to_ns, to, host] = key;
+        Some(Retried {
+            from: format!("{from_ns}/{from}"),
+            to: format!("{to_ns}/{to}"),
+            host: host.clone(),
+            sent: *sent,
+            received,
+            failing: failing.get(key).copied().unwrap_or(0.0) / received.max(f64::MIN_POSITIVE),
+        })
+    };
+    sent.iter().filter_map(one).collect()
+}
