@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod admin;
 pub mod bootstrap;
 pub mod config;
+pub mod decisions;
 pub mod downstream;
 pub mod format;
 pub mod http;

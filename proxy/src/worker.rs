@@ -4,6 +4,7 @@
 use crate::access_log::{Buffers, Log, Writer};
 use crate::config::Snapshot;
 use crate::config::cluster::{Cluster as ClusterConfig, Kind};
+use crate::decisions::{Ring, Rings};
 use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
@@ -49,6 +50,8 @@ pub struct Shared {
     /// Istio's metrics, of all workers.
     pub counted: series::Registry,
     pub writer: Writer,
+    /// The last requests.
+    pub rings: Rings,
     pub complain: Complain,
     pub listeners: Listeners,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -77,6 +80,7 @@ impl Shared {
             own,
             counted: series::Registry::default(),
             writer,
+            rings: Rings::default(),
             complain,
             snapshot: RwLock::new(Arc::new(snapshot)),
             version: AtomicU64::new(0),
@@ -212,6 +216,7 @@ pub struct Worker {
     tracing: Blocks<TracingStats>,
     pub heard: Heard,
     pub counted: Counted,
+    ring: Arc<Ring>,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
     /// Bytes on their way from one socket to another, within one poll.
@@ -239,6 +244,7 @@ impl Worker {
             tracing: Blocks::new(),
             heard: Heard::default(),
             counted: Counted::default(),
+            ring: shared.rings.attach(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
             scratch: RefCell::default(),
@@ -343,6 +349,7 @@ impl Worker {
         }
         self.counted.request(exchange);
         span::finish(exchange);
+        self.ring.note(exchange);
         self.log(&exchange.connection.manager.logs, exchange);
     }
     /// Writes the lines of a request or of a connection.

@@ -28,6 +28,11 @@ fn typed(kind: &str, value: &Value) -> Value {
 
 /// Configuration as Envoy dumps it. Secrets are replaced.
 pub fn page(context: &Context, with_endpoints: EndpointsIn) -> Value {
+    redact(all(context, with_endpoints), Mark::Envoy).into_value()
+}
+
+/// The same with its secrets: nothing of it may leave as it is.
+pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
     let updated = timestamp(context.shared.started);
     let resources = context.bootstrap.resources();
     let list = |name: &str| get(resources, name).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -49,8 +54,7 @@ pub fn page(context: &Context, with_endpoints: EndpointsIn) -> Value {
     if let Some(dynamic) = &context.dynamic {
         super::dynamic::add(dynamic, &mut sections, with_endpoints);
     }
-    let dump = json!({"configs": sections});
-    redact(dump, Mark::Envoy).into_value()
+    json!({"configs": sections})
 }
 
 /// Route configurations that stand in a connection manager.

@@ -5,7 +5,9 @@ mod certs;
 mod clusters;
 mod dump;
 mod dynamic;
+mod requests;
 mod stats;
+mod why;
 
 use crate::bootstrap::Bootstrap;
 use crate::http::body::Body;
@@ -18,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -76,15 +79,18 @@ GET:
   /listeners             addresses that are listened on (?format=json)
   /ready                 LIVE, or 503
   /rejected              what of the control plane's answers was refused, and why (?format=json)
+  /requests              the last requests: route, host, attempts, flags, times (?last=N, flag, status, cluster, path, ?format=json)
   /server_info           version, state, times
   /stats                 counters (?filter=REGEX, ?usedonly, ?format=json|prometheus)
   /stats/prometheus      counters for Prometheus
+  /unused                listeners, routes and clusters that nothing came to
 POST:
   /drain_listeners       no new connections (?graceful)
   /healthcheck/fail, /healthcheck/ok
   /logging               the level of the proxy's own log
   /quitquitquit          the end
   /reopen_logs           access logs are opened again
+  /why                   what would become of a request that the body describes, step by step; changes nothing
 ";
 
 /// A parameter of a query; "" for one without a value.
@@ -127,6 +133,11 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
         "/listeners" => Page::text(context.shared.listeners.slots().iter().map(|s| format!("{}::{}\n", s.name, s.address)).collect::<String>()),
         "/rejected" if is_json => Page::json(&dynamic::rejected_json(context)),
         "/rejected" => Page::text(dynamic::rejected(context)),
+        "/requests" => {
+            let made = if is_json { requests::json(context, query).map(|v| Page::json(&v)) } else { requests::text(context, query).map(Page::text) };
+            made.unwrap_or_else(|why| Page::status(400, format!("{why}\n")))
+        }
+        "/unused" => Page::json(&requests::unused(context)),
         "/certs" => Page::json(&certs::page(&context.secrets, SystemTime::now())),
         "/server_info" => Page::json(&dump::server_info(context)),
         "/healthcheck/fail" => {
@@ -154,6 +165,37 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
     }
 }
 
+/// Bytes of a question.
+const LONGEST_QUESTION: usize = 64 * 1024;
+
+/// `POST /why`
+async fn why(context: &Context, request: Request<Incoming>) -> Page {
+    if request.method() != Method::POST {
+        return Page::status(405, format!("Method {} not allowed, POST required.\n", request.method()));
+    }
+    let mut body = request.into_body();
+    let mut question = Vec::new();
+    let read = async {
+        loop {
+            match std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
+                None => return true,
+                Some(Ok(frame)) => question.extend_from_slice(frame.data_ref().map_or(&[][..], |d| d)),
+                Some(Err(_)) => return false,
+            }
+            if question.len() > LONGEST_QUESTION {
+                return false;
+            }
+        }
+    };
+    if !tokio::time::timeout(Duration::from_secs(10), read).await.unwrap_or(false) {
+        return Page::status(413, format!("a question has {LONGEST_QUESTION} bytes at most\n"));
+    }
+    match why::answer(context, &question) {
+        Ok(answer) => Page::json(&answer),
+        Err(what) => Page::status(400, format!("{what}\n")),
+    }
+}
+
 /// Serves the pages until the thread ends.
 pub async fn serve(socket: TcpListener, context: Rc<Context>) {
     let listener = match socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket)) {
@@ -171,7 +213,7 @@ pub async fn serve(socket: TcpListener, context: Rc<Context>) {
                 let context = context.clone();
                 async move {
                     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
-                    let page = page(&context, request.method(), path, query);
+                    let page = if path == "/why" { why(&context, request).await } else { page(&context, request.method(), path, query) };
                     let mut response = Response::new(Body::plain(page.text));
                     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
                     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.kind));

@@ -99,7 +99,7 @@ fn labelled(name: &str) -> (String, String) {
 }
 
 /// Escapes of a query.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut out = Vec::new();
     let bytes = text.as_bytes();
     let mut i = 0;

@@ -9,6 +9,7 @@ use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::route;
 use serde_json::Value;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A route configuration, ready to be asked.
@@ -48,6 +49,8 @@ pub struct Route {
     /// The longest `grpc-timeout` that counts in place of the route's timeout; zero for any.
     pub max_grpc_timeout: Option<Duration>,
     pub max_stream_duration: Option<Duration>,
+    /// Whether a request ever came to it.
+    pub used: AtomicBool,
     /// The name of the operation in traces.
     pub decorator: Option<Decorator>,
 }

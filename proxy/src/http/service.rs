@@ -28,6 +28,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a request is to go.
@@ -233,6 +234,9 @@ async fn decide(
         Ok(found) => {
             let found = found.unwrap_or(Found { route: None, wants_tls: false });
             exchange.route = found.route;
+            if let Some(used) = exchange.route.as_ref().map(|r| &r.extras().used).filter(|u| !u.load(Ordering::Relaxed)) {
+                used.store(true, Ordering::Relaxed);
+            }
             span::begin(&mut exchange, &mut headers);
             let mut from = 0;
             loop {
