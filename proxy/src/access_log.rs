@@ -1,8 +1,11 @@
 //! Access logs: lines are put into a worker's own buffer, and buffers are written by a thread of their own. A request never
 //! waits for a disk; where the thread can't follow, buffers are dropped and counted.
 
+mod filter;
+
 use crate::config::Compiler;
 use crate::format::{Line, Subject};
+use filter::Filter;
 use mesh_envoy::engine::field::{Message, Read};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,8 +19,8 @@ use std::sync::{Arc, Mutex};
 pub struct Log {
     pub sink: Arc<Sink>,
     line: Line,
-    /// Any of these flags has to be raised; an empty list is any flag at all. `None` for every line.
-    flags: Option<Vec<Box<str>>>,
+    /// `None` for every line.
+    filter: Option<Filter>,
 }
 
 /// A file that lines go to; every log of that path shares it.
@@ -54,8 +57,8 @@ impl Log {
         if path.is_empty() {
             return Err(config.unknown_field("path", "a file belongs here"));
         }
-        let filter = m.message("filter")?.map(|f| flags(&f)).transpose()?;
-        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)?, flags: filter })
+        let filter = m.message("filter")?.map(|f| Filter::read(&f)).transpose()?;
+        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)?, filter })
     }
     /// Every log of a list.
     pub fn read_all(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Vec<Log>> {
@@ -63,21 +66,12 @@ impl Log {
     }
     /// Whether it tells of a subject.
     fn tells_of(&self, subject: &impl Subject) -> bool {
-        self.flags.as_ref().is_none_or(|wanted| match wanted.as_slice() {
-            [] => !subject.record().flags.is_empty(),
-            wanted => subject.record().flags.iter().any(|f| wanted.iter().any(|w| **w == **f)),
-        })
+        self.filter.as_ref().is_none_or(|f| f.takes(subject))
     }
     /// Appends the line of a request or of a connection.
     pub fn write(&self, subject: &impl Subject, out: &mut String) {
         self.line.write(subject, out);
     }
-}
-
-/// `response_flag_filter`, the only filter that is known.
-fn flags(m: &Message<'_, '_>) -> Read<Vec<Box<str>>> {
-    let filter = m.message("response_flag_filter")?.ok_or_else(|| m.unknown("a filter that mesh-proxy does not support"))?;
-    Ok(filter.texts("flags")?.into_iter().map(Into::into).collect())
 }
 
 /// The deprecated fields of the file log, or `log_format`.

@@ -214,6 +214,23 @@ impl prost::Name for FileAccessLog {
     }
 }
 
+/// `envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ExpressionFilter {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub expression: String,
+}
+
+impl prost::Name for ExpressionFilter {
+    const NAME: &'static str = "ExpressionFilter";
+    const PACKAGE: &'static str = "envoy.extensions.access_loggers.filters.cel.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter".into()
+    }
+}
+
 /// `envoy.config.accesslog.v3.ComparisonFilter.Op`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]

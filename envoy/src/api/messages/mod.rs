@@ -43,6 +43,7 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.config.trace.v3.OpenTelemetryConfig", codec::<trace::OpenTelemetryConfig>()),
     ("envoy.config.trace.v3.ZipkinConfig", codec::<trace::ZipkinConfig>()),
     ("envoy.extensions.access_loggers.file.v3.FileAccessLog", codec::<accesslog::FileAccessLog>()),
+    ("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", codec::<accesslog::ExpressionFilter>()),
     ("envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig", codec::<dynamic_forward_proxy::ClusterConfig>()),
     ("envoy.extensions.filters.http.compressor.v3.Compressor", codec::<compressor::Compressor>()),
     ("envoy.extensions.filters.http.cors.v3.Cors", codec::<cors::Cors>()),
