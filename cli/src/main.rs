@@ -111,6 +111,12 @@ fn run(args: args::Cli, recorded: Option<i64>) -> Result<ExitCode, status::Failu
         Some(Command::Man { command, all }) => commands::shell::man(command.as_deref(), all.as_deref(), &context),
         Some(Command::Version(a)) => commands::version::run(&a, &context),
         Some(Command::Help { command }) => commands::shell::help(command.as_deref(), &context),
+        Some(Command::Other(words)) if commands::other::is_experimental(&words) => {
+            // The words of the command are the last ones: `x` goes, what stands before it stays.
+            let mut all: Vec<_> = std::env::args_os().collect();
+            all.remove(all.len() - words.len());
+            return args::Cli::try_parse_from(all).map_or_else(|error| Ok(of_clap(&error)), |args| run(args, recorded));
+        }
         Some(Command::Other(words)) => Err(commands::other::answer(&words)),
     };
     outcome.map(Status::exit)

@@ -56,6 +56,9 @@ fn a_page_tells_what_is_wrong_with_its_hint() {
     ] {
         assert!(run.out.contains(says), "{says}:\n{}{}", run.out, run.err);
     }
+    // All pods are listed once; beside them only the istiods are looked for.
+    let lists = cluster.server.counts().requests().into_iter().filter(|r| r.contains("/pods?") && !r.contains("istiod")).count();
+    assert_eq!(lists, 1, "{:?}", cluster.server.counts().requests());
     let json: Value = serde_json::from_str(&cluster.meshctl(&["check", "-o", "json", "-n", "web"]).out).expect("JSON");
     assert_eq!((&json["complete"], &json["fine"]), (&json!(true), &json!(false)), "{json}");
     assert!(!json.to_string().contains("cron-1") && !json.to_string().contains("cart-2"), "{json}");

@@ -98,7 +98,44 @@ fn a_planted_secret_comes_out_of_no_command() {
     let dump = common::mesh::page("secrets.json").replace("hunter2", "planted-secret");
     let admin = mesh_testserver::admin::Admin::start([("/config_dump".to_owned(), dump)].into()).expect("an admin port");
     data.forward("shop", "leaky-1", 15000, admin.address());
+    // Every place that may hold one: code, headers that are set, URLs with userinfo, keys of providers, annotations.
+    let lua = "function envoy_on_request(h) h:headers():add('x', 'planted-secret') end";
+    let config = |group: &str, version: &str, plural: &str, kind: &str, spec: serde_json::Value| {
+        let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": "planted-secret"});
+        resource(group, version, plural, kind, vec![json!({"metadata": {"name": "leaky", "namespace": "shop", "annotations": annotations}, "spec": spec})])
+    };
+    data.add(config(
+        "networking.istio.io",
+        "v1alpha3",
+        "envoyfilters",
+        "EnvoyFilter",
+        json!({"configPatches": [{"applyTo": "HTTP_FILTER", "match": {"context": "SIDECAR_INBOUND"}, "patch": {"operation": "INSERT_BEFORE",
+            "value": {"name": "lua", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua", "inlineCode": lua}}}}]}),
+    ));
+    data.add(config(
+        "extensions.istio.io",
+        "v1alpha1",
+        "wasmplugins",
+        "WasmPlugin",
+        json!({"url": "oci://user:planted-secret@registry/plugin", "pluginConfig": {"api_key": "planted-secret", "password": "planted-secret"}}),
+    ));
+    data.add(config(
+        "networking.istio.io",
+        "v1",
+        "virtualservices",
+        "VirtualService",
+        json!({"hosts": ["leaky"], "http": [{"headers": {"request": {"set": {"authorization": "Bearer planted-secret", "x-api-key": "planted-secret", "cookie": "s=planted-secret"}}},
+            "route": [{"destination": {"host": "nowhere"}}]}]}),
+    ));
+    data.add(resource(
+        "",
+        "v1",
+        "services",
+        "Service",
+        vec![json!({"metadata": {"name": "leaky", "namespace": "shop"}, "spec": {"selector": {"app": "leaky"}, "ports": [{"name": "http", "port": 80}]}})],
+    ));
     let mesh = Mesh::with(data, Faults::default());
+    std::fs::write(mesh.dir().join("dump.json"), common::mesh::page("secrets.json").replace("hunter2", "planted-secret")).expect("a file");
     for args in [
         &["check"][..],
         &["check", "-o", "json"],
@@ -112,12 +149,31 @@ fn a_planted_secret_comes_out_of_no_command() {
         &["pc", "route", "leaky-1"],
         &["authz", "check", "leaky-1"],
         &["ps", "-o", "json"],
+        &["ps", "leaky-1", "-o", "json"],
+        &["analyze", "-o", "json"],
+        &["analyze", "--all"],
+        &["describe", "leaky-1.shop"],
+        &["describe", "svc/leaky.shop", "-o", "json"],
+        &["why", "-f", "kube", "leaky-1.shop", "http://leaky.shop/", "-o", "json"],
+        &["mtls", "-f", "kube", "-o", "json"],
+        &["authz", "matrix", "-f", "kube"],
+        &["plan", "-f", "kube", "--delete", "VirtualService shop/leaky"],
+        &["drift", "-f", "kube", "-f", "dump.json", "-o", "json"],
+        &["tui", "kube", "--no-tui"],
+        &["version", "-o", "json"],
+        &["snapshot", "record", "all.rec", "--from", "kube", "--count", "1"],
+        &["snapshot", "bug-report", "--from", "kube", "--out", "all.tar.gz"],
+        &["snapshot", "info", "all.rec", "-o", "json"],
+        &["analyze", "all.rec", "-o", "json"],
+        &["pc", "all", "leaky-1.shop", "--from", "all.rec", "-o", "json"],
     ] {
         let run = within(&mesh, args);
         for planted in ["planted-secret", "cGxhbnRlZC1zZWNyZXQ"] {
             assert!(!run.out.contains(planted) && !run.err.contains(planted), "{args:?}: {}{}", run.out, run.err);
         }
     }
+    let recorded = std::fs::read(mesh.dir().join("all.rec")).expect("a recording");
+    assert!(!recorded.windows(14).any(|w| w == b"planted-secret"));
     let followed = mesh.start_meshctl(&["logs", "leaky-1", "-f"]);
     followed.until("both logs are there", |out| out.contains("api_key") && out.contains("connecting"));
     assert!(!followed.out().contains("planted-secret"), "{}", followed.out());

@@ -95,6 +95,142 @@ fn what_applies_to_a_workload_is_told_with_the_object_that_says_it() {
     }
 }
 
+const GATEWAYS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: edge, labels: {istio.io/use-waypoint: ns-waypoint}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, namespace: edge}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: web, port: 443, protocol: HTTPS, hostname: "*.example.com", tls: {mode: Terminate}, allowedRoutes: {namespaces: {from: All}}}]
+status: {conditions: [{type: Programmed, status: "False", reason: AddressNotAssigned, message: no address}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: front-istio, namespace: edge}
+spec:
+  selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: front}}
+  template:
+    metadata: {labels: {gateway.networking.k8s.io/gateway-name: front, istio: ingress, app: front, version: v1}}
+    spec: {serviceAccountName: front-sa, containers: [{name: istio-proxy}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: shop}
+spec: {parentRefs: [{name: front, namespace: edge, sectionName: web}], hostnames: [shop.example.com], rules: [{backendRefs: [{name: cart, port: 80}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: of-front, namespace: edge}
+spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: front}], action: DENY, rules: [{}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ns-waypoint, namespace: edge, labels: {istio.io/waypoint-for: all}}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: edge}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: loose, namespace: edge, labels: {istio.io/use-waypoint: none}}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: of-cart, namespace: edge}
+spec: {targetRefs: [{kind: Service, name: cart}, {kind: Service, name: loose}], rules: [{}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: old, namespace: edge}
+spec: {selector: {istio: ingress}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [old.example.com]}, {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: c}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: on-old, namespace: shop}
+spec: {hosts: [old.example.com], gateways: [edge/old], http: [{route: [{destination: {host: cart.edge.svc.cluster.local}}]}]}
+"#;
+
+#[test]
+fn gateways_waypoints_and_policies_that_name_them_are_told() {
+    let dir = folder(&[("mesh.yaml", GATEWAYS)]);
+    let told = |args: &[&str]| {
+        let run = meshctl(dir.path(), &[args, &["-f", "mesh.yaml", "--complete"]].concat());
+        assert_eq!(run.status, 0, "{args:?}: {}{}", run.out, run.err);
+        run.out
+    };
+    for (args, says, not) in [
+        (
+            &["describe", "gateway/front.edge"][..],
+            &[
+                "Gateway edge/front\n",
+                "web: port 443 HTTPS for *.example.com, TLS Terminate, routes from All",
+                "▲ Gateway edge/front: not Programmed: AddressNotAssigned no address",
+                "Deployment edge/front-istio: as service account front-sa",
+                "HTTPRoute shop/shop: for shop.example.com on listener web",
+                "AuthorizationPolicy edge/of-front: DENY, names the Gateway front",
+            ][..],
+            "of-cart",
+        ),
+        (
+            &["x", "describe", "gateway", "ns-waypoint", "-n", "edge"],
+            &["of class istio-waypoint", "Namespace edge: by its label istio.io/use-waypoint, for traffic to: all", "no workload serves it yet"],
+            "of-front",
+        ),
+        (
+            &["describe", "gateway/old"],
+            &[
+                "port 80 HTTP for old.example.com\n",
+                "port 443 HTTPS for *, TLS SIMPLE",
+                "Deployment edge/front-istio: as service account front-sa",
+                "VirtualService shop/on-old: for old.example.com",
+            ],
+            "HTTPRoute",
+        ),
+        (
+            &["describe", "svc/cart.edge"],
+            &["Gateway edge/ns-waypoint: is the waypoint that its traffic goes through", "AuthorizationPolicy edge/of-cart: ALLOW, names the Service cart"],
+            "of-front",
+        ),
+        (&["describe", "svc/loose.edge"], &["▲ policies name it, and it has no waypoint that would enforce them"], "is the waypoint"),
+        (
+            &["describe", "deployment/front-istio.edge"],
+            &["Gateway edge/old: selects it", "Gateway edge/front: is served by it", "AuthorizationPolicy edge/of-front: DENY, names the Gateway front"],
+            "of-cart",
+        ),
+    ] {
+        let out = told(args);
+        for line in says {
+            assert!(out.contains(line), "{args:?}: {line}:\n{out}");
+        }
+        assert!(!out.contains(not), "{args:?}: {out}");
+    }
+    let run = meshctl(dir.path(), &["describe", "gateway/nosuch", "-f", "mesh.yaml"]);
+    assert!(run.status == 1 && run.err.contains("there is no gateway nosuch; there is: front.edge, ns-waypoint.edge, old.edge"), "{}", run.err);
+}
+
+#[test]
+fn what_a_pods_proxy_holds_stands_beside_what_the_objects_say() {
+    let mut data = objects();
+    data.add(resource("", "v1", "namespaces", "Namespace", vec![json!({"metadata": {"name": "web"}})]));
+    let policy = json!({"metadata": {"name": "new", "namespace": "web"}, "spec": {"action": "DENY", "rules": [{}]}});
+    data.add(resource("security.istio.io", "v1", "authorizationpolicies", "AuthorizationPolicy", vec![policy]));
+    let mesh = Mesh::with(data, Faults::default());
+    let run = mesh.meshctl(&["describe", "web-1.web"]);
+    assert!(run.status == 0 && run.out.contains("▲ AuthorizationPolicy web/new: not in force in this proxy"), "{}{}", run.out, run.err);
+    assert!(mesh.web.requests().iter().all(|r| r.starts_with("GET /config_dump?mask=")), "{:?}", mesh.web.requests());
+    // One that can't be asked costs only that.
+    let run = mesh.meshctl(&["describe", "cart-2.shop"]);
+    assert!(run.status == 0 && run.out.contains("what its proxy holds\n  not seen: "), "{}{}", run.out, run.err);
+}
+
 #[test]
 fn without_files_the_current_cluster_is_described() {
     let mut data = objects();

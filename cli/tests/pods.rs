@@ -206,6 +206,43 @@ fn proxy_status_asks_istiod_first_and_those_out_of_order_why() {
 }
 
 #[test]
+fn a_thousand_proxies_cost_two_lists_of_names() {
+    // As large as an injected pod is.
+    let mut data = Data::default();
+    let environment: Vec<_> = (0..40).map(|i| serde_json::json!({"name": format!("SETTING_{i}"), "value": "x".repeat(100)})).collect();
+    let of = |i: usize| {
+        let mut pod = pod("many", &format!("p-{i:04}"), &format!("w{i}"), &[("app", "a:1"), ("istio-proxy", "p:1")]);
+        pod["spec"]["containers"][0]["env"] = environment.clone().into();
+        pod
+    };
+    let pods: Vec<_> = (0..1000).map(of).collect();
+    let whole: usize = pods.iter().map(|p| p.to_string().len()).sum();
+    data.add(resource("", "v1", "pods", "Pod", pods));
+    data.add(resource("", "v1", "pods", "Pod", vec![pod("istio-system", "istiod-1", "istiod", &[("discovery", "pilot:1")])]));
+    let state = serde_json::json!({"sent": "1", "acked": "1", "sentTime": "2026-11-22T11:30:00Z"});
+    let one = |i: usize| {
+        let resources = serde_json::json!({"type.googleapis.com/envoy.config.cluster.v3.Cluster": state});
+        serde_json::json!({"cluster_id": "Kubernetes", "proxy": format!("p-{i:04}.many"), "proxy_type": "sidecar", "istio_version": "1.30.1", "resources": resources})
+    };
+    // istiod knows all but one.
+    let syncz = serde_json::Value::Array((1..1000).map(one).collect()).to_string();
+    let istiod = Admin::start([("/debug/syncz".to_owned(), syncz)].into()).expect("an istiod");
+    data.forward("istio-system", "istiod-1", 15014, istiod.address());
+    let mesh = Mesh::bare(data, Faults::default());
+    let start = Instant::now();
+    let run = mesh.meshctl(&["ps"]);
+    let took = start.elapsed();
+    assert!(run.status == 79 && run.out.lines().count() == 1001, "{} {}", run.status, run.err);
+    assert!(run.out.lines().any(|l| l.starts_with("p-0000.many") && l.contains("connected to no istiod")), "{}", run.err);
+    let counts = mesh.server.counts();
+    assert!(counts.bytes() < whole as u64 / 4, "{} bytes of {whole}", counts.bytes());
+    // Two pages of names, the istiods, the one that is unknown (and again, to be asked why), and a stream.
+    assert!(counts.requests().len() <= 8, "{:?}", counts.requests());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    println!("1,000 proxies: {} requests, {} bytes of {whole}, {took:?} in a debug build", counts.requests().len(), counts.bytes());
+}
+
+#[test]
 fn version_tells_those_of_the_cluster() {
     let client = common::meshctl(std::path::Path::new("."), &["version"]);
     assert!(client.status == 0 && client.out.lines().count() == 1 && client.err.is_empty(), "{}{}", client.out, client.err);

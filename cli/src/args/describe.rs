@@ -8,11 +8,12 @@ Examples:
   meshctl describe reviews-v1-54465994f9-7hz2x.bookinfo     a pod of the current cluster
   meshctl describe deployment/reviews-v1 -n bookinfo
   meshctl describe svc/reviews.bookinfo -o json
+  meshctl describe gateway/bookinfo-gateway.bookinfo        Istio's or the Gateway API's, a waypoint too
   meshctl describe svc/reviews.bookinfo -f k8s/             the same from files";
 
 #[derive(Args)]
 pub struct DescribeArgs {
-    /// A pod (`NAME`, `NAME.NAMESPACE`), `deployment/NAME`, `svc/NAME`; as two words too (`service NAME`)
+    /// A pod (`NAME`, `NAME.NAMESPACE`), `deployment/NAME`, `svc/NAME`, `gateway/NAME`; as two words too (`service NAME`)
     #[arg(value_name = "[KIND] NAME", num_args = 1..=2, required = true)]
     pub what: Vec<String>,
     #[command(flatten)]

@@ -94,8 +94,14 @@ impl Policies {
     }
 }
 
-/// The AuthorizationPolicies in a proxy's RBAC filters.
-fn check(text: &str, mut problems: Vec<String>, format: Format, compat: Compat) -> Result<Answer, Failure> {
+/// Action and name (`policy.namespace`) of the AuthorizationPolicies in a proxy's RBAC filters.
+pub fn policies_in(text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let (policies, _) = held(text, Compat::Meshctl)?;
+    Ok(policies.rows().filter(|(_, policy, _)| *policy != NOTHING).map(|(action, policy, _)| (action.to_owned(), policy.to_owned())).collect())
+}
+
+/// The policies of a dump, and what of it could not be read.
+fn held(text: &str, compat: Compat) -> Result<(Policies, Vec<String>), Failure> {
     let mut wanted = Wanted::default();
     let found = mesh_envoy::dump::read(text, &mut wanted).map_err(|e| not_a_dump(text, &e.to_string()))?;
     let section = wanted.0.ok_or_else(|| missing(SectionKind::Listeners, &found.types))?;
@@ -111,7 +117,13 @@ fn check(text: &str, mut problems: Vec<String>, format: Format, compat: Compat) 
             }
         }
     }
-    problems.splice(0..0, unread(&found));
+    Ok((policies, unread(&found).into_iter().collect()))
+}
+
+/// The AuthorizationPolicies in a proxy's RBAC filters, as a table.
+fn check(text: &str, mut problems: Vec<String>, format: Format, compat: Compat) -> Result<Answer, Failure> {
+    let (policies, unread) = held(text, compat)?;
+    problems.splice(0..0, unread);
     let mut table = Table::new(["ACTION", "AuthorizationPolicy", "RULES"]);
     for (action, policy, rules) in policies.rows() {
         table.row(vec![action.to_owned(), policy.to_owned(), rules.to_string()]);

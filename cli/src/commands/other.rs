@@ -29,16 +29,20 @@ const FOREIGN: &[(&str, &str)] = &[
     ("workspace", "that is a command of another tool that is called meshctl too; this one is a toolkit for Istio (`meshctl --help`)"),
 ];
 
+/// Whether these words are what istioctl calls an experimental command, and an ordinary one here.
+pub fn is_experimental(words: &[String]) -> bool {
+    matches!(words, [first, second, ..] if matches!(first.as_str(), "x" | "experimental") && available().chain(["ps", "pc", "zc"]).any(|c| c == second))
+}
+
 /// The error for a command that does not exist.
 pub fn answer(words: &[String]) -> Failure {
-    // `istioctl x describe` and `istioctl experimental describe`.
+    // `istioctl x precheck` and `istioctl experimental precheck`.
     let word = match words {
         [first, second, ..] if matches!(first.as_str(), "x" | "experimental") => second.as_str(),
         [first, ..] => first.as_str(),
         [] => "",
     };
     let to_come = || TO_COME.iter().flat_map(|(_, list)| list.iter().copied());
-    // `istioctl x describe` is `meshctl describe`.
     let help = if available().any(|c| c == word) {
         format!("did you mean `meshctl {word}`?")
     } else if let Some((_, text)) = FOREIGN.iter().find(|(name, _)| *name == word) {
@@ -74,7 +78,9 @@ mod tests {
         assert!(says(&["analyse"]).contains("meshctl analyze"));
         assert!(says(&["gen"]).contains("not in this version"));
         assert!(says(&["x", "gen"]).contains("`gen` is planned"));
-        assert!(says(&["x", "describe"]).contains("did you mean `meshctl describe`?"));
+        assert!(says(&["x", "precheck"]).contains("meshctl analyze"));
+        let is = |words: &[&str]| is_experimental(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert!(is(&["x", "describe", "pod", "a"]) && is(&["experimental", "authz", "check", "a"]) && !is(&["x", "install"]) && !is(&["describe", "x"]));
         assert!(says(&["IST0101"]).contains("meshctl explain IST0101"));
         assert!(says(&["zzzzzz"]).contains("--help"));
     }

@@ -104,10 +104,15 @@ impl Cluster {
     /// The body of an answer to GET. What may succeed later is asked again, a few times; of all callers together no more
     /// than [`AT_ONCE`] wait for the server.
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        self.get_as(path, "application/json, */*").await
+    }
+
+    /// The same, in another form of it that `Accept` asks for.
+    pub(super) async fn get_as(&self, path: &str, accept: &str) -> Result<Vec<u8>, ApiError> {
         let mut wait = Duration::from_millis(200);
         for attempt in 1.. {
             let permit = self.permit().await?;
-            let answer = tokio::time::timeout(self.timeout, self.get_once(path)).await;
+            let answer = tokio::time::timeout(self.timeout, self.get_once(path, accept)).await;
             drop(permit);
             let error = match answer {
                 Ok(Ok(body)) => return Ok(body),
@@ -129,8 +134,8 @@ impl Cluster {
         Err(ApiError::TimedOut(self.timeout))
     }
 
-    async fn get_once(&self, path: &str) -> Result<Vec<u8>, ApiError> {
-        let request = Request::get(path).header(header::ACCEPT, "application/json, */*").body(Body::empty()).map_err(|e| ApiError::Odd(e.to_string()))?;
+    async fn get_once(&self, path: &str, accept: &str) -> Result<Vec<u8>, ApiError> {
+        let request = Request::get(path).header(header::ACCEPT, accept).body(Body::empty()).map_err(|e| ApiError::Odd(e.to_string()))?;
         let response = self.client.send(request).await.map_err(|e| ApiError::Unreachable(super::error::chain(&e)))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|e| ApiError::Unreachable(e.to_string()))?.to_bytes();

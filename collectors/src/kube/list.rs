@@ -71,6 +71,15 @@ where
     T: Send + 'static,
     F: Fn(&[u8]) -> Result<(T, String), ApiError> + Clone + Send + 'static,
 {
+    pages_as(cluster, path, "application/json, */*", parameters, read).await
+}
+
+/// The same, in another form that `Accept` asks for.
+pub(super) async fn pages_as<T, F>(cluster: &Cluster, path: &str, accept: &str, parameters: &[(&str, &str)], read: F) -> Result<Vec<T>, ApiError>
+where
+    T: Send + 'static,
+    F: Fn(&[u8]) -> Result<(T, String), ApiError> + Clone + Send + 'static,
+{
     let mut out = Vec::new();
     let mut token = String::new();
     let mut restarts = 0;
@@ -84,7 +93,7 @@ where
             query.extend_pairs(parameters.filter(|(_, value)| !value.is_empty()));
             format!("{path}?{}", query.finish())
         };
-        let body = match cluster.get(&url).await {
+        let body = match cluster.get_as(&url, accept).await {
             Ok(body) => body,
             Err(error) if error.is_expired() && restarts <= RESTARTS => {
                 restarts += 1;

@@ -372,6 +372,41 @@ pub async fn select(cluster: &Cluster, namespace: Option<&str>, selector: &str) 
     Ok(all(cluster, &path, &[("labelSelector", selector)]).await?.0)
 }
 
+/// Lists of which only the metadata is wanted; whole ones where a server does not know of that.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, application/json";
+
+/// The names (`NAME.NAMESPACE`) of the pods that a label selector fits, without those that are being deleted; a tenth of what the
+/// pods themselves would be to read.
+pub async fn names(cluster: &Cluster, namespace: Option<&str>, selector: &str) -> Result<BTreeSet<String>, ApiError> {
+    let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |ns| TargetKind::Pod.path(ns));
+    let pages = list::pages_as(cluster, &path, METADATA_ONLY, &[("labelSelector", selector)], names_of).await?;
+    Ok(pages.into_iter().flatten().collect())
+}
+
+fn names_of(body: &[u8]) -> Result<(BTreeSet<String>, String), ApiError> {
+    #[derive(Deserialize, Default)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Meta {
+        name: String,
+        namespace: String,
+        deletion_timestamp: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Meta,
+    }
+    #[derive(Deserialize)]
+    struct Names {
+        #[serde(default)]
+        metadata: list::PageMeta,
+        #[serde(default)]
+        items: Vec<Named>,
+    }
+    let page: Names = serde_json::from_slice(body).map_err(|e| ApiError::Odd(format!("not a list of pods: {e}")))?;
+    let names = page.items.into_iter().map(|i| i.metadata).filter(|m| m.deletion_timestamp.is_none());
+    Ok((names.map(|m| format!("{}.{}", m.name, m.namespace)).collect(), page.metadata.r#continue))
+}
+
 /// The pods of a list, the best to ask first, and the list's version.
 async fn all(cluster: &Cluster, path: &str, parameters: &[(&str, &str)]) -> Result<(Vec<Pod>, String), ApiError> {
     let pages = list::pages(cluster, path, parameters, pods_of).await?;

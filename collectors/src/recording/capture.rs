@@ -41,6 +41,8 @@ pub struct Summary {
     pub problems: Vec<String>,
     /// Whether the objects are all that there are.
     pub complete: bool,
+    /// Kinds of which there may be more all the same: `group/Kind`, `Kind` of the core group.
+    pub unseen: Vec<String>,
 }
 
 impl Capture {

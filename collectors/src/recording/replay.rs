@@ -7,7 +7,7 @@ use crate::telemetry::series::{self, Recording};
 use mesh_envoy::identify::{Content, identify};
 use mesh_metrics::series::{Limits, Store, Target};
 use mesh_metrics::text::scan;
-use mesh_model::{Completeness, Problem, ProblemKind, Role, Snapshot};
+use mesh_model::{Completeness, Kind, Problem, ProblemKind, Role, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds a capture's objects to a snapshot, and what could not be seen when it was made. `name` stands before the paths.
@@ -18,6 +18,10 @@ pub fn manifests(snapshot: &mut Snapshot, name: &str, capture: &Capture, role: R
     }
     if is_alone && capture.summary.complete {
         snapshot.completeness = Completeness::Complete;
+        for written in &capture.summary.unseen {
+            let (group, name) = written.split_once('/').unwrap_or(("", written));
+            snapshot.unseen.insert((cluster, Kind::find(group, name)));
+        }
     }
     let unseen = |message: &String| Problem {
         kind: ProblemKind::Unseen,

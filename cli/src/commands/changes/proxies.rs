@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::args::DumpArgs;
-use crate::commands::proxy_status::{SyncState, fleet};
+use crate::commands::proxy_status::{SyncState, WithProxy, fleet};
 use crate::context::Context;
 use crate::dump::Need;
 use crate::print::time::parse_rfc3339;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// One row for each type of resource that istiod sent, and one for each proxy that did not take one.
 pub fn pushes(place: &DumpArgs, since: &str, context: &Context, rows: &mut Vec<Row>, problems: &mut Vec<String>) {
-    let states = match fleet(&place.source, context) {
+    let states = match fleet(&place.source, &WithProxy::Asked, context) {
         Ok((states, unseen)) => {
             problems.extend(unseen);
             states

@@ -4,7 +4,7 @@ use super::is_asked;
 use super::report::{Line, Section};
 use mesh_model::{Kind, Node, Object};
 use mesh_resolver::{Mesh, Selector};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Namespaces that the injector leaves alone whatever their labels are.
 const LEFT_ALONE: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
@@ -93,6 +93,17 @@ pub fn section(mesh: &Mesh<'_>, asked: &[String]) -> Section {
 
 fn have(n: usize) -> &'static str {
     if n == 1 { "pod has" } else { "pods have" }
+}
+
+/// The pods (`NAME.NAMESPACE`) that run with a sidecar or as a gateway; `None` where not all Pods could be read.
+pub fn running(mesh: &Mesh<'_>) -> Option<BTreeSet<String>> {
+    if mesh.snapshot.unseen.iter().any(|(_, kind)| *kind == Kind::Pod) {
+        return None;
+    }
+    let is_ending = |p: &Object| p.at(&["metadata", "deletionTimestamp"]).is_some();
+    let runs = |p: &Object| p.at(&["status", "phase"]).is_some_and(|phase| phase.text() == "Running") && p.label("app") != Some("ztunnel") && !is_ending(p);
+    let pods = mesh.objects_everywhere(Kind::Pod).iter().filter(|p| has_proxy(p) && runs(p));
+    Some(pods.map(|p| format!("{}.{}", p.name(), p.namespace())).collect())
 }
 
 fn has_proxy(pod: &Object) -> bool {

@@ -10,6 +10,7 @@ mod webhooks;
 use crate::args::check::CheckArgs;
 use crate::args::{AnalyzeArgs, Cli, Command, SourceArgs};
 use crate::commands::analyze;
+use crate::commands::proxy_status::WithProxy;
 use crate::context::Context;
 use crate::dump::block_on;
 use crate::entry::Entry;
@@ -71,13 +72,17 @@ fn status(sections: &[Section], context: &Context) -> Status {
 fn look(args: &CheckArgs, context: &Context) -> Result<Vec<Section>, Failure> {
     let mut sections = vec![cluster(args)?];
     let analyze_args = analyze_args(args)?;
+    let mut with_proxy = None;
     let unseen = analyze::look_into(&analyze_args, context, &mut |mesh, entries, _| {
         sections.extend(of_objects(mesh, entries, args, context.now));
+        // The pods are read already.
+        with_proxy = injection::running(mesh);
     })?;
     let place = SourceArgs { from: Vec::new(), namespace: None, reach: args.reach.clone() };
     // The control plane first, then those that it serves.
     let at = sections.len().min(2);
-    sections.insert(at, proxies::section(&place, &args.namespace, context));
+    let with_proxy = with_proxy.as_ref().map_or(WithProxy::Asked, WithProxy::Known);
+    sections.insert(at, proxies::section(&place, &args.namespace, &with_proxy, context));
     if !unseen.is_empty() {
         let lines = unseen.into_iter().map(|text| Line::unseen(text, "")).collect();
         sections.push(Section { title: "not seen", lines });

@@ -3,15 +3,15 @@
 use super::is_asked;
 use super::report::{Line, Section};
 use crate::args::SourceArgs;
-use crate::commands::proxy_status::{State, SyncState, fleet};
+use crate::commands::proxy_status::{State, SyncState, WithProxy, fleet};
 use crate::context::Context;
 use std::collections::BTreeMap;
 
 /// Names that are listed of those to which something applies.
 const LISTED: usize = 5;
 
-pub fn section(place: &SourceArgs, asked: &[String], context: &Context) -> Section {
-    let lines = match fleet(place, context) {
+pub fn section(place: &SourceArgs, asked: &[String], with_proxy: &WithProxy<'_>, context: &Context) -> Section {
+    let lines = match fleet(place, with_proxy, context) {
         Ok((states, problems)) => {
             let of = |s: &State| is_asked(asked, s.name.rsplit_once('.').map_or("", |(_, ns)| ns));
             let mut lines = lines(&states.into_iter().filter(of).collect::<Vec<_>>());

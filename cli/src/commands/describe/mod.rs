@@ -1,5 +1,8 @@
-//! `meshctl describe`: which configuration applies to a pod or to a Service, as the objects say it.
+//! `meshctl describe`: which configuration applies to a pod, a Service or a gateway, as the objects say it.
 
+mod gateway;
+mod held;
+mod policies;
 mod routes;
 mod workload;
 
@@ -13,7 +16,7 @@ use crate::term::{safe, safe_json};
 use mesh_collectors::kube::pods::{Target, TargetKind};
 use mesh_model::{Kind, Object, Role};
 use mesh_resolver::translate::domain_of;
-use mesh_resolver::{Mesh, Service, Workload};
+use mesh_resolver::{InMesh, Mesh, Service, Workload};
 use serde_json::json;
 
 /// One thing that applies.
@@ -36,6 +39,13 @@ impl Facts {
     fn of(&mut self, about: &str, object: &Object, says: impl Into<String>) {
         self.0.push(Fact { about: about.to_owned(), says: says.into(), object: object.origin(), is_warning: false });
     }
+    fn push(&mut self, about: &str, object: String, says: impl Into<String>) {
+        self.0.push(Fact { about: about.to_owned(), says: says.into(), object, is_warning: false });
+    }
+    /// The objects of which something is said under a heading.
+    fn objects<'f>(&'f self, about: &'f str) -> impl Iterator<Item = &'f str> {
+        self.0.iter().filter(move |f| f.about == about && !f.object.is_empty()).map(|f| f.object.as_str())
+    }
     fn warn(&mut self, about: &str, says: impl Into<String>) {
         self.0.push(Fact { about: about.to_owned(), says: says.into(), object: String::new(), is_warning: true });
     }
@@ -45,7 +55,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
     if !matches!(args.output.as_str(), "text" | "json") {
         return Err(Failure::usage(format!("-o takes text or json, not `{}`", args.output)));
     }
-    let target = Target::parse(&args.what.join("/"), args.mesh.namespace.as_deref()).map_err(Failure::usage)?;
+    let subject = Subject::parse(&args.what.join("/"), args.mesh.namespace.as_deref())?;
     let mut mesh_args = args.mesh.clone();
     if mesh_args.from.is_empty() {
         mesh_args.from.push("kube".to_owned());
@@ -53,16 +63,24 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
     let input = mesh_input::read(&mesh_args, context)?;
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let mut facts = Facts::default();
-    let name = match target.kind {
-        TargetKind::Service => {
-            let service = service(&mesh, &target)?;
+    let name = match &subject {
+        Subject::Gateway(target) => {
+            let found = gateway(&mesh, target)?;
+            gateway::describe(&mesh, found, &mut facts);
+            found.origin()
+        }
+        Subject::Pods(target) if target.kind == TargetKind::Service => {
+            let service = service(&mesh, target)?;
             let about = format!("Service {}/{}", service.namespace, service.object.name());
             workload::of_service(&mesh, service, None, &mut facts);
             about
         }
-        _ => {
-            let found = workload(&mesh, &target)?;
+        Subject::Pods(target) => {
+            let found = workload(&mesh, target)?;
             workload::of_workload(&mesh, found, &mut facts);
+            if let (Kind::Pod, InMesh::Sidecar | InMesh::Gateway, Some(cluster)) = (found.object.kind, mesh.in_mesh(found), held::cluster(&mesh_args.from)) {
+                held::of_pod(&format!("{}.{}", found.object.name(), found.namespace), &cluster, context, &mut facts);
+            }
             format!("{} {}/{}", found.object.kind_name(), found.namespace, found.object.name())
         }
     };
@@ -82,6 +100,45 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
         stdio::note(&format!("error: not seen: {problem}"));
     }
     Ok(Status::Fine.max(input.status(context)))
+}
+
+/// What is described.
+enum Subject {
+    Pods(Target),
+    /// A Gateway of Istio's or of the Gateway API; of the target only the name and the namespace count.
+    Gateway(Target),
+}
+
+impl Subject {
+    fn parse(text: &str, namespace: Option<&str>) -> Result<Subject, Failure> {
+        let as_pods = |text: &str| Target::parse(text, namespace).map_err(Failure::usage);
+        match text.split_once('/') {
+            Some((kind, name)) if matches!(kind.to_ascii_lowercase().as_str(), "gateway" | "gateways" | "gw" | "gtw" | "waypoint") => {
+                as_pods(&format!("service/{name}")).map(Subject::Gateway)
+            }
+            _ => as_pods(text).map(Subject::Pods),
+        }
+    }
+}
+
+fn gateway<'a>(mesh: &Mesh<'a>, target: &Target) -> Result<&'a Object, Failure> {
+    let all = || [Kind::K8sGateway, Kind::Gateway].into_iter().flat_map(|k| mesh.objects_everywhere(k)).copied().filter(|o| o.role != Role::Assumed);
+    let found: Vec<&'a Object> = all().filter(|o| fits(target, o)).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let mut names: Vec<String> = all().map(|o| format!("{}.{}", o.name(), o.namespace())).collect();
+            names.sort();
+            let list = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
+            Err(Failure::none(format!("there is no gateway {}; there is: {list}", target.name)))
+        }
+        // One of each kind may have the same name: the Gateway API's comes first, as Istio makes the other of it.
+        [first, rest @ ..] if rest.iter().all(|o| o.namespace() == first.namespace()) => Ok(first),
+        several => {
+            let names: Vec<&str> = several.iter().map(|o| o.namespace()).collect();
+            Err(Failure::usage(format!("there are several: name the namespace, one of {}", names.join(", "))))
+        }
+    }
 }
 
 /// Names that are listed of what there is.

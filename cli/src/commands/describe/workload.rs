@@ -1,6 +1,6 @@
 //! A workload and its Services: ports, labels, policies.
 
-use super::{Facts, routes};
+use super::{Facts, gateway, policies, routes};
 use mesh_model::{Kind, Node, Object};
 use mesh_resolver::{InMesh, Mesh, Selector, Service, Workload, destination_rule};
 
@@ -47,7 +47,25 @@ pub fn of_workload(mesh: &Mesh<'_>, w: &Workload<'_>, facts: &mut Facts) {
     for service in services {
         of_service(mesh, service, Some(w), facts);
     }
-    policies(mesh, w.namespace, &|key| w.label(key), facts);
+    if let Some(waypoint) = gateway::waypoint(mesh, w.namespace, &|key| w.label(key)) {
+        waypoint.tell(ABOUT, facts);
+    }
+    gateways(mesh, w, facts);
+    policies(mesh, w, facts);
+}
+
+/// The gateways that this workload serves.
+fn gateways(mesh: &Mesh<'_>, w: &Workload<'_>, facts: &mut Facts) {
+    const ABOUT: &str = "serves gateways";
+    for object in mesh.objects_everywhere(Kind::Gateway) {
+        let selector = Selector::from_map(object.spec_at(&["selector"]));
+        if !selector.is_empty() && selector.matches(|key| w.label(key)) {
+            facts.of(ABOUT, object, "selects it");
+        }
+    }
+    if let Some(object) = w.label(gateway::OF_GATEWAY).and_then(|name| mesh.find(Kind::K8sGateway, w.namespace, name)) {
+        facts.of(ABOUT, object, "is served by it");
+    }
 }
 
 /// A Service: its ports, and what shapes the traffic to it; with a workload, to that one.
@@ -75,6 +93,14 @@ pub fn of_service<'a>(mesh: &Mesh<'a>, service: &Service<'a>, workload: Option<&
         }
         routes::to_host(mesh, &about, host, service, workload, &rules, facts);
     }
+    let name = service.object.name();
+    let waypoint = gateway::waypoint(mesh, service.namespace, &|key| service.object.label(key));
+    if let Some(waypoint) = &waypoint {
+        waypoint.tell(&about, facts);
+    }
+    if service.object.kind == Kind::Service && policies::targeting(mesh, "Service", service.namespace, name, facts) && waypoint.is_none() {
+        facts.warn(&about, "policies name it, and it has no waypoint that would enforce them");
+    }
 }
 
 fn destination(about: &str, rule: &Object, workload: Option<&Workload<'_>>, facts: &mut Facts) {
@@ -94,31 +120,30 @@ fn destination(about: &str, rule: &Object, workload: Option<&Workload<'_>>, fact
     }
 }
 
-/// Kinds that choose workloads by `spec.selector.matchLabels`, or by the older names of that field.
-const SELECTING: &[Kind] = &[Kind::AuthorizationPolicy, Kind::RequestAuthentication, Kind::Sidecar, Kind::EnvoyFilter, Kind::Telemetry, Kind::WasmPlugin];
-
-fn policies<'a>(mesh: &Mesh<'a>, namespace: &str, label: &dyn Fn(&str) -> Option<&'a str>, facts: &mut Facts) {
+/// What is said of a workload by policies: those that select it, and those that name the gateway that it serves.
+pub fn policies<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, facts: &mut Facts) {
+    let namespace = w.namespace;
+    let label = |key: &str| w.label(key);
     const MTLS: &str = "mutual TLS that it takes";
-    let effective = mesh.peer_authentications.of_labels(namespace, label, None);
-    let of = |port: Option<u16>| mesh.peer_authentications.of_labels(namespace, label, port);
+    let effective = mesh.peer_authentications.of_labels(namespace, &label, None);
+    let of = |port: Option<u16>| mesh.peer_authentications.of_labels(namespace, &label, port);
     match effective.policy {
         Some(policy) => facts.of(MTLS, policy, effective.mode.to_string()),
         None => facts.say(MTLS, format!("{}: the default, no PeerAuthentication says otherwise", effective.mode)),
     }
-    for port in mesh.peer_authentications.ports_of(namespace, label) {
+    for port in mesh.peer_authentications.ports_of(namespace, &label) {
         facts.say(MTLS, format!("port {port}: {}", of(Some(port)).mode));
     }
-    for kind in SELECTING {
+    for kind in policies::KINDS {
         let root = mesh.config.root_namespace();
         for object in mesh.objects_everywhere(*kind).iter().filter(|o| o.namespace() == namespace || o.namespace() == root) {
             let of_path = |path: &[&str]| object.spec_at(path);
             let map = of_path(&["selector", "matchLabels"]).or_else(|| of_path(&["workloadSelector", "labels"]));
-            if object.spec_at(&["targetRefs"]).is_some() || object.spec_at(&["targetRef"]).is_some() {
+            if !policies::targets(object).is_empty() {
                 continue;
             }
             let selector = Selector::from_map(map);
             if selector.matches(label) {
-                let action = object.spec_at(&["action"]).map(Node::text).filter(|a| !a.is_empty());
                 let scope = if object.namespace() == root && namespace != root {
                     "of the whole mesh"
                 } else if selector.is_empty() {
@@ -126,12 +151,11 @@ fn policies<'a>(mesh: &Mesh<'a>, namespace: &str, label: &dyn Fn(&str) -> Option
                 } else {
                     "selects it"
                 };
-                let action = match (kind, action) {
-                    (Kind::AuthorizationPolicy, action) => format!("{}, ", action.unwrap_or("ALLOW")),
-                    _ => String::new(),
-                };
-                facts.of("policies and settings", object, format!("{action}{scope}"));
+                facts.of(policies::ABOUT, object, format!("{}{scope}", policies::action(object)));
             }
         }
+    }
+    if let Some(name) = w.label(gateway::OF_GATEWAY) {
+        policies::targeting(mesh, "Gateway", namespace, name, facts);
     }
 }

@@ -8,7 +8,7 @@ use crate::dump::{Need, block_on};
 use crate::reach;
 use crate::status::Failure;
 use mesh_collectors::dumps::{Dumps, Page, PodName, Proxy};
-use mesh_collectors::kube::pods::{self, Pod, ProxyKind};
+use mesh_collectors::kube::pods::{self, Pod, PodsError, ProxyKind, Target};
 use mesh_collectors::kube::reach::{Reach, Via};
 use mesh_envoy::identify::Content;
 use std::collections::BTreeSet;
@@ -20,29 +20,71 @@ pub struct Seen {
     pub absent: Vec<State>,
 }
 
+/// Which pods have a proxy.
+pub enum WithProxy<'w> {
+    /// The cluster is asked, for as little as tells it.
+    Asked,
+    /// Their names (`NAME.NAMESPACE`): whoever asks has read all pods.
+    Known(&'w BTreeSet<String>),
+}
+
 /// Asks every istiod for its proxies, and the proxies that are not in order for the reasons.
-pub fn fleet(args: &SourceArgs, context_name: Option<&str>, context: &Context) -> Result<Seen, Failure> {
+pub fn fleet(args: &SourceArgs, context_name: Option<&str>, with_proxy: &WithProxy<'_>, context: &Context) -> Result<Seen, Failure> {
     block_on(async {
         let reach = reach::connect(&args.reach, context_name).await?;
-        let (pods, syncs) = tokio::join!(pods::select(&reach.cluster, args.namespace.as_deref(), reach::WITH_PROXY), syncs(&reach));
+        let candidates = async {
+            match with_proxy {
+                WithProxy::Known(names) => Ok((*names).clone()),
+                WithProxy::Asked => pods::names(&reach.cluster, args.namespace.as_deref(), reach::WITH_PROXY).await,
+            }
+        };
+        let (candidates, syncs) = tokio::join!(candidates, syncs(&reach));
         let (mut dumps, is_whole) = syncs?;
         let known: BTreeSet<String> = state::states(&dumps).0.into_iter().map(|s| s.name).collect();
         let mut absent = Vec::new();
-        match pods {
+        match candidates {
             Err(error) => {
                 dumps.problems.push((format!("cluster {}", reach.cluster.name), format!("pods that are connected to no istiod can't be told: {error}")))
             }
             // Another istiod may know them.
             Ok(_) if !is_whole || args.reach.revision.is_some() => {}
-            Ok(pods) => {
-                let runs = |p: &&Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running" && !p.is_ending && !known.contains(&p.full_name());
-                absent.extend(pods.iter().filter(runs).map(|p| State { name: p.full_name(), is_absent: true, ..State::default() }));
-                absent.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(candidates) => {
+                let unknown: BTreeSet<String> = candidates.difference(&known).cloned().collect();
+                let (running, unseen) = match with_proxy {
+                    WithProxy::Known(_) => (unknown, Vec::new()),
+                    WithProxy::Asked => running(&reach, unknown, args.namespace.as_deref()).await,
+                };
+                absent.extend(running.into_iter().map(|name| State { name, is_absent: true, ..State::default() }));
+                dumps.problems.extend(unseen);
             }
         }
         reasons(&reach, &mut dumps, args, context).await;
         Ok(Seen { dumps, absent })
     })?
+}
+
+/// Those of some pods that run and have a proxy, and what could not be told: a few are asked for by name, many by one list.
+async fn running(reach: &Reach, names: BTreeSet<String>, namespace: Option<&str>) -> (BTreeSet<String>, Vec<(String, String)>) {
+    let runs = |p: &Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running" && !p.is_ending;
+    let mut out = BTreeSet::new();
+    let mut unseen = Vec::new();
+    if names.len() > reach::MOST {
+        match pods::select(&reach.cluster, namespace, reach::WITH_PROXY).await {
+            Ok(all) => out.extend(all.iter().filter(|p| names.contains(&p.full_name()) && runs(p)).map(Pod::full_name)),
+            Err(error) => unseen.push((format!("cluster {}", reach.cluster.name), format!("pods that are connected to no istiod can't be told: {error}"))),
+        }
+        return (out, unseen);
+    }
+    for name in names {
+        let Ok(target) = Target::parse(&name, None) else { continue };
+        match pods::find(&reach.cluster, &target).await {
+            Ok(found) => out.extend(found.iter().filter(|p| runs(p)).map(Pod::full_name)),
+            // It is gone meanwhile.
+            Err(PodsError::NoSuch(_) | PodsError::NoPods(_)) => {}
+            Err(error) => unseen.push((name, format!("whether it is connected to an istiod can't be told: {error}"))),
+        }
+    }
+    (out, unseen)
 }
 
 /// What each istiod says; whether all of them answered.

@@ -14,6 +14,7 @@ use crate::context::{Compat, Context};
 use crate::dump::{block_on, note_passed_over, pod, sources};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
+pub use cluster::WithProxy;
 use mesh_collectors::dumps::admin::{Admin, AdminError, Options, sections_path};
 use mesh_collectors::dumps::{Dumps, Endpoint, Limits, PodName, Proxy, Source, Want, read_path, read_stream};
 use mesh_envoy::dump::SectionKind;
@@ -40,7 +41,7 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
     for source in &sources {
         match source {
             Source::Cluster(name) => {
-                let seen = cluster::fleet(&args.source, name.as_deref(), context)?;
+                let seen = cluster::fleet(&args.source, name.as_deref(), &WithProxy::Asked, context)?;
                 dumps.merge(seen.dumps);
                 absent.extend(seen.absent);
             }
@@ -76,8 +77,8 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
 }
 
 /// The states of a cluster's proxies by name, and what could not be seen.
-pub fn fleet(place: &SourceArgs, context: &Context) -> Result<(Vec<State>, Vec<String>), Failure> {
-    let seen = cluster::fleet(place, place.reach.context.as_deref(), context)?;
+pub fn fleet(place: &SourceArgs, with_proxy: &WithProxy<'_>, context: &Context) -> Result<(Vec<State>, Vec<String>), Failure> {
+    let seen = cluster::fleet(place, place.reach.context.as_deref(), with_proxy, context)?;
     let (mut states, mut problems) = state::states(&seen.dumps);
     states.extend(seen.absent);
     problems.extend(seen.dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
@@ -86,7 +87,7 @@ pub fn fleet(place: &SourceArgs, context: &Context) -> Result<(Vec<State>, Vec<S
 
 /// What a cluster's istiods say of its proxies.
 pub fn pages(place: &SourceArgs, context: &Context) -> Result<Dumps, Failure> {
-    cluster::fleet(place, place.reach.context.as_deref(), context).map(|seen| seen.dumps)
+    cluster::fleet(place, place.reach.context.as_deref(), &WithProxy::Asked, context).map(|seen| seen.dumps)
 }
 
 /// Says what was not seen, and how the answer weighs.

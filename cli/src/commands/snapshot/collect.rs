@@ -14,7 +14,7 @@ use mesh_collectors::recording::{self, Capture, redact, tidy};
 use mesh_collectors::telemetry::scrape::Target;
 use mesh_collectors::telemetry::series;
 use mesh_collectors::traces;
-use mesh_model::{Completeness, Object, Role, Snapshot};
+use mesh_model::{Completeness, Kind, Object, Role, Snapshot};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -215,7 +215,12 @@ impl Taking<'_> {
             Err(e) => return self.problem(format!("{}: {e}", source.name())),
             Ok(_) => self.objects(&snapshot, |o| o.kind_name().to_owned()),
         }
-        self.capture.summary.complete = snapshot.completeness == Completeness::Complete && snapshot.unseen.is_empty() && args.from.len() == 1;
+        self.capture.summary.complete = snapshot.completeness == Completeness::Complete && args.from.len() == 1;
+        let written = |kind: &Kind| match kind.groups().first() {
+            None | Some(&"") => kind.name().to_owned(),
+            Some(group) => format!("{group}/{}", kind.name()),
+        };
+        self.capture.summary.unseen = snapshot.unseen.iter().map(|(_, kind)| written(kind)).collect();
         unseen.into_iter().for_each(|u| self.problem(u));
         if self.is_late("the cluster's proxies") {
             return;
