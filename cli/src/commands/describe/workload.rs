@@ -125,13 +125,13 @@ pub fn policies<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, facts: &mut Facts) {
     let namespace = w.namespace;
     let label = |key: &str| w.label(key);
     const MTLS: &str = "mutual TLS that it takes";
-    let effective = mesh.peer_authentications.of_labels(namespace, &label, None);
-    let of = |port: Option<u16>| mesh.peer_authentications.of_labels(namespace, &label, port);
+    let effective = mesh.peer_authentications.of_labels(namespace, label, None);
+    let of = |port: Option<u16>| mesh.peer_authentications.of_labels(namespace, label, port);
     match effective.policy {
         Some(policy) => facts.of(MTLS, policy, effective.mode.to_string()),
         None => facts.say(MTLS, format!("{}: the default, no PeerAuthentication says otherwise", effective.mode)),
     }
-    for port in mesh.peer_authentications.ports_of(namespace, &label) {
+    for port in mesh.peer_authentications.ports_of(namespace, label) {
         facts.say(MTLS, format!("port {port}: {}", of(Some(port)).mode));
     }
     for kind in policies::KINDS {
