@@ -68,8 +68,16 @@ impl Data {
                 continue;
             }
             let list: Value = serde_json::from_slice(&std::fs::read(&path)?).map_err(std::io::Error::other)?;
-            let kind = list["kind"].as_str().unwrap_or("").trim_end_matches("List").to_owned();
-            let items = list["items"].as_array().cloned().unwrap_or_default();
+            let mut items = list["items"].as_array().cloned().unwrap_or_default();
+            // `kubectl get` makes a List of anything, whose items say their kind; those of the API do not.
+            let kind = match list["kind"].as_str().unwrap_or("") {
+                "List" => items.first().and_then(|i| i["kind"].as_str()).unwrap_or("").to_owned(),
+                kind => kind.trim_end_matches("List").to_owned(),
+            };
+            for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                item.remove("kind");
+                item.remove("apiVersion");
+            }
             data.add(Resource {
                 group: group.join("."),
                 version: (*version).to_owned(),
