@@ -43,6 +43,11 @@ pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound
 }
 
 async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr, programs: &Programs) -> Response<Full<Bytes>> {
+    if !has_page(w.app, request.uri().path()) {
+        let mut response = Response::new(Full::new(Bytes::from_static(b"{\"error\": \"there is no such page\"}")));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
     let behaviour = programs.of(w.name);
     tokio::time::sleep(behaviour.takes).await;
     if fastrand::u8(..100) < behaviour.fails {
@@ -79,6 +84,14 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr,
     response
 }
 
+/// Whether a service answers at a path: `/productpage` and `/api/v1/products`, else its own name and what follows.
+fn has_page(app: &str, path: &str) -> bool {
+    match app {
+        "productpage" => path == "/productpage" || path == "/api/v1/products" || path.starts_with("/api/v1/products/"),
+        other => path.strip_prefix('/').and_then(|p| p.strip_prefix(other)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+    }
+}
+
 fn trace(headers: &HeaderMap) -> HeaderMap {
     TRACE.iter().filter_map(|name| Some((header::HeaderName::from_static(name), headers.get(*name)?.clone()))).collect()
 }
@@ -97,4 +110,15 @@ pub async fn ask(to: SocketAddr, host: &str, path: &str, headers: &HeaderMap) ->
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     };
     tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_page;
+
+    #[test]
+    fn services_answer_at_their_own_paths_alone() {
+        assert!(has_page("reviews", "/reviews/0") && has_page("ratings", "/ratings") && has_page("productpage", "/api/v1/products/1/reviews"));
+        assert!(!has_page("reviews", "/reviewsx") && !has_page("reviews", "/ratings/0") && !has_page("productpage", "/") && !has_page("details", "/"));
+    }
 }
