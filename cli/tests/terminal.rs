@@ -42,7 +42,11 @@ fn size(columns: u16, rows: u16) -> PtySize {
 
 /// meshctl with its arguments, behind the words of another program if there are any.
 fn command(before: &[&str]) -> CommandBuilder {
-    let words = before.iter().chain(&[env!("CARGO_BIN_EXE_meshctl")]).chain(&ARGUMENTS);
+    command_of(before, &ARGUMENTS)
+}
+
+fn command_of(before: &[&str], arguments: &[&str]) -> CommandBuilder {
+    let words = before.iter().chain(&[env!("CARGO_BIN_EXE_meshctl")]).chain(arguments);
     let mut command = CommandBuilder::from_argv(words.map(OsString::from).collect());
     command.cwd(root());
     for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nonexistent"), ("KUBECONFIG", "/nonexistent")] {
@@ -190,6 +194,117 @@ fn it_opens_walks_reads_and_leaves() {
     s.keys("\u{3}");
     assert!(s.ended().success());
     assert!(s.is_restored(), "{:?}", s.screen());
+}
+
+/// A recording of the mesh with its traffic and its faults, made by `snapshot record`.
+fn recording(dir: &Path) -> String {
+    let file = dir.join("mesh.rec").display().to_string();
+    let words = [
+        "snapshot",
+        "record",
+        &file,
+        "--from",
+        "testdata/recorded/bookinfo",
+        "--from",
+        "testdata/traffic/bookinfo.json",
+        "--count",
+        "2",
+        "--interval",
+        "1100ms",
+    ];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_meshctl")).args(words).current_dir(root()).output().expect("meshctl runs");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("2 snapshots"), "{}", String::from_utf8_lossy(&output.stderr));
+    file
+}
+
+#[test]
+fn on_a_recording_one_walks_to_the_failing_edge_and_reads_its_cause() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = recording(dir.path());
+    for (columns, rows) in [(120, 40), (40, 12)] {
+        let mut s = Session::start(columns, rows, command_of(&[], &["tui", &file]));
+        s.wait("What is wrong now");
+        s.wait("2/2");
+        // Back to the moment before, and on to the graph, which stands at the node into which most requests fail.
+        s.keys("<");
+        s.wait("1/2");
+        s.keys("2");
+        s.wait("▸ graph");
+        s.keys("\r");
+        let screen = s.wait("LIKELY CAUSE");
+        assert!(screen.contains("fail:"), "{screen}");
+        s.keys("q");
+        s.wait("▸ graph");
+        s.keys("q");
+        s.wait("What is wrong now");
+        s.keys("q");
+        assert!(s.ended().success());
+        assert!(s.is_restored(), "{:?}", s.screen());
+    }
+    // Where even the time line has no room.
+    let mut s = Session::start(40, 10, command_of(&[], &["tui", &file, "--open", "detail"]));
+    s.wait("LIKELY CAUSE");
+    s.keys("\u{3}");
+    assert!(s.ended().success());
+}
+
+/// tmux on a socket of its own; it is ended, whatever happens.
+struct Tmux(PathBuf);
+
+impl Tmux {
+    fn run(&self, words: &[&str]) -> Option<String> {
+        let output = std::process::Command::new("tmux").arg("-S").arg(&self.0).args(["-f", "/dev/null"]).args(words).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+    fn wait(&self, what: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.run(&["capture-pane", "-p", "-t", "mesh"]).unwrap_or_default();
+            if screen.contains(what) {
+                return screen;
+            }
+            assert!(start.elapsed() < PATIENCE, "`{what}` never came:\n{screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    fn keys(&self, keys: &[&str]) {
+        assert!(self.run(&[&["send-keys", "-t", "mesh"], keys].concat()).is_some(), "it is typed");
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.run(&["kill-server"]);
+    }
+}
+
+#[test]
+#[allow(clippy::print_stderr)]
+fn in_tmux_it_opens_walks_and_leaves_the_window_as_it_was() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let tmux = Tmux(dir.path().join("socket"));
+    let shell = ["new-session", "-d", "-s", "mesh", "-x", "120", "-y", "40", "-c", env!("CARGO_MANIFEST_DIR"), "env", "PS1=ready ", "LANG=C.UTF-8", "sh"];
+    if tmux.run(&shell).is_none() {
+        eprintln!("SKIPPED: tmux can't be started here");
+        return;
+    }
+    let line =
+        format!("XDG_CONFIG_HOME=/nonexistent {} tui ../testdata/recorded/bookinfo --series ../testdata/traffic/bookinfo.json", env!("CARGO_BIN_EXE_meshctl"));
+    tmux.wait("ready");
+    tmux.keys(&[&line, "Enter"]);
+    tmux.wait("What is wrong now");
+    tmux.keys(&["2"]);
+    tmux.wait("bookinfo");
+    tmux.keys(&["Enter"]);
+    let screen = tmux.wait("LIKELY CAUSE");
+    assert!(screen.contains("suspect"), "{screen}");
+    tmux.keys(&["C-z"]);
+    tmux.wait("ready");
+    tmux.keys(&["fg", "Enter"]);
+    tmux.wait("LIKELY CAUSE");
+    tmux.keys(&["C-c"]);
+    let screen = tmux.wait("ready");
+    assert!(!screen.contains("LIKELY CAUSE"), "{screen}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ const TRACED: &str = "testdata/traces";
 const SIZES: [&str; 3] = ["80x24", "120x40", "200x60"];
 
 /// Screens by the keys that lead to them.
-const SCREENS: [(&str, &str); 12] = [
+const SCREENS: [(&str, &str); 13] = [
     ("overview", ""),
     ("graph", "2"),
     ("graph-selected", "2 l l"),
@@ -40,6 +40,7 @@ const SCREENS: [(&str, &str); 12] = [
     ("findings", "4 j"),
     ("findings-explained", "4 x"),
     ("proxies", "6 l l l l"),
+    ("proxies-difference", "6 j d"),
     ("mesh", "7"),
     ("help", "2 ?"),
     ("palette", "ctrl-p r e v"),

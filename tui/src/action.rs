@@ -61,6 +61,7 @@ pub enum Action {
     NextChange,
     PreviousChange,
     FirstError,
+    Drift,
 }
 
 /// The screens that numbers switch to, in their order.
@@ -144,6 +145,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Graph, Scope::Overview, "show-graph", "m", "the graph (map) of the selected namespace", "map"),
     spec(Action::CriticalPath, Scope::Traces, "critical-path", "p", "in a waterfall, show only what the end waited for, and everything again", "path"),
     spec(Action::Graph, Scope::Traces, "show-span-in-graph", "m", "the graph (map) at the selected span's workload", "map"),
+    spec(Action::Drift, Scope::Proxies, "difference", "d", "what the proxy holds against what the manifests say that it should, and back", "difference"),
     spec(Action::Open, Scope::Graph, "open-node", "enter", "the detail of the selected node; a collapsed namespace opens", "open"),
     spec(Action::Focus, Scope::Graph, "focus", "e", "show only what is near the selected node, and everything again", "focus"),
     spec(Action::More, Scope::Graph, "more-hops", "+", "one hop more around the focus", "more"),

@@ -111,6 +111,7 @@ impl App {
         let Some(times) = world.as_ref().and_then(|w| w.times()) else { return "-".to_owned() };
         let window = times.window.map_or("not said".to_owned(), span);
         match (times.at, world.as_ref().map(|w| w.as_of)) {
+            (Some(at), Some(now)) if times.window.is_none() && self.has_timeline() => format!("at {}", crate::text::moment(at, now)),
             (Some(at), Some(now)) if self.has_timeline() || (now - at).abs() >= STALE => format!("{window} to {}", crate::text::moment(at, now)),
             _ => window,
         }

@@ -1,13 +1,14 @@
 //! What proxies hold, in columns: proxy → listener → filter chain → route → cluster → endpoint.
 
 use super::overview::spots;
-use super::{Cx, Drawn, Request, Screen, known};
+use super::{Cx, Drawn, Request, Screen, command_line, known};
 use crate::action::{Action, Scope};
 use crate::filter::Filter;
 use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::Proxy;
+use crate::world::drift::Drift;
 use crate::world::proxies::{Chain, Cluster, Destination, Endpoint, Lead, Listener, Route, short};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,6 +23,8 @@ pub struct Proxies {
     /// The filter, and the column that had the keyboard when it was typed: it holds there alone.
     filter: Filter,
     filtered: usize,
+    shows_drift: bool,
+    scroll: usize,
 }
 
 /// A row of a column.
@@ -111,6 +114,9 @@ impl<'w> Item<'w> {
                         p.certificates.len()
                     ),
                 ));
+                if let Some(drift) = &p.drift {
+                    out.push(fact("manifests", &drift_line(drift)));
+                }
                 out.extend(p.problems.iter().map(|t| fact("trouble", &t.text)));
                 out.extend(p.missing.iter().map(|m| fact("not available", m)));
                 out
@@ -206,6 +212,14 @@ impl Screen for Proxies {
         let columns = self.columns(all, cx);
         let (top, _) = Proxies::areas(cx);
         match action {
+            Action::Drift => (self.shows_drift, self.scroll) = (!self.shows_drift, 0),
+            Action::Down | Action::Up if self.shows_drift => {
+                self.scroll = if action == Action::Down { (self.scroll + 1).min(100_000) } else { self.scroll.saturating_sub(1) };
+            }
+            Action::PageDown | Action::PageUp if self.shows_drift => {
+                let page = usize::from(top.height);
+                self.scroll = if action == Action::PageDown { (self.scroll + page).min(100_000) } else { self.scroll.saturating_sub(page) };
+            }
             Action::Open | Action::Right | Action::NextPane => {
                 if columns.len() > self.depth + 1 {
                     self.depth += 1;
@@ -222,6 +236,9 @@ impl Screen for Proxies {
         }
         Vec::new()
     }
+    fn escape(&mut self) -> bool {
+        std::mem::take(&mut self.shows_drift)
+    }
     fn prepare(&mut self, cx: &Cx<'_>) {
         if self.filter != *cx.filter {
             self.filter = cx.filter.clone();
@@ -233,6 +250,10 @@ impl Screen for Proxies {
         let Some(all) = known(&cx.world.proxies, "Proxies", cx, buffer, cx.area) else { return drawn };
         let mut pen = Pen { buffer, theme: cx.theme };
         let columns = self.columns(all, cx);
+        if let (true, Some(Item::Proxy(proxy))) = (self.shows_drift, self.chosen(&columns, 0)) {
+            difference(&mut pen, cx.area, proxy, self.scroll);
+            return drawn;
+        }
         let (top, bottom) = Proxies::areas(cx);
         let count = usize::from(top.width / 30).clamp(1, 4).min(columns.len());
         let first = (self.depth + 2).min(columns.len()).saturating_sub(count).min(self.depth);
@@ -286,6 +307,9 @@ impl Screen for Proxies {
             Some(Item::Proxy(p)) => p.arguments.as_str(),
             _ => "--from DUMP",
         };
+        if self.shows_drift {
+            return command_line(cx, "drift").replace("meshctl drift ", "meshctl drift -f ");
+        }
         let what = match self.chosen(&columns, self.depth) {
             Some(Item::Listener(_) | Item::Chain(_)) => "listener",
             Some(Item::Route(_)) => "route",
@@ -294,6 +318,35 @@ impl Screen for Proxies {
             _ => "all",
         };
         format!("meshctl proxy-config {what} {arguments}")
+    }
+}
+
+/// What the comparison with the manifests says, in a line.
+fn drift_line(drift: &Drift) -> String {
+    match drift {
+        Drift::Unknown(why) => format!("not compared: {why}"),
+        Drift::Compared { rows, same, .. } if rows.is_empty() => format!("it holds what they say: {same} resources"),
+        Drift::Compared { rows, same, .. } => format!("{} resources differ from what they say, {same} do not: d shows them", rows.len()),
+    }
+}
+
+/// Every resource that differs, with its fields.
+fn difference(pen: &mut Pen<'_>, area: Rect, proxy: &Proxy, scroll: usize) {
+    let inner = pane(pen, area, &format!("{} against the manifests", proxy.full_name()), true);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let Some(drift) = &proxy.drift else { return };
+    let mut lines: Vec<(String, Role)> = vec![(drift_line(drift), Role::Text)];
+    if let Drift::Compared { rows, not_judged, .. } = drift {
+        for row in rows {
+            lines.push((row.resource.clone(), Role::Name));
+            let wrapped = row.fields.iter().flat_map(|f| crate::text::wrap(f, usize::from(inner.width).saturating_sub(2)));
+            lines.extend(wrapped.map(|l| (format!("  {l}"), Role::Text)));
+        }
+        lines.extend(not_judged.iter().map(|n| (format!("not judged: {n}"), Role::Dim)));
+    }
+    let most = lines.len().saturating_sub(usize::from(inner.height));
+    for ((text, role), y) in lines.iter().skip(scroll.min(most)).zip(inner.y..inner.bottom()) {
+        pen.text(inner.x, y, text, usize::from(inner.width), *role);
     }
 }
 

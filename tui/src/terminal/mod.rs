@@ -7,6 +7,7 @@ mod guard;
 mod screen;
 
 pub use guard::leave;
+pub use screen::Canvas;
 
 use crate::app::{App, Effect, Event, Focus, MouseUse};
 use crate::keys::Key;
@@ -14,7 +15,6 @@ use crate::text::clean;
 use crate::world::{Ask, World};
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 use guard::Guard;
-use screen::Canvas;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::io::{self, Write};
 use std::sync::Arc;

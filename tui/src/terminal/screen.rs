@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What the terminal shows.
 #[derive(Default)]
-pub(super) struct Canvas {
+pub struct Canvas {
     shown: Option<(Buffer, Option<Position>)>,
 }
 

@@ -6,6 +6,7 @@
 mod ask;
 pub mod changes;
 pub mod configuration;
+pub mod drift;
 pub mod logs;
 mod namespaces;
 pub mod proxies;
@@ -203,7 +204,9 @@ impl World {
         let mut findings = input.findings.known().cloned().unwrap_or_default();
         findings.sort_by(|a, b| (a.level, &a.namespace, &a.object, &a.code, &a.place).cmp(&(b.level, &b.namespace, &b.object, &b.code, &b.place)));
         let has_objects = input.mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
-        let mut proxies: Vec<Proxy> = input.proxies.iter().map(proxies::read).collect();
+        let drifts = drift::compare(input.mesh, &input.proxies);
+        let read = |(page, drift)| Proxy { drift: Some(drift), ..proxies::read(page) };
+        let mut proxies: Vec<Proxy> = input.proxies.iter().zip(drifts).map(read).collect();
         // Of one proxy that several pages are of, the fullest counts.
         proxies.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
         proxies.dedup_by(|b, a| (&a.namespace, &a.name) == (&b.namespace, &b.name));

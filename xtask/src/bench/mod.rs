@@ -8,6 +8,7 @@ mod inspect;
 mod proxy;
 mod resolver;
 mod tui;
+mod tui_whole;
 
 use crate::Outcome;
 

@@ -15,6 +15,8 @@ pub fn run(args: &[String]) -> Outcome {
     if args.first().is_some_and(|a| a == "here") {
         return measure();
     }
+    let built = std::process::Command::new("cargo").args(["build", "--quiet", "--release", "--package", "meshctl"]).current_dir(root()).status();
+    built.map_err(|e| format!("cargo: {e}"))?;
     let status = std::process::Command::new("cargo")
         .args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench", "tui", "here"])
         .current_dir(root())
@@ -64,10 +66,10 @@ fn measure() -> Outcome {
         let drawn = terminal.draw(|frame| paint(&picture, &near, &look, frame.area(), frame.buffer_mut()));
         std::hint::black_box(drawn.is_ok());
     });
-    Ok(())
+    super::tui_whole::run()
 }
 
-fn report(name: &str, runs: usize, goal: u64, mut run: impl FnMut()) {
+pub(super) fn report(name: &str, runs: usize, goal: u64, mut run: impl FnMut()) {
     let mut times: Vec<Duration> = (0..runs)
         .map(|_| {
             let start = Instant::now();

@@ -7,6 +7,7 @@ mod routes;
 
 pub use certificates::{Certificate, by_expiry};
 
+use super::drift::Drift;
 use super::percent;
 use crate::graph::Health;
 use mesh_envoy::admin::clusters::{ClusterStatus, read as read_endpoints};
@@ -61,6 +62,8 @@ pub struct Proxy {
     /// Whether the pages have a section of clusters: without one nobody knows that a cluster is missing.
     pub has_clusters: bool,
     pub problems: Vec<Trouble>,
+    /// Against the manifests.
+    pub drift: Option<Drift>,
     /// Why a part of it is not shown.
     pub missing: Vec<String>,
 }

@@ -1,0 +1,91 @@
+//! What a proxy holds against what the manifests say that it should.
+
+use super::proxies::{Pages, Teller};
+use mesh_envoy::diff::{Change, Difference, Side};
+use mesh_envoy::dump::SectionKind;
+use mesh_resolver::translate::{Model, domain_of};
+use mesh_resolver::why::workload_of;
+use mesh_resolver::{Held, Mesh, drift};
+use serde_json::Value;
+
+/// Proxies that are compared; each costs a translation.
+const MOST: usize = 12;
+/// Characters of a value.
+const SHOWN: usize = 90;
+
+/// One resource that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `cluster outbound|9080||reviews…`.
+    pub resource: String,
+    /// A field's path and what it is and should be, or on which side alone the resource is.
+    pub fields: Vec<String>,
+}
+
+/// The answer for one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    Compared {
+        rows: Vec<Row>,
+        same: usize,
+        /// What the translation leaves out: differences may come of it.
+        not_judged: Vec<String>,
+    },
+    /// Why not.
+    Unknown(String),
+}
+
+/// Compares proxies with the translation of the manifests for them, one answer for each.
+pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
+    let has_objects = mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
+    let unknown = |why: &str| Drift::Unknown(why.to_owned());
+    if !has_objects {
+        return pages.iter().map(|_| unknown("no source holds manifests to compare it with")).collect();
+    }
+    let mesh = Mesh::in_domain(mesh.snapshot, domain_of(mesh.snapshot));
+    let mut compared = 0;
+    let one = |p: &Pages<'_>| {
+        let Some(text) = p.config_dump.filter(|_| p.teller == Teller::Proxy) else { return unknown("its config dump was not read") };
+        compared += 1;
+        if compared > MOST {
+            return Drift::Unknown(format!("of many proxies only {MOST} are compared here; `meshctl drift` compares all"));
+        }
+        let Ok(dump) = serde_json::from_str::<Value>(text) else { return unknown("its config dump can't be read") };
+        let Ok(held) = Held::read(p.name, &dump) else { return unknown("its config dump can't be read") };
+        let model = Model::of(&mesh, drift::control_plane_of(text));
+        let Some(id) = workload_of(&model, &held) else { return unknown("the manifests hold no workload of this proxy") };
+        match drift::compare(&model, id, &dump) {
+            Ok(found) => Drift::Compared {
+                rows: found.report.differences.iter().map(row).collect(),
+                same: found.report.same.iter().map(|(_, n)| n).sum(),
+                not_judged: found.not_judged,
+            },
+            Err(_) => unknown("its config dump can't be compared"),
+        }
+    };
+    pages.iter().map(one).collect()
+}
+
+fn row(difference: &Difference) -> Row {
+    let kind = match difference.kind {
+        SectionKind::Bootstrap => "bootstrap",
+        SectionKind::Clusters => "cluster",
+        SectionKind::Endpoints => "endpoints of",
+        SectionKind::Listeners => "listener",
+        SectionKind::Routes => "routes",
+        SectionKind::ScopedRoutes => "scoped routes",
+        SectionKind::Secrets => "secret",
+        SectionKind::Ecds => "extension",
+    };
+    let value = |v: Option<&Value>| match v.map(Value::to_string) {
+        None => "nothing".to_owned(),
+        Some(text) if text.chars().count() <= SHOWN => text,
+        Some(text) => text.chars().take(SHOWN - 1).chain(['…']).collect(),
+    };
+    let fields = match &difference.change {
+        Change::OnlyIn(Side::Left) => vec!["the manifests ask for it, and the proxy does not have it".to_owned()],
+        Change::OnlyIn(Side::Right) => vec!["the proxy has it, and the manifests do not ask for it".to_owned()],
+        Change::Fields(fields) => fields.iter().map(|f| format!("{}: should be {}, is {}", f.path, value(f.left.as_ref()), value(f.right.as_ref()))).collect(),
+    };
+    Row { resource: format!("{kind} {}", difference.name), fields }
+}
