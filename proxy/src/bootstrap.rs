@@ -17,6 +17,22 @@ pub struct Bootstrap {
     pub harmless: Vec<Finding>,
 }
 
+/// A bootstrap after the start, for those who ask for it. As text it takes a tenth of the memory.
+#[derive(Clone, Debug, Default)]
+pub struct Kept(Box<str>);
+
+impl From<Bootstrap> for Kept {
+    fn from(bootstrap: Bootstrap) -> Kept {
+        Kept(bootstrap.value.to_string().into())
+    }
+}
+
+impl Kept {
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
 /// Why a bootstrap is none.
 #[derive(Clone, Debug)]
 pub enum BootstrapError {

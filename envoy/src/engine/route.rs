@@ -150,9 +150,10 @@ impl Table {
             "metadata",
             "vhds",
         ]);
-        let mut hosts = Vec::new();
+        let list = m.messages("virtual_hosts")?;
+        let mut hosts = Vec::with_capacity(list.len());
         let mut domains = Domains::default();
-        for (i, host) in m.messages("virtual_hosts")?.iter().enumerate() {
+        for (i, host) in list.iter().enumerate() {
             let host = VirtualHost::read(host, i)?;
             host.domains.iter().for_each(|d| domains.add(d, u32::try_from(i).unwrap_or(u32::MAX)));
             hosts.push(host);
@@ -272,8 +273,10 @@ impl VirtualHost {
             "metadata",
         ]);
         let retry = m.message("retry_policy")?;
-        let mut routes = Vec::new();
-        for (index, route) in m.messages("routes")?.iter().enumerate() {
+        // Most hosts have one route: a vector that grows by itself would have room for four.
+        let list = m.messages("routes")?;
+        let mut routes = Vec::with_capacity(list.len());
+        for (index, route) in list.iter().enumerate() {
             routes.push(Route::read(route, index, retry.as_ref())?);
         }
         Ok(VirtualHost {

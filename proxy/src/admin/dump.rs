@@ -34,8 +34,8 @@ pub fn page(context: &Context, with_endpoints: EndpointsIn) -> Value {
 /// The same with its secrets: nothing of it may leave as it is.
 pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
     let updated = timestamp(context.shared.started);
-    let resources = context.bootstrap.resources();
-    let list = |name: &str| get(resources, name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let bootstrap = context.bootstrap.value();
+    let list = |name: &str| get(&bootstrap, "static_resources").and_then(|r| get(r, name)).and_then(Value::as_array).cloned().unwrap_or_default();
     let entry = |key: &str, kind: &str, value: &Value| json!({key: typed(kind, value), "last_updated": updated});
     let clusters: Vec<Value> = list("clusters").iter().map(|c| entry("cluster", "envoy.config.cluster.v3.Cluster", c)).collect();
     let listeners: Vec<Value> = list("listeners").iter().map(|l| entry("listener", "envoy.config.listener.v3.Listener", l)).collect();
@@ -45,7 +45,7 @@ pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
     }
     let routes: Vec<Value> = routes.iter().map(|r| entry("route_config", "envoy.config.route.v3.RouteConfiguration", r)).collect();
     let mut sections = [
-        json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": context.bootstrap.value, "last_updated": updated}),
+        json!({"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": bootstrap, "last_updated": updated}),
         json!({"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "static_clusters": clusters}),
         json!({"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "static_listeners": listeners}),
         json!({"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "static_route_configs": routes}),
@@ -77,7 +77,7 @@ fn collect_routes(value: &Value, out: &mut Vec<Value>) {
 pub fn server_info(context: &Context) -> Value {
     let uptime = format!("{}s", context.shared.begun.elapsed().as_secs());
     let started = context.shared.started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let node = get(&context.bootstrap.value, "node").cloned().unwrap_or_else(|| json!({}));
+    let node = get(&context.bootstrap.value(), "node").cloned().unwrap_or_else(|| json!({}));
     let info = json!({
         "version": format!("mesh-proxy/{}", env!("CARGO_PKG_VERSION")),
         "state": context.state(),

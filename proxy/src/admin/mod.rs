@@ -9,7 +9,7 @@ mod requests;
 mod stats;
 mod why;
 
-use crate::bootstrap::Bootstrap;
+use crate::bootstrap::Kept;
 use crate::http::body::Body;
 use crate::tls::secrets::Secrets;
 use crate::worker::{Phase, Shared};
@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 /// What the pages are made of.
 pub struct Context {
     pub shared: Arc<Shared>,
-    pub bootstrap: Arc<Bootstrap>,
+    pub bootstrap: Arc<Kept>,
     pub workers: usize,
     /// What came from a control plane; `None` without one.
     pub dynamic: Option<Arc<Dynamic>>,

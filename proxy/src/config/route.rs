@@ -67,8 +67,9 @@ impl Table {
     /// What can't be read, with its path.
     pub fn read(value: &Value, root: &str) -> Read<Table> {
         let m = Message::new(value, Path::root(root))?;
-        let mut hosts = Vec::new();
-        for host in m.messages("virtual_hosts")? {
+        let list = m.messages("virtual_hosts")?;
+        let mut hosts = Vec::with_capacity(list.len());
+        for host in list {
             hosts.push(Host::read(&host)?);
         }
         let mut internal_only = Vec::new();
@@ -105,8 +106,9 @@ fn duplicate_domain(table: &route::Table) -> Read<()> {
 impl Host {
     fn read(m: &Message<'_, '_>) -> Read<Host> {
         let default_retry = m.message("retry_policy")?;
-        let mut routes = Vec::new();
-        for route in m.messages("routes")? {
+        let list = m.messages("routes")?;
+        let mut routes = Vec::with_capacity(list.len());
+        for route in list {
             routes.push(Route::read(&route, default_retry.as_ref())?);
         }
         Ok(Host {
