@@ -89,6 +89,9 @@ pub fn build<'s>(options: &Options, facts: &Facts, queries: &[Query], answers: &
     Graph { nodes: compact(whole), names: reader.names, skipped: reader.skipped }
 }
 
+/// Edges that are looked for one by one.
+const FEW: usize = 6;
+
 /// Adds a namespace's part to the whole. Of a node that is in both the copy of its own namespace counts: that one has all of
 /// its telemetry. An edge that is in both counts once.
 fn merge(whole: &mut Traffic, part: Traffic, namespace: super::names::Name) {
@@ -114,9 +117,18 @@ fn merge(whole: &mut Traffic, part: Traffic, namespace: super::names::Name) {
         if node.namespace == namespace {
             std::mem::swap(known, &mut node);
         }
-        let there: FxHashSet<(usize, super::names::Name)> = known.edges.iter().map(|e| (e.to, e.protocol)).collect();
+        // Of two copies one has few edges: mostly it is quicker to look through the others than to make a set of them.
+        let before = known.edges.len();
+        let there: FxHashSet<(usize, super::names::Name)> =
+            if node.edges.len() > FEW { known.edges.iter().map(|e| (e.to, e.protocol)).collect() } else { FxHashSet::default() };
+        let is_few = node.edges.len() <= FEW;
         for edge in node.edges {
-            if !there.contains(&(edge.to, edge.protocol)) {
+            let is_there = if is_few {
+                known.edges[..before].iter().any(|e| e.to == edge.to && e.protocol == edge.protocol)
+            } else {
+                there.contains(&(edge.to, edge.protocol))
+            };
+            if !is_there {
                 known.add_outgoing(&edge);
                 known.edges.push(edge);
             }
