@@ -4,4 +4,5 @@
 pub mod admin;
 pub mod apiserver;
 mod loopback;
+pub mod mutate;
 pub mod prometheus;

@@ -30,7 +30,7 @@ struct Data<'a> {
 }
 
 /// One element of an instant vector.
-pub(super) struct Element<'a> {
+pub struct Element<'a> {
     /// Sorted by the server, or not.
     pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     pub value: f64,
@@ -101,7 +101,7 @@ pub(super) fn refusal(body: &[u8]) -> Option<(String, String)> {
 }
 
 /// Hands over the elements of an instant vector; the server's warnings.
-pub(super) fn vector<'a>(body: &'a [u8], each: impl FnMut(Element<'a>)) -> Result<Vec<String>, QueryError> {
+pub fn vector<'a>(body: &'a [u8], each: impl FnMut(Element<'a>)) -> Result<Vec<String>, QueryError> {
     let text = std::str::from_utf8(body).map_err(|_| QueryError::Foreign { why: "it is no text".to_owned() })?;
     let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|e| foreign(&e))?;
     let data = envelope.data.ok_or_else(|| QueryError::Foreign { why: "there is no `data`".to_owned() })?;

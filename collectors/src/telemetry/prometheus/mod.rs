@@ -7,6 +7,7 @@ mod error;
 mod mesh;
 mod split;
 
+pub use answer::{Element, vector};
 pub use client::{Client, Credentials, Options};
 pub use error::{PrometheusError, QueryError};
 pub use mesh::{Idle, Want, read};
