@@ -157,3 +157,19 @@ fn nothing_secret_comes_out() {
         }
     }
 }
+
+#[test]
+fn several_clusters_are_recorded_into_one_file() {
+    let (east, west) = (Server::start(mesh("web"), Faults::default()).expect("a server"), Server::start(mesh("nowhere"), Faults::default()).expect("a server"));
+    let clusters = Clusters::new(&[("east", &east), ("west", &west)]);
+    let made = clusters.meshctl(&["snapshot", "record", "mesh.rec", "--from", "kube:east", "--from", "kube:west", "--count", "1"]);
+    // The servers have no proxies to be asked.
+    assert!([0, 75].contains(&made.status), "{}{}", made.out, made.err);
+    let live = clusters.meshctl(&["analyze", "--context", "east", "--context", "west", "-o", "json"]);
+    let recorded = clusters.meshctl(&["analyze", "mesh.rec", "-o", "json"]);
+    let said = |run: &Run| run.findings().iter().map(|f| (f["code"].clone(), f["origin"].clone(), f["message"].clone())).collect::<Vec<_>>();
+    assert_eq!(said(&recorded), said(&live), "{}{}", recorded.err, live.err);
+    assert_eq!(recorded.found(), ["IST0101 VirtualService shop/web"]);
+    let info = clusters.meshctl(&["snapshot", "info", "mesh.rec", "-o", "json"]);
+    assert!(info.out.contains("kube:east") && info.out.contains("kube:west"), "{}", info.out);
+}

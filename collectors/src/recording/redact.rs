@@ -41,6 +41,20 @@ pub fn page(page: &str, content: Content) -> String {
     lines(page)
 }
 
+/// Lines of an access log, each text or a JSON object.
+pub fn log(page: &str) -> String {
+    let clean = |line: &str| match serde_json::from_str::<Value>(line) {
+        Ok(value) if value.is_object() => redact(value, Mark::LengthAndHash).into_value().to_string(),
+        _ => lines(line),
+    };
+    let mut out = String::with_capacity(page.len());
+    for line in page.lines() {
+        out.push_str(clean(line).trim_end_matches('\n'));
+        out.push('\n');
+    }
+    out
+}
+
 /// Text line by line.
 fn lines(page: &str) -> String {
     if page.contains("PRIVATE KEY-----") {

@@ -6,11 +6,14 @@ use crate::args::{ExplainArgs, ExplainFormat, FailOn, SourceArgs};
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::status::{Failure, Outcome, Status};
+use crate::telemetry::traces::BACK;
 use mesh_analyzers::Level;
 use mesh_analyzers::explain::log::Log;
 use mesh_analyzers::explain::proxy::Proxy;
+use mesh_collectors::recording;
 use mesh_envoy::access_log::{Format, Layer, Line, Reader, Unwrapper};
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 
 /// A longer line is no line of a log: what is over is left out.
 const LONGEST_LINE: u64 = 4 << 20;
@@ -55,7 +58,7 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     for name in &args.words {
         let result = match name.as_str() {
             "-" => read(std::io::stdin().lock(), "standard input", &reader, &mut reading),
-            path => std::fs::File::open(path).and_then(|f| read(BufReader::with_capacity(1 << 16, f), path, &reader, &mut reading)),
+            path => file(path, &reader, &mut reading),
         };
         if let Err(e) = result {
             reading.problems.insert(0, format!("{name} can't be read: {e}"));
@@ -99,12 +102,23 @@ pub fn files(names: &[String]) -> Reading {
     let mut reading = Reading::default();
     let reader = Reader::default();
     for name in names {
-        let result = std::fs::File::open(name).and_then(|f| read(BufReader::with_capacity(1 << 16, f), name, &reader, &mut reading));
-        if let Err(e) = result {
+        if let Err(e) = file(name, &reader, &mut reading) {
             reading.problems.push(format!("{name} can't be read: {e}"));
         }
     }
     reading
+}
+
+/// A file of lines, or a recording of some.
+fn file(path: &str, reader: &Reader, reading: &mut Reading) -> std::io::Result<()> {
+    let Some(recorded) = recording::find(Path::new(path)) else {
+        return std::fs::File::open(path).and_then(|f| read(BufReader::with_capacity(1 << 16, f), path, reader, reading));
+    };
+    let pages = recorded.gathered("logs", BACK).map_err(|e| std::io::Error::other(e.to_string()))?;
+    if pages.is_empty() {
+        return Err(std::io::Error::other("it holds no access logs: name them with --from when it is recorded"));
+    }
+    pages.iter().try_for_each(|page| read(page.text.as_bytes(), &format!("{path}/{}", page.path), reader, reading))
 }
 
 /// Whether a text begins as an access log does: one of its first lines is a request's.

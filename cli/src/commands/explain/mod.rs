@@ -39,5 +39,6 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
 
 /// Whether a word stands for a log. A word that means something is no file, unless it is written as a path.
 fn is_log(word: &str) -> bool {
-    word == "-" || (Path::new(word).exists() && (word.contains(['/', '.']) || mesh_analyzers::explain::find(word).is_err()))
+    let is_there = Path::new(word).exists() || mesh_collectors::recording::is_there(Path::new(word));
+    word == "-" || (is_there && (word.contains(['/', '.']) || mesh_analyzers::explain::find(word).is_err()))
 }

@@ -1,6 +1,6 @@
 //! What differs: between two dumps, or between istiod's view and the proxy's own.
 
-use super::{Whole, cluster, end, named, read};
+use super::{Whole, cluster, compare_all, end, named, read};
 use crate::args::SourceArgs;
 use crate::commands::proxy_config::{Format, not_a_dump};
 use crate::context::{Compat, Context};
@@ -47,8 +47,23 @@ fn no_side(choice: Choice, what: &str, pod: &PodName, dumps: &Dumps) -> Failure 
     }
 }
 
+/// What is compared, as it was typed.
+#[derive(Clone, Copy)]
+pub struct Compared<'w> {
+    pub a: &'w str,
+    pub b: &'w str,
+}
+
 /// `ps A B`, `snapshot diff A B`: two sources, or two pods of what `--from` names.
 pub fn two(a: &str, b: &str, args: &SourceArgs, format: Format, context: &Context) -> Outcome {
+    let from = sources(args)?;
+    let are_sources = matches!(from.as_slice(), [Source::Cluster(_)]) && args.from.is_empty() && !is_pod(a) && !is_pod(b);
+    if are_sources
+        && context.compat == Compat::Meshctl
+        && let Some(outcome) = compare_all::sources(Compared { a, b }, args, format, context)
+    {
+        return outcome;
+    }
     let (left, right, problems) = pair(a, b, args)?;
     show((a, &left), (b, &right), problems, format, context)
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 pub mod compare;
+mod compare_all;
 mod istioctl;
 mod state;
 mod table;

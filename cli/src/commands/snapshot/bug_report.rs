@@ -1,6 +1,7 @@
 //! `meshctl snapshot bug-report`.
 
-use super::{collect, shown, size};
+use super::collect::{self, Memory};
+use super::{shown, size};
 use crate::args::snapshot::BugReportArgs;
 use crate::context::Context;
 use crate::print::time::rfc3339;
@@ -15,7 +16,7 @@ pub fn run(args: &BugReportArgs, context: &Context) -> Outcome {
     let time = Duration::from_millis(duration("--timeout", &args.timeout)?.unsigned_abs());
     let limit = size("--max-size", &args.max_size)?;
     collect::check(&args.capture)?;
-    let capture = collect::capture(&args.capture, context.now * 1000, &collect::bounds(time, limit), context);
+    let capture = collect::capture(&args.capture, context.now * 1000, &collect::bounds(time, limit), &mut Memory::default(), context);
     if capture.pages.is_empty() {
         return Err(Failure::none(format!("the sources give nothing: {}", capture.summary.problems.join("; "))));
     }

@@ -5,18 +5,22 @@ use crate::args::snapshot::CaptureArgs;
 use crate::args::telemetry::TelemetryArgs;
 use crate::args::{KubeArgs, ReachArgs, SourceArgs};
 use crate::cluster::{Access, Input, Source};
+use crate::commands::explain::logs::is_log;
 use crate::context::Context;
 use crate::status::Failure;
 use crate::telemetry;
+use crate::telemetry::traces::server;
 use mesh_collectors::dumps;
 use mesh_collectors::manifests;
 use mesh_collectors::recording::{self, Capture, redact, tidy};
 use mesh_collectors::telemetry::scrape::Target;
 use mesh_collectors::telemetry::series;
 use mesh_collectors::traces;
+use mesh_collectors::traces::server::{Search, Server};
+use mesh_model::traces::{Criteria, Span};
 use mesh_model::{Completeness, Kind, Object, Role, Snapshot};
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,29 +32,31 @@ pub struct Bounds {
 
 /// What is wrong with the sources, whatever they answer.
 pub fn check(args: &CaptureArgs) -> Result<(), Failure> {
-    if args.from.is_empty() && args.prometheus.is_none() {
-        return Err(Failure::usage("name what to take with --from (manifests, dumps, http://host:15000, `kube`) or --prometheus"));
+    let server = server(&args.traces)?;
+    if args.from.is_empty() && args.prometheus.is_none() && server.is_none() {
+        return Err(Failure::usage(
+            "name what to take with --from (manifests, dumps, http://host:15000, `kube`), --prometheus, or --jaeger, --tempo, --zipkin for traces",
+        ));
     }
     if args.from.iter().any(|f| f == "-") {
         return Err(Failure::usage("standard input can't be read again: save it in a file"));
-    }
-    if args.from.iter().filter(|f| Source::parse(f, Role::Judged).is_some()).count() > 1 {
-        return Err(Failure::usage("one cluster a recording: record each into a file of its own"));
     }
     Ok(())
 }
 
 /// Takes what all sources give. Whatever does not answer is said in the capture; it is never an error.
-pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, context: &Context) -> Capture {
-    let mut taking = Taking { capture: Capture::new(at), bounds, size: 0, left_out: 0 };
+pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, memory: &mut Memory, context: &Context) -> Capture {
+    let mut taking = Taking { capture: Capture::new(at), bounds, memory, size: 0, left_out: 0 };
     let mut files = Vec::new();
+    let several = args.from.iter().filter(|f| Source::parse(f, Role::Judged).is_some()).count() > 1;
     for word in &args.from {
         taking.capture.summary.sources.push(redact::source(word));
         if taking.is_late(word) {
             continue;
         }
         if let Some(source) = Source::parse(word, Role::Judged) {
-            taking.cluster(args, &source, context);
+            let place = if several { Place::OneOf(taking.capture.summary.clusters.len()) } else { Place::Alone };
+            taking.cluster(args, &source, place, context);
         } else if let Some(Ok(target)) = Target::parse(word).filter(|_| word.contains("://") && dumps::Source::parse(word).is_err()) {
             let left = bounds.ends.saturating_duration_since(Instant::now());
             let page = proxies::page(&target, left);
@@ -69,20 +75,58 @@ pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, context: &Context) 
             taking.prometheus(url, args, at, context);
         }
     }
+    if let Ok(Some(server)) = server(&args.traces) {
+        let shown = redact::source(server.client.url());
+        taking.capture.summary.sources.push(format!("traces of {shown}"));
+        if !taking.is_late(&shown) {
+            taking.traces(&server, args, at, context);
+        }
+    }
     if taking.left_out > 0 {
         let message = format!("{} pages are left out: all together may have {} bytes; allow more with --max-size", taking.left_out, bounds.size);
         taking.capture.summary.problems.push(message);
     }
     let mut capture = taking.capture;
     capture.sort();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     capture.summary.problems.retain(|p| seen.insert(p.clone()));
     capture
+}
+
+/// What is known from the moment before.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// A recording that was there is gone on with: what logs have by now may be in it already.
+    goes_on: bool,
+    /// How much of each log was taken.
+    logs: BTreeMap<String, u64>,
+    /// Up to when traces were asked for, in seconds since the epoch.
+    traced: Option<i64>,
+}
+
+impl Memory {
+    /// Of a recording that may be there already.
+    pub fn of(file: &Path) -> Memory {
+        Memory { goes_on: std::fs::metadata(file).is_ok_and(|m| m.len() > 0), ..Memory::default() }
+    }
+
+    /// Whether there is a log, which may have no new line.
+    pub fn reads_logs(&self) -> bool {
+        !self.logs.is_empty()
+    }
+}
+
+/// Which of the clusters is taken.
+#[derive(Clone, Copy)]
+enum Place {
+    Alone,
+    OneOf(usize),
 }
 
 struct Taking<'b> {
     capture: Capture,
     bounds: &'b Bounds,
+    memory: &'b mut Memory,
     size: u64,
     left_out: usize,
 }
@@ -147,6 +191,20 @@ impl Taking<'_> {
             }
             return false;
         }
+        if begins_as_log(path) {
+            let end = || std::fs::metadata(path).map(|m| m.len()).ok().filter(|_| self.memory.goes_on);
+            let from = self.memory.logs.get(word).copied().or_else(end);
+            match new_lines(path, from) {
+                Ok((text, end)) => {
+                    self.memory.logs.insert(word.to_owned(), end);
+                    if !text.is_empty() {
+                        self.add(&format!("logs/{}", tidy(word)), redact::log(&text));
+                    }
+                }
+                Err(e) => self.problem(format!("{word}: {e}")),
+            }
+            return false;
+        }
         let source = match dumps::Source::parse(word) {
             Ok(dumps::Source::Live(endpoint) | dumps::Source::Named(_, endpoint)) => {
                 let left = self.bounds.ends.saturating_duration_since(Instant::now());
@@ -175,10 +233,10 @@ impl Taking<'_> {
     fn manifests(&mut self, files: &[String]) {
         let mut snapshot = Snapshot::new();
         manifests::read(&mut snapshot, files, Role::Judged, 0);
-        self.objects(&snapshot, |o| o.source().name().to_owned());
+        self.objects(&snapshot, "manifests", |o| o.source().name().to_owned());
     }
 
-    fn objects(&mut self, snapshot: &Snapshot, file: impl Fn(&Object) -> String) {
+    fn objects(&mut self, snapshot: &Snapshot, folder: &str, file: impl Fn(&Object) -> String) {
         let mut texts: BTreeMap<String, String> = BTreeMap::new();
         for object in snapshot.objects.iter().filter(|o| o.role != Role::Assumed) {
             match redact::object(object) {
@@ -192,14 +250,14 @@ impl Taking<'_> {
         }
         for (name, text) in texts {
             let name = name.trim_end_matches(".yaml").trim_end_matches(".yml").trim_end_matches(".json").to_owned();
-            self.add(&format!("manifests/{name}.yaml"), text);
+            self.add(&format!("{folder}/{name}.yaml"), text);
         }
         for problem in &snapshot.problems {
             self.problem(format!("{}: {}", problem.subject, problem.message));
         }
     }
 
-    fn cluster(&mut self, args: &CaptureArgs, source: &Source, context: &Context) {
+    fn cluster(&mut self, args: &CaptureArgs, source: &Source, place: Place, context: &Context) {
         let reach = &args.reach;
         let kube = KubeArgs {
             context: Vec::new(),
@@ -211,11 +269,28 @@ impl Taking<'_> {
         let source = Source { context: source.context.clone().or_else(|| reach.context.clone()), role: source.role };
         let (mut snapshot, mut unseen) = (Snapshot::new(), Vec::new());
         let access = Access::new(&kube, &reach.istio_namespace, &args.namespace, context);
+        let folder = match place {
+            Place::Alone => "manifests".to_owned(),
+            Place::OneOf(number) => format!("manifests/clusters/{number}"),
+        };
+        let mut name = source.context.clone().unwrap_or_else(|| source.name());
         match access.and_then(|a| a.read_all(std::slice::from_ref(&source), Input::Clusters, &mut snapshot, &mut unseen)) {
             Err(e) => return self.problem(format!("{}: {e}", source.name())),
-            Ok(_) => self.objects(&snapshot, |o| o.kind_name().to_owned()),
+            Ok(names) => {
+                name = names.into_iter().next().unwrap_or(name);
+                self.objects(&snapshot, &folder, |o| o.kind_name().to_owned());
+            }
         }
-        self.capture.summary.complete = snapshot.completeness == Completeness::Complete && args.from.len() == 1;
+        let is_complete = snapshot.completeness == Completeness::Complete;
+        self.capture.summary.complete = match place {
+            Place::Alone => is_complete && args.from.len() == 1,
+            // What a cluster that was not seen has is not known.
+            Place::OneOf(_) => false,
+        };
+        let taken: BTreeSet<String> = self.capture.pages.iter().filter_map(|p| proxy_folder(&p.path)).map(str::to_owned).collect();
+        if matches!(place, Place::OneOf(_)) {
+            self.capture.summary.clusters.push(name.clone());
+        }
         let written = |kind: &Kind| match kind.groups().first() {
             None | Some(&"") => kind.name().to_owned(),
             Some(group) => format!("{group}/{}", kind.name()),
@@ -231,8 +306,40 @@ impl Taking<'_> {
             reach: ReachArgs { context: source.context.clone(), ..reach.clone() },
         };
         let (pages, problems) = proxies::cluster(&place, context);
-        pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));
+        for (path, page) in pages {
+            // Of two clusters each may have a pod of one name.
+            let path = match proxy_folder(&path).filter(|f| taken.contains(*f)) {
+                Some(folder) => format!("{folder}+{}{}", tidy(&name).replace('/', "_"), &path[folder.len()..]),
+                None => path,
+            };
+            self.answer(&path, Ok(page));
+        }
         problems.into_iter().for_each(|p| self.problem(p));
+    }
+
+    /// Traces that began since the moment before, and a minute more: their last spans arrive late.
+    fn traces(&mut self, server: &Server, args: &CaptureArgs, at: i64, context: &Context) {
+        let read = || {
+            let to = at.div_euclid(1000);
+            let since = telemetry::duration("--since", &args.since)? / 1000;
+            let from = self.memory.traced.map_or(to - since, |last| (last - LATE).max(to - since.max(LATE)));
+            telemetry::traces::searched(server, &Search { criteria: Criteria::default(), from, to, limit: TRACES }, context).map(|answer| (answer, to))
+        };
+        match read() {
+            Err(e) => self.problem(e.to_string()),
+            Ok((answer, to)) => {
+                self.memory.traced = Some(to);
+                if answer.traces.len() >= TRACES {
+                    self.problem(format!("{}: of the traces of this moment the newest {TRACES} are taken", server.client.url()));
+                }
+                answer.problems.into_iter().for_each(|p| self.problem(p));
+                // As they were reported: clocks are put right when they are looked at.
+                let spans: Vec<Span> = answer.traces.into_iter().flat_map(|t| t.spans).map(|p| Span { start: p.span.start - p.shift, ..p.span }).collect();
+                if !spans.is_empty() {
+                    self.add(&format!("traces/{}.json", tidy(server.client.url())), traces::to_json(&spans));
+                }
+            }
+        }
     }
 
     fn prometheus(&mut self, url: &str, args: &CaptureArgs, at: i64, context: &Context) {
@@ -263,6 +370,13 @@ impl Taking<'_> {
     }
 }
 
+/// `proxies/NAMESPACE/NAME` of a page of a proxy, and the like of istiod's.
+fn proxy_folder(path: &str) -> Option<&str> {
+    let is_so = ["proxies/", "istio/", "views/"].iter().any(|f| path.starts_with(f));
+    let end = path.match_indices('/').nth(2)?.0;
+    is_so.then(|| &path[..end])
+}
+
 /// The text of a file of traces.
 fn traces_in(path: &Path) -> Option<String> {
     if !path.is_file() {
@@ -275,6 +389,35 @@ fn traces_in(path: &Path) -> Option<String> {
 
 /// How far a file is looked into for traces.
 const LOOK: u64 = 4096;
+/// How far it is looked into for a line of an access log.
+const LOOK_LOG: u64 = 64 * 1024;
+/// What is taken of a log at one moment, in bytes: of a longer one its end.
+const LOG: u64 = 8 << 20;
+/// Traces that are taken at one moment.
+const TRACES: usize = 500;
+/// Seconds that spans may arrive late.
+const LATE: i64 = 60;
+
+fn begins_as_log(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = path.is_file() && std::fs::File::open(path).and_then(|f| f.take(LOOK_LOG).read_to_end(&mut head)).is_ok();
+    read && !head.contains(&0) && is_log(&String::from_utf8_lossy(&head))
+}
+
+/// The whole lines of a log from a place on, and where they end. A log that is shorter than it was has begun anew.
+fn new_lines(path: &Path, from: Option<u64>) -> std::io::Result<(String, u64)> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let from = from.filter(|f| *f <= length).unwrap_or(0);
+    let begin = from.max(length.saturating_sub(LOG));
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(length - begin).read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    // Of what was cut in two the second half is no line.
+    let first = if begin > from { bytes[..whole].iter().position(|b| *b == b'\n').map_or(whole, |at| at + 1) } else { 0 };
+    Ok((String::from_utf8_lossy(&bytes[first..whole]).into_owned(), begin + whole as u64))
+}
 
 /// The bounds of a capture that begins now.
 pub fn bounds(time: Duration, size: u64) -> Bounds {

@@ -1,6 +1,7 @@
 //! `meshctl snapshot record`.
 
-use super::{collect, failure, shown, size};
+use super::collect::{self, Memory};
+use super::{failure, shown, size};
 use crate::args::snapshot::RecordArgs;
 use crate::context::Context;
 use crate::print::time::clock_millis;
@@ -20,13 +21,14 @@ pub fn run(args: &RecordArgs, context: &Context) -> Outcome {
     let began = Instant::now();
     let mut recorder = None;
     let mut count = 0_u64;
+    let mut memory = Memory::of(&args.file);
     let is_part = loop {
         let started = Instant::now();
         // A source that hangs must not keep the others from being seen at the next moments.
         let bounds = collect::bounds(interval.max(Duration::from_secs(30)), limit);
-        let capture = collect::capture(&args.capture, clock_millis(), &bounds, context);
+        let capture = collect::capture(&args.capture, clock_millis(), &bounds, &mut memory, context);
         let problems = &capture.summary.problems;
-        if capture.pages.is_empty() && recorder.is_none() {
+        if capture.pages.is_empty() && recorder.is_none() && !memory.reads_logs() {
             return Err(Failure::none(format!("the sources give nothing: {}", problems.join("; "))));
         }
         if recorder.is_none() {

@@ -1,6 +1,8 @@
 //! Access logs among the sources: files that begin as one does.
 
 use crate::commands::explain::logs::{files, is_log};
+use crate::telemetry::traces::BACK;
+use mesh_collectors::recording;
 use mesh_tui::world::logs::Logs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,10 @@ const DEPTH: usize = 6;
 /// The logs that a path is or holds.
 pub fn find(path: &str) -> Vec<String> {
     let root = Path::new(path);
+    if let Some(recorded) = recording::find(root) {
+        let has_some = recorded.gathered("logs", BACK).is_ok_and(|pages| !pages.is_empty());
+        return has_some.then(|| path.to_owned()).into_iter().collect();
+    }
     if root.is_file() {
         return if begins_so(root) { vec![path.to_owned()] } else { Vec::new() };
     }

@@ -69,7 +69,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     let mut trace_files = Vec::new();
     for path in &paths {
         let found = logs::find(path);
-        let is_log = found.iter().any(|f| f == path);
+        let is_log = found.iter().any(|f| f == path) && recording::find(std::path::Path::new(path)).is_none();
         log_files.extend(found);
         if is_log {
             continue;
