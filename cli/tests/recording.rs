@@ -215,7 +215,7 @@ fn traces_of_a_server_and_new_lines_of_logs_are_recorded_and_read_again() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("access.log")).expect("the log");
-    std::io::Write::write_all(&mut file, log[cut..].as_bytes()).expect("more lines");
+    std::io::Write::write_all(&mut file, &log.as_bytes()[cut..]).expect("more lines");
     assert!(recorder.wait().expect("an end").success());
 
     let explained = |name: &str| meshctl(dir.path(), &["explain", name]);
