@@ -40,7 +40,8 @@ pub fn of_workload(mesh: &Mesh<'_>, w: &Workload<'_>, facts: &mut Facts) {
             facts.warn(ABOUT, format!("has no label {label}: metrics and the graph do not tell it apart"));
         }
     }
-    let services = mesh.services.selecting(w);
+    let mut services = mesh.services.selecting(w);
+    services.sort_by_key(|s| (s.namespace, s.object.name()));
     if services.is_empty() {
         facts.warn(ABOUT, "no Service selects it");
     }
