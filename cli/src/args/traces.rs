@@ -64,8 +64,14 @@ pub struct TraceServerArgs {
     #[arg(long, value_name = "URL", env = "MESHCTL_TEMPO", hide_env_values = true)]
     pub tempo: Option<String>,
     /// A file with a bearer token; it is read anew for each request
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "trace_user")]
     pub trace_token_file: Option<PathBuf>,
+    /// User of basic authentication
+    #[arg(long, value_name = "NAME", requires = "trace_password_file")]
+    pub trace_user: Option<String>,
+    /// A file with that user's password
+    #[arg(long, value_name = "FILE", requires = "trace_user")]
+    pub trace_password_file: Option<PathBuf>,
     /// A header, such as 'X-Scope-OrgID: team'; repeatable
     #[arg(long, value_name = "NAME: VALUE")]
     pub trace_header: Vec<String>,

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod edge;
+pub mod folder;
 pub mod history;
 mod prometheus;
 mod sources;

@@ -1,6 +1,6 @@
 //! Traces of files, folders, recordings and servers, for the commands that show them.
 
-use super::duration;
+use super::{duration, folder};
 use crate::args::traces::TraceServerArgs;
 use crate::commands::snapshot::failure;
 use crate::context::Context;
@@ -13,8 +13,7 @@ use mesh_collectors::traces::server::{Answer, Api, Search, Server};
 use mesh_collectors::traces::{self, Found};
 use mesh_model::traces::Span;
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The server that is named, if one is.
@@ -65,10 +64,8 @@ pub fn named(word: &str) -> Result<Found, Failure> {
 
 /// How far a recording is looked back into for traces and logs, in milliseconds.
 pub const BACK: i64 = 6 * 3600 * 1000;
-/// How far files are looked into, and how many of a folder.
+/// How far files are looked into.
 const LOOK: u64 = 4 * 1024;
-const FILES: usize = 2_000;
-const DEPTH: usize = 6;
 
 /// The files of traces that a path is or holds, or the path itself where it is a recording with some.
 pub fn find(path: &str) -> Vec<String> {
@@ -77,25 +74,11 @@ pub fn find(path: &str) -> Vec<String> {
         let has_some = recorded.gathered("traces", BACK).is_ok_and(|pages| !pages.is_empty());
         return has_some.then(|| path.to_owned()).into_iter().collect();
     }
-    let mut files = Vec::new();
-    walk(root, DEPTH, &mut files);
-    files.into_iter().filter(|f| begins_so(f)).map(|f| f.display().to_string()).collect()
-}
-
-fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) {
-    if path.is_file() && path.extension().is_some_and(|e| e == "json" || e == "jsonl") {
-        out.push(path.to_owned());
-    } else if path.is_dir() && depth > 0 && out.len() < FILES {
-        let mut entries: Vec<PathBuf> = std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect();
-        entries.sort();
-        entries.iter().for_each(|p| walk(p, depth - 1, out));
-    }
+    folder::files(root, &["json", "jsonl"]).into_iter().filter(|f| begins_so(f)).map(|f| f.display().to_string()).collect()
 }
 
 fn begins_so(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|f| f.take(LOOK).read_to_end(&mut head));
-    read.is_ok() && traces::begins_so(&String::from_utf8_lossy(&head))
+    folder::head(path, LOOK).is_some_and(|head| traces::begins_so(&String::from_utf8_lossy(&head)))
 }
 
 fn client(url: &str, args: &TraceServerArgs) -> Result<Client, Failure> {
@@ -108,8 +91,16 @@ fn client(url: &str, args: &TraceServerArgs) -> Result<Client, Failure> {
         None => Vec::new(),
         Some(path) => std::fs::read(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?,
     };
+    let credentials = match (&args.trace_token_file, &args.trace_user, &args.trace_password_file) {
+        (Some(path), _, _) => Credentials::TokenFile(path.clone()),
+        (None, Some(user), Some(path)) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+            Credentials::Basic { user: user.clone(), password: text.trim_end_matches(['\r', '\n']).to_owned() }
+        }
+        _ => Credentials::None,
+    };
     let options = Options {
-        credentials: args.trace_token_file.clone().map_or(Credentials::None, Credentials::TokenFile),
+        credentials,
         headers: args.trace_header.iter().map(header).collect::<Result<_, _>>()?,
         authorities,
         answer: Duration::from_millis(duration("--trace-timeout", &args.trace_timeout)?.unsigned_abs()),

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The Envoy that `.ci/install-components` installed; `None` where there is none.
 pub fn find() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let folder = std::env::var_os("MESHCTL_COMPONENTS").map_or_else(|| root.join("target/components"), PathBuf::from);
-    Some(folder.join("envoy")).filter(|p| p.exists())
+    super::component("envoy")
 }
 
 /// A running Envoy; it ends with this.

@@ -57,6 +57,19 @@ impl SectionKind {
             SectionKind::Ecds => "EcdsConfigDump",
         }
     }
+    /// What one of its resources is called in front of its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            SectionKind::Bootstrap => "bootstrap",
+            SectionKind::Clusters => "cluster",
+            SectionKind::Endpoints => "endpoints of",
+            SectionKind::Listeners => "listener",
+            SectionKind::Routes => "routes",
+            SectionKind::ScopedRoutes => "scoped routes",
+            SectionKind::Secrets => "secret",
+            SectionKind::Ecds => "extension",
+        }
+    }
     fn of(type_url: &str) -> Option<SectionKind> {
         let name = type_url.rsplit('.').next()?;
         SectionKind::ALL.into_iter().find(|k| k.message() == name)

@@ -5,6 +5,7 @@ use crate::config::listener::End;
 use crate::config::manager::Routes;
 use crate::config::route::Table;
 use crate::decisions::Decision;
+use crate::percent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -35,8 +36,8 @@ fn wanted(context: &Context, query: &str) -> Result<Vec<Decision>, String> {
         let status =
             parameter(query, "status").is_none_or(|s| s == d.status.to_string() || s.strip_suffix("xx").is_some_and(|c| c == (d.status / 100).to_string()));
         let flag = parameter(query, "flag").is_none_or(|f| f.split(',').any(|f| d.flags.contains(&f)));
-        let cluster = parameter(query, "cluster").is_none_or(|c| super::stats::unescape(c) == d.cluster.as_deref().unwrap_or(""));
-        let path = parameter(query, "path").is_none_or(|p| d.path.starts_with(&super::stats::unescape(p)));
+        let cluster = parameter(query, "cluster").is_none_or(|c| percent::decode(c) == d.cluster.as_deref().unwrap_or(""));
+        let path = parameter(query, "path").is_none_or(|p| d.path.starts_with(&percent::decode(p)));
         status && flag && cluster && path
     };
     Ok(context.shared.rings.read().into_iter().filter(is).take(last).collect())

@@ -1,6 +1,7 @@
 //! `/stats` and `/stats/prometheus`.
 
 use super::{Context, parameter};
+use crate::percent;
 use crate::stats::Kind;
 use crate::worker::Phase;
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
 pub fn page(context: &Context, query: &str) -> Result<(String, &'static str), String> {
     let filter = match parameter(query, "filter") {
         None => None,
-        Some(text) => Some(regex::Regex::new(&unescape(text)).map_err(|e| format!("filter: {e}"))?),
+        Some(text) => Some(regex::Regex::new(&percent::decode(text)).map_err(|e| format!("filter: {e}"))?),
     };
     let used_only = parameter(query, "usedonly").is_some();
     // What was never counted is not used; gauges of the server always are.
@@ -98,19 +99,6 @@ fn labelled(name: &str) -> (String, String) {
     (format!("envoy_{}", name.replace('.', "_")), String::new())
 }
 
-/// Escapes of a query.
-pub(super) fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let bytes = text.as_bytes();
-    let mut i = 0;
-    while i < bytes.len() {
-        let hex = if bytes[i] == b'%' { text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok()) } else { None };
-        out.push(hex.unwrap_or(bytes[i]));
-        i += if hex.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,10 +113,5 @@ mod tests {
         assert_eq!(of("http.in.downstream_rq_2xx"), "envoy_http_downstream_rq_xx{envoy_response_code_class=\"2\",envoy_http_conn_manager_prefix=\"in\"}");
         assert_eq!(of("listener.0.0.0.0_80.ssl.handshake"), "envoy_listener_ssl_handshake{envoy_listener_address=\"0.0.0.0_80\"}");
         assert_eq!(of("server.uptime"), "envoy_server_uptime{}");
-    }
-
-    #[test]
-    fn filters_come_escaped() {
-        assert_eq!(unescape("%5E(server%5C.state)%"), "^(server\\.state)%");
     }
 }

@@ -3,6 +3,7 @@
 use super::keys::Keys;
 use super::remote::{Remote, Remotes};
 use super::token::{Refusal, Token};
+use crate::percent;
 use http::HeaderName;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::request::Request;
@@ -171,7 +172,7 @@ pub fn extract(providers: &[&Provider], request: &Request<'_>) -> Vec<Found> {
     }
     for (name, issuers) in parameters {
         if let Some(value) = request.query_parameter(name) {
-            let text = percent_decoded(value);
+            let text = percent::decode(value);
             out.push(Found { text, place: Place::Parameter(name.into()), issuers });
         }
     }
@@ -182,16 +183,6 @@ pub fn extract(providers: &[&Provider], request: &Request<'_>) -> Vec<Found> {
         }
     }
     out
-}
-
-fn percent_decoded(text: &str) -> String {
-    let (bytes, mut out, mut i) = (text.as_bytes(), Vec::new(), 0);
-    while i < bytes.len() {
-        let hex = if bytes[i] == b'%' { text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok()) } else { None };
-        out.push(hex.unwrap_or(bytes[i]));
-        i += if hex.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
@@ -209,6 +200,6 @@ mod tests {
         ] {
             assert_eq!(behind(value, prefix), wanted, "{value}");
         }
-        assert_eq!(percent_decoded("a%2Eb%zz"), "a.b%zz");
+        assert_eq!(percent::decode("a%2Eb%zz"), "a.b%zz");
     }
 }

@@ -2,7 +2,6 @@
 
 use super::proxies::{Pages, Teller};
 use mesh_envoy::diff::{Change, Difference, Side};
-use mesh_envoy::dump::SectionKind;
 use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::why::workload_of;
 use mesh_resolver::{Held, Mesh, drift};
@@ -67,16 +66,7 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
 }
 
 fn row(difference: &Difference) -> Row {
-    let kind = match difference.kind {
-        SectionKind::Bootstrap => "bootstrap",
-        SectionKind::Clusters => "cluster",
-        SectionKind::Endpoints => "endpoints of",
-        SectionKind::Listeners => "listener",
-        SectionKind::Routes => "routes",
-        SectionKind::ScopedRoutes => "scoped routes",
-        SectionKind::Secrets => "secret",
-        SectionKind::Ecds => "extension",
-    };
+    let kind = difference.kind.word();
     let value = |v: Option<&Value>| match v.map(Value::to_string) {
         None => "nothing".to_owned(),
         Some(text) if text.chars().count() <= SHOWN => text,

@@ -143,20 +143,6 @@ fn show(left: (&str, &Page), right: (&str, &Page), mut problems: Vec<String>, fo
     Ok(end(&problems, report.differences.is_empty(), context))
 }
 
-/// The words for the resources of a section.
-fn word(kind: SectionKind) -> &'static str {
-    match kind {
-        SectionKind::Bootstrap => "bootstrap",
-        SectionKind::Clusters => "cluster",
-        SectionKind::Endpoints => "endpoints of",
-        SectionKind::Listeners => "listener",
-        SectionKind::Routes => "routes",
-        SectionKind::ScopedRoutes => "scoped routes",
-        SectionKind::Secrets => "secret",
-        SectionKind::Ecds => "extension",
-    }
-}
-
 /// Characters of a value that are shown in text.
 const SHOWN: usize = 100;
 
@@ -174,7 +160,7 @@ pub fn text(report: &Report, left: &str, right: &str) -> String {
     let mut out = String::new();
     let name_of = |side: Side| safe(if side == Side::Left { left } else { right }).into_owned();
     for Difference { kind, name, change } in &report.differences {
-        let what = format!("{} {}", word(*kind), safe(name));
+        let what = format!("{} {}", kind.word(), safe(name));
         let what = what.trim_end();
         match change {
             Change::OnlyIn(side) => out.push_str(&format!("{what}: only in {}\n", name_of(*side))),

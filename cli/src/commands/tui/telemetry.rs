@@ -5,7 +5,7 @@ use crate::args::telemetry::TelemetryArgs;
 use crate::context::Context;
 use crate::print::time::rfc3339;
 use crate::status::Failure;
-use crate::telemetry::{self, Answer, history};
+use crate::telemetry::{self, Answer, folder, history};
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_metrics::series::Store;
@@ -15,7 +15,6 @@ use mesh_model::{Snapshot, Timestamp};
 use mesh_tui::world::Ask;
 use mesh_tui::world::changes::HOUR;
 use mesh_tui::world::traffic::Times;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How far back a live Prometheus is asked, in seconds.
@@ -161,11 +160,9 @@ pub fn without_secrets(url: &str) -> String {
     format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
 }
 
-/// How far a file of a folder is looked into, and how many of them; one that is named is looked into whole.
+/// How far a file of a folder is looked into; one that is named is looked into whole.
 const LOOK: u64 = 64 * 1024;
 const WHOLE: u64 = 1 << 30;
-const FILES: usize = 2_000;
-const DEPTH: usize = 6;
 
 /// The first series file that a path is or holds.
 pub fn find(path: &str) -> Option<PathBuf> {
@@ -174,20 +171,8 @@ pub fn find(path: &str) -> Option<PathBuf> {
         let holds = |c: recording::Capture| c.pages.iter().any(|p| p.path.starts_with("series/") || p.path.ends_with(".txt"));
         return found.capture().is_ok_and(holds).then(|| root.to_owned());
     }
-    let mut files = Vec::new();
-    walk(root, DEPTH, &mut files);
     let look = if root.is_dir() { LOOK } else { WHOLE };
-    files.into_iter().find(|f| is_series(f, look))
-}
-
-fn walk(path: &Path, depth: usize, out: &mut Vec<PathBuf>) {
-    if path.is_file() && path.extension().is_some_and(|e| e == "json") {
-        out.push(path.to_owned());
-    } else if path.is_dir() && depth > 0 && out.len() < FILES {
-        let mut entries: Vec<PathBuf> = std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect();
-        entries.sort();
-        entries.iter().for_each(|p| walk(p, depth - 1, out));
-    }
+    folder::files(root, &["json"]).into_iter().find(|f| is_series(f, look))
 }
 
 /// Whether a file is one of series.
@@ -197,9 +182,8 @@ pub fn is_series_file(path: &Path) -> bool {
 
 /// Whether a file begins as a series file does.
 fn is_series(path: &Path, look: u64) -> bool {
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|f| f.take(look).read_to_end(&mut head));
+    let Some(head) = folder::head(path, look) else { return false };
     let text = String::from_utf8_lossy(&head);
     let has = |key: &str| text.contains(key);
-    read.is_ok() && text.trim_start().starts_with('{') && has("\"series\"") && has("\"metric\"") && (has("\"rate\"") || has("\"values\""))
+    text.trim_start().starts_with('{') && has("\"series\"") && has("\"metric\"") && (has("\"rate\"") || has("\"values\""))
 }
