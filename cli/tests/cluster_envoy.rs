@@ -1,6 +1,5 @@
 //! A recorded proxy in a real Envoy behind our API server: commands on its pod, by a forwarded port and by the agent's command.
 
-// It says when it is skipped.
 #![cfg(unix)]
 
 mod common;

@@ -234,9 +234,12 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
     assert!(text.contains("productpage-v1") && text.contains("SYNCED") && text.contains(" 0 failed"), "{text}");
     assert!(said.contains("by http://127.0.0.1:2"), "{said}");
     assert!(!Path::new(&between(&said, "manifests in ", ";")).exists());
-    for (arguments, why) in
-        [(&["--size", "200"][..], "not there yet"), (&["break", "x"], "not there"), (&["--for", "x"], "takes a time"), (&["--rate", "0"], "1..=200")]
-    {
+    for (arguments, why) in [
+        (&["--size", "200"][..], "not there yet"),
+        (&["break", "x"], "no way to break a mesh is called x"),
+        (&["--for", "x"], "takes a time"),
+        (&["--rate", "0"], "1..=200"),
+    ] {
         let output = meshctl(states.path()).arg("demo").args(arguments).stdin(Stdio::null()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{arguments:?}");

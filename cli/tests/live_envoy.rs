@@ -1,7 +1,5 @@
 //! Commands on the admin port of a real Envoy 1.40, over TCP and over a Unix socket, and what `pc log` changes there.
 
-// It says when it is skipped.
-
 mod common;
 
 use common::envoy::{Admin, Envoy, find, free_port};
