@@ -61,7 +61,7 @@ impl Parts {
             return (409, json!({"error": format!("{name} is active already; `--undo` ends it")}));
         }
         let breakage = {
-            let held = |thing: &str| broken.active.iter().flat_map(|(_, b)| &b.changes).any(|c| c.holds() == thing);
+            let held = |thing: &str| broken.active.iter().flat_map(|(_, b)| &b.changes).any(|c| service(&c.holds()) == service(thing));
             scenario.breakage(seed, &held)
         };
         let Some(breakage) = breakage else {
@@ -145,4 +145,10 @@ pub fn of(parts: &Arc<Parts>) -> Orders {
             _ => (404, json!({"error": format!("{method} {path} is no order")})),
         }
     })
+}
+
+/// The service that something held belongs to. What nobody is let into, say, hides what its programs do.
+fn service(held: &str) -> &str {
+    let name = held.rsplit([' ', '/']).next().unwrap_or(held);
+    name.rsplit_once("-v").filter(|(_, version)| version.bytes().all(|b| b.is_ascii_digit())).map_or(name, |(service, _)| service)
 }

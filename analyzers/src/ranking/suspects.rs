@@ -381,12 +381,12 @@ impl<'a> Found<'_, '_, 'a, '_> {
         let mut at = None;
         loop {
             let here = path[path.len() - 1];
+            let further = || calls.iter().filter(|c| c.from == here && !path.contains(&c.to)).flat_map(|c| c.endings.iter().map(move |e| (c, e)));
+            // What a program is refused, by whatever version, it may answer with an error of its own, as often.
+            let refused: f64 = further().filter(|(_, e)| (400..500).contains(&e.code)).map(|(_, e)| e.rate).sum();
+            let is_alike = refused >= last.rate * ALIKE && refused * ALIKE <= last.rate;
             let enough =
-                calls.iter().filter(|c| c.from == here && !path.contains(&c.to)).flat_map(|c| c.endings.iter().map(move |e| (c, e))).filter(|(_, e)| {
-                    // What a program is refused it may answer with an error of its own, as often.
-                    let is_alike = e.rate >= last.rate * ALIKE && e.rate * ALIKE <= last.rate;
-                    ((e.code >= 500 || e.code == 0) && e.rate >= last.rate * SHARE) || (e.code >= 400 && is_alike)
-                });
+                further().filter(|(_, e)| ((e.code >= 500 || e.code == 0) && e.rate >= last.rate * SHARE) || ((400..500).contains(&e.code) && is_alike));
             let Some((call, ending)) = enough.max_by(|(a, x), (b, y)| x.rate.total_cmp(&y.rate).then_with(|| b.to.cmp(&a.to))) else { break };
             path.push(call.to);
             last = ending.clone();
