@@ -32,9 +32,7 @@ fn istiod() -> admin::Admin {
 
 /// The Envoy, and a cluster in which it is the proxy of the pod.
 fn start(faults: Faults) -> Option<(Envoy, Mesh)> {
-    let Some(program) = find() else {
-        return None;
-    };
+    let program = find()?;
     let dump = std::fs::read_to_string(recorded("config_dump.json")).expect("a dump");
     let envoy = Envoy::start(&program, Admin::Tcp, |folder, admin| played::bootstrap(&dump, folder, admin));
     let mut data = Data::default();
