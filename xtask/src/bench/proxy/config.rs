@@ -1,7 +1,7 @@
 //! Bootstraps of both proxies: the same but for Istio's metrics.
 
 use super::running::Kind;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,6 +20,8 @@ impl Certificates {
         let key = KeyPair::generate()?;
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With one name for both, the leaf would be taken for its own issuer.
+        authority.distinguished_name.push(DnType::OrganizationName, "bench authority");
         let root = authority.self_signed(&key)?.pem();
         let issuer = Issuer::new(authority, key);
         let key = KeyPair::generate()?;
