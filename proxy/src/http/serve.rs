@@ -84,8 +84,9 @@ impl Client {
             upgrade = self.wire.seen().upgrade.take().unwrap_or(Upgrade::Undecided);
         }
         let fed = framing.feed(&buf.filled()[before..], upgrade);
-        if let Some(fragment) = framing.take_fragment() {
-            self.wire.seen().fragments.push_back(fragment);
+        let fragments = framing.take_fragments();
+        if !fragments.is_empty() {
+            self.wire.seen().fragments.extend(fragments);
         }
         if framing.asks() {
             self.wire.seen().upgrade = None;

@@ -279,7 +279,9 @@ pub fn log_lines(path: &std::path::Path, n: usize) -> Vec<Value> {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
+        // The last one may be on its way.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines: Vec<Value> = whole.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
         if lines.len() >= n || Instant::now() > until {
             assert!(lines.len() >= n, "{} of {n} lines", lines.len());
             return lines;
