@@ -140,10 +140,10 @@ fn lists_come_in_pages_where_they_can_not_be_streamed() {
         assert!((lists, watches) == (1, 1) && streams <= 1, "{streaming_lists:?}: {:?}", f.asked());
         assert!(f.problems().is_empty(), "{:?}", f.problems());
         // What was learned of the server is not tried again.
-        f.server.forget();
-        f.server.apply(SERVICES, service("d", 81));
-        f.server.forget();
-        f.server.restart(Duration::from_millis(300));
+        f.server.while_away(|| {
+            f.server.apply(SERVICES, service("d", 81));
+            f.server.forget();
+        });
         f.sees(&[("a", "80"), ("b", "80"), ("c", "81"), ("d", "81")]);
         f.until("it is listed anew", || f.asked().0 == 2);
         assert_eq!(f.asked().1, streams);
@@ -154,9 +154,10 @@ fn lists_come_in_pages_where_they_can_not_be_streamed() {
 fn a_server_that_restarts_is_taken_up_where_it_was_left() {
     let f = Follower::start(Faults::default());
     f.settle();
-    f.server.restart(Duration::from_millis(700));
-    f.server.apply(SERVICES, service("c", 81));
-    f.server.remove(SERVICES, "shop", "a");
+    f.server.while_away(|| {
+        f.server.apply(SERVICES, service("c", 81));
+        f.server.remove(SERVICES, "shop", "a");
+    });
     f.sees(&[("b", "80"), ("c", "81")]);
     f.settle();
     let (lists, streams, watches) = f.asked();
@@ -178,10 +179,11 @@ fn while_the_server_is_away_what_was_known_stays_and_that_is_said() {
 fn what_the_server_has_forgotten_is_listed_anew() {
     let f = Follower::start(Faults::default());
     f.settle();
-    f.server.restart(Duration::from_millis(300));
-    f.server.apply(SERVICES, service("c", 81));
-    f.server.remove(SERVICES, "shop", "a");
-    f.server.forget();
+    f.server.while_away(|| {
+        f.server.apply(SERVICES, service("c", 81));
+        f.server.remove(SERVICES, "shop", "a");
+        f.server.forget();
+    });
     f.sees(&[("b", "80"), ("c", "81")]);
     let (lists, streams, _) = f.asked();
     assert_eq!((lists, streams), (0, 2), "{:?}", f.server.counts().requests());
@@ -195,10 +197,8 @@ fn bookmarks_spare_a_new_list() {
     f.server.apply("/v1/pods", json!({"metadata": {"name": "p", "namespace": "shop"}, "spec": {"containers": []}}));
     f.server.bookmark();
     f.until("the change is seen", || f.read().objects.iter().any(|o| o.kind == Kind::Pod));
-    std::thread::sleep(Duration::from_millis(200));
-    f.server.forget();
-    f.server.restart(Duration::from_millis(300));
-    std::thread::sleep(Duration::from_millis(400));
+    f.until("every watch has its bookmark", || f.server.counts().bookmarks() == 4);
+    f.server.while_away(|| f.server.forget());
     f.settle();
     f.server.apply(SERVICES, service("c", 81));
     f.sees(&[("a", "80"), ("b", "80"), ("c", "81")]);

@@ -76,6 +76,7 @@ pub struct Counts {
     stream_bytes: AtomicU64,
     watches: AtomicUsize,
     open_watches: AtomicUsize,
+    bookmarks: AtomicUsize,
 }
 
 impl Counts {
@@ -105,6 +106,10 @@ impl Counts {
     /// Watches and followed logs that are open now.
     pub fn open_watches(&self) -> usize {
         self.open_watches.load(Ordering::Relaxed)
+    }
+    /// Bookmarks that were told, all watches together; those that end the first list do not count.
+    pub fn bookmarks(&self) -> usize {
+        self.bookmarks.load(Ordering::Relaxed)
     }
     /// The most requests that were open at one time.
     pub fn most_at_once(&self) -> usize {
@@ -213,6 +218,17 @@ impl Server {
     /// Ends every connection, and takes none for so long.
     pub fn restart(&self, away: Duration) {
         self.state.restarts.send_replace(Instant::now() + away);
+    }
+    /// Ends every connection, makes the change while nobody watches, and only then takes connections again: nobody is told of it
+    /// by a watch that was open before.
+    pub fn while_away(&self, change: impl FnOnce()) {
+        self.restart(LIFETIME);
+        let until = Instant::now() + Duration::from_secs(20);
+        while self.counts().open_watches() > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        change();
+        self.restart(Duration::ZERO);
     }
     /// A kubeconfig with one context and its namespace.
     pub fn kubeconfig(&self, name: &str, token: &str, namespace: &str) -> String {

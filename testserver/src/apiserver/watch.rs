@@ -149,6 +149,7 @@ impl Following {
         for change in data.changes.iter().filter(|c| c.version > from) {
             self.from = change.version;
             if change.resource.is_empty() && self.watch.takes_bookmarks {
+                self.guard.0.counts.bookmarks.fetch_add(1, Ordering::Relaxed);
                 return Some(line("BOOKMARK", &bookmark(&data.whole(&json!({}), &self.resource), change.version)));
             }
             if change.resource == self.resource_name && self.watch.list.fits(&change.object) {
