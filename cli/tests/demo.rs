@@ -177,7 +177,6 @@ fn every_command_finds_it(states: &Path) {
         ("authz check ratings-v1", 0, ""),
         ("graph", 0, "ratings-v1"),
         ("top", 0, "bookinfo/details-v1"),
-        ("canary", 0, "VirtualService bookinfo/reviews"),
         ("tui --no-tui", 0, "reviews-v2"),
         ("certs", 0, "spiffe://cluster.local/ns/bookinfo/sa/details"),
         ("ps", 0, "productpage-v1.bookinfo"),
@@ -199,6 +198,10 @@ fn every_command_finds_it(states: &Path) {
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(*status) && text.contains(word), "{command}: {:?} {text}", output.status.code());
     }
+    // The versions are drawn by lot: that one of three shares lies outside of its 95 % interval happens about once in ten runs.
+    let output = meshctl(states).args(["canary", "--from", "demo"]).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 79)) && text.contains("VirtualService bookinfo/reviews"), "{:?} {text}", output.status.code());
     let report = states.join("report.tar.gz");
     let output = meshctl(states).args(["snapshot", "bug-report", "--from", "demo", "--out"]).arg(&report).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -11,8 +11,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// Objects a page; what kubectl asks for.
-const PAGE: &str = "500";
+/// How a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub accept: &'static str,
+    /// Objects a page.
+    pub page: &'static str,
+}
+
+/// Pages of the size that kubectl asks for.
+const WHOLE: Form = Form { accept: "application/json, */*", page: "500" };
 /// How often a list is begun anew whose place was forgotten meanwhile.
 const RESTARTS: usize = 2;
 
@@ -71,11 +79,11 @@ where
     T: Send + 'static,
     F: Fn(&[u8]) -> Result<(T, String), ApiError> + Clone + Send + 'static,
 {
-    pages_as(cluster, path, "application/json, */*", parameters, read).await
+    pages_as(cluster, path, WHOLE, parameters, read).await
 }
 
-/// The same, in another form that `Accept` asks for.
-pub(super) async fn pages_as<T, F>(cluster: &Cluster, path: &str, accept: &str, parameters: &[(&str, &str)], read: F) -> Result<Vec<T>, ApiError>
+/// The same, in another form.
+pub(super) async fn pages_as<T, F>(cluster: &Cluster, path: &str, form: Form, parameters: &[(&str, &str)], read: F) -> Result<Vec<T>, ApiError>
 where
     T: Send + 'static,
     F: Fn(&[u8]) -> Result<(T, String), ApiError> + Clone + Send + 'static,
@@ -87,13 +95,13 @@ where
         let url = {
             let mut query = form_urlencoded::Serializer::new(String::new());
             if restarts <= RESTARTS {
-                query.append_pair("limit", PAGE);
+                query.append_pair("limit", form.page);
             }
             let parameters = parameters.iter().copied().chain([("continue", token.as_str())]);
             query.extend_pairs(parameters.filter(|(_, value)| !value.is_empty()));
             format!("{path}?{}", query.finish())
         };
-        let body = match cluster.get_as(&url, accept).await {
+        let body = match cluster.get_as(&url, form.accept).await {
             Ok(body) => body,
             Err(error) if error.is_expired() && restarts <= RESTARTS => {
                 restarts += 1;

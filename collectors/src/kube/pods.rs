@@ -7,6 +7,7 @@ use super::watch::{Event, Start, Watch};
 use crate::dumps::PodName;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -372,39 +373,72 @@ pub async fn select(cluster: &Cluster, namespace: Option<&str>, selector: &str) 
     Ok(all(cluster, &path, &[("labelSelector", selector)]).await?.0)
 }
 
-/// Lists of which only the metadata is wanted; whole ones where a server does not know of that.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, application/json";
+/// Lists of which only the metadata is wanted; whole ones where a server does not know of that. A page may be longer, since
+/// an object is some tenth of a whole one.
+const METADATA_ONLY: list::Form = list::Form { accept: "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, application/json", page: "2000" };
 
-/// The names (`NAME.NAMESPACE`) of the pods that a label selector fits, without those that are being deleted; a tenth of what the
-/// pods themselves would be to read.
-pub async fn names(cluster: &Cluster, namespace: Option<&str>, selector: &str) -> Result<BTreeSet<String>, ApiError> {
-    let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |ns| TargetKind::Pod.path(ns));
-    let pages = list::pages_as(cluster, &path, METADATA_ONLY, &[("labelSelector", selector)], names_of).await?;
-    Ok(pages.into_iter().flatten().collect())
+/// Pods by their names (`NAME.NAMESPACE`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The injector says that it gave them a proxy.
+    pub injected: BTreeSet<String>,
+    pub others: BTreeSet<String>,
 }
 
-fn names_of(body: &[u8]) -> Result<(BTreeSet<String>, String), ApiError> {
+/// The names of the running pods that a label selector fits, without those that are being deleted; a tenth of what the pods
+/// themselves would be to read.
+pub async fn running(cluster: &Cluster, namespace: Option<&str>, selector: &str) -> Result<Names, ApiError> {
+    let path = namespace.map_or_else(|| "/api/v1/pods".to_owned(), |ns| TargetKind::Pod.path(ns));
+    let parameters = [("labelSelector", selector), ("fieldSelector", "status.phase=Running")];
+    let mut names = Names::default();
+    for page in list::pages_as(cluster, &path, METADATA_ONLY, &parameters, names_of).await? {
+        names.injected.extend(page.injected);
+        names.others.extend(page.others);
+    }
+    Ok(names)
+}
+
+fn names_of(body: &[u8]) -> Result<(Names, String), ApiError> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Annotations<'a> {
+        /// What the injector did: JSON with the names of containers.
+        #[serde(rename = "sidecar.istio.io/status", borrow)]
+        injection: Option<Cow<'a, str>>,
+    }
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "camelCase")]
-    struct Meta {
-        name: String,
-        namespace: String,
-        deletion_timestamp: Option<String>,
+    struct Meta<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        #[serde(borrow)]
+        namespace: Cow<'a, str>,
+        deletion_timestamp: Option<&'a str>,
+        #[serde(borrow)]
+        annotations: Option<Annotations<'a>>,
     }
     #[derive(Deserialize)]
-    struct Named {
-        metadata: Meta,
+    struct Named<'a> {
+        #[serde(borrow)]
+        metadata: Meta<'a>,
     }
     #[derive(Deserialize)]
-    struct Names {
+    struct Page<'a> {
         #[serde(default)]
         metadata: list::PageMeta,
-        #[serde(default)]
-        items: Vec<Named>,
+        #[serde(borrow, default)]
+        items: Vec<Named<'a>>,
     }
-    let page: Names = serde_json::from_slice(body).map_err(|e| ApiError::Odd(format!("not a list of pods: {e}")))?;
-    let names = page.items.into_iter().map(|i| i.metadata).filter(|m| m.deletion_timestamp.is_none());
-    Ok((names.map(|m| format!("{}.{}", m.name, m.namespace)).collect(), page.metadata.r#continue))
+    let page: Page<'_> = serde_json::from_slice(body).map_err(|e| ApiError::Odd(format!("not a list of pods: {e}")))?;
+    let mut names = Names::default();
+    for Meta { name, namespace, deletion_timestamp, annotations } in page.items.into_iter().map(|i| i.metadata) {
+        let is_injected = annotations.and_then(|a| a.injection).is_some_and(|status| status.contains(PROXY_CONTAINER));
+        let list = if is_injected { &mut names.injected } else { &mut names.others };
+        if deletion_timestamp.is_none() {
+            list.insert(format!("{name}.{namespace}"));
+        }
+    }
+    Ok((names, page.metadata.r#continue))
 }
 
 /// The pods of a list, the best to ask first, and the list's version.

@@ -84,7 +84,8 @@ fn objects(services: usize) -> Data {
         let mut metadata = meta(format!("svc-{i}-{replica}"), i);
         metadata["labels"] = json!({"app": format!("svc-{i}"), "version": format!("v{replica}"), "security.istio.io/tlsMode": "istio", "service.istio.io/canonical-name": format!("svc-{i}")});
         metadata["ownerReferences"] = json!([{"kind": "ReplicaSet", "name": format!("svc-{i}-7d9"), "controller": true}]);
-        metadata["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "x".repeat(800)});
+        metadata["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "x".repeat(800),
+            "sidecar.istio.io/status": r#"{"initContainers":["istio-init"],"containers":["istio-proxy"],"volumes":["istio-envoy"],"imagePullSecrets":null,"revision":"default"}"#});
         let environment: Vec<Value> = (0..20).map(|n| json!({"name": format!("SETTING_{n}"), "value": "a value that nobody asks for"})).collect();
         json!({"metadata": metadata,
             "spec": {"nodeName": format!("node-{}", i % 100), "containers": [

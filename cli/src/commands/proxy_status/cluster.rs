@@ -8,7 +8,7 @@ use crate::dump::{Need, block_on};
 use crate::reach;
 use crate::status::Failure;
 use mesh_collectors::dumps::{Dumps, Page, PodName, Proxy};
-use mesh_collectors::kube::pods::{self, Pod, PodsError, ProxyKind, Target};
+use mesh_collectors::kube::pods::{self, Names, Pod, PodsError, ProxyKind, Target};
 use mesh_collectors::kube::reach::{Reach, Via};
 use mesh_envoy::identify::Content;
 use std::collections::BTreeSet;
@@ -34,8 +34,8 @@ pub fn fleet(args: &SourceArgs, context_name: Option<&str>, with_proxy: &WithPro
         let reach = reach::connect(&args.reach, context_name).await?;
         let candidates = async {
             match with_proxy {
-                WithProxy::Known(names) => Ok((*names).clone()),
-                WithProxy::Asked => pods::names(&reach.cluster, args.namespace.as_deref(), reach::WITH_PROXY).await,
+                WithProxy::Known(names) => Ok(Names { injected: (*names).clone(), others: BTreeSet::new() }),
+                WithProxy::Asked => pods::running(&reach.cluster, args.namespace.as_deref(), reach::WITH_PROXY).await,
             }
         };
         let (candidates, syncs) = tokio::join!(candidates, syncs(&reach));
@@ -49,11 +49,10 @@ pub fn fleet(args: &SourceArgs, context_name: Option<&str>, with_proxy: &WithPro
             // Another istiod may know them.
             Ok(_) if !is_whole || args.reach.revision.is_some() => {}
             Ok(candidates) => {
-                let unknown: BTreeSet<String> = candidates.difference(&known).cloned().collect();
-                let (running, unseen) = match with_proxy {
-                    WithProxy::Known(_) => (unknown, Vec::new()),
-                    WithProxy::Asked => running(&reach, unknown, args.namespace.as_deref()).await,
-                };
+                let mut running: BTreeSet<String> = candidates.injected.difference(&known).cloned().collect();
+                let others = candidates.others.difference(&known).cloned().collect();
+                let (more, unseen) = with_a_proxy(&reach, others, args.namespace.as_deref()).await;
+                running.extend(more);
                 absent.extend(running.into_iter().map(|name| State { name, is_absent: true, ..State::default() }));
                 dumps.problems.extend(unseen);
             }
@@ -63,8 +62,9 @@ pub fn fleet(args: &SourceArgs, context_name: Option<&str>, with_proxy: &WithPro
     })?
 }
 
-/// Those of some pods that run and have a proxy, and what could not be told: a few are asked for by name, many by one list.
-async fn running(reach: &Reach, names: BTreeSet<String>, namespace: Option<&str>) -> (BTreeSet<String>, Vec<(String, String)>) {
+/// Those of some pods that run and have a proxy though the injector says nothing of it, and what could not be told: a few are asked
+/// for by name, many by one list.
+async fn with_a_proxy(reach: &Reach, names: BTreeSet<String>, namespace: Option<&str>) -> (BTreeSet<String>, Vec<(String, String)>) {
     let runs = |p: &Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running" && !p.is_ending;
     let mut out = BTreeSet::new();
     let mut unseen = Vec::new();
