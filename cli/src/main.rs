@@ -85,6 +85,7 @@ fn run(args: args::Cli, recorded: Option<i64>) -> Result<ExitCode, status::Failu
         Some(Command::Validate(a)) => commands::analyze::run(&a, commands::analyze::Part::Schema, &context),
         Some(Command::Test(a)) => commands::test::run(&a, &context),
         Some(Command::Drift(a)) => commands::drift::run(&a, &context),
+        Some(Command::Gen(a)) => commands::generate::run(&a, &context),
         Some(Command::Plan(a)) => commands::plan::run(&a, &context),
         Some(Command::Why(a)) => commands::why::run(&a, &context),
         Some(Command::Mtls(a)) => commands::mtls::run(&a, &context),

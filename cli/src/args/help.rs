@@ -8,7 +8,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 /// The groups, and the commands of each that exist, with what the help says of them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("demo", ""), ("why", " [FROM [URL]]"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " (ui)")]),
-    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…")]),
+    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…"), ("gen", " KIND")]),
     ("TRAFFIC", &[("graph", ""), ("top", ""), ("canary", " [X]"), ("traces", ""), ("route", ""), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),
@@ -19,9 +19,6 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
 pub fn available() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|(_, list)| list.iter().map(|(command, _)| *command))
 }
-
-/// What the groups will hold. Asking for one of these says so.
-pub const TO_COME: &[(&str, &[&str])] = &[("BEFORE YOU MERGE", &["gen"])];
 
 pub fn top_level() -> String {
     let mut out = format!(

@@ -12,6 +12,7 @@ pub mod describe;
 pub mod drift;
 mod dump;
 mod explain;
+pub mod generate;
 mod global;
 pub mod graph;
 mod help;
@@ -37,7 +38,7 @@ pub use analyze::{AnalyzeArgs, ColorWhen, Format, InputArgs};
 pub use dump::{DumpArgs, ReachArgs, SourceArgs, Way, WhichArgs};
 pub use explain::{ExplainArgs, ExplainFormat, FailOn, ListWhat};
 pub use global::GlobalArgs;
-pub use help::{ABOUT, TO_COME, VERSION, available};
+pub use help::{ABOUT, VERSION, available};
 pub use kube::{ConnectArgs, KubeArgs};
 
 use clap::{Parser, Subcommand};
@@ -76,6 +77,9 @@ pub enum Command {
     /// What a change changes before it is applied: routes, permissions, encryption, and for whom
     #[command(after_help = plan::EXAMPLES)]
     Plan(plan::PlanArgs),
+    /// Make manifests, judged before they are printed: canaries, faults, time-outs, telemetry
+    #[command(after_help = generate::EXAMPLES)]
+    Gen(generate::GenArgs),
     /// Why a request fares as it does: its way through both proxies, step by step
     #[command(after_help = why::EXAMPLES)]
     Why(Box<why::WhyArgs>),

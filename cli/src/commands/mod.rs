@@ -11,6 +11,7 @@ pub mod demo;
 pub mod describe;
 pub mod drift;
 pub mod explain;
+pub mod generate;
 pub mod graph;
 pub mod logs;
 pub mod mtls;

@@ -1,6 +1,6 @@
 //! Words that are no command: answered with the right one.
 
-use crate::args::{TO_COME, available};
+use crate::args::available;
 use crate::status::Failure;
 use mesh_analyzers::spelling;
 
@@ -42,21 +42,18 @@ pub fn answer(words: &[String]) -> Failure {
         [first, ..] => first.as_str(),
         [] => "",
     };
-    let to_come = || TO_COME.iter().flat_map(|(_, list)| list.iter().copied());
     let help = if available().any(|c| c == word) {
         format!("did you mean `meshctl {word}`?")
     } else if let Some((_, text)) = FOREIGN.iter().find(|(name, _)| *name == word) {
         (*text).to_owned()
-    } else if to_come().any(|c| c == word) {
-        format!("`{word}` is planned and not in this version yet; `meshctl --help` lists what is")
     } else if std::path::Path::new(word).exists() || word.ends_with(".yaml") || word.ends_with(".yml") || word == "-" {
         format!("did you mean `meshctl analyze {word}`?")
     } else if mesh_analyzers::codes::find(word).is_some() {
         format!("did you mean `meshctl explain {word}`?")
     } else {
         let foreign = FOREIGN.iter().map(|(name, _)| *name);
-        match spelling::nearest(word, available().chain(["ps", "ui", "pc", "zc"]).chain(to_come()).chain(foreign)) {
-            Some(near) if FOREIGN.iter().any(|(name, _)| *name == near) || to_come().any(|c| c == near) => return answer(&[near.to_owned()]),
+        match spelling::nearest(word, available().chain(["ps", "ui", "pc", "zc"]).chain(foreign)) {
+            Some(near) if FOREIGN.iter().any(|(name, _)| *name == near) => return answer(&[near.to_owned()]),
             Some(near) => format!("did you mean `meshctl {near}`?"),
             None => "`meshctl --help` lists the commands".to_owned(),
         }
@@ -76,8 +73,6 @@ mod tests {
     fn a_wrong_command_is_answered_with_the_right_one() {
         assert!(says(&["install"]).contains("helm install"));
         assert!(says(&["analyse"]).contains("meshctl analyze"));
-        assert!(says(&["gen"]).contains("not in this version"));
-        assert!(says(&["x", "gen"]).contains("`gen` is planned"));
         assert!(says(&["x", "precheck"]).contains("meshctl analyze"));
         let is = |words: &[&str]| is_experimental(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
         assert!(is(&["x", "describe", "pod", "a"]) && is(&["experimental", "authz", "check", "a"]) && !is(&["x", "install"]) && !is(&["describe", "x"]));
