@@ -12,6 +12,7 @@ pub mod decisions;
 pub mod downstream;
 pub mod format;
 pub mod http;
+pub mod http1;
 pub mod jwt;
 pub mod listeners;
 pub mod options;

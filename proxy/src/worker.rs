@@ -23,7 +23,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 
 /// What the proxy is about to do.
@@ -219,6 +219,8 @@ pub struct Worker {
     ring: Arc<Ring>,
     phase: watch::Receiver<Phase>,
     pub active: Cell<u64>,
+    /// `date` of answers, for the second that it was made for.
+    date: RefCell<(u64, HeaderValue)>,
     /// Bytes on their way from one socket to another, within one poll.
     pub scratch: RefCell<Vec<u8>>,
 }
@@ -247,12 +249,25 @@ impl Worker {
             ring: shared.rings.attach(),
             phase: shared.phase.subscribe(),
             active: Cell::new(0),
+            date: RefCell::new((0, HeaderValue::from_static(""))),
             scratch: RefCell::default(),
             shared,
         }
     }
     pub fn dice(&self) -> RefMut<'_, fastrand::Rng> {
         self.dice.borrow_mut()
+    }
+    /// `date` of an answer that is given now.
+    pub fn date(&self) -> HeaderValue {
+        let now = SystemTime::now();
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let mut date = self.date.borrow_mut();
+        if date.0 != second
+            && let Ok(text) = HeaderValue::from_str(&httpdate::fmt_http_date(now))
+        {
+            *date = (second, text);
+        }
+        date.1.clone()
     }
     /// The newest configuration.
     pub fn generation(&self) -> Rc<Generation> {

@@ -1,12 +1,11 @@
 //! The body of an answer on its way to the client. Its end is the exchange's.
 
 use super::exchange::Exchange;
+use super::incoming::{Broken, Incoming};
 use super::upload::BoxError;
-use crate::upstream::connection::reason_of;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -127,7 +126,7 @@ impl Body {
 enum Polled {
     Frame(Frame<Bytes>),
     End,
-    Broken(hyper::Error),
+    Broken(Broken),
     Late(&'static str, &'static str),
 }
 
@@ -198,7 +197,7 @@ impl http_body::Body for Body {
                         Poll::Ready(None)
                     }
                     Polled::Broken(e) => {
-                        let reason = reason_of(&e);
+                        let reason = e.reason();
                         let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
                         Poll::Ready(Some(Err(this.fail(reason.flag(), details))))
                     }

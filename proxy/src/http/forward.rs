@@ -3,6 +3,7 @@
 use super::body::{Body, Stream};
 use super::exchange::{Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
+use super::incoming::Incoming;
 use super::respond::Reply;
 use super::service::Onward;
 use super::upload::{Source, Upload};
@@ -20,7 +21,6 @@ use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
 use std::cell::Cell;

@@ -88,7 +88,7 @@ pub enum Upgrade {
 }
 
 /// Reads along with the parser.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Framing {
     state: State,
     head: Head,
@@ -120,6 +120,20 @@ impl Framing {
     /// Whether the next bytes are those behind a request for another protocol.
     pub fn asks(&self) -> bool {
         self.state == State::Undecided
+    }
+    /// Behind a head: the length of its body, where that is all that follows and HTTP/1.1 is spoken. Somebody else reads the body:
+    /// the next bytes are those of the next head.
+    pub fn plain_body(&mut self) -> Option<u64> {
+        let length = match self.state {
+            State::RequestLine => 0,
+            State::Body(n) => n,
+            _ => return None,
+        };
+        if self.head.is_old || self.next_message() != State::RequestLine || !self.fragments.is_empty() {
+            return None;
+        }
+        self.state = State::RequestLine;
+        Some(length)
     }
     /// The requests whose targets have a fragment, by their numbers from 1, and those targets; of the bytes fed since the last call.
     pub fn take_fragments(&mut self) -> Vec<(u64, String)> {

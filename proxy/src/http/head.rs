@@ -1,12 +1,12 @@
 //! Heads of messages: what a proxy takes from them, adds and takes away (Envoy's header sanitizing).
 
 use super::exchange::Connection;
+use super::incoming::Incoming;
 use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
 use crate::trace::sampling;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri, Version};
-use hyper::body::Incoming;
 use mesh_envoy::engine::request::Headers;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod forward;
 pub mod framing;
 pub mod head;
+pub mod incoming;
 pub mod live;
 pub mod messages;
 pub mod mirror;

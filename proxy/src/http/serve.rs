@@ -2,13 +2,16 @@
 
 use super::exchange::Connection;
 use super::framing::{Framing, Upgrade, Wrong};
+use super::incoming::Incoming;
 use super::service;
 use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
 use crate::downstream::Downstream;
 use crate::downstream::stream::Stream;
+use crate::http1::server::{self, Ended, Rest};
 use crate::tls::hello::PREFACE;
 use crate::upstream::connection::Here;
+use http::Request;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_envoy::engine::request as engine;
@@ -206,7 +209,6 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     http_stats.downstream_cx_total.inc();
     http_stats.downstream_cx_active.inc();
     let wire = Arc::<Wire>::default();
-    let framing = (opening == Opening::Http1).then(|| Framing::new(manager.limits.header_bytes));
     let connection = Rc::new(Connection {
         client: client.clone(),
         chain: chain.clone(),
@@ -218,15 +220,21 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         quiet_since: Cell::new(Instant::now()),
         wire: wire.clone(),
     });
-    let io = TokioIo::new(Client { stream, early, framing, is_over: false, wire });
     let ended = match opening {
         Opening::Http1 => {
             http_stats.downstream_cx_http1_total.inc();
-            http1(&connection, io).await
+            match plain(&connection, stream, early).await {
+                Ended::Closed => Ok(()),
+                Ended::Unusual(rest) => {
+                    let Rest { stream, early, framing } = *rest;
+                    let client = Client { stream, early, framing: Some(framing), is_over: false, wire };
+                    http1(&connection, TokioIo::new(client)).await
+                }
+            }
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            http2(&connection, io).await
+            http2(&connection, TokioIo::new(Client { stream, early, framing: None, is_over: false, wire })).await
         }
     };
     if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
@@ -238,12 +246,27 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     opening.protocol()
 }
 
+/// Serves what is plain. hyper alone counts the time that heads take.
+async fn plain(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>) -> Ended {
+    let framing = Framing::new(connection.manager.limits.header_bytes);
+    if connection.manager.timeouts.headers.is_some() {
+        return Ended::Unusual(Box::new(Rest { stream, early, framing }));
+    }
+    let ends = async {
+        tokio::select! {
+            () = ends(connection) => {}
+            () = connection.chain.life.over() => {}
+        }
+    };
+    server::serve(connection, stream, early, framing, ends).await
+}
+
 async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::Result<()> {
     let limits = &connection.manager.limits;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(connection.manager.timeouts.headers).max_headers(limits.headers).max_header_size(limits.header_bytes);
     let of_requests = connection.clone();
-    let service = hyper::service::service_fn(move |request| service::serve(of_requests.clone(), request));
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper)));
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {
         ended = serving.as_mut() => return ended,
@@ -265,7 +288,7 @@ async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
         .initial_connection_window_size(limits.connection_window)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     let of_requests = connection.clone();
-    let service = hyper::service::service_fn(move |request| service::serve(of_requests.clone(), request));
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper)));
     let mut serving = std::pin::pin!(builder.serve_connection(client, service));
     tokio::select! {
         ended = serving.as_mut() => return ended,

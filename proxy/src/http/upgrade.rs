@@ -3,10 +3,10 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::framing::Upgrade;
+use super::incoming::Incoming;
 use crate::upstream::pool::Lease;
 use http::Response;
 use http::response::Parts;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::action::Forward;

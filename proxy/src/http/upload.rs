@@ -1,10 +1,10 @@
 //! A request's body on its way to the upstream: counted, and kept where it may be needed again for another try or a mirror.
 
+use super::incoming::Incoming;
 use super::messages::Messages;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;

@@ -7,12 +7,14 @@ use super::{Failure, Reason};
 use crate::config::alpn::Offer;
 use crate::config::transport::Client;
 use crate::http::upload::Upload;
+use crate::http1::client::Connection;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::{Speaks, server_name};
 use crate::tls::reason;
 use crate::tls::session::Session;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -62,13 +64,55 @@ impl Drop for Counted {
 
 /// A connection that carries one request at a time.
 pub struct Http1 {
-    pub sender: http1::SendRequest<Upload>,
+    pub line: Line,
     pub socket: Socket,
     pub local: Option<SocketAddr>,
     pub tls: Option<Rc<Session>>,
     pub idle_since: Instant,
     pub served: u64,
     pub counted: Counted,
+}
+
+/// Who reads and writes a connection of HTTP/1.
+pub enum Line {
+    Codec(Rc<RefCell<Connection>>),
+    /// For one request, which asks for another protocol.
+    Hyper(http1::SendRequest<Upload>),
+    /// Nobody any more.
+    Nobody,
+}
+
+impl Line {
+    /// Whether another request may go out on it.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self, Line::Codec(c) if c.borrow().is_at_rest())
+    }
+    /// Gives a connection that is at rest over to hyper.
+    ///
+    /// # Errors
+    /// Those of hyper.
+    pub async fn hyper(&mut self) -> Result<&mut http1::SendRequest<Upload>, Failure> {
+        let taken = std::mem::replace(self, Line::Nobody);
+        let sender = match taken {
+            Line::Hyper(sender) => sender,
+            Line::Codec(connection) => {
+                let connection = Rc::try_unwrap(connection).map_err(|_| Failure::unsent(Reason::LocalReset))?;
+                let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(connection.into_inner().into_io())).await;
+                let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
+                // Its end is seen by those who use it.
+                tokio::task::spawn_local(async move {
+                    let _ = connection.with_upgrades().await;
+                });
+                sender
+            }
+            Line::Nobody => return Err(Failure::unsent(Reason::LocalReset)),
+        };
+        *self = Line::Hyper(sender);
+        match self {
+            Line::Hyper(sender) => Ok(sender),
+            Line::Codec(_) | Line::Nobody => Err(Failure::unsent(Reason::LocalReset)),
+        }
+    }
 }
 
 /// A connection that carries many.
@@ -175,19 +219,11 @@ fn connect_failure(e: &io::Error) -> Failure {
 }
 
 /// Speaks HTTP/1.1 on a connection.
-///
-/// # Errors
-/// Those of hyper.
-pub async fn http1(opened: Opened, stats: &ClusterStats) -> Result<Http1, Failure> {
+pub fn http1(opened: Opened, stats: &ClusterStats) -> Http1 {
     let Opened { io, socket, local, tls, counted } = opened;
-    let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(io)).await;
-    let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
-    // Its end is seen by those who use it.
-    tokio::task::spawn_local(async move {
-        let _ = connection.with_upgrades().await;
-    });
     stats.upstream_cx_http1_total.inc();
-    Ok(Http1 { sender, socket, local, tls, idle_since: Instant::now(), served: 0, counted })
+    let line = Line::Codec(Rc::new(RefCell::new(Connection::new(io))));
+    Http1 { line, socket, local, tls, idle_since: Instant::now(), served: 0, counted }
 }
 
 /// Speaks HTTP/2 on a connection, with prior knowledge or because TLS agreed upon it.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -106,6 +106,25 @@ impl AsyncWrite for Socket {
 pub enum Transport {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
+}
+
+impl Transport {
+    /// Whether all that was read of the socket was given out.
+    pub fn is_drained(&self) -> bool {
+        match self {
+            Transport::Plain(_) => true,
+            Transport::Tls(io) => io.get_ref().1.wants_read(),
+        }
+    }
+}
+
+/// A peer is told that TLS ends, as far as that needs no waiting.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if let Transport::Tls(io) = self {
+            let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
 }
 
 impl AsyncRead for Transport {

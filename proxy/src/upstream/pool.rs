@@ -1,16 +1,18 @@
 //! One worker's connections to one host.
 
 use super::breaker::{self, Counts, Slot, What};
-use super::connection::{self, Connector, Http1, Http2};
+use super::connection::{self, Connector, Http1, Http2, Line};
 use super::host::Host;
 use super::{Failure, Reason};
 use crate::config::cluster::Thresholds;
+use crate::http::head::upgrade;
+use crate::http::incoming::Incoming;
 use crate::http::upload::Upload;
+use crate::http1::client::{self, Lost};
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use crate::tls::session::Session;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -91,7 +93,7 @@ impl Pool {
             let expired = self.rules.idle_timeout.is_some_and(|t| connection.idle_since.elapsed() > t);
             if expired {
                 self.stats.upstream_cx_idle_timeout.inc();
-            } else if connection.sender.is_ready() && connection.socket.is_quiet() {
+            } else if connection.socket.is_quiet() {
                 connection.served += 1;
                 return Some(connection);
             }
@@ -109,7 +111,7 @@ impl Pool {
     /// Closes what nobody uses any more.
     pub fn prune(&self) {
         let before = self.idle.borrow().len();
-        let quiet = |c: &Http1| !c.sender.is_closed() && c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t);
+        let quiet = |c: &Http1| c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t);
         self.idle.borrow_mut().retain(quiet);
         let after = self.idle.borrow().len();
         (after..before).for_each(|_| self.gone());
@@ -133,7 +135,7 @@ impl Pool {
             if let Some(slot) = room {
                 let opening = Opening::new(self);
                 let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http1).await?;
-                let made = connection::http1(opened, &self.stats).await?;
+                let made = connection::http1(opened, &self.stats);
                 opening.done();
                 return Ok(Http1 { served: 1, ..made });
             }
@@ -200,14 +202,11 @@ impl Pool {
             lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
             lease.active = Some(self.begin());
             let Some(connection) = lease.http1.as_mut() else { return Err(Failure::unsent(Reason::LocalReset)) };
-            match connection.sender.try_send_request(request).await {
+            match over(&mut connection.line, request).await {
                 Ok(response) => return Ok((response, lease)),
-                Err(mut e) => match e.take_message() {
-                    // It never left: the connection closed a moment ago. Another one takes it, but not for ever.
-                    Some(again) if reused => request = again,
-                    Some(_) => return Err(Failure::unsent(reason_of(e.error()))),
-                    None => return Err(Failure::sent(reason_of(e.error()))),
-                },
+                // It never left: the connection closed a moment ago. Another one takes it, but not for ever.
+                Err(Lost { request: Some(again), .. }) if reused => request = again,
+                Err(lost) => return Err(lost.failure),
             }
         }
     }
@@ -222,7 +221,7 @@ impl Pool {
         let lease = Lease { pool: self.clone(), http1: None, shared: Some(shared.clone()), request: Some(slot), active: Some(self.begin()) };
         let mut sender = shared.http2.sender.clone();
         match sender.send_request(request).await {
-            Ok(response) => Ok((response, lease)),
+            Ok(response) => Ok((response.map(Incoming::Hyper), lease)),
             Err(e) => Err(Failure::sent(reason_of(&e))),
         }
     }
@@ -233,6 +232,27 @@ impl Pool {
         self.stats.upstream_rq_total.inc();
         self.stats.upstream_rq_active.inc();
         Active { host: self.host.clone(), stats: self.stats.clone() }
+    }
+}
+
+/// Sends a request over a connection of HTTP/1, and waits for the head of its answer.
+async fn over(line: &mut Line, request: Request<Upload>) -> Result<Response<Incoming>, Lost> {
+    if let Line::Codec(connection) = line
+        && upgrade(request.headers()).is_none()
+    {
+        return client::send(connection, request).await;
+    }
+    let sender = match line.hyper().await {
+        Ok(sender) => sender,
+        Err(failure) => return Err(Lost { failure, request: None }),
+    };
+    match sender.try_send_request(request).await {
+        Ok(response) => Ok(response.map(Incoming::Hyper)),
+        Err(mut e) => {
+            let (request, reason) = (e.take_message(), reason_of(e.error()));
+            let failure = if request.is_some() { Failure::unsent(reason) } else { Failure::sent(reason) };
+            Err(Lost { failure, request })
+        }
     }
 }
 
@@ -306,7 +326,7 @@ impl Lease {
         self.active.take();
         let Some(mut connection) = self.http1.take() else { return };
         let max = self.pool.rules.max_requests;
-        if connection.sender.is_closed() || (max > 0 && connection.served >= max) {
+        if !connection.line.is_at_rest() || (max > 0 && connection.served >= max) {
             if max > 0 && connection.served >= max {
                 self.pool.stats.upstream_cx_max_requests.inc();
             }
@@ -314,18 +334,7 @@ impl Lease {
             return;
         }
         connection.idle_since = Instant::now();
-        if connection.sender.is_ready() {
-            self.pool.put_back(connection);
-            return;
-        }
-        // The connection's own task has not come round yet, or the request is still being sent.
-        let pool = self.pool.clone();
-        tokio::task::spawn_local(async move {
-            match connection.sender.ready().await {
-                Ok(()) => pool.put_back(connection),
-                Err(_) => pool.gone(),
-            }
-        });
+        self.pool.put_back(connection);
     }
 }
 

@@ -1,0 +1,78 @@
+//! A message's body as it arrives, whoever reads it.
+
+use crate::http1::client::Download;
+use crate::http1::server::Content;
+use crate::upstream::Reason;
+use crate::upstream::connection::reason_of;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub enum Incoming {
+    Hyper(hyper::body::Incoming),
+    /// An upstream's, read by the codec of the proxy's own.
+    Answer(Download),
+    /// A client's, read by the same.
+    Request(Content),
+    Nothing,
+}
+
+/// Why there is no more of a body.
+#[derive(Debug)]
+pub enum Broken {
+    Hyper(hyper::Error),
+    Codec(Reason),
+}
+
+impl Broken {
+    /// In Envoy's terms.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Broken::Hyper(e) => reason_of(e),
+            Broken::Codec(reason) => *reason,
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Hyper(e) => e.fmt(f),
+            Broken::Codec(reason) => f.write_str(reason.words()),
+        }
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Incoming::Hyper(body) => Pin::new(body).poll_frame(cx).map(|polled| polled.map(|p| p.map_err(Broken::Hyper))),
+            Incoming::Answer(body) => Pin::new(body).poll_frame(cx),
+            Incoming::Request(body) => Pin::new(body).poll_frame(cx),
+            Incoming::Nothing => Poll::Ready(None),
+        }
+    }
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Incoming::Hyper(body) => body.is_end_stream(),
+            Incoming::Answer(body) => body.is_end_stream(),
+            Incoming::Request(body) => body.is_end_stream(),
+            Incoming::Nothing => true,
+        }
+    }
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Incoming::Hyper(body) => body.size_hint(),
+            Incoming::Answer(body) => body.size_hint(),
+            Incoming::Request(body) => body.size_hint(),
+            Incoming::Nothing => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A connection to an upstream, which carries one request at a time. Whoever waits for the answer reads and writes it: there is no
+//! task of its own behind it.
+
+use super::chunks::{Chunks, Next};
+use super::head::{self, Answer, Encoder, Length};
+use super::output::{BODY, Output};
+use crate::http::incoming::{Broken, Incoming};
+use crate::http::upload::Upload;
+use crate::upstream::io::Transport;
+use crate::upstream::{Failure, Reason};
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use std::cell::RefCell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+/// Room for a head, and for what comes with it.
+const HEAD: usize = 4 * 1024;
+/// With less room, more is made before a head is read.
+const TIGHT: usize = 1024;
+
+pub struct Connection {
+    io: Transport,
+    read: BytesMut,
+    write: Output,
+    /// What is being sent: its body is taken from here.
+    request: Option<Request<Upload>>,
+    encoder: Encoder,
+    /// Whether anything was taken of its body.
+    is_begun: bool,
+    /// Whether another request may follow.
+    keeps_alive: bool,
+    /// Whether the answer was read to its end.
+    is_answered: bool,
+}
+
+/// What is left of a request cannot be sent.
+enum Unsent {
+    /// There is no more of its body than has come.
+    Body,
+    Socket,
+}
+
+impl Connection {
+    pub fn new(io: Transport) -> Connection {
+        Connection {
+            io,
+            read: BytesMut::new(),
+            write: Output::default(),
+            request: None,
+            encoder: Encoder::Length(0),
+            is_begun: false,
+            keeps_alive: true,
+            is_answered: true,
+        }
+    }
+    /// Whether it can take another request: both messages are over, and nothing came behind them.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_answered && self.keeps_alive && self.request.is_none() && self.write.is_empty() && self.read.is_empty() && self.io.is_drained()
+    }
+    /// For another one to speak on. Of a connection that is at rest.
+    pub fn into_io(self) -> Transport {
+        self.io
+    }
+
+    fn begin(&mut self, mut request: Request<Upload>) {
+        self.write.written = 0;
+        self.encoder = head::write_request(&mut request, &mut self.write.bytes);
+        self.request = Some(request);
+        (self.keeps_alive, self.is_answered, self.is_begun) = (true, false, false);
+    }
+
+    /// Sends what there is of the request; ready when all of it is sent.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
+        loop {
+            while self.request.is_some() && self.write.has_room() {
+                match self.poll_body(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(taken) => taken?,
+                }
+            }
+            if self.write.is_empty() {
+                return if self.is_taken() { Pin::new(&mut self.io).poll_flush(cx).map_err(|_| Unsent::Socket) } else { Poll::Pending };
+            }
+            ready!(self.write.poll(&mut self.io, cx)).map_err(|_| Unsent::Socket)?;
+            if self.is_taken() {
+                self.request = None;
+            } else {
+                let _ = Pin::new(&mut self.io).poll_flush(cx);
+            }
+        }
+    }
+    /// Whether there is no more of the body.
+    fn is_taken(&self) -> bool {
+        self.request.is_none() || self.encoder == Encoder::Length(0)
+    }
+    /// Takes the next piece of the body.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
+        let Some(request) = self.request.as_mut().filter(|_| self.encoder != Encoder::Length(0)) else { return Poll::Pending };
+        let mut is_end = true;
+        match ready!(Pin::new(request.body_mut()).poll_frame(cx)) {
+            Some(Err(_)) => return Poll::Ready(Err(Unsent::Body)),
+            None => {}
+            Some(Ok(frame)) => {
+                is_end = frame.is_trailers() || request.body().is_end_stream();
+                self.is_begun = true;
+                self.write.put(frame, &mut self.encoder);
+            }
+        }
+        if is_end {
+            match &self.encoder {
+                Encoder::Length(0) => {}
+                Encoder::Length(_) => return Poll::Ready(Err(Unsent::Body)),
+                Encoder::Chunks(_) => self.write.end(&mut self.encoder),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+    fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let spare = self.read.capacity() - self.read.len();
+        if spare < room.min(TIGHT) || (room > HEAD && spare < room) {
+            self.read.reserve(room);
+        }
+        pin!(self.io.read_buf(&mut self.read)).poll(cx)
+    }
+    /// Sends, and reads until there is a head.
+    fn poll_answer(&mut self, method: &Method, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
+        if let Poll::Ready(Err(why)) = self.poll_send(cx) {
+            self.keeps_alive = false;
+            let request = self.request.take();
+            match why {
+                Unsent::Body => return Poll::Ready(Err(Lost::sent(Reason::ConnectionTermination))),
+                Unsent::Socket if self.write.written == 0 && !self.is_begun => {
+                    let failure = Failure::unsent(Reason::ConnectionTermination);
+                    return Poll::Ready(Err(Lost { failure, request }));
+                }
+                // An answer may be there all the same: some refuse a body that they have not read.
+                Unsent::Socket => self.write.forget(),
+            }
+        }
+        loop {
+            match head::answer(&mut self.read, method) {
+                Ok(Some(answer)) => {
+                    self.keeps_alive &= answer.keeps_alive;
+                    return Poll::Ready(Ok(answer));
+                }
+                Ok(None) => {}
+                Err(_) => return Poll::Ready(Err(Lost::sent(Reason::ProtocolError))),
+            }
+            match ready!(self.poll_read(HEAD, cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(Err(Lost::sent(Reason::ConnectionTermination))),
+            }
+        }
+    }
+    /// Sends what is left of the request while its answer is read already.
+    fn go_on_sending(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        if self.request.is_none() && self.write.is_empty() {
+            return Ok(());
+        }
+        match self.poll_send(cx) {
+            Poll::Ready(Err(Unsent::Body)) => Err(Reason::ConnectionTermination),
+            Poll::Ready(Err(Unsent::Socket)) => {
+                (self.keeps_alive, self.request) = (false, None);
+                self.write.forget();
+                Ok(())
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+}
+
+/// A request that came to nothing.
+pub struct Lost {
+    pub failure: Failure,
+    /// It never left, and may go elsewhere.
+    pub request: Option<Request<Upload>>,
+}
+
+impl Lost {
+    fn sent(reason: Reason) -> Lost {
+        Lost { failure: Failure::sent(reason), request: None }
+    }
+}
+
+/// Sends a request on a connection that is at rest, and waits for the head of its answer.
+///
+/// # Errors
+/// Why there is none.
+pub async fn send(connection: &Rc<RefCell<Connection>>, request: Request<Upload>) -> Result<Response<Incoming>, Lost> {
+    let method = request.method().clone();
+    connection.borrow_mut().begin(request);
+    let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, cx)).await?;
+    let mut response = Response::new(Incoming::Answer(Download::new(connection, answer.length)));
+    (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (answer.status, answer.version, answer.headers);
+    Ok(response)
+}
+
+/// An answer's body, read from its connection.
+pub struct Download {
+    connection: Rc<RefCell<Connection>>,
+    rest: Rest,
+}
+
+enum Rest {
+    Nothing,
+    Bytes(u64),
+    Chunks(Chunks),
+    UntilClose,
+}
+
+impl Download {
+    fn new(connection: &Rc<RefCell<Connection>>, length: Length) -> Download {
+        let rest = match length {
+            Length::Bytes(0) => Rest::Nothing,
+            Length::Bytes(n) => Rest::Bytes(n),
+            Length::Chunks => Rest::Chunks(Chunks::default()),
+            Length::UntilClose => Rest::UntilClose,
+        };
+        let download = Download { connection: connection.clone(), rest };
+        if matches!(download.rest, Rest::Nothing) {
+            connection.borrow_mut().is_answered = true;
+        }
+        download
+    }
+    fn end(&mut self) {
+        self.rest = Rest::Nothing;
+        let connection = &mut *self.connection.borrow_mut();
+        connection.is_answered = true;
+        // A connection that rests holds little.
+        if connection.read.is_empty() && connection.read.capacity() > 2 * HEAD {
+            connection.read = BytesMut::new();
+        }
+        connection.write.shrink();
+    }
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
+        let connection = &mut *self.connection.borrow_mut();
+        if let Err(reason) = connection.go_on_sending(cx) {
+            return Poll::Ready(Some(Err(reason)));
+        }
+        loop {
+            let room = match &mut self.rest {
+                Rest::Nothing => return Poll::Ready(None),
+                Rest::Bytes(left) if connection.read.is_empty() => usize::try_from(*left).unwrap_or(BODY).min(BODY),
+                Rest::Bytes(left) => {
+                    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(connection.read.len());
+                    *left -= n as u64;
+                    return Poll::Ready(Some(Ok(Frame::data(connection.read.split_to(n).freeze()))));
+                }
+                Rest::UntilClose if connection.read.is_empty() => BODY,
+                Rest::UntilClose => return Poll::Ready(Some(Ok(Frame::data(connection.read.split().freeze())))),
+                Rest::Chunks(chunks) => match chunks.next(&mut connection.read) {
+                    Ok(Next::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Ok(Next::End(None)) => return Poll::Ready(None),
+                    Ok(Next::End(Some(trailers))) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                    Ok(Next::More) => BODY,
+                    Err(_) => return Poll::Ready(Some(Err(Reason::ProtocolError))),
+                },
+            };
+            match ready!(connection.poll_read(room, cx)) {
+                Ok(1..) => {}
+                Ok(0) if matches!(self.rest, Rest::UntilClose) => return Poll::Ready(None),
+                Ok(0) | Err(_) => return Poll::Ready(Some(Err(Reason::ConnectionTermination))),
+            }
+        }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if matches!(self.rest, Rest::Nothing) {
+            return Poll::Ready(None);
+        }
+        let polled = ready!(self.next(cx));
+        let is_end = match &polled {
+            None => true,
+            Some(Ok(frame)) => frame.is_trailers() || matches!(self.rest, Rest::Bytes(0)),
+            Some(Err(_)) => false,
+        };
+        if is_end {
+            self.end();
+        }
+        Poll::Ready(polled.map(|p| p.map_err(Broken::Codec)))
+    }
+    fn is_end_stream(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+    fn size_hint(&self) -> SizeHint {
+        match self.rest {
+            Rest::Nothing => SizeHint::with_exact(0),
+            Rest::Bytes(n) => SizeHint::with_exact(n),
+            Rest::Chunks(_) | Rest::UntilClose => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Heads of messages: read into maps of headers, and written from them.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use std::io::Write;
+
+/// Bytes that an answer's head may have: as much as hyper takes.
+const LONGEST: usize = 8192 + 4096 * 100;
+/// Headers that it may have.
+const MOST: usize = 256;
+/// Headers that nearly all heads stay below.
+const USUAL: usize = 64;
+
+/// How a body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Bytes(u64),
+    Chunks,
+    UntilClose,
+}
+
+/// An answer's head.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub version: Version,
+    pub headers: HeaderMap,
+    pub length: Length,
+    pub keeps_alive: bool,
+}
+
+/// The bytes are no head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoHead;
+
+/// Takes an answer's head from the front of `from`; `None` while it is not there whole. Those before the last one are skipped.
+///
+/// # Errors
+/// The bytes are none.
+pub fn answer(from: &mut BytesMut, method: &Method) -> Result<Option<Answer>, NoHead> {
+    loop {
+        if from.is_empty() {
+            return Ok(None);
+        }
+        let Some((status, version, headers)) = parse(from)? else {
+            return if from.len() > LONGEST { Err(NoHead) } else { Ok(None) };
+        };
+        match status.as_u16() {
+            // Nobody asked to go over to another protocol here.
+            101 => return Err(NoHead),
+            100..=199 => {}
+            _ => {
+                let length = length(status, version, &headers, method)?;
+                let keeps_alive = length != Length::UntilClose && keeps_alive(version, &headers);
+                return Ok(Some(Answer { status, version, headers, length, keeps_alive }));
+            }
+        }
+    }
+}
+
+/// Makes a request of a head that is there whole and was looked at already. `None` for what is better left to hyper: a request that
+/// waits for leave to go on, or has many headers.
+pub fn request<B>(head: &Bytes, body: B) -> Option<(Request<B>, Stays)> {
+    let mut fields = [httparse::EMPTY_HEADER; USUAL];
+    let mut parsed = httparse::Request::new(&mut fields);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(end)) if end == head.len() => {}
+        _ => return None,
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(parsed.path?.as_bytes())).ok()?;
+    let headers = request.headers_mut();
+    headers.reserve(parsed.headers.len() + 6);
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        if name == header::EXPECT {
+            return None;
+        }
+        headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?);
+    }
+    let stays = if keeps_alive(Version::HTTP_11, headers) { Stays::Yes } else { Stays::No };
+    Some((request, stays))
+}
+
+/// Whether a connection stays open behind a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    Yes,
+    No,
+}
+
+/// Writes the head of an answer. Returns how its body goes behind it, and whether the connection stays.
+pub fn write_answer<B: http_body::Body>(answer: &Response<B>, to: &Asked, date: impl FnOnce() -> HeaderValue, out: &mut Vec<u8>) -> (Encoder, Stays) {
+    let status = answer.status();
+    let is_silent = status.is_informational() || matches!(status.as_u16(), 204 | 304);
+    let may_have_body = !is_silent && !to.is_head;
+    let known = if answer.body().is_end_stream() { Some(0) } else { answer.body().size_hint().exact() };
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let (mut length, mut says_length, mut has_date, mut stays, mut says_close) = (known, false, false, to.stays, false);
+    let mut announced = Vec::new();
+    for (name, value) in answer.headers() {
+        match *name {
+            header::TRANSFER_ENCODING => continue,
+            // Of an empty body, as 204 and 304 have it, it says nothing.
+            header::CONTENT_LENGTH if says_length || (answer.body().is_end_stream() && !to.is_head) => continue,
+            header::CONTENT_LENGTH => {
+                let given = std::str::from_utf8(value.as_bytes()).ok().and_then(|v| v.parse().ok());
+                if known.is_none() && given.is_none() {
+                    continue;
+                }
+                says_length = true;
+                length = length.or(given);
+            }
+            header::CONNECTION if lists(value, "close") => (stays, says_close) = (Stays::No, true),
+            header::DATE => has_date = true,
+            header::TRAILER if !may_have_body => continue,
+            header::TRAILER => announced.extend(names(value)),
+            _ => {}
+        }
+        write_header(name, value, out);
+    }
+    if stays == Stays::No && !says_close {
+        out.extend_from_slice(b"connection: close\r\n");
+    }
+    let encoder = match length {
+        Some(n) => {
+            if !says_length && !is_silent && (n > 0 || !to.is_head) {
+                // Writing to a Vec does not fail.
+                let _ = write!(out, "content-length: {n}\r\n");
+            }
+            Encoder::Length(n)
+        }
+        None if may_have_body => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            Encoder::Chunks(if to.takes_trailers { announced } else { Vec::new() })
+        }
+        None => Encoder::Length(0),
+    };
+    if !has_date {
+        write_header(&header::DATE, &date(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+    (if may_have_body { encoder } else { Encoder::Length(0) }, stays)
+}
+
+/// What of a request its answer depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub is_head: bool,
+    pub takes_trailers: bool,
+    pub stays: Stays,
+}
+
+fn names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    value.as_bytes().split(|b| *b == b',').filter_map(|n| HeaderName::from_bytes(n.trim_ascii()).ok())
+}
+
+fn lists(value: &HeaderValue, word: &str) -> bool {
+    value.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn parse(from: &mut BytesMut) -> Result<Option<(StatusCode, Version, HeaderMap)>, NoHead> {
+    let mut fields = [httparse::EMPTY_HEADER; USUAL];
+    let mut response = httparse::Response::new(&mut fields);
+    let mut many: Vec<httparse::Header<'_>>;
+    let parsed = match response.parse(from) {
+        Err(httparse::Error::TooManyHeaders) => {
+            many = vec![httparse::EMPTY_HEADER; MOST];
+            response = httparse::Response::new(&mut many);
+            response.parse(from)
+        }
+        other => other,
+    };
+    let httparse::Status::Complete(end) = parsed.map_err(|_| NoHead)? else { return Ok(None) };
+    let status = response.code.and_then(|c| StatusCode::from_u16(c).ok()).ok_or(NoHead)?;
+    let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let places = Places::of(from, response.headers);
+    let head = from.split_to(end).freeze();
+    Ok(Some((status, version, places.headers(&head)?)))
+}
+
+/// Where names and values are, so that values can share the bytes of the head.
+struct Places(Vec<[usize; 4]>);
+
+impl Places {
+    fn of(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Places {
+        let start = bytes.as_ptr().addr();
+        let place = |part: &[u8]| (part.as_ptr().addr() - start, part.as_ptr().addr() - start + part.len());
+        Places(fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).map(|((a, b), (c, d))| [a, b, c, d]).collect())
+    }
+    fn headers(&self, head: &Bytes) -> Result<HeaderMap, NoHead> {
+        let mut headers = HeaderMap::with_capacity(self.0.len() + 4);
+        for [a, b, c, d] in &self.0 {
+            let name = HeaderName::from_bytes(&head[*a..*b]).map_err(|_| NoHead)?;
+            let value = HeaderValue::from_maybe_shared(head.slice(*c..*d)).map_err(|_| NoHead)?;
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// RFC 9112 §6.3. A length and chunks at once are refused, as Envoy does.
+fn length(status: StatusCode, version: Version, headers: &HeaderMap, method: &Method) -> Result<Length, NoHead> {
+    if matches!(status.as_u16(), 204 | 304) || *method == Method::HEAD {
+        return Ok(Length::Bytes(0));
+    }
+    let given = content_length(headers)?;
+    if let Some(coding) = headers.get_all(header::TRANSFER_ENCODING).iter().next_back() {
+        if version == Version::HTTP_10 || given.is_some() {
+            return Err(NoHead);
+        }
+        let last = coding.as_bytes().rsplit(|b| *b == b',').next().unwrap_or_default();
+        return Ok(if last.trim_ascii().eq_ignore_ascii_case(b"chunked") { Length::Chunks } else { Length::UntilClose });
+    }
+    Ok(given.map_or(Length::UntilClose, Length::Bytes))
+}
+
+/// The length that is given; several have to be the same.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, NoHead> {
+    let mut given = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for part in value.as_bytes().split(|b| *b == b',') {
+            let part = part.trim_ascii();
+            let fits = !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+            let n: u64 = std::str::from_utf8(part).ok().filter(|_| fits).and_then(|t| t.parse().ok()).ok_or(NoHead)?;
+            if given.is_some_and(|g| g != n) {
+                return Err(NoHead);
+            }
+            given = Some(n);
+        }
+    }
+    Ok(given)
+}
+
+/// Whether the connection stays open behind the message.
+fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| headers.get_all(header::CONNECTION).iter().any(|v| lists(v, word));
+    if version == Version::HTTP_11 { !says("close") } else { says("keep-alive") && !says("close") }
+}
+
+/// What is sent behind a request's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encoder {
+    /// So many bytes are left.
+    Length(u64),
+    /// With the trailers that were announced.
+    Chunks(Vec<HeaderName>),
+}
+
+/// Writes a request's head. What a body's length is follows from its headers, or else from its size where that is known.
+pub fn write_request<B: http_body::Body>(request: &mut Request<B>, out: &mut Vec<u8>) -> Encoder {
+    let encoder = encoder(request);
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    match (request.uri().authority(), request.uri().path_and_query()) {
+        (None, Some(path)) => out.extend_from_slice(path.as_str().as_bytes()),
+        // Writing to a Vec does not fail.
+        _ => drop(write!(out, "{}", request.uri())),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write_headers(request.headers(), out);
+    out.extend_from_slice(b"\r\n");
+    encoder
+}
+
+fn encoder<B: http_body::Body>(request: &mut Request<B>) -> Encoder {
+    let (is_over, hint) = (request.body().is_end_stream(), request.body().size_hint());
+    let quiet = matches!(*request.method(), Method::GET | Method::HEAD | Method::CONNECT);
+    let headers = request.headers_mut();
+    headers.remove(header::TRANSFER_ENCODING);
+    if is_over {
+        return Encoder::Length(0);
+    }
+    if let Ok(Some(given)) = content_length(headers) {
+        return Encoder::Length(given);
+    }
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(known) = hint.exact() {
+        if known > 0 {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(known));
+        }
+        return Encoder::Length(known);
+    }
+    // These have no body, as good as always.
+    if quiet {
+        return Encoder::Length(0);
+    }
+    headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    Encoder::Chunks(headers.get_all(header::TRAILER).iter().flat_map(names).collect())
+}
+
+pub fn write_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in headers {
+        write_header(name, value, out);
+    }
+}
+
+pub fn write_header(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, method: &Method) -> Result<Option<Answer>, NoHead> {
+        answer(&mut BytesMut::from(text), method)
+    }
+    fn length_of(text: &str) -> Result<Length, NoHead> {
+        read(&format!("HTTP/1.1 200 OK\r\n{text}\r\n"), &Method::GET).map(|a| a.expect("a whole head").length)
+    }
+
+    #[test]
+    fn answers_say_how_their_bodies_end() {
+        assert_eq!(length_of("content-length: 3\r\n"), Ok(Length::Bytes(3)));
+        assert_eq!(length_of("content-length: 3, 3\r\nContent-Length: 3\r\n"), Ok(Length::Bytes(3)));
+        assert_eq!(length_of("transfer-encoding: gzip, Chunked\r\n"), Ok(Length::Chunks));
+        assert_eq!(length_of("transfer-encoding: chunked, gzip\r\n"), Ok(Length::UntilClose));
+        assert_eq!(length_of(""), Ok(Length::UntilClose));
+        for wrong in ["content-length: 3, 4\r\n", "content-length: +3\r\n", "content-length: 3\r\ntransfer-encoding: chunked\r\n", "content-length:\r\n"] {
+            assert_eq!(length_of(wrong), Err(NoHead), "{wrong:?}");
+        }
+        let none = |text: &str, method| read(text, &method).expect("an answer").expect("a whole head").length;
+        assert_eq!(none("HTTP/1.1 304 \r\ncontent-length: 3\r\n\r\n", Method::GET), Length::Bytes(0));
+        assert_eq!(none("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", Method::HEAD), Length::Bytes(0));
+    }
+
+    #[test]
+    fn the_first_answers_of_several_are_skipped_and_halves_waited_for() {
+        let whole = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 0\r\n\r\n";
+        for end in 0..whole.len() {
+            assert!(read(&whole[..end], &Method::GET).expect("so far well").is_none(), "{end}");
+        }
+        let answer = read(whole, &Method::GET).expect("an answer").expect("a whole head");
+        assert_eq!((answer.status, answer.headers["x-a"].as_bytes(), answer.keeps_alive), (StatusCode::OK, &b"1"[..], true));
+        assert!(read("HTTP/1.1 101 Switching Protocols\r\n\r\n", &Method::GET).is_err());
+        assert!(read("SSH-2.0-x\r\n\r\n", &Method::GET).is_err());
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
+        assert_eq!(read(&many, &Method::GET).expect("an answer").expect("a whole head").headers.len(), 200);
+        assert!(read(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(300)), &Method::GET).is_err());
+    }
+
+    #[test]
+    fn connections_stay_open_by_version_and_word() {
+        let stays = |text: &str| read(text, &Method::GET).expect("an answer").expect("a whole head").keeps_alive;
+        assert!(stays("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") && !stays("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n"));
+        assert!(!stays("HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 0\r\n\r\n"));
+        assert!(stays("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n") && !stays("HTTP/1.1 200 OK\r\n\r\n"));
+    }
+}

@@ -1,0 +1,269 @@
+//! A client's connection: requests that are plain are read, served and answered here, one after the other. What is not plain ends
+//! this; hyper goes on from the first byte of it.
+
+use super::head::{self, Asked, Encoder, Stays};
+use super::output::{BODY, Output};
+use crate::downstream::stream::Stream;
+use crate::http::body;
+use crate::http::exchange::Connection;
+use crate::http::framing::{Framing, Upgrade};
+use crate::http::incoming::{Broken, Incoming};
+use crate::http::service;
+use crate::upstream::Reason;
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use std::cell::RefCell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Room for heads.
+const HEAD: usize = 4 * 1024;
+/// With less room, more is made before a head is read.
+const TIGHT: usize = 1024;
+
+/// How the plain part of a connection ended.
+pub enum Ended {
+    /// With the connection.
+    Closed,
+    /// With bytes that are not plain.
+    Unusual(Box<Rest>),
+}
+
+/// What somebody else goes on with.
+pub struct Rest {
+    pub stream: Stream,
+    /// Read already, from the start of a head on.
+    pub early: Vec<u8>,
+    /// As it was before these bytes.
+    pub framing: Framing,
+}
+
+struct Wire {
+    stream: Stream,
+    read: BytesMut,
+    /// Bytes of the request's body that were not taken yet.
+    left: u64,
+    /// The client sends no more.
+    is_over: bool,
+}
+
+impl Wire {
+    fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let spare = self.read.capacity() - self.read.len();
+        if spare < room.min(TIGHT) || (room > HEAD && spare < room) {
+            self.read.reserve(room);
+        }
+        let read = pin!(self.stream.read_buf(&mut self.read)).poll(cx);
+        self.is_over |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
+        read
+    }
+    /// Completes when the client closed while it waited for its answer.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.left > 0 || !self.read.is_empty() {
+            return Poll::Pending;
+        }
+        match ready!(self.poll_read(HEAD, cx)) {
+            Ok(1..) => Poll::Pending,
+            Ok(0) | Err(_) => Poll::Ready(()),
+        }
+    }
+}
+
+/// What stands at the front of what was read.
+enum Front {
+    Request(Box<(Request<u64>, Asked)>),
+    Unusual,
+    /// Nothing.
+    Nothing,
+}
+
+/// Looks for a plain request. `framing` knows of it then; otherwise it is as before.
+fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) -> Front {
+    if read.is_empty() {
+        return Front::Nothing;
+    }
+    let Some(end) = memchr::memmem::find(read, b"\r\n\r\n").map(|at| at + 4) else { return Front::Unusual };
+    let limits = &connection.manager.limits;
+    if end > limits.header_bytes {
+        return Front::Unusual;
+    }
+    let before = framing.clone();
+    let length = if framing.feed(&read[..end], Upgrade::Undecided).is_ok() { framing.plain_body() } else { None };
+    let made = length.and_then(|length| {
+        let head = read.split_to(end).freeze();
+        match head::request(&head, length).filter(|(request, _)| request.headers().len() <= limits.headers) {
+            Some(made) => Some(made),
+            None => {
+                // It goes back where it was.
+                let mut whole = BytesMut::from(&head[..]);
+                whole.extend_from_slice(read);
+                *read = whole;
+                None
+            }
+        }
+    });
+    let Some((request, stays)) = made else {
+        *framing = before;
+        return Front::Unusual;
+    };
+    let takes_trailers = request.headers().get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let asked = Asked { is_head: *request.method() == Method::HEAD, takes_trailers, stays };
+    Front::Request(Box::new((request, asked)))
+}
+
+/// Serves a connection for as long as its requests are plain. `ends` completes when it should come to its end.
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
+    let wire = Rc::new(RefCell::new(Wire { stream, read: BytesMut::from(&early[..]), left: 0, is_over: false }));
+    drop(early);
+    let mut output = Output::default();
+    let mut ends = pin!(ends);
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            let wire = &mut *wire.borrow_mut();
+            loop {
+                match front(&mut wire.read, &mut framing, connection) {
+                    Front::Nothing => {}
+                    front => return Poll::Ready(Some(front)),
+                }
+                match wire.poll_read(HEAD, cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                    Poll::Pending => return ends.as_mut().poll(cx).map(|()| None),
+                }
+            }
+        });
+        let (request, asked) = match next.await {
+            Some(Front::Request(request)) => *request,
+            Some(Front::Unusual) => match Rc::try_unwrap(wire).map(RefCell::into_inner) {
+                Ok(wire) => return Ended::Unusual(Box::new(Rest { stream: wire.stream, early: wire.read.into(), framing })),
+                // A body that was given out is still held.
+                Err(_) => return Ended::Closed,
+            },
+            Some(Front::Nothing) | None => break,
+        };
+        let length = *request.body();
+        wire.borrow_mut().left = length;
+        let request = request.map(|_| if length == 0 { Incoming::Nothing } else { Incoming::Request(Content(wire.clone())) });
+        let answer = {
+            let mut serving = pin!(service::serve(connection.clone(), request));
+            std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => wire.borrow_mut().poll_gone(cx).map(|()| None),
+            })
+            .await
+        };
+        let Some(Ok(answer)) = answer else { return Ended::Closed };
+        let stays = match write(connection, &wire, &mut output, answer, asked).await {
+            Ok(stays) => stays,
+            Err(_) => return Ended::Closed,
+        };
+        output.shrink();
+        if stays == Stays::No || !is_read(&mut wire.borrow_mut()) {
+            break;
+        }
+    }
+    // Whoever sent nothing more gets the end with the socket's; others must not lose the answer to a reset.
+    let is_plain = matches!(wire.borrow().stream, Stream::Plain(_)) && wire.borrow().read.is_empty() && wire.borrow().left == 0;
+    if !is_plain {
+        let _ = std::future::poll_fn(|cx| pin!(wire.borrow_mut().stream.shutdown()).poll(cx)).await;
+    }
+    Ended::Closed
+}
+
+/// Whether the request is over, so that another one may be read: a body that nobody took goes where it is there already.
+fn is_read(wire: &mut Wire) -> bool {
+    if wire.left > 0 {
+        let n = usize::try_from(wire.left).unwrap_or(usize::MAX).min(wire.read.len());
+        let _ = wire.read.split_to(n);
+        wire.left -= n as u64;
+    }
+    if wire.read.is_empty() && wire.read.capacity() > 2 * HEAD {
+        wire.read = BytesMut::new();
+    }
+    wire.left == 0 && !wire.is_over
+}
+
+/// Sends an answer to its end.
+async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut Output, answer: Response<body::Body>, asked: Asked) -> io::Result<Stays> {
+    let (mut encoder, stays) = head::write_answer(&answer, &asked, || connection.worker().date(), &mut output.bytes);
+    let mut body = answer.into_body();
+    // The body of an answer to HEAD is given to nobody.
+    let mut is_over = encoder == Encoder::Length(0) || body.is_end_stream();
+    // Its source broke off: the client gets what came of it.
+    let mut is_cut = false;
+    std::future::poll_fn(|cx| {
+        loop {
+            let mut waits = false;
+            while !is_over && output.has_room() {
+                match Pin::new(&mut body).poll_frame(cx) {
+                    Poll::Pending => {
+                        waits = true;
+                        break;
+                    }
+                    Poll::Ready(Some(Err(_))) => (is_over, is_cut) = (true, true),
+                    Poll::Ready(Some(Ok(frame))) => {
+                        is_over = frame.is_trailers() || body.is_end_stream();
+                        output.put(frame, &mut encoder);
+                    }
+                    Poll::Ready(None) => is_over = true,
+                }
+                match &encoder {
+                    Encoder::Chunks(_) if is_over && !is_cut => output.end(&mut encoder),
+                    Encoder::Length(1..) if is_over => is_cut = true,
+                    Encoder::Chunks(_) | Encoder::Length(_) => {}
+                }
+            }
+            let wire = &mut *wire.borrow_mut();
+            let was_empty = output.is_empty();
+            ready!(output.poll(&mut wire.stream, cx))?;
+            if is_over || !was_empty {
+                let flushed = Pin::new(&mut wire.stream).poll_flush(cx)?;
+                if is_cut {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                if is_over {
+                    return flushed.map(|()| Ok(stays));
+                }
+            }
+            if waits {
+                return wire.poll_gone(cx).map(|()| Err(io::ErrorKind::ConnectionReset.into()));
+            }
+        }
+    })
+    .await
+}
+
+/// A request's body, read from its connection.
+pub struct Content(Rc<RefCell<Wire>>);
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let wire = &mut *self.0.borrow_mut();
+        if wire.left == 0 {
+            return Poll::Ready(None);
+        }
+        if wire.read.is_empty() {
+            let room = usize::try_from(wire.left).unwrap_or(BODY).min(BODY);
+            match ready!(wire.poll_read(room, cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(Some(Err(Broken::Codec(Reason::ConnectionTermination)))),
+            }
+        }
+        let n = usize::try_from(wire.left).unwrap_or(usize::MAX).min(wire.read.len());
+        wire.left -= n as u64;
+        Poll::Ready(Some(Ok(Frame::data(wire.read.split_to(n).freeze()))))
+    }
+    fn is_end_stream(&self) -> bool {
+        self.0.borrow().left == 0
+    }
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.borrow().left)
+    }
+}
