@@ -3,6 +3,7 @@
 mod common;
 
 use common::mesh::{Mesh, objects, pod, resource};
+use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults};
 use serde_json::{Value, json};
 
@@ -128,6 +129,25 @@ fn what_has_changed_is_told_in_order_of_time_with_who_did_it() {
     // Beside a proxy when it took each resource over.
     let run = mesh.meshctl(&["changes", "cart-1", "--since", "1h"]);
     assert!(run.out.contains("taken over") && run.out.contains("cart-1.shop"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn a_prometheus_tells_what_was_pushed_and_refused_over_time() {
+    let answer = json!({"status": "success", "data": {"resultType": "matrix", "result": [
+        {"metric": {"type": "eds"}, "values": [[1_795_347_420, "3"], [1_795_347_480, "0"]]}]}});
+    let prometheus = Admin::start([("/api/v1/query_range".to_owned(), answer.to_string())].into()).expect("a Prometheus");
+    let mesh = Mesh::with(changed(), Faults::default());
+    let run = mesh.meshctl(&["changes", "--prometheus", &format!("http://{}", prometheus.address())]);
+    assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+    let line = |word: &str| run.out.lines().find(|l| l.contains(word)).unwrap_or_else(|| panic!("{word}: {}", run.out)).to_owned();
+    assert!(line("pushed").contains("EDS") && line("3 pushes until").contains("istiod"), "{}", run.out);
+    assert!(line("3 answers until").contains("rejected"), "{}", run.out);
+    let asked = prometheus.requests();
+    assert!(asked.len() == 2 && asked.iter().all(|r| r.contains("step=60") && r.contains("increase")), "{asked:?}");
+    // One that does not answer costs that part.
+    drop(prometheus);
+    let run = mesh.meshctl(&["changes", "--prometheus", "http://127.0.0.1:1"]);
+    assert!(run.status == 75 && run.out.contains("kubectl-edit") && run.err.contains("what istiod pushed over time"), "{}{}", run.out, run.err);
 }
 
 #[test]

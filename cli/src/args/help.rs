@@ -8,7 +8,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (the toolkit for 
 /// The groups, and the commands of each that exist, with what the help says of them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ("START HERE", &[("demo", ""), ("why", " [FROM [URL]]"), ("check", ""), ("explain", " WORD|LOG"), ("tui", " (ui)")]),
-    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", " [PATH…]"), ("plan", ""), ("test", " FILE…"), ("gen", " KIND")]),
+    ("BEFORE YOU MERGE", &[("analyze", " [PATH…]"), ("validate", ""), ("plan", ""), ("test", " FILE…"), ("gen", " KIND")]),
     ("TRAFFIC", &[("graph", ""), ("top", ""), ("canary", " [X]"), ("traces", ""), ("route", ""), ("logs", " POD"), ("changes", "")]),
     ("SECURITY", &[("authz", " who-can TO|matrix|can|check"), ("mtls", ""), ("certs", "")]),
     ("PROXIES", &[("proxy-config", ""), ("proxy-status", ""), ("ztunnel-config", ""), ("drift", ""), ("describe", "")]),

@@ -1,8 +1,9 @@
 //! Golden signals over time, from samples in memory or a live Prometheus.
 
 use super::prometheus;
-use crate::args::telemetry::TelemetryArgs;
+use crate::args::telemetry::{PrometheusArgs, TelemetryArgs};
 use crate::dump::block_on;
+use mesh_collectors::telemetry::prometheus::Client;
 use mesh_metrics::promql::{self, Options, Track, Value};
 use mesh_metrics::series::{Point, Store};
 use mesh_model::history::{Detail, History, Signal, Span, queries};
@@ -44,16 +45,34 @@ pub fn of_store(store: &Store, span: Span, detail: Detail) -> Option<History> {
 
 /// The same from a live Prometheus. The error says what it did not answer.
 pub fn of_server(url: &str, args: &TelemetryArgs, span: Span) -> Result<Option<History>, String> {
-    let client = prometheus::client(url, &args.access).map_err(|e| e.to_string())?;
-    let labels = prometheus::labels(&args.access).map_err(|e| e.to_string())?;
-    let matchers: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
+    let server = Server::new(url, &args.access)?;
     let mut answers = Vec::new();
-    for (signal, query) in queries(Detail::Each, range(span), &matchers.join(",")) {
-        let parameters = [("query", query.as_str()), ("start", &span.from.to_string()), ("end", &span.to.to_string()), ("step", &span.step.to_string())];
-        let body = block_on(client.get("/api/v1/query_range", &parameters)).map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-        answers.push((signal, tracks(&body)?));
+    for (signal, query) in queries(Detail::Each, range(span), &server.matchers) {
+        answers.push((signal, server.range(&query, span)?));
     }
     Ok(Some(History::new(span, &answers)).filter(|h| !h.is_empty()))
+}
+
+/// A live Prometheus that is asked for stretches of time.
+pub struct Server {
+    client: Client,
+    /// What belongs into every selector, by commas.
+    pub matchers: String,
+}
+
+impl Server {
+    pub fn new(url: &str, access: &PrometheusArgs) -> Result<Server, String> {
+        let client = prometheus::client(url, access).map_err(|e| e.to_string())?;
+        let labels = prometheus::labels(access).map_err(|e| e.to_string())?;
+        let matchers: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
+        Ok(Server { client, matchers: matchers.join(",") })
+    }
+    /// What a query answers at each step. The error says what is wrong.
+    pub fn range(&self, query: &str, span: Span) -> Result<Vec<Track>, String> {
+        let parameters = [("query", query), ("start", &span.from.to_string()), ("end", &span.to.to_string()), ("step", &span.step.to_string())];
+        let body = block_on(self.client.get("/api/v1/query_range", &parameters)).map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        tracks(&body)
+    }
 }
 
 /// The matrix of an answer of `/api/v1/query_range`.

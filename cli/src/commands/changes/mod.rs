@@ -1,6 +1,7 @@
 //! `meshctl changes`: what has changed lately, and who did it, in order of time.
 
 mod proxies;
+mod pushes;
 
 use crate::args::changes::ChangesArgs;
 use crate::commands::proxy_config::{Answer, Format, format};
@@ -33,7 +34,8 @@ pub fn run(args: &ChangesArgs, context: &Context) -> Outcome {
     let format = format(place.output.as_deref().unwrap_or("table"))?;
     let nanos = mesh_model::duration::parse(&args.since).filter(|n| *n > 0);
     let nanos = nanos.ok_or_else(|| Failure::usage(format!("--since takes a time such as 2h, not `{}`", args.since)))?;
-    let since = rfc3339(context.now - nanos / 1_000_000_000);
+    let from = context.now - nanos / 1_000_000_000;
+    let since = rfc3339(from);
     let sources = dump::sources(&place.source)?;
     let [Source::Cluster(name)] = sources.as_slice() else {
         return Err(Failure::usage("changes are those of one cluster: leave --from out, or name it as kube:CONTEXT"));
@@ -46,6 +48,12 @@ pub fn run(args: &ChangesArgs, context: &Context) -> Outcome {
     let mut rows: Vec<Row> =
         changes.into_iter().map(|c| Row { at: c.at, what: c.what.word().to_owned(), object: c.object, who: c.who, detail: c.detail }).collect();
     proxies::pushes(place, &since, context, &mut rows, &mut problems);
+    if let Some(url) = &args.prometheus {
+        match pushes::over_time(url, &args.access, from, context.now) {
+            Ok(more) => rows.extend(more),
+            Err(error) => problems.push(format!("what istiod pushed over time: {error}")),
+        }
+    }
     if place.pod.is_some() || place.which.selector.is_some() {
         proxies::held(name.as_deref(), place, &since, context, &mut rows, &mut problems)?;
     }
