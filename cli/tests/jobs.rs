@@ -196,7 +196,21 @@ fn done(mesh: &Mesh, jobs: &[Job]) {
 
 #[test]
 fn a_mesh_with_a_fault_on_purpose() {
-    done(&bookinfo(), &[job("which service fails, and why", "enter", &["LIKELY CAUSE"])]);
+    done(
+        &bookinfo(),
+        &[
+            job("which service fails, and why", "enter", &["LIKELY CAUSE", "is ejected for its errors"]),
+            job("is traffic encrypted", "", &["mTLS 65%"]),
+            job("who calls ratings", "ctrl-p r a t i n enter", &["CALLED BY 3", "bookinfo/reviews-v3"]),
+            job("did the canary get its share", "ctrl-p / r e v enter", &["reviews-v2", "14% of it (routes say 20%)"]),
+            job("which proxy is out of date", "6", &["resources differ from what they say"]),
+            job("which certificate expires next", "7", &["Certificates by expiry", "23h 52m istio-ing"]),
+            job("why 503 here", "2 enter", &["503 URX,UF", "The connection to the upstream could not be made"]),
+            job("what changed since an hour", "7", &["not available: no source says what was an hour ago"]),
+            job("who would be hurt if ratings stops", "ctrl-p r a t i n enter", &["HURT IF IT STOPS 5", "istio-system/istio-ingressgateway"]),
+            job("which manifest is wrong", "4", &["0 errors", "MSH0202"]),
+        ],
+    );
 }
 
 #[test]

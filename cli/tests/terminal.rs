@@ -155,10 +155,14 @@ impl Session {
     fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("it is typed");
     }
+    /// Its exit status, once everything that it wrote was seen.
     fn ended(&mut self) -> ExitStatus {
         let status = end_of(&mut *self.child).unwrap_or_else(|| panic!("it does not end:\n{}", self.screen()));
-        // The last bytes may still be on their way.
-        std::thread::sleep(Duration::from_millis(200));
+        // Nobody holds the other end of the terminal now, so reading ends.
+        let start = Instant::now();
+        while !self.reader.is_finished() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         status
     }
     fn signal(&self, name: &str) {
@@ -362,11 +366,17 @@ fn killed_and_suspended_it_gives_the_terminal_back() {
 fn nothing_is_written_when_nothing_changes() {
     let mut s = Session::open(80, 24);
     s.wait("What is wrong now");
-    std::thread::sleep(Duration::from_millis(500));
     let count = |s: &Session| s.seen.lock().expect("not poisoned").1.len();
-    let before = count(&s);
-    std::thread::sleep(Duration::from_millis(2_500));
-    assert_eq!(count(&s), before);
+    // The last frames may be on their way, and the age in the top line changes each minute: silence comes between.
+    let start = Instant::now();
+    loop {
+        let before = count(&s);
+        std::thread::sleep(Duration::from_millis(2_500));
+        if count(&s) == before {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "it goes on writing:\n{}", s.screen());
+    }
     s.keys("q");
     assert!(s.ended().success());
 }
@@ -401,5 +411,67 @@ fn a_cluster_that_changes_is_read_again_by_itself() {
     let lists = server.counts().requests().into_iter().filter(|r| r.starts_with("/api/v1/services?")).count();
     assert_eq!(lists, 1, "{:?}", server.counts().requests());
     s.keys("q");
+    assert!(s.ended().success());
+}
+
+/// A port that answers every `/stats/prometheus` with ten requests more than before, and knows nothing else. It ends with the test.
+fn proxy_page() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut count = 0;
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let (mut request, mut buffer) = (Vec::new(), [0; 1024]);
+            while !request.windows(4).any(|w| w == b"\r\n\r\n") {
+                match stream.read(&mut buffer) {
+                    Ok(n) if n > 0 => request.extend_from_slice(&buffer[..n]),
+                    _ => break,
+                }
+            }
+            let (status, body) = if request.starts_with(b"GET /stats/prometheus") {
+                count += 10;
+                let labels = "reporter=\"destination\",source_workload=\"web\",source_workload_namespace=\"shop\",source_canonical_service=\"web\",source_canonical_revision=\"v1\",source_cluster=\"c\",destination_cluster=\"c\",destination_workload=\"cart-v1\",destination_workload_namespace=\"shop\",destination_canonical_service=\"cart\",destination_canonical_revision=\"v1\",destination_service=\"cart.shop.svc.cluster.local\",destination_service_name=\"cart\",destination_service_namespace=\"shop\",request_protocol=\"http\",response_code=\"200\",response_flags=\"-\",connection_security_policy=\"mutual_tls\"";
+                ("200 OK", format!("# TYPE istio_requests_total counter\nistio_requests_total{{{labels}}} {count}\n"))
+            } else {
+                ("404 Not Found", "nothing here".to_owned())
+            };
+            let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_page_of_metrics_is_scraped_again_and_again() {
+    let address = proxy_page();
+    let mut s = Session::start(120, 30, command_of(&[], &["tui", &address, "--refresh", "1s"]));
+    s.keys("2");
+    // One scrape makes no rates; the second one comes by itself.
+    s.wait("cart-v1");
+    s.keys("3");
+    s.wait("CALLED BY 1");
+    s.keys("C");
+    s.wait(&format!("copied: meshctl tui --no-tui --open shop/cart-v1 {address}"));
+    s.keys("\u{3}");
+    assert!(s.ended().success());
+    // A page alone is scraped twice for an answer that is given once.
+    let words = ["tui", &format!("{address}/stats/prometheus"), "cart", "--no-tui", "--interval", "1s"];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_meshctl")).args(words).current_dir(root()).output().expect("meshctl runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(out.contains("CALLED BY 1") && out.contains("shop/web"), "{out}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_a_request_would_do_is_asked_while_the_screen_goes_on() {
+    let mut s = Session::start(120, 40, command_of(&[], &["tui", "testdata/test/dumps", "--open", "proxies"]));
+    s.wait("Listeners");
+    s.keys("wreviews:9080/reviews/0 -H 'end-user: jason'\r");
+    s.wait("forwarded over mutual");
+    s.keys("C");
+    s.wait("copied: meshctl route");
+    s.keys("\u{1b}");
+    s.wait("Listeners");
+    s.keys("\u{3}");
     assert!(s.ended().success());
 }

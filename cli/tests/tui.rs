@@ -25,57 +25,82 @@ fn picture(arguments: &str, size: &str, keys: &str) -> String {
 
 const OWN: &str = "testdata/bookinfo";
 const RECORDED: &str = "testdata/recorded/bookinfo";
-const BUSY: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json testdata/access-log/istio-json.log";
+/// Everything that there is: manifests, dumps, metrics over time (so charts and a time line too), access logs, traces.
+const FULL: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json testdata/access-log/istio-json.log testdata/traces";
 const TRACED: &str = "testdata/traces";
-const SIZES: [&str; 3] = ["80x24", "120x40", "200x60"];
+const SIZES: &str = "80x24,120x40,200x60";
 
-/// Screens by the keys that lead to them.
-const SCREENS: [(&str, &str); 13] = [
-    ("overview", ""),
-    ("graph", "2"),
-    ("graph-selected", "2 l l"),
-    ("graph-tree", "2 v v"),
-    ("graph-focus", "2 l e +"),
-    ("detail", "3"),
-    ("findings", "4 j"),
-    ("findings-explained", "4 x"),
-    ("proxies", "6 l l l l"),
-    ("proxies-difference", "6 j d"),
-    ("mesh", "7"),
-    ("help", "2 ?"),
-    ("palette", "ctrl-p r e v"),
+/// The screens, by the keys that lead to them.
+const SCREENS: [(&str, &str); 8] =
+    [("overview", "1"), ("graph", "2"), ("detail", "3"), ("findings", "4"), ("traces", "5"), ("proxies", "6"), ("mesh", "7"), ("logs", "8")];
+
+/// What the sources give: their arguments, and more arguments of the picture.
+const STATES: [(&str, &str, &str); 5] = [
+    ("loading", OWN, "--moment reading"),
+    ("empty", "testdata/tui/empty", ""),
+    // Nothing could be read at all.
+    ("failed", "testdata/tui/missing", ""),
+    // Some sources can't be read, and the rest goes on. Nothing listens at that port.
+    ("failing", "testdata/bookinfo testdata/tui/broken --prometheus http://127.0.0.1:1", ""),
+    ("full", FULL, ""),
 ];
 
-/// What metrics and logs add.
-const BUSY_SCREENS: [(&str, &str); 8] = [
-    ("overview", ""),
-    ("graph", "2"),
-    ("graph-selected", "2 l l a a"),
-    ("graph-found", "2 f e r r > 1 enter"),
-    ("graph-tree", "2 v v"),
-    ("detail", "enter"),
-    ("mesh", "7"),
-    ("logs", "8 j"),
+/// Further views of screens: name, sources, keys.
+const VIEWS: [(&str, &str, &str); 22] = [
+    ("graph-selected", FULL, "2 l l a a"),
+    ("graph-found", FULL, "2 f e r r > 1 enter"),
+    ("graph-tree", FULL, "2 v v"),
+    ("graph-matrix", FULL, "2 v"),
+    ("graph-focus", FULL, "2 l e +"),
+    ("graph-boxes", FULL, "2 b k"),
+    ("graph-boxes-collapsed", FULL, "2 b k x"),
+    ("graph-configuration", RECORDED, "2"),
+    ("graph-of-manifests", OWN, "2 l l"),
+    ("detail-of-manifests", OWN, "3"),
+    ("detail-earlier", FULL, "< < 3"),
+    ("detail-without-charts", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "enter"),
+    ("findings-of-manifests", OWN, "4 j"),
+    ("findings-explained", OWN, "4 x"),
+    ("waterfall", TRACED, "5 j enter j j"),
+    ("waterfall-path", TRACED, "5 o enter p"),
+    ("proxies-endpoints", RECORDED, "6 l l l l"),
+    ("proxies-difference", RECORDED, "6 j d"),
+    ("proxies-request", "testdata/test/dumps", REVIEWS),
+    ("proxies-request-wrong", RECORDED, "6 w enter"),
+    ("help", OWN, "2 ?"),
+    ("palette", OWN, "ctrl-p r e v"),
 ];
 
-/// Traces: the list, a waterfall at a span, the critical path alone.
-const TRACED_SCREENS: [(&str, &str); 3] = [("traces", "5"), ("waterfall", "5 j enter j j"), ("waterfall-path", "5 o enter p")];
+/// What a request to reviews would do at the first proxy.
+const REVIEWS: &str = "6 w r e v i e w s : 9 0 8 0 / r e v i e w s / 0 space - H space ' e n d - u s e r : j a s o n ' enter";
+
+fn matches(name: &str, sources: &str, more: &str, keys: &str) {
+    let words = |text: &'static str| text.split(' ').filter(|w| !w.is_empty());
+    let sources: Vec<String> = sources.split(' ').map(str::to_owned).collect();
+    let more: Vec<String> = more.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    let fixed = words("--picture - --size").map(str::to_owned);
+    let arguments: Vec<String> = sources.into_iter().chain(more).chain(fixed).chain([SIZES, "--keys", keys].map(str::to_owned)).collect();
+    let output = tui(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let screen = String::from_utf8(output.stdout).expect("UTF-8");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {
+        insta::assert_snapshot!(name, screen);
+    });
+}
 
 #[test]
-fn every_screen_at_every_size() {
-    for (source, path, screens) in [
-        ("own", OWN, SCREENS.to_vec()),
-        ("recorded", RECORDED, SCREENS.to_vec()),
-        ("busy", BUSY, BUSY_SCREENS.to_vec()),
-        ("traced", TRACED, TRACED_SCREENS.to_vec()),
-    ] {
-        for (name, keys) in screens {
-            for size in SIZES {
-                insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {
-                    insta::assert_snapshot!(format!("{source}-{name}-{size}"), picture(path, size, keys));
-                });
-            }
+fn every_screen_in_every_state_at_every_size() {
+    for (state, sources, more) in STATES {
+        for (screen, keys) in SCREENS {
+            matches(&format!("{screen}-{state}"), sources, more, keys);
         }
+    }
+}
+
+#[test]
+fn every_view_at_every_size() {
+    for (name, sources, keys) in VIEWS {
+        matches(name, sources, "", keys);
     }
 }
 
@@ -121,6 +146,40 @@ fn a_recording_is_replayed_and_every_screen_follows() {
 }
 
 #[test]
+fn access_logs_of_a_recording_are_those_of_the_moment() {
+    use std::io::{BufRead, Write};
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = std::fs::read_to_string(root().join("testdata/access-log/istio-json.log")).expect("a log");
+    let lines: Vec<&str> = log.lines().collect();
+    let file = dir.path().join("a.log");
+    std::fs::write(&file, format!("{}\n", lines[..2].join("\n"))).expect("it is written");
+    let words = ["snapshot", "record", "mesh.rec", "--from", "a.log", "--count", "60", "--interval", "1s"];
+    let mut recorder =
+        Command::new(env!("CARGO_BIN_EXE_meshctl")).args(words).current_dir(dir.path()).stderr(std::process::Stdio::piped()).spawn().expect("meshctl runs");
+    let notes = std::io::BufReader::new(recorder.stderr.take().expect("notes"));
+    let mut taken = notes.lines().map_while(Result::ok).filter(|l| l.contains("snapshot "));
+    taken.next().expect("a first snapshot");
+    let mut more = std::fs::OpenOptions::new().append(true).open(&file).expect("the log");
+    writeln!(more, "{}", lines[2..5].join("\n")).expect("it is written");
+    // Of two snapshots that come after that the second one began after it.
+    taken.by_ref().take(2).for_each(drop);
+    let _ = recorder.kill();
+    let _ = recorder.wait();
+    let picture = |keys: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_meshctl"))
+            .args(["tui", "mesh.rec", "--picture", "-", "--size", "120x30", "--keys", keys])
+            .current_dir(dir.path())
+            .output()
+            .expect("meshctl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let last = picture("8");
+    assert!(last.contains("5 lines"), "{last}");
+    let first = picture(": a t space f i r s t enter 8");
+    assert!(first.contains("2 lines"), "{first}");
+}
+
+#[test]
 fn empty_and_tiny_screens_say_so() {
     let empty = tempfile::tempdir().expect("a folder");
     let path = empty.path().to_string_lossy().into_owned();
@@ -138,10 +197,9 @@ fn empty_and_tiny_screens_say_so() {
     }
     assert!(picture(OWN, "20x5", "").contains("too small"));
     // Only that it is drawn at all: no size may be too odd.
-    for size in ["30x8", "31x9", "40x10", "300x10", "33x100"] {
-        for (_, keys) in SCREENS.iter().chain(&BUSY_SCREENS) {
-            picture(BUSY, size, keys);
-        }
+    let full = VIEWS.iter().filter(|(_, sources, _)| *sources == FULL).map(|(.., keys)| keys);
+    for keys in SCREENS.iter().map(|(_, keys)| keys).chain(full) {
+        picture(FULL, "30x8,31x9,40x10,300x10,33x100", keys);
     }
 }
 
@@ -166,7 +224,7 @@ fn secrets_and_escape_sequences_reach_no_screen() {
                 apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: \"a\\u001b[31m\\u0007b\", namespace: shop}\nspec:\n  hosts: [\"x\\u001b]0;title\\u0007\"]\n  http:\n  - route:\n    - destination: {host: nowhere, subset: v9}\n";
     std::fs::write(dir.path().join("a.yaml"), text).expect("it is written");
     let path = dir.path().to_string_lossy().into_owned();
-    for (_, keys) in SCREENS {
+    for keys in SCREENS.map(|(_, keys)| keys).into_iter().chain(VIEWS.map(|(.., keys)| keys)) {
         for ascii in [&[][..], &["--ascii"]] {
             let args = [&[path.as_str(), "--picture", "-", "--keys", keys], ascii].concat();
             let out = String::from_utf8(tui(&args).stdout).expect("UTF-8");
@@ -178,10 +236,12 @@ fn secrets_and_escape_sequences_reach_no_screen() {
 
 #[test]
 fn ascii_is_ascii() {
-    for (_, keys) in SCREENS.iter().filter(|(n, _)| n.starts_with("graph") || *n == "overview") {
-        let output = tui(&[OWN, "--picture", "-", "--ascii", "--keys", keys]);
+    let views = VIEWS.iter().map(|(_, sources, keys)| (*sources, *keys));
+    for (sources, keys) in SCREENS.iter().map(|(_, keys)| (FULL, *keys)).chain(views) {
+        let words: Vec<&str> = sources.split(' ').chain(["--picture", "-", "--ascii", "--keys", keys]).collect();
+        let output = tui(&words);
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        let odd: String = out.chars().filter(|c| !c.is_ascii() && !"…·—".contains(*c)).collect();
+        let odd: String = out.chars().filter(|c| !c.is_ascii()).collect();
         assert_eq!(odd, "", "{keys}");
     }
 }
@@ -189,14 +249,16 @@ fn ascii_is_ascii() {
 #[test]
 fn the_pictures_of_the_book_are_fresh() {
     const TRAFFIC: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json";
+    const HOUR: &str = "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json";
     for (file, path, keys, size) in [
         ("overview", TRAFFIC, "", "120x36"),
         ("graph", TRAFFIC, "2 i", "160x42"),
-        ("detail", TRAFFIC, "enter", "120x36"),
+        ("detail", HOUR, "enter", "120x36"),
         ("configuration", RECORDED, "2", "160x42"),
         ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
         ("findings", OWN, "4", "120x36"),
         ("proxies", RECORDED, "6 l j l l l", "120x36"),
+        ("request", "testdata/test/dumps", REVIEWS, "120x36"),
         ("waterfall", TRACED, "5 j enter j j j j j j j", "120x36"),
     ] {
         let output = tempfile::tempdir().expect("a folder");

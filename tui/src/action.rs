@@ -47,6 +47,7 @@ pub enum Action {
     Fewer,
     Collapse,
     CollapseAll,
+    Boxes,
     Form,
     Relayout,
     Labels,
@@ -62,6 +63,7 @@ pub enum Action {
     PreviousChange,
     FirstError,
     Drift,
+    Request,
 }
 
 /// The screens that numbers switch to, in their order.
@@ -146,6 +148,14 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::CriticalPath, Scope::Traces, "critical-path", "p", "in a waterfall, show only what the end waited for, and everything again", "path"),
     spec(Action::Graph, Scope::Traces, "show-span-in-graph", "m", "the graph (map) at the selected span's workload", "map"),
     spec(Action::Drift, Scope::Proxies, "difference", "d", "what the proxy holds against what the manifests say that it should, and back", "difference"),
+    spec(
+        Action::Request,
+        Scope::Proxies,
+        "request",
+        "w",
+        "what a request would do at the selected proxy: GET http://HOST:PORT/PATH -H 'NAME: VALUE'",
+        "request",
+    ),
     spec(Action::Open, Scope::Graph, "open-node", "enter", "the detail of the selected node; a collapsed namespace opens", "open"),
     spec(Action::Focus, Scope::Graph, "focus", "e", "show only what is near the selected node, and everything again", "focus"),
     spec(Action::More, Scope::Graph, "more-hops", "+", "one hop more around the focus", "more"),
@@ -153,6 +163,7 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Detail, Scope::Graph, "detail-level", "z", "boxes, lines or what fits", "size"),
     spec(Action::Collapse, Scope::Graph, "collapse", "x", "draw the selected node's namespace as one node, and open it again", "collapse"),
     spec(Action::CollapseAll, Scope::Graph, "collapse-all", "X", "draw every namespace as one node, and open them again", ""),
+    spec(Action::Boxes, Scope::Graph, "boxes", "b", "walk among the namespaces' boxes (x collapses one, enter goes into it), and among nodes again", "boxes"),
     spec(Action::Form, Scope::Graph, "form", "v", "picture, matrix or tree", "matrix/tree"),
     spec(Action::Inspector, Scope::Graph, "inspector", "i", "show or hide what is known of the selected node", "inspector"),
     spec(Action::Find, Scope::Graph, "find", "f", "mark what an expression finds: err > 1, !healthy, ns = shop; n N go to it", "find"),

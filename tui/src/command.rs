@@ -13,8 +13,12 @@ pub enum Command {
     Find(String),
     Hide(String),
     Theme(Palette),
-    /// Writes what is seen to a file.
+    /// Writes the whole graph, or on other screens what is seen, to a file.
     Write(String),
+    /// Writes what is seen to a file.
+    Screen(String),
+    /// What a request would do at the selected proxy: the words behind `meshctl route`.
+    Request(Vec<String>),
     /// A moment of a recording.
     At(String),
     Help,
@@ -34,6 +38,7 @@ enum Argument {
     Words,
     Expression,
     Moment,
+    Request,
 }
 
 struct Spec {
@@ -56,7 +61,9 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["find"], argument: Argument::Expression, what: "mark what an expression finds in the graph" },
     Spec { names: &["hide"], argument: Argument::Expression, what: "leave out of the graph what an expression finds" },
     Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
-    Spec { names: &["w", "write"], argument: Argument::File, what: "write the screen to a file: .svg or .txt" },
+    Spec { names: &["w", "write"], argument: Argument::File, what: "write the whole graph, or else the screen, to a file: .svg or .txt" },
+    Spec { names: &["screen"], argument: Argument::File, what: "write what is on the screen to a file: .svg or .txt" },
+    Spec { names: &["request"], argument: Argument::Request, what: "what a request would do at the selected proxy" },
     Spec { names: &["at"], argument: Argument::Moment, what: "go to a moment of a recording" },
     Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
     Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
@@ -90,7 +97,10 @@ pub fn parse(text: &str) -> Result<Command, String> {
             Palette::parse(&name).map(Command::Theme).ok_or_else(|| format!("there is no theme `{name}`; there are {names}"))
         }
         ("w", Some(path)) if path.ends_with(".svg") || path.ends_with(".txt") => Ok(Command::Write(path)),
-        ("w", _) => Err("`w` takes a file that ends in .svg or .txt".to_owned()),
+        ("screen", Some(path)) if path.ends_with(".svg") || path.ends_with(".txt") => Ok(Command::Screen(path)),
+        (name @ ("w" | "screen"), _) => Err(format!("`{name}` takes a file that ends in .svg or .txt")),
+        ("request", Some(line)) => crate::shell::words(&line).map(Command::Request),
+        ("request", None) => Err("`request` takes what to send, such as GET http://reviews:9080/reviews/0 -H 'end-user: jason'".to_owned()),
         ("at", Some(time)) => Ok(Command::At(time)),
         ("at", None) => Err("`at` takes a time such as 11:40:00, first, last or error".to_owned()),
         ("refresh", _) => Ok(Command::Refresh),
@@ -126,11 +136,23 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
             };
             ["first", "last", "error"].map(|w| (w.to_owned(), "moment".to_owned())).into_iter().chain(marks.map(said)).collect()
         }
+        Argument::Request => requests(world),
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
         Argument::Proxy => world.proxies.known().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
         Argument::Palette => Palette::ALL.map(|p| (p.name().to_owned(), "colours".to_owned())).to_vec(),
     }
+}
+
+/// Requests to the hosts that proxies have routes of, by their shortest names.
+fn requests(world: &World) -> Vec<(String, String)> {
+    let routes = world.proxies.known().into_iter().flatten().flat_map(|p| p.routes.values().flatten());
+    let is_host = |d: &&String| d.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) && !d.starts_with(|c: char| c.is_ascii_digit());
+    let hosts = routes.filter_map(|r| Some((r.domains.iter().filter(is_host).min_by_key(|d| (d.len(), d.as_str()))?, &r.action)));
+    let mut out: Vec<(String, String)> = hosts.map(|(host, action)| (format!("GET http://{host}/"), action.clone())).collect();
+    out.sort();
+    out.dedup_by(|b, a| a.0 == b.0);
+    out
 }
 
 /// Expressions to start from.
@@ -144,6 +166,15 @@ const EXPRESSIONS: [(&str, &str); 8] = [
     ("trafficsource", "nodes that nobody calls"),
     ("flags *= UO", "edges with an open circuit breaker"),
 ];
+
+/// The node that is meant by `namespace/name`, by its name alone or by a part of it.
+pub fn find(world: &World, name: &str) -> Option<(String, String)> {
+    let nodes = nodes(world);
+    let bare = |n: &str| n.split_once('/').is_some_and(|(_, bare)| bare == name);
+    let found = nodes.iter().find(|(n, _)| n == name || n.strip_prefix('/') == Some(name)).or_else(|| nodes.iter().find(|(n, _)| bare(n)));
+    let (found, _) = found.or_else(|| nodes.iter().find(|(n, _)| n.contains(name)))?;
+    found.split_once('/').map(|(ns, name)| (ns.to_owned(), name.to_owned()))
+}
 
 /// Services, workloads and gateways as `namespace/name`.
 pub fn nodes(world: &World) -> Vec<(String, String)> {
@@ -167,7 +198,7 @@ mod tests {
         assert_eq!(parse("grpah"), Err("there is no command `grpah`; is `graph` meant?".into()));
         assert_eq!(parse("theme pink").map_err(|e| e.contains("deuteranopia")), Err(true));
         assert_eq!(parse("w /etc/passwd"), Err("`w` takes a file that ends in .svg or .txt".into()));
-        for c in COMMANDS.iter().filter(|c| !["theme", "w", "at"].contains(&c.names[0])) {
+        for c in COMMANDS.iter().filter(|c| !["theme", "w", "screen", "request", "at"].contains(&c.names[0])) {
             assert!(c.names.iter().all(|n| parse(n).is_ok()), "{:?}", c.names);
         }
         assert_eq!(completions("gr", None), [("graph".to_owned(), "the graph, at a node if one is named".to_owned())]);

@@ -15,6 +15,7 @@ pub mod graph;
 pub mod keys;
 pub mod print;
 pub mod screens;
+pub mod shell;
 pub mod svg;
 pub mod terminal;
 pub mod text;

@@ -1,11 +1,15 @@
 //! The screens as text, for pipes and for terminals that can't draw.
 
 use crate::action::Tab;
+use crate::filter::Filter;
 use crate::find::name_of;
 use crate::graph::tree::tree;
-use crate::screens::span;
+use crate::screens::{Cx, detail, span};
 use crate::text::clean;
+use crate::theme::Theme;
+use crate::world::traffic::Key;
 use crate::world::{Answer, World};
+use ratatui::layout::Rect;
 
 /// What a screen shows, line by line. Screens without facts say why.
 pub fn text(world: &World, tab: Tab) -> String {
@@ -17,13 +21,24 @@ pub fn text(world: &World, tab: Tab) -> String {
     match tab {
         Tab::Overview => overview(world, &mut line),
         Tab::Findings => findings(world, &mut line),
-        Tab::Graph | Tab::Detail => graph(world, &mut line),
+        Tab::Graph => graph(world, &mut line),
+        Tab::Detail => match world.view().and_then(|v| v.nodes().get(v.worst()?)) {
+            Some(node) => return self::node(world, &(node.namespace.clone(), node.name.clone())),
+            None => graph(world, &mut line),
+        },
         Tab::Proxies => proxies(world, &mut line),
         Tab::Mesh => mesh(world, &mut line),
         Tab::Traces => traces(world, &mut line),
         Tab::Logs => logs(world, &mut line),
     }
     out
+}
+
+/// Everything that is known of one node.
+pub fn node(world: &World, key: &Key) -> String {
+    let theme = Theme::default();
+    let cx = Cx { world, theme: &theme, filter: &Filter::default(), area: Rect::new(0, 0, 120, 40) };
+    detail::text(&cx, key)
 }
 
 fn or_why<'a, T>(answer: &'a Answer<T>, what: &str, line: &mut dyn FnMut(&str)) -> Option<&'a T> {

@@ -7,11 +7,12 @@ use std::process::Command;
 const PICTURES: &[(&str, &str, &str, &str)] = &[
     ("overview", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "", "120x36"),
     ("graph", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "2 i", "160x42"),
-    ("detail", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo.json", "enter", "120x36"),
+    ("detail", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json", "enter", "120x36"),
     ("configuration", "testdata/recorded/bookinfo", "2", "160x42"),
     ("logs", "testdata/access-log/istio-json.log", "8", "120x36"),
     ("findings", "testdata/bookinfo", "4", "120x36"),
     ("proxies", "testdata/recorded/bookinfo", "6 l j l l l", "120x36"),
+    ("request", "testdata/test/dumps", "6 w r e v i e w s : 9 0 8 0 / r e v i e w s / 0 space - H space ' e n d - u s e r : j a s o n ' enter", "120x36"),
     ("waterfall", "testdata/traces", "5 j enter j j j j j j j", "120x36"),
 ];
 

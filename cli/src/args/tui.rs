@@ -14,7 +14,9 @@ Examples:
   meshctl tui k8s/ --prometheus http://localhost:9090   manifests, and who calls whom, how much and how well
   meshctl tui k8s/ --series mesh.json               the same from a recording
   meshctl tui k8s/ --jaeger http://localhost:16686  manifests, and traces
-  meshctl tui recording/ --open graph               a folder of manifests, dumps and series, opened at the graph
+  meshctl tui recording/ graph                      a folder of manifests, dumps and series, opened at the graph
+  meshctl tui recording/ reviews                    the same, opened at a service or workload
+  meshctl tui http://localhost:15020                a proxy's page of metrics, scraped again and again
   meshctl tui k8s/ --no-tui                         the same as text, as for pipes
 
 Keys: ? shows those of a screen, ctrl-p finds anything, q goes back and at last quits.
@@ -22,7 +24,7 @@ Settings: $XDG_CONFIG_HOME/meshctl/tui.toml; `--print-config` prints one to star
 
 #[derive(Args)]
 pub struct TuiArgs {
-    /// Manifests, config dumps, folders of both, a bug report, http://host:15000, unix:PATH; `kube` or `kube:CONTEXT` for a cluster
+    /// Manifests, config dumps, folders of both, a bug report, http://host:15000, unix:PATH; `kube` or `kube:CONTEXT` for a cluster. A last word that is no file says where to open
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// Read the sources again this often; off for never; a cluster is read when it has changed [default: 15s for admin ports and Prometheus, else off]
@@ -52,7 +54,10 @@ pub struct TuiArgs {
     /// Write one picture of the screen instead of drawing it: a file that ends in .svg or .txt, or `-`
     #[arg(long, hide = true, value_name = "FILE")]
     pub picture: Option<String>,
-    /// The size of the picture
+    /// Whether the sources are read when the picture is taken
+    #[arg(long, hide = true, value_name = "MOMENT", default_value = "read")]
+    pub moment: crate::commands::tui::picture::Moment,
+    /// The size of the picture, or several with commas between them
     #[arg(long, hide = true, value_name = "WxH", default_value = "120x40")]
     pub size: String,
     /// Keys that are typed before the picture is taken, separated by blanks

@@ -3,13 +3,14 @@
 mod dumps;
 mod environment;
 mod logs;
-mod picture;
+pub mod picture;
 mod replay;
+mod request;
+mod scraping;
 mod sources;
 mod suspects;
 pub mod telemetry;
 mod traces;
-mod words;
 
 use crate::args::telemetry::TelemetryArgs;
 use crate::args::tui::TuiArgs;
@@ -38,14 +39,15 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
         context.answer(&mesh_tui::config::example())?;
         return Ok(Status::Fine);
     }
-    let paths: Vec<String> = args.paths.iter().chain(&args.metrics.from).cloned().collect();
+    let (words, named) = opened(args);
+    let paths: Vec<String> = words.into_iter().chain(args.metrics.from.iter().cloned()).collect();
     let metrics = telemetry::Named(TelemetryArgs { from: Vec::new(), ..args.metrics.clone() });
     if paths.is_empty() && metrics.is_empty() && traces::address(&args.traces).is_none() {
         return Err(Failure::usage(
             "nothing to look at: no path is given. Type\n  meshctl tui DIR               manifests, config dumps, folders of both\n  meshctl tui --from kube       what the current context's cluster holds\n  meshctl tui http://localhost:15000   one proxy, as it is now\n  meshctl tui --series FILE     who calls whom, how much and how well",
         ));
     }
-    let open = args.open.as_deref().map(start);
+    let open = args.open.as_deref().or(named.as_deref()).map(start);
     let refresh = refresh(args, &paths, &metrics)?;
     // A recording that is named at a time opens there, and can be replayed from its beginning to its end.
     let (paths, started) = replay::without_times(&paths);
@@ -53,8 +55,18 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
     let window = crate::telemetry::duration("--since", &args.metrics.since)? / 1000;
     let ask = Ask { window, back };
     let context = &Context { now: context.now + back, ..context.clone() };
-    let request =
-        sources::Request { paths, complete: args.complete, context: context.clone(), metrics, traces: args.traces.clone(), replay: replay::Kept::default() };
+    let is_once = args.picture.is_some() || args.no_tui || context.out.is_some() || environment::cannot_draw().is_some();
+    let interval = Duration::from_millis(crate::telemetry::duration("--interval", &args.metrics.interval)?.unsigned_abs());
+    let scraping = if is_once { scraping::Scraping::Twice(interval) } else { scraping::Scraping::kept() };
+    let request = sources::Request {
+        paths,
+        complete: args.complete,
+        context: context.clone(),
+        metrics,
+        traces: args.traces.clone(),
+        replay: replay::Kept::default(),
+        scraping,
+    };
     if let Some(file) = &args.picture {
         return take_picture(args, request, ask, open, file);
     }
@@ -85,6 +97,19 @@ fn refresh(args: &TuiArgs, paths: &[String], metrics: &telemetry::Named) -> Resu
     }
 }
 
+/// The paths, and what of them is the place to open: the last word, where there is no such file and there are other sources.
+fn opened(args: &TuiArgs) -> (Vec<String>, Option<String>) {
+    let others = args.paths.len() > 1 || !args.metrics.from.is_empty() || args.metrics.series.is_some() || args.metrics.prometheus.is_some();
+    let is_name = |w: &String| {
+        let is_source = w == "-" || w.starts_with("kube") || w.contains([':', '*', '@', '.']);
+        !is_source && !std::path::Path::new(w).exists()
+    };
+    match args.paths.split_last() {
+        Some((last, paths)) if others && args.open.is_none() && is_name(last) => (paths.to_vec(), Some(last.clone())),
+        _ => (args.paths.clone(), None),
+    }
+}
+
 /// A screen's name, or else a node's.
 fn start(open: &str) -> Start {
     Tab::ALL.into_iter().find(|t| t.name() == open).map_or_else(|| Start::Node(open.to_owned()), Start::Screen)
@@ -92,23 +117,29 @@ fn start(open: &str) -> Start {
 
 fn print(request: &sources::Request, ask: Ask, open: Option<&Start>) -> Outcome {
     let world = sources::world(request, ask)?;
-    let tab = match open {
-        None => Tab::Overview,
-        Some(Start::Screen(tab)) => *tab,
-        Some(Start::Node(_)) => Tab::Graph,
+    let text = match open {
+        None => mesh_tui::print::text(&world, Tab::Overview),
+        Some(Start::Screen(tab)) => mesh_tui::print::text(&world, *tab),
+        Some(Start::Node(name)) => {
+            let key = mesh_tui::command::find(&world, name);
+            let key = key.ok_or_else(|| Failure::usage(format!("nothing is called `{name}`, neither a screen nor a service or workload")))?;
+            mesh_tui::print::node(&world, &key)
+        }
     };
-    request.context.answer(&mesh_tui::print::text(&world, tab))?;
+    request.context.answer(&text)?;
     Ok(status(&world))
 }
 
 /// The same whatever the environment is, so that it can be compared.
 fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Option<Start>, file: &str) -> Outcome {
-    let size = picture::size(&args.size)?;
+    let sizes = args.size.split(',').map(picture::size).collect::<Result<Vec<_>, _>>()?;
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
     let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
     let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None, ask };
     let load = |ask| sources::world(&request, ask);
-    let text = picture::render(&mut App::new(options), &load, size, &args.keys, file)?;
+    let ask = |question: &_| request::answer(question, &request.context);
+    let host = picture::Host { load: &load, ask: &ask };
+    let text = picture::render(&|| App::new(options.clone()), &host, &sizes, args.moment, &args.keys, file)?;
     if file == "-" {
         request.context.answer(&text)?;
     } else {
@@ -156,6 +187,7 @@ fn draw(
     // What is said while sources are read would be drawn over.
     let (following, followers) = Context { notes: Notes::Quiet, ..context.clone() }.following();
     let quiet = sources::Request { context: following, ..request };
+    let asking = Context { notes: Notes::Quiet, ..context.clone() };
     // When the last reading ended, and how long it took: judging a large mesh must not take all the time.
     let last = Arc::new(Mutex::new((Instant::now(), Duration::ZERO)));
     let read = Arc::clone(&last);
@@ -167,6 +199,7 @@ fn draw(
             *read.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), start.elapsed());
             world
         }),
+        ask: Arc::new(move |question| request::answer(question, &asking)),
         changed: &|| {
             let (end, took) = *last.lock().unwrap_or_else(PoisonError::into_inner);
             end.elapsed() >= took * 4 && followers.have_changed()

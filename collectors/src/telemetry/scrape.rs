@@ -51,7 +51,7 @@ impl fmt::Display for Target {
 }
 
 /// A page and when it had arrived.
-type Answer = Result<(String, Instant), AdminError>;
+pub type Answer = Result<(String, Instant), AdminError>;
 
 /// Scrapes all targets, waits, and scrapes them again. What did not answer is a problem; the first error is returned where
 /// nothing did.
@@ -89,7 +89,7 @@ pub async fn scrape(targets: &[Target], interval: Duration, options: Options) ->
 }
 
 /// Each target's page, in their order.
-async fn round(targets: &[Target], options: Options) -> Vec<Answer> {
+pub async fn round(targets: &[Target], options: Options) -> Vec<Answer> {
     let mut waiting = targets.iter().cloned().enumerate();
     let mut running = JoinSet::new();
     let mut answers: Vec<Option<Answer>> = targets.iter().map(|_| None).collect();

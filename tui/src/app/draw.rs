@@ -5,7 +5,7 @@ use crate::action::{ACTIONS, Scope};
 use crate::command;
 use crate::screens::{Cx, not_available, span};
 use crate::text::width;
-use crate::theme::Role;
+use crate::theme::{Charset, Role};
 use crate::widgets::{LineEdit, Pen, pane};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -46,6 +46,9 @@ impl App {
             Mode::Command { line, at } => self.completions(buffer, line, *at),
             Mode::Palette { line, at } => self.palette(buffer, line, *at, &mut shown),
             Mode::Help { scroll } => self.help(buffer, *scroll),
+        }
+        if theme.charset == Charset::Ascii {
+            ascii(buffer, area);
         }
         shown
     }
@@ -224,6 +227,28 @@ fn age(age: Duration) -> String {
     match age.as_secs() {
         0..60 => "just read".to_owned(),
         s => format!("read {} ago", span((s / 60 * 60) as i64)),
+    }
+}
+
+/// Replaces what a terminal without Unicode can't show, in texts from outside too; every character keeps its columns.
+fn ascii(buffer: &mut Buffer, area: Rect) {
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            let Some(cell) = buffer.cell_mut((x, y)).filter(|c| !c.symbol().is_ascii()) else { continue };
+            let symbol = match cell.symbol() {
+                "→" | "▸" => ">",
+                "←" => "<",
+                "…" => "~",
+                "·" | "—" | "–" => "-",
+                "×" => "x",
+                "≥" => ">",
+                "≤" => "<",
+                "“" | "”" => "\"",
+                "‘" | "’" => "'",
+                _ => "?",
+            };
+            cell.set_symbol(symbol);
+        }
     }
 }
 

@@ -9,14 +9,17 @@ mod replay;
 #[cfg(test)]
 mod tests;
 mod update;
+mod write;
 
 use crate::action::Tab;
 use crate::filter::Filter;
 use crate::keys::{Key, Keymap};
+use crate::screens::graph::{Job, Made};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::Theme;
 use crate::widgets::LineEdit;
 use crate::world::timeline::Timeline;
+use crate::world::way::{Question, Way};
 use crate::world::{Ask, World};
 use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
@@ -42,6 +45,10 @@ pub enum Event {
     /// What is followed has changed.
     Changed,
     Loaded(Result<Arc<World>, String>),
+    /// What becomes of a request that was asked about.
+    Told(Question, Result<Way, String>),
+    /// A picture of the graph.
+    LaidOut(Box<Made>),
     /// How an effect ended: what to say.
     Done(Result<String, String>),
 }
@@ -54,10 +61,14 @@ pub enum Focus {
 }
 
 /// What is to be done outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Read the sources, and traffic of a time; [`Event::Loaded`] is the answer.
     Load(Ask),
+    /// Ask a proxy's configuration what becomes of a request; [`Event::Told`] is the answer.
+    Ask(Question),
+    /// Make a picture of the graph; [`Event::LaidOut`] is the answer.
+    LayOut(Box<Job>),
     Copy(String),
     Write {
         path: String,

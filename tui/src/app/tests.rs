@@ -269,6 +269,121 @@ fn commands_filters_and_the_palette_lead_everywhere() {
 }
 
 #[test]
+fn one_walks_among_boxes_and_collapses_them() {
+    let mut app = busy();
+    keys(&mut app, "2 b");
+    let text = draw(&mut app);
+    assert!(text.contains("nodes, worst first") && text.contains("4 nodes"), "{text}");
+    assert_eq!(keys(&mut app, "c"), [Effect::Copy("shop".to_owned())]);
+    assert!(matches!(keys(&mut app, "C").as_slice(), [Effect::Copy(c)] if c.contains("-n shop")));
+    keys(&mut app, "x");
+    let text = draw(&mut app);
+    assert!(text.contains("drawn as one node") && text.contains("1 nodes 0 edges"), "{text}");
+    keys(&mut app, "enter");
+    assert!(draw(&mut app).contains("4 nodes 3 edges"), "enter opens a collapsed one");
+    keys(&mut app, "enter");
+    assert!(draw(&mut app).contains("called by 1"), "and goes into an open one, to its worst node");
+    // Of a mesh with several namespaces one steps from box to box, and esc leaves them.
+    let mut app = ready();
+    keys(&mut app, "2 b");
+    let boxed = |app: &mut App| keys(app, "c");
+    let first = boxed(&mut app);
+    keys(&mut app, "k k k k j");
+    assert_ne!(boxed(&mut app), Vec::new());
+    assert!(first.iter().all(|e| matches!(e, Effect::Copy(name) if !name.contains('/'))), "{first:?}");
+    keys(&mut app, "esc");
+    assert!(matches!(keys(&mut app, "c").as_slice(), [Effect::Copy(name)] if name.contains('/')));
+    assert_eq!(app.tab(), Tab::Graph);
+}
+
+#[test]
+fn the_whole_graph_is_written_whatever_the_window_shows() {
+    let mut app = busy();
+    app.update(Event::Resize(40, 12), Duration::ZERO);
+    keys(&mut app, "2");
+    let written = keys(&mut app, ": w space g . t x t enter");
+    let [Effect::Write { path, text }] = written.as_slice() else { panic!("{written:?}") };
+    assert_eq!(path, "g.txt");
+    for name in ["web", "cart", "store", "audit"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(!text.contains("read-only") && text.lines().any(|l| l.chars().count() > 40), "{text}");
+    assert!(matches!(keys(&mut app, ": s c r e e n space s . t x t enter").as_slice(), [Effect::Write { text, .. }] if text.contains("meshctl")));
+}
+
+#[test]
+fn a_request_is_asked_about_at_the_selected_proxy_and_its_way_is_shown() {
+    use crate::world::way::{Question, Station, Step, Way};
+    let mut app = ready();
+    keys(&mut app, "6");
+    let asked = keys(&mut app, "w a : 8 0 / space - H space ' x : space y ' enter");
+    let [Effect::Ask(question)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(question.words, ["GET", "http://a:80/", "-H", "x: y"]);
+    assert_eq!(question.command(), "meshctl route --from dump.json GET http://a:80/ -H 'x: y'");
+    assert!(draw(&mut app).contains("being asked"));
+    let way = Way {
+        request: "GET http://a:80/".to_owned(),
+        stations: vec![Station {
+            proxy: "p".to_owned(),
+            steps: vec![Step { kind: "route".to_owned(), text: "default \u{1b}[31m".to_owned(), passed: vec!["not jason: no".to_owned()] }],
+            ends: vec![(crate::graph::Health::Failing, "the proxy answers 404".to_owned())],
+        }],
+        assumed: vec!["something".to_owned()],
+        problems: Vec::new(),
+    };
+    // An answer to another question comes too late.
+    let other = Question { words: vec!["GET".to_owned()], ..question.clone() };
+    app.update(Event::Told(other, Ok(way.clone())), Duration::ZERO);
+    assert!(draw(&mut app).contains("being asked"));
+    app.update(Event::Told(question.clone(), Ok(way)), Duration::ZERO);
+    let text = draw(&mut app);
+    for part in ["the proxy answers 404", "route", "not jason: no", "assumed", "something"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains('\u{1b}'));
+    assert_eq!(keys(&mut app, "C"), [Effect::Copy(question.command())]);
+    // What was typed is there to be changed.
+    assert!(matches!(keys(&mut app, "w backspace z ' enter").as_slice(), [Effect::Ask(q)] if q.words[3] == "x: yz"));
+    app.update(Event::Told(question.clone(), Err("too late".to_owned())), Duration::ZERO);
+    keys(&mut app, "esc");
+    assert!(draw(&mut app).contains("Listeners"));
+    keys(&mut app, "w ' enter");
+    assert!(draw(&mut app).contains("opened and not closed"));
+}
+
+#[test]
+fn the_command_of_a_detail_prints_that_very_node() {
+    let mut app = busy();
+    keys(&mut app, ": d e t a i l space c a r t enter");
+    assert_eq!(keys(&mut app, "C"), [Effect::Copy("meshctl tui --no-tui --open shop/cart bookinfo.yaml".to_owned())]);
+    let text = crate::print::node(&with_traffic(), &("shop".to_owned(), "cart".to_owned()));
+    assert!(text.contains("LIKELY CAUSE") && text.contains("HURT IF IT STOPS 1"), "{text}");
+}
+
+#[test]
+fn what_is_slow_and_what_is_tried_again_is_ranked_behind_what_fails() {
+    use mesh_analyzers::ranking::{Ending, Fault, FaultKind, Suspect};
+    let fault = |kind, share: f64| Fault {
+        from: "shop/web".to_owned(),
+        to: "shop/cart".to_owned(),
+        ending: Ending { code: 503, flags: "UO".to_owned(), rate: 2.0, host: String::new() },
+        share,
+        kind,
+        suspects: vec![Suspect { subject: format!("{kind:?}"), why: "why".to_owned(), evidence: Vec::new(), score: 1 }],
+    };
+    let faults = [fault(FaultKind::Retried(3.0), 1.0), fault(FaultKind::Slow(2_500.0), 1.0), fault(FaultKind::Fails, 0.4)];
+    let texts: Vec<String> = crate::world::suspected(&crate::world::traffic::tests::sample(), &faults).into_iter().map(|p| p.text).collect();
+    assert_eq!(
+        texts,
+        [
+            "why: 40% of shop/web → shop/cart ends with 503 UO",
+            "why: a request of shop/web → shop/cart arrives 3.0 times",
+            "why: shop/web → shop/cart takes 2.5s (95th percentile)",
+        ]
+    );
+}
+
+#[test]
 fn one_walks_from_the_listener_to_the_endpoint() {
     let mut app = ready();
     keys(&mut app, "6 enter enter");
@@ -301,7 +416,7 @@ fn nothing_that_is_shown_is_a_control_character() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let letter = prop_oneof![
-        proptest::sample::select("hjklgGHJKLoxXdevzi=+_-[]{}pnN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
+        proptest::sample::select("hjklgGHJKLoxXdevzibw'=+_-[]{}pnN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
         proptest::sample::select(vec![
             "enter",
             "esc",

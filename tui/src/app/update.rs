@@ -21,7 +21,7 @@ impl App {
         if self.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
             self.toast = None;
         }
-        let effects = match event {
+        let mut effects = match event {
             Event::Key(key) => self.key(key, now),
             Event::Paste(text) => {
                 match &mut self.mode {
@@ -49,6 +49,16 @@ impl App {
                 self.loaded(result, now);
                 Vec::new()
             }
+            Event::Told(question, answer) => {
+                self.screens.proxies.told(&question, answer);
+                Vec::new()
+            }
+            Event::LaidOut(made) => {
+                if let Some(world) = self.world() {
+                    self.screens.graph.made(*made, world.traffic.known());
+                }
+                Vec::new()
+            }
             Event::Done(result) => {
                 let text = result.unwrap_or_else(|e| format!("failed: {e}"));
                 self.say(text, now);
@@ -56,6 +66,7 @@ impl App {
             }
         };
         self.with_screen(|screen, cx| screen.prepare(cx));
+        effects.extend(self.screens.graph.take_job().map(|job| Effect::LayOut(Box::new(job))));
         effects
     }
 
@@ -249,9 +260,15 @@ impl App {
                 }
             }
             Command::Theme(palette) => self.theme.palette = palette,
-            Command::Write(path) => {
-                let text = self.picture(now, if path.ends_with(".svg") { Kind::Svg } else { Kind::Text });
-                return vec![Effect::Write { path, text }];
+            Command::Write(path) => return self.write(path, now),
+            Command::Screen(path) => return vec![self.write_screen(path, now)],
+            Command::Request(words) => {
+                self.go(Tab::Proxies);
+                match self.with_proxies(|proxies, cx| proxies.ask(words, cx)) {
+                    Some(Ok(question)) => return vec![Effect::Ask(question)],
+                    Some(Err(why)) => self.say(format!("request: {why}"), now),
+                    None => self.say("request: the sources are being read", now),
+                }
             }
             Command::At(time) => return self.go_to(&time, now),
             Command::Help => self.mode = Mode::Help { scroll: 0 },
@@ -261,27 +278,12 @@ impl App {
         Vec::new()
     }
 
-    /// What is on the screen now, as a file.
-    fn picture(&mut self, now: Duration, kind: Kind) -> String {
-        self.with_screen(|screen, cx| screen.prepare(cx));
-        let area = ratatui::layout::Rect::new(0, 0, self.size.0, self.size.1);
-        let mut buffer = ratatui::buffer::Buffer::empty(area);
-        self.draw(&mut buffer, now);
-        match kind {
-            Kind::Svg => crate::svg::render(&buffer, self.theme.palette),
-            Kind::Text => crate::svg::text(&buffer),
-        }
-    }
-
     /// Shows the node that is meant by `name` or `namespace/name`.
     fn open_node(&mut self, tab: Tab, name: &str, now: Duration) {
         let Some(world) = self.world() else { return };
-        let nodes = command::nodes(&world);
-        let found = nodes.iter().find(|(n, _)| n == name).or_else(|| nodes.iter().find(|(n, _)| n.split_once('/').is_some_and(|(_, bare)| bare == name)));
-        let found = found.or_else(|| nodes.iter().find(|(n, _)| n.contains(name)));
-        match found.and_then(|(n, _)| n.split_once('/')) {
-            Some((ns, name)) if tab == Tab::Detail => self.request(Request::Detail(ns.to_owned(), name.to_owned()), now),
-            Some((ns, name)) => self.request(Request::Graph { filter: String::new(), node: Some((ns.to_owned(), name.to_owned())) }, now),
+        match command::find(&world, name) {
+            Some((ns, name)) if tab == Tab::Detail => self.request(Request::Detail(ns, name), now),
+            Some(node) => self.request(Request::Graph { filter: String::new(), node: Some(node) }, now),
             None => {
                 self.go(tab);
                 self.say(format!("nothing is called `{name}`"), now);
@@ -369,6 +371,10 @@ impl App {
                 let (find, hide) = self.screens.graph.expressions();
                 let text = if action == Action::Find { format!("find {find}") } else { format!("hide {hide}") };
                 self.mode = Mode::Command { line: LineEdit::new(&text), at: None };
+            }
+            Action::Request => {
+                let line = format!("request {}", self.screens.proxies.request().unwrap_or_else(|| "GET http://".to_owned()));
+                self.mode = Mode::Command { line: LineEdit::new(&line), at: None };
             }
             Action::Command => self.mode = Mode::Command { line: LineEdit::default(), at: None },
             Action::Palette => self.mode = Mode::Palette { line: LineEdit::default(), at: 0 },
@@ -469,11 +475,4 @@ impl App {
             None => Vec::new(),
         }
     }
-}
-
-/// What a picture is written as.
-#[derive(Clone, Copy)]
-enum Kind {
-    Svg,
-    Text,
 }

@@ -20,6 +20,8 @@ pub struct Look<'l> {
     pub origin: (i32, i32),
     /// The node whose lines stand out.
     pub selected: Option<usize>,
+    /// The namespace whose frame stands out.
+    pub boxed: Option<&'l str>,
     /// Edges that were found and stand out as well; empty for none.
     pub found: &'l [bool],
 }
@@ -42,12 +44,12 @@ pub fn paint(layout: &Layout, view: &View, look: &Look<'_>, area: Rect, buffer: 
     let window = Area { left: x, top: y, right: x + i32::from(area.width), bottom: y + i32::from(area.height) };
     let is_lit = |e: usize| look.found.get(e) == Some(&true) || look.selected.is_some_and(|n| view.edges().get(e).is_some_and(|e| e.from == n || e.to == n));
     let mut pen = Pen { buffer, area, window, theme: look.theme };
-    frames(layout, &mut pen);
+    frames(layout, look, &mut pen);
     let raster = Raster::new(layout, view, window, is_lit);
     lines(&raster, look, &mut pen);
     heads(layout, view, look, &mut pen);
     labels(layout, view, look, &mut pen);
-    titles(layout, view, &mut pen);
+    titles(layout, view, look, &mut pen);
     let mut marks = vec![Mark { is_selected: false, is_near: look.selected.is_none(), calls_itself: false }; layout.nodes.len()];
     for (e, path) in view.edges().iter().zip(&layout.paths) {
         marks[e.from].calls_itself |= path.flow == Flow::Own;
@@ -114,11 +116,12 @@ impl Pen<'_> {
     }
 }
 
-fn frames(layout: &Layout, pen: &mut Pen<'_>) {
-    let style = pen.theme.style(Role::Frame);
+fn frames(layout: &Layout, look: &Look<'_>, pen: &mut Pen<'_>) {
     let [across, upright, a, b, c, d] = pen.theme.pick(["┄", "┆", "╭", "╮", "╰", "╯"], ["~", ":", ":", ":", ":", ":"]);
     let window = pen.window;
     for lane in layout.lanes.iter().filter(|l| l.area.meets(&window)) {
+        let is_boxed = look.boxed == Some(lane.namespace.as_str());
+        let style = pen.theme.style(if is_boxed { Role::Focus } else { Role::Frame });
         let Area { left, top, right, bottom } = lane.area;
         for x in (left + 1).max(window.left)..(right - 1).min(window.right) {
             pen.put(x, top, across, style);
@@ -135,7 +138,7 @@ fn frames(layout: &Layout, pen: &mut Pen<'_>) {
     }
 }
 
-fn titles(layout: &Layout, view: &View, pen: &mut Pen<'_>) {
+fn titles(layout: &Layout, view: &View, look: &Look<'_>, pen: &mut Pen<'_>) {
     let window = pen.window;
     for lane in layout.lanes.iter().filter(|l| l.area.meets(&window)) {
         let (worst, counts) = view.health_of(lane.nodes.clone());
@@ -148,7 +151,8 @@ fn titles(layout: &Layout, view: &View, pen: &mut Pen<'_>) {
         if name.is_empty() {
             continue;
         }
-        let style = pen.theme.style(Role::Namespace);
+        let is_boxed = look.boxed == Some(lane.namespace.as_str());
+        let style = pen.theme.style(if is_boxed { Role::Selected } else { Role::Namespace });
         pen.text(x, y, &format!(" {name} "), style);
         let health = pen.theme.style(Role::Health(worst));
         pen.text(x + 2 + width(&name) as i32, y, &format!("{mark} "), health);

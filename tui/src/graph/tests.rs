@@ -56,7 +56,7 @@ fn details() -> [(Detail, Labels); 4] {
 fn draw(layout: &Layout, view: &View, theme: &Theme) -> Buffer {
     let area = Rect::new(0, 0, layout.width.max(1) as u16, layout.height.max(1) as u16);
     let mut buffer = Buffer::empty(area);
-    paint(layout, view, &Look { theme, origin: (0, 0), selected: None, found: &[] }, area, &mut buffer);
+    paint(layout, view, &Look { theme, origin: (0, 0), selected: None, boxed: None, found: &[] }, area, &mut buffer);
     buffer
 }
 
@@ -237,7 +237,7 @@ proptest! {
             let layout = layout(&view, detail, labels, None);
             let area = Rect::new(0, 0, w, h);
             let mut buffer = Buffer::empty(area);
-            paint(&layout, &view, &Look { theme: &Theme::default(), origin: (x, y), selected: Some(selected), found: &[] }, area, &mut buffer);
+            paint(&layout, &view, &Look { theme: &Theme::default(), origin: (x, y), selected: Some(selected), boxed: None, found: &[] }, area, &mut buffer);
         }
     }
 

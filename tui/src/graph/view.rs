@@ -57,12 +57,16 @@ pub struct View {
 impl View {
     /// Where one looks first: the worst node, of several the one into which most requests fail, then the first.
     pub fn worst(&self) -> Option<usize> {
+        self.worst_of(0..self.nodes.len())
+    }
+    /// The same among some of the nodes.
+    pub fn worst_of(&self, range: std::ops::Range<usize>) -> Option<usize> {
         let failed = |n: usize| self.nodes[n].flow.map_or(0.0, |f| f.failed);
         let order = |a: usize, b: usize| {
             let health = self.nodes[a].health.cmp(&self.nodes[b].health);
             health.then_with(|| failed(a).total_cmp(&failed(b))).then(b.cmp(&a))
         };
-        (0..self.nodes.len()).max_by(|&a, &b| order(a, b))
+        range.filter(|n| *n < self.nodes.len()).max_by(|&a, &b| order(a, b))
     }
     /// Puts nodes and edges in order. Of a node or an edge given twice the worse health counts. Edges to nowhere are left out.
     pub fn new(nodes: Vec<Node>, edges: Vec<Edge>) -> View {

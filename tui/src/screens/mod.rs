@@ -1,12 +1,12 @@
 //! The screens. One is one file: what is selected in it, what its actions do, how it is drawn.
 
-mod detail;
+pub mod detail;
 mod findings;
-mod graph;
+pub mod graph;
 mod logs;
 mod mesh;
 mod overview;
-mod proxies;
+pub mod proxies;
 mod traces;
 
 use crate::action::{Action, Scope, Tab};

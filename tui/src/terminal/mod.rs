@@ -12,6 +12,7 @@ pub use screen::Canvas;
 use crate::app::{App, Effect, Event, Focus, MouseUse};
 use crate::keys::Key;
 use crate::text::clean;
+use crate::world::way::{Question, Way};
 use crate::world::{Ask, World};
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 use guard::Guard;
@@ -19,7 +20,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 /// What the binary gives.
@@ -28,6 +29,8 @@ pub struct Host<'h> {
     pub now: &'h dyn Fn() -> Duration,
     /// Reads the sources; runs on a thread of its own.
     pub load: Arc<dyn Fn(Ask) -> Result<World, String> + Send + Sync>,
+    /// What becomes of a request at a proxy; runs on a thread of its own.
+    pub ask: Arc<dyn Fn(&Question) -> Result<Way, String> + Send + Sync>,
     /// Whether sources that are followed have changed since they were read.
     pub changed: &'h dyn Fn() -> bool,
     /// Writes a file that only its owner may read.
@@ -88,7 +91,8 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let (sender, answers) = channel();
     let mut canvas = Canvas::default();
     let mut ticked = Duration::ZERO;
-    let mut is_reading = true;
+    // The sources that are read, and the questions that are open.
+    let (mut is_reading, mut open) = (true, 0_usize);
     load(host, app.asked(), &sender);
     resize(app, host)?;
     let mut is_dirty = true;
@@ -126,9 +130,15 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
         let mut events = match std::mem::take(&mut ticks) {
             true if !is_reading && (host.changed)() => vec![Event::Tick, Event::Changed],
             true => vec![Event::Tick],
-            false => waited(is_reading)?,
+            false => waited(is_reading || open > 0)?,
         };
-        is_reading &= !received(&answers, &mut events);
+        for answer in answers.try_iter() {
+            match &answer {
+                Event::Loaded(_) => is_reading = false,
+                _ => open = open.saturating_sub(1),
+            }
+            events.push(answer);
+        }
         is_dirty |= !events.is_empty();
         for event in events {
             for effect in app.update(event, (host.now)()) {
@@ -138,6 +148,15 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                     Effect::Load(ask) => {
                         is_reading = true;
                         load(host, ask, &sender);
+                    }
+                    Effect::Ask(question) => {
+                        open += 1;
+                        ask(host, question, &sender);
+                    }
+                    Effect::LayOut(job) => {
+                        open += 1;
+                        let sender = sender.clone();
+                        std::thread::spawn(move || sender.send(Event::LaidOut(Box::new(job.run()))));
                     }
                     Effect::Mouse(mouse) => guard.mouse(mouse)?,
                     Effect::Copy(text) => {
@@ -154,19 +173,20 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     }
 }
 
-fn load(host: &Host<'_>, ask: Ask, sender: &Sender<Result<World, String>>) {
+fn load(host: &Host<'_>, ask: Ask, sender: &Sender<Event>) {
     let (load, sender) = (Arc::clone(&host.load), sender.clone());
     std::thread::spawn(move || {
         // Nobody waits any more when the UI was left meanwhile.
-        let _ = sender.send(load(ask));
+        let _ = sender.send(Event::Loaded(load(ask).map(Arc::new)));
     });
 }
 
-/// Moves what was read to the events; whether there was something.
-fn received(answers: &Receiver<Result<World, String>>, events: &mut Vec<Event>) -> bool {
-    let before = events.len();
-    events.extend(answers.try_iter().map(|a| Event::Loaded(a.map(Arc::new))));
-    events.len() > before
+fn ask(host: &Host<'_>, question: Question, sender: &Sender<Event>) {
+    let (ask, sender) = (Arc::clone(&host.ask), sender.clone());
+    std::thread::spawn(move || {
+        let answer = ask(&question);
+        let _ = sender.send(Event::Told(question, answer));
+    });
 }
 
 /// What was typed, waited for a moment; everything that is there.

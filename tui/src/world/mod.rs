@@ -15,11 +15,14 @@ pub mod timeline;
 pub mod traces;
 pub mod traffic;
 mod versions;
+pub mod way;
 
 pub use ask::Ask;
 pub use namespaces::Namespace;
 pub use proxies::{Certificate, Proxy};
-pub use ranking::{Problem, Target, node as fault_node};
+#[cfg(test)]
+pub(crate) use ranking::suspected;
+pub use ranking::{Problem, Target, node as fault_node, seen as fault_seen};
 pub use traffic::Traffic;
 pub use versions::Version;
 

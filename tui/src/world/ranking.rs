@@ -4,8 +4,8 @@ use super::configuration::Configured;
 use super::traffic::{Blame, Key, Traffic};
 use super::{Certificate, Finding, Level, Proxy, Source, objects};
 use crate::graph::Health;
-use crate::graph::flow::percent;
-use mesh_analyzers::ranking::Fault;
+use crate::graph::flow::{milliseconds, percent};
+use mesh_analyzers::ranking::{Fault, FaultKind};
 
 /// Certificates that expire sooner are told.
 const SOON: i64 = 6 * 3600;
@@ -84,24 +84,24 @@ pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
 const CALLS: usize = 2;
 
 /// What best explains the calls that fail, a line for each suspect: what costs more requests first.
-fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
+pub(crate) fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
     let mut found: Vec<(f64, usize, Problem)> = Vec::new();
     for fault in faults {
         let Some(suspect) = fault.suspects.first() else { continue };
         let to = node(traffic, &fault.to);
-        // A share that is within Kiali's tolerances is no failure; a tenth is one.
-        let health = if fault.share >= 0.1 && fault.ending.rate > 0.0 { Health::Failing } else { Health::Degraded };
+        // A share that is within Kiali's tolerances is no failure; a tenth is one. What is late or tried again arrives.
+        let health = if fault.kind == FaultKind::Fails && fault.share >= 0.1 && fault.ending.rate > 0.0 { Health::Failing } else { Health::Degraded };
         if let Some((rate, calls, problem)) = found.iter_mut().find(|(_, _, p)| p.subject == suspect.subject) {
             *rate += fault.ending.rate;
             *calls += 1;
             problem.health = problem.health.max(health);
             if *calls <= CALLS {
-                problem.text.push_str(&format!("; {} → {} {}", fault.from, fault.to, fault.ending.name()));
+                problem.text.push_str(&format!("; {} → {} {}", fault.from, fault.to, shortly(fault)));
             }
             continue;
         }
         let evidence = if suspect.evidence.is_empty() { String::new() } else { format!(" ({})", suspect.evidence.join("; ")) };
-        let text = format!("{}: {} of {} → {} ends with {}{evidence}", suspect.why, percent(fault.share * 100.0), fault.from, fault.to, fault.ending.name());
+        let text = format!("{}: {}{evidence}", suspect.why, seen(fault));
         let target = to.map_or(Target::Sources, Target::Node);
         found.push((fault.ending.rate, 0, Problem { health, subject: suspect.subject.clone(), text, target }));
     }
@@ -116,6 +116,25 @@ fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
         }
     }
     out
+}
+
+/// What was seen of a call: `40% of shop/web → shop/cart ends with 503 UO`.
+pub fn seen(fault: &Fault) -> String {
+    let Fault { from, to, .. } = fault;
+    match fault.kind {
+        FaultKind::Fails => format!("{} of {from} → {to} ends with {}", percent(fault.share * 100.0), fault.ending.name()),
+        FaultKind::Slow(ms) => format!("{from} → {to} takes {} (95th percentile)", milliseconds(ms)),
+        FaultKind::Retried(times) => format!("a request of {from} → {to} arrives {times:.1} times"),
+    }
+}
+
+/// The same without its call: `503 UO`.
+fn shortly(fault: &Fault) -> String {
+    match fault.kind {
+        FaultKind::Fails => fault.ending.name(),
+        FaultKind::Slow(ms) => format!("takes {}", milliseconds(ms)),
+        FaultKind::Retried(times) => format!("arrives {times:.1} times"),
+    }
 }
 
 /// The node that a fault names as `namespace/name`.

@@ -51,6 +51,7 @@ fn measure() -> Outcome {
             theme: &theme,
             origin: (at % picture.width.max(1), (at * 3) % picture.height.max(1)),
             selected: (at % 3 == 0).then_some(at as usize % 1_000),
+            boxed: None,
             found: &[],
         };
         let drawn = terminal.draw(|frame| paint(&picture, &view, &look, frame.area(), frame.buffer_mut()));
@@ -62,7 +63,7 @@ fn measure() -> Outcome {
         centre = (centre + 7_919) % 10_000;
         let near = focus(&large, centre, 2);
         let picture = layout(&near, Detail::Compact, Labels::Shown, None);
-        let look = Look { theme: &theme, origin: (0, 0), selected: None, found: &[] };
+        let look = Look { theme: &theme, origin: (0, 0), selected: None, boxed: None, found: &[] };
         let drawn = terminal.draw(|frame| paint(&picture, &near, &look, frame.area(), frame.buffer_mut()));
         std::hint::black_box(drawn.is_ok());
     });
@@ -70,13 +71,21 @@ fn measure() -> Outcome {
 }
 
 pub(super) fn report(name: &str, runs: usize, goal: u64, mut run: impl FnMut()) {
-    let mut times: Vec<Duration> = (0..runs)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed()
-        })
-        .collect();
+    let times = (0..runs).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    told(name, times.collect(), goal);
+}
+
+/// Prints how long runs took.
+pub(super) fn told(name: &str, mut times: Vec<Duration>, goal: u64) {
+    let runs = times.len();
+    if runs == 0 {
+        println!("{name:<52} never");
+        return;
+    }
     times.sort_unstable();
     let at = |share: usize| times.get((runs * share / 100).min(runs - 1)).map_or(0.0, |t| t.as_secs_f64() * 1_000.0);
     println!("{name:<52} {:>6.2} ms {:>6.2} ms   {goal} ms", at(50), at(99));

@@ -91,6 +91,18 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
         "yaml" => Some(Document::Yaml),
         other => return Err(Failure::usage(format!("-o takes text, json or yaml, not `{other}`"))),
     };
+    let way = way(args, context)?;
+    let status = status(&way, context);
+    let answer = match format {
+        None => text::show(&way),
+        Some(document) => render(&json::value(&way), document),
+    };
+    context.answer(&answer)?;
+    Ok(status)
+}
+
+/// The way of the request that arguments describe.
+pub fn way(args: &RouteArgs, context: &Context) -> Result<Way, Failure> {
     let (method, url) = match (&args.method, &args.url) {
         (Some(method), Some(url)) => (method, url),
         _ => return Err(Failure::usage("give a method and a URL: meshctl route --from DUMP GET http://reviews:9080/reviews/0")),
@@ -126,13 +138,7 @@ fn one(args: &RouteArgs, context: &Context) -> Outcome {
     };
     let mut way = follow(args, method, url, near, far)?;
     way.problems.extend(unseen);
-    let status = status(&way, context);
-    let answer = match format {
-        None => text::show(&way),
-        Some(document) => render(&json::value(&way), document),
-    };
-    context.answer(&answer)?;
-    Ok(status)
+    Ok(way)
 }
 
 fn follow(args: &RouteArgs, method: &str, url: &str, near: &Held, far: Option<&Held>) -> Result<Way, Failure> {

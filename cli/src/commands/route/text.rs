@@ -3,6 +3,7 @@
 use super::{Way, object, policy};
 use crate::term::safe;
 use mesh_envoy::engine::pick::UpstreamTransport;
+use mesh_envoy::engine::recorder::PassedOver;
 use mesh_envoy::engine::walk::{Branch, End, Step, StepKind};
 use std::fmt::Write;
 
@@ -32,29 +33,41 @@ pub fn show(way: &Way) -> String {
 }
 
 /// Steps without a choice.
-fn is_silent(step: &Step) -> bool {
+pub fn is_silent(step: &Step) -> bool {
     step.passed.is_empty() && step.note.is_empty() && matches!(step.kind, StepKind::RouteConfiguration)
 }
 
 fn line(out: &mut String, step: &Step) {
+    let _ = writeln!(out, "  {:<20} {}", step.kind.name(), safe(&chosen(step)));
+    for text in passed(step) {
+        let _ = writeln!(out, "    {}", safe(&text));
+    }
+}
+
+/// What a step chose: its name, the object that it comes from, what is to be noted.
+pub fn chosen(step: &Step) -> String {
     let source = object(&step.source);
     let parts: Vec<&str> = [step.name.as_str(), source.as_str(), step.note.as_str()].into_iter().filter(|p| !p.is_empty()).collect();
-    let _ = writeln!(out, "  {:<20} {}", step.kind.name(), safe(&parts.join("  ")));
-    for p in step.passed.iter().take(NEAREST) {
+    parts.join("  ")
+}
+
+/// What it did not choose, and why: the first few.
+pub fn passed(step: &Step) -> Vec<String> {
+    let one = |p: &PassedOver| {
         let source = object(&p.candidate.source);
         let name = match (policy(&p.candidate.name), source.as_str()) {
             (name, "") => name,
             (name, source) => format!("{name}  {source}"),
         };
         let name = if name.is_empty() { "(unnamed)".to_owned() } else { name };
-        let _ = writeln!(out, "    not {}: {}", safe(&name), safe(&p.why));
-    }
-    if let Some(more) = step.passed.len().checked_sub(NEAREST).filter(|n| *n > 0) {
-        let _ = writeln!(out, "    and {more} more");
-    }
+        format!("not {name}: {}", p.why)
+    };
+    let more = step.passed.len().checked_sub(NEAREST).filter(|n| *n > 0).map(|more| format!("and {more} more"));
+    step.passed.iter().take(NEAREST).map(one).chain(more).collect()
 }
 
-fn outcome(b: &Branch) -> String {
+/// How a part of the requests ends.
+pub fn outcome(b: &Branch) -> String {
     let share = if b.share == 1_000_000 { String::new() } else { format!("{}% ", b.share as f64 / 1e4) };
     let source = if b.source.is_empty() { String::new() } else { format!(" ({})", object(&b.source)) };
     let to = if b.cluster.is_empty() { String::new() } else { format!("to {}{source}: ", b.cluster) };

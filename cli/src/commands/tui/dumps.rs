@@ -1,11 +1,11 @@
 //! The state of proxies in whatever sources are named: the same files, folders, bug reports and admin ports that
 //! `proxy-config` reads.
 
-use super::words::quoted;
 use crate::dump::{STATE, proxies};
 use mesh_collectors::dumps::{Dumps, Proxy, Source};
 use mesh_collectors::recording;
 use mesh_envoy::identify::Content;
+use mesh_tui::shell::quoted;
 use mesh_tui::world;
 use mesh_tui::world::proxies::{Pages, Teller};
 

@@ -4,6 +4,7 @@ use crate::status::Failure;
 use mesh_tui::app::{App, Effect, Event};
 use mesh_tui::keys::Key;
 use mesh_tui::svg;
+use mesh_tui::world::way::{Question, Way};
 use mesh_tui::world::{Ask, World};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,19 +19,57 @@ pub fn size(text: &str) -> Result<(u16, u16), Failure> {
         .ok_or_else(|| Failure::usage(format!("--size takes WIDTHxHEIGHT such as 120x40, not `{text}`")))
 }
 
-/// What stands on the screen once the keys were typed: as SVG for a name that ends so, else as text.
-pub fn render(app: &mut App, load: &dyn Fn(Ask) -> Result<World, Failure>, size: (u16, u16), keys: &str, name: &str) -> Result<String, Failure> {
+/// What answers in place of the terminal's loop.
+pub struct Host<'h> {
+    pub load: &'h dyn Fn(Ask) -> Result<World, Failure>,
+    pub ask: &'h dyn Fn(&Question) -> Result<Way, String>,
+}
+
+/// How far reading the sources is when the picture is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Moment {
+    /// They are still being read.
+    Reading,
+    /// They were read; where they can't be, that is what the picture shows.
+    Read,
+}
+
+/// What stands on the screen once the keys were typed: as SVG for a name that ends so, else as text. Of several sizes one
+/// picture stands below the other, each under its size.
+pub fn render(app: &dyn Fn() -> App, host: &Host<'_>, sizes: &[(u16, u16)], moment: Moment, keys: &str, name: &str) -> Result<String, Failure> {
     let keys = keys.split_whitespace().map(Key::parse).collect::<Result<Vec<_>, _>>().map_err(|e| Failure::usage(format!("--keys: {e}")))?;
-    app.update(Event::Resize(size.0, size.1), Duration::ZERO);
-    app.update(Event::Loaded(Ok(Arc::new(load(app.asked())?))), Duration::ZERO);
-    for key in keys {
-        for effect in app.update(Event::Key(key), Duration::ZERO) {
-            if let Effect::Load(ask) = effect {
-                app.update(Event::Loaded(Ok(Arc::new(load(ask)?))), Duration::ZERO);
+    let mut world = None;
+    let mut out = String::new();
+    for &size in sizes {
+        let mut app = app();
+        tell(&mut app, Event::Resize(size.0, size.1), host);
+        if moment == Moment::Read {
+            // What the first picture shows is read once for all of them.
+            let read = world.get_or_insert_with(|| (host.load)(app.asked()).map(Arc::new).map_err(|e| e.to_string()));
+            tell(&mut app, Event::Loaded(read.clone()), host);
+        }
+        keys.iter().for_each(|key| tell(&mut app, Event::Key(*key), host));
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+        app.draw(&mut buffer, Duration::ZERO);
+        if sizes.len() > 1 {
+            out.push_str(&format!("{}x{}\n", size.0, size.1));
+        }
+        out.push_str(&if name.ends_with(".svg") { svg::render(&buffer, app.theme().palette) } else { svg::text(&buffer) });
+    }
+    Ok(out)
+}
+
+/// Tells an event, and everything that follows from it.
+fn tell(app: &mut App, event: Event, host: &Host<'_>) {
+    for effect in app.update(event, Duration::ZERO) {
+        match effect {
+            Effect::Load(ask) => tell(app, Event::Loaded((host.load)(ask).map(Arc::new).map_err(|e| e.to_string())), host),
+            Effect::Ask(question) => {
+                let answer = (host.ask)(&question);
+                tell(app, Event::Told(question, answer), host);
             }
+            Effect::LayOut(job) => tell(app, Event::LaidOut(Box::new(job.run())), host),
+            _ => {}
         }
     }
-    let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-    app.draw(&mut buffer, Duration::ZERO);
-    Ok(if name.ends_with(".svg") { svg::render(&buffer, app.theme().palette) } else { svg::text(&buffer) })
 }

@@ -3,10 +3,10 @@
 use super::dumps::{Found, Rest};
 use super::logs;
 use super::replay;
+use super::scraping::{self, Scraping};
 use super::suspects;
 use super::telemetry::{self, Named};
 use super::traces;
-use super::words::quoted;
 use crate::args::traces::TraceServerArgs;
 use crate::args::{Cli, Command};
 use crate::cluster;
@@ -21,6 +21,7 @@ use mesh_collectors::dumps::Source;
 use mesh_collectors::recording;
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
+use mesh_tui::shell::quoted;
 use mesh_tui::world::changes::HOUR;
 use mesh_tui::world::traffic::Times;
 use mesh_tui::world::{self, Answer, Ask, Finding, Input, Level, Measured, SourceLine, World};
@@ -34,6 +35,7 @@ pub struct Request {
     pub metrics: Named,
     pub traces: TraceServerArgs,
     pub replay: replay::Kept,
+    pub scraping: Scraping,
 }
 
 impl Request {
@@ -65,6 +67,14 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
     let mut dumps = Found::default();
     let mut manifests = Vec::new();
     let mut metrics = request.metrics.clone().placed(at);
+    // Where metrics are named, pages are not looked for.
+    let pages_wanted: Vec<String> = match (metrics.is_empty(), &request.scraping) {
+        (false, _) => Vec::new(),
+        // Twice takes time: only what is nothing but a page is worth it.
+        (true, Scraping::Twice(_)) => paths.iter().filter(|p| scraping::is_page_alone(p)).cloned().collect(),
+        (true, Scraping::Kept(_)) => paths.clone(),
+    };
+    let scraped = request.scraping.turn(&pages_wanted)?;
     let mut log_files = Vec::new();
     let mut trace_files = Vec::new();
     for path in &paths {
@@ -89,6 +99,10 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         if is_alone {
             continue;
         }
+        if scraping::is_page_alone(path) {
+            continue;
+        }
+        let before = sources.len();
         let rest = match path.as_str() {
             // `analyze` reads clusters and standard input.
             "-" => Rest::Manifests,
@@ -98,6 +112,11 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
                 dumps.read(path, &source, &mut sources)
             }
         };
+        // Istio's agent has a page of metrics and no dump.
+        if scraped.has(path) {
+            let said = sources.split_off(before);
+            sources.extend(said.into_iter().filter(|s| s.name != *path || s.state.is_ok()));
+        }
         if rest == Rest::Manifests {
             manifests.push(path.clone());
         }
@@ -115,8 +134,15 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         }
     };
     let traced = traces::read(&trace_files, &request.traces, ask, &context, &mut sources)?;
+    for (word, state) in scraped.pages {
+        let state = state.map(|()| if scraped.waits { "a page of metrics, scraped for the first time".to_owned() } else { "a page of metrics".to_owned() });
+        // Of a port that told of its proxy a page is not asked for.
+        if state.is_ok() || !sources.iter().any(|s| s.name == word) {
+            sources.push(world::Source { name: word, state });
+        }
+    }
     let mut traffic = match metrics.is_empty() {
-        true => None,
+        true => scraped.recording.map(|recording| metrics.scraped(recording, ask)).transpose()?,
         false => match metrics.open(ask, at, &context) {
             Ok(opened) => {
                 sources.push(world::Source { name: metrics.name(), state: Ok(format!("{} series", opened.series())) });
@@ -136,7 +162,10 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             None
         }
     };
-    let arguments = metrics.arguments();
+    let arguments = match traffic.as_ref().filter(|_| metrics.is_empty()) {
+        Some(_) => pages_wanted.iter().filter(|w| scraping::page(w).is_some()).map(|w| format!("--from {}", quoted(w))).collect::<Vec<_>>().join(" "),
+        None => metrics.arguments(),
+    };
     let own = traffic.as_mut().and_then(|t| t.objects(context.now)).cloned();
     let traffic = traffic.as_ref();
     let make = |mesh: &Mesh<'_>, entries: Option<&[Entry]>, mut sources: Vec<world::Source>, more: Vec<world::Source>| {
@@ -144,7 +173,8 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         let has_objects = mesh.snapshot.objects.iter().any(|o| o.role != Role::Assumed);
         let measured = traffic.map(|t| t.measure(has_objects.then_some(mesh.snapshot), &context));
         let before = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &context));
-        let faults = measured.iter().flatten().flat_map(|(m, _)| suspects::of(&m.graph, mesh, &dumps, context.now)).collect();
+        let retried = |m| traffic.map_or_else(Vec::new, |t| t.retried(m));
+        let faults = measured.iter().flatten().flat_map(|(m, _)| suspects::of(&m.graph, &retried(m), mesh, &dumps, context.now)).collect();
         let findings: Vec<Finding> = entries.into_iter().flatten().map(finding).collect();
         let explanations: BTreeMap<String, String> =
             findings.iter().map(|f| f.code.clone()).filter_map(|c| Some((c.clone(), crate::explain::page(&c)?.to_owned()))).collect();
@@ -171,9 +201,13 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             created: created(mesh.snapshot),
             before: before.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
             traffic: match &measured {
+                None if scraped.waits => Answer::unavailable(
+                    "the pages of metrics were scraped once, and rates need a second time",
+                    "it comes with the next reading of the sources; r reads them now",
+                ),
                 None => Answer::unavailable(
                     "no source holds traffic: no metrics were given",
-                    "add a Prometheus (--prometheus URL), a file of series (--series FILE), or two pages of a proxy's metrics (--before, --page)",
+                    "add a Prometheus (--prometheus URL), a proxy's page of metrics (http://HOST:15020), a file of series (--series FILE), or two pages of a proxy's metrics (--before, --page)",
                 ),
                 Some(Err(failure)) => Answer::unavailable(failure.to_string(), "name other metrics"),
                 Some(Ok((measure, times))) => {

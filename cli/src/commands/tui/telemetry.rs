@@ -1,17 +1,19 @@
 //! Metrics among the sources: whatever `meshctl graph` reads, and series files among the paths.
 
-use super::words::quoted;
 use crate::args::telemetry::TelemetryArgs;
+use crate::commands::why::ranked::retries;
 use crate::context::Context;
 use crate::print::time::rfc3339;
 use crate::status::Failure;
 use crate::telemetry::{self, Answer, folder, history};
+use mesh_analyzers::ranking::Retried;
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_metrics::series::Store;
 use mesh_model::graph::Options;
 use mesh_model::history::{Detail, History};
 use mesh_model::{Snapshot, Timestamp};
+use mesh_tui::shell::quoted;
 use mesh_tui::world::Ask;
 use mesh_tui::world::changes::HOUR;
 use mesh_tui::world::traffic::Times;
@@ -70,6 +72,18 @@ impl Named {
             add("--over", &self.0.over);
         }
         words.join(" ")
+    }
+
+    /// What was scraped, at a time of it.
+    pub fn scraped(&self, recording: Recording, ask: Ask) -> Result<Telemetry, Failure> {
+        let options = telemetry::options("workload")?;
+        let span = recording.store.span().map(|(first, last)| (first / 1000, (last + 999) / 1000));
+        // Scraping began not long ago: rates look back so far at most.
+        let length = span.map_or(ask.window, |(first, last)| (last - first).max(1));
+        let window = recording.over.unwrap_or_else(|| ask.window.min(length));
+        let at = span.map(|(_, last)| last - ask.back);
+        let args = TelemetryArgs { since: format!("{window}s"), at: at.map(rfc3339), ..self.0.clone() };
+        Ok(Telemetry { args, options, recording, at, span, window, is_live: false })
     }
 
     /// Reads them, for a time.
@@ -142,6 +156,11 @@ impl Telemetry {
         let answer = telemetry::asked_of(&self.recording, objects, &self.args, &self.options, context)?;
         let times = Times { window: answer.window, at: self.at, span: self.span };
         Ok((answer, times))
+    }
+
+    /// Calls of a graph that arrive more often than they are sent.
+    pub fn retried(&self, answer: &Answer) -> Vec<Retried> {
+        retries::of(&self.recording, answer)
     }
 
     /// The traffic graph of an hour before, where a recording reaches back so far. A live Prometheus is not asked twice.

@@ -1,12 +1,12 @@
 //! Traces among the sources: a server, and files that begin as traces do.
 
-use super::words::quoted;
 use crate::args::traces::TraceServerArgs;
 use crate::context::Context;
 use crate::status::Failure;
 use crate::telemetry::traces;
 use mesh_collectors::traces::server::Search;
 use mesh_model::traces::Criteria;
+use mesh_tui::shell::quoted;
 use mesh_tui::world::traces::Traces;
 use mesh_tui::world::{Answer, Ask, Source};
 

@@ -1,7 +1,7 @@
 //! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
 
 mod others;
-mod retries;
+pub mod retries;
 
 use crate::args::mesh::MeshArgs;
 use crate::args::telemetry::TelemetryArgs;

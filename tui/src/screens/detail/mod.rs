@@ -167,6 +167,20 @@ impl Screen for Detail {
         self.subject(cx).map(|(ns, name)| format!("{ns}/{name}"))
     }
     fn command(&self, cx: &Cx<'_>) -> String {
-        command_line(cx, &self.subject(cx).map_or("analyze".to_owned(), |(ns, _)| format!("analyze -n {ns}")))
+        let Some((namespace, name)) = self.subject(cx) else { return command_line(cx, "tui --no-tui --open detail") };
+        let node = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
+        command_line(cx, &format!("tui --no-tui --open {}", crate::shell::quoted(&node)))
     }
+}
+
+/// Everything that is known of a node as lines of text; what the screen shows, without its charts.
+pub fn text(cx: &Cx<'_>, key: &Key) -> String {
+    let detail = Detail { subject: Some(key.clone()), ..Detail::default() };
+    let mut out = String::new();
+    for line in detail.lines(cx) {
+        let text: String = line.parts.iter().map(|(part, _)| crate::text::clean(part).into_owned()).collect();
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
 }

@@ -39,6 +39,10 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
             let words = format!("object:{}", object.rsplit('/').next().unwrap_or(object));
             out.push(Line::opening(vec![("    see ".to_owned(), Role::Dim), (object.clone(), Role::Name)], Request::Findings(words)));
         }
+    } else if cx.world.faults.iter().any(|f| crate::world::fault_node(traffic, &f.to).as_ref() == Some(key)) {
+        // Nothing fails, but it is late, or is tried again.
+        heading(out, "LIKELY CAUSE");
+        suspects(cx, traffic, key, out);
     }
     if let Some((wanted, there)) = load.replicas.filter(|(wanted, there)| there < wanted) {
         out.push(Line::of(vec![(format!("    {there} of {wanted} replicas are available"), Role::Health(Health::Degraded))]));
@@ -75,7 +79,7 @@ fn suspects(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) -> V
             ("    suspect ".to_owned(), Role::Dim),
             (suspect.subject.clone(), Role::Name),
             (format!("  {}", suspect.why), Role::Text),
-            (format!("  {} {} of {}", percent(fault.share * 100.0), fault.ending.name(), fault.from), Role::Dim),
+            (format!("  {}", crate::world::fault_seen(fault)), Role::Dim),
         ];
         out.push(Line::opening(parts, opens));
         out.extend(suspect.evidence.iter().take(2).map(|e| Line::of(vec![(format!("            {e}"), Role::Dim)])));

@@ -1,0 +1,436 @@
+//! The graph: traffic where it is known, else what configuration says.
+
+mod asked;
+mod inspector;
+mod walk;
+
+use super::{Cx, Drawn, Request, Screen, command_line, known, not_available};
+use crate::action::{Action, Scope};
+use crate::find::{Find, Hits};
+use crate::graph::collapse::{COLLAPSED, all};
+use crate::graph::layout::Area;
+use crate::graph::paint::{Look, paint};
+use crate::graph::readable::{Form, Picture};
+use crate::graph::tree::tree;
+use crate::graph::{Detail, Health, Layout, View, matrix};
+use crate::theme::Role;
+use crate::widgets::Pen;
+use crate::world::World;
+pub use asked::{Job, Made};
+use asked::{Question, Shown};
+use inspector::{inspector, of_namespace};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+use std::collections::BTreeSet;
+
+type Name = (String, String);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// What is readable.
+    #[default]
+    Picture,
+    Matrix,
+    Tree,
+}
+
+#[derive(Default)]
+pub struct Graph {
+    asked: Question,
+    selected: Option<Name>,
+    /// The namespace whose box is selected, in place of a node.
+    boxed: Option<String>,
+    shape: Shape,
+    pan: (i32, i32),
+    hides_inspector: bool,
+    prepared: Option<(Question, Picture)>,
+    /// The picture that is being made, and the number of its job.
+    waited: Option<(u64, Question)>,
+    /// A job that nobody has taken yet.
+    job: Option<Job>,
+    jobs: u64,
+    /// What the expression finds of the picture's view.
+    found: Hits,
+    /// The expressions as they were typed.
+    texts: (String, String),
+}
+
+/// Columns of the inspector, and from which width on it is shown.
+const INSPECTOR: u16 = 38;
+const WIDE: u16 = 100;
+
+impl Graph {
+    /// Nothing of the world before holds any more; the layout is kept to start from.
+    pub fn forget(&mut self) {
+        if let Some((question, _)) = &mut self.prepared {
+            question.size = (0, 0);
+        }
+        self.waited = None;
+    }
+    /// Marks what an expression finds; "" marks nothing.
+    pub fn find(&mut self, text: &str) -> Result<(), String> {
+        self.asked.find = Find::parse(text)?;
+        self.texts.0 = text.to_owned();
+        Ok(())
+    }
+    /// Leaves out what an expression finds; "" shows everything.
+    pub fn hide(&mut self, text: &str) -> Result<(), String> {
+        self.asked.hide = Find::parse(text)?;
+        self.texts.1 = text.to_owned();
+        Ok(())
+    }
+    /// What is found and what is hidden, as it was typed.
+    pub fn expressions(&self) -> (&str, &str) {
+        (&self.texts.0, &self.texts.1)
+    }
+    /// Nodes to go to: those found, and those that found edges lead to.
+    fn is_hit(&self, view: &View, node: usize) -> bool {
+        self.asked.find.is_empty()
+            || self.found.nodes.get(node) == Some(&true)
+            || view.edges().iter().zip(&self.found.edges).any(|(e, hit)| *hit && e.to == node)
+    }
+    pub fn choose(&mut self, node: Name) {
+        self.selected = Some(node);
+        self.boxed = None;
+        self.pan = (0, 0);
+    }
+    /// The view that is asked for.
+    fn base<'w>(&self, world: &'w World) -> Option<&'w View> {
+        match self.asked.source {
+            Shown::Traffic => world.view(),
+            Shown::Configuration => world.configuration.known().map(|c| &c.view).or(world.view()),
+        }
+    }
+    /// Whether that is who calls whom, and not who is routed where.
+    fn is_traffic(&self, world: &World) -> bool {
+        world.traffic.known().is_some() && (self.asked.source == Shown::Traffic || world.configuration.known().is_none())
+    }
+    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
+        let a = cx.area;
+        let side = if a.width >= WIDE && !self.hides_inspector && self.shape != Shape::Tree { INSPECTOR } else { 0 };
+        let note = 1.min(a.height);
+        let canvas = Rect { y: a.y + note, width: a.width - side, height: a.height - note, ..a };
+        (canvas, Rect { x: canvas.right(), y: a.y, width: side, height: a.height })
+    }
+    fn picture(&self) -> Option<&Picture> {
+        self.prepared.as_ref().map(|(_, p)| p)
+    }
+    /// The selected node, or the first one.
+    fn node(&self, view: &View) -> Option<usize> {
+        let found = self.selected.as_ref().and_then(|(ns, name)| {
+            let collapsed = view.find(ns, COLLAPSED);
+            view.find(ns, name).or(collapsed)
+        });
+        found.or_else(|| view.worst())
+    }
+    fn walk(&mut self, action: Action) {
+        let Some((_, Picture { view, form, .. })) = &self.prepared else { return };
+        let Some(at) = self.node(view) else { return };
+        if let (Form::Drawn(layout), Some(boxed)) = (form, self.boxed(view)) {
+            if let Some(lane) = walk::lane(view, layout, boxed, action) {
+                self.selected = view.worst_of(lane.nodes.clone()).and_then(|n| view.nodes().get(n)).map(|n| (n.namespace.clone(), n.name.clone()));
+                self.boxed = Some(lane.namespace.clone());
+                self.pan = (0, 0);
+            }
+            return;
+        }
+        let next = match form {
+            Form::Drawn(layout) if self.shape == Shape::Picture => walk::step(view, layout, at, action, &|n| self.is_hit(view, n)),
+            _ => match action {
+                Action::Down | Action::NextMatch => Some((at + 1).min(view.nodes().len() - 1)),
+                Action::Up | Action::PreviousMatch => at.checked_sub(1),
+                _ => None,
+            },
+        };
+        if let Some(node) = next.and_then(|n| view.nodes().get(n)) {
+            self.selected = Some((node.namespace.clone(), node.name.clone()));
+            self.pan = (0, 0);
+        }
+    }
+    /// The namespace whose box is selected, where it is drawn.
+    fn boxed(&self, view: &View) -> Option<&str> {
+        let boxed = self.boxed.as_deref()?;
+        (self.shape == Shape::Picture && view.nodes().iter().any(|n| n.namespace == boxed)).then_some(boxed)
+    }
+    fn origin(&self, layout: &Layout, view: &View, canvas: Rect) -> (i32, i32) {
+        let lane = self.boxed(view).and_then(|b| layout.lanes.iter().find(|l| l.namespace == b));
+        let at = self.node(view).and_then(|n| layout.nodes.get(n)).copied().unwrap_or_default();
+        // Of a box that is larger than the window the corner with its name is seen.
+        let at = lane.map_or(at, |l| Area {
+            right: l.area.right.min(l.area.left + i32::from(canvas.width)),
+            bottom: l.area.bottom.min(l.area.top + i32::from(canvas.height)),
+            ..l.area
+        });
+        let place = |size: i32, window: u16, middle: i32, pan: i32| {
+            let window = i32::from(window);
+            if size <= window { (size - window) / 2 + pan } else { (middle - window / 2).clamp(0, size - window) + pan }
+        };
+        (place(layout.width, canvas.width, (at.left + at.right) / 2, self.pan.0), place(layout.height, canvas.height, (at.top + at.bottom) / 2, self.pan.1))
+    }
+}
+
+impl Screen for Graph {
+    fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
+        let mut out = Vec::new();
+        out.push(if self.is_traffic(cx.world) { "traffic".to_owned() } else { "configuration, not traffic".to_owned() });
+        if let Some(((_, name), hops)) = &self.asked.focus {
+            out.push(format!("{hops} {} around {name}", if *hops == 1 { "hop" } else { "hops" }));
+        }
+        if !self.asked.find.is_empty() {
+            let count = |hits: &[bool]| hits.iter().filter(|h| **h).count();
+            out.push(format!("found {} nodes {} edges", count(&self.found.nodes), count(&self.found.edges)));
+        }
+        if !self.asked.hide.is_empty() {
+            out.push(format!("hidden: {}", self.texts.1));
+        }
+        if let Some(p) = self.picture() {
+            out.push(format!("{} nodes {} edges", p.view.nodes().len(), p.view.edges().len()));
+        }
+        out
+    }
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Graph]
+    }
+    fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let Some(base) = self.base(cx.world) else { return Vec::new() };
+        let shown = self.picture().map_or(base, |p| &p.view);
+        let node = self.node(shown).and_then(|n| shown.nodes().get(n)).map(|n| (n.namespace.clone(), n.name.clone()));
+        match action {
+            Action::Boxes => {
+                self.boxed = match self.boxed.take() {
+                    None => node.map(|(ns, _)| ns),
+                    Some(_) => None,
+                };
+                if self.boxed.is_some() && self.shape != Shape::Picture {
+                    self.shape = Shape::Picture;
+                }
+                self.pan = (0, 0);
+            }
+            // A box that is open lets one in, to the worst of its nodes.
+            Action::Open if self.boxed(shown).is_some() && node.as_ref().is_some_and(|(_, name)| name != COLLAPSED) => self.boxed = None,
+            Action::Open => {
+                // A collapsed namespace opens; a node shows its detail.
+                return match node {
+                    Some((ns, name)) if name == COLLAPSED => {
+                        if self.asked.collapsed.is_empty() {
+                            self.asked.collapsed = all(base);
+                        }
+                        self.asked.collapsed.remove(&ns);
+                        Vec::new()
+                    }
+                    Some((ns, name)) => vec![Request::Detail(ns, name)],
+                    None => Vec::new(),
+                };
+            }
+            Action::Focus => {
+                self.asked.focus = match (self.asked.focus.take(), node) {
+                    (None, Some(node)) if node.1 != COLLAPSED => Some((node, 1)),
+                    _ => None,
+                };
+                self.boxed = None;
+                self.pan = (0, 0);
+            }
+            Action::More | Action::Fewer => {
+                if let Some((_, hops)) = &mut self.asked.focus {
+                    *hops = if action == Action::More { (*hops + 1).min(6) } else { hops.saturating_sub(1).max(1) };
+                }
+            }
+            Action::Detail => {
+                self.asked.detail = match self.asked.detail {
+                    None => Some(Detail::Full),
+                    Some(Detail::Full) => Some(Detail::Compact),
+                    Some(Detail::Compact) => None,
+                };
+                let what = match self.asked.detail {
+                    None => "size: what fits",
+                    Some(Detail::Full) => "size: boxes",
+                    Some(Detail::Compact) => "size: a row each",
+                };
+                return vec![Request::Say(what.to_owned())];
+            }
+            Action::Collapse => {
+                if let Some((ns, name)) = node {
+                    if name == COLLAPSED && self.asked.collapsed.is_empty() {
+                        self.asked.collapsed = all(base);
+                    }
+                    if !self.asked.collapsed.remove(&ns) {
+                        self.asked.collapsed.insert(ns);
+                    }
+                }
+            }
+            Action::CollapseAll => self.asked.collapsed = if self.asked.collapsed.is_empty() { all(base) } else { BTreeSet::new() },
+            Action::Form => {
+                self.shape = match self.shape {
+                    Shape::Picture => Shape::Matrix,
+                    Shape::Matrix => Shape::Tree,
+                    Shape::Tree => Shape::Picture,
+                };
+            }
+            Action::Labels if !self.is_traffic(cx.world) => {
+                return vec![Request::Say("labels are of traffic, and this picture is of configuration".to_owned())];
+            }
+            Action::Labels => {
+                self.asked.label = self.asked.label.next();
+                return vec![Request::Say(format!("labels: {}", self.asked.label.name()))];
+            }
+            Action::Source => {
+                let other = if self.asked.source == Shown::Traffic { Shown::Configuration } else { Shown::Traffic };
+                let is_known = if other == Shown::Traffic { cx.world.traffic.known().is_some() } else { cx.world.configuration.known().is_some() };
+                if !is_known {
+                    let what = if other == Shown::Traffic { "traffic" } else { "configuration" };
+                    return vec![Request::Say(format!("{what}: not available: no source holds any"))];
+                }
+                self.asked.source = other;
+                self.asked.focus = None;
+            }
+            Action::Inspector => self.hides_inspector = !self.hides_inspector,
+            Action::Relayout => (self.prepared, self.waited) = (None, None),
+            Action::PanLeft => self.pan.0 -= 8,
+            Action::PanRight => self.pan.0 += 8,
+            Action::PanUp | Action::PageUp => self.pan.1 -= if action == Action::PanUp { 3 } else { i32::from(cx.area.height / 2) },
+            Action::PanDown | Action::PageDown => self.pan.1 += if action == Action::PanDown { 3 } else { i32::from(cx.area.height / 2) },
+            _ => self.walk(action),
+        }
+        Vec::new()
+    }
+    fn prepare(&mut self, cx: &Cx<'_>) {
+        let Some(base) = self.base(cx.world) else {
+            self.prepared = None;
+            return;
+        };
+        let (canvas, _) = self.areas(cx);
+        self.asked.size = (canvas.width, canvas.height);
+        self.asked.filter = cx.filter.clone();
+        self.answer(base, cx);
+    }
+    fn escape(&mut self) -> bool {
+        self.boxed.take().is_some()
+    }
+    fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
+        let mut drawn = Drawn::default();
+        let (canvas, side) = self.areas(cx);
+        if self.base(cx.world).is_none() {
+            known(&cx.world.configuration, "Graph", cx, buffer, cx.area);
+            return drawn;
+        }
+        let mut pen = Pen { buffer, theme: cx.theme };
+        let Some(p) = self.picture() else {
+            if self.waited.is_some() {
+                pen.row(cx.area, cx.area.y, &[(" laying out…", Role::Dim)]);
+            }
+            return drawn;
+        };
+        if p.view.is_empty() {
+            not_available(&mut pen, canvas, "Graph", "Nothing that the filter lets through.", "esc clears it.");
+            return drawn;
+        }
+        let selected = self.node(&p.view);
+        let boxed = self.boxed(&p.view);
+        match &self.waited {
+            Some(_) => pen.row(cx.area, cx.area.y, &[(" laying out…", Role::Dim)]),
+            None => note(cx, &mut pen, p, self.is_traffic(cx.world)),
+        }
+        match (self.shape, &p.form) {
+            (Shape::Tree, _) => lines(cx, &mut pen, &p.view, selected, canvas, &mut drawn),
+            (Shape::Picture, Form::Drawn(layout)) => {
+                let look = Look {
+                    theme: cx.theme,
+                    origin: self.origin(layout, &p.view, canvas),
+                    selected: self.selected.as_ref().and(selected).filter(|_| boxed.is_none()),
+                    boxed,
+                    found: &self.found.edges,
+                };
+                paint(layout, &p.view, &look, canvas, pen.buffer);
+                if let Some(lane) = boxed.and_then(|b| layout.lanes.iter().find(|l| l.namespace == b)) {
+                    let rect = visible(&lane.area, look.origin, canvas);
+                    drawn.cursor = Some(Position { x: rect.x, y: rect.y });
+                }
+                for (n, at) in layout.nodes.iter().enumerate() {
+                    let rect = visible(at, look.origin, canvas);
+                    if rect.width > 0 && rect.height > 0 {
+                        if self.found.nodes.get(n) == Some(&true) {
+                            pen.buffer.set_style(rect, Style::new().add_modifier(Modifier::UNDERLINED));
+                        }
+                        drawn.spots.push((rect, n));
+                        if selected == Some(n) && boxed.is_none() {
+                            drawn.cursor = Some(Position { x: rect.x, y: rect.y });
+                        }
+                    }
+                }
+            }
+            _ => matrix::paint(&p.view, selected, cx.theme, canvas, pen.buffer),
+        }
+        if let (Some(boxed), true) = (boxed, side.width > 0) {
+            of_namespace(cx, &mut pen, &p.view, boxed, side);
+        } else if let Some(n) = selected.filter(|_| side.width > 0) {
+            inspector(cx, &mut pen, &p.view, n, side, self.is_traffic(cx.world));
+        }
+        drawn
+    }
+    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        let node = self.picture().and_then(|p| p.view.nodes().get(spot)).map(|n| (n.namespace.clone(), n.name.clone()));
+        self.selected = node.or(self.selected.take());
+        self.boxed = None;
+    }
+    fn name(&self, _cx: &Cx<'_>) -> Option<String> {
+        let view = &self.picture()?.view;
+        if let Some(boxed) = self.boxed(view) {
+            return Some(boxed.to_owned());
+        }
+        self.node(view).and_then(|n| view.nodes().get(n)).map(|n| if n.name == COLLAPSED { n.namespace.clone() } else { format!("{}/{}", n.namespace, n.name) })
+    }
+    fn command(&self, cx: &Cx<'_>) -> String {
+        match cx.world.traffic.known().filter(|_| self.is_traffic(cx.world)) {
+            Some(traffic) => {
+                let only = self.picture().and_then(|p| self.boxed(&p.view)).map_or(String::new(), |ns| format!(" -n {ns}"));
+                format!("meshctl graph {}{only}", traffic.arguments)
+            }
+            None => command_line(cx, "tui --no-tui --open graph"),
+        }
+    }
+}
+
+fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, is_traffic: bool) {
+    let area = Rect { height: 1.min(cx.area.height), ..cx.area };
+    if !p.note.is_empty() {
+        pen.row(area, area.y, &[(" ", Role::Dim), (&p.note, Role::Health(Health::Degraded))]);
+    } else if !is_traffic {
+        let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Unknown].map(|h| cx.theme.glyph(h));
+        let text = format!(
+            " routes and selectors of the configuration: who calls whom is not known · {} no finding {} warning {} error {} not in the input",
+            marks[0], marks[1], marks[2], marks[3]
+        );
+        pen.row(area, area.y, &[(&text, Role::Dim)]);
+    } else {
+        let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Idle].map(|h| cx.theme.glyph(h));
+        let text = format!(" labels: {} · {} well {} some fail {} many fail {} no traffic", p.view.shown().name(), marks[0], marks[1], marks[2], marks[3]);
+        pen.row(area, area.y, &[(&text, Role::Dim)]);
+    }
+}
+
+/// The part of a node's area that is seen.
+fn visible(at: &crate::graph::layout::Area, origin: (i32, i32), canvas: Rect) -> Rect {
+    let clamp = |v: i32, size: u16| v.clamp(0, i32::from(size)) as u16;
+    let (x0, x1) = (clamp(at.left - origin.0, canvas.width), clamp(at.right - origin.0, canvas.width));
+    let (y0, y1) = (clamp(at.top - origin.1, canvas.height), clamp(at.bottom - origin.1, canvas.height));
+    Rect { x: canvas.x + x0, y: canvas.y + y0, width: x1 - x0, height: y1 - y0 }
+}
+
+fn lines(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, selected: Option<usize>, area: Rect, drawn: &mut Drawn) {
+    let Some(selected) = selected else { return };
+    for (line, y) in tree(view, selected).iter().zip(area.y..area.bottom()) {
+        let indent = " ".repeat(2 + line.depth * 2);
+        match line.node {
+            None => pen.row(area, y, &[(&indent, Role::Text), (&line.text, Role::Heading)]),
+            Some(n) => {
+                let role = if n == selected && line.depth == 0 { Role::Selected } else { Role::Text };
+                pen.row(area, y, &[(&indent, Role::Text), (cx.theme.glyph(line.health), Role::Health(line.health)), (" ", Role::Text), (&line.text, role)]);
+                drawn.spots.push((Rect { y, height: 1, ..area }, n));
+                if n == selected && line.depth == 0 {
+                    drawn.cursor = Some(Position { x: area.x, y });
+                }
+            }
+        }
+    }
+}
