@@ -23,6 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+/// Tells what becomes of a request.
+pub type Asking = dyn Fn(&Question) -> Result<Way, String> + Send + Sync;
+
 /// What the binary gives.
 pub struct Host<'h> {
     /// Time since the start.
@@ -30,7 +33,7 @@ pub struct Host<'h> {
     /// Reads the sources; runs on a thread of its own.
     pub load: Arc<dyn Fn(Ask) -> Result<World, String> + Send + Sync>,
     /// What becomes of a request at a proxy; runs on a thread of its own.
-    pub ask: Arc<dyn Fn(&Question) -> Result<Way, String> + Send + Sync>,
+    pub ask: Arc<Asking>,
     /// Whether sources that are followed have changed since they were read.
     pub changed: &'h dyn Fn() -> bool,
     /// Writes a file that only its owner may read.
@@ -156,7 +159,9 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                     Effect::LayOut(job) => {
                         open += 1;
                         let sender = sender.clone();
-                        std::thread::spawn(move || sender.send(Event::LaidOut(Box::new(job.run()))));
+                        std::thread::spawn(move || {
+                            let _ = sender.send(Event::LaidOut(Box::new(job.run())));
+                        });
                     }
                     Effect::Mouse(mouse) => guard.mouse(mouse)?,
                     Effect::Copy(text) => {

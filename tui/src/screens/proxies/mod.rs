@@ -64,8 +64,7 @@ impl Proxies {
     }
     /// What became of it; an answer to another question is too late.
     pub fn told(&mut self, question: &Question, answer: Result<Way, String>) {
-        if let Some((asked, told)) = self.asked.as_mut().filter(|(asked, _)| asked == question) {
-            let _ = asked;
+        if let Some((_, told)) = self.asked.as_mut().filter(|(asked, _)| asked == question) {
             *told = answer.map_or_else(Told::Failed, |way| Told::Way(Box::new(way)));
         }
     }
