@@ -21,7 +21,7 @@ pub enum Scraping {
     /// For an answer that is given once: twice, so far apart.
     Twice(Duration),
     /// For a UI: once at each reading.
-    Kept(Mutex<Kept>),
+    Kept(Box<Mutex<Kept>>),
 }
 
 /// What was scraped so far.
@@ -34,7 +34,7 @@ pub struct Kept {
 
 impl Scraping {
     pub fn kept() -> Scraping {
-        Scraping::Kept(Mutex::new(Kept { store: Store::new(LIMITS), ..Kept::default() }))
+        Scraping::Kept(Box::new(Mutex::new(Kept { store: Store::new(LIMITS), ..Kept::default() })))
     }
 }
 
