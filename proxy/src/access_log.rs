@@ -6,6 +6,7 @@ mod filter;
 use crate::config::Compiler;
 use crate::format::{Line, Subject};
 use filter::Filter;
+use http::HeaderName;
 use mesh_envoy::engine::field::{Message, Read};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -63,6 +64,15 @@ impl Log {
     /// Every log of a list.
     pub fn read_all(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Vec<Log>> {
         m.messages("access_log")?.iter().map(|log| Log::read(log, compiler)).collect()
+    }
+    /// The headers of answers that it looks at; `None` where they may be all.
+    pub fn answer_headers(&self) -> Option<Vec<HeaderName>> {
+        if self.filter.is_some() {
+            return None;
+        }
+        let mut names = Vec::new();
+        self.line.answer_headers(&mut names);
+        Some(names)
     }
     /// Whether it tells of a subject.
     fn tells_of(&self, subject: &impl Subject) -> bool {

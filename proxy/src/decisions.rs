@@ -15,18 +15,19 @@ const LONGEST: usize = 256;
 pub struct Decision {
     pub started: SystemTime,
     pub method: http::Method,
-    pub authority: Box<str>,
+    pub authority: String,
     /// Without its query, which may hold secrets.
-    pub path: Box<str>,
+    pub path: String,
     pub protocol: &'static str,
-    pub listener_chain: Box<str>,
-    pub virtual_host: Box<str>,
-    pub route: Box<str>,
+    pub listener_chain: String,
+    pub virtual_host: String,
+    pub route: String,
     pub cluster: Option<Arc<str>>,
-    pub host: Option<Box<str>>,
+    /// "" for none.
+    pub host: String,
     pub status: u16,
     pub flags: Vec<&'static str>,
-    pub details: Box<str>,
+    pub details: String,
     pub attempts: u32,
     pub received: u64,
     pub sent: u64,
@@ -36,35 +37,56 @@ pub struct Decision {
     pub whole: u64,
 }
 
-fn short(text: &str) -> Box<str> {
-    let end = (0..=text.len().min(LONGEST)).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-    text[..end].into()
+/// Puts a text in the place of another, whose room it takes.
+fn put(text: &str, place: &mut String) {
+    let end = if text.len() <= LONGEST { text.len() } else { (0..=LONGEST).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0) };
+    place.clear();
+    place.push_str(&text[..end]);
 }
 
 impl Decision {
-    fn of(exchange: &Exchange) -> Decision {
-        let route = exchange.route.as_ref();
+    fn nothing() -> Decision {
         Decision {
-            started: exchange.started,
-            method: exchange.method.clone(),
-            authority: short(&exchange.authority),
-            path: short(exchange.path.split(['?', '#']).next().unwrap_or("")),
-            protocol: exchange.protocol,
-            listener_chain: exchange.client.chain_name.clone(),
-            virtual_host: route.map_or_else(Box::default, |r| r.virtual_host().name.clone()),
-            route: route.map_or_else(Box::default, |r| r.route().name.clone()),
-            cluster: exchange.cluster.clone(),
-            host: exchange.host.as_ref().map(|h| h.label.clone()),
-            status: exchange.status,
-            flags: exchange.flags.clone(),
-            details: short(&exchange.details),
-            attempts: exchange.attempts,
-            received: exchange.body.received(),
-            sent: exchange.sent,
-            request: exchange.request_complete(),
-            answer_begun: exchange.answer_begun,
-            whole: exchange.milliseconds(),
+            started: SystemTime::UNIX_EPOCH,
+            method: http::Method::default(),
+            authority: String::new(),
+            path: String::new(),
+            protocol: "",
+            listener_chain: String::new(),
+            virtual_host: String::new(),
+            route: String::new(),
+            cluster: None,
+            host: String::new(),
+            status: 0,
+            flags: Vec::new(),
+            details: String::new(),
+            attempts: 0,
+            received: 0,
+            sent: 0,
+            request: None,
+            answer_begun: None,
+            whole: 0,
         }
+    }
+    /// Becomes that of another request; nothing is allocated where its texts fit.
+    fn become_of(&mut self, exchange: &Exchange) {
+        let route = exchange.route.as_ref();
+        self.started = exchange.started;
+        self.method.clone_from(&exchange.method);
+        put(&exchange.authority, &mut self.authority);
+        put(exchange.path.split(['?', '#']).next().unwrap_or(""), &mut self.path);
+        self.protocol = exchange.protocol;
+        put(&exchange.client.chain_name, &mut self.listener_chain);
+        put(route.map_or("", |r| &r.virtual_host().name), &mut self.virtual_host);
+        put(route.map_or("", |r| &r.route().name), &mut self.route);
+        self.cluster.clone_from(&exchange.cluster);
+        put(exchange.host.as_ref().map_or("", |h| &h.label), &mut self.host);
+        self.status = exchange.status;
+        self.flags.clone_from(&exchange.flags);
+        put(&exchange.details, &mut self.details);
+        self.attempts = exchange.attempts;
+        (self.received, self.sent) = (exchange.body.received(), exchange.sent);
+        (self.request, self.answer_begun, self.whole) = (exchange.request_complete(), exchange.answer_begun, exchange.milliseconds());
     }
 }
 
@@ -76,10 +98,10 @@ impl Ring {
     /// Remembers a request. A worker waits for nobody: while a page is made of the ring, requests are not remembered.
     pub fn note(&self, exchange: &Exchange) {
         if let Ok(mut ring) = self.0.try_lock() {
-            if ring.len() >= KEPT {
-                ring.pop_front();
-            }
-            ring.push_back(Decision::of(exchange));
+            let oldest = if ring.len() >= KEPT { ring.pop_front() } else { None };
+            let mut decision = oldest.unwrap_or_else(Decision::nothing);
+            decision.become_of(exchange);
+            ring.push_back(decision);
         }
     }
 }

@@ -327,6 +327,7 @@ impl Worker {
     /// Hands the log's lines on, and closes connections that nobody uses.
     pub fn tick(&self) {
         self.buffers.borrow_mut().flush(&self.shared.writer);
+        self.counted.forget();
         let generation = self.generation();
         let mut clusters = generation.worker_clusters.borrow_mut();
         clusters.retain(|name, handle| generation.snapshot.clusters.get(name).is_some_and(|c| Arc::ptr_eq(c, &handle.runtime.config)));
@@ -345,7 +346,7 @@ impl Worker {
     pub fn finish(&self, exchange: &Exchange) {
         let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
         connection.active.set(connection.active.get().saturating_sub(1));
-        connection.quiet_since.set(Instant::now());
+        connection.quiet_since.set(exchange.ended.unwrap_or_else(Instant::now));
         connection.wire.decide(Upgrade::Refused);
         self.active.set(self.active.get().saturating_sub(1));
         stats.downstream_rq_active.dec();

@@ -49,7 +49,7 @@ pub fn json(context: &Context, query: &str) -> Result<Value, String> {
         .map(|d| {
             json!({
                 "time": super::dump::timestamp(d.started), "method": d.method.as_str(), "authority": d.authority, "path": d.path, "protocol": d.protocol,
-                "filterChain": d.listener_chain, "virtualHost": d.virtual_host, "route": d.route, "cluster": d.cluster.as_deref(), "host": d.host,
+                "filterChain": d.listener_chain, "virtualHost": d.virtual_host, "route": d.route, "cluster": d.cluster.as_deref(), "host": Some(&d.host).filter(|h| !h.is_empty()),
                 "status": d.status, "flags": d.flags.join(","), "details": d.details, "attempts": d.attempts, "received": d.received, "sent": d.sent,
                 "milliseconds": {"request": d.request, "answerBegun": d.answer_begun, "whole": d.whole},
             })
@@ -73,7 +73,7 @@ pub fn text(context: &Context, query: &str) -> Result<String, String> {
             known(&d.path),
             known(&d.route),
             known(d.cluster.as_deref().unwrap_or("")),
-            known(d.host.as_deref().unwrap_or("")),
+            known(&d.host),
             d.attempts,
             known(&d.flags.join(",")),
             known(&d.details),

@@ -7,7 +7,7 @@ use crate::access_log::Log;
 use crate::jwt;
 use crate::telemetry::Telemetry;
 use crate::trace::config::Tracing;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::http as engine;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Manager {
     pub stat_prefix: Box<str>,
     pub codec: Codec,
     pub logs: Vec<Log>,
+    /// The headers of answers that somebody asks for when they are over; `None` for all.
+    pub answer_headers: Option<Vec<HeaderName>>,
     pub server: Server,
     pub generates_request_id: bool,
     pub preserves_external_request_id: bool,
@@ -139,6 +141,15 @@ impl Manager {
         let extension = m.message_or_empty("request_id_extension")?;
         let id = extension.message_or_empty("typed_config")?;
         let (timeouts, limits) = (Timeouts::read(m, &common)?, Limits::read(m, &common, &http2, buffer)?);
+        let (logs, telemetry, tracing) = (Log::read_all(m, compiler)?, Telemetry::read(m)?, Tracing::read(m, &compiler.exporters)?);
+        let answer_headers = if tracing.is_some() || telemetry.stats.as_ref().is_some_and(|s| !s.overrides.is_empty()) {
+            None
+        } else {
+            logs.iter().try_fold(Vec::new(), |mut all, log| {
+                all.extend(log.answer_headers()?);
+                Some(all)
+            })
+        };
         Ok(Manager {
             engine: engine.clone(),
             routes,
@@ -148,7 +159,8 @@ impl Manager {
                 "HTTP2" => Codec::Http2,
                 _ => Codec::Auto,
             },
-            logs: Log::read_all(m, compiler)?,
+            logs,
+            answer_headers,
             server: match m.enumeration("server_header_transformation", &["OVERWRITE", "APPEND_IF_ABSENT", "PASS_THROUGH"])? {
                 "APPEND_IF_ABSENT" => Server::IfAbsent(name),
                 "PASS_THROUGH" => Server::PassThrough,
@@ -172,8 +184,8 @@ impl Manager {
             timeouts,
             limits,
             forwarding: CertForwarding::read(m)?,
-            telemetry: Telemetry::read(m)?,
-            tracing: Tracing::read(m, &compiler.exporters)?,
+            telemetry,
+            tracing,
             packs_trace_reason: id.bool("pack_trace_reason")?.unwrap_or(true),
             samples_by_id: id.bool("use_request_id_for_trace_sampling")?.unwrap_or(true),
             alpn: alpn::Filter::find(m)?,

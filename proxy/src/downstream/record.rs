@@ -9,12 +9,14 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub struct Record {
     pub client: Rc<Downstream>,
     pub started: SystemTime,
     pub begun: Instant,
+    /// When it was over.
+    pub ended: Option<Instant>,
     /// Bytes of a connection; a request counts those of its body itself.
     pub received: u64,
     pub sent: u64,
@@ -47,6 +49,7 @@ impl Record {
             client,
             started,
             begun,
+            ended: None,
             received: 0,
             sent: 0,
             flags: Vec::new(),
@@ -59,6 +62,10 @@ impl Record {
             attempts: 0,
             protocol: "",
         }
+    }
+    /// How long it lasted, or has lasted so far.
+    pub fn lasted(&self) -> Duration {
+        self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.begun)
     }
     pub fn raise(&mut self, flag: &'static str) {
         if !flag.is_empty() && !self.flags.contains(&flag) {

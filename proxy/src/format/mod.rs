@@ -3,11 +3,13 @@
 //! Parsing is `mesh_envoy::access_log`'s; here each operator becomes a variant once, so that a line is written into a buffer
 //! without a look at a name.
 
+mod digits;
 mod operator;
 pub mod time;
 
 use crate::downstream::record::Record;
 use crate::http::exchange::Exchange;
+use http::HeaderName;
 use mesh_envoy::access_log::{Format, Piece};
 use operator::Op;
 pub use time::TimeFormat;
@@ -69,6 +71,13 @@ impl Template {
             });
         }
         Ok(Template { items })
+    }
+    fn answer_headers(&self, names: &mut Vec<HeaderName>) {
+        for item in &self.items {
+            if let Item::Value { op: Op::Response(list), .. } = item {
+                names.extend(list.iter().cloned());
+            }
+        }
     }
     /// Its text where it has no operator.
     pub fn literal(&self) -> Option<&str> {
@@ -137,6 +146,13 @@ impl Line {
     pub fn json(value: &serde_json::Value) -> Result<Line, (String, String)> {
         Ok(Line::Json(object(value, "")?))
     }
+    /// The headers of answers that it tells of.
+    pub fn answer_headers(&self, names: &mut Vec<HeaderName>) {
+        match self {
+            Line::Text(template) => template.answer_headers(names),
+            Line::Json(keys) => answer_headers(keys, names),
+        }
+    }
     /// Appends the line, with its end.
     pub fn write(&self, of: &impl Subject, out: &mut String) {
         match self {
@@ -145,6 +161,15 @@ impl Line {
                 write_object(keys, of, out);
                 out.push('\n');
             }
+        }
+    }
+}
+
+fn answer_headers(keys: &[(Box<str>, Node)], names: &mut Vec<HeaderName>) {
+    for (_, node) in keys {
+        match node {
+            Node::Value(template) => template.answer_headers(names),
+            Node::Object(inner) => answer_headers(inner, names),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The operators that are known, and what each writes.
 
-use super::Subject;
 use super::time::TimeFormat;
+use super::{Subject, digits};
 use crate::http::exchange::Exchange;
 use crate::tls::facts::Facts;
 use crate::tls::session::Session;
 use http::HeaderName;
 use mesh_envoy::access_log::Operator;
-use std::fmt::Write;
 use std::net::SocketAddr;
 
 /// A header or pseudo-header of a request.
@@ -265,9 +264,9 @@ impl Op {
     /// Appends the value; false where there is none.
     pub fn write(&self, of: &impl Subject, out: &mut String) -> bool {
         let text = |value: Option<&str>, out: &mut String| value.filter(|v| !v.is_empty()).inspect(|v| out.push_str(v)).is_some();
-        let number = |value: Option<u64>, out: &mut String| value.is_some_and(|n| write!(out, "{n}").is_ok());
+        let number = |value: Option<u64>, out: &mut String| value.inspect(|n| digits::number(*n, out)).is_some();
         let record = of.record();
-        let milliseconds = || u64::try_from(record.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = || u64::try_from(record.lasted().as_millis()).unwrap_or(u64::MAX);
         let client = &record.client;
         match self {
             Op::Request(names, query) => {
@@ -336,9 +335,9 @@ fn write_flags(flags: &[&'static str], spell: impl Fn(&'static str) -> &'static 
 
 fn write_address(address: SocketAddr, part: Part, out: &mut String) -> bool {
     match part {
-        Part::Whole => write!(out, "{address}"),
-        Part::Ip => write!(out, "{}", address.ip()),
-        Part::Port => write!(out, "{}", address.port()),
+        Part::Whole => digits::address(address, out),
+        Part::Ip => digits::ip(address.ip(), out),
+        Part::Port => digits::number(address.port().into(), out),
     }
-    .is_ok()
+    true
 }

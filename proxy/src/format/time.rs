@@ -1,5 +1,6 @@
 //! Points in time as text: `%START_TIME%` and `%START_TIME(%Y/%m/%d)%`.
 
+use super::digits;
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -78,7 +79,15 @@ impl TimeFormat {
         let fraction = |digits: usize| nanos / 10u32.pow(9 - u32::try_from(digits.min(9)).unwrap_or(9));
         // Writing to a String does not fail.
         let _ = match self {
-            TimeFormat::Default => write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", fraction(3)),
+            TimeFormat::Default => {
+                let (year, month, day) = (year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs());
+                let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':'), (second, 2, '.'), (fraction(3).into(), 3, 'Z')];
+                for (value, width, behind) in parts {
+                    digits::padded(value, width, out);
+                    out.push(behind);
+                }
+                Ok(())
+            }
             TimeFormat::Parts(parts) => parts.iter().try_for_each(|part| match part {
                 Part::Text(c) => out.write_char(*c),
                 Part::Year => write!(out, "{year:04}"),

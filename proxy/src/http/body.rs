@@ -1,5 +1,6 @@
 //! The body of an answer on its way to the client. Its end is the exchange's.
 
+use super::alarm::Alarm;
 use super::exchange::Exchange;
 use super::incoming::{Broken, Incoming};
 use super::upload::BoxError;
@@ -7,9 +8,9 @@ use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 pub struct Body {
     content: Content,
@@ -27,37 +28,26 @@ pub struct Stream {
     pub incoming: Incoming,
     pub lease: Option<Lease>,
     /// When the route's timeout is over.
-    pub deadline: Option<Pin<Box<Sleep>>>,
-    pub idle: Option<Idle>,
-}
-
-/// How long nothing may come.
-pub struct Idle {
-    span: Duration,
-    timer: Pin<Box<Sleep>>,
-    /// When something came last; the timer is only moved when it goes off.
-    last: Instant,
-}
-
-impl Idle {
-    fn new(span: Duration) -> Idle {
-        Idle { span, timer: Box::pin(tokio::time::sleep(span)), last: Instant::now() }
-    }
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let due = self.last + self.span;
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(due);
-        }
-        Poll::Pending
-    }
+    deadline: Option<Instant>,
+    /// How long nothing may come, and since when nothing came: it is looked at when nothing comes.
+    idle: Option<Duration>,
+    quiet_since: Option<Instant>,
+    alarm: Alarm,
 }
 
 impl Stream {
     pub fn new(incoming: Incoming, lease: Lease, deadline: Option<Instant>, idle: Option<Duration>) -> Stream {
-        Stream { incoming, lease: Some(lease), deadline: deadline.map(|d| Box::pin(tokio::time::sleep_until(d))), idle: idle.map(Idle::new) }
+        Stream { incoming, lease: Some(lease), deadline, idle, quiet_since: None, alarm: Alarm::default() }
+    }
+    /// Ready when something takes too long: its flag, and its details.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        let quiet = self.idle.map(|span| *self.quiet_since.get_or_insert_with(Instant::now) + span);
+        let Some(due) = self.deadline.into_iter().chain(quiet).min() else { return Poll::Pending };
+        ready!(self.alarm.poll(due, cx));
+        Poll::Ready(match self.deadline {
+            Some(deadline) if deadline <= due => Polled::Late("UT", "response_timeout"),
+            _ => Polled::Late("SI", "stream_idle_timeout"),
+        })
     }
 }
 
@@ -105,20 +95,10 @@ impl Body {
     fn poll_stream(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Polled> {
         match Pin::new(&mut stream.incoming).poll_frame_of(cx) {
             Poll::Ready(polled) => {
-                if let Some(idle) = &mut stream.idle {
-                    idle.last = Instant::now();
-                }
+                stream.quiet_since = None;
                 Poll::Ready(polled)
             }
-            Poll::Pending => {
-                if stream.deadline.as_mut().is_some_and(|d| d.as_mut().poll(cx).is_ready()) {
-                    return Poll::Ready(Polled::Late("UT", "response_timeout"));
-                }
-                if stream.idle.as_mut().is_some_and(|i| i.poll(cx).is_ready()) {
-                    return Poll::Ready(Polled::Late("SI", "stream_idle_timeout"));
-                }
-                Poll::Pending
-            }
+            Poll::Pending => stream.poll_late(cx),
         }
     }
 }
@@ -164,7 +144,7 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Content::Stream(stream) => {
-                let polled = std::task::ready!(Body::poll_stream(stream, cx));
+                let polled = ready!(Body::poll_stream(stream, cx));
                 match polled {
                     Polled::Frame(frame) => {
                         // Nothing comes behind trailers, and nobody may ask for it.

@@ -1,5 +1,6 @@
 //! A request and its answer, as logs, statistics and header values see them. When it is dropped it is over, and is logged.
 
+use super::alarm::Alarm;
 use super::cors::Allowed;
 use super::messages::Messages;
 use super::serve::Wire;
@@ -19,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -41,6 +42,8 @@ pub struct Connection {
     /// When the last one was over.
     pub quiet_since: Cell<Instant>,
     pub wire: Arc<Wire>,
+    /// For the request that is served: HTTP/1 has one at a time.
+    pub alarm: RefCell<Alarm>,
 }
 
 impl Connection {
@@ -169,7 +172,7 @@ impl Exchange {
         }
     }
     pub fn milliseconds(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.lasted().as_millis()).unwrap_or(u64::MAX)
     }
     /// Milliseconds until the request was read to its end.
     pub fn request_complete(&self) -> Option<u64> {
@@ -205,6 +208,7 @@ impl Drop for Exchange {
             self.raise(flag);
             self.details = "downstream_remote_disconnect".into();
         }
+        self.ended = Some(Instant::now());
         let worker = self.connection.worker().clone();
         worker.finish(self);
     }

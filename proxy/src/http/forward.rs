@@ -1,5 +1,6 @@
 //! The router: a request goes to an upstream, again if need be, and its answer comes back.
 
+use super::alarm::Alarm;
 use super::body::{Body, Stream};
 use super::exchange::{Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
@@ -19,7 +20,7 @@ use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
@@ -27,6 +28,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -42,11 +44,17 @@ fn scopes(route: &RouteRef) -> Vec<&HeaderChanges> {
 }
 
 fn change(headers: &mut HeaderMap, exchange: &Exchange, pick: impl Fn(&HeaderChanges) -> &HeaderOps) {
-    if let Some(route) = &exchange.route {
+    if let Some(route) = exchange.route.as_ref().filter(|r| changes(r, &pick)) {
         for ops in scopes(route).into_iter().map(pick).filter(|o| !o.is_empty()) {
             ops.apply(headers, exchange);
         }
     }
+}
+
+/// Whether any scope changes anything.
+fn changes(route: &RouteRef, pick: impl Fn(&HeaderChanges) -> &HeaderOps) -> bool {
+    let weighted = route.weighted.and_then(|i| route.extras().weighted.get(i));
+    [weighted, Some(&route.extras().changes), Some(&route.host_extras().changes), Some(&route.table.changes)].into_iter().flatten().any(|c| !pick(c).is_empty())
 }
 
 /// Changes an answer's headers as the route's scopes say.
@@ -56,7 +64,7 @@ pub fn change_answer(headers: &mut HeaderMap, exchange: &Exchange) {
 
 fn change_request(exchange: &mut Exchange) {
     let Some(route) = &exchange.route else { return };
-    if scopes(route).iter().all(|c| c.request.is_empty()) {
+    if !changes(route, |c| &c.request) {
         return;
     }
     let mut headers = exchange.headers.clone();
@@ -133,10 +141,11 @@ fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
         let view = super::head::View::new(&exchange.headers);
         let request =
             engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
-        (forward.rewrite.host(&request).to_owned(), forward.rewrite.path(&request))
+        let host = forward.rewrite.host(&request);
+        ((host != exchange.authority).then(|| host.to_owned()), forward.rewrite.path(&request))
     };
     let suppresses = exchange.connection.manager.suppresses_envoy_headers;
-    if host != exchange.authority {
+    if let Some(host) = host {
         if route.extras().appends_forwarded_host {
             super::head::append(&mut exchange.headers, names::FORWARDED_HOST, &exchange.authority.clone());
         }
@@ -253,35 +262,51 @@ enum Next {
     Overflow,
 }
 
-/// Completes so long after the request was read to its end; never without a span.
-async fn after(source: &Source, span: Option<Duration>) {
-    match span {
-        None => std::future::pending().await,
-        Some(span) => {
-            source.completed().await;
-            tokio::time::sleep(span).await;
-        }
-    }
+/// What a try takes too long for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    Whole,
+    Try,
+    Idle,
 }
 
-/// Completes when nothing of the request came for so long.
-async fn idle(source: &Source, span: Option<Duration>) {
-    let Some(span) = span else { return std::future::pending().await };
-    let mut due = Instant::now() + span;
-    loop {
-        tokio::time::sleep_until(due).await;
-        match source.last_read().map(|l| Instant::from_std(l) + span) {
-            Some(later) if later > due => due = later,
-            _ => return,
+/// A try that began at some time, and what it may take.
+struct Watch<'w> {
+    source: &'w Source,
+    limits: Limits,
+    begun: Instant,
+}
+
+impl Watch<'_> {
+    /// What is due first, and when. Whole and try count from when the request was read to its end; idle, from when something came of it.
+    fn due(&self) -> Option<(Instant, Late)> {
+        let completed = self.source.completed_at().map(Instant::from_std);
+        let whole = self.limits.whole.zip(completed).map(|(span, at)| (at + span, Late::Whole));
+        let one_try = self.limits.one_try.zip(completed).map(|(span, at)| (at.max(self.begun) + span, Late::Try));
+        let idle = self.limits.idle.map(|span| (self.source.last_read().map_or(self.begun, |l| Instant::from_std(l).max(self.begun)) + span, Late::Idle));
+        [whole, one_try, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+    fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<Late> {
+        // What limits count from may be on its way.
+        if self.limits.whole.is_some() || self.limits.one_try.is_some() {
+            let _ = self.source.poll_completed(cx);
         }
+        while let Some((at, what)) = self.due() {
+            ready!(alarm.poll(at, cx));
+            if self.due().is_some_and(|(now, _)| now <= at) {
+                return Poll::Ready(what);
+            }
+        }
+        Poll::Pending
     }
 }
 
 impl Router<'_> {
     async fn run(mut self, mut exchange: Box<Exchange>) -> Response<Body> {
         let body = exchange.body.clone();
-        let whole = after(&body, self.limits.whole);
-        tokio::pin!(whole);
+        let connection = exchange.connection.clone();
+        // Streams of HTTP/2 wait beside each other.
+        let (of_connection, mut own) = (exchange.protocol != "HTTP/2", Alarm::default());
         loop {
             exchange.attempts += 1;
             span::begin_attempt(&mut exchange);
@@ -295,16 +320,20 @@ impl Router<'_> {
             let outcome = {
                 let via: Cell<Option<Via>> = Cell::new(None);
                 let sending = self.cluster.send(&host, wanted, |v| via.set(Some(v)));
-                let outcome = tokio::select! {
-                    biased;
-                    result = sending => match result {
-                        Ok(answer) => Outcome::Answer(Box::new(answer)),
-                        Err(failure) => Outcome::Failed(failure),
-                    },
-                    () = &mut whole => Outcome::Late,
-                    () = after(&body, self.limits.one_try) => Outcome::TryLate,
-                    () = idle(&body, self.limits.idle) => Outcome::Idle,
-                };
+                let mut sending = std::pin::pin!(sending);
+                let watch = Watch { source: &body, limits: self.limits, begun: Instant::now() };
+                let outcome = std::future::poll_fn(|cx| {
+                    if let Poll::Ready(result) = sending.as_mut().poll(cx) {
+                        return Poll::Ready(result.map_or_else(Outcome::Failed, |answer| Outcome::Answer(Box::new(answer))));
+                    }
+                    let late = if of_connection { watch.poll(&mut connection.alarm.borrow_mut(), cx) } else { watch.poll(&mut own, cx) };
+                    late.map(|late| match late {
+                        Late::Whole => Outcome::Late,
+                        Late::Try => Outcome::TryLate,
+                        Late::Idle => Outcome::Idle,
+                    })
+                })
+                .await;
                 let has_host = !matches!(&outcome, Outcome::Failed(f) if f.reason == Reason::Overflow);
                 self.note(&mut exchange, &host, has_host, via.take());
                 outcome
@@ -469,7 +498,8 @@ impl Router<'_> {
         exchange.details = "via_upstream".into();
         exchange.upstream_protocol = if lease.is_http2() { "HTTP/2" } else { "HTTP/1.1" };
         exchange.grpc_status = parts.headers.get(names::GRPC_STATUS).and_then(|v| v.to_str().ok()?.parse().ok());
-        exchange.answer_begun = Some(exchange.milliseconds());
+        let now = std::time::Instant::now();
+        exchange.answer_begun = u64::try_from(now.saturating_duration_since(exchange.begun).as_millis()).ok();
         if exchange.attempts > 1 && exchange.status < 500 {
             self.cluster.stats.upstream_rq_retry_success.inc();
         }
@@ -477,7 +507,7 @@ impl Router<'_> {
         let manager = exchange.connection.manager.clone();
         if !manager.suppresses_envoy_headers {
             let from = exchange.body.completed_at().map_or(self.begun, |c| Instant::from_std(c).max(self.begun));
-            let spent = u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let spent = u64::try_from(Instant::from_std(now).saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX);
             parts.headers.insert(names::SERVICE_TIME, HeaderValue::from(spent));
         }
         if self.route.host_extras().tells_attempts_downstream {
@@ -493,9 +523,13 @@ impl Router<'_> {
         finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
         peers::tell_client(&exchange, &mut parts.headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
-        if !manager.logs.is_empty() || manager.tracing.is_some() {
-            exchange.answer = parts.headers.clone();
-        }
+        exchange.answer = match &manager.answer_headers {
+            None => parts.headers.clone(),
+            Some(names) => {
+                let of = |name| parts.headers.get(name).map(|value: &HeaderValue| (HeaderName::clone(name), value.clone()));
+                names.iter().filter_map(of).collect()
+            }
+        };
         if manager.telemetry.stats.is_some() {
             exchange.answer_head_bytes = answer_bytes(&parts.headers, parts.status);
         }

@@ -8,31 +8,33 @@ use crate::trace::sampling;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri, Version};
 use mesh_envoy::engine::request::Headers;
-use std::fmt::Write;
+use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
 
 /// A request's headers for the engine. Values that are no UTF-8 are seen with the broken part replaced: what a rule says of
 /// them still holds.
 pub struct View<'h> {
     map: &'h HeaderMap,
-    mended: Vec<(HeaderName, usize, String)>,
+    /// Made when the first value is asked for that is no text: hardly ever.
+    mended: OnceCell<Vec<(HeaderName, usize, String)>>,
 }
 
 impl<'h> View<'h> {
     pub fn new(map: &'h HeaderMap) -> View<'h> {
-        let mut mended = Vec::new();
-        // Hardly any value is no text: then no name has to be looked up.
-        if map.values().all(|v| std::str::from_utf8(v.as_bytes()).is_ok()) {
-            return View { map, mended };
-        }
-        for name in map.keys() {
-            for (n, value) in map.get_all(name).iter().enumerate() {
-                if std::str::from_utf8(value.as_bytes()).is_err() {
-                    mended.push((name.clone(), n, String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        View { map, mended: OnceCell::new() }
+    }
+    fn mended(&self) -> &[(HeaderName, usize, String)] {
+        self.mended.get_or_init(|| {
+            let mut mended = Vec::new();
+            for name in self.map.keys() {
+                for (n, value) in self.map.get_all(name).iter().enumerate() {
+                    if std::str::from_utf8(value.as_bytes()).is_err() {
+                        mended.push((name.clone(), n, String::from_utf8_lossy(value.as_bytes()).into_owned()));
+                    }
                 }
             }
-        }
-        View { map, mended }
+            mended
+        })
     }
 }
 
@@ -41,7 +43,7 @@ impl Headers for View<'_> {
         let value = if n == 0 { self.map.get(name)? } else { self.map.get_all(name).iter().nth(n)? };
         match std::str::from_utf8(value.as_bytes()) {
             Ok(text) => Some(text),
-            Err(_) => self.mended.iter().find(|(k, i, _)| k == name && *i == n).map(|(.., text)| text.as_str()),
+            Err(_) => self.mended().iter().find(|(k, i, _)| k == name && *i == n).map(|(.., text)| text.as_str()),
         }
     }
 }
@@ -147,6 +149,10 @@ pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
 
 /// Takes away what is between two neighbours only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
+    // Most messages have none of them: one look at the names is cheaper than a look-up each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     if upgrades == Upgrades::No {
         // Headers that `connection` names go with it.
         let named: Vec<HeaderName> = headers
@@ -169,6 +175,17 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
     headers.remove("http2-settings");
 }
 
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    match name.as_str().len() {
+        7 => *name == header::UPGRADE,
+        10 => *name == header::CONNECTION || *name == KEEP_ALIVE,
+        14 => name.as_str() == "http2-settings",
+        16 => *name == PROXY_CONNECTION,
+        17 => *name == header::TRANSFER_ENCODING,
+        _ => false,
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrades {
     Yes,
@@ -182,8 +199,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     let te_trailers = headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let upgrades = if upgrade(headers).is_some() { Upgrades::Yes } else { Upgrades::No };
     strip_hop_by_hop(headers, upgrades);
-    headers.remove(header::TE);
-    if te_trailers {
+    if headers.remove(header::TE).is_some() && te_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     headers.remove(header::EXPECT);
@@ -262,12 +278,12 @@ pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 /// A UUID of version 4.
 fn request_id(dice: &mut fastrand::Rng) -> HeaderValue {
     let bits = (dice.u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    let mut out = String::with_capacity(36);
-    for (i, part) in [0..8, 8..12, 12..16, 16..20, 20..32].into_iter().enumerate() {
-        let _ = write!(out, "{}{}", if i > 0 { "-" } else { "" }, &hex[part]);
+    let mut text = [b'-'; 36];
+    let places = (0..36).filter(|i| ![8, 13, 18, 23].contains(i));
+    for (place, nibble) in places.zip((0..32).rev()) {
+        text[place] = b"0123456789abcdef"[(bits >> (4 * nibble)) as usize & 0xf];
     }
-    HeaderValue::from_str(&out).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// Puts an answer's headers in order before they go to the client.

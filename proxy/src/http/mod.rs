@@ -1,5 +1,6 @@
 //! The hot path of HTTP: a request comes, is decided, is forwarded or answered, and is logged.
 
+pub mod alarm;
 pub mod body;
 pub mod bucket;
 pub mod cors;

@@ -15,7 +15,7 @@ use http::Request;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_envoy::engine::request as engine;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -219,6 +219,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         active: Cell::new(0),
         quiet_since: Cell::new(Instant::now()),
         wire: wire.clone(),
+        alarm: RefCell::default(),
     });
     let ended = match opening {
         Opening::Http1 => {

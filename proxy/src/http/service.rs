@@ -33,8 +33,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a request is to go.
 pub struct Onward {
-    /// "" where nothing names one.
-    pub cluster: Arc<str>,
     pub generation: Rc<Generation>,
     pub random: u64,
     pub upgrade: Option<hyper::upgrade::OnUpgrade>,
@@ -55,7 +53,8 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     let (parts, incoming) = request.into_parts();
     let mut headers = parts.headers;
     headers.remove(http::header::HOST);
-    let mut exchange = Exchange::new(connection, head::protocol(parts.version), Source::new(incoming));
+    let mut exchange = Exchange::new(connection, head::protocol(parts.version), Rc::default());
+    exchange.body = Source::new(incoming, exchange.begun);
     exchange.method = parts.method;
     exchange.authority = authority;
     head::path(&parts.uri).clone_into(&mut exchange.path);
@@ -216,7 +215,7 @@ async fn decide(
     let connection = exchange.connection.clone();
     let manager = connection.manager.clone();
     let random = connection.client.worker.dice().u64(..);
-    if let Some(table) = &table {
+    if let Some(table) = table.as_ref().filter(|t| !t.internal_only.is_empty()) {
         table.internal_only.iter().filter(|_| !exchange.headers.contains_key(names::INTERNAL)).cloned().collect::<Vec<_>>().into_iter().for_each(|n| {
             exchange.headers.remove(n);
         });
@@ -301,7 +300,7 @@ async fn decide(
         Action::Forward(f) => {
             let _ = manager;
             let upgrade = if head::upgrade(&exchange.headers).is_some() { on_upgrade } else { None };
-            forward::forward(exchange, f, Onward { cluster: cluster.name, generation, random, upgrade, offers: cluster.offers }).await
+            forward::forward(exchange, f, Onward { generation, random, upgrade, offers: cluster.offers }).await
         }
     }
 }
@@ -323,7 +322,6 @@ enum Ended {
 }
 
 struct Passed {
-    name: Arc<str>,
     wants_tls: bool,
     offers: Option<Arc<Offers>>,
 }
@@ -368,7 +366,7 @@ async fn gates(
     exchange.metadata = metadata;
     ended?;
     let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
-    Ok(Passed { name: name.into(), wants_tls, offers: alpn.map(|a| a.offers.clone()) })
+    Ok(Passed { wants_tls, offers: alpn.map(|a| a.offers.clone()) })
 }
 
 /// Asks the filters before the router, one after the other; those before `from` were asked already.
@@ -427,5 +425,5 @@ async fn ask(
 /// The log tells of a cluster from here on, if there is one of that name.
 fn set_cluster(exchange: &mut Exchange, generation: &Rc<Generation>, name: &str) {
     exchange.upstream = if name.is_empty() { None } else { generation.cluster(name) };
-    exchange.cluster = exchange.upstream.as_ref().map(|_| name.into());
+    exchange.cluster = exchange.upstream.as_ref().map(|handle| handle.name.clone());
 }

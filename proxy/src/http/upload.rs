@@ -28,7 +28,8 @@ pub struct Source {
     failed: Cell<bool>,
     /// More came than may be kept: there is no second try.
     overflowed: Cell<bool>,
-    waiting: RefCell<Option<Waker>>,
+    /// A try, and mirrors.
+    waiting: RefCell<Vec<Waker>>,
     last_read: Cell<Option<Instant>>,
 }
 
@@ -39,10 +40,10 @@ enum Piece {
 }
 
 impl Source {
-    pub fn new(incoming: Incoming) -> Rc<Source> {
+    pub fn new(incoming: Incoming, now: Instant) -> Rc<Source> {
         let source = Source::default();
         if incoming.is_end_stream() {
-            source.completed_at.set(Some(Instant::now()));
+            source.completed_at.set(Some(now));
         } else {
             *source.incoming.borrow_mut() = Some(incoming);
         }
@@ -78,22 +79,24 @@ impl Source {
     }
     /// Waits until all of it was read.
     pub async fn completed(&self) {
-        std::future::poll_fn(|cx| {
-            if self.completed_at.get().is_some() {
-                return Poll::Ready(());
-            }
-            *self.waiting.borrow_mut() = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        std::future::poll_fn(|cx| self.poll_completed(cx)).await;
+    }
+    /// The same within a poll.
+    pub fn poll_completed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.completed_at.get().is_some() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     fn complete(&self) {
         self.completed_at.set(Some(Instant::now()));
         self.incoming.borrow_mut().take();
-        if let Some(waker) = self.waiting.borrow_mut().take() {
-            waker.wake();
-        }
+        self.waiting.take().into_iter().for_each(Waker::wake);
     }
     fn put_away(&self, piece: &Piece, bytes: usize) {
         if self.limit.get() == 0 || self.overflowed.get() {

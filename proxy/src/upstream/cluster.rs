@@ -156,12 +156,18 @@ struct PoolKey {
 /// One worker's part: its connections, and its place in the round.
 pub struct Handle {
     pub runtime: Arc<Runtime>,
+    pub name: Arc<str>,
     pub stats: Arc<ClusterStats>,
     tls: Arc<TlsStats>,
     set: RefCell<(u64, Arc<HostSet>)>,
     turn: Cell<u64>,
     pools: RefCell<FxHashMap<PoolKey, Rc<Pool>>>,
+    /// Those that were used last, of keys without a name and without ALPN: few are tried before the look-up.
+    recent: RefCell<Vec<(bool, usize, Rc<Pool>)>>,
 }
+
+/// Pools that are found without a look-up.
+const RECENT: usize = 4;
 
 /// A request for an upstream, and how it is to be sent.
 pub struct Wanted {
@@ -179,7 +185,9 @@ impl Handle {
     pub fn new(runtime: Arc<Runtime>, stats: Arc<ClusterStats>, tls: Arc<TlsStats>) -> Handle {
         let set = (runtime.version.load(Ordering::Acquire), runtime.hosts());
         // Workers begin at different places, so that they do not all send their first request to the same host.
-        Handle { runtime, stats, tls, set: RefCell::new(set), turn: Cell::new(fastrand::u64(..1 << 32)), pools: RefCell::default() }
+        let name = (&*runtime.config.name).into();
+        let turn = Cell::new(fastrand::u64(..1 << 32));
+        Handle { runtime, name, stats, tls, set: RefCell::new(set), turn, pools: RefCell::default(), recent: RefCell::default() }
     }
     pub fn config(&self) -> &Config {
         &self.runtime.config
@@ -199,6 +207,7 @@ impl Handle {
     /// Connections to hosts that are gone are closed; what is on its way on them ends well.
     fn forget(&self, set: &HostSet) {
         if self.config().kind != Kind::OriginalDestination {
+            self.recent.borrow_mut().clear();
             self.pools.borrow_mut().retain(|key, _| set.hosts.contains_key(&key.host));
         }
     }
@@ -254,6 +263,19 @@ impl Handle {
         opened
     }
 
+    /// The pool of requests that have nothing in common but host, protocol and priority.
+    fn plain_pool(&self, host: &Arc<Host>, is_http2: bool, priority: usize) -> Rc<Pool> {
+        let found = self.recent.borrow().iter().find(|(h, p, pool)| *h == is_http2 && *p == priority && Arc::ptr_eq(&pool.host, host)).map(|(.., p)| p.clone());
+        found.unwrap_or_else(|| {
+            let pool = self.pool(host, PoolKey { host: host.label.clone(), is_http2, priority, server_name: None, alpn: None });
+            let mut recent = self.recent.borrow_mut();
+            if recent.len() >= RECENT {
+                recent.remove(0);
+            }
+            recent.push((is_http2, priority, pool.clone()));
+            pool
+        })
+    }
     fn pool(&self, host: &Arc<Host>, key: PoolKey) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.get(&key).filter(|p| Arc::ptr_eq(&p.host, host)) {
@@ -287,8 +309,10 @@ impl Handle {
             Protocol::Downstream => wanted.downstream_is_http2,
         };
         let alpn = wanted.offers.as_ref().filter(|_| self.may_offer(host)).and_then(|o| if http2 { o.http2() } else { o.http1() });
-        let key = PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name: wanted.server_name, alpn };
-        let pool = self.pool(host, key);
+        let pool = match (wanted.server_name, alpn) {
+            (None, None) => self.plain_pool(host, http2, wanted.priority),
+            (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
+        };
         let result = if http2 { pool.send_http2(wanted.request, ready).await } else { pool.send_http1(wanted.request, ready).await };
         match &result {
             Ok((response, _)) => {
@@ -318,6 +342,7 @@ impl Handle {
     }
     /// Closes connections that nobody uses any more.
     pub fn prune(&self) {
+        self.recent.borrow_mut().clear();
         let mut pools = self.pools.borrow_mut();
         pools.values().for_each(|p| p.prune());
         if self.config().kind == Kind::OriginalDestination {
