@@ -126,6 +126,8 @@ fn bind(mut address: SocketAddr, listener: &Listener, workers: usize) -> std::io
             socket.set_reuse_port(true)?;
         }
         socket.set_nonblocking(true)?;
+        // The connections that are accepted have it from here.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         // Port 0 is any; the others take the one that the first got.
         if let Some(bound) = socket.local_addr()?.as_socket().filter(|_| address.port() == 0) {

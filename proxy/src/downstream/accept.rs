@@ -35,13 +35,16 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
         Err(e) => return worker.complain(&format!("listener {}: {e}", slot.name)),
     };
     let take = |stream: TcpStream, peer: SocketAddr| {
-        tokio::task::spawn_local(connection(worker.clone(), stream, peer, slot.current()));
+        tokio::task::spawn_local(connection(worker.clone(), stream, peer, (slot.address, slot.current())));
     };
+    let mut stopped = std::pin::pin!(worker.stopped());
+    let mut closed = std::pin::pin!(slot.closed());
     loop {
         let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            () = &mut closed => break,
             accepted = socket.accept() => accepted,
-            () = worker.stopped() => return,
-            () = slot.closed() => break,
         };
         match accepted {
             Ok((stream, peer)) => take(stream, peer),
@@ -84,9 +87,10 @@ impl Drop for Open {
     }
 }
 
-async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>) {
-    let _ = stream.set_nodelay(true);
-    let Ok(local) = stream.local_addr() else { return };
+async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (listens, listener): (SocketAddr, Arc<Listener>)) {
+    // A socket that listens on one address alone need not be asked.
+    let asked = if listens.ip().is_unspecified() { stream.local_addr() } else { Ok(listens) };
+    let Ok(local) = asked else { return };
     let (mut listener, mut wanted) = (listener, local);
     let mut destination = Destination::Own;
     if listener.engine.looks(local.port()).destination
@@ -168,7 +172,7 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
     drop(listener);
     let stream = match &chain.server {
         Server::Plaintext => Stream::Plain(raw),
-        Server::Tls(context) => match handshake::accept(raw, context, chain.handshake_timeout, &tls_stats.unwrap_or_default()).await {
+        Server::Tls(context) => match Box::pin(handshake::accept(raw, context, chain.handshake_timeout, &tls_stats.unwrap_or_default())).await {
             Ok((stream, session)) => {
                 client.tls = Some(session);
                 Stream::Tls(stream)
@@ -185,7 +189,7 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
     };
     let client = Rc::new(client);
     match &chain.end {
-        End::Tcp(proxy) => tcp::session::run(&client, stream, proxy, &chain, &logs).await,
+        End::Tcp(proxy) => Box::pin(tcp::session::run(&client, stream, proxy, &chain, &logs)).await,
         End::Http(manager) => {
             let mut record = Record::new(client.clone());
             record.protocol = serve::http(&client, stream, manager, &chain).await;

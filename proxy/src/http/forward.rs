@@ -345,7 +345,7 @@ impl Router<'_> {
                     self.tried.push(host);
                     drop(outcome);
                     span::end_attempt(&mut exchange);
-                    if tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange)).await.is_err() {
+                    if Box::pin(tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange))).await.is_err() {
                         return self.late(exchange);
                     }
                     self.cluster.stats.upstream_rq_retry.inc();

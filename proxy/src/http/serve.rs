@@ -229,13 +229,13 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
                 Ended::Unusual(rest) => {
                     let Rest { stream, early, framing } = *rest;
                     let client = Client { stream, early, framing: Some(framing), is_over: false, wire };
-                    http1(&connection, TokioIo::new(client)).await
+                    Box::pin(http1(&connection, TokioIo::new(client))).await
                 }
             }
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            http2(&connection, TokioIo::new(Client { stream, early, framing: None, is_over: false, wire })).await
+            Box::pin(http2(&connection, TokioIo::new(Client { stream, early, framing: None, is_over: false, wire }))).await
         }
     };
     if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {

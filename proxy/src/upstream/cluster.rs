@@ -313,7 +313,7 @@ impl Handle {
             (None, None) => self.plain_pool(host, http2, wanted.priority),
             (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
         };
-        let result = if http2 { pool.send_http2(wanted.request, ready).await } else { pool.send_http1(wanted.request, ready).await };
+        let result = if http2 { Box::pin(pool.send_http2(wanted.request, ready)).await } else { pool.send_http1(wanted.request, ready).await };
         match &result {
             Ok((response, _)) => {
                 let status = response.status().as_u16();

@@ -118,11 +118,15 @@ impl Pool {
         self.multiplexed.borrow_mut().retain(|s| !s.http2.sender.is_closed());
     }
 
-    /// Room for a connection, or the wait for one that comes back. A worker without any may pass the limit by one.
     async fn http1(&self) -> Result<Http1, Failure> {
-        if let Some(connection) = self.take_idle() {
-            return Ok(connection);
+        match self.take_idle() {
+            Some(connection) => Ok(connection),
+            // What is rare does not make every request's future large.
+            None => Box::pin(self.another_http1()).await,
         }
+    }
+    /// Room for a connection, or the wait for one that comes back. A worker without any may pass the limit by one.
+    async fn another_http1(&self) -> Result<Http1, Failure> {
         let Some(_pending) = breaker::take(&self.counts, What::Pending, &self.rules.thresholds) else {
             self.stats.upstream_rq_pending_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
@@ -242,11 +246,11 @@ async fn over(line: &mut Line, request: Request<Upload>) -> Result<Response<Inco
     {
         return client::send(connection, request).await;
     }
-    let sender = match line.hyper().await {
+    let sender = match Box::pin(line.hyper()).await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
-    match sender.try_send_request(request).await {
+    match Box::pin(sender.try_send_request(request)).await {
         Ok(response) => Ok(response.map(Incoming::Hyper)),
         Err(mut e) => {
             let (request, reason) = (e.take_message(), reason_of(e.error()));
