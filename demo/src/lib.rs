@@ -322,7 +322,7 @@ fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say) 
     let settings = ProxySettings {
         drain: DRAIN,
         hostname: w.name.to_owned(),
-        complain: Arc::new(move |what| say(&format!("{name}: {what}"))),
+        complain: Arc::new(move |_, what| say(&format!("{name}: {what}"))),
         ..ProxySettings::default()
     };
     Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())

@@ -1,5 +1,10 @@
 //! The last requests of a worker, and what was decided about each: always on, bounded, read by the admin port.
 
+pub mod feed;
+mod wanted;
+
+pub use wanted::Wanted;
+
 use crate::http::exchange::Exchange;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +72,11 @@ impl Decision {
             answer_begun: None,
             whole: 0,
         }
+    }
+    fn of(exchange: &Exchange) -> Decision {
+        let mut decision = Decision::nothing();
+        decision.become_of(exchange);
+        decision
     }
     /// Becomes that of another request; nothing is allocated where its texts fit.
     fn become_of(&mut self, exchange: &Exchange) {

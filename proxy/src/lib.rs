@@ -15,6 +15,7 @@ pub mod http;
 pub mod http1;
 pub mod jwt;
 pub mod listeners;
+pub mod logging;
 pub mod options;
 pub mod percent;
 pub mod server;

@@ -3,6 +3,7 @@
 use clap::Parser;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::config::{Compiler, Snapshot};
+use mesh_proxy::logging::{self, Levels, Logger};
 use mesh_proxy::options::{Level, Mode, Options};
 use mesh_proxy::server::{Proxy, Settings, StartError};
 use std::io::Write;
@@ -17,7 +18,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// The proxy's own log: a line a message, to standard error or a file.
 #[derive(Clone)]
 struct Log {
-    level: Level,
+    levels: Arc<Levels>,
     out: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
@@ -27,18 +28,19 @@ impl Log {
             Some(path) => Box::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?),
             None => Box::new(std::io::stderr()),
         };
-        Ok(Log { level: options.log_level, out: Arc::new(Mutex::new(out)) })
+        let levels = Levels::new(options.log_level);
+        levels.follow(options.component_log_level.as_deref().unwrap_or(""));
+        Ok(Log { levels: Arc::new(levels), out: Arc::new(Mutex::new(out)) })
     }
-    fn write(&self, level: Level, text: &str) {
-        if level < self.level || self.level == Level::Off {
+    fn write(&self, logger: Logger, level: Level, text: &str) {
+        if !self.levels.take(logger, level) {
             return;
         }
-        let name = format!("{level:?}").to_lowercase();
         // What configuration says may hold control characters.
         let clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
         if let Ok(mut out) = self.out.lock() {
             // Nobody is left to tell if this fails.
-            let _ = writeln!(out, "[mesh-proxy] [{name}] {clean}");
+            let _ = writeln!(out, "[mesh-proxy] [{}] [{}] {clean}", logger.name(), logging::word(level));
         }
     }
 }
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
     match run(&options, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            log.write(Level::Critical, &why);
+            log.write(Logger::Main, Level::Critical, &why);
             ExitCode::FAILURE
         }
     }
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
 fn run(options: &Options, log: &Log) -> Result<(), String> {
     let bootstrap = Bootstrap::load(options).map_err(|e| e.to_string())?;
     for finding in &bootstrap.harmless {
-        log.write(Level::Debug, &format!("without effect: {finding}"));
+        log.write(Logger::Config, Level::Debug, &format!("without effect: {finding}"));
     }
     if options.mode != Mode::Serve {
         Snapshot::compile(bootstrap.resources(), &Compiler::default()).map_err(|list| StartError::Configuration(list).to_string())?;
@@ -79,18 +81,19 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         flush: Duration::from_millis(options.file_flush_interval_msec.max(1)),
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |h| h.trim().to_owned()),
         kept: options.last_good_path.clone(),
-        complain: Arc::new(move |what| complain_log.write(Level::Warning, what)),
+        complain: Arc::new(move |logger, what| complain_log.write(logger, Level::Warning, what)),
+        levels: log.levels.clone(),
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;
     for (name, address) in proxy.listeners() {
-        log.write(Level::Info, &format!("listener {name} on {address}"));
+        log.write(Logger::Main, Level::Info, &format!("listener {name} on {address}"));
     }
     if let (Some(path), Some(admin)) = (&options.admin_address_path, proxy.admin) {
         std::fs::write(path, admin.to_string()).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     follow_signals(&proxy, log)?;
     proxy.wait();
-    log.write(Level::Info, "done");
+    log.write(Logger::Main, Level::Info, "done");
     Ok(())
 }
 
@@ -118,7 +121,7 @@ fn follow_signals(proxy: &Proxy, log: &Log) -> Result<(), String> {
                     _ = interrupt.recv() => {}
                 }
                 let phase = if asked { mesh_proxy::Phase::Stopping } else { mesh_proxy::Phase::Draining };
-                log.write(Level::Info, if asked { "asked twice: ending now" } else { "draining" });
+                log.write(Logger::Main, Level::Info, if asked { "asked twice: ending now" } else { "draining" });
                 shared.advance(phase);
                 asked = true;
             }

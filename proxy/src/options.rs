@@ -19,7 +19,7 @@ pub struct Options {
     /// What the proxy's own log tells
     #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
     pub log_level: Level,
-    /// What its log tells of single components (taken, and one level for all is kept)
+    /// Levels of single loggers, such as http:debug,jwt:off; those that mesh-proxy has not are left alone
     #[arg(long, value_name = "LEVELS")]
     pub component_log_level: Option<String>,
     /// A file for the proxy's own log; standard error without it

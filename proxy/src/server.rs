@@ -7,6 +7,7 @@ use crate::config::{Compiler, Snapshot};
 use crate::downstream::accept;
 use crate::jwt::remote::Remotes;
 use crate::listeners::Accept;
+use crate::logging::{Levels, Logger};
 use crate::telemetry::peer::Own;
 use crate::tls::files::{self, Files};
 use crate::trace::config::Tracer;
@@ -60,6 +61,8 @@ pub struct Settings {
     /// Where the last good configuration of a control plane is kept; `None` for nowhere.
     pub kept: Option<PathBuf>,
     pub complain: Complain,
+    /// Those of the proxy's own log, which the admin port changes.
+    pub levels: Arc<Levels>,
 }
 
 impl Default for Settings {
@@ -70,7 +73,8 @@ impl Default for Settings {
             flush: Duration::from_secs(1),
             hostname: "localhost".to_owned(),
             kept: None,
-            complain: Arc::new(|_| {}),
+            complain: Arc::new(|_, _| {}),
+            levels: Arc::default(),
         }
     }
 }
@@ -93,10 +97,10 @@ impl Proxy {
         let snapshot = Snapshot::compile(bootstrap.resources(), &compiler).map_err(StartError::Configuration)?;
         // Secrets in files are there before the first connection, if they can be.
         let mut files = Files::new(compiler.secrets.clone());
-        files.look().iter().for_each(|what| (settings.complain)(what));
+        files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
-        let writer = Writer::start(move |what| complain(&what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
+        let writer = Writer::start(move |what| complain(Logger::File, &what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
         let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
         let shared = Arc::new(shared);
@@ -122,7 +126,8 @@ impl Proxy {
         let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
-        let context = admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap.into()), workers, dynamic, secrets };
+        let context =
+            admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap.into()), workers, dynamic, secrets, levels: settings.levels.clone() };
         threads.push(thread("background", move || beside(background, admin_socket, context, beside_workers, drain))?);
         if let Some(control) = control {
             threads.push(thread("control-plane", move || control.run())?);
@@ -181,7 +186,7 @@ fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flu
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            complain(&format!("a worker can't run: {e}"));
+            complain(Logger::Main, &format!("a worker can't run: {e}"));
             begun.wait();
             return;
         }
@@ -227,7 +232,7 @@ fn beside(
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(e) => return (shared.complain)(&format!("the admin port can't run: {e}")),
+        Err(e) => return (shared.complain)(Logger::Admin, &format!("the admin port can't run: {e}")),
     };
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
@@ -238,7 +243,7 @@ fn beside(
         tokio::task::spawn_local(async move {
             loop {
                 tokio::time::sleep(files::INTERVAL).await;
-                files.look().iter().for_each(|what| complain(what));
+                files.look().iter().for_each(|what| complain(Logger::Secret, what));
             }
         });
         tokio::task::spawn_local(async move {

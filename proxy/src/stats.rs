@@ -76,6 +76,7 @@ block! {
         Gauge downstream_rq_active, Counter downstream_rq_total, Counter downstream_rq_completed, Counter downstream_rq_http1_total,
         Counter downstream_rq_http2_total, Counter downstream_rq_1xx, Counter downstream_rq_2xx, Counter downstream_rq_3xx,
         Counter downstream_rq_4xx, Counter downstream_rq_5xx, Counter downstream_rq_rx_reset, Counter downstream_rq_idle_timeout,
+        Counter downstream_rq_timeout, Counter downstream_rq_header_timeout, Counter downstream_rq_max_duration_reached,
         Counter no_route, Counter no_cluster, Counter rq_direct_response, Counter rq_redirect, Counter rq_total,
     }
 }

@@ -4,12 +4,15 @@
 use crate::access_log::{Buffers, Log, Writer};
 use crate::config::Snapshot;
 use crate::config::cluster::{Cluster as ClusterConfig, Kind};
+use crate::decisions::feed::Feed;
 use crate::decisions::{Ring, Rings};
 use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::framing::Upgrade;
+use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
+use crate::logging::Logger;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
@@ -37,7 +40,7 @@ pub enum Phase {
 }
 
 /// Takes messages for the proxy's own log.
-pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Complain = Arc<dyn Fn(Logger, &str) + Send + Sync>;
 
 pub struct Shared {
     pub registry: Registry,
@@ -52,6 +55,8 @@ pub struct Shared {
     pub writer: Writer,
     /// The last requests.
     pub rings: Rings,
+    /// The same as they are made.
+    pub feed: Feed,
     pub complain: Complain,
     pub listeners: Listeners,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -81,6 +86,7 @@ impl Shared {
             counted: series::Registry::default(),
             writer,
             rings: Rings::default(),
+            feed: Feed::default(),
             complain,
             snapshot: RwLock::new(Arc::new(snapshot)),
             version: AtomicU64::new(0),
@@ -287,8 +293,8 @@ impl Worker {
     pub fn next_connection(&self) -> u64 {
         self.shared.connections.fetch_add(1, Ordering::Relaxed)
     }
-    pub fn complain(&self, what: &str) {
-        (self.shared.complain)(what);
+    pub fn complain(&self, logger: Logger, what: &str) {
+        (self.shared.complain)(logger, what);
     }
     pub fn http_stats(&self, prefix: &str) -> Arc<HttpStats> {
         self.http.get(&self.shared.registry, "http", prefix)
@@ -337,6 +343,7 @@ impl Worker {
     pub fn begun(&self, exchange: &Exchange) {
         let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
         connection.active.set(connection.active.get() + 1);
+        connection.wire.begin();
         self.active.set(self.active.get() + 1);
         stats.downstream_rq_total.inc();
         stats.downstream_rq_active.inc();
@@ -347,6 +354,9 @@ impl Worker {
         let (connection, stats) = (&exchange.connection, &exchange.connection.stats);
         connection.active.set(connection.active.get().saturating_sub(1));
         connection.quiet_since.set(exchange.ended.unwrap_or_else(Instant::now));
+        if connection.active.get() == 0 {
+            connection.wire.rest();
+        }
         connection.wire.decide(Upgrade::Refused);
         self.active.set(self.active.get().saturating_sub(1));
         stats.downstream_rq_active.dec();
@@ -366,6 +376,7 @@ impl Worker {
         self.counted.request(exchange);
         span::finish(exchange);
         self.ring.note(exchange);
+        self.shared.feed.note(exchange);
         self.log(&exchange.connection.manager.logs, exchange);
     }
     /// Writes the lines of a request or of a connection.
@@ -382,6 +393,17 @@ impl Worker {
         exchange.status = 400;
         exchange.details = connection.wire.details().into();
         exchange.flags.push("DPE");
+        self.begun(&exchange);
+        exchange.is_complete = true;
+    }
+    /// A connection whose head never ended: it was answered 408 before there was a request.
+    pub fn late_head(&self, connection: &Rc<Connection>, late: Late) {
+        late.count(&connection.stats);
+        let mut exchange = Exchange::new(connection.clone(), "HTTP/1.1", Rc::default());
+        exchange.status = 408;
+        exchange.sent = late.text().len() as u64;
+        exchange.details = late.details().into();
+        exchange.raise(late.flag());
         self.begun(&exchange);
         exchange.is_complete = true;
     }

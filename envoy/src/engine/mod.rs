@@ -15,7 +15,7 @@ mod configuration;
 pub mod domain;
 pub mod field;
 pub mod gate;
-mod header;
+pub mod header;
 pub mod http;
 pub mod inspect;
 pub mod listener;

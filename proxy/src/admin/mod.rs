@@ -5,18 +5,20 @@ mod certs;
 mod clusters;
 mod dump;
 mod dynamic;
+mod live;
 mod requests;
 mod stats;
 mod why;
 
 use crate::bootstrap::Kept;
-use crate::http::body::Body;
+use crate::logging::{Levels, Logger};
 use crate::tls::secrets::Secrets;
 use crate::worker::{Phase, Shared};
 use crate::xds::Dynamic;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use live::Content;
 use serde_json::json;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -34,6 +36,7 @@ pub struct Context {
     /// What came from a control plane; `None` without one.
     pub dynamic: Option<Arc<Dynamic>>,
     pub secrets: Arc<Secrets>,
+    pub levels: Arc<Levels>,
 }
 
 impl Context {
@@ -79,7 +82,8 @@ GET:
   /listeners             addresses that are listened on (?format=json)
   /ready                 LIVE, or 503
   /rejected              what of the control plane's answers was refused, and why (?format=json)
-  /requests              the last requests: route, host, attempts, flags, times (?last=N, flag, status, cluster, path, ?format=json)
+  /requests              the last requests: route, host, attempts, flags, times (?last=N, flag, status, cluster, path, host, failed, ?format=json)
+  /requests/live         the same as they are made, a JSON object a line, until the client leaves
   /server_info           version, state, times
   /stats                 counters (?filter=REGEX, ?usedonly, ?format=json|prometheus)
   /stats/prometheus      counters for Prometheus
@@ -87,7 +91,7 @@ GET:
 POST:
   /drain_listeners       no new connections (?graceful)
   /healthcheck/fail, /healthcheck/ok
-  /logging               the level of the proxy's own log
+  /logging               levels of the proxy's own log (?level=L, ?paths=NAME:L,…, ?NAME=L)
   /quitquitquit          the end
   /reopen_logs           access logs are opened again
   /why                   what would become of a request that the body describes, step by step; changes nothing
@@ -160,10 +164,21 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
             context.shared.writer.reopen();
             Page::text("OK\n")
         }
-        "/logging" => Page::text("the level is the one that -l gave; it does not change while the proxy runs\n"),
+        "/logging" => match context.levels.change(query) {
+            Ok(()) => Page::text(context.levels.list()),
+            Err(why) => Page::status(400, format!("error: {why}\n\n{LOGGING}{}", context.levels.list())),
+        },
         _ => Page::status(404, format!("there is no page {path}\n{HELP}")),
     }
 }
+
+const LOGGING: &str = "\
+usage: /logging?<name>=<level> (change single level)
+usage: /logging?paths=name1:level1,name2:level2,... (change multiple levels)
+usage: /logging?level=<level> (change all levels)
+levels: trace debug info warning error critical off
+
+";
 
 /// Bytes of a question.
 const LONGEST_QUESTION: usize = 64 * 1024;
@@ -200,7 +215,7 @@ async fn why(context: &Context, request: Request<Incoming>) -> Page {
 pub async fn serve(socket: TcpListener, context: Rc<Context>) {
     let listener = match socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket)) {
         Ok(listener) => listener,
-        Err(e) => return (context.shared.complain)(&format!("admin port: {e}")),
+        Err(e) => return (context.shared.complain)(Logger::Admin, &format!("admin port: {e}")),
     };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -213,8 +228,19 @@ pub async fn serve(socket: TcpListener, context: Rc<Context>) {
                 let context = context.clone();
                 async move {
                     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
-                    let page = if path == "/why" { why(&context, request).await } else { page(&context, request.method(), path, query) };
-                    let mut response = Response::new(Body::plain(page.text));
+                    let page = match path {
+                        "/why" => Err(why(&context, request).await),
+                        "/requests/live" if request.method() == Method::GET => live::follow(&context, query),
+                        _ => Err(page(&context, request.method(), path, query)),
+                    };
+                    let (page, content) = match page {
+                        Ok(lines) => (Page { kind: "application/x-ndjson", ..Page::text("") }, Content::Lines(lines)),
+                        Err(mut page) => {
+                            let text = std::mem::take(&mut page.text);
+                            (page, Content::Text(text.into()))
+                        }
+                    };
+                    let mut response = Response::new(content);
                     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
                     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.kind));
                     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0"));

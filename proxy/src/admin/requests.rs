@@ -1,11 +1,10 @@
 //! `/requests`: the last requests and what was decided about each. `/unused`: configuration that nothing ever came to.
 
-use super::{Context, parameter};
+use super::Context;
 use crate::config::listener::End;
 use crate::config::manager::Routes;
 use crate::config::route::Table;
-use crate::decisions::Decision;
-use crate::percent;
+use crate::decisions::{Decision, Wanted};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,47 +14,40 @@ use std::sync::atomic::Ordering;
 /// Lines without `?last=`.
 const LAST: usize = 100;
 
-/// Those that a query asks for: `last`, `flag`, `status` (`503`, `5xx`), `cluster`, `path` (a beginning).
+/// What a query asks for: the parameters of [`Wanted`], and `last`.
 ///
 /// # Errors
 /// A parameter that is none.
-fn wanted(context: &Context, query: &str) -> Result<Vec<Decision>, String> {
-    let last = match parameter(query, "last") {
-        None => LAST,
-        Some(text) => text.parse().map_err(|_| format!("last: `{text}` is no number"))?,
-    };
-    if let Some((unknown, _)) = query
-        .split('&')
-        .filter(|p| !p.is_empty())
-        .map(|p| p.split_once('=').unwrap_or((p, "")))
-        .find(|(k, _)| !["last", "flag", "status", "cluster", "path", "format"].contains(k))
-    {
-        return Err(format!("`{unknown}` is none of last, flag, status, cluster, path, format"));
+pub fn parse(query: &str) -> Result<(Wanted, usize), String> {
+    let (mut wanted, mut last) = (Wanted::default(), LAST);
+    for (name, value) in query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
+        match (name, wanted.take(name, value)) {
+            (_, Some(taken)) => taken?,
+            ("last", None) => last = value.parse().map_err(|_| format!("last: `{value}` is no number"))?,
+            ("format", None) => {}
+            _ => return Err(format!("`{name}` is none of last, {}, format", Wanted::NAMES)),
+        }
     }
-    let is = |d: &Decision| {
-        let status =
-            parameter(query, "status").is_none_or(|s| s == d.status.to_string() || s.strip_suffix("xx").is_some_and(|c| c == (d.status / 100).to_string()));
-        let flag = parameter(query, "flag").is_none_or(|f| f.split(',').any(|f| d.flags.contains(&f)));
-        let cluster = parameter(query, "cluster").is_none_or(|c| percent::decode(c) == d.cluster.as_deref().unwrap_or(""));
-        let path = parameter(query, "path").is_none_or(|p| d.path.starts_with(&percent::decode(p)));
-        status && flag && cluster && path
-    };
-    Ok(context.shared.rings.read().into_iter().filter(is).take(last).collect())
+    Ok((wanted, last))
+}
+
+fn wanted(context: &Context, query: &str) -> Result<Vec<Decision>, String> {
+    let (wanted, last) = parse(query)?;
+    Ok(context.shared.rings.read().into_iter().filter(|d| wanted.holds(d)).take(last).collect())
+}
+
+/// A decision as it is shown.
+pub fn object(d: &Decision) -> Value {
+    json!({
+        "time": super::dump::timestamp(d.started), "method": d.method.as_str(), "authority": d.authority, "path": d.path, "protocol": d.protocol,
+        "filterChain": d.listener_chain, "virtualHost": d.virtual_host, "route": d.route, "cluster": d.cluster.as_deref(), "host": Some(&d.host).filter(|h| !h.is_empty()),
+        "status": d.status, "flags": d.flags.join(","), "details": d.details, "attempts": d.attempts, "received": d.received, "sent": d.sent,
+        "milliseconds": {"request": d.request, "answerBegun": d.answer_begun, "whole": d.whole},
+    })
 }
 
 pub fn json(context: &Context, query: &str) -> Result<Value, String> {
-    let list: Vec<Value> = wanted(context, query)?
-        .iter()
-        .map(|d| {
-            json!({
-                "time": super::dump::timestamp(d.started), "method": d.method.as_str(), "authority": d.authority, "path": d.path, "protocol": d.protocol,
-                "filterChain": d.listener_chain, "virtualHost": d.virtual_host, "route": d.route, "cluster": d.cluster.as_deref(), "host": Some(&d.host).filter(|h| !h.is_empty()),
-                "status": d.status, "flags": d.flags.join(","), "details": d.details, "attempts": d.attempts, "received": d.received, "sent": d.sent,
-                "milliseconds": {"request": d.request, "answerBegun": d.answer_begun, "whole": d.whole},
-            })
-        })
-        .collect();
-    Ok(json!({"requests": list}))
+    Ok(json!({"requests": wanted(context, query)?.iter().map(object).collect::<Vec<_>>()}))
 }
 
 pub fn text(context: &Context, query: &str) -> Result<String, String> {

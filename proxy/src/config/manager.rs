@@ -40,6 +40,8 @@ pub struct Manager {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub underscores: Underscores,
+    /// Whether clients hear of answers before the answer what the upstream says, and not the proxy.
+    pub forwards_interim: bool,
     pub forwarding: CertForwarding,
     pub telemetry: Telemetry,
     pub tracing: Option<Tracing>,
@@ -183,6 +185,7 @@ impl Manager {
             suppresses_envoy_headers: suppresses(m)?,
             timeouts,
             limits,
+            forwards_interim: m.flag("proxy_100_continue")?,
             forwarding: CertForwarding::read(m)?,
             telemetry,
             tracing,

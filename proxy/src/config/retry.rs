@@ -1,7 +1,11 @@
 //! When a request is tried again (`envoy.config.route.v3.RetryPolicy`), by policy or by headers of the request.
 
+use crate::http::head::View;
 use http::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
+use mesh_envoy::engine::header::HeaderCheck;
+use mesh_envoy::engine::recorder::Off;
+use mesh_envoy::engine::request::{Headers, Request};
 use std::time::Duration;
 
 /// The conditions of `retry_on` and `x-envoy-retry-grpc-on`.
@@ -60,6 +64,10 @@ pub struct RetryPolicy {
     pub per_try_timeout: Option<Duration>,
     pub per_try_idle_timeout: Option<Duration>,
     pub status_codes: Vec<u16>,
+    /// Answers with one of them are asked for again.
+    pub headers: Vec<HeaderCheck>,
+    /// Where there are any, only requests with one of them are sent again.
+    pub request_headers: Vec<HeaderCheck>,
     pub base_interval: Duration,
     pub max_interval: Duration,
     /// Whether hosts that were tried are avoided.
@@ -86,6 +94,8 @@ impl RetryPolicy {
             per_try_timeout: m.duration("per_try_timeout")?.filter(|d| !d.is_zero()),
             per_try_idle_timeout: m.duration("per_try_idle_timeout")?.filter(|d| !d.is_zero()),
             status_codes: codes,
+            headers: m.messages("retriable_headers")?.iter().map(HeaderCheck::read).collect::<Read<_>>()?,
+            request_headers: m.messages("retriable_request_headers")?.iter().map(HeaderCheck::read).collect::<Read<_>>()?,
             base_interval: base,
             max_interval: back_off.duration("max_interval")?.unwrap_or(base * 10),
             avoids_previous: !m.values("retry_host_predicate")?.is_empty(),
@@ -100,11 +110,17 @@ pub struct RetryState {
     pub on: Conditions,
     pub left: u32,
     codes: Vec<u16>,
+    /// Names that the request gave.
+    header_names: Vec<Box<str>>,
 }
 
 impl RetryState {
-    /// `None` where nothing is ever retried. Headers of the request count where they were let in.
-    pub fn new(policy: Option<&RetryPolicy>, headers: &HeaderMap) -> Option<RetryState> {
+    /// `None` where nothing is ever retried. Headers of the request count where they were let in; `request` is the same one.
+    pub fn new(policy: Option<&RetryPolicy>, headers: &HeaderMap, request: &Request<'_>) -> Option<RetryState> {
+        let limiting = policy.map_or(&[][..], |p| &p.request_headers);
+        if !limiting.is_empty() && !limiting.iter().any(|h| h.check(request, &mut Off)) {
+            return None;
+        }
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let mut on = policy.map_or(Conditions(0), |p| p.on);
         for name in ["x-envoy-retry-on", "x-envoy-retry-grpc-on"] {
@@ -120,10 +136,11 @@ impl RetryState {
         let times = policy.map_or(1, |p| p.times);
         // A header asks for its own number, more or fewer.
         let left = text("x-envoy-max-retries").and_then(|v| v.trim().parse().ok()).unwrap_or(times);
-        Some(RetryState { on, left, codes })
+        let header_names = text("x-envoy-retriable-header-names").unwrap_or("").split(',').map(str::trim).filter(|n| !n.is_empty());
+        Some(RetryState { on, left, codes, header_names: header_names.map(|n| n.to_ascii_lowercase().into()).collect() })
     }
     /// Whether an answer is one that is asked for again.
-    pub fn wants_another_answer(&self, status: u16, headers: &HeaderMap) -> bool {
+    pub fn wants_another_answer(&self, policy: Option<&RetryPolicy>, status: u16, headers: &HeaderMap) -> bool {
         if headers.contains_key("x-envoy-overloaded") {
             return false;
         }
@@ -142,7 +159,26 @@ impl RetryState {
             || (self.on.has(Conditions::GATEWAY_ERROR) && (502..=504).contains(&status))
             || (self.on.has(Conditions::RETRIABLE_4XX) && status == 409)
             || (self.on.has(Conditions::STATUS_CODES) && self.codes.contains(&status))
+            || (self.on.has(Conditions::HEADERS) && self.names_header(policy, status, headers))
             || grpc_conditions.iter().any(|(code, condition)| self.on.has(*condition) && grpc() == Some(*code))
+    }
+    /// Whether an answer has one of the headers for which it is asked for again.
+    fn names_header(&self, policy: Option<&RetryPolicy>, status: u16, headers: &HeaderMap) -> bool {
+        let answer = Answer { view: View::new(headers), status: status.to_string() };
+        let as_request = Request { method: "", scheme: "", authority: "", path: "", headers: &answer };
+        self.header_names.iter().any(|n| headers.contains_key(&**n)) || policy.is_some_and(|p| p.headers.iter().any(|h| h.check(&as_request, &mut Off)))
+    }
+}
+
+/// The headers of an answer, with its status among them.
+struct Answer<'h> {
+    view: View<'h>,
+    status: String,
+}
+
+impl Headers for Answer<'_> {
+    fn nth(&self, name: &str, n: usize) -> Option<&str> {
+        if name == ":status" { Some(self.status.as_str()).filter(|_| n == 0) } else { self.view.nth(name, n) }
     }
 }
 
@@ -153,15 +189,19 @@ mod tests {
     #[test]
     fn conditions_are_words_and_answers_are_judged_by_them() {
         let headers = HeaderMap::new();
-        let state = |on: &str| RetryState { on: Conditions::parse(on), left: 1, codes: vec![418] };
-        assert!(state("5xx").wants_another_answer(500, &headers));
-        assert!(!state("gateway-error").wants_another_answer(500, &headers));
-        assert!(state("gateway-error, retriable-4xx").wants_another_answer(409, &headers));
-        assert!(state("retriable-status-codes").wants_another_answer(418, &headers));
+        let state = |on: &str| RetryState { on: Conditions::parse(on), left: 1, codes: vec![418], header_names: vec!["x-a".into()] };
+        assert!(state("5xx").wants_another_answer(None, 500, &headers));
+        assert!(!state("gateway-error").wants_another_answer(None, 500, &headers));
+        assert!(state("gateway-error, retriable-4xx").wants_another_answer(None, 409, &headers));
+        assert!(state("retriable-status-codes").wants_another_answer(None, 418, &headers));
         let grpc = HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("14"))]);
-        assert!(state("unavailable").wants_another_answer(200, &grpc));
+        assert!(state("unavailable").wants_another_answer(None, 200, &grpc));
         let overloaded = HeaderMap::from_iter([(http::HeaderName::from_static("x-envoy-overloaded"), http::HeaderValue::from_static("true"))]);
-        assert!(!state("5xx").wants_another_answer(503, &overloaded));
-        assert!(RetryState::new(None, &headers).is_none());
+        assert!(!state("5xx").wants_another_answer(None, 503, &overloaded));
+        let empty: &[(&str, &str)] = &[];
+        let request = Request { method: "GET", scheme: "http", authority: "", path: "/", headers: &empty };
+        assert!(RetryState::new(None, &headers, &request).is_none());
+        let named = HeaderMap::from_iter([(http::HeaderName::from_static("x-a"), http::HeaderValue::from_static(""))]);
+        assert!(state("retriable-headers").wants_another_answer(None, 200, &named) && !state("5xx").wants_another_answer(None, 200, &named));
     }
 }

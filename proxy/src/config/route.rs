@@ -48,11 +48,25 @@ pub struct Route {
     pub appends_forwarded_host: bool,
     /// The longest `grpc-timeout` that counts in place of the route's timeout; zero for any.
     pub max_grpc_timeout: Option<Duration>,
-    pub max_stream_duration: Option<Duration>,
+    /// Taken off a `grpc-timeout` where more is left.
+    pub grpc_timeout_offset: Option<Duration>,
+    /// In place of the route's timeout, where it is there at all.
+    pub stream: Option<MaxStreamDuration>,
     /// Whether a request ever came to it.
     pub used: AtomicBool,
     /// The name of the operation in traces.
     pub decorator: Option<Decorator>,
+}
+
+/// `max_stream_duration`: how long a request and its answer may take together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaxStreamDuration {
+    /// `None`: as the connection manager has it. Zero: any.
+    pub duration: Option<Duration>,
+    /// The longest `grpc-timeout` that counts in its place; zero for any.
+    pub grpc_max: Option<Duration>,
+    /// Taken off a `grpc-timeout`.
+    pub grpc_offset: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -139,10 +153,13 @@ impl Route {
         out.high_priority = action.enumeration("priority", &["DEFAULT", "HIGH"])? == "HIGH";
         out.appends_forwarded_host = action.flag("append_x_forwarded_host")?;
         out.max_grpc_timeout = action.duration("max_grpc_timeout")?;
-        let durations = action.message_or_empty("max_stream_duration")?;
-        out.max_stream_duration = durations.duration("max_stream_duration")?.filter(|d| !d.is_zero());
-        if let Some(grpc) = durations.duration("grpc_timeout_header_max")? {
-            out.max_grpc_timeout = Some(grpc);
+        out.grpc_timeout_offset = action.duration("grpc_timeout_offset")?;
+        if let Some(m) = action.message("max_stream_duration")? {
+            out.stream = Some(MaxStreamDuration {
+                duration: m.duration("max_stream_duration")?,
+                grpc_max: m.duration("grpc_timeout_header_max")?,
+                grpc_offset: m.duration("grpc_timeout_header_offset")?,
+            });
         }
         for cluster in action.message_or_empty("weighted_clusters")?.messages("clusters")? {
             out.weighted.push(HeaderChanges::read(&cluster)?);

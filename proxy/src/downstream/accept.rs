@@ -11,6 +11,7 @@ use crate::config::listener::{Chain, End, Listener};
 use crate::config::transport::Server;
 use crate::http::serve;
 use crate::listeners::Accept;
+use crate::logging::Logger;
 use crate::stats::ListenerStats;
 use crate::tcp;
 use crate::worker::Worker;
@@ -32,7 +33,7 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
     let Accept { slot, socket } = accept;
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
-        Err(e) => return worker.complain(&format!("listener {}: {e}", slot.name)),
+        Err(e) => return worker.complain(Logger::ConnHandler, &format!("listener {}: {e}", slot.name)),
     };
     let take = |stream: TcpStream, peer: SocketAddr| {
         tokio::task::spawn_local(connection(worker.clone(), stream, peer, (slot.address, slot.current())));

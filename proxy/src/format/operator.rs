@@ -164,10 +164,10 @@ impl Name {
     }
     fn of<'e>(&self, e: &'e Exchange) -> Option<&'e str> {
         match self {
-            Name::Method => Some(e.method.as_str()),
+            Name::Method => Some(e.method.as_str()).filter(|_| e.has_head()),
             Name::Path => Some(e.path.as_str()).filter(|p| !p.is_empty()),
             Name::Authority => Some(e.authority.as_str()).filter(|a| !a.is_empty()),
-            Name::Scheme => Some(e.scheme),
+            Name::Scheme => Some(e.scheme).filter(|_| e.has_head()),
             Name::Header(name) => e.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()),
         }
     }

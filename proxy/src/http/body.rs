@@ -1,16 +1,15 @@
 //! The body of an answer on its way to the client. Its end is the exchange's.
 
-use super::alarm::Alarm;
 use super::exchange::Exchange;
 use super::incoming::{Broken, Incoming};
+use super::timeouts::Watch;
 use super::upload::BoxError;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::time::Instant;
 
 pub struct Body {
     content: Content,
@@ -29,25 +28,12 @@ pub struct Stream {
     pub lease: Option<Lease>,
     /// When the route's timeout is over.
     deadline: Option<Instant>,
-    /// How long nothing may come, and since when nothing came: it is looked at when nothing comes.
-    idle: Option<Duration>,
-    quiet_since: Option<Instant>,
-    alarm: Alarm,
+    watch: Watch,
 }
 
 impl Stream {
-    pub fn new(incoming: Incoming, lease: Lease, deadline: Option<Instant>, idle: Option<Duration>) -> Stream {
-        Stream { incoming, lease: Some(lease), deadline, idle, quiet_since: None, alarm: Alarm::default() }
-    }
-    /// Ready when something takes too long: its flag, and its details.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
-        let quiet = self.idle.map(|span| *self.quiet_since.get_or_insert_with(Instant::now) + span);
-        let Some(due) = self.deadline.into_iter().chain(quiet).min() else { return Poll::Pending };
-        ready!(self.alarm.poll(due, cx));
-        Poll::Ready(match self.deadline {
-            Some(deadline) if deadline <= due => Polled::Late("UT", "response_timeout"),
-            _ => Polled::Late("SI", "stream_idle_timeout"),
-        })
+    pub fn new(incoming: Incoming, lease: Lease, deadline: Option<Instant>) -> Stream {
+        Stream { incoming, lease: Some(lease), deadline, watch: Watch::default() }
     }
 }
 
@@ -92,14 +78,17 @@ impl Body {
         }
         details.into()
     }
-    fn poll_stream(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Polled> {
-        match Pin::new(&mut stream.incoming).poll_frame_of(cx) {
-            Poll::Ready(polled) => {
-                stream.quiet_since = None;
-                Poll::Ready(polled)
-            }
-            Poll::Pending => stream.poll_late(cx),
+    fn poll_stream(stream: &mut Stream, exchange: Option<&mut Box<Exchange>>, cx: &mut Context<'_>) -> Poll<Polled> {
+        let polled = Pin::new(&mut stream.incoming).poll_frame_of(cx);
+        let Some(exchange) = exchange else { return polled };
+        if polled.is_ready() {
+            exchange.limits.stir();
+            return polled;
         }
+        exchange.limits.settle();
+        let late = ready!(stream.watch.poll(cx, &exchange.limits, &exchange.body, stream.deadline));
+        late.iter().for_each(|l| l.count(&exchange.connection.stats));
+        Poll::Ready(late.map_or(Polled::Late("UT", "response_timeout"), |l| Polled::Late(l.flag(), l.details())))
     }
 }
 
@@ -144,7 +133,7 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Content::Stream(stream) => {
-                let polled = ready!(Body::poll_stream(stream, cx));
+                let polled = ready!(Body::poll_stream(stream, this.exchange.as_mut(), cx));
                 match polled {
                     Polled::Frame(frame) => {
                         // Nothing comes behind trailers, and nobody may ask for it.

@@ -3,8 +3,9 @@
 use super::alarm::Alarm;
 use super::cors::Allowed;
 use super::messages::Messages;
-use super::serve::Wire;
+use super::timeouts::Limits;
 use super::upload::Source;
+use super::wire::Wire;
 use crate::config::listener::Chain;
 use crate::config::manager::Manager;
 use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
@@ -121,6 +122,7 @@ pub struct Exchange {
     /// What filters left for later ones, and for logs and spans.
     pub metadata: Metadata,
     pub trace: Option<Box<Active>>,
+    pub limits: Limits,
     /// Whether the answer was given to its end, or why it was not is told already.
     pub is_complete: bool,
 }
@@ -143,7 +145,9 @@ impl Exchange {
     /// One that begins now, of which nothing is known but how it is spoken.
     pub fn new(connection: Rc<Connection>, protocol: &'static str, body: Rc<Source>) -> Exchange {
         let record = Record { protocol, ..Record::now(connection.client.clone()) };
+        let limits = Limits::new(&connection.manager.timeouts, record.begun);
         Exchange {
+            limits,
             record,
             method: Method::default(),
             scheme: connection.scheme(),
@@ -170,6 +174,10 @@ impl Exchange {
             is_complete: false,
             connection,
         }
+    }
+    /// Whether there was a request at all, and not only the beginning of one.
+    pub fn has_head(&self) -> bool {
+        !self.path.is_empty() || !self.authority.is_empty()
     }
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.lasted().as_millis()).unwrap_or(u64::MAX)

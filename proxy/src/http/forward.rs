@@ -7,6 +7,7 @@ use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::incoming::Incoming;
 use super::respond::Reply;
 use super::service::Onward;
+use super::timeouts::{Late, Limits as StreamLimits, grpc_timeout, grpc_timeout_value};
 use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
 use crate::config::alpn::Offers;
@@ -73,39 +74,39 @@ fn change_request(exchange: &mut Exchange) {
 }
 
 /// Takes away what was said to this proxy alone.
-fn remove_own(headers: &mut HeaderMap) {
+fn remove_own(headers: &mut HeaderMap, names: &[&str]) {
     // Most requests have none of them.
-    if !headers.keys().any(|name| name.as_str().starts_with("x-envoy-")) {
-        return;
-    }
-    for name in [
-        "x-envoy-retry-on",
-        "x-envoy-retry-grpc-on",
-        "x-envoy-max-retries",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-upstream-rq-timeout-ms",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-    ] {
-        headers.remove(name);
+    if headers.keys().any(|name| name.as_str().starts_with("x-envoy-")) {
+        for name in names {
+            headers.remove(*name);
+        }
     }
 }
+
+const OF_TIMEOUTS: &[&str] = &["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"];
+const OF_RETRIES: &[&str] =
+    &["x-envoy-retry-on", "x-envoy-retry-grpc-on", "x-envoy-max-retries", "x-envoy-retriable-status-codes", "x-envoy-retriable-header-names"];
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     whole: Option<Duration>,
     one_try: Option<Duration>,
-    idle: Option<Duration>,
+    /// Whether upstreams hear of it in `grpc-timeout`.
+    tells_grpc: bool,
 }
 
 /// From the route, or from headers of clients that are internal: others' were taken away before.
 fn limits(forward: &Forward, route: &RouteRef, exchange: &Exchange) -> Limits {
     let milliseconds = |name: &header::HeaderName| exchange.headers.get(name).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis);
     let extras = route.extras();
-    let mut whole = forward.timeout;
-    if let (Some(max), true) = (extras.max_grpc_timeout, exchange.is_grpc()) {
+    let mut whole = forward.timeout.filter(|_| extras.stream.is_none());
+    let mut tells_grpc = false;
+    if let (Some(max), true, None) = (extras.max_grpc_timeout, exchange.is_grpc(), &extras.stream) {
         let asked = exchange.headers.get(names::GRPC_TIMEOUT).and_then(|v| grpc_timeout(v.to_str().ok()?));
+        let asked = asked.map(|t| extras.grpc_timeout_offset.filter(|o| *o < t).map_or(t, |o| t - o)).filter(|t| !t.is_zero());
         whole = asked.map(|t| if max.is_zero() { t } else { t.min(max) }).or(Some(max)).filter(|d| !d.is_zero());
+        tells_grpc = true;
     }
     if let Some(asked) = milliseconds(&names::TIMEOUT) {
         whole = Some(asked).filter(|d| !d.is_zero());
@@ -113,26 +114,7 @@ fn limits(forward: &Forward, route: &RouteRef, exchange: &Exchange) -> Limits {
     let one_try = milliseconds(&names::TRY_TIMEOUT).or(extras.retry.as_ref().and_then(|r| r.per_try_timeout)).filter(|d| !d.is_zero());
     // One try can't take longer than all of them.
     let one_try = one_try.filter(|t| whole.is_none_or(|w| *t < w));
-    let idle = match extras.idle_timeout {
-        Some(own) => Some(own).filter(|d| !d.is_zero()),
-        None => exchange.connection.manager.timeouts.stream_idle,
-    };
-    Limits { whole, one_try, idle }
-}
-
-/// `grpc-timeout`: digits and a unit.
-fn grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let n: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    Some(match unit {
-        "H" => Duration::from_secs(n * 3600),
-        "M" => Duration::from_secs(n * 60),
-        "S" => Duration::from_secs(n),
-        "m" => Duration::from_millis(n),
-        "u" => Duration::from_micros(n),
-        "n" => Duration::from_nanos(n),
-        _ => return None,
-    })
+    Limits { whole, one_try, tells_grpc }
 }
 
 /// Rewrites host and path, and leaves what they were.
@@ -181,12 +163,19 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         exchange.connection.stats.no_cluster.inc();
         return Reply::new(action.not_found, "NC", "cluster_not_found", "").send(exchange);
     };
+    exchange.limits.reach_router();
     let limits = limits(action, &route, &exchange);
-    let retry = RetryState::new(route.extras().retry.as_ref(), &exchange.headers);
-    remove_own(&mut exchange.headers);
+    remove_own(&mut exchange.headers, OF_TIMEOUTS);
     let hash = hash_of(&exchange, &route);
     change_request(&mut exchange);
     rewrite(&mut exchange, action, &route);
+    let retry = {
+        let view = super::head::View::new(&exchange.headers);
+        let request =
+            engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
+        RetryState::new(route.extras().retry.as_ref(), &exchange.headers, &request)
+    };
+    remove_own(&mut exchange.headers, OF_RETRIES);
     let mirrors: Vec<_> = action.mirrors.iter().filter(|m| m.fraction.is_none_or(|f| f.holds(onward.random.rotate_left(17)))).collect();
     if retry.is_some() || !mirrors.is_empty() {
         exchange.body.keep(exchange.connection.manager.limits.buffer);
@@ -238,7 +227,8 @@ enum Outcome {
     /// The whole request, or one try, took too long.
     Late,
     TryLate,
-    Idle,
+    /// The client's stream.
+    Stream(Late),
 }
 
 impl Outcome {
@@ -247,7 +237,7 @@ impl Outcome {
         match self {
             Outcome::Answer(a) => span::Tried::Answer { status: a.0.status().as_u16(), is_whole: http_body::Body::is_end_stream(a.0.body()) },
             Outcome::Failed(failure) => span::Tried::Failed(failure.reason),
-            Outcome::Late | Outcome::TryLate | Outcome::Idle => span::Tried::Late,
+            Outcome::Late | Outcome::TryLate | Outcome::Stream(_) => span::Tried::Late,
         }
     }
 }
@@ -264,29 +254,31 @@ enum Next {
 
 /// What a try takes too long for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Late {
+enum Due {
     Whole,
     Try,
-    Idle,
+    Stream(Late),
 }
 
 /// A try that began at some time, and what it may take.
 struct Watch<'w> {
     source: &'w Source,
     limits: Limits,
+    /// Of the client's stream.
+    stream: &'w StreamLimits,
     begun: Instant,
 }
 
 impl Watch<'_> {
-    /// What is due first, and when. Whole and try count from when the request was read to its end; idle, from when something came of it.
-    fn due(&self) -> Option<(Instant, Late)> {
+    /// What is due first, and when. Whole and try count from when the request was read to its end.
+    fn due(&self) -> Option<(Instant, Due)> {
         let completed = self.source.completed_at().map(Instant::from_std);
-        let whole = self.limits.whole.zip(completed).map(|(span, at)| (at + span, Late::Whole));
-        let one_try = self.limits.one_try.zip(completed).map(|(span, at)| (at.max(self.begun) + span, Late::Try));
-        let idle = self.limits.idle.map(|span| (self.source.last_read().map_or(self.begun, |l| Instant::from_std(l).max(self.begun)) + span, Late::Idle));
-        [whole, one_try, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let whole = self.limits.whole.zip(completed).map(|(span, at)| (at + span, Due::Whole));
+        let one_try = self.limits.one_try.zip(completed).map(|(span, at)| (at.max(self.begun) + span, Due::Try));
+        let stream = self.stream.due(self.source).map(|(at, late)| (Instant::from_std(at), Due::Stream(late)));
+        [whole, one_try, stream].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
-    fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<Late> {
+    fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<Due> {
         // What limits count from may be on its way.
         if self.limits.whole.is_some() || self.limits.one_try.is_some() {
             let _ = self.source.poll_completed(cx);
@@ -321,16 +313,16 @@ impl Router<'_> {
                 let via: Cell<Option<Via>> = Cell::new(None);
                 let sending = self.cluster.send(&host, wanted, |v| via.set(Some(v)));
                 let mut sending = std::pin::pin!(sending);
-                let watch = Watch { source: &body, limits: self.limits, begun: Instant::now() };
+                let watch = Watch { source: &body, limits: self.limits, stream: &exchange.limits, begun: Instant::now() };
                 let outcome = std::future::poll_fn(|cx| {
                     if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                         return Poll::Ready(result.map_or_else(Outcome::Failed, |answer| Outcome::Answer(Box::new(answer))));
                     }
                     let late = if of_connection { watch.poll(&mut connection.alarm.borrow_mut(), cx) } else { watch.poll(&mut own, cx) };
-                    late.map(|late| match late {
-                        Late::Whole => Outcome::Late,
-                        Late::Try => Outcome::TryLate,
-                        Late::Idle => Outcome::Idle,
+                    late.map(|due| match due {
+                        Due::Whole => Outcome::Late,
+                        Due::Try => Outcome::TryLate,
+                        Due::Stream(late) => Outcome::Stream(late),
                     })
                 })
                 .await;
@@ -345,8 +337,14 @@ impl Router<'_> {
                     self.tried.push(host);
                     drop(outcome);
                     span::end_attempt(&mut exchange);
-                    if Box::pin(tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange))).await.is_err() {
-                        return self.late(exchange);
+                    let pause = Box::pin(tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange)));
+                    match exchange.limits.within(&body, pause).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return self.late(exchange),
+                        Err(late) => {
+                            let reply = late.reply(&exchange);
+                            return reply.send(exchange);
+                        }
                     }
                     self.cluster.stats.upstream_rq_retry.inc();
                     exchange.flags.retain(|f| *f == "DI");
@@ -372,10 +370,9 @@ impl Router<'_> {
                     host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
                     Reply::new(504, "UT", "upstream_per_try_timeout", "upstream request timeout").send(exchange)
                 }
-                Outcome::Idle => {
-                    exchange.connection.stats.downstream_rq_idle_timeout.inc();
-                    let status = if body.completed_at().is_some() { 504 } else { 408 };
-                    Reply::new(status, "SI", "stream_idle_timeout", "stream timeout").send(exchange)
+                Outcome::Stream(late) => {
+                    let reply = late.reply(&exchange);
+                    reply.send(exchange)
                 }
             };
         }
@@ -405,10 +402,13 @@ impl Router<'_> {
         let mut headers = exchange.headers.clone();
         peers::tell_upstream(exchange, &mut headers);
         span::inject(exchange, &mut headers);
-        if !exchange.connection.manager.suppresses_envoy_headers
-            && let Some(expected) = self.expected(exchange.attempts)
-        {
-            headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
+        if let Some(expected) = self.expected(exchange.attempts) {
+            if !exchange.connection.manager.suppresses_envoy_headers {
+                headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
+            }
+            if self.limits.tells_grpc {
+                headers.insert(names::GRPC_TIMEOUT, grpc_timeout_value(Duration::from_millis(expected)));
+            }
         }
         if self.route.host_extras().tells_attempts_upstream {
             headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
@@ -424,7 +424,9 @@ impl Router<'_> {
             protocol == crate::config::cluster::Protocol::Http2 || (protocol == crate::config::cluster::Protocol::Downstream && downstream_is_http2),
             Upload::new(&exchange.body),
         )?;
-        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone() })
+        let forwards = exchange.protocol == "HTTP/1.1" && exchange.connection.manager.forwards_interim;
+        let interim = forwards.then(|| exchange.connection.wire.clone());
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
     fn expected(&self, attempt: u32) -> Option<u64> {
@@ -441,11 +443,11 @@ impl Router<'_> {
     fn judge(&mut self, outcome: &Outcome, body: &Source) -> Next {
         let Some(retry) = &mut self.retry else { return Next::No };
         let wants = match outcome {
-            Outcome::Answer(answer) => retry.wants_another_answer(answer.0.status().as_u16(), answer.0.headers()),
+            Outcome::Answer(answer) => retry.wants_another_answer(self.policy, answer.0.status().as_u16(), answer.0.headers()),
             Outcome::Failed(failure) => !body.has_failed() && wants_another_try(retry.on, failure),
             // As Envoy has it, a try that took too long is a reset by the proxy.
             Outcome::TryLate => retry.on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR)),
-            Outcome::Late | Outcome::Idle => false,
+            Outcome::Late | Outcome::Stream(_) => false,
         };
         if !wants || !body.is_repeatable() {
             return Next::No;
@@ -537,7 +539,8 @@ impl Router<'_> {
             return upgrades::switch(exchange, parts, incoming, lease, self.upgrade);
         }
         let deadline = self.limits.whole.map(|_| self.end(&exchange.body)).filter(|_| exchange.body.completed_at().is_some());
-        let stream = Stream::new(incoming, lease, deadline, self.limits.idle);
+        exchange.limits.stir();
+        let stream = Stream::new(incoming, lease, deadline.map(Instant::into_std));
         let mut out = Response::new(Body::stream(stream, exchange));
         *out.status_mut() = parts.status;
         *out.headers_mut() = parts.headers;
@@ -581,13 +584,6 @@ pub fn outgoing(exchange: &Exchange, headers: HeaderMap, authority: &str, http2:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn timeouts_of_grpc_have_units() {
-        for (text, want) in [("5S", Some(5000u32)), ("100m", Some(100)), ("1H", Some(3_600_000)), ("1", None), ("", None), ("123456789S", None), ("xS", None)] {
-            assert_eq!(grpc_timeout(text).map(|d| d.as_millis()), want.map(u128::from), "{text}");
-        }
-    }
 
     #[test]
     fn tries_are_repeated_for_what_the_policy_names() {

@@ -103,7 +103,15 @@ pub struct Framing {
     requests: u64,
     /// Requests whose targets have a fragment, by their numbers, and those targets.
     fragments: Vec<(u64, String)>,
+    /// Where lines of `expect: 100-continue` began in the bytes fed since they were asked for.
+    expectations: Vec<usize>,
+    /// Whether the line that was read last is one.
+    expects: bool,
 }
+
+const EXPECT: &[u8] = b"expect:";
+/// Longest line that may ask to continue, with white space in it.
+const EXPECT_LINE: usize = 64;
 
 /// Longest line of a chunk's size, its extensions included.
 const CHUNK_LINE: usize = 1024;
@@ -111,11 +119,41 @@ const CHUNK_LINE: usize = 1024;
 impl Framing {
     /// `limit`: bytes of a head that the parser takes.
     pub fn new(limit: usize) -> Framing {
-        Framing { state: State::RequestLine, head: Head::default(), line: Vec::new(), head_bytes: 0, limit, empty_lines: 0, requests: 0, fragments: Vec::new() }
+        Framing {
+            state: State::RequestLine,
+            head: Head::default(),
+            line: Vec::new(),
+            head_bytes: 0,
+            limit,
+            empty_lines: 0,
+            requests: 0,
+            fragments: Vec::new(),
+            expectations: Vec::new(),
+            expects: false,
+        }
     }
     /// Whether the next bytes belong to a head, so that the parser waits for more of it.
     pub fn is_in_head(&self) -> bool {
         matches!(self.state, State::RequestLine | State::Header)
+    }
+    /// Whether a head has begun and not ended.
+    pub fn is_mid_head(&self) -> bool {
+        self.state == State::Header || (self.state == State::RequestLine && !self.line.is_empty())
+    }
+    /// Where lines that ask to continue began in the bytes fed last.
+    pub fn take_expectations(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.expectations)
+    }
+    /// How many of the bytes fed last may be the beginning of a line that asks to continue. They count as not fed.
+    pub fn take_back_expectation(&mut self) -> usize {
+        let n = self.line.len();
+        let name = &self.line[..n.min(EXPECT.len())];
+        if self.state != State::Header || n > EXPECT_LINE || !name.eq_ignore_ascii_case(&EXPECT[..name.len()]) {
+            return 0;
+        }
+        self.line.clear();
+        self.head_bytes -= n;
+        n
     }
     /// Whether the next bytes are those behind a request for another protocol.
     pub fn asks(&self) -> bool {
@@ -197,6 +235,9 @@ impl Framing {
                         checked
                     };
                     checked.map_err(|wrong| (at, wrong))?;
+                    if std::mem::take(&mut self.expects) {
+                        self.expectations.push(at);
+                    }
                     at += end + 1;
                 }
             }
@@ -302,6 +343,7 @@ impl Framing {
                     return Err(Wrong::Host);
                 }
             }
+            6 if name.eq_ignore_ascii_case(b"expect") => self.expects = line.len() < EXPECT_LINE && value.eq_ignore_ascii_case(b"100-continue"),
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.head.has_upgrade = true,
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.head.names_upgrade |= value.split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"upgrade"));

@@ -78,6 +78,7 @@ pub mod names {
         GRPC_MESSAGE "grpc-message";
         KEEP_ALIVE "keep-alive";
         PROXY_CONNECTION "proxy-connection";
+        HELD_EXPECT "!xpect";
         PEER_METADATA "x-envoy-peer-metadata";
         PEER_METADATA_ID "x-envoy-peer-metadata-id";
     }
@@ -128,6 +129,11 @@ pub fn protocol(version: Version) -> &'static str {
 pub fn upgrade(headers: &HeaderMap) -> Option<&str> {
     let asks = headers.get(header::CONNECTION)?.to_str().ok()?.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade"));
     if asks { headers.get(header::UPGRADE)?.to_str().ok() } else { None }
+}
+
+/// Whether a client waits for leave to send its body.
+pub fn expects(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The bytes that headers have as HTTP/1 writes them.
@@ -202,7 +208,6 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     if headers.remove(header::TE).is_some() && te_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    headers.remove(header::EXPECT);
     headers.remove(INTERNAL);
     forward_certificate(headers, connection);
     let uses_remote = !manager.engine.trusts_forwarded();

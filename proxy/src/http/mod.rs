@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod body;
 pub mod bucket;
+pub mod client;
 pub mod cors;
 pub mod exchange;
 pub mod forward;
@@ -15,5 +16,7 @@ pub mod mirror;
 pub mod respond;
 pub mod serve;
 pub mod service;
+pub mod timeouts;
 pub mod upgrade;
 pub mod upload;
+pub mod wire;

@@ -20,6 +20,8 @@ pub struct Reply {
     pub body: Bytes,
     pub headers: HeaderMap,
     pub closes: Closes,
+    /// For clients that speak gRPC; `None` for what follows from the status.
+    pub grpc_status: Option<u8>,
 }
 
 /// Whether the client's connection ends with the answer.
@@ -31,10 +33,14 @@ pub enum Closes {
 
 impl Reply {
     pub fn new(status: u16, flag: &'static str, details: impl Into<Cow<'static, str>>, body: impl Into<Bytes>) -> Reply {
-        Reply { status, flag, details: details.into(), body: body.into(), headers: HeaderMap::new(), closes: Closes::No }
+        Reply { status, flag, details: details.into(), body: body.into(), headers: HeaderMap::new(), closes: Closes::No, grpc_status: None }
     }
     pub fn closing(mut self) -> Reply {
         self.closes = Closes::Yes;
+        self
+    }
+    pub fn with_grpc_status(mut self, status: u8) -> Reply {
+        self.grpc_status = Some(status);
         self
     }
     pub fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Reply {
@@ -71,7 +77,7 @@ impl Reply {
         let (mut status, mut body) = (self.status, self.body);
         // The answer to a preflight is one for browsers.
         if exchange.is_grpc() && exchange.details != "cors_response" {
-            let grpc = grpc_status(status);
+            let grpc = self.grpc_status.unwrap_or_else(|| grpc_status(status));
             exchange.grpc_status = Some(u64::from(grpc));
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(names::GRPC_STATUS, HeaderValue::from(u16::from(grpc)));

@@ -1,9 +1,11 @@
 //! HTTP on a client's connection: which one it is, read and written by hyper.
 
+use super::client::Client;
 use super::exchange::Connection;
-use super::framing::{Framing, Upgrade, Wrong};
+use super::framing::{Framing, Wrong};
 use super::incoming::Incoming;
 use super::service;
+use super::wire::Wire;
 use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
 use crate::downstream::Downstream;
@@ -16,135 +18,11 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_envoy::engine::request as engine;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-
-/// What is known of a client's bytes before HTTP is made of them, for those who answer. The bytes of HTTP/2 are not looked at.
-#[derive(Debug, Default)]
-pub struct Wire(Mutex<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// The requests whose targets have a fragment, which hyper drops and Envoy refuses: their numbers, and those targets.
-    fragments: VecDeque<(u64, String)>,
-    wrong: Option<Wrong>,
-    upgrade: Option<Upgrade>,
-}
-
-impl Wire {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    /// The target of a request, by its number from 1, if it has a fragment.
-    pub fn take_fragment(&self, request: u64) -> Option<String> {
-        let mut seen = self.seen();
-        let at = seen.fragments.iter().position(|(n, _)| *n == request)?;
-        seen.fragments.remove(at).map(|(_, target)| target)
-    }
-    /// Why no more bytes were taken.
-    pub fn wrong(&self) -> Option<Wrong> {
-        self.seen().wrong
-    }
-    /// The same, as `%RESPONSE_CODE_DETAILS%` has it.
-    pub fn details(&self) -> &'static str {
-        self.wrong().map_or("http1.codec_error", Wrong::details)
-    }
-    /// The last request is answered: if it asked for another protocol, it got it or did not.
-    pub fn decide(&self, upgrade: Upgrade) {
-        let mut seen = self.seen();
-        if upgrade == Upgrade::Switched || seen.upgrade.is_none() {
-            seen.upgrade = Some(upgrade);
-        }
-    }
-}
-
-/// A client's bytes on their way to hyper. After what is wrong nothing comes any more.
-struct Client {
-    stream: Stream,
-    /// What was read to see which HTTP it is.
-    early: Vec<u8>,
-    /// `None` for HTTP/2.
-    framing: Option<Framing>,
-    is_over: bool,
-    wire: Arc<Wire>,
-}
-
-/// What no parser takes for part of a head.
-const REFUSED: &[u8] = b"\0\r\n\r\n";
-
-impl Client {
-    /// Looks at what was read behind `before`, and takes back what is wrong.
-    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
-        let Some(framing) = &mut self.framing else { return Ok(()) };
-        let mut upgrade = Upgrade::Undecided;
-        if framing.asks() {
-            upgrade = self.wire.seen().upgrade.take().unwrap_or(Upgrade::Undecided);
-        }
-        let fed = framing.feed(&buf.filled()[before..], upgrade);
-        let fragments = framing.take_fragments();
-        if !fragments.is_empty() {
-            self.wire.seen().fragments.extend(fragments);
-        }
-        if framing.asks() {
-            self.wire.seen().upgrade = None;
-        }
-        let Err((good, wrong)) = fed else { return Ok(()) };
-        self.is_over = true;
-        self.wire.seen().wrong = Some(wrong);
-        buf.set_filled(before + good);
-        if wrong == Wrong::NotHttp {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if framing.is_in_head() {
-            // hyper answers what it can't read.
-            let n = buf.remaining().min(REFUSED.len());
-            buf.put_slice(&REFUSED[..n]);
-        }
-        Ok(())
-    }
-}
-
-impl AsyncRead for Client {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.is_over {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        if this.early.is_empty() {
-            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        } else {
-            let n = buf.remaining().min(this.early.len());
-            buf.put_slice(&this.early[..n]);
-            this.early.drain(..n);
-        }
-        Poll::Ready(this.check(buf, before))
-    }
-}
-
-impl AsyncWrite for Client {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+use tokio::io::AsyncReadExt;
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,17 +106,19 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
                 Ended::Closed => Ok(()),
                 Ended::Unusual(rest) => {
                     let Rest { stream, early, framing } = *rest;
-                    let client = Client { stream, early, framing: Some(framing), is_over: false, wire };
+                    let client = Client::new(stream, early, Some(framing), wire, manager.clone());
                     Box::pin(http1(&connection, TokioIo::new(client))).await
                 }
             }
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            Box::pin(http2(&connection, TokioIo::new(Client { stream, early, framing: None, is_over: false, wire }))).await
+            Box::pin(http2(&connection, TokioIo::new(Client::new(stream, early, None, wire, manager.clone())))).await
         }
     };
-    if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
+    if let Some(late) = connection.wire.late() {
+        worker.late_head(&connection, late);
+    } else if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
         http_stats.downstream_cx_protocol_error.inc();
         worker.malformed(&connection, opening.protocol());
     }
@@ -247,12 +127,9 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     opening.protocol()
 }
 
-/// Serves what is plain. hyper alone counts the time that heads take.
+/// Serves what is plain.
 async fn plain(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>) -> Ended {
     let framing = Framing::new(connection.manager.limits.header_bytes);
-    if connection.manager.timeouts.headers.is_some() {
-        return Ended::Unusual(Box::new(Rest { stream, early, framing }));
-    }
     let ends = async {
         tokio::select! {
             () = ends(connection) => {}
@@ -265,7 +142,8 @@ async fn plain(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>) -> E
 async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::Result<()> {
     let limits = &connection.manager.limits;
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(connection.manager.timeouts.headers).max_headers(limits.headers).max_header_size(limits.header_bytes);
+    // Heads that never end are seen where the bytes are read.
+    builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.header_bytes);
     let of_requests = connection.clone();
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper)));
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());

@@ -7,12 +7,14 @@ use super::head::{self, View, names};
 use super::incoming::Incoming;
 use super::live::World;
 use super::respond::Reply;
+use super::timeouts::{self, Late};
 use super::upload::Source;
 use super::{forward, upgrade};
 use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
 use crate::config::route::Table;
 use crate::jwt::claims::{self, Change};
+use crate::logging::Logger;
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::worker::Generation;
@@ -53,6 +55,10 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     let (parts, incoming) = request.into_parts();
     let mut headers = parts.headers;
     headers.remove(http::header::HOST);
+    // It was hidden from the parser, which would answer it.
+    if let Some(expect) = headers.remove(names::HELD_EXPECT) {
+        headers.insert(http::header::EXPECT, expect);
+    }
     let mut exchange = Exchange::new(connection, head::protocol(parts.version), Rc::default());
     exchange.body = Source::new(incoming, exchange.begun);
     exchange.method = parts.method;
@@ -82,6 +88,12 @@ fn engine_protocol(protocol: &str) -> engine::Protocol {
 async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
     let connection = exchange.connection.clone();
     let manager = connection.manager.clone();
+    if !manager.forwards_interim && head::expects(&exchange.headers) {
+        exchange.headers.remove(http::header::EXPECT);
+        if exchange.protocol == "HTTP/1.1" {
+            connection.wire.continues();
+        }
+    }
     if let Some(target) = connection.wire.take_fragment(connection.requests.get()) {
         exchange.path = target;
         return Reply::new(400, "", "path_normalization_failed", "").closing().send(exchange);
@@ -201,7 +213,7 @@ fn target<'c>(forward: &'c Forward, request: &engine::Request<'c>, random: u64) 
 /// What a condition that is not known would have decided ends the request. Compiling refuses such configuration; this is for
 /// what it overlooked.
 fn undecided(unknown: &Unknown, exchange: Box<Exchange>) -> Response<Body> {
-    exchange.connection.client.worker.complain(&format!("a request could not be decided: {unknown}"));
+    exchange.connection.client.worker.complain(Logger::Http, &format!("a request could not be decided: {unknown}"));
     Reply::new(500, "", "filter_chain_undecided", "").send(exchange)
 }
 
@@ -236,6 +248,9 @@ async fn decide(
             if let Some(used) = exchange.route.as_ref().map(|r| &r.extras().used).filter(|u| !u.load(Ordering::Relaxed)) {
                 used.store(true, Ordering::Relaxed);
             }
+            if let Some(route) = exchange.route.clone() {
+                timeouts::of_route(&mut exchange, &route, &mut headers);
+            }
             span::begin(&mut exchange, &mut headers);
             let mut from = 0;
             loop {
@@ -256,6 +271,10 @@ async fn decide(
     let cluster = match ended {
         Err(Ended::Undecided(u)) => return undecided(&u, exchange),
         Err(Ended::Changed(..)) => return Reply::new(500, "", "filter_chain_undecided", "").send(exchange),
+        Err(Ended::Late(late)) => {
+            let reply = late.reply(&exchange);
+            return reply.send(exchange);
+        }
         Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
         Err(Ended::Reply(reply)) => {
             let reply = Reply::of_gate(reply, &exchange);
@@ -316,6 +335,7 @@ fn redirect(status: u16, location: &str, exchange: Box<Exchange>) -> Response<Bo
 enum Ended {
     Undecided(Unknown),
     Upgrade,
+    Late(Late),
     Reply(mesh_envoy::engine::gate::Reply),
     /// The filters before this one have spoken, and the request is another one for the rest.
     Changed(usize, Vec<Change>),
@@ -390,7 +410,7 @@ async fn ask(
         let now = tokens.map_or(0, |_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         if let Some(tokens) = tokens.filter(|_| filter.is_on(scopes)) {
             for remote in tokens.missing(request, now) {
-                remote.ready().await;
+                exchange.limits.within(&exchange.body, remote.ready()).await.map_err(Ended::Late)?;
             }
         }
         let changes = tokens.filter(|_| filter.is_on(scopes)).map(|t| t.sanitize(request)).unwrap_or_default();
@@ -404,12 +424,12 @@ async fn ask(
             Gate::Continue => {}
             Gate::Delay(delay) => {
                 exchange.raise("DI");
-                tokio::time::sleep(delay).await;
+                exchange.limits.within(&exchange.body, tokio::time::sleep(delay)).await.map_err(Ended::Late)?;
             }
             Gate::Reply(reply, delay) => {
                 if let Some(delay) = delay {
                     exchange.raise("DI");
-                    tokio::time::sleep(delay).await;
+                    exchange.limits.within(&exchange.body, tokio::time::sleep(delay)).await.map_err(Ended::Late)?;
                 }
                 return Err(Ended::Reply(reply));
             }

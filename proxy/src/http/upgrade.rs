@@ -4,6 +4,8 @@ use super::body::Body;
 use super::exchange::Exchange;
 use super::framing::Upgrade;
 use super::incoming::Incoming;
+use super::timeouts::Late;
+use crate::tcp::copy::{Bytes, Ended, Limits, both_ways};
 use crate::upstream::pool::Lease;
 use http::Response;
 use http::response::Parts;
@@ -33,8 +35,19 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
         let _lease = lease;
         if let (Ok(client), Ok(server)) = (downstream.await, upstream.await) {
             let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-            if let Ok((_, sent)) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
-                exchange.sent = sent;
+            let (limits, bytes) = (Limits { idle: exchange.limits.idle(), until: exchange.limits.end().map(Into::into) }, Bytes::default());
+            let worker = exchange.connection.worker().clone();
+            let ended = both_ways(&mut client, &mut server, limits, &worker.scratch, &bytes).await;
+            exchange.sent = bytes.of_upstream.get();
+            let late = match ended {
+                Ended::Idle => Some(Late::Idle),
+                Ended::Late => Some(Late::Duration),
+                Ended::Both | Ended::Failed(..) => None,
+            };
+            if let Some(late) = late {
+                late.count(&exchange.connection.stats);
+                exchange.raise(late.flag());
+                exchange.details = late.details().into();
             }
         }
         exchange.is_complete = true;

@@ -6,6 +6,7 @@ use super::head::{self, Answer, Encoder, Length};
 use super::output::{BODY, Output};
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::upload::Upload;
+use crate::http::wire::Wire;
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::{Bytes, BytesMut};
@@ -128,7 +129,7 @@ impl Connection {
         pin!(self.io.read_buf(&mut self.read)).poll(cx)
     }
     /// Sends, and reads until there is a head.
-    fn poll_answer(&mut self, method: &Method, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
+    fn poll_answer(&mut self, method: &Method, interim: Option<&Wire>, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
         if let Poll::Ready(Err(why)) = self.poll_send(cx) {
             self.keeps_alive = false;
             let request = self.request.take();
@@ -143,7 +144,7 @@ impl Connection {
             }
         }
         loop {
-            match head::answer(&mut self.read, method) {
+            match head::answer(&mut self.read, method, |status, headers| interim.iter().for_each(|w| w.forward(status, headers))) {
                 Ok(Some(answer)) => {
                     self.keeps_alive &= answer.keeps_alive;
                     return Poll::Ready(Ok(answer));
@@ -187,14 +188,14 @@ impl Lost {
     }
 }
 
-/// Sends a request on a connection that is at rest, and waits for the head of its answer.
+/// Sends a request on a connection that is at rest, and waits for the head of its answer. `interim` hears of those before it.
 ///
 /// # Errors
 /// Why there is none.
-pub async fn send(connection: &Rc<RefCell<Connection>>, request: Request<Upload>) -> Result<Response<Incoming>, Lost> {
+pub async fn send(connection: &Rc<RefCell<Connection>>, request: Request<Upload>, interim: Option<&Wire>) -> Result<Response<Incoming>, Lost> {
     let method = request.method().clone();
     connection.borrow_mut().begin(request);
-    let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, cx)).await?;
+    let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, interim, cx)).await?;
     let mut response = Response::new(Incoming::Answer(Download::new(connection, answer.length)));
     (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (answer.status, answer.version, answer.headers);
     Ok(response)

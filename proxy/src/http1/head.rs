@@ -34,11 +34,11 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoHead;
 
-/// Takes an answer's head from the front of `from`; `None` while it is not there whole. Those before the last one are skipped.
+/// Takes an answer's head from the front of `from`; `None` while it is not there whole. `interim` gets those before the last one.
 ///
 /// # Errors
 /// The bytes are none.
-pub fn answer(from: &mut BytesMut, method: &Method) -> Result<Option<Answer>, NoHead> {
+pub fn answer(from: &mut BytesMut, method: &Method, mut interim: impl FnMut(StatusCode, &HeaderMap)) -> Result<Option<Answer>, NoHead> {
     loop {
         if from.is_empty() {
             return Ok(None);
@@ -49,7 +49,7 @@ pub fn answer(from: &mut BytesMut, method: &Method) -> Result<Option<Answer>, No
         match status.as_u16() {
             // Nobody asked to go over to another protocol here.
             101 => return Err(NoHead),
-            100..=199 => {}
+            100..=199 => interim(status, &headers),
             _ => {
                 let length = length(status, version, &headers, method)?;
                 let keeps_alive = length != Length::UntilClose && keeps_alive(version, &headers);
@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, method: &Method) -> Result<Option<Answer>, NoHead> {
-        answer(&mut BytesMut::from(text), method)
+        answer(&mut BytesMut::from(text), method, |_, _| {})
     }
     fn length_of(text: &str) -> Result<Length, NoHead> {
         read(&format!("HTTP/1.1 200 OK\r\n{text}\r\n"), &Method::GET).map(|a| a.expect("a whole head").length)

@@ -152,11 +152,18 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
             let mut serving = pin!(service::serve(connection.clone(), request));
             std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                Poll::Pending => wire.borrow_mut().poll_gone(cx).map(|()| None),
+                Poll::Pending => {
+                    let wire = &mut *wire.borrow_mut();
+                    if poll_interim(connection, &mut output, &mut wire.stream, cx).is_err() {
+                        return Poll::Ready(None);
+                    }
+                    wire.poll_gone(cx).map(|()| None)
+                }
             })
             .await
         };
         let Some(Ok(answer)) = answer else { return Ended::Closed };
+        output.bytes.extend(connection.wire.take_interim().into_iter().flatten());
         let stays = match write(connection, &wire, &mut output, answer, asked).await {
             Ok(stays) => stays,
             Err(_) => return Ended::Closed,
@@ -172,6 +179,21 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
         let _ = std::future::poll_fn(|cx| pin!(wire.borrow_mut().stream.shutdown()).poll(cx)).await;
     }
     Ended::Closed
+}
+
+/// Sends answers before the answer.
+fn poll_interim(connection: &Connection, output: &mut Output, stream: &mut Stream, cx: &mut Context<'_>) -> io::Result<()> {
+    output.bytes.extend(connection.wire.take_interim().into_iter().flatten());
+    if output.is_empty() {
+        return Ok(());
+    }
+    if let Poll::Ready(sent) = output.poll(stream, cx) {
+        sent?;
+        if let Poll::Ready(flushed) = Pin::new(stream).poll_flush(cx) {
+            flushed?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the request is over, so that another one may be read: a body that nobody took goes where it is there already.

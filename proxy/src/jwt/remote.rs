@@ -1,6 +1,7 @@
 //! Keys that are fetched: kept as long as they may be, asked for again before that where it is wanted, and by one request alone.
 
 use super::keys::Keys;
+use crate::logging::Logger;
 use crate::upstream::client::{Client, SendError};
 use crate::worker::Shared;
 use bytes::Bytes;
@@ -157,7 +158,7 @@ async fn follow(watched: Weak<Remote>, client: Rc<Client>, shared: Arc<Shared>) 
             Ok(_) => complained = false,
             Err(why) if !complained => {
                 complained = true;
-                (shared.complain)(&format!("no keys from {} at cluster {}: {why}", remote.address.uri, remote.address.cluster));
+                (shared.complain)(Logger::Jwt, &format!("no keys from {} at cluster {}: {why}", remote.address.uri, remote.address.cluster));
             }
             Err(_) => {}
         }

@@ -7,6 +7,7 @@ use crate::config::tcp_proxy::TcpProxy;
 use crate::downstream::Downstream;
 use crate::downstream::record::Record;
 use crate::downstream::stream::Stream;
+use crate::logging::Logger;
 use crate::stats::TcpStats;
 use crate::telemetry::connections::Counting;
 use crate::tls::context::Speaks;
@@ -37,7 +38,7 @@ pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> boo
             }
             // Compiling refuses what is not known; this is for what it overlooked.
             Err(unknown) => {
-                client.worker.complain(&format!("a connection could not be decided: {unknown}"));
+                client.worker.complain(Logger::Filter, &format!("a connection could not be decided: {unknown}"));
                 return false;
             }
         }

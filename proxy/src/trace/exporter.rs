@@ -4,6 +4,7 @@
 use super::config::{TIMEOUT, Tracer};
 use super::span::Span;
 use super::{otlp, zipkin};
+use crate::logging::Logger;
 use crate::stats::TracerStats;
 use crate::upstream::client::{Answer, Client, SendError};
 use crate::worker::Shared;
@@ -199,10 +200,10 @@ async fn export(job: Job, client: Rc<Client>, shared: Arc<Shared>, mut ends: wat
             Some(why) => {
                 stats.spans_dropped.add(n);
                 if !complained {
-                    (shared.complain)(&format!("spans are lost: the collector at cluster {}: {why}", target.cluster));
+                    (shared.complain)(Logger::Tracing, &format!("spans are lost: the collector at cluster {}: {why}", target.cluster));
                 }
             }
-            None if complained => (shared.complain)(&format!("the collector at cluster {} takes spans again", target.cluster)),
+            None if complained => (shared.complain)(Logger::Tracing, &format!("the collector at cluster {} takes spans again", target.cluster)),
             None => {}
         }
         complained = wrong.is_some();

@@ -11,8 +11,10 @@ use crate::config::Snapshot;
 use crate::config::alpn::{Offer, Offers};
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
 use crate::config::transport::Client;
+use crate::http::head::expects;
 use crate::http::incoming::Incoming;
 use crate::http::upload::Upload;
+use crate::http::wire::Wire;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use http::{Request, Response};
@@ -179,6 +181,8 @@ pub struct Wanted {
     pub server_name: Option<Box<str>>,
     /// Those of `istio.alpn`, where that filter saw the request.
     pub offers: Option<Arc<Offers>>,
+    /// The client's connection that hears of answers before the answer.
+    pub interim: Option<Arc<Wire>>,
 }
 
 impl Handle {
@@ -313,7 +317,13 @@ impl Handle {
             (None, None) => self.plain_pool(host, http2, wanted.priority),
             (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
         };
-        let result = if http2 { Box::pin(pool.send_http2(wanted.request, ready)).await } else { pool.send_http1(wanted.request, ready).await };
+        let mut request = wanted.request;
+        // What comes before answers of HTTP/2 is not heard of: the proxy speaks for the server.
+        if let Some(wire) = wanted.interim.as_ref().filter(|_| http2 && expects(request.headers())) {
+            request.headers_mut().remove(http::header::EXPECT);
+            wire.continues();
+        }
+        let result = if http2 { Box::pin(pool.send_http2(request, ready)).await } else { pool.send_http1(request, wanted.interim.as_ref(), ready).await };
         match &result {
             Ok((response, _)) => {
                 let status = response.status().as_u16();

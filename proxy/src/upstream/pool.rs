@@ -8,6 +8,7 @@ use crate::config::cluster::Thresholds;
 use crate::http::head::upgrade;
 use crate::http::incoming::Incoming;
 use crate::http::upload::Upload;
+use crate::http::wire::Wire;
 use crate::http1::client::{self, Lost};
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
@@ -195,7 +196,12 @@ impl Pool {
 
     /// Sends a request over HTTP/1.1, and waits for the head of its answer. `ready` hears of the connection once there is
     /// one.
-    pub async fn send_http1(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
+    pub async fn send_http1(
+        self: &Rc<Pool>,
+        request: Request<Upload>,
+        interim: Option<&Arc<Wire>>,
+        ready: impl Fn(Via),
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut request = request;
         loop {
             let connection = self.http1().await?;
@@ -206,7 +212,7 @@ impl Pool {
             lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
             lease.active = Some(self.begin());
             let Some(connection) = lease.http1.as_mut() else { return Err(Failure::unsent(Reason::LocalReset)) };
-            match over(&mut connection.line, request).await {
+            match over(&mut connection.line, request, interim).await {
                 Ok(response) => return Ok((response, lease)),
                 // It never left: the connection closed a moment ago. Another one takes it, but not for ever.
                 Err(Lost { request: Some(again), .. }) if reused => request = again,
@@ -239,17 +245,20 @@ impl Pool {
     }
 }
 
-/// Sends a request over a connection of HTTP/1, and waits for the head of its answer.
-async fn over(line: &mut Line, request: Request<Upload>) -> Result<Response<Incoming>, Lost> {
+/// Sends a request over a connection of HTTP/1, and waits for the head of its answer. `interim` hears of answers before it.
+async fn over(line: &mut Line, mut request: Request<Upload>, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
     if let Line::Codec(connection) = line
         && upgrade(request.headers()).is_none()
     {
-        return client::send(connection, request).await;
+        return client::send(connection, request, interim.map(|w| &**w)).await;
     }
     let sender = match Box::pin(line.hyper()).await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
+    if let Some(wire) = interim.cloned() {
+        hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), answer.headers()));
+    }
     match Box::pin(sender.try_send_request(request)).await {
         Ok(response) => Ok(response.map(Incoming::Hyper)),
         Err(mut e) => {

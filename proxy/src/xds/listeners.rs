@@ -9,6 +9,7 @@ use super::state::{Offer, Retired, State, added, offer, refuse, remove};
 use super::table::{Held, Warming, until};
 use crate::config::Compiler;
 use crate::config::listener::Listener;
+use crate::logging::Logger;
 use mesh_envoy::engine::Unknown;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +124,7 @@ impl State {
                 Some(bound) => {
                     self.shared.listeners.close(name);
                     if let Err(e) = self.shared.listeners.open(&listener, bound) {
-                        (self.shared.complain)(&format!("listener {name}: {e}"));
+                        (self.shared.complain)(Logger::ConnHandler, &format!("listener {name}: {e}"));
                     }
                 }
             }

@@ -20,6 +20,7 @@ pub use dynamic::Dynamic;
 pub use plan::Plan;
 
 use crate::config::{Compiler, Snapshot};
+use crate::logging::Logger;
 use crate::worker::{Phase, Shared};
 use mesh_envoy::api::discovery::Node;
 use protocol::Session;
@@ -59,7 +60,7 @@ impl Control {
         let Control { plan, mut state, shared, kept } = self;
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
-            Err(e) => return (shared.complain)(&format!("the control plane can't be followed: {e}")),
+            Err(e) => return (shared.complain)(Logger::Config, &format!("the control plane can't be followed: {e}")),
         };
         let mut session = Session::new(plan.node.clone());
         if let Some(path) = &kept {
@@ -113,7 +114,7 @@ async fn keep(path: PathBuf, node: String, state: Rc<RefCell<State>>, shared: Ar
         if bytes != last {
             match kept::write(&path, &bytes) {
                 Ok(()) => last = bytes,
-                Err(e) => (shared.complain)(&format!("{}: {e}: the last good configuration is not kept", path.display())),
+                Err(e) => (shared.complain)(Logger::Config, &format!("{}: {e}: the last good configuration is not kept", path.display())),
             }
         }
     }
@@ -129,7 +130,7 @@ async fn follow_secrets(state: Rc<RefCell<State>>, shared: Arc<Shared>, node: No
         for (name, source) in wanted {
             match source {
                 Ok(None) => {}
-                Err(u) => (shared.complain)(&format!("secret {name}: {u}")),
+                Err(u) => (shared.complain)(Logger::Secret, &format!("secret {name}: {u}")),
                 Ok(Some(source)) => {
                     let key = (name.clone(), source.clusters.clone());
                     stay.insert(key.clone());

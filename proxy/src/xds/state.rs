@@ -13,6 +13,7 @@ use crate::config::listener::Listener;
 use crate::config::route::Table as Routes;
 use crate::config::{Compiler, Snapshot};
 use crate::listeners::Bound;
+use crate::logging::Logger;
 use crate::tls::material::Secret;
 use crate::tls::secrets::Wanted;
 use crate::worker::Shared;
@@ -81,7 +82,7 @@ impl State {
         &self.dynamic
     }
     pub fn complain(&self, what: &str) {
-        (self.shared.complain)(what);
+        (self.shared.complain)(Logger::Config, what);
     }
     /// Hears of changes, after which other names may be wanted.
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -111,7 +112,7 @@ impl State {
         }
         self.dynamic.count(update.kind, |c| &c.rejected);
         let told = format!("Error adding/updating {}(s) {}", update.kind, errors.join("\n"));
-        (self.shared.complain)(&format!("refused of version {:?}: {told}", update.version));
+        (self.shared.complain)(Logger::Config, &format!("refused of version {:?}: {told}", update.version));
         Err(told)
     }
 

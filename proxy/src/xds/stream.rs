@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::plan::Source;
 use super::protocol::{Answer, Ask, Dialect, Session, delta};
 use super::state::State;
+use crate::logging::Logger;
 use crate::upstream::cluster::Handle;
 use crate::worker::Shared;
 use http::uri::PathAndQuery;
@@ -128,7 +129,7 @@ impl Stream {
             // Said once, not with every try.
             if heard || ended != last {
                 let of = if let Subject::Secret(name) = &self.subject { format!(" for the secret {name}") } else { String::new() };
-                (self.shared.complain)(&format!("control plane{of}: {ended}; what it sent last is in use, and it is asked again"));
+                (self.shared.complain)(Logger::Config, &format!("control plane{of}: {ended}; what it sent last is in use, and it is asked again"));
             }
             last = ended;
             turn += 1;

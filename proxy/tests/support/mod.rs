@@ -73,7 +73,7 @@ impl Reader {
             }
         }
     }
-    fn exactly(&mut self, n: usize) -> Option<Vec<u8>> {
+    pub fn exactly(&mut self, n: usize) -> Option<Vec<u8>> {
         while self.seen.len() < n {
             if !self.more() {
                 return None;
@@ -97,6 +97,13 @@ impl Reader {
     pub fn head(&mut self) -> Option<Message> {
         let line = self.line()?;
         Some(Message { line, headers: self.fields()?, body: Vec::new() })
+    }
+    /// The next chunk of a body.
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = usize::from_str_radix(self.line()?.trim(), 16).ok()?;
+        let chunk = self.exactly(size)?;
+        self.line()?;
+        Some(chunk)
     }
     /// The next message whole. `bodiless` are answers to HEAD.
     pub fn message(&mut self) -> Option<Message> {

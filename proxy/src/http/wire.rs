@@ -1,0 +1,120 @@
+//! What those who answer know of a client's connection below HTTP, and what they say on it beside answers.
+
+use super::framing::{Upgrade, Wrong};
+use super::head::{Upgrades, strip_hop_by_hop};
+use super::timeouts::Late;
+use futures_util::task::AtomicWaker;
+use http::{HeaderMap, StatusCode};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// What is known of a client's bytes before HTTP is made of them, for those who answer. The bytes of HTTP/2 are not looked at.
+#[derive(Debug, Default)]
+pub struct Wire {
+    seen: Mutex<Seen>,
+    /// Whether a request is being answered.
+    is_busy: AtomicBool,
+    has_interim: AtomicBool,
+    reader: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The requests whose targets have a fragment, which hyper drops and Envoy refuses: their numbers, and those targets.
+    fragments: VecDeque<(u64, String)>,
+    wrong: Option<Wrong>,
+    upgrade: Option<Upgrade>,
+    late: Option<Late>,
+    /// Answers before the answer that have not been sent.
+    interim: Vec<u8>,
+}
+
+impl Wire {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The target of a request, by its number from 1, if it has a fragment.
+    pub fn take_fragment(&self, request: u64) -> Option<String> {
+        let mut seen = self.seen();
+        let at = seen.fragments.iter().position(|(n, _)| *n == request)?;
+        seen.fragments.remove(at).map(|(_, target)| target)
+    }
+    pub fn add_fragments(&self, found: Vec<(u64, String)>) {
+        self.seen().fragments.extend(found);
+    }
+    /// Why no more bytes were taken.
+    pub fn wrong(&self) -> Option<Wrong> {
+        self.seen().wrong
+    }
+    pub fn set_wrong(&self, wrong: Wrong) {
+        self.seen().wrong = Some(wrong);
+    }
+    /// The same, as `%RESPONSE_CODE_DETAILS%` has it.
+    pub fn details(&self) -> &'static str {
+        self.wrong().map_or("http1.codec_error", Wrong::details)
+    }
+    /// The last request is answered: if it asked for another protocol, it got it or did not.
+    pub fn decide(&self, upgrade: Upgrade) {
+        let mut seen = self.seen();
+        if upgrade == Upgrade::Switched || seen.upgrade.is_none() {
+            seen.upgrade = Some(upgrade);
+        }
+    }
+    pub fn take_upgrade(&self) -> Option<Upgrade> {
+        self.seen().upgrade.take()
+    }
+    /// What a head that never ended was late for.
+    pub fn late(&self) -> Option<Late> {
+        self.seen().late
+    }
+    pub fn set_late(&self, late: Late) {
+        self.seen().late = Some(late);
+    }
+    pub fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
+    }
+    /// A request begins.
+    pub fn begin(&self) {
+        self.is_busy.store(true, Ordering::Relaxed);
+    }
+    /// The last one is over.
+    pub fn rest(&self) {
+        self.is_busy.store(false, Ordering::Relaxed);
+    }
+
+    /// Sends an answer that comes before the answer (RFC 9110 §15.2). To be called before that one begins.
+    pub fn interim(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut text = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("Unknown")).into_bytes();
+        for (name, value) in headers {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        self.seen().interim.append(&mut text);
+        self.has_interim.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+    /// Sends that of an upstream.
+    pub fn forward(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut headers = headers.clone();
+        strip_hop_by_hop(&mut headers, Upgrades::No);
+        self.interim(status, &headers);
+    }
+    /// The client may send what it waits with.
+    pub fn continues(&self) {
+        self.interim(StatusCode::CONTINUE, &HeaderMap::new());
+    }
+    /// What is to be sent before all else.
+    pub fn take_interim(&self) -> Option<Vec<u8>> {
+        let has = self.has_interim.load(Ordering::Acquire) && self.has_interim.swap(false, Ordering::AcqRel);
+        has.then(|| std::mem::take(&mut self.seen().interim))
+    }
+    /// Who is to be woken when there is something to be sent.
+    pub fn wait_for_interim(&self, waker: &Waker) {
+        self.reader.register(waker);
+    }
+}

@@ -1,0 +1,160 @@
+//! The same listeners at a real Envoy and at mesh-proxy, the same bytes sent to both, and what differs in what clients read and
+//! what logs tell.
+
+use super::envoy;
+use super::support;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a client does; then it reads to the end.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Send(String),
+    /// Reads until these bytes came, or the peer closed.
+    Until(&'static str),
+    Pause(Duration),
+}
+
+pub struct Case {
+    pub listener: &'static str,
+    pub name: &'static str,
+    pub steps: Vec<Step>,
+    /// Lines of the log that it leads to.
+    pub lines: usize,
+}
+
+pub fn log(path: &Path) -> Value {
+    let mut log = envoy::access_log(path);
+    let format = &mut log[0]["typed_config"]["log_format"]["json_format"];
+    for (key, value) in [
+        ("method", "%REQ(:METHOD)%"),
+        ("protocol", "%PROTOCOL%"),
+        ("host", "%UPSTREAM_HOST%"),
+        ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+        ("received", "%BYTES_RECEIVED%"),
+        ("sent", "%BYTES_SENT%"),
+    ] {
+        format[key] = value.into();
+    }
+    log
+}
+
+/// Connection managers by the names of their listeners.
+fn bootstrap(managers: &[(&'static str, Value)], clusters: &[Value], ports: &[u16], path: &Path) -> Value {
+    let listener = |((name, manager), port): (&(&str, Value), &u16)| {
+        let mut manager = manager.clone();
+        manager["access_log"] = log(path);
+        // Envoy waits a second before it closes, otherwise.
+        manager["delayed_close_timeout"] = json!("0.05s");
+        json!({"name": name, "address": support::socket(SocketAddr::from(([127, 0, 0, 1], *port))),
+            "filter_chains": [{"filters": [{"name": "h", "typed_config": manager}]}]})
+    };
+    json!({"static_resources": {"listeners": managers.iter().zip(ports).map(listener).collect::<Vec<_>>(), "clusters": clusters}})
+}
+
+/// Goes through a case at a port.
+pub fn play(case: &Case, port: u16) -> (envoy::Client, String) {
+    let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let address = stream.local_addr().expect("an address");
+    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+    for step in &case.steps {
+        match step {
+            Step::Send(text) => drop(stream.write_all(text.as_bytes())),
+            Step::Pause(span) => std::thread::sleep(*span),
+            Step::Until(text) => {
+                while !String::from_utf8_lossy(&seen).contains(text) {
+                    match stream.read(&mut chunk) {
+                        Ok(n) if n > 0 => seen.extend_from_slice(&chunk[..n]),
+                        _ => break,
+                    }
+                }
+            }
+        }
+    }
+    let _ = stream.read_to_end(&mut seen);
+    (envoy::Client { address, port }, String::from_utf8_lossy(&seen).into_owned())
+}
+
+/// What can be compared of a client's view: lines, but for what is of the moment, in order within each head.
+fn comparable(text: &str) -> String {
+    let steady = |l: &&str| !["date:", "x-envoy-upstream-service-time:"].iter().any(|p| l.to_ascii_lowercase().starts_with(p));
+    let mut parts = Vec::new();
+    for part in text.split("\r\n\r\n") {
+        let mut lines: Vec<&str> = part.split("\r\n").filter(steady).collect();
+        if let Some(rest) = lines.get_mut(1..) {
+            rest.sort_unstable();
+        }
+        parts.push(lines.join("|"));
+    }
+    parts.join("\n      ")
+}
+
+/// The last line of each connection, once there are all of them.
+pub fn lines(path: &Path, clients: &[(envoy::Client, usize)]) -> BTreeMap<String, Value> {
+    let until = Instant::now() + Duration::from_secs(30);
+    let port = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let lines = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for line in lines {
+            found.entry(format!("{} to {}", line["peer"].as_str().unwrap_or(""), port(&line["local"]))).or_default().push(line);
+        }
+        if clients.iter().all(|(c, n)| found.get(&c.key()).is_some_and(|l| l.len() >= *n)) || Instant::now() > until {
+            return found.into_iter().filter_map(|(key, mut list)| Some((key, list.pop()?))).collect();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What differs, a text a case; `None` without an Envoy.
+pub fn differences(managers: &[(&'static str, Value)], clusters: &[Value], cases: &[Case]) -> Option<Vec<String>> {
+    let program = envoy::find()?;
+    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (theirs, ours) = (folder.path().join("access.log"), scratch.path().join("ours.log"));
+    let ports = envoy::free_ports(managers.len());
+    let real = envoy::Envoy::start(&program, folder, &bootstrap(managers, clusters, &ports, &theirs), &ports);
+    let proxy = support::start(bootstrap(managers, clusters, &vec![0; ports.len()], &ours));
+    let mut played = Vec::new();
+    for case in cases {
+        let index = managers.iter().position(|(n, _)| *n == case.listener).expect("a listener");
+        let there = play(case, ports[index]);
+        let here = play(case, proxy.address(case.listener).expect("a listener").port());
+        played.push((case, there, here));
+    }
+    let there = lines(&theirs, &played.iter().map(|p| (p.1.0, p.0.lines)).collect::<Vec<_>>());
+    let here = lines(&ours, &played.iter().map(|p| (p.2.0, p.0.lines)).collect::<Vec<_>>());
+    drop(real);
+    let mut wrong = Vec::new();
+    for (case, (a, answer), (b, own)) in &played {
+        let mut found = Vec::new();
+        let mut compare = |what: &str, want: String, got: String| {
+            if want != got {
+                found.push(format!("  {what}\n    Envoy      {want}\n    mesh-proxy {got}"));
+            }
+        };
+        compare("answer", comparable(answer), comparable(own));
+        let nothing = Value::Null;
+        let (want, got) = (there.get(&a.key()).unwrap_or(&nothing), here.get(&b.key()).unwrap_or(&nothing));
+        // Nobody has asked for the body yet: it waits in the socket, where Envoy has read and counted it.
+        let is_unread = ["no time for gRPC", "no answer to gRPC in time"].contains(&case.name) || case.listener.ends_with("-delay");
+        let compared = |k: &str| match k {
+            "peer" | "local" => false,
+            "received" => !is_unread,
+            _ => true,
+        };
+        for (key, value) in want.as_object().into_iter().flatten().filter(|(k, _)| compared(k)) {
+            compare(key, value.to_string(), got[key].to_string());
+        }
+        compare("logged", want.is_object().to_string(), got.is_object().to_string());
+        if !found.is_empty() {
+            wrong.push(format!("{} {}\n{}", case.listener, case.name, found.join("\n")));
+        }
+    }
+    Some(wrong)
+}

@@ -1,0 +1,268 @@
+//! Requests, heads and streams that take too long, tries by headers, and answers before the answer: as a real Envoy has them.
+//!
+//! Needs the Envoy that `.ci/install-components` installs, and is skipped without it.
+
+// It shows its count, and says when it is skipped.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+#[path = "support/beside.rs"]
+mod beside;
+#[allow(dead_code, reason = "the engine's own test uses the rest")]
+#[path = "../../envoy/tests/differential/envoy.rs"]
+mod envoy;
+mod support;
+
+use beside::{Case, Step};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+use support::{Message, Reader};
+
+/// Does with a request what its path says.
+fn serve(reader: &mut Reader) -> Option<()> {
+    let head = reader.head()?;
+    match head.path() {
+        "/continue" => reader.stream().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?,
+        "/continue-more" => reader.stream().write_all(b"HTTP/1.1 100 Continue\r\nx-i: 1\r\n\r\n").ok()?,
+        "/refuse" => reader.stream().write_all(b"HTTP/1.1 417 No\r\ncontent-length: 2\r\n\r\nno").ok()?,
+        _ => {}
+    }
+    let length = head.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+    let body = reader.exactly(length)?;
+    let until_the_end = |reader: &mut Reader| drop(reader.stream().read(&mut [0; 64]));
+    match head.path() {
+        "/never" => {
+            until_the_end(reader);
+            return None;
+        }
+        "/part" => {
+            reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").ok()?;
+            until_the_end(reader);
+            return None;
+        }
+        "/refuse" => return Some(()),
+        _ => {}
+    }
+    let heard = |m: &Message| {
+        let names = ["expect", "grpc-timeout", "x-envoy-expected-rq-timeout-ms", "content-length", "x-c"];
+        let all = m.headers.iter().filter(|(k, _)| names.contains(&k.as_str()) || k.starts_with("x-envoy-retr"));
+        all.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>()
+    };
+    let mut heard = heard(&head);
+    heard.sort();
+    let text = format!("{heard:?} {:?}", String::from_utf8_lossy(&body));
+    let status = head.header("x-status").unwrap_or("200");
+    let more = head.header("x-answer").map(|h| format!("{}: 1\r\n", h)).unwrap_or_default();
+    reader.stream().write_all(format!("HTTP/1.1 {status} X\r\n{more}content-length: {}\r\n\r\n{text}", text.len()).as_bytes()).ok()
+}
+
+fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut reader = Reader::new(stream);
+                while serve(&mut reader).is_some() {}
+            });
+        }
+    });
+    address
+}
+
+/// A connection manager with one route to the upstream, both with changes.
+fn manager(of_manager: Value, of_route: Value) -> Value {
+    let mut route = json!({"cluster": "up", "timeout": "0s"});
+    let mut manager = support::manager(json!([]), None);
+    let merge = |into: &mut Value, from: Value| {
+        for (key, value) in from.as_object().cloned().unwrap_or_default() {
+            into[&key] = value;
+        }
+    };
+    merge(&mut route, of_route);
+    // Clients that are internal may say how they are to be tried again.
+    merge(&mut manager, json!({"use_remote_address": true, "internal_address_config": {"cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]}}));
+    merge(&mut manager, of_manager);
+    manager["route_config"]["virtual_hosts"][0]["routes"] = json!([{"name": "r", "match": {"prefix": "/"}, "route": route}]);
+    manager
+}
+
+fn with_delay(mut manager: Value) -> Value {
+    let fault = json!({"name": "fault", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixed_delay": "30s", "percentage": {"numerator": 100}}}});
+    manager["http_filters"].as_array_mut().expect("a list").insert(0, fault);
+    manager
+}
+
+const SHORT: &str = "0.3s";
+
+fn head(method: &str, path: &str, headers: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nhost: a.com\r\nconnection: close\r\n{headers}\r\n")
+}
+
+fn case(listener: &'static str, name: &'static str, text: impl Into<String>) -> Case {
+    Case { listener, name, steps: vec![Step::Send(text.into())], lines: 1 }
+}
+
+fn check(managers: &[(&'static str, Value)], cases: &[Case]) {
+    let Some(wrong) = beside::differences(managers, &[support::cluster("up", &[upstream()])], cases) else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
+    println!("{} cases, {} differ", cases.len(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_takes_too_long_ends_as_with_a_real_envoy() {
+    let none = || json!({});
+    let duration = |d: Value| json!({"max_stream_duration": d});
+    let of_manager = || json!({"common_http_protocol_options": {"max_stream_duration": SHORT}});
+    let managers = [
+        ("request", manager(json!({"request_timeout": SHORT}), none())),
+        ("request-delay", with_delay(manager(json!({"request_timeout": SHORT}), none()))),
+        ("head", manager(json!({"request_headers_timeout": SHORT}), none())),
+        ("idle", manager(json!({"stream_idle_timeout": SHORT}), none())),
+        ("idle-delay", with_delay(manager(json!({"stream_idle_timeout": SHORT}), none()))),
+        ("route-idle", manager(none(), json!({"idle_timeout": SHORT}))),
+        ("route-idle-off", manager(json!({"stream_idle_timeout": SHORT}), json!({"idle_timeout": "0s", "timeout": "0.6s"}))),
+        ("max", manager(of_manager(), none())),
+        ("max-delay", with_delay(manager(of_manager(), none()))),
+        ("route-max", manager(none(), duration(json!({"max_stream_duration": SHORT})))),
+        ("route-max-off", manager(of_manager(), duration(json!({"max_stream_duration": "0s"})))),
+        ("route-max-none", manager(of_manager(), duration(json!({})))),
+        ("grpc", manager(none(), duration(json!({"grpc_timeout_header_max": "9s"})))),
+        ("grpc-less", manager(none(), duration(json!({"grpc_timeout_header_max": "0.2s", "max_stream_duration": "9s"})))),
+        ("grpc-any", manager(none(), duration(json!({"grpc_timeout_header_max": "0s", "max_stream_duration": "9s"})))),
+        ("grpc-offset", manager(none(), duration(json!({"grpc_timeout_header_max": "9s", "grpc_timeout_header_offset": "5s"})))),
+        ("grpc-old", manager(none(), json!({"max_grpc_timeout": "9s", "grpc_timeout_offset": "0.1s"}))),
+    ];
+    let grpc = |path: &str, timeout: &str| format!("{}abcde", head("POST", path, &format!("content-type: application/grpc\r\n{timeout}content-length: 5\r\n")));
+    let partial = "GET /never HTTP/1.1\r\nhost: a\r\nx-";
+    let half = format!("{}ab", head("POST", "/ok", "content-length: 5\r\n"));
+    let (never, part) = (head("GET", "/never", ""), head("GET", "/part", ""));
+    let mut cases = Vec::new();
+    for listener in ["request", "head", "idle", "max"] {
+        cases.push(case(listener, "a head that never ends", partial));
+    }
+    for listener in ["request", "idle", "max", "route-idle", "route-max", "request-delay", "idle-delay", "max-delay"] {
+        cases.push(case(listener, "a request that never ends", &*half));
+    }
+    for listener in ["idle", "max", "route-idle", "route-max"] {
+        cases.push(case(listener, "an answer that never ends", &*part));
+        cases.push(case(listener, "HEAD", head("HEAD", "/never", "")));
+    }
+    for listener in ["idle", "max", "route-idle", "route-max", "request-delay", "idle-delay", "max-delay", "route-idle-off", "route-max-none"] {
+        cases.push(case(listener, "no answer", &*never));
+    }
+    cases.push(case("route-max-off", "an answer", head("GET", "/ok", "")));
+    cases.push(case("request", "HEAD", head("HEAD", "/never", "content-length: 4\r\n")));
+    cases.push(case("request", "gRPC that never ends", grpc("/ok", "").trim_end_matches('e')));
+    for listener in ["idle", "max"] {
+        cases.push(case(listener, "no answer to gRPC", grpc("/never", "")));
+    }
+    for listener in ["grpc", "grpc-less", "grpc-any", "grpc-offset", "grpc-old", "max", "route-max"] {
+        cases.push(case(listener, "no answer to gRPC in time", grpc("/never", "grpc-timeout: 300m\r\n")));
+        cases.push(case(listener, "an answer to gRPC", grpc("/ok", "grpc-timeout: 8S\r\n")));
+    }
+    for listener in ["grpc", "grpc-any"] {
+        cases.push(case(listener, "no time for gRPC", grpc("/never", "grpc-timeout: 0m\r\n")));
+        cases.push(case(listener, "a timeout that is no number", grpc("/ok", "grpc-timeout: soon\r\n")));
+    }
+    cases.push(case("grpc", "a timeout of gRPC for others", head("GET", "/never", "grpc-timeout: 300m\r\n")));
+    cases.push(Case {
+        listener: "idle",
+        name: "a head that never ends behind another request",
+        steps: vec![Step::Send("GET /ok HTTP/1.1\r\nhost: a\r\n\r\n".into()), Step::Until("\"\""), Step::Send(partial.into())],
+        lines: 2,
+    });
+    check(&managers, &cases);
+}
+
+#[test]
+fn answers_with_certain_headers_are_asked_for_again() {
+    let policy = |p: Value| manager(json!({}), json!({"retry_policy": p}));
+    let one_of = json!([{"name": "x-Again", "present_match": true}, {"name": ":status", "string_match": {"exact": "404"}}]);
+    let asked = |name: &str| json!({"retry_on": "5xx", "num_retries": 1, "retriable_request_headers": [{"name": name, "present_match": true}]});
+    let mut added = policy(asked("x-c"));
+    added["route_config"]["virtual_hosts"][0]["routes"][0]["request_headers_to_add"] = json!([{"header": {"key": "x-c", "value": "1"}}]);
+    let managers = [
+        ("on", policy(json!({"retry_on": "retriable-headers", "num_retries": 1, "retriable_headers": one_of}))),
+        ("off", policy(json!({"retry_on": "5xx", "num_retries": 1, "retriable_headers": one_of}))),
+        ("asked", policy(asked("x-may"))),
+        ("asked-added", added),
+    ];
+    let get = |headers: &str| head("GET", "/ok", headers);
+    let mut cases = Vec::new();
+    for listener in ["on", "off"] {
+        cases.push(case(listener, "with it", get("x-answer: x-again\r\n")));
+        cases.push(case(listener, "with another", get("x-answer: x-other\r\n")));
+        cases.push(case(listener, "by its status", get("x-status: 404\r\n")));
+        cases.push(case(listener, "limited", get("x-status: 503\r\nx-answer: x-envoy-ratelimited\r\n")));
+        cases.push(case(listener, "named by the client", get("x-answer: x-other\r\nx-envoy-retriable-header-names: x-no , X-Other\r\n")));
+        cases.push(case(
+            listener,
+            "named and switched on",
+            get("x-answer: x-other\r\nx-envoy-retriable-header-names: x-other\r\nx-envoy-retry-on: retriable-headers\r\n"),
+        ));
+    }
+    for listener in ["asked", "asked-added"] {
+        cases.push(case(listener, "without", get("x-status: 503\r\n")));
+        cases.push(case(listener, "with", get("x-status: 503\r\nx-may: 1\r\n")));
+        cases.push(case(listener, "switched on by the client", get("x-status: 503\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2\r\n")));
+    }
+    check(&managers, &cases);
+}
+
+#[test]
+fn who_may_continue_is_said_as_a_real_envoy_does() {
+    let managers = [("own", manager(json!({}), json!({}))), ("forwards", manager(json!({"proxy_100_continue": true}), json!({})))];
+    let expects = |path: &str| head("POST", path, "expect: 100-continue\r\ncontent-length: 5\r\n");
+    let body = || Step::Send("hello".into());
+    let mut cases = Vec::new();
+    let mut add = |listener, name, steps| cases.push(Case { listener, name, steps, lines: if name == "two on one connection" { 2 } else { 1 } });
+    for listener in ["own", "forwards"] {
+        let waits = |text: String| vec![Step::Send(text), Step::Until("\r\n\r\n"), body()];
+        add(listener, "the upstream lets it", waits(expects("/continue")));
+        add(listener, "the upstream says more", waits(expects("/continue-more")));
+        add(listener, "the upstream says nothing", vec![Step::Send(expects("/ok")), Step::Pause(Duration::from_millis(100)), body()]);
+        add(listener, "nobody waits", vec![Step::Send(expects("/continue") + "hello")]);
+        add(listener, "in other letters", waits(expects("/continue").replace("expect: 100-c", "EXPECT: 100-C")));
+        add(
+            listener,
+            "in pieces",
+            vec![
+                Step::Send("POST /continue HTTP/1.1\r\nhost: a\r\nconnection: close\r\nex".into()),
+                Step::Pause(Duration::from_millis(30)),
+                Step::Send("pect: 100-conti".into()),
+                Step::Pause(Duration::from_millis(30)),
+                Step::Send("nue\r\ncontent-length: 5\r\n\r".into()),
+                Step::Pause(Duration::from_millis(30)),
+                Step::Send("\n".into()),
+                Step::Until("\r\n\r\n"),
+                body(),
+            ],
+        );
+        add(listener, "something else is expected", vec![Step::Send(expects("/ok").replace("100-continue", "something") + "hello")]);
+        add(listener, "nobody asked", vec![Step::Send(head("GET", "/continue", ""))]);
+        add(listener, "no body", vec![Step::Send(head("GET", "/ok", "expect: 100-continue\r\n"))]);
+        add(
+            listener,
+            "two on one connection",
+            vec![
+                Step::Send("POST /continue HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n".into()),
+                Step::Until("\r\n\r\n"),
+                body(),
+                Step::Until("\"hello\""),
+                Step::Send(expects("/continue")),
+                Step::Pause(Duration::from_millis(100)),
+                body(),
+            ],
+        );
+        add(listener, "it looks like one in a body", vec![Step::Send(head("POST", "/ok", "content-length: 24\r\n") + "\r\nExpect: 100-continue\r\n")]);
+    }
+    // Whether the proxy's leave comes before the upstream's answer is a matter of who is faster.
+    add("forwards", "the upstream refuses", vec![Step::Send(expects("/refuse")), Step::Until("no")]);
+    check(&managers, &cases);
+}
