@@ -70,7 +70,6 @@ fn fields_of_traffic_policies() {
     is_named("trafficPolicy: {retryBudget: {percent: 20}}", "trafficPolicy.retryBudget");
     is_named("trafficPolicy: {outlierDetection: {consecutiveErrors: 7}}", "trafficPolicy.outlierDetection.consecutiveErrors");
     is_named("trafficPolicy: {loadBalancer: {warmup: {duration: 10s, aggression: 2}}}", "trafficPolicy.loadBalancer.warmup.aggression");
-    is_named("trafficPolicy: {loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}}", "trafficPolicy.loadBalancer.localityLbSetting.failover");
     is_named("subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: SIMPLE, caCrl: /crl}}}]", "subsets[0].trafficPolicy.tls.caCrl");
     is_named(
         "trafficPolicy: {portLevelSettings: [{port: {number: 80}, outlierDetection: {consecutiveErrors: 7}}]}",
@@ -166,17 +165,28 @@ fn other_networks_and_hbone() {
 }
 
 #[test]
-fn locality_counts_with_outlier_detection_where_there_is_a_choice() {
+fn localities_that_the_input_lacks() {
     let slice = |zone: &str| {
         format!(
-            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: cart, namespace: shop, labels: {{kubernetes.io/service-name: cart}}}}, addressType: IPv4, ports: [{{name: http, port: 80}}], endpoints: [{{addresses: [10.1.0.1], zone: a}}, {{addresses: [10.1.0.2], zone: {zone}}}]}}"
+            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: cart, namespace: shop, labels: {{kubernetes.io/service-name: cart}}}}, addressType: IPv4, ports: [{{name: http, port: 80}}], endpoints: [{{addresses: [10.1.0.1], zone: a, nodeName: n}}, {{addresses: [10.1.0.2], zone: {zone}, nodeName: m}}]}}"
         )
     };
     let with = |zone: &str, policy: &str| named(&format!("{}\n---\n{}", slice(zone), rule(&format!("trafficPolicy: {{{policy}}}"))), "", "");
     let detection = "outlierDetection: {consecutive5xxErrors: 3}";
-    let what = ["DestinationRule shop/r: endpoints are preferred by locality, which is not translated"];
+    let what = ["DestinationRule shop/r: endpoints are preferred by locality, and not all localities are in the input"];
     assert_eq!(with("b", detection), what);
     assert_eq!(with("a", detection), [""; 0]);
     assert_eq!(with("b", "loadBalancer: {simple: RANDOM}"), [""; 0]);
+    assert_eq!(with("b", "loadBalancer: {localityLbSetting: {distribute: [{from: '*', to: {'*': 100}}]}}"), what);
     assert_eq!(with("b", &format!("{detection}, loadBalancer: {{localityLbSetting: {{enabled: false}}}}")), [""; 0]);
+    // With the Nodes, and the proxy's own place, all is known.
+    let node = |name: &str, zone: &str| {
+        format!("{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{topology.kubernetes.io/region: r, topology.kubernetes.io/zone: {zone}}}}}}}")
+    };
+    let all = format!("{}\n---\n{}\n---\n{}\n---\n{}", slice("b"), rule(&format!("trafficPolicy: {{{detection}}}")), node("n", "a"), node("m", "b"));
+    assert_eq!(named(&all, "", ""), what);
+    let placed = "{type: sidecar, id: web-1.shop, ips: [10.1.0.9], configNamespace: shop, labels: {app: web}, locality: {region: r, zone: a}}";
+    assert_eq!(named(&all, "", placed), [""; 0]);
+    let wish = "{apiVersion: v1, kind: Service, metadata: {name: pay, namespace: shop}, spec: {clusterIP: 10.0.0.2, trafficDistribution: PreferSameNode, ports: [{port: 80}]}}";
+    names(wish, &["Service shop/pay: the distribution `PreferSameNode` is not translated"]);
 }

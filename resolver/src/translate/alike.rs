@@ -1,8 +1,8 @@
 //! What of a proxy decides its configuration: proxies that are alike are translated for once.
 
-use super::Model;
 use super::proxy::{Interception, Proxy, ProxyKind};
 use super::registry::Resolution;
+use super::{Model, Whereabouts};
 
 /// Two proxies with one key get the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub struct Alike {
     families: [bool; 2],
     /// The ports that it serves: service, port, its own port.
     targets: Vec<(u32, usize, u16)>,
+    /// Its locality, node and network, by which endpoints are preferred.
+    whereabouts: Whereabouts,
     /// Its addresses, where they are written into what it gets.
     addresses: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl Model<'_, '_> {
             auto_allocated_addresses: proxy.auto_allocated_addresses,
             families: [has(false), has(true)],
             targets: self.registry.targets_of(self.mesh, proxy).iter().map(|t| (t.service, t.port, t.target)).collect(),
+            whereabouts: self.whereabouts(proxy),
             addresses: if is_written { proxy.addresses.clone() } else { Vec::new() },
         }
     }

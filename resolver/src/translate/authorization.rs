@@ -4,13 +4,14 @@ use super::outbound::Range;
 use super::proxy::{Proxy, ProxyKind};
 use super::route::quote;
 use super::scope::Scope;
-use super::{Context, Model, filters};
+use super::{Context, Model, Whereabouts, filters};
 use mesh_envoy::api::common::{
     ListMatcher, ListStringMatcher, MetadataMatcher, MetadataMatcherPathSegment, OrMatcher, PathMatcher, RegexMatcher, StringMatcher, ValueMatcher,
 };
 use mesh_envoy::api::rbac::{Permission, PermissionSet, Policy, Principal, PrincipalAuthenticated, PrincipalSet, RBAC, RBACAction};
 use mesh_envoy::api::{Any, Duration, core, ext_authz, extensions, hcm, http_rbac, listener, network_filters, route};
 use mesh_model::{Kind, Node, Object};
+use std::borrow::Cow;
 
 /// Which of a proxy's policies are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,15 @@ struct Untold;
 impl<'a> Model<'_, 'a> {
     /// The configurations of the RBAC filters of a sidecar's inbound chains in their order, as protobuf JSON.
     pub fn rbac_of(&self, proxy: &Proxy, layer: Layer) -> Vec<serde_json::Value> {
-        let cx = Context { model: self, control_plane: self.control_plane, proxy, scope: Scope::nothing(), targets: Vec::new(), gateway: None };
+        let cx = Context {
+            model: self,
+            control_plane: self.control_plane,
+            proxy: Cow::Borrowed(proxy),
+            whereabouts: Whereabouts::default(),
+            scope: Scope::nothing(),
+            targets: Vec::new(),
+            gateway: None,
+        };
         let configs = match layer {
             Layer::Http => cx.http_policies().into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
             Layer::Tcp => cx.network_policies().into_iter().map(|f| serde_json::to_value(&f)).collect(),
@@ -102,7 +111,7 @@ impl<'a> Context<'_, 'a> {
 
     /// The policies of a kind that are for this proxy, the root namespace's first.
     pub fn policies(&self, kind: Kind) -> Vec<&'a Object> {
-        self.model.policies_for(kind, self.proxy)
+        self.model.policies_for(kind, &self.proxy)
     }
 
     /// The AuthorizationPolicies of an action.

@@ -2,11 +2,12 @@
 
 use super::endpoint;
 use super::filters;
+use super::locality::Setting;
 use super::proxy::ProxyKind;
 use super::registry::{RegisteredService, Resolution, ServicePort, Target};
 use super::scope::{Unknown, is_alias};
 use super::tls;
-use super::traffic_policy::{Rules, TrafficPolicy, tls_mode};
+use super::traffic_policy::{Rules, Subset, TrafficPolicy, tls_mode};
 use super::virtual_service::duration;
 use super::{Context, Origin, Piece};
 use crate::labels::Selector;
@@ -235,7 +236,7 @@ fn outbound<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
         }
         for subset in rules.subsets() {
             let policy = rules.subset_policy(&subset, port.number);
-            let wanted = Wanted { policy, subset: Some(subset.name), ..whole };
+            let wanted = Wanted { policy, subset: Some(subset), ..whole };
             if let Some(cluster) = wanted.build(cx) {
                 let mut origins = origins.clone();
                 origins.insert(1, Origin { object: subset.object, node: subset.node });
@@ -251,14 +252,14 @@ struct Wanted<'w, 'a> {
     port: &'w ServicePort<'a>,
     rules: &'w Rules<'a>,
     policy: TrafficPolicy<'a>,
-    subset: Option<&'a str>,
+    subset: Option<Subset<'a>>,
     accounts: &'w [String],
 }
 
 impl<'a> Wanted<'_, 'a> {
     fn build(&self, cx: &mut Context<'_, 'a>) -> Option<Cluster> {
         let Wanted { service, port, rules, policy, subset, .. } = *self;
-        let subset_name = subset.unwrap_or_default();
+        let subset_name = subset.map_or("", |s| s.name);
         let mut kind = discovery(cx, service);
         let simple = policy.load_balancer.map_or("", |l| l.text_of("simple"));
         if simple == "PASSTHROUGH" {
@@ -266,12 +267,16 @@ impl<'a> Wanted<'_, 'a> {
         }
         let mut building = base(cx, name(port.number, subset_name, &service.host), service, port, kind);
         if matches!(kind, ClusterDiscoveryType::StrictDns | ClusterDiscoveryType::LogicalDns) {
-            let assignment = endpoint::assignment(cx, service, port, subset.map(|s| (rules, s)))?;
+            let assignment = endpoint::assignment(cx, service, port, subset.as_ref(), &policy)?;
             building.cluster.load_assignment = Some(assignment);
         }
         self.connections(cx, &mut building);
         outliers(&mut building.cluster, policy.outlier_detection);
         balance(&mut building.cluster, policy.load_balancer, simple);
+        if Setting::of(cx, service, &policy).is_some_and(|s| s.is_weighted(&policy)) {
+            building.cluster.common_lb_config.get_or_insert_default().locality_weighted_lb_config =
+                Some(cluster::ClusterCommonLbConfigLocalityWeightedLbConfig {});
+        }
         self.encryption(cx, &mut building);
         building.cluster.filters.extend(filters::cluster_exchange(cx));
 
@@ -280,7 +285,7 @@ impl<'a> Wanted<'_, 'a> {
             istio.insert("config", Value::from(config.as_str()));
         }
         if let Some(subset) = subset {
-            istio.insert("subset", Value::from(subset));
+            istio.insert("subset", Value::from(subset.name));
         } else if service.is_external {
             istio.insert("external", Value { bool_value: Some(true), ..Value::default() });
         }
@@ -309,7 +314,7 @@ impl<'a> Wanted<'_, 'a> {
 
     fn encryption(&self, cx: &mut Context<'_, 'a>, building: &mut Building) {
         let Wanted { service, port, policy, subset, accounts, rules } = *self;
-        let default_sni = sni(port.number, subset.unwrap_or_default(), &service.host);
+        let default_sni = sni(port.number, subset.map_or("", |s| s.name), &service.host);
         let Some(settings) = policy.tls else {
             if service.is_external || !cx.model.mesh.config.auto_mtls() || !cx.serves_mtls(service, port, building.is_passthrough()) {
                 return;
@@ -593,7 +598,7 @@ fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<
 impl<'a> Context<'_, 'a> {
     /// The rules of a service's host, for this proxy.
     pub fn rules(&self, service: &RegisteredService<'a>) -> Rules<'a> {
-        Rules::of(self.model, self.proxy, service)
+        Rules::of(self.model, &self.proxy, service)
     }
 
     /// Whether servers of a service take mutual TLS, as far as the control plane tells clients: by the policies of

@@ -1,24 +1,35 @@
 //! Endpoints, as far as the input holds them.
 
-use super::registry::{Endpoint, RegisteredService, ServicePort};
-use super::traffic_policy::Rules;
+use super::locality::{self, Setting};
+use super::registry::{Endpoint, RegisteredService, Resolution, ServicePort};
+use super::traffic_policy::{Subset, TrafficPolicy};
 use super::{Context, filters};
 use crate::peer_authentication::MtlsMode;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
-use mesh_model::Node;
+use mesh_model::{Node, Object};
 
-/// The endpoints of a service's port, or of a subset, by locality; none where there are none.
+/// Who finds the endpoints of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// They are sent to the proxy (EDS).
+    ByControlPlane,
+    /// The proxy asks DNS.
+    ByName,
+}
+
+/// The endpoints of a service's port, or of a subset, by locality; none where there are none. `policy` is that of the
+/// port or subset.
 pub fn assignment<'a>(
     cx: &Context<'_, 'a>,
     service: &RegisteredService<'a>,
     port: &ServicePort<'a>,
-    subset: Option<(&Rules<'a>, &str)>,
+    subset: Option<&Subset<'a>>,
+    policy: &TrafficPolicy<'a>,
 ) -> Option<eds::ClusterLoadAssignment> {
     let mut endpoints = cx.model.registry.endpoints(cx.model.mesh, service, port);
-    let mut name = "";
-    if let Some((rules, subset)) = subset {
-        name = subset;
-        let labels = rules.subsets().into_iter().find(|s| s.name == subset).and_then(|s| s.node.get("labels"));
+    let name = subset.map_or("", |s| s.name);
+    if let Some(subset) = subset {
+        let labels = subset.node.get("labels");
         // The host itself, asked from DNS, stands for every subset.
         endpoints.retain(|e| e.address == service.host || labels.into_iter().flat_map(Node::entries).all(|(k, v)| e.label(k.text()) == Some(v.text())));
     }
@@ -29,21 +40,26 @@ pub fn assignment<'a>(
     for e in &endpoints {
         match localities.iter_mut().find(|(l, _)| *l == e.locality) {
             Some((_, list)) => list.push(e),
-            None => localities.push((e.locality, vec![e])),
+            None => localities.push((&e.locality, vec![e])),
         }
     }
     localities.sort_by_key(|(l, _)| *l);
-    Some(eds::ClusterLoadAssignment {
+    let mut out = eds::ClusterLoadAssignment {
         cluster_name: super::cluster::name(port.number, name, &service.host),
-        endpoints: localities.into_iter().map(|(l, list)| group(cx, l, &list)).collect(),
+        endpoints: localities.iter().map(|(l, list)| group(cx, l, list)).collect(),
         ..Default::default()
-    })
+    };
+    if let Some(setting) = Setting::of(cx, service, policy) {
+        let found = if service.resolution == Resolution::Static { Found::ByControlPlane } else { Found::ByName };
+        let groups: Vec<Vec<&Endpoint<'a>>> = localities.into_iter().map(|(_, list)| list).collect();
+        setting.apply(cx, policy, found, &groups, &mut out);
+    }
+    Some(out)
 }
 
 fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[&Endpoint<'a>]) -> eds::LocalityLbEndpoints {
-    let mut parts = locality.splitn(3, '/').map(str::to_owned);
-    let locality =
-        core::Locality { region: parts.next().unwrap_or_default(), zone: parts.next().unwrap_or_default(), sub_zone: parts.next().unwrap_or_default() };
+    let [region, zone, sub_zone] = locality::parts(locality).map(str::to_owned);
+    let locality = core::Locality { region, zone, sub_zone };
     let weight = |e: &Endpoint<'_>| e.weight.max(1);
     let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e))).collect();
     eds::LocalityLbEndpoints {
@@ -51,6 +67,14 @@ fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[&Endpoint<'a>]) -> ed
         load_balancing_weight: Some(list.iter().map(|e| weight(e)).sum()),
         lb_endpoints: hosts,
         ..Default::default()
+    }
+}
+
+/// The name of an object's cluster as istiod has it.
+pub fn cluster_of<'n>(cx: &'n Context<'_, '_>, object: &Object) -> &'n str {
+    match cx.model.mesh.snapshot.cluster_name(object) {
+        "" => "Kubernetes",
+        cluster => cluster,
     }
 }
 
@@ -65,10 +89,7 @@ fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint 
     let canonical = |keys: [&str; 3]| keys.into_iter().find_map(|k| e.label(k));
     let name = canonical(["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]).unwrap_or_else(|| e.object.name());
     let revision = canonical(["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]).unwrap_or_default();
-    let cluster = match cx.model.mesh.snapshot.cluster_name(e.object) {
-        "" => "Kubernetes",
-        cluster => cluster,
-    };
+    let cluster = cluster_of(cx, e.object);
     let workload = format!("{};{};{name};{revision};{cluster}", e.object.name(), e.namespace);
     metadata.filter_metadata.insert("istio".into(), std::iter::once(("workload", Value::from(workload.as_str()))).collect());
     eds::LbEndpoint {

@@ -13,7 +13,9 @@ mod gateway;
 mod gateway_api;
 mod inbound;
 mod ingress;
+mod locality;
 mod not_judged;
+mod open;
 mod outbound;
 mod overlooked;
 mod proxy;
@@ -31,7 +33,9 @@ mod witnesses;
 
 pub use alike::Alike;
 pub use authorization::Layer;
+pub use locality::Whereabouts;
 pub use not_judged::{Effect, NotJudged};
+pub use open::{Open, Revised};
 pub use overlooked::{Overlooked, Wanted};
 pub use proxy::{Interception, Proxy, ProxyKind};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
@@ -47,6 +51,8 @@ use mesh_model::{Kind, Node, Object};
 use registry::Target;
 use rustc_hash::FxHashMap;
 use scope::Scope;
+use std::borrow::Cow;
+use virtual_host::Stands;
 use virtual_service::VirtualService;
 
 /// An object, and the place in it, that something came from.
@@ -167,8 +173,14 @@ impl<'m, 'a> Model<'m, 'a> {
     }
 
     fn context_as<'c>(&'c self, proxy: &'c Proxy, control_plane: ControlPlane) -> Context<'c, 'a> {
-        let targets = self.registry.targets_of(self.mesh, proxy);
-        Context { model: self, control_plane, proxy, scope: Scope::new(self, proxy), targets, gateway: None }
+        self.context_of(Cow::Borrowed(proxy), control_plane)
+    }
+
+    fn context_of<'c>(&'c self, proxy: Cow<'c, Proxy>, control_plane: ControlPlane) -> Context<'c, 'a> {
+        let targets = self.registry.targets_of(self.mesh, &proxy);
+        let scope = Scope::new(self, &proxy);
+        let whereabouts = self.whereabouts(&proxy);
+        Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None }
     }
 
     /// The Sidecar that a proxy goes by.
@@ -193,25 +205,37 @@ impl<'m, 'a> Model<'m, 'a> {
 
     /// The same as a control plane that is set up in another way would make it: for a proxy that lacks a filter.
     pub fn translate_as(&self, proxy: &Proxy, control_plane: ControlPlane) -> Translation<'a> {
-        let mut cx = self.context_as(proxy, control_plane);
-        if proxy.kind == ProxyKind::Waypoint {
-            return Translation { not_judged: not_judged::of(&cx), ..Translation::default() };
+        self.context_as(proxy, control_plane).translate(&mut Vec::new())
+    }
+
+    /// The same, kept so that a change can be taken into it.
+    pub fn open<'c>(&'c self, proxy: Proxy, control_plane: ControlPlane) -> Open<'c, 'a> {
+        Open::new(self.context_of(Cow::Owned(proxy), control_plane))
+    }
+}
+
+impl<'a> Context<'_, 'a> {
+    /// The configuration, and where the routes of VirtualServices stand in it.
+    fn translate(&mut self, stands: &mut Vec<Stands>) -> Translation<'a> {
+        let cx = self;
+        if cx.proxy.kind == ProxyKind::Waypoint {
+            return Translation { not_judged: not_judged::of(cx), ..Translation::default() };
         }
         let mut out = Translation::default();
-        if proxy.kind == ProxyKind::Router {
-            cx.gateway = gateway::merge(&cx);
-            out.clusters = cluster::all(&mut cx);
-            out.listeners = gateway::listeners(&cx);
-            out.routes = gateway::routes(&cx);
+        if cx.proxy.kind == ProxyKind::Router {
+            cx.gateway = gateway::merge(cx);
+            out.clusters = cluster::all(cx);
+            out.listeners = gateway::listeners(cx);
+            out.routes = gateway::routes(cx);
         } else {
-            out.clusters = cluster::all(&mut cx);
-            let (listeners, names) = outbound::listeners(&cx);
+            out.clusters = cluster::all(cx);
+            let (listeners, names) = outbound::listeners(cx);
             out.listeners = listeners;
-            out.listeners.extend(inbound::listeners(&cx));
-            out.routes = virtual_host::route_configurations(&cx, &names);
+            out.listeners.extend(inbound::listeners(cx));
+            out.routes = virtual_host::route_configurations(cx, &names, stands);
         }
-        out.endpoints = endpoints(&cx);
-        out.not_judged = not_judged::of(&cx);
+        out.endpoints = endpoints(cx);
+        out.not_judged = not_judged::of(cx);
         out
     }
 }
@@ -222,9 +246,10 @@ fn endpoints<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> 
         let rules = cx.rules(service);
         for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
             let subsets = rules.subsets();
-            let wanted = std::iter::once(None).chain(subsets.iter().map(|s| Some((&rules, s.name))));
+            let wanted = std::iter::once(None).chain(subsets.iter().map(Some));
             out.extend(wanted.filter_map(|subset| {
-                let message = endpoint::assignment(cx, service, port, subset)?;
+                let policy = subset.map_or_else(|| rules.policy(port.number), |s| rules.subset_policy(s, port.number));
+                let message = endpoint::assignment(cx, service, port, subset, &policy)?;
                 Some(Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() })
             }));
         }
@@ -244,7 +269,8 @@ pub fn domain_of(snapshot: &mesh_model::Snapshot) -> &'static str {
 struct Context<'c, 'a> {
     model: &'c Model<'c, 'a>,
     control_plane: ControlPlane,
-    proxy: &'c Proxy,
+    proxy: Cow<'c, Proxy>,
+    whereabouts: Whereabouts,
     scope: Scope<'c, 'a>,
     /// The ports that the proxy serves.
     targets: Vec<Target>,

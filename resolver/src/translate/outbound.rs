@@ -192,7 +192,7 @@ impl<'a> Building<'_, '_, 'a> {
                 let wanted = |address: String| Wanted { service, port: *port, address, ranges: Vec::new(), binds, is_wildcard: false, named };
                 let by_pod = address.is_empty()
                     && service.resolution == Resolution::Passthrough
-                    && service.address_for(cx.proxy) == UNSPECIFIED
+                    && service.address_for(&cx.proxy) == UNSPECIFIED
                     && matches!(sort_of(port.protocol), Some(Sort::Tcp | Sort::Auto));
                 if !by_pod {
                     self.add(wanted(address.clone()));
@@ -219,7 +219,7 @@ impl<'a> Building<'_, '_, 'a> {
         }
         let wildcard = self.cx.proxy.wildcard();
         let Some(mut sort) = sort_of(wanted.port.protocol) else { return };
-        let own = wanted.service.address_for(self.cx.proxy);
+        let own = wanted.service.address_for(&self.cx.proxy);
         if wanted.address.is_empty() {
             wanted.is_wildcard = sort == Sort::Http || own.contains('/') || (own == UNSPECIFIED && !wanted.service.is_kubernetes());
             match (sort, own) {
@@ -365,7 +365,7 @@ impl<'a> Building<'_, '_, 'a> {
         if out.is_empty() {
             let service = wanted.service;
             let wildcard = self.cx.proxy.wildcard();
-            let own = service.address_for(self.cx.proxy);
+            let own = service.address_for(&self.cx.proxy);
             let is_range = own.contains('/');
             let mut sni = Vec::new();
             if !wanted.ranges.is_empty()

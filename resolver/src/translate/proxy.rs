@@ -54,6 +54,13 @@ impl Proxy {
         let meta = |key: &str| node.at(&["metadata", key]).map_or("", Node::text);
         let is_true = |key: &str| matches!(meta(key), "true" | "1");
         let labels = node.get("labels").or_else(|| node.at(&["metadata", "LABELS"]));
+        // istiod keeps the locality of a proxy among its labels.
+        let place = |key: &str, label: &str| Some((label.to_owned(), node.at(&["locality", key])?.text().to_owned())).filter(|(_, v)| !v.is_empty());
+        let locality: Vec<(String, String)> =
+            [place("region", "topology.kubernetes.io/region"), place("zone", "topology.kubernetes.io/zone"), place("subZone", "topology.istio.io/subzone")]
+                .into_iter()
+                .flatten()
+                .collect();
         let first = |texts: [&str; 3]| texts.into_iter().find(|t| !t.is_empty()).unwrap_or_default().to_owned();
         let namespace = first([node.text_of("configNamespace"), meta("NAMESPACE"), "default"]);
         let dns_domain = first([node.text_of("dnsDomain"), &format!("{namespace}.svc.{}", crate::host::CLUSTER_DOMAIN), ""]);
@@ -61,7 +68,7 @@ impl Proxy {
             kind,
             id: node.text_of("id").to_owned(),
             addresses: node.list("ips").map(|ip| ip.text().to_owned()).collect(),
-            labels: labels.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text().to_owned(), v.text().to_owned())).collect(),
+            labels: labels.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text().to_owned(), v.text().to_owned())).chain(locality).collect(),
             dns_domain,
             namespace,
             interception: match meta("INTERCEPTION_MODE") {

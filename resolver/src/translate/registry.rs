@@ -1,5 +1,6 @@
 //! The registry as istiod keeps it: a service for each host and address, the oldest first, and the endpoints behind.
 
+use super::locality;
 use super::proxy::{Proxy, UNSPECIFIED};
 use super::supposed::{self, Addresses};
 use crate::injection::InMesh;
@@ -87,9 +88,12 @@ pub struct Endpoint<'a> {
     pub labels: Vec<(&'a str, &'a str)>,
     /// Whether a sidecar takes mutual TLS there; `None` when not seen.
     pub takes_mtls: Option<bool>,
-    pub locality: &'a str,
-    /// What is known of where it is: its locality, or its zone alone.
+    /// `region/zone/subzone`, "" where nothing says.
+    pub locality: String,
+    /// Its zone, where that alone is known.
     pub zone: &'a str,
+    /// The node that it runs on; "" where nothing says.
+    pub node: &'a str,
     /// The network that it is in; "" where nothing says.
     pub network: &'a str,
     /// Whether clients reach it over HBONE: it is in ambient mode, or says so.
@@ -228,8 +232,9 @@ impl<'a> Registry<'a> {
                 port: target,
                 labels: Vec::new(),
                 takes_mtls: None,
-                locality: "",
+                locality: String::new(),
                 zone: "",
+                node: "",
                 network: "",
                 takes_hbone: false,
                 weight: 0,
@@ -465,8 +470,9 @@ fn endpoint<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, address: String, port: u16, t
         port,
         labels: w.labels().collect(),
         takes_mtls: Some(takes_mtls),
-        locality: w.label("istio-locality").unwrap_or_default(),
-        zone: w.label("istio-locality").unwrap_or_default(),
+        locality: locality::of_workload(mesh, w),
+        zone: "",
+        node: w.spec().map_or("", |s| s.text_of("nodeName")),
         network: w.label(NETWORK).unwrap_or_default(),
         takes_hbone: takes_hbone(mesh, w),
         weight: 0,
@@ -489,8 +495,9 @@ fn of_entry<'a>(object: &'a Object, e: Node<'a>, port: &ServicePort<'a>, target:
         port: own.unwrap_or(target),
         takes_mtls: Some(tls_mode.unwrap_or(!e.text_of("serviceAccount").is_empty())),
         labels,
-        locality: e.text_of("locality"),
-        zone: e.text_of("locality"),
+        locality: e.text_of("locality").to_owned(),
+        zone: "",
+        node: "",
         network,
         takes_hbone,
         weight: e.get("weight").and_then(Node::int).and_then(|w| u32::try_from(w).ok()).unwrap_or(0),
@@ -509,13 +516,15 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
         let Some(address) = e.list("addresses").next().filter(|_| is_ready) else { continue };
         let pod = mesh.find(Kind::Pod, slice.namespace(), e.get("targetRef").map_or("", |t| t.text_of("name")));
         let workload = pod.and_then(|p| mesh.workloads.in_namespace(slice.namespace()).find(|w| std::ptr::eq(w.object, p)));
+        let locality = workload.map_or_else(|| locality::of_node(mesh, e.text_of("nodeName")), |w| locality::of_workload(mesh, w));
         out.push(Endpoint {
             address: address.text().to_owned(),
             port: number,
             labels: workload.map(|w| w.labels().collect()).unwrap_or_default(),
             takes_mtls: workload.map(|w| w.label("security.istio.io/tlsMode") == Some("istio")),
-            locality: "",
-            zone: e.text_of("zone"),
+            zone: if locality.is_empty() { e.text_of("zone") } else { "" },
+            locality,
+            node: e.text_of("nodeName"),
             network: workload.and_then(|w| w.label(NETWORK)).unwrap_or_default(),
             takes_hbone: workload.is_some_and(|w| takes_hbone(mesh, w)),
             weight: 0,

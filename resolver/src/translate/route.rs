@@ -29,7 +29,7 @@ pub fn of_virtual_service<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, plac
     for http in &v.http {
         let matches: Vec<Option<&HttpMatch<'a>>> = if http.matches.is_empty() { vec![None] } else { http.matches.iter().map(Some).collect() };
         for m in matches {
-            if !m.is_none_or(|m| applies(m, cx.proxy, place)) {
+            if !m.is_none_or(|m| applies(m, &cx.proxy, place)) {
                 // A rule without matches ends the list, whoever it is for; one that does not apply does not.
                 continue;
             }

@@ -308,7 +308,7 @@ fn with_ports<'c, 'a>(service: &'c RegisteredService<'a>, ports: &[Option<u16>])
 }
 
 /// Where a VirtualService leads from a namespace: hosts in order of their first mention, with the ports.
-fn destinations(v: &VirtualService<'_>, namespace: &str) -> Vec<(String, Vec<Option<u16>>)> {
+pub fn destinations(v: &VirtualService<'_>, namespace: &str) -> Vec<(String, Vec<Option<u16>>)> {
     let mut out: Vec<(String, Vec<Option<u16>>)> = Vec::new();
     let mut add = |host: &str, port: Option<u16>| match out.iter_mut().find(|(h, _)| h == host) {
         Some((_, ports)) => ports.push(port),

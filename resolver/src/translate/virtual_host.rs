@@ -19,22 +19,31 @@ use std::rc::Rc;
 /// The largest body of a direct response.
 const BODY_LIMIT: u32 = 1024 * 1024;
 
+/// Where the routes of a VirtualService stand: index of the configuration, of the virtual host in it, and of the
+/// VirtualService among all.
+pub type Stands = (u32, u32, u32);
+
 /// The configurations that listeners ask for by name: a port, or `host:port` for a service whose protocol is detected.
-pub fn route_configurations<'a>(cx: &Context<'_, 'a>, names: &BTreeSet<String>) -> Vec<Piece<'a, api::RouteConfiguration>> {
+pub fn route_configurations<'a>(cx: &Context<'_, 'a>, names: &BTreeSet<String>, stands: &mut Vec<Stands>) -> Vec<Piece<'a, api::RouteConfiguration>> {
     let mut by_port: FxHashMap<u16, Hosts<'a>> = FxHashMap::default();
+    let mut uses: FxHashMap<u16, usize> = FxHashMap::default();
+    for (_, port) in names.iter().filter_map(|n| parts_of(n)) {
+        *uses.entry(port).or_default() += 1;
+    }
     let mut out = Vec::new();
     for name in names {
-        let (host, port) = match name.rsplit_once(':') {
-            Some((host, port)) => (Some(host), port),
-            None => (None, name.as_str()),
-        };
-        let Ok(port) = port.parse::<u16>() else {
-            out.push(configuration(name.clone(), Vec::new()));
+        let at = out.len() as u32;
+        let Some((host, port)) = parts_of(name) else {
+            out.push(configuration(name.clone(), Vec::new(), at, stands));
             continue;
         };
         let Some(egress) = cx.scope.egress_for(port) else { continue };
         let hosts = by_port.entry(port).or_insert_with(|| Hosts::on(cx, egress, port));
+        let left = uses.entry(port).or_default();
+        *left = left.saturating_sub(1);
         let mut virtual_hosts: Vec<Host<'a>> = match host {
+            // Whoever comes last takes them: there may be thousands.
+            None if *left == 0 => by_port.remove(&port).map(|h| h.all).unwrap_or_default(),
             None => hosts.all.clone(),
             Some(host) => hosts.by_domain(name, host),
         };
@@ -44,12 +53,21 @@ pub fn route_configurations<'a>(cx: &Context<'_, 'a>, names: &BTreeSet<String>) 
         } else if let [only] = virtual_hosts.as_mut_slice() {
             only.message.domains = vec!["*".to_owned()];
         }
-        out.push(configuration(name.clone(), virtual_hosts));
+        out.push(configuration(name.clone(), virtual_hosts, at, stands));
     }
     out
 }
 
-fn configuration<'a>(name: String, hosts: Vec<Host<'a>>) -> Piece<'a, api::RouteConfiguration> {
+/// The host, if there is one, and the port in the name of a configuration; `None` where it has no port.
+pub fn parts_of(name: &str) -> Option<(Option<&str>, u16)> {
+    let (host, port) = match name.rsplit_once(':') {
+        Some((host, port)) => (Some(host), port),
+        None => (None, name),
+    };
+    Some((host, port.parse().ok()?))
+}
+
+fn configuration<'a>(name: String, hosts: Vec<Host<'a>>, at: u32, stands: &mut Vec<Stands>) -> Piece<'a, api::RouteConfiguration> {
     let mut message = api::RouteConfiguration {
         name,
         validate_clusters: Some(false),
@@ -57,9 +75,11 @@ fn configuration<'a>(name: String, hosts: Vec<Host<'a>>) -> Piece<'a, api::Route
         ignore_port_in_host_matching: true,
         ..Default::default()
     };
+    message.virtual_hosts.reserve_exact(hosts.len());
     let mut parts = Vec::new();
     let mut origins: Vec<Origin<'a>> = Vec::new();
     for (i, mut host) in hosts.into_iter().enumerate() {
+        stands.extend(host.virtual_service.map(|id| (at, i as u32, id)));
         if let Some(origin) = host.origin {
             parts.push((Part::VirtualHost(i as u32), origin));
             if origins.iter().all(|o| !std::ptr::eq(o.object, origin.object)) && origins.len() < 16 {
@@ -69,7 +89,8 @@ fn configuration<'a>(name: String, hosts: Vec<Host<'a>>) -> Piece<'a, api::Route
         for (j, (_, origin)) in host.routes.iter().enumerate() {
             parts.extend(origin.map(|o| (Part::Route(i as u32, j as u32), o)));
         }
-        host.message.routes = host.routes.iter().map(|(r, _)| r.clone()).collect();
+        let routes = Rc::try_unwrap(host.routes).unwrap_or_else(|shared| shared.as_ref().clone());
+        host.message.routes = routes.into_iter().map(|(r, _)| r).collect();
         message.virtual_hosts.push(host.message);
     }
     Piece { message, origins, parts }
@@ -84,10 +105,10 @@ pub fn catch_all<'a>(unknown: &Unknown) -> Host<'a> {
         Unknown::Refuse => ("block_all", None),
     };
     let message = api::VirtualHost { name: name.to_owned(), domains: vec!["*".into()], include_request_attempt_count: true, ..Default::default() };
-    Host { message, routes: Rc::from([(route::catch_all(name, to), None)]), origin: None }
+    Host { message, routes: Rc::new(vec![(route::catch_all(name, to), None)]), origin: None, virtual_service: None }
 }
 
-type Routes<'a> = Rc<[(api::Route, Option<Origin<'a>>)]>;
+type Routes<'a> = Rc<Vec<(api::Route, Option<Origin<'a>>)>>;
 
 /// A virtual host; its routes are shared by all hosts of one VirtualService.
 #[derive(Clone)]
@@ -95,6 +116,8 @@ pub struct Host<'a> {
     pub message: api::VirtualHost,
     pub routes: Routes<'a>,
     pub origin: Option<Origin<'a>>,
+    /// Whose routes they are, among all VirtualServices.
+    pub virtual_service: Option<u32>,
 }
 
 /// Routes for some services on a port, and for hosts that are none.
@@ -103,6 +126,7 @@ struct Group<'a> {
     other_hosts: Vec<String>,
     routes: Routes<'a>,
     origin: Origin<'a>,
+    virtual_service: Option<u32>,
 }
 
 /// The virtual hosts of one port.
@@ -130,18 +154,27 @@ impl<'a> Hosts<'a> {
     }
 }
 
+/// A service of an egress listener as the port's routes see it; `None` where it has no such port.
+fn seen_on<'s, 'a>(egress: &Egress<'_, 'a>, service: &SeenService<'s, 'a>, port: u16) -> Option<SeenService<'s, 'a>> {
+    if egress.port.is_some_and(|(_, p)| p == Protocol::HttpProxy) {
+        return Some(service.clone());
+    }
+    let found = *service.port(port)?;
+    Some(if service.ports.len() == 1 { service.clone() } else { Cow::Owned(RegisteredService { ports: vec![found], ..(**service).clone() }) })
+}
+
+/// The service of a host on a port, as routes there look it up: of several with one host the last counts.
+pub fn service_on<'a>(egress: &Egress<'_, 'a>, port: u16, name: &str) -> Option<RegisteredService<'a>> {
+    let is_meant = |s: &&SeenService<'_, 'a>| s.host == name || (s.host.chars().any(char::is_uppercase) && s.host.to_lowercase() == name);
+    let mut found = egress.services.iter().rev().filter(is_meant).filter_map(|s| seen_on(egress, s, port));
+    found.next().map(Cow::into_owned)
+}
+
 fn on_port<'a>(cx: &Context<'_, 'a>, egress: &Egress<'_, 'a>, port: u16) -> Vec<Host<'a>> {
     // Services with the port, and only that port of them; a proxy port serves all.
     let is_proxy = egress.port.is_some_and(|(_, p)| p == Protocol::HttpProxy);
     let mut services: Vec<SeenService<'_, 'a>> = Vec::new();
-    for s in &egress.services {
-        match s.port(port) {
-            _ if is_proxy => services.push(s.clone()),
-            Some(_) if s.ports.len() == 1 => services.push(s.clone()),
-            Some(p) => services.push(Cow::Owned(RegisteredService { ports: vec![*p], ..(**s).clone() })),
-            None => {}
-        }
-    }
+    services.extend(egress.services.iter().filter_map(|s| seen_on(egress, s, port)));
     // Of several with one host the last counts.
     let mut by_host: FxHashMap<String, u32> = FxHashMap::default();
     for (i, s) in services.iter().enumerate() {
@@ -176,9 +209,9 @@ fn on_port<'a>(cx: &Context<'_, 'a>, egress: &Egress<'_, 'a>, port: u16) -> Vec<
             continue;
         }
         taken.extend(&on);
-        let routes: Routes<'a> = routes.into_iter().map(|(r, o)| (r, Some(o))).collect();
+        let routes: Routes<'a> = Rc::new(routes.into_iter().map(|(r, o)| (r, Some(o))).collect());
         let origin = Origin::whole(v.object);
-        groups.push(Group { services: on, other_hosts, routes, origin });
+        groups.push(Group { services: on, other_hosts, routes, origin, virtual_service: Some(*id) });
     }
     let mut rest: Vec<u32> = by_host.values().copied().filter(|i| !taken.contains(i) && !is_alias(&services[*i as usize])).collect();
     rest.sort_unstable_by(|a, b| services[*a as usize].host.cmp(&services[*b as usize].host));
@@ -190,8 +223,8 @@ fn on_port<'a>(cx: &Context<'_, 'a>, egress: &Egress<'_, 'a>, port: u16) -> Vec<
                 rules.first().and_then(|_| crate::destination_rule::traffic_policy(&rules.0)).and_then(|(_, n)| n.at(&["loadBalancer", "consistentHash"]));
             let hash = rules.policy(p.number).consistent_hash().or(top);
             let origin = Origin { object: s.object, node: p.node };
-            let routes: Routes<'a> = Rc::from([(route::outbound_default(cx, &s.host.to_lowercase(), p.number, hash), Some(origin))]);
-            groups.push(Group { services: vec![i], other_hosts: Vec::new(), routes, origin });
+            let routes: Routes<'a> = Rc::new(vec![(route::outbound_default(cx, &s.host.to_lowercase(), p.number, hash), Some(origin))]);
+            groups.push(Group { services: vec![i], other_hosts: Vec::new(), routes, origin, virtual_service: None });
         }
     }
     assemble(cx, groups, &services, port, is_proxy)
@@ -237,7 +270,7 @@ fn assemble<'a>(cx: &Context<'_, 'a>, groups: Vec<Group<'a>>, services: &[SeenSe
             }
             let origin = service.map_or(group.origin, |s| Origin { object: s.object, node: s.ports.first().map_or(s.object.name_node(), |p| p.node) });
             let message = api::VirtualHost { name: with_port, domains, include_request_attempt_count: true, ..Default::default() };
-            out.push(Host { message, routes: Rc::clone(&group.routes), origin: Some(origin) });
+            out.push(Host { message, routes: Rc::clone(&group.routes), origin: Some(origin), virtual_service: group.virtual_service });
         }
     }
     out
@@ -254,7 +287,7 @@ fn domains(cx: &Context<'_, '_>, s: &RegisteredService<'_>, name: &str) -> Vec<S
         let pods: Vec<String> = out.iter().map(|d| format!("*.{d}")).collect();
         out.extend(pods);
     }
-    let address = s.address_for(cx.proxy);
+    let address = s.address_for(&cx.proxy);
     if address != UNSPECIFIED {
         out.push(if address.contains(':') && !address.contains('/') { format!("[{address}]") } else { address.to_owned() });
     }

@@ -188,6 +188,11 @@ pub struct L4Route<'a> {
     pub destinations: Vec<WeightedDestination>,
 }
 
+/// A VirtualService as it is written: delegates are not looked up.
+pub fn one<'a>(mesh: &Mesh<'a>, object: &'a Object) -> VirtualService<'a> {
+    of_object(object, mesh.domain, &mesh.config.default_export_to("defaultVirtualServiceExportTo"))
+}
+
 /// All VirtualServices of a mesh, the oldest first.
 pub fn all<'a>(mesh: &Mesh<'a>) -> Vec<VirtualService<'a>> {
     let default_export = mesh.config.default_export_to("defaultVirtualServiceExportTo");

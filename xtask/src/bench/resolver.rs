@@ -1,14 +1,15 @@
 //! `cargo xtask bench resolver`: what it costs to translate a mesh for one proxy: Bookinfo as it was recorded, where the
 //! recording lies beside the checkout, and a mesh of 2,000 services with 2,000 VirtualServices and 2,000
 //! DestinationRules; and what it costs to ask who may call each service, and how it is encrypted, with a workload and an
-//! AuthorizationPolicy more for each.
+//! AuthorizationPolicy more for each; and what one VirtualService costs that changes.
 
 use crate::{Outcome, root};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
-use mesh_model::{Completeness, Role, Snapshot, Source};
-use mesh_resolver::translate::{Interception, Model, Proxy, ProxyKind};
+use mesh_model::{Completeness, Kind, Role, Snapshot, Source};
+use mesh_resolver::translate::{ControlPlane, Interception, Model, Proxy, ProxyKind, Revised};
 use mesh_resolver::{Mesh, mtls, who_can};
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Instant;
@@ -40,8 +41,61 @@ pub fn run(args: &[String]) -> Outcome {
     }
     let title = format!("{services} services, {services} VirtualServices, {services} DestinationRules");
     measure(&title, &[generated(services)], "ns-0", &[("app", "svc-0")]);
+    change(services);
     ask(services);
     Ok(())
+}
+
+/// One VirtualService gets another content: its text is read and taken into a translation that is kept.
+fn change(services: usize) {
+    let snapshot = snapshot_of(&[generated(services)]);
+    let name = format!("svc-{}", services / 2);
+    let find = |s: &Snapshot| s.objects.iter().position(|o| o.kind == Kind::VirtualService && o.name() == name);
+    let Some(at) = find(&snapshot) else { return };
+    let mut texts = Vec::new();
+    for weight in [80, 70, 60, 50, 40, 30, 20, 10] {
+        let own = snapshot.objects[at].source().text();
+        let whole = own.split("---\n").find(|t| t.contains("kind: VirtualService") && t.contains(&format!("  name: {name}\n"))).unwrap_or_default();
+        texts.push(whole.replace("weight: 90", &format!("weight: {weight}")));
+    }
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::new(&mesh);
+    let mut open = model.open(proxy("ns-0", &[("app", "svc-0")]), ControlPlane::default());
+    let later: Vec<OnceCell<Snapshot>> = texts.iter().map(|_| OnceCell::new()).collect();
+    let (mut old, mut least, mut done) = (&snapshot.objects[at], f64::INFINITY, 0);
+    for (text, place) in texts.iter().zip(&later) {
+        let start = Instant::now();
+        let new = &place.get_or_init(|| snapshot_of(std::slice::from_ref(text))).objects[0];
+        if let Revised::Done(_) = open.revise(old, new) {
+            done += 1;
+            old = new;
+        }
+        least = least.min(start.elapsed().as_secs_f64());
+    }
+    println!("one VirtualService of {services} changed: {:.2} ms, {done} of {} taken in", 1000.0 * least, texts.len());
+}
+
+fn snapshot_of(texts: &[String]) -> Snapshot {
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    for text in texts {
+        let source = Source::new("bench", text.as_str());
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    }
+    snapshot
+}
+
+fn proxy(namespace: &str, labels: &[(&str, &str)]) -> Proxy {
+    Proxy {
+        kind: ProxyKind::Sidecar,
+        id: format!("bench.{namespace}"),
+        addresses: vec!["10.250.0.1".into()],
+        namespace: namespace.to_owned(),
+        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        dns_domain: format!("{namespace}.svc.cluster.local"),
+        interception: Interception::Redirect,
+        auto_allocated_addresses: false,
+    }
 }
 
 /// The objects of the recorded mesh.
@@ -88,10 +142,7 @@ fn workloads(services: usize) -> String {
 
 /// Who may call every service, and what every client sends to it: each once.
 fn ask(services: usize) {
-    let source = Source::new("bench", generated(services) + &workloads(services));
-    let mut snapshot = Snapshot::new();
-    snapshot.completeness = Completeness::Complete;
-    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    let snapshot = snapshot_of(&[generated(services) + &workloads(services)]);
     let mesh = Mesh::new(&snapshot);
     let model = Model::supposing(&mesh);
     let identities = who_can::identities(&model);
@@ -105,22 +156,8 @@ fn ask(services: usize) {
 }
 
 fn measure(title: &str, texts: &[String], namespace: &str, labels: &[(&str, &str)]) {
-    let mut snapshot = Snapshot::new();
-    snapshot.completeness = Completeness::Complete;
-    for text in texts {
-        let source = Source::new("bench", text.as_str());
-        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
-    }
-    let proxy = Proxy {
-        kind: ProxyKind::Sidecar,
-        id: format!("bench.{namespace}"),
-        addresses: vec!["10.250.0.1".into()],
-        namespace: namespace.to_owned(),
-        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        dns_domain: format!("{namespace}.svc.cluster.local"),
-        interception: Interception::Redirect,
-        auto_allocated_addresses: false,
-    };
+    let snapshot = snapshot_of(texts);
+    let proxy = proxy(namespace, labels);
     let mesh = Mesh::new(&snapshot);
     let before = resident();
     let model = Model::new(&mesh);

@@ -1,13 +1,13 @@
 //! Endpoints that clients reach in ways that the translation does not know: through gateways of other networks, over
-//! HBONE, or by locality.
+//! HBONE, or by localities that the input lacks.
 
 use super::NotJudged;
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
+use crate::translate::locality::{self, Setting};
 use crate::translate::registry::{Endpoint, RegisteredService};
-use crate::translate::traffic_policy::Rules;
 use crate::translate::{Context, Origin};
-use mesh_model::{Kind, Node, Object, Source, Span, yaml};
+use mesh_model::{Kind, Object, Source, Span, yaml};
 
 const NETWORK: &str = "topology.istio.io/network";
 const WAYPOINT: &str = "istio.io/use-waypoint";
@@ -52,39 +52,27 @@ fn waypoint(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {
     own.or_else(|| cx.model.mesh.namespace_label(service.namespace, WAYPOINT)).is_some_and(|w| !matches!(w, "" | "none"))
 }
 
-/// A service whose endpoints are chosen by where they are: where its own setting or a Service's distribution asks for
-/// it, and by default where outlier detection is on and there is a choice.
+/// A service whose endpoints are chosen by where they are, where that or the proxy's own place is not in the input.
 fn by_locality<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>, endpoints: &[Endpoint<'a>]) -> Option<NotJudged<'a>> {
-    let what = "endpoints are preferred by locality, which is not translated";
-    let distribution = service.object.spec_at(&["trafficDistribution"]);
-    if let Some(node) = distribution {
-        return Some(NotJudged::new(Origin { object: service.object, node }, what));
-    }
-    if service.object.annotation("networking.istio.io/traffic-distribution").is_some() {
-        return Some(NotJudged::new(Origin::whole(service.object), what));
-    }
     let rules = cx.rules(service);
-    let detection = outlier_detection(&rules)?;
-    let spread = endpoints.iter().any(|e| e.zone != endpoints[0].zone);
-    (spread && !is_off(cx, &rules)).then(|| NotJudged::new(detection, what))
-}
-
-fn policies<'a>(rules: &Rules<'a>) -> impl Iterator<Item = (Origin<'a>, Node<'a>)> {
-    rules.0.iter().flat_map(|object| {
-        let spec = object.spec();
-        let tops = spec.into_iter().flat_map(|s| s.get("trafficPolicy").into_iter().chain(s.list("subsets").filter_map(|s| s.get("trafficPolicy"))));
-        let with_ports = tops.flat_map(|t| std::iter::once(t).chain(t.list("portLevelSettings")));
-        with_ports.map(|node| (Origin { object, node }, node))
-    })
-}
-
-fn outlier_detection<'a>(rules: &Rules<'a>) -> Option<Origin<'a>> {
-    policies(rules).find_map(|(origin, p)| p.get("outlierDetection").map(|node| Origin { node, ..origin }))
-}
-
-/// Whether the rules, or where they are silent the mesh, switch the preference off.
-fn is_off(cx: &Context<'_, '_>, rules: &Rules<'_>) -> bool {
-    let of_rules = policies(rules).find_map(|(_, p)| p.at(&["loadBalancer", "localityLbSetting", "enabled"]));
-    let setting = of_rules.or_else(|| cx.model.mesh.config.at(&["localityLbSetting", "enabled"]));
-    setting.and_then(Node::bool) == Some(false)
+    let port = service.ports.iter().find(|p| p.protocol != Protocol::Udp)?;
+    let subsets = rules.subsets();
+    let top = crate::destination_rule::traffic_policy(&rules.0).map(|(object, _)| object);
+    let of_subsets = subsets.iter().map(|s| (Some(s.object), rules.subset_policy(s, port.number)));
+    let mut policies = std::iter::once((top, rules.policy(port.number))).chain(of_subsets);
+    let origin = match locality::distribution(service.object).filter(|wish| !locality::is_known(wish)) {
+        Some(wish) => {
+            let node = service.object.spec_at(&["trafficDistribution"]).unwrap_or(service.object.name_node());
+            return Some(NotJudged::new(Origin { object: service.object, node }, format!("the distribution `{wish}` is not translated")));
+        }
+        None => {
+            let (object, policy) = policies.find(|(_, policy)| Setting::of(cx, service, policy).is_some_and(|s| s.prefers(policy)))?;
+            let node = policy.outlier_detection.or(policy.load_balancer);
+            object.zip(node).map_or(Origin::whole(service.object), |(object, node)| Origin { object, node })
+        }
+    };
+    let place = |e: &Endpoint<'a>| (e.locality.clone(), e.zone);
+    let is_spread = endpoints.iter().any(|e| place(e) != place(&endpoints[0]));
+    let is_known = !cx.whereabouts.locality.is_empty() && endpoints.iter().all(|e| e.zone.is_empty());
+    (is_spread && !is_known).then(|| NotJudged::new(origin, "endpoints are preferred by locality, and not all localities are in the input"))
 }

@@ -51,8 +51,7 @@ const LOAD_BALANCER: &[Field] = &[
     ),
     whole("warmupDurationSecs"),
     of("warmup", &[whole("duration")]),
-    // What it asks for beyond being on or off is named; being on matters with outlier detection (`endpoints`).
-    of("localityLbSetting", &[whole("enabled")]),
+    of("localityLbSetting", &[whole("enabled"), whole("distribute"), whole("failover"), whole("failoverPriority")]),
 ];
 
 const OUTLIER_DETECTION: &[Field] = &[

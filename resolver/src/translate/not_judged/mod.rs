@@ -51,9 +51,6 @@ const OF_BACKENDS: &[(Kind, &str)] = &[
 
 /// Settings of the mesh that change every proxy's configuration and are not read.
 const OF_MESH: &[(&[&str], Effect)] = &[
-    (&["localityLbSetting", "distribute"], Effect::Traffic),
-    (&["localityLbSetting", "failover"], Effect::Traffic),
-    (&["localityLbSetting", "failoverPriority"], Effect::Traffic),
     (&["serviceSettings"], Effect::Traffic),
     (&["tlsDefaults"], Effect::Traffic),
     (&["meshMTLS"], Effect::Traffic),
@@ -77,13 +74,20 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     out.extend(of_mesh(cx));
     out.extend(of_backends(cx));
     out.extend(endpoints::of(cx));
-    for object in objects(cx) {
-        let named = |node| NotJudged::new(Origin { object, node }, format!("`{}` is not translated", Mesh::path(object, node)));
-        out.extend(fields::not_read(object).into_iter().map(named));
-    }
-    out.sort_by(|a, b| key(a).cmp(&key(b)));
-    out.dedup_by(|a, b| key(a) == key(b));
+    out.extend(objects(cx).into_iter().flat_map(of_fields));
+    in_order(&mut out);
     out
+}
+
+/// Fields of an object that are not read.
+pub fn of_fields(object: &Object) -> impl Iterator<Item = NotJudged<'_>> {
+    let named = move |node| NotJudged::new(Origin { object, node }, format!("`{}` is not translated", Mesh::path(object, node)));
+    fields::not_read(object).into_iter().map(named)
+}
+
+pub fn in_order(list: &mut Vec<NotJudged<'_>>) {
+    list.sort_by(|a, b| key(a).cmp(&key(b)));
+    list.dedup_by(|a, b| key(a) == key(b));
 }
 
 fn key<'n>(n: &'n NotJudged<'_>) -> (Option<(&'n str, &'n str, &'n str, u16)>, &'n str) {
