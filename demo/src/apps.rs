@@ -1,6 +1,6 @@
 //! The bookshop's services: each answers at its own place, and asks others by its sidecar.
 
-use crate::mesh::{PORT, Workload};
+use crate::mesh::{OUTSIDE, PORT, Workload};
 use crate::programs::Programs;
 use bytes::Bytes;
 use http::header::HeaderMap;
@@ -23,48 +23,75 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const MOST: usize = 64 * 1024;
 
-/// Serves a workload until the runtime ends. `outbound` is where its sidecar takes its requests.
-pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: SocketAddr, programs: Arc<Programs>) {
+/// Where the sidecar of a workload takes its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound {
+    /// To the services of the shop.
+    pub services: SocketAddr,
+    /// To [`OUTSIDE`].
+    pub outside: SocketAddr,
+}
+
+/// Serves a workload until the runtime ends.
+pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: Outbound, programs: Arc<Programs>) {
+    accept(socket, move |request| {
+        let programs = programs.clone();
+        async move { answer(w, &request, outbound, &programs).await }
+    })
+    .await;
+}
+
+/// Serves what is outside of the mesh until the runtime ends.
+pub async fn serve_outside(socket: std::net::TcpListener) {
+    accept(socket, |request| async move {
+        let is_there = request.uri().path().starts_with("/isbn/");
+        if is_there { page(StatusCode::OK, &json!({"isbn": "0486424618"})) } else { page(StatusCode::NOT_FOUND, &json!({"error": "there is no such page"})) }
+    })
+    .await;
+}
+
+async fn accept<F>(socket: std::net::TcpListener, answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static)
+where
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
     let Ok(listener) = TcpListener::from_std(socket) else { return };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let programs = programs.clone();
+        let answer = answer.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let programs = programs.clone();
-                async move { Ok::<_, Infallible>(answer(w, &request, outbound, &programs).await) }
+                let answered = answer(request);
+                async move { Ok::<_, Infallible>(answered.await) }
             });
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr, programs: &Programs) -> Response<Full<Bytes>> {
+async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, programs: &Programs) -> Response<Full<Bytes>> {
     if !has_page(w.app, request.uri().path()) {
-        let mut response = Response::new(Full::new(Bytes::from_static(b"{\"error\": \"there is no such page\"}")));
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return response;
+        return page(StatusCode::NOT_FOUND, &json!({"error": "there is no such page"}));
     }
     let behaviour = programs.of(w.name);
     tokio::time::sleep(behaviour.takes).await;
     if fastrand::u8(..100) < behaviour.fails {
-        let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return response;
+        return page(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
     }
     let trace = trace(request.headers());
     let mut body = json!({"service": w.app, "version": w.version});
     let asked: &[(&str, &str)] = match (w.app, w.version) {
         ("productpage", _) => &[("details", "/details/0"), ("reviews", "/reviews/0")],
         ("reviews", "v2" | "v3") => &[("ratings", "/ratings/0")],
+        ("details", _) => &[(OUTSIDE, "/isbn/0")],
         _ => &[],
     };
     let mut status = StatusCode::OK;
     for (service, path) in asked {
-        match ask(outbound, &format!("{service}:{PORT}"), path, &trace).await {
+        let (to, host) = if *service == OUTSIDE { (outbound.outside, OUTSIDE.to_owned()) } else { (outbound.services, format!("{service}:{PORT}")) };
+        match ask(to, &host, path, &trace).await {
             Ok((200, value)) => body[*service] = value,
             Ok((other, _)) => {
                 body[*service] = json!({"error": other});
@@ -78,6 +105,10 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: SocketAddr,
     }
     // As slow as a service that does something.
     tokio::time::sleep(Duration::from_millis(if w.app == "productpage" { 4 } else { 2 })).await;
+    page(status, &body)
+}
+
+fn page(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

@@ -16,6 +16,7 @@ pub mod state;
 pub use load::Counts;
 pub use mesh::WORKLOADS;
 
+use apps::Outbound;
 use mesh::Workload;
 use mesh_controlplane::bind::Role;
 use mesh_controlplane::bootstrap::Bootstrap;
@@ -110,7 +111,10 @@ pub struct Demo {
 impl Demo {
     /// Starts everything, and returns when every proxy is ready and the load begins.
     pub fn start(options: &Options) -> Result<Demo, DemoError> {
-        let folder = mesh::folder().map_err(DemoError::Folder)?;
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let outside = listen(any).map_err(|e| DemoError::System(format!("no port for {}: {e}", mesh::OUTSIDE)))?;
+        let files = mesh::files(outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port());
+        let folder = mesh::folder(&files).map_err(DemoError::Folder)?;
         let programs: Arc<Programs> = Arc::default();
         let reserved = Reserved::new(options.loopback).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
         let control = control_plane(folder.path(), reserved.loopback, options)?;
@@ -120,14 +124,13 @@ impl Demo {
             control.place(&format!("{}.{}", w.name, mesh::NAMESPACE), role, port).ok_or_else(none)
         };
         let mut apps = Vec::new();
-        for w in WORKLOADS.iter().filter(|w| w.app != mesh::GATEWAY) {
+        for w in WORKLOADS.iter().filter(|w| !w.is_gateway()) {
             let at = place(w, Role::Application, mesh::PORT)?;
-            let outbound = place(w, Role::Outbound, mesh::PORT)?;
+            let outbound = Outbound { services: place(w, Role::Outbound, mesh::PORT)?, outside: place(w, Role::Outbound, mesh::OUTSIDE_PORT)? };
             let socket = listen(at).map_err(|e| DemoError::Workload(w.name, format!("{at}: {e}")))?;
             apps.push((w, socket, outbound));
         }
         let mut proxies: BTreeMap<&'static str, Proxy> = BTreeMap::new();
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         for w in WORKLOADS {
             proxies.insert(w.name, proxy(w, any, &control, &options.say).map_err(|e| DemoError::Workload(w.name, e))?);
         }
@@ -154,7 +157,7 @@ impl Demo {
         let admins = pages.iter().map(|(w, admin)| (w.name, *admin)).collect();
         let control_plane = control.http;
         let manifests = folder.path().to_owned();
-        let parts = Arc::new(Parts::new(control, proxies, folder, programs.clone(), options.say.clone()));
+        let parts = Arc::new(Parts::new(control, proxies, (folder, files), programs.clone(), options.say.clone()));
         let carried_out = orders::of(&parts);
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -166,6 +169,7 @@ impl Demo {
                 for (w, socket, outbound) in apps {
                     tokio::spawn(apps::serve(w, socket, outbound, programs.clone()));
                 }
+                tokio::spawn(apps::serve_outside(outside));
                 // Answers before all is there would be counted as failures.
                 let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
                 tokio::spawn(metrics::run(pages, socket));
@@ -304,7 +308,7 @@ fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, opt
 fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<Proxy, String> {
     let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app)).map_err(|e| e.to_string())?;
     let bootstrap = Bootstrap {
-        kind: if w.app == mesh::GATEWAY { "router" } else { "sidecar" },
+        kind: if w.is_gateway() { "router" } else { "sidecar" },
         name: w.name,
         namespace: mesh::NAMESPACE,
         account: w.app,

@@ -15,13 +15,10 @@ pub struct Object {
     pub text: String,
 }
 
-/// Files as they come.
-pub type Files = &'static [(&'static str, &'static str)];
-
 const BETWEEN: &str = "\n---\n";
 
 /// Writes files that differ from what lies there, each whole or not at all, and readable by this user alone.
-pub fn write(folder: &Path, files: Files, objects: &[Object]) -> io::Result<()> {
+pub fn write(folder: &Path, files: &[(&str, String)], objects: &[Object]) -> io::Result<()> {
     for (name, text) in files {
         let wanted = with(name, text, objects);
         let path = folder.join(name);

@@ -1,6 +1,6 @@
 //! Which mesh it is.
 
-use crate::manifests::{self, Files};
+use crate::manifests;
 use std::collections::BTreeMap;
 
 pub const NAMESPACE: &str = "bookinfo";
@@ -9,6 +9,12 @@ pub const TRUST_DOMAIN: &str = "cluster.local";
 pub const PORT: u16 = 9080;
 pub const GATEWAY: &str = "gateway";
 pub const GATEWAY_PORT: u16 = 8080;
+/// The way out of the mesh.
+pub const EGRESS: &str = "egress";
+/// A service outside of the mesh, the port that is asked for, and what stands in the manifests for the one that it has here.
+pub const OUTSIDE: &str = "isbn.example.org";
+pub const OUTSIDE_PORT: u16 = 80;
+const OUTSIDE_AT: &str = "PORT_OF_ISBN";
 /// The host that the gateway takes requests for.
 pub const HOST: &str = "bookinfo.example.com";
 
@@ -28,6 +34,7 @@ const fn workload(name: &'static str, app: &'static str, version: &'static str) 
 
 pub static WORKLOADS: &[Workload] = &[
     workload("gateway", GATEWAY, ""),
+    workload("egress", EGRESS, ""),
     workload("productpage-v1", "productpage", "v1"),
     workload("details-v1", "details", "v1"),
     workload("ratings-v1", "ratings", "v1"),
@@ -37,21 +44,31 @@ pub static WORKLOADS: &[Workload] = &[
 ];
 
 impl Workload {
+    /// A proxy that stands alone.
+    pub fn is_gateway(&self) -> bool {
+        matches!(self.app, GATEWAY | EGRESS)
+    }
     pub fn labels(&self) -> BTreeMap<String, String> {
-        let pairs = [("app", self.app), ("version", self.version), ("istio", if self.app == GATEWAY { GATEWAY } else { "" })];
+        let pairs = [("app", self.app), ("version", self.version), ("istio", if self.is_gateway() { self.app } else { "" })];
         pairs.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     }
 }
 
-pub const FILES: Files = &[
+const FILES: &[(&str, &str)] = &[
     ("apps.yaml", include_str!("../manifests/apps.yaml")),
+    ("egress.yaml", include_str!("../manifests/egress.yaml")),
     ("security.yaml", include_str!("../manifests/security.yaml")),
     ("traffic.yaml", include_str!("../manifests/traffic.yaml")),
 ];
 
-/// The manifests in a folder of their own, for this user alone.
-pub fn folder() -> std::io::Result<tempfile::TempDir> {
+/// The manifests of a demo whose service outside listens on a port of 127.0.0.1.
+pub fn files(outside: u16) -> Vec<(&'static str, String)> {
+    FILES.iter().map(|(name, text)| (*name, text.replace(OUTSIDE_AT, &outside.to_string()))).collect()
+}
+
+/// Manifests in a folder of their own, for this user alone.
+pub fn folder(files: &[(&'static str, String)]) -> std::io::Result<tempfile::TempDir> {
     let folder = tempfile::Builder::new().prefix("meshctl-demo-").tempdir()?;
-    manifests::write(folder.path(), FILES, &[])?;
+    manifests::write(folder.path(), files, &[])?;
     Ok(folder)
 }

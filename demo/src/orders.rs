@@ -2,7 +2,7 @@
 
 use crate::control::Orders;
 use crate::manifests::{self, Object};
-use crate::mesh::{FILES, NAMESPACE, WORKLOADS};
+use crate::mesh::{NAMESPACE, WORKLOADS};
 use crate::programs::Programs;
 use crate::scenarios::{self, Breakage, Certificate, Change};
 use crate::{Say, proxy};
@@ -19,6 +19,8 @@ pub struct Parts {
     control: Running,
     proxies: Mutex<BTreeMap<&'static str, Proxy>>,
     folder: tempfile::TempDir,
+    /// What lies in it while nothing is broken.
+    files: Vec<(&'static str, String)>,
     programs: Arc<Programs>,
     say: Say,
     broken: Mutex<Broken>,
@@ -38,8 +40,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Parts {
-    pub fn new(control: Running, proxies: BTreeMap<&'static str, Proxy>, folder: tempfile::TempDir, programs: Arc<Programs>, say: Say) -> Parts {
-        Parts { control, proxies: proxies.into(), folder, programs, say, broken: Mutex::default() }
+    pub fn new(
+        control: Running,
+        proxies: BTreeMap<&'static str, Proxy>,
+        (folder, files): (tempfile::TempDir, Vec<(&'static str, String)>),
+        programs: Arc<Programs>,
+        say: Say,
+    ) -> Parts {
+        Parts { control, proxies: proxies.into(), folder, files, programs, say, broken: Mutex::default() }
     }
 
     /// Ends the proxies: all at once, and then one after the other is waited for.
@@ -98,7 +106,7 @@ impl Parts {
                 Change::ControlPlane => is_away = true,
             }
         }
-        manifests::write(self.folder.path(), FILES, &objects).map_err(|e| format!("{}: {e}", self.folder.path().display()))?;
+        manifests::write(self.folder.path(), &self.files, &objects).map_err(|e| format!("{}: {e}", self.folder.path().display()))?;
         self.programs.set(programs);
         // A proxy that is given another certificate must be able to fetch it.
         self.control.away(false);

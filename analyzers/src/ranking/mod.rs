@@ -5,6 +5,7 @@
 //! seen (endpoints in use, findings, rejected updates, changes) makes a suspect likelier, and is named with it. Each sort of evidence
 //! does alone.
 
+mod blocked;
 mod objects;
 mod retries;
 mod slow;
@@ -155,6 +156,10 @@ pub(crate) struct Call<'g> {
 }
 
 impl Call<'_> {
+    /// Whether the caller's proxy has answered in place of a host that it does not know.
+    pub fn is_to_nobody(&self) -> bool {
+        self.graph.names.text(self.graph.nodes[self.to].service) == "BlackHoleCluster"
+    }
     pub fn name(&self, node: usize) -> String {
         name_of(self.graph, node)
     }

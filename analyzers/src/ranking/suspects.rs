@@ -1,5 +1,6 @@
 //! The suspects of one failing call.
 
+use super::blocked;
 use super::objects::{namespace_of, policies, replicas, rules, selecting, workloads};
 use super::{Call, Ending, Evidence, Suspect, is_grave};
 use mesh_envoy::response_flags;
@@ -90,6 +91,9 @@ impl<'a> Found<'_, '_, 'a, '_> {
     fn by_flags(&mut self, calls: &[Call<'_>]) {
         let ending = self.ending;
         let has = |flags: &[&str]| ending.has(flags);
+        if self.call.is_to_nobody() {
+            return self.blocked();
+        }
         if has(&["FI", "DI"]) {
             self.in_rules("fault", DECIDES, "its fault is injected on purpose");
         }
@@ -125,6 +129,22 @@ impl<'a> Found<'_, '_, 'a, '_> {
         }
         if ending.flags.is_empty() && (ending.code >= 500 || ending.code == 0) {
             self.further_down(calls);
+        }
+    }
+
+    /// The caller's proxy lets requests out to known hosts alone.
+    fn blocked(&mut self) {
+        let mesh = self.evidence.mesh;
+        let caller = self.call.name(self.call.from);
+        let (namespace, name) = caller.split_once('/').unwrap_or(("", &caller));
+        let asked = Some(self.host()).filter(|_| !matches!(self.ending.host.as_str(), "" | "unknown"));
+        let evidence: Vec<String> = asked.iter().map(|host| blocked::known(mesh, host)).collect();
+        match blocked::by(mesh, &workloads(mesh, namespace, name)) {
+            Some((object, why)) => self.object(DECIDES, object, why.to_owned(), evidence),
+            None => {
+                let what = format!("host {}", asked.as_deref().unwrap_or("(not reported)"));
+                self.suspect(USUAL, what, "the caller's proxy knows no such host, and lets nothing out to others".to_owned(), evidence);
+            }
         }
     }
 

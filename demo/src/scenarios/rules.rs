@@ -34,4 +34,20 @@ pub const SCENARIOS: &[Scenario] = &[
             }
         },
     },
+    Scenario {
+        name: "blocked-egress",
+        what: "proxies let nothing out to hosts that they know nothing of, and a Sidecar hides one that is needed",
+        victims: &["details", "default"],
+        make: |victim, dice| {
+            let selector = if victim == "default" { String::new() } else { format!("  workloadSelector: {{labels: {{app: {victim}}}}}\n") };
+            let hosts = if dice.bool() { "./*" } else { "bookinfo/*" };
+            let spec = format!("{selector}  egress: [{{hosts: ['{hosts}']}}]\n  outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}\n");
+            Breakage {
+                changes: vec![networking("Sidecar", victim, &spec)],
+                cause: format!("Sidecar {NAMESPACE}/{victim}"),
+                seen: "502",
+                ..Breakage::default()
+            }
+        },
+    },
 ];
