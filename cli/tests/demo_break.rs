@@ -125,7 +125,16 @@ fn programs_that_fail_or_are_slow_are_named() {
 #[test]
 fn objects_that_are_wrong_are_named() {
     let demo = Demo::start();
-    for (name, seed) in [("missing-subset", 1), ("missing-route", 2), ("rejected-configuration", 3), ("mtls-mismatch", 4), ("denied-by-policy", 5), ("blocked-egress", 6)] {
+    let all = [
+        ("missing-subset", 1),
+        ("missing-route", 2),
+        ("rejected-configuration", 3),
+        ("mtls-mismatch", 4),
+        ("denied-by-policy", 5),
+        ("bad-jwt", 6),
+        ("blocked-egress", 7),
+    ];
+    for (name, seed) in all {
         demo.play(&[name], seed);
     }
     demo.play(&["denied-by-policy", "latency"], 7);

@@ -81,6 +81,9 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, p
         return page(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
     }
     let trace = trace(request.headers());
+    // Outside nobody is shown a token.
+    let mut inside = trace.clone();
+    inside.extend(header::HeaderValue::try_from(format!("Bearer {}", behaviour.token.text())).ok().map(|v| (header::AUTHORIZATION, v)));
     let mut body = json!({"service": w.app, "version": w.version});
     let asked: &[(&str, &str)] = match (w.app, w.version) {
         ("productpage", _) => &[("details", "/details/0"), ("reviews", "/reviews/0")],
@@ -90,8 +93,9 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, p
     };
     let mut status = StatusCode::OK;
     for (service, path) in asked {
-        let (to, host) = if *service == OUTSIDE { (outbound.outside, OUTSIDE.to_owned()) } else { (outbound.services, format!("{service}:{PORT}")) };
-        match ask(to, &host, path, &trace).await {
+        let (to, host, headers) =
+            if *service == OUTSIDE { (outbound.outside, OUTSIDE.to_owned(), &trace) } else { (outbound.services, format!("{service}:{PORT}"), &inside) };
+        match ask(to, &host, path, headers).await {
             Ok((200, value)) => body[*service] = value,
             Ok((other, _)) => {
                 body[*service] = json!({"error": other});

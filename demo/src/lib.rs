@@ -12,6 +12,7 @@ mod places;
 mod programs;
 pub mod scenarios;
 pub mod state;
+mod tokens;
 
 pub use load::Counts;
 pub use mesh::WORKLOADS;

@@ -1,5 +1,6 @@
 //! How the bookshop's programs behave: as they should, unless somebody breaks one.
 
+use crate::tokens::Token;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,8 @@ pub struct Behaviour {
     pub fails: u8,
     /// How much longer it takes.
     pub takes: Duration,
+    /// What it shows to the services that it calls.
+    pub token: Token,
 }
 
 /// Behaviours by workload.

@@ -1,7 +1,9 @@
 //! Rules that keep callers out.
 
-use super::{Breakage, Scenario, networking, security};
+use super::{Breakage, Change, Scenario, networking, security};
 use crate::mesh::NAMESPACE;
+use crate::programs::Behaviour;
+use crate::tokens::{ISSUER, KEYS, OTHER_KEYS, Token};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -35,6 +37,27 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "bad-jwt",
+        what: "the tokens that callers send are not accepted: of another issuer, signed with another key, or expired",
+        victims: &["ratings", "details"],
+        make: |victim, dice| {
+            let callers: &[&'static str] = if victim == "ratings" { &["reviews-v2", "reviews-v3"] } else { &["productpage-v1"] };
+            let (issuer, keys, token) = match dice.u8(0..3) {
+                0 => ("https://login.example.net", KEYS, Token::Good),
+                1 => (ISSUER, OTHER_KEYS, Token::Good),
+                _ => (ISSUER, KEYS, Token::Expired),
+            };
+            let spec = format!("  selector: {{matchLabels: {{app: {victim}}}}}\n  jwtRules: [{{issuer: '{issuer}', jwks: '{keys}'}}]\n");
+            let sent = callers.iter().filter(|_| token == Token::Expired).map(|w| Change::Program(w, Behaviour { token, ..Behaviour::default() }));
+            Breakage {
+                changes: std::iter::once(security("RequestAuthentication", victim, &spec)).chain(sent).collect(),
+                cause: format!("RequestAuthentication {NAMESPACE}/{victim}"),
+                seen: "401",
+                ..Breakage::default()
+            }
+        },
+    },
+    Scenario {
         name: "blocked-egress",
         what: "proxies let nothing out to hosts that they know nothing of, and a Sidecar hides one that is needed",
         victims: &["details", "default"],
@@ -42,12 +65,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let selector = if victim == "default" { String::new() } else { format!("  workloadSelector: {{labels: {{app: {victim}}}}}\n") };
             let hosts = if dice.bool() { "./*" } else { "bookinfo/*" };
             let spec = format!("{selector}  egress: [{{hosts: ['{hosts}']}}]\n  outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}\n");
-            Breakage {
-                changes: vec![networking("Sidecar", victim, &spec)],
-                cause: format!("Sidecar {NAMESPACE}/{victim}"),
-                seen: "502",
-                ..Breakage::default()
-            }
+            Breakage { changes: vec![networking("Sidecar", victim, &spec)], cause: format!("Sidecar {NAMESPACE}/{victim}"), seen: "502", ..Breakage::default() }
         },
     },
 ];

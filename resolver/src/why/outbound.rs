@@ -350,7 +350,16 @@ pub fn shown(cluster: &str) -> String {
 fn rule_behind<'a>(object: &'a mesh_model::Object, node: Node<'a>) -> Option<Node<'a>> {
     let rules: Vec<Node<'a>> = object.spec()?.list("http").collect();
     let at = rules.iter().position(|r| r.id() <= node.id() && node.id() < r.end_id())?;
-    rules.get(at + 1).copied()
+    rules[at + 1..].iter().find(|r| !is_apart(node, **r)).copied()
+}
+
+/// Whether a rule is for other gateways, or for other ports, than a match is: it stands behind, but in no proxy.
+fn is_apart(taken: Node<'_>, rule: Node<'_>) -> bool {
+    let gateways: Vec<&str> = taken.list("gateways").map(Node::text).collect();
+    let other_gateways = |m: Node<'_>| !gateways.is_empty() && m.get("gateways").is_some() && m.list("gateways").all(|g| !gateways.contains(&g.text()));
+    let other_port = |m: Node<'_>| matches!((taken.get("port"), m.get("port")), (Some(a), Some(b)) if a.text() != b.text());
+    let mut matches = rule.list("match").peekable();
+    matches.peek().is_some() && matches.all(|m| other_gateways(m) || other_port(m))
 }
 
 /// `fault` of the rule that a match or rule is written in.

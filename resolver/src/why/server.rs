@@ -208,7 +208,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let outcome = Outcome { server: title.clone(), ..self.outcome(branch, Mark::Good, format!("reaches {title}, port {}", address.port())) };
         let dump = match workload {
             Some(id) => self.dump_of(id),
-            None => self.held.iter().find(|h| h.addresses.contains(&address.ip())),
+            None => {
+                let mut of = self.held.iter().filter(|h| h.addresses.contains(&address.ip()));
+                // Loopback that several proxies have says nothing of who is there.
+                of.next().filter(|_| !address.ip().is_loopback() || of.next().is_none())
+            }
         };
         let party = match (workload, dump) {
             (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => self.party(id),
