@@ -147,7 +147,7 @@ fn other_networks_and_hbone() {
             "{{apiVersion: v1, kind: Pod, metadata: {{name: cart-2, namespace: shop, labels: {{app: cart, {more}}}}}, spec: {{}}, status: {{podIP: 10.1.0.2}}}}"
         )
     };
-    let networks = "endpoints of other networks are reached through gateways, which are not translated";
+    let networks = "is of another network, and the gateway to it or the network of the proxy is not in the input";
     names(&pod("topology.istio.io/network: east"), &[&format!("Pod shop/cart-2: {networks}")]);
     let own = "{type: sidecar, id: web-1.shop, ips: [10.1.0.9], configNamespace: shop, labels: {app: web, topology.istio.io/network: east}}";
     assert_eq!(named(&pod("topology.istio.io/network: east"), "", own), [""; 0]);
@@ -156,7 +156,8 @@ fn other_networks_and_hbone() {
     let config_map =
         |text: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: istio, namespace: istio-system}}, data: {{meshNetworks: '{text}'}}}}");
     names(&config_map("networks: {}"), &[]);
-    names(&config_map("networks: {east: {endpoints: [{fromRegistry: a}]}}"), &[&format!("ConfigMap istio-system/istio: {networks}")]);
+    names(&config_map("networks: {east: {endpoints: [{fromRegistry: a}]}}"), &[]);
+    names(&config_map("networks: {east: ["), &["ConfigMap istio-system/istio: its `meshNetworks` can't be read"]);
     let hbone = "Pod shop/cart-2: is reached over HBONE, which is not translated";
     names(&pod("istio.io/dataplane-mode: ambient"), &[hbone]);
     names(&pod("networking.istio.io/tunnel: http"), &[hbone]);

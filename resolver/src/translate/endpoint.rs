@@ -7,6 +7,7 @@ use super::{Context, filters};
 use crate::peer_authentication::MtlsMode;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
 use mesh_model::{Node, Object};
+use std::collections::BTreeMap;
 
 /// Who finds the endpoints of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,35 +37,32 @@ pub fn assignment<'a>(
     if endpoints.is_empty() {
         return None;
     }
-    let mut localities: Vec<(&str, Vec<&Endpoint<'a>>)> = Vec::new();
-    for e in &endpoints {
-        match localities.iter_mut().find(|(l, _)| *l == e.locality) {
-            Some((_, list)) => list.push(e),
-            None => localities.push((&e.locality, vec![e])),
-        }
+    let mut localities: BTreeMap<String, Vec<Endpoint<'a>>> = BTreeMap::new();
+    for e in endpoints {
+        localities.entry(e.locality.clone()).or_default().push(e);
     }
-    localities.sort_by_key(|(l, _)| *l);
+    let groups: Vec<(String, Vec<Endpoint<'a>>)> = localities.into_iter().map(|(l, list)| (l, cx.model.networks.seen_by(cx, list))).collect();
     let mut out = eds::ClusterLoadAssignment {
         cluster_name: super::cluster::name(port.number, name, &service.host),
-        endpoints: localities.iter().map(|(l, list)| group(cx, l, list)).collect(),
+        endpoints: groups.iter().map(|(l, list)| group(cx, l, list)).collect(),
         ..Default::default()
     };
     if let Some(setting) = Setting::of(cx, service, policy) {
         let found = if service.resolution == Resolution::Static { Found::ByControlPlane } else { Found::ByName };
-        let groups: Vec<Vec<&Endpoint<'a>>> = localities.into_iter().map(|(_, list)| list).collect();
+        let groups: Vec<&[Endpoint<'a>]> = groups.iter().map(|(_, list)| list.as_slice()).collect();
         setting.apply(cx, policy, found, &groups, &mut out);
     }
     Some(out)
 }
 
-fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[&Endpoint<'a>]) -> eds::LocalityLbEndpoints {
+fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>]) -> eds::LocalityLbEndpoints {
     let [region, zone, sub_zone] = locality::parts(locality).map(str::to_owned);
     let locality = core::Locality { region, zone, sub_zone };
     let weight = |e: &Endpoint<'_>| e.weight.max(1);
     let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e))).collect();
     eds::LocalityLbEndpoints {
         locality: Some(locality),
-        load_balancing_weight: Some(list.iter().map(|e| weight(e)).sum()),
+        load_balancing_weight: Some(list.iter().map(weight).sum()).filter(|_| !list.is_empty()),
         lb_endpoints: hosts,
         ..Default::default()
     }
@@ -78,11 +76,15 @@ pub fn cluster_of<'n>(cx: &'n Context<'_, '_>, object: &Object) -> &'n str {
     }
 }
 
+/// Whether clients are told that an endpoint takes mutual TLS: a policy for its workload may switch it off.
+pub fn is_mtls(cx: &Context<'_, '_>, e: &Endpoint<'_>) -> bool {
+    let is_off = || cx.model.mesh.peer_authentications.of_labels(e.namespace, |k| e.label(k), Some(e.port)).mode == MtlsMode::Disable;
+    e.takes_mtls == Some(true) && (e.gateway.is_some() || !is_off())
+}
+
 fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint {
     let mut metadata = core::Metadata::default();
-    // Clients are told of each endpoint whether it takes mutual TLS: a policy for its workload may switch it off.
-    let is_off = || cx.model.mesh.peer_authentications.of_labels(e.namespace, |k| e.label(k), Some(e.port)).mode == MtlsMode::Disable;
-    if e.takes_mtls == Some(true) && !is_off() {
+    if is_mtls(cx, e) {
         let mode: Struct = std::iter::once(("tlsMode", Value::from("istio"))).collect();
         metadata.filter_metadata.insert("envoy.transport_socket_match".into(), mode);
     }
@@ -90,7 +92,10 @@ fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint 
     let name = canonical(["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]).unwrap_or_else(|| e.object.name());
     let revision = canonical(["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]).unwrap_or_default();
     let cluster = cluster_of(cx, e.object);
-    let workload = format!("{};{};{name};{revision};{cluster}", e.object.name(), e.namespace);
+    let workload = match &e.gateway {
+        Some(gateway) => format!(";;;;{}", gateway.cluster),
+        None => format!("{};{};{name};{revision};{cluster}", e.object.name(), e.namespace),
+    };
     metadata.filter_metadata.insert("istio".into(), std::iter::once(("workload", Value::from(workload.as_str()))).collect());
     eds::LbEndpoint {
         endpoint: Some(eds::Endpoint { address: Some(filters::socket_address(&e.address, e.port)), ..Default::default() }),

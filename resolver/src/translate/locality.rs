@@ -74,7 +74,7 @@ impl<'a> Model<'_, 'a> {
         let node = pod.and_then(Workload::spec).map_or("", |s| s.text_of("nodeName"));
         let own = proxy.label(LABEL).map(of_label).unwrap_or_else(|| of_labels(|k| proxy.label(k)));
         let locality = if own.is_empty() { pod.map(|w| of_workload(self.mesh, w)).unwrap_or_default() } else { own };
-        Whereabouts { locality, node: node.to_owned(), network: proxy.label(NETWORK).unwrap_or_default().to_owned() }
+        Whereabouts { locality, node: node.to_owned(), network: self.networks.of_proxy(self.mesh, proxy) }
     }
 }
 
@@ -136,7 +136,7 @@ impl<'a> Setting<'a> {
     }
 
     /// Puts priorities and weights to the localities of an assignment, whose endpoints stand in `groups`.
-    pub fn apply(&self, cx: &Context<'_, 'a>, policy: &TrafficPolicy<'_>, found: Found, groups: &[Vec<&Endpoint<'a>>], assignment: &mut ClusterLoadAssignment) {
+    pub fn apply(&self, cx: &Context<'_, 'a>, policy: &TrafficPolicy<'_>, found: Found, groups: &[&[Endpoint<'a>]], assignment: &mut ClusterLoadAssignment) {
         let own = &cx.whereabouts.locality;
         if !self.distribute.is_empty() {
             self.distribute(own, assignment);
@@ -198,16 +198,16 @@ impl<'a> Setting<'a> {
         close_gaps(assignment);
     }
 
-    fn by_labels(&self, cx: &Context<'_, 'a>, groups: &[Vec<&Endpoint<'a>>], assignment: &mut ClusterLoadAssignment) {
+    fn by_labels(&self, cx: &Context<'_, 'a>, groups: &[&[Endpoint<'a>]], assignment: &mut ClusterLoadAssignment) {
         let wanted: Vec<(&str, Option<&str>)> = self.priorities.iter().map(|p| p.split_once('=').map_or((*p, None), |(k, v)| (k, Some(v)))).collect();
-        let rank = |e: &Endpoint<'_>| {
+        let rank = |e: &Endpoint<'a>| {
             let differs = |(key, value): &(&str, Option<&str>)| value.map_or_else(|| of_proxy(cx, key), str::to_owned) != of_endpoint(cx, e, key);
             wanted.iter().position(differs).map_or(0, |at| (wanted.len() - at) as u32)
         };
         let mut out = Vec::new();
         for (mut place, endpoints) in std::mem::take(&mut assignment.endpoints).into_iter().zip(groups) {
             let mut by_rank: BTreeMap<u32, Vec<_>> = BTreeMap::new();
-            for (host, e) in std::mem::take(&mut place.lb_endpoints).into_iter().zip(endpoints) {
+            for (host, e) in std::mem::take(&mut place.lb_endpoints).into_iter().zip(endpoints.iter()) {
                 by_rank.entry(rank(e)).or_default().push(host);
             }
             for (priority, hosts) in by_rank {
@@ -244,11 +244,12 @@ fn of_proxy(cx: &Context<'_, '_>, key: &str) -> String {
     if at.is_empty() { cx.proxy.label(key).unwrap_or_default().to_owned() } else { at }
 }
 
-fn of_endpoint(cx: &Context<'_, '_>, e: &Endpoint<'_>, key: &str) -> String {
+fn of_endpoint<'a>(cx: &Context<'_, 'a>, e: &Endpoint<'a>, key: &str) -> String {
     if key == "topology.istio.io/cluster" {
-        return super::endpoint::cluster_of(cx, e.object).to_owned();
+        return e.gateway.as_ref().map_or_else(|| super::endpoint::cluster_of(cx, e.object).to_owned(), |g| g.cluster.clone());
     }
-    let at = topology(&Whereabouts { locality: e.locality.clone(), node: e.node.to_owned(), network: e.network.to_owned() }, key);
+    let network = e.gateway.as_ref().map_or_else(|| cx.model.networks.of_endpoint(cx, e), |g| g.network.clone());
+    let at = topology(&Whereabouts { locality: e.locality.clone(), node: e.node.to_owned(), network }, key);
     if at.is_empty() { e.label(key).unwrap_or_default().to_owned() } else { at }
 }
 

@@ -14,6 +14,7 @@ mod gateway_api;
 mod inbound;
 mod ingress;
 mod locality;
+mod networks;
 mod not_judged;
 mod open;
 mod outbound;
@@ -34,6 +35,7 @@ mod witnesses;
 pub use alike::Alike;
 pub use authorization::Layer;
 pub use locality::Whereabouts;
+pub use networks::Gateway;
 pub use not_judged::{Effect, NotJudged};
 pub use open::{Open, Revised};
 pub use overlooked::{Overlooked, Wanted};
@@ -48,6 +50,7 @@ use crate::protocol::Protocol;
 use gateway::{GatewayConfig, MergedGateway};
 use mesh_envoy::api::{Duration, cluster::Cluster, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration};
 use mesh_model::{Kind, Node, Object};
+use networks::Networks;
 use registry::Target;
 use rustc_hash::FxHashMap;
 use scope::Scope;
@@ -132,6 +135,7 @@ pub struct Model<'m, 'a> {
     /// VirtualServices by gateway, the oldest first.
     on_gateway: FxHashMap<String, Vec<u32>>,
     gateways: Vec<GatewayConfig<'a>>,
+    networks: Networks<'a>,
 }
 
 impl<'m, 'a> Model<'m, 'a> {
@@ -165,7 +169,7 @@ impl<'m, 'a> Model<'m, 'a> {
                 }
             }
         }
-        Model { mesh, control_plane, registry, virtual_services, on_gateway, gateways }
+        Model { mesh, control_plane, registry, virtual_services, on_gateway, gateways, networks: Networks::new(mesh) }
     }
 
     fn context<'c>(&'c self, proxy: &'c Proxy) -> Context<'c, 'a> {

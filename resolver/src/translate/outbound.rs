@@ -83,7 +83,7 @@ impl Chain<'_> {
 }
 
 /// An address or a range of addresses.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range(IpAddr, u8);
 
 impl Range {
@@ -106,6 +106,9 @@ impl Range {
             IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & u128::MAX.checked_shl(128 - u32::from(self.1)).unwrap_or(0)).into()),
         };
         Range(ip, self.1)
+    }
+    pub fn contains(self, ip: IpAddr) -> bool {
+        ip.is_ipv4() == self.0.is_ipv4() && Range(ip, self.1).masked() == self.masked()
     }
     pub fn message(self) -> core::CidrRange {
         core::CidrRange { address_prefix: self.0.to_string(), prefix_len: Some(u32::from(self.1)) }

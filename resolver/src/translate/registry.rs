@@ -1,8 +1,9 @@
 //! The registry as istiod keeps it: a service for each host and address, the oldest first, and the endpoints behind.
 
 use super::locality;
+use super::networks::Gateway;
 use super::proxy::{Proxy, UNSPECIFIED};
-use super::supposed::{self, Addresses};
+use super::supposed::{self, Addresses, Taken};
 use crate::injection::InMesh;
 use crate::labels::Selector;
 use crate::mesh::Mesh;
@@ -102,6 +103,8 @@ pub struct Endpoint<'a> {
     pub service_account: Option<&'a str>,
     pub namespace: &'a str,
     pub object: &'a Object,
+    /// Set where it is a gateway that stands for endpoints of another network; the object is one of theirs.
+    pub gateway: Option<Gateway>,
 }
 
 impl<'a> Endpoint<'a> {
@@ -118,6 +121,7 @@ pub struct Registry<'a> {
     /// EndpointSlices by namespace and Service.
     slices: FxHashMap<(&'a str, &'a str), Vec<&'a Object>>,
     addresses: Addresses,
+    taken: Taken,
     /// Workloads' places by namespace and name, for the addresses that they are supposed to have: the order of the input
     /// gives no address.
     ranks: Vec<u32>,
@@ -135,11 +139,13 @@ impl<'a> Registry<'a> {
         }
         let mut places = Vec::new();
         if addresses == Addresses::Supposed {
+            this.taken = Taken::new(mesh);
             this.ranks = ranks(mesh.workloads.all().iter().map(|w| (w.object.cluster, w.namespace, w.object.name(), w.object.kind as usize)));
             places = ranks(mesh.services.all().iter().map(|s| (s.object.cluster, s.namespace, s.object.name(), s.object.kind as usize)));
         }
         for (id, service) in mesh.services.all().iter().enumerate() {
-            register(&mut this.services, service, id as u32, places.get(id).copied());
+            let supposed = || supposed::of_service(*places.get(id)?, &this.taken);
+            register(&mut this.services, service, id as u32, supposed);
         }
         // Of one instant the name decides, and where ServiceEntries share a host theirs.
         let key = |s: &RegisteredService<'a>| (s.object.creation(), s.name, s.namespace, s.object.name(), s.object.cluster);
@@ -241,6 +247,7 @@ impl<'a> Registry<'a> {
                 service_account: None,
                 namespace: service.namespace,
                 object: port.object,
+                gateway: None,
             });
         }
         out
@@ -308,7 +315,7 @@ pub struct Target {
     pub target: u16,
 }
 
-fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32, place: Option<u32>) {
+fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id: u32, supposed: impl Fn() -> Option<String>) {
     let object = service.object;
     let spec = object.spec();
     let ports: Vec<ServicePort<'a>> = service
@@ -321,7 +328,7 @@ fn register<'a>(out: &mut Vec<RegisteredService<'a>>, service: &Service<'a>, id:
         ServiceKind::Kubernetes => {
             let ip = spec.map_or("", |s| s.text_of("clusterIP"));
             let is_name = spec.is_some_and(|s| s.text_of("type") == "ExternalName");
-            let supposed = place.filter(|_| ip.is_empty() && !is_name).and_then(supposed::of_service);
+            let supposed = if ip.is_empty() && !is_name { supposed() } else { None };
             vec![supposed.unwrap_or_else(|| if matches!(ip, "" | "None") { UNSPECIFIED.to_owned() } else { ip.to_owned() })]
         }
         ServiceKind::ServiceEntry => {
@@ -450,7 +457,7 @@ impl<'a> Registry<'a> {
         let given = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty());
         match (given, self.addresses) {
             (Some(ip), _) => Some(ip.to_owned()),
-            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(*self.ranks.get(id as usize)?),
+            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(*self.ranks.get(id as usize)?, &self.taken),
             (None, _) => None,
         }
     }
@@ -479,6 +486,7 @@ fn endpoint<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, address: String, port: u16, t
         service_account: Some(w.service_account()),
         namespace: w.namespace,
         object: w.object,
+        gateway: None,
     }
 }
 
@@ -504,6 +512,7 @@ fn of_entry<'a>(object: &'a Object, e: Node<'a>, port: &ServicePort<'a>, target:
         service_account: Some(e.text_of("serviceAccount")).filter(|s| !s.is_empty()),
         namespace: object.namespace(),
         object,
+        gateway: None,
     }
 }
 
@@ -531,6 +540,7 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
             service_account: workload.map(Workload::service_account),
             namespace: slice.namespace(),
             object: pod.unwrap_or(slice),
+            gateway: None,
         });
     }
     out

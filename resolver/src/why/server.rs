@@ -214,6 +214,14 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 of.next().filter(|_| !address.ip().is_loopback() || of.next().is_none())
             }
         };
+        if workload.is_none()
+            && dump.is_none()
+            && let Some(gateway) = self.model.gateway_at(address)
+        {
+            let says = format!("a gateway of network {}: the servers behind it are not followed", gateway.network);
+            part.steps.push(Step::new(Stage::Endpoints, Mark::NotJudged, says.clone()));
+            return Served { part, outcome: Outcome { mark: Mark::NotJudged, says, ..outcome } };
+        }
         let party = match (workload, dump) {
             (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => self.party(id),
             (None, Some(held)) => Rc::new(Party::of_dump(mesh, held, &mut Vec::new())),

@@ -1,27 +1,24 @@
-//! Endpoints that clients reach in ways that the translation does not know: through gateways of other networks, over
+//! Endpoints that clients reach in ways that the translation does not know: through gateways of other networks that the input lacks, over
 //! HBONE, or by localities that the input lacks.
 
 use super::NotJudged;
-use crate::mesh::Mesh;
 use crate::protocol::Protocol;
 use crate::translate::locality::{self, Setting};
 use crate::translate::registry::{Endpoint, RegisteredService};
 use crate::translate::{Context, Origin};
-use mesh_model::{Kind, Object, Source, Span, yaml};
 
-const NETWORK: &str = "topology.istio.io/network";
 const WAYPOINT: &str = "istio.io/use-waypoint";
 
 pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     let mut out: Vec<NotJudged<'a>> = Vec::new();
-    let networks = "endpoints of other networks are reached through gateways, which are not translated";
-    out.extend(with_networks(cx.model.mesh).into_iter().map(|o| NotJudged::new(Origin::whole(o), networks)));
+    let networks = &cx.model.networks;
+    out.extend(networks.unreadable.iter().map(|o| NotJudged::new(Origin::whole(o), "its `meshNetworks` can't be read")));
     for service in &cx.scope.services {
         let Some(port) = service.ports.iter().find(|p| p.protocol != Protocol::Udp) else { continue };
         let endpoints = cx.model.registry.endpoints(cx.model.mesh, service, port);
         let first = |is: &dyn Fn(&&Endpoint<'a>) -> bool| endpoints.iter().find(is).map(|e| Origin::whole(e.object));
-        let network = cx.proxy.label(NETWORK).unwrap_or_default();
-        out.extend(first(&|e| !e.network.is_empty() && e.network != network).map(|o| NotJudged::new(o, networks)));
+        let unknown = "is of another network, and the gateway to it or the network of the proxy is not in the input";
+        out.extend(first(&|e| !networks.is_judged(cx, e)).map(|o| NotJudged::new(o, unknown)));
         let hbone = "is reached over HBONE, which is not translated";
         out.extend(first(&|e| e.takes_hbone).map(|o| NotJudged::new(o, hbone)));
         if waypoint(cx, service) {
@@ -30,21 +27,6 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         out.extend(by_locality(cx, service, &endpoints));
     }
     out
-}
-
-/// What declares networks: a file of them, else the ConfigMaps of control planes.
-fn with_networks<'a>(mesh: &Mesh<'a>) -> Vec<&'a Object> {
-    if let Some(object) = &mesh.snapshot.mesh_networks {
-        return if object.root().map("networks").next().is_some() { vec![object] } else { Vec::new() };
-    }
-    let declares = |o: &&&'a Object| {
-        let Some(text) = o.control_plane_text("meshNetworks") else { return false };
-        let source = Source::new("meshNetworks", text.text());
-        let parsed = yaml::parse_document(&source, Span::new(0, source.text().len()), yaml::Limits::default());
-        // A text that can't be read may declare some.
-        parsed.tree.is_none_or(|t| t.root().map("networks").next().is_some())
-    };
-    mesh.objects(Kind::ConfigMap).iter().filter(declares).copied().collect()
 }
 
 fn waypoint(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {
