@@ -151,6 +151,11 @@ pub fn proxies(source: &Source) -> Result<Dumps, Failure> {
     held(source, &Want { pod: None, contents: STATE }, &[Need::Whole, Need::Endpoints])
 }
 
+/// The same, and what control planes say of their proxies.
+pub fn proxies_and_sync(source: &Source) -> Result<Dumps, Failure> {
+    held(source, &Want { pod: None, contents: &[Content::ConfigDump, Content::Clusters, Content::Syncz] }, &[Need::Whole, Need::Endpoints])
+}
+
 /// What a source holds; of a live one the pages that are needed. One of them is enough, the others are problems then.
 fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failure> {
     let (endpoint, known) = match source {

@@ -223,7 +223,7 @@ fn a_mesh_of_five_hundred_workloads() {
             job("which of it is not", "2 f p l a i n enter", &["found 0 nodes 1 edges"]),
             job("who calls it", "enter", &["CALLED BY 1", "n7/w2-v1"]),
             job("did the canary get its share", "ctrl-p n 3 / w 5 enter", &["w5-v2", "30% of it", "routes say 10%"]),
-            job("which proxy is out of date", "6", &["cart-1.shop"]),
+            job("which proxy is out of date", "7", &["0 of 2 proxies have what was sent", "cart-1.shop  LDS STALE", "web-1.web  CDS STALE"]),
             job("which certificate expires next", "7", &["Certificates by expiry"]),
             job("why 503 here", "2 enter", &["503 UO"]),
             job("what changed since an hour", "7", &["VirtualService n3/w5", "was made", "20m ago"]),

@@ -152,6 +152,23 @@ impl Session {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+    /// Waits until the cursor is shown in the row that is marked as selected.
+    fn wait_for_cursor(&self) {
+        let start = Instant::now();
+        loop {
+            let is_there = {
+                let seen = self.seen.lock().expect("not poisoned");
+                let screen = seen.0.screen();
+                let (row, _) = screen.cursor_position();
+                !screen.hide_cursor() && screen.contents().lines().nth(row.into()).is_some_and(|l| l.contains('▶'))
+            };
+            if is_there {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the cursor is not on the selected row:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
     fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("it is typed");
     }
@@ -185,6 +202,10 @@ impl Session {
 fn it_opens_walks_reads_and_leaves() {
     let mut s = Session::open(120, 40);
     s.wait("What is wrong now");
+    // Screen readers follow the cursor: it stands on the selected row, also when that is another one.
+    s.wait_for_cursor();
+    s.keys("j");
+    s.wait_for_cursor();
     s.keys("\r");
     s.wait("Findings");
     s.keys("x");
@@ -246,10 +267,17 @@ fn on_a_recording_one_walks_to_the_failing_edge_and_reads_its_cause() {
         assert!(s.is_restored(), "{:?}", s.screen());
     }
     // Where even the time line has no room.
-    let mut s = Session::start(40, 10, command_of(&[], &["tui", &file, "--open", "detail"]));
+    let mut s = Session::start(40, 10, command_of(&[], &["tui", &file]));
+    s.wait("What is wrong now");
+    s.keys("2");
+    s.wait("▸ graph");
+    s.keys("\r");
     s.wait("LIKELY CAUSE");
+    s.keys("q");
+    s.wait("▸ graph");
     s.keys("\u{3}");
     assert!(s.ended().success());
+    assert!(s.is_restored(), "{:?}", s.screen());
 }
 
 /// tmux on a socket of its own; it is ended, whatever happens.
@@ -360,6 +388,38 @@ fn killed_and_suspended_it_gives_the_terminal_back() {
     s.signal("TERM");
     assert!(!s.ended().success());
     assert!(s.is_restored(), "{:?}", s.screen());
+}
+
+#[test]
+fn colours_and_characters_are_those_that_the_terminal_says_it_has() {
+    // What is set, a part that must be among the bytes, and parts that must not.
+    let cases: [(&[(&str, &str)], &str, &[&str]); 5] = [
+        (&[("COLORTERM", "truecolor")], "\u{1b}[38;2;", &[]),
+        (&[], "\u{1b}[38;5;", &["38;2;"]),
+        (&[("TERM", "xterm")], "\u{1b}[38;5;", &["38;2;", "38;5;255", "38;5;243"]),
+        (&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], "\u{1b}[1", &["38;2;", "38;5;"]),
+        (&[("LANG", "C")], "+", &["─", "▸", "·"]),
+    ];
+    for (variables, has, lacks) in cases {
+        let mut command = command(&[]);
+        for name in ["COLORTERM", "NO_COLOR", "COLORFGBG", "LC_ALL", "LC_CTYPE"] {
+            command.env_remove(name);
+        }
+        variables.iter().for_each(|(name, value)| command.env(name, value));
+        let mut s = Session::start(100, 30, command);
+        s.wait("What is wrong now");
+        s.keys("C");
+        s.wait("copied: ");
+        s.keys("\u{3}");
+        assert!(s.ended().success());
+        let seen = s.seen.lock().expect("not poisoned");
+        let bytes = String::from_utf8_lossy(&seen.1);
+        assert!(bytes.contains(has), "{variables:?}: {has:?} is not there");
+        assert!(bytes.contains("\u{1b}]52;c;"), "{variables:?}: nothing was copied");
+        for part in lacks {
+            assert!(!bytes.contains(part), "{variables:?}: {part:?} is there");
+        }
+    }
 }
 
 #[test]

@@ -214,6 +214,12 @@ fn without_a_terminal_the_facts_are_printed() {
     assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
     let out = String::from_utf8_lossy(&quiet.stdout).into_owned();
     assert!(out.contains("who calls whom: not available") && out.contains("bookinfo/reviews-v2  20%"), "{out}");
+    // A last word that is no file says where to open, and what is printed.
+    let one = tui(&[OWN, "reviews", "--no-tui"]);
+    assert!(String::from_utf8_lossy(&one.stdout).contains("reviews  service"), "{one:?}");
+    assert_eq!(String::from_utf8_lossy(&tui(&[OWN, "mesh", "--no-tui"]).stdout), String::from_utf8_lossy(&tui(&[OWN, "--open", "mesh", "--no-tui"]).stdout));
+    let none = tui(&[OWN, "revues", "--no-tui"]);
+    assert!(none.status.code() == Some(64) && String::from_utf8_lossy(&none.stderr).contains("nothing is called `revues`"), "{none:?}");
     assert_eq!(tui(&[]).status.code(), Some(64));
 }
 

@@ -16,7 +16,11 @@ const DUMP: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/produ
 const CLUSTERS: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/productpage-v1-79f59ff6bd-b7wxt/clusters.json");
 
 fn world() -> World {
-    let source = mesh_model::Source::new("bookinfo.yaml", MANIFESTS);
+    world_of(MANIFESTS, DUMP, CLUSTERS)
+}
+
+fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
+    let source = mesh_model::Source::new("bookinfo.yaml", manifests);
     let mut snapshot = Snapshot::new();
     snapshot.as_of = Timestamp(1_795_348_800);
     snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
@@ -50,10 +54,11 @@ fn world() -> World {
             name: "x",
             from: "dump.json",
             arguments: "--from dump.json",
-            config_dump: Some(DUMP),
-            clusters: Some(CLUSTERS),
+            config_dump: Some(dump),
+            clusters: Some(clusters),
             ..Pages::default()
         }],
+        sync: Vec::new(),
         traffic: Answer::unavailable("no source holds metrics", "add some"),
         logs: Answer::unavailable("no source holds access logs", "add some"),
         traces: Answer::unavailable("no source holds traces", "add some"),
@@ -452,6 +457,29 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_snapshot_is_too_odd(
+        cuts in proptest::collection::vec((0usize..3, 0.0f64..1.0, 0usize..40, "\\PC{0,6}"), 1..12),
+        size in (1u16..=300, 1u16..=100),
+    ) {
+        let mut texts = [MANIFESTS.to_owned(), DUMP.to_owned(), CLUSTERS.to_owned()];
+        for (which, at, length, put) in cuts {
+            // A piece of one of the sources is lost, and something else stands there.
+            let text = &mut texts[which];
+            let from = text.floor_char_boundary((text.len() as f64 * at) as usize);
+            let to = text.floor_char_boundary((from + length).min(text.len()));
+            text.replace_range(from..to.max(from), &put);
+        }
+        let mut app = app();
+        app.update(Event::Resize(size.0, size.1), Duration::ZERO);
+        app.update(Event::Loaded(Ok(Arc::new(world_of(&texts[0], &texts[1], &texts[2])))), Duration::ZERO);
+        for screen in ["1", "2", "v", "v", "3", "4", "5", "6", "l", "l", "l", "7", "8"] {
+            keys(&mut app, screen);
+            let text = draw(&mut app);
+            prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
 
     #[test]
     fn no_sequence_of_events_is_too_odd(events in proptest::collection::vec(any_event(), 1..60)) {

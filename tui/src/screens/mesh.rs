@@ -1,6 +1,6 @@
 //! The mesh as a whole: sources, clusters, versions, certificates by expiry.
 
-use super::overview::spots;
+use super::overview::{spots, synced};
 use super::{Cx, Drawn, Request, Screen, command_line, known, span};
 use crate::action::{Action, Scope};
 use crate::graph::Health;
@@ -31,7 +31,8 @@ impl Mesh {
     }
     fn areas(cx: &Cx<'_>) -> [Rect; 5] {
         let a = cx.area;
-        let needed = cx.world.sources.len().max(cx.world.versions.len() + 1).max(cx.world.clusters.len()) as u16 + 2;
+        let stale = cx.world.sync.known().map_or(0, |all| all.iter().filter(|s| s.health() >= Health::Degraded).count());
+        let needed = cx.world.sources.len().max(cx.world.versions.len() + 1 + stale).max(cx.world.clusters.len()) as u16 + 2;
         let height = needed.clamp(4, 10).min(a.height / 2);
         let third = a.width / 3;
         let top = |i: u16, w: u16| Rect { x: a.x + third * i, y: a.y, width: w, height };
@@ -81,13 +82,33 @@ impl Screen for Mesh {
                 &[(cx.theme.glyph(health), Role::Health(health)), (" ", Role::Text), (&s.name, Role::Text), (": ", Role::Dim), (text, Role::Dim)],
             );
         }
-        let inner = pane(&mut pen, versions, "Versions", false);
+        let inner = pane(&mut pen, versions, "Control planes and versions", false);
         let mut y = inner.y;
         for v in &cx.world.versions {
             pen.row(inner, y, &[(&format!("{:>3} ", v.count), Role::Text), (&v.of, Role::Text), (" ", Role::Text), (&v.version, Role::Name)]);
             y += 1;
         }
-        pen.row(inner, y, &[("sync with istiod: not available: no source of istiod's", Role::Dim)]);
+        match &cx.world.sync {
+            Answer::Known(all) => {
+                pen.row(inner, y, &[("sync: ", Role::Dim), (&synced(all), Role::Text)]);
+                for s in all.iter().filter(|s| s.health() >= Health::Degraded) {
+                    y += 1;
+                    let health = s.health();
+                    pen.row(
+                        inner,
+                        y,
+                        &[
+                            (cx.theme.glyph(health), Role::Health(health)),
+                            (" ", Role::Text),
+                            (&s.proxy, Role::Text),
+                            ("  ", Role::Text),
+                            (&s.trouble(), Role::Dim),
+                        ],
+                    );
+                }
+            }
+            Answer::Unavailable { why, .. } => pen.row(inner, y, &[("sync: not available: ", Role::Dim), (why, Role::Dim)]),
+        }
         let inner = pane(&mut pen, clusters, "Clusters", false);
         for ((name, count), y) in cx.world.clusters.iter().zip(inner.y..inner.bottom()) {
             let name = if name.is_empty() { "(unnamed)" } else { name };

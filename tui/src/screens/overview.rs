@@ -88,7 +88,7 @@ impl Overview {
                     Target::Node((ref ns, ref name)) => Request::Detail(ns.clone(), name.clone()),
                     Target::Finding(i) => Request::Finding(i),
                     Target::Proxy(i) => Request::Proxy(i),
-                    Target::Certificates => Request::Show(Tab::Mesh),
+                    Target::Certificates | Target::Sync => Request::Show(Tab::Mesh),
                     Target::Sources => Request::Show(Tab::Mesh),
                 }]
             }
@@ -169,7 +169,8 @@ impl Screen for Overview {
             drawn.cursor = shown.cursor;
         }
         if side.width > 0 {
-            let inner = pane(&mut pen, side, "Expires next", false);
+            let inner = pane(&mut pen, side, "Control plane and certificates", false);
+            let inner = control_plane(cx, &mut pen, inner);
             expiries(cx, &mut pen, inner);
         }
         drawn
@@ -300,6 +301,34 @@ fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
     all.extend(parts);
     all.extend([("   ", Role::Text), (proxies.as_str(), Role::Text)]);
     pen.row(cx.area, cx.area.y, &all);
+}
+
+/// Versions of control planes and whether their proxies follow them; the rest of the area.
+fn control_plane(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) -> Rect {
+    let mut rows: Vec<Vec<(String, Role)>> = Vec::new();
+    for v in cx.world.versions.iter().filter_map(|v| Some((v.of.strip_prefix("control plane ")?, &v.version))) {
+        rows.push(vec![(v.0.to_owned(), Role::Text), (" ".to_owned(), Role::Text), (v.1.clone(), Role::Name)]);
+    }
+    if let Some(sync) = cx.world.sync.known() {
+        let health = sync.iter().map(|s| s.health()).max().unwrap_or_default();
+        rows.push(vec![(format!("{} ", cx.theme.glyph(health)), Role::Health(health)), (synced(sync), Role::Text)]);
+    }
+    if rows.is_empty() {
+        rows.push(vec![("control plane: not available".to_owned(), Role::Dim)]);
+    }
+    // Half of the area is the certificates'.
+    let shown = rows.len().min(usize::from(area.height / 2)) as u16;
+    for (row, y) in rows.iter().zip(area.y..area.y + shown) {
+        let parts: Vec<(&str, Role)> = row.iter().map(|(text, role)| (text.as_str(), *role)).collect();
+        pen.row(area, y, &parts);
+    }
+    Rect { y: area.y + shown, height: area.height - shown, ..area }
+}
+
+/// `58 of 61 proxies have what was sent`.
+pub(super) fn synced(sync: &[crate::world::sync::Sync]) -> String {
+    let fine = sync.iter().filter(|s| s.health() < Health::Degraded).count();
+    format!("{fine} of {} {} what was sent", sync.len(), if sync.len() == 1 { "proxy has" } else { "proxies have" })
 }
 
 fn expiries(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) {

@@ -11,6 +11,7 @@ pub mod logs;
 mod namespaces;
 pub mod proxies;
 mod ranking;
+pub mod sync;
 pub mod timeline;
 pub mod traces;
 pub mod traffic;
@@ -145,6 +146,8 @@ pub struct World {
     pub certificates: Answer<Vec<Certificate>>,
     pub clusters: Vec<(String, usize)>,
     pub versions: Vec<Version>,
+    /// By proxy.
+    pub sync: Answer<Vec<sync::Sync>>,
     /// What configuration says of who is routed where.
     pub configuration: Answer<configuration::Configured>,
     /// Who calls whom, how much and how well.
@@ -175,6 +178,8 @@ pub struct Input<'i> {
     pub findings: Answer<Vec<Finding>>,
     pub explanations: BTreeMap<String, String>,
     pub proxies: Vec<proxies::Pages<'i>>,
+    /// What control planes say of their proxies; none where none was asked.
+    pub sync: Vec<sync::Sync>,
     pub traffic: Answer<Measured<'i>>,
     pub logs: Answer<logs::Logs>,
     pub traces: Answer<traces::Traces>,
@@ -240,6 +245,7 @@ impl World {
             findings: &findings,
             proxies: &proxies,
             certificates: &certificates,
+            sync: &input.sync,
             sources: &input.sources,
             traffic: traffic.known(),
             faults: &input.faults,
@@ -274,6 +280,10 @@ impl World {
             proxies: match proxies.is_empty() {
                 true => Answer::unavailable(no_dump().0, no_dump().1),
                 false => Answer::Known(proxies),
+            },
+            sync: match input.sync.is_empty() {
+                true => Answer::unavailable("no source holds a control plane's word on its proxies", "add a bug report, or a page of istiod's `/debug/syncz`"),
+                false => Answer::Known(input.sync),
             },
             clusters: clusters(input.mesh),
             versions,

@@ -1,6 +1,7 @@
 //! What is wrong now, worst first, whatever source says so.
 
 use super::configuration::Configured;
+use super::sync::Sync;
 use super::traffic::{Blame, Key, Traffic};
 use super::{Certificate, Finding, Level, Proxy, Source, objects};
 use crate::graph::Health;
@@ -20,6 +21,7 @@ pub enum Target {
     /// Index into the proxies.
     Proxy(usize),
     Certificates,
+    Sync,
     Sources,
 }
 
@@ -37,6 +39,7 @@ pub(super) struct Facts<'f> {
     pub findings: &'f [Finding],
     pub proxies: &'f [Proxy],
     pub certificates: &'f [Certificate],
+    pub sync: &'f [Sync],
     pub sources: &'f [Source],
     pub traffic: Option<&'f Traffic>,
     pub faults: &'f [Fault],
@@ -61,6 +64,13 @@ pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
             out.push(Problem { health: problem.health, subject: proxy.full_name(), text: problem.text.clone(), target: Target::Proxy(i) });
         }
     }
+    let stale = |s: &Sync| Problem {
+        health: s.health(),
+        subject: s.proxy.clone(),
+        text: format!("it does not have what its control plane sent: {}", s.trouble()),
+        target: Target::Sync,
+    };
+    out.extend(facts.sync.iter().filter(|s| s.health() >= Health::Degraded).map(stale));
     let now = facts.now;
     for c in facts.certificates.iter().filter(|c| c.not_after - now < SOON) {
         let (health, text) = match c.not_after <= now {

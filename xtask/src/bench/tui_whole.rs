@@ -42,6 +42,7 @@ fn world() -> World {
         findings: Answer::unavailable("none", "none"),
         explanations: BTreeMap::new(),
         proxies: Vec::new(),
+        sync: Vec::new(),
         traffic: nothing(),
         logs: Answer::unavailable("none", "none"),
         traces: Answer::unavailable("none", "none"),

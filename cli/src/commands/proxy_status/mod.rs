@@ -4,8 +4,8 @@ mod cluster;
 pub mod compare;
 mod compare_all;
 mod istioctl;
-mod state;
-mod table;
+pub mod state;
+pub mod table;
 
 use crate::args::SourceArgs;
 use crate::args::proxy_status::ProxyStatusArgs;

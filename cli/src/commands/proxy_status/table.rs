@@ -30,7 +30,8 @@ pub fn table(states: &[State], format: Format, now: i64) -> String {
     if format == Format::Csv { table.csv() } else { table.render(PADDING) }
 }
 
-fn cell(t: &TypeState, now: i64) -> String {
+/// `SYNCED`, `STALE 41s`.
+pub fn cell(t: &TypeState, now: i64) -> String {
     let word = word(t.sync);
     let mut out = word.to_owned();
     // How long a proxy is in order interests nobody.

@@ -1,13 +1,17 @@
 //! The state of proxies in whatever sources are named: the same files, folders, bug reports and admin ports that
 //! `proxy-config` reads.
 
-use crate::dump::{STATE, proxies};
+use crate::commands::proxy_status::state::{State, SyncState, TypeState, states};
+use crate::commands::proxy_status::table::cell;
+use crate::dump::{STATE, proxies_and_sync};
 use mesh_collectors::dumps::{Dumps, Proxy, Source};
 use mesh_collectors::recording;
 use mesh_envoy::identify::Content;
+use mesh_tui::graph::Health;
 use mesh_tui::shell::quoted;
 use mesh_tui::world;
 use mesh_tui::world::proxies::{Pages, Teller};
+use mesh_tui::world::sync::{Sync, Type};
 
 /// The pages of one proxy.
 struct Held {
@@ -22,6 +26,8 @@ pub struct Found {
     proxies: Vec<Held>,
     /// What istiod would send: shown where no proxy was found.
     views: Vec<Held>,
+    /// Control planes, with what they say of their proxies.
+    control_planes: Vec<Proxy>,
 }
 
 /// What else may be in a source.
@@ -40,7 +46,7 @@ impl Found {
         if matches!(source, Source::Path(path) if !recording::is_there(path)) {
             return Rest::Manifests;
         }
-        let dumps = match proxies(source) {
+        let dumps = match proxies_and_sync(source) {
             Ok(dumps) => dumps,
             Err(failure) => {
                 say(typed, Err(failure.to_string()));
@@ -54,8 +60,12 @@ impl Found {
             proxy.passed_over(&[Content::ConfigDump]).into_iter().for_each(|said| say(&proxy.name, Ok(said)));
         }
         let other = other(&dumps);
+        let told: Vec<Proxy> = dumps.control_planes.iter().filter(|c| c.pages.iter().any(|p| p.content == Content::Syncz)).cloned().collect();
+        let is_told = !told.is_empty();
+        self.control_planes.extend(told);
         let (proxies, views) = (with_state(typed, dumps.proxies), with_state(typed, dumps.views));
         let state = match (proxies.len(), views.len(), other) {
+            (0, 0, _) if is_told && !is_folder => Ok("a control plane's word on its proxies".to_owned()),
             (0, 0, Some(content)) if !is_folder => Err(format!("this is {}, which the terminal UI does not show", content.describe())),
             (0, 0, _) => return Rest::Manifests,
             (0, 1, _) => Ok("istiod's view of 1 proxy".to_owned()),
@@ -67,6 +77,14 @@ impl Found {
         merge(&mut self.proxies, proxies);
         merge(&mut self.views, views);
         if is_folder { Rest::Manifests } else { Rest::Nothing }
+    }
+
+    /// What control planes say of their proxies, and what of that can't be read.
+    pub fn sync(&self, now: i64) -> (Vec<Sync>, Vec<String>) {
+        let (states, problems) = states(&Dumps { control_planes: self.control_planes.clone(), ..Dumps::default() });
+        let of_type = |t: &TypeState| Type { short: t.short.clone(), state: cell(t, now), health: health(t.sync) };
+        let of = |s: State| Sync { types: s.types.iter().map(of_type).collect(), proxy: s.name, istiod: s.istiod };
+        (states.into_iter().map(of).collect(), problems)
     }
 
     /// Looks at every proxy.
@@ -92,6 +110,17 @@ impl Held {
             config_dump: text(Content::ConfigDump),
             clusters: text(Content::Clusters),
         }
+    }
+}
+
+/// As `proxy-status` judges it.
+fn health(sync: SyncState) -> Health {
+    match sync {
+        SyncState::Rejected => Health::Failing,
+        SyncState::Stale | SyncState::NeverAcknowledged => Health::Degraded,
+        SyncState::Synced | SyncState::Held => Health::Ok,
+        SyncState::NotSent => Health::Idle,
+        SyncState::Unknown => Health::Unknown,
     }
 }
 

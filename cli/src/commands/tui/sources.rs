@@ -122,6 +122,8 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         }
     }
     let pages = dumps.pages();
+    let (sync, unread) = dumps.sync(context.now);
+    sources.extend(unread.into_iter().map(|why| world::Source { name: "control plane".to_owned(), state: Err(why) }));
     let logs = match log_files.is_empty() {
         true => {
             Answer::unavailable("no source holds access logs", "add the log of istio-proxy (`kubectl logs POD -c istio-proxy > POD.log`), or a folder of logs")
@@ -192,6 +194,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
             },
             explanations,
             proxies: pages.clone(),
+            sync: sync.clone(),
             logs: logs.clone(),
             traces: traced.clone(),
             ask,

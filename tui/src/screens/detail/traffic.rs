@@ -75,13 +75,9 @@ fn suspects(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) -> V
             Some((ns, name)) => Request::Detail(ns.to_owned(), name.to_owned()),
             None => Request::Findings(format!("object:{}", suspect.subject.rsplit('/').next().unwrap_or(&suspect.subject))),
         };
-        let parts = vec![
-            ("    suspect ".to_owned(), Role::Dim),
-            (suspect.subject.clone(), Role::Name),
-            (format!("  {}", suspect.why), Role::Text),
-            (format!("  {}", crate::world::fault_seen(fault)), Role::Dim),
-        ];
+        let parts = vec![("    suspect ".to_owned(), Role::Dim), (suspect.subject.clone(), Role::Name), (format!("  {}", suspect.why), Role::Text)];
         out.push(Line::opening(parts, opens));
+        out.push(Line::of(vec![(format!("            {}", crate::world::fault_seen(fault)), Role::Dim)]));
         out.extend(suspect.evidence.iter().take(2).map(|e| Line::of(vec![(format!("            {e}"), Role::Dim)])));
     }
     said

@@ -175,6 +175,8 @@ fn badges(letters: &str) -> String {
         'G' => "gateway",
         'E' => "external",
         'W' => "waypoint",
+        'L' => "mutual TLS",
+        'P' => "plaintext",
         _ => "",
     };
     letters.chars().map(word).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" · ")

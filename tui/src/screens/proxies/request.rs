@@ -60,7 +60,8 @@ fn steps(pen: &Pen<'_>, way: &Way, width: usize) -> Vec<Row> {
         rows.push(vec![("at ".to_owned(), Role::Dim), (station.proxy.clone(), Role::Heading)]);
         for step in &station.steps {
             let room = width.saturating_sub(KIND + 2);
-            let mut lines = wrap(&step.text, room).into_iter();
+            let text = if step.text.is_empty() { "(without a name)" } else { &step.text };
+            let mut lines = wrap(text, room).into_iter();
             rows.push(vec![(format!("  {:KIND$}", step.kind), Role::Key), (lines.next().unwrap_or_default(), Role::Text)]);
             rows.extend(lines.map(|l| vec![(format!("  {:KIND$}{l}", ""), Role::Text)]));
             let passed = step.passed.iter().flat_map(|p| wrap(p, room));

@@ -250,7 +250,10 @@ fn rejected(proxy: &mut Proxy, what: &str, error: Option<&UpdateFailure<'_>>) ->
 }
 
 fn origin(metadata: &Metadata<'_>) -> Option<String> {
-    metadata.config_ref().map(|c| format!("from {} {}/{}", c.kind, c.namespace, c.name))
+    let capital = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
+    // Istio writes `destination-rule` where it means DestinationRule.
+    let kind = |kind: &str| kind.split('-').map(capital).collect::<String>();
+    metadata.config_ref().map(|c| format!("from {} {}/{}", kind(c.kind), c.namespace, c.name))
 }
 
 /// One cluster, and those that share by weight.

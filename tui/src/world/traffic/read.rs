@@ -223,6 +223,12 @@ pub(super) fn view(loads: &BTreeMap<Key, Load>, calls: &[Call], badges: &dyn Fn(
                 letters.push(c);
             }
         }
+        // What enters it: all of it mutual TLS, or some of it not. Of a node that nobody judges nothing is said.
+        match load.inbound.mtls() {
+            Some(share) if share >= 100.0 => letters.push('L'),
+            Some(_) => letters.push('P'),
+            None => {}
+        }
         // What only calls is shown with what it sends.
         let shown = if load.inbound.is_idle() { &load.outbound } else { &load.inbound };
         let figures = match (load.kind, shown.is_idle()) {
