@@ -392,15 +392,16 @@ fn killed_and_suspended_it_gives_the_terminal_back() {
 
 #[test]
 fn colours_and_characters_are_those_that_the_terminal_says_it_has() {
+    struct Case(&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
     // What is set, a part that must be among the bytes, and parts that must not.
-    let cases: [(&[(&str, &str)], &str, &[&str]); 5] = [
-        (&[("COLORTERM", "truecolor")], "\u{1b}[38;2;", &[]),
-        (&[], "\u{1b}[38;5;", &["38;2;"]),
-        (&[("TERM", "xterm")], "\u{1b}[38;5;", &["38;2;", "38;5;255", "38;5;243"]),
-        (&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], "\u{1b}[1", &["38;2;", "38;5;"]),
-        (&[("LANG", "C")], "+", &["─", "▸", "·"]),
+    let cases = [
+        Case(&[("COLORTERM", "truecolor")], "\u{1b}[38;2;", &[]),
+        Case(&[], "\u{1b}[38;5;", &["38;2;"]),
+        Case(&[("TERM", "xterm")], "\u{1b}[38;5;", &["38;2;", "38;5;255", "38;5;243"]),
+        Case(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], "\u{1b}[1", &["38;2;", "38;5;"]),
+        Case(&[("LANG", "C")], "+", &["─", "▸", "·"]),
     ];
-    for (variables, has, lacks) in cases {
+    for Case(variables, has, lacks) in cases {
         let mut command = command(&[]);
         for name in ["COLORTERM", "NO_COLOR", "COLORFGBG", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
