@@ -54,3 +54,14 @@ fn dumps_are_needed() {
     let run = meshctl(dir.path(), &["drift", "-f", "a.yaml"]);
     assert!(run.status == 64 && run.err.contains("config dump"), "{} {}", run.status, run.err);
 }
+
+#[test]
+fn ps_tells_the_same() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/recorded/bookinfo");
+    let drift = meshctl(&root, &["drift", "-f", "k8s", "-f", "envoy", "-o", "json"]);
+    let ps = meshctl(&root, &["ps", "--drift", "--from", "k8s", "--from", "envoy", "-o", "json"]);
+    assert_eq!((drift.status, &drift.out), (ps.status, &ps.out), "{}", ps.err);
+    let answer: Value = serde_json::from_str(&ps.out).unwrap_or_default();
+    assert_eq!(answer["proxies"].as_array().map(Vec::len), Some(3), "{}", ps.err);
+    assert_eq!(meshctl(&root, &["ps", "--drift"]).status, 64);
+}

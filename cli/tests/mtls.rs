@@ -108,3 +108,59 @@ fn a_request_is_judged_from_manifests_as_from_a_dump() {
     assert_eq!(can(&["POST", "/", "--principal", "cluster.local/ns/shop/sa/web"]).status, 79);
     assert_eq!(can(&["GET", "/", "--plaintext"]).status, 79);
 }
+
+/// One request a second into a workload, as its own proxy counted it.
+fn seen(workload: &str, security: &str, rate: f64) -> Value {
+    serde_json::json!({"metric": "istio_requests_total", "rate": rate, "labels": {
+        "reporter": "destination", "source_workload": "web", "source_workload_namespace": "shop", "destination_workload": workload,
+        "destination_workload_namespace": "shop", "destination_service": format!("{workload}.shop.svc.cluster.local"),
+        "destination_service_name": workload, "destination_service_namespace": "shop", "source_cluster": "c", "source_canonical_service": "web",
+        "source_canonical_revision": "v1", "destination_cluster": "c", "destination_canonical_service": workload,
+        "destination_canonical_revision": "v1", "connection_security_policy": security,
+        "request_protocol": "http", "response_code": "200", "response_flags": "-",
+    }})
+}
+
+#[test]
+fn what_was_seen_in_plaintext_is_not_called_encrypted() {
+    let mesh = namespace("shop", INJECTED) + &workload("cart", "shop", "") + &workload("web", "shop", "") + &policy("STRICT");
+    let ask = |series: &[Value], flags: &[&str]| {
+        let dir = folder(&[("mesh.yaml", &mesh), ("seen.json", &serde_json::json!({"series": series, "clusterName": "c"}).to_string())]);
+        meshctl(dir.path(), &[&["mtls", "-f", "mesh.yaml", "-f", "seen.json", "--complete"], flags].concat())
+    };
+    let run = ask(&[seen("cart", "mutual_tls", 3.0), seen("cart", "none", 1.0)], &["-o", "json"]);
+    let answer: Value = serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+    let cart = port(&answer, "cart");
+    assert_eq!((run.status, cart["takes"].as_str(), cart["verdict"].as_str()), (79, Some("STRICT"), Some("not encrypted")), "{}", run.out);
+    assert_eq!((&cart["seen"]["requests"]["plaintextShare"], &cart["seen"]["requests"]["perSecond"]), (&0.25.into(), &4.0.into()));
+    assert!(port(&answer, "web")["seen"]["requests"].is_null());
+    let text = ask(&[seen("cart", "mutual_tls", 3.0)], &["--since", "1h"]);
+    assert!(text.status == 0 && text.out.contains("0.0% of 3.00 req/s") && text.out.contains("nothing seen"), "{}{}", text.out, text.err);
+    let last = ask(&[seen("cart", "none", 1.0)], &["--since", "1h"]);
+    assert_eq!(last.out.lines().last(), Some("1 of 2 ports encrypted, 1 not (plaintext was seen within 1h)"), "{}", last.out);
+}
+
+#[test]
+fn a_matrix_is_a_table_csv_or_a_page() {
+    let policy = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {methods: [GET]}}]}]}}\n";
+    let web = workload("web", "shop", "").replace("spec: {containers", "spec: {serviceAccountName: web, containers");
+    let dir = folder(&[("mesh.yaml", &(namespace("shop", INJECTED) + &workload("cart", "shop", "") + &web + policy))]);
+    let ask = |format: &str, request: &[&str]| meshctl(dir.path(), &[&["authz", "matrix"], request, &["-f", "mesh.yaml", "--complete", "-o", format]].concat());
+    let text = ask("text", &[]);
+    let columns: Vec<&str> = text.out.lines().next().unwrap_or("").split_whitespace().collect();
+    assert_eq!(columns[..3], ["SERVER", "cluster.local/ns/shop/sa/default", "cluster.local/ns/shop/sa/web"], "{}", text.out);
+    let row = |out: &str, of: &str| out.lines().find(|l| l.starts_with(of)).unwrap_or("").split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((text.status, row(&text.out, "cart.shop:8080")[..2].to_vec()), (0, vec!["no".to_owned(), "if".to_owned()]), "{}", text.out);
+    let asked = ask("text", &["GET", "/"]);
+    assert_eq!(row(&asked.out, "cart.shop:8080")[..2].to_vec(), ["no", "yes"], "{}", asked.out);
+    let csv = ask("csv", &["POST", "/"]);
+    assert!(csv.out.lines().any(|l| l == "cart.shop:8080,no,no,no,no"), "{}", csv.out);
+    assert_eq!(csv.out.lines().map(|l| l.split(',').count()).collect::<std::collections::BTreeSet<_>>().len(), 1);
+    let html = ask("html", &["GET", "/"]);
+    assert!(
+        html.out.starts_with("<!doctype html>") && html.out.contains("<td>cart.shop:8080</td><td class=\"no\">no</td><td class=\"yes\">yes</td>"),
+        "{}",
+        html.out
+    );
+    assert!(!html.out.contains("http://") && !html.out.contains("<script"));
+}

@@ -85,3 +85,56 @@ fn what_was_not_seen_is_said() {
     let part = meshctl(dir.path(), &["why", "-f", "k8s"]);
     assert!(part.status == 75 && part.out.contains("there were no metrics"), "{}{}", part.out, part.err);
 }
+
+/// Samples of a call every 15 s over 50 minutes, that fails from one of them on.
+fn samples(fails_from: i64) -> String {
+    let series = |code: &str, of: &dyn Fn(i64) -> i64| {
+        let values: Vec<Value> = (0..200).map(|i| serde_json::json!([1_795_950_000 + i * 15, of(i)])).collect();
+        serde_json::json!({"metric": "istio_requests_total", "values": values, "labels": {
+            "reporter": "source", "source_workload": "web", "source_workload_namespace": "shop", "source_canonical_service": "web",
+            "destination_workload": "cart", "destination_workload_namespace": "shop", "destination_canonical_service": "cart",
+            "destination_service": "cart.shop.svc.cluster.local", "destination_service_name": "cart", "destination_service_namespace": "shop",
+            "source_cluster": "c", "source_canonical_revision": "v1", "destination_cluster": "c", "destination_canonical_revision": "v1",
+            "request_protocol": "http", "response_code": code, "response_flags": if code == "200" { "-" } else { "FI" },
+        }})
+    };
+    let all = [series("200", &|i| i.min(fails_from) * 30), series("503", &|i| (i - fails_from).max(0) * 30)];
+    serde_json::json!({"series": all, "clusterName": "c"}).to_string()
+}
+
+#[test]
+fn the_last_change_before_the_errors_is_named() {
+    let rule = |name: &str, at: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}, namespace: shop, creationTimestamp: '{at}'}}\nspec: {{hosts: [{name}.example.com], http: [{{route: [{{destination: {{host: cart}}}}]}}]}}\n"
+        )
+    };
+    let early = "---\napiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop, creationTimestamp: '2026-11-01T00:00:00Z', managedFields: [{manager: a, time: 'EDITED'}, {manager: b, subresource: status, time: 'MOVED'}]}\nspec: {selector: {app: cart}, ports: [{name: http, port: 80}]}\n";
+    let service = |edited: &str| early.replace("EDITED", edited).replace("MOVED", "@3");
+    let ask = |objects: String| {
+        let dir = folder(&[("k8s/mesh.yaml", &objects), ("seen.json", &samples(160))]);
+        meshctl(dir.path(), &["why", "-f", "k8s", "-f", "seen.json", "--allow-partial"])
+    };
+    let rules = rule("before", "@1") + &rule("cause", "@2") + &rule("after", "@4");
+    let run = ask(at(&(rules.clone() + &service("2026-11-02T00:00:00Z"))));
+    let last = run.out.lines().last().unwrap_or("");
+    assert!(
+        last.starts_with("calls to shop/cart began to fail about 2026-11-") && last.contains("the last change before: VirtualService shop/cause, "),
+        "{}{}",
+        run.out,
+        run.err
+    );
+    // Who edited it last counts, and a status that moves on does not.
+    let run = ask(at(&(rules + &service("@3"))));
+    assert!(run.out.lines().last().unwrap_or("").contains("the last change before: Service shop/cart, "), "{}", run.out);
+    let dir = folder(&[("k8s/mesh.yaml", &at(&service("2026-11-02T00:00:00Z"))), ("seen.json", &samples(-1))]);
+    let always = meshctl(dir.path(), &["why", "-f", "k8s", "-f", "seen.json", "--allow-partial"]);
+    assert!(always.out.lines().last().unwrap_or("").contains("have failed since before"), "{}", always.out);
+}
+
+/// `@1` to `@4`: times before, before, shortly before and after the first error.
+fn at(text: &str) -> String {
+    [("@1", "2026-11-29T11:10:00Z"), ("@2", "2026-11-29T11:39:40Z"), ("@3", "2026-11-29T11:39:50Z"), ("@4", "2026-11-29T11:46:40Z")]
+        .iter()
+        .fold(text.to_owned(), |text, (mark, time)| text.replace(mark, time))
+}

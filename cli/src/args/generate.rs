@@ -1,6 +1,7 @@
 //! `meshctl gen`.
 
 use super::mesh::MeshArgs;
+use super::telemetry::TelemetryArgs;
 use clap::{Args, Subcommand, ValueEnum};
 
 pub const EXAMPLES: &str = "\
@@ -14,13 +15,13 @@ take something from those who have it, is refused. An object of -f that has to c
 
 Exit status: 0 printed · 79 refused · 75 printed, but some of the mesh was not seen · 65 unreadable input · 64 usage";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct GenArgs {
     #[command(subcommand)]
     pub what: GenCommand,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 pub enum GenCommand {
     /// Send a share of a service's requests to another version
     #[command(after_help = CANARY)]
@@ -40,10 +41,19 @@ pub enum GenCommand {
     /// Traces and metrics of the mesh, a namespace or a workload
     #[command(after_help = TELEMETRY)]
     Telemetry(Box<Telemetry>),
+    /// From observed traffic: policies that let through who was seen to call, and nobody else
+    #[command(after_help = AUTHZ)]
+    Authz(Box<Authz>),
+    /// From observed traffic: ServiceEntries for hosts outside of the mesh that nobody declares
+    #[command(after_help = SERVICE_ENTRY)]
+    ServiceEntry(Box<ServiceEntry>),
+    /// From observed traffic: the hosts that a workload's proxy has to know
+    #[command(after_help = SIDECAR)]
+    Sidecar(Box<Sidecar>),
 }
 
 /// What every kind takes.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Common {
     #[command(flatten)]
     pub mesh: MeshArgs,
@@ -67,7 +77,7 @@ Examples:
 Each rule of a VirtualService that sends to the service, or to these versions of it, is changed, those of gateways too; what is
 matched on its way to another version stays as it is. `meshctl canary` judges what comes of it.";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Canary {
     /// NAME[.NAMESPACE] or a host
     pub service: String,
@@ -93,7 +103,7 @@ Examples:
   meshctl gen fault ratings.shop --abort 503 --header 'end-user: jason' -f k8s/     of one user's requests
   meshctl gen fault ratings.shop --abort 503 --source-label app=reviews -f k8s/     of one caller's";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["delay", "abort", "abort_grpc"]))]
 pub struct Fault {
     /// NAME[.NAMESPACE] or a host
@@ -126,7 +136,7 @@ Examples:
   meshctl gen timeout reviews.shop 3s --retries 2 --per-try 1s --retry-on 5xx,reset -f kube
   meshctl gen timeout api.example.com 10s -f k8s/                                   a host of a ServiceEntry";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Timeout {
     /// NAME[.NAMESPACE] or a host
     pub service: String,
@@ -151,7 +161,7 @@ Examples:
   meshctl gen breaker reviews.shop --max-connections 100 --max-pending 50 -f k8s/
   meshctl gen breaker db.shop --max-connections 20 --errors 3 --eject 1m -f kube";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Breaker {
     /// NAME[.NAMESPACE] or a host
     pub service: String,
@@ -184,7 +194,7 @@ pub struct Breaker {
 }
 
 /// Where telemetry is set.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Where {
     /// A workload or Service, NAME[.NAMESPACE]; without it the namespace of -n, without that the mesh
     pub target: Option<String>,
@@ -200,7 +210,7 @@ Examples:
   meshctl gen access-log cart.shop --filter 'response.duration > duration(\"1s\")' -f k8s/
   meshctl gen access-log -n noisy --off";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct AccessLog {
     #[command(flatten)]
     pub place: Where,
@@ -227,7 +237,7 @@ Examples:
   meshctl gen telemetry -n shop --drop-label REQUEST_COUNT:response_flags
   meshctl gen telemetry -n shop --add-label REQUEST_COUNT:method=request.method --off-metric TCP_SENT_BYTES";
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 #[command(group = clap::ArgGroup::new("set").required(true).multiple(true).args(["sampling", "provider", "tag", "add_label", "drop_label", "off_metric"]))]
 pub struct Telemetry {
     #[command(flatten)]
@@ -252,4 +262,76 @@ pub struct Telemetry {
     pub off_metric: Vec<String>,
     #[command(flatten)]
     pub common: Common,
+}
+
+const AUTHZ: &str = "\
+Examples:
+  meshctl gen authz -f k8s/ --prometheus http://localhost:9090 --since 24h      all workloads that were called
+  meshctl gen authz cart.shop -f mesh.rec                                       one, from a recording
+  meshctl gen authz -n shop --deny-unseen -f kube --prometheus http://localhost:9090
+
+For each workload an ALLOW policy with the identities whose calls arrived, and the ports that they called. A caller that was refused
+each time loses nothing and is not let in. A workload that is called without mutual TLS gets no policy, which makes the answer one in
+part: no identity can be asked for. What was not seen in --since is not let through: take a time in which everything happens.";
+
+#[derive(Args)]
+pub struct Authz {
+    /// One workload or Service, NAME[.NAMESPACE]
+    pub workload: Option<String>,
+    /// A policy that lets nobody in for workloads of Services that nobody was seen to call
+    #[arg(long)]
+    pub deny_unseen: bool,
+    /// Callers without mutual TLS may lose access
+    #[arg(long)]
+    pub drop_plaintext: bool,
+    #[command(flatten)]
+    pub seen: Seen,
+}
+
+const SERVICE_ENTRY: &str = "\
+Examples:
+  meshctl gen service-entry -f k8s/ --prometheus http://localhost:9090 --since 24h
+  meshctl gen service-entry -n shop -f mesh.rec
+
+Of plain HTTP the host is known from metrics; of TLS and bytes it is not, and that is said.";
+
+#[derive(Args)]
+pub struct ServiceEntry {
+    #[command(flatten)]
+    pub seen: Seen,
+}
+
+const SIDECAR: &str = "\
+Examples:
+  meshctl gen sidecar cart.shop -f k8s/ --prometheus http://localhost:9090 --since 24h
+  meshctl gen sidecar -n shop -f mesh.rec                                       each workload of a namespace
+
+What was not seen in --since is not known to the proxy any more: take a time in which everything happens.";
+
+#[derive(Args)]
+pub struct Sidecar {
+    /// One workload or Service, NAME[.NAMESPACE]
+    pub workload: Option<String>,
+    #[command(flatten)]
+    pub seen: Seen,
+}
+
+/// What was seen, and the mesh that it was seen in.
+#[derive(Args)]
+pub struct Seen {
+    /// yaml or json (a List)
+    #[arg(short, long, default_value = "yaml", value_name = "FORMAT")]
+    pub output: GenFormat,
+    /// With -f manifests too; the input is everything: what is not in it does not exist
+    #[arg(long)]
+    pub complete: bool,
+    #[command(flatten)]
+    pub source: TelemetryArgs,
+}
+
+impl GenArgs {
+    /// Whether it is made from metrics, which have times.
+    pub fn observes(&self) -> bool {
+        matches!(self.what, GenCommand::Authz(_) | GenCommand::ServiceEntry(_) | GenCommand::Sidecar(_))
+    }
 }

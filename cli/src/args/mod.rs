@@ -172,6 +172,7 @@ pub enum Command {
 impl Command {
     /// Whether the command's sources have times of their own, though none is a recording.
     pub fn has_times(&self) -> bool {
-        matches!(self, Command::Canary(_) | Command::Graph(_) | Command::Top(_) | Command::Traces(_) | Command::Tui(_))
+        matches!(self, Command::Gen(a) if a.observes())
+            || matches!(self, Command::Canary(_) | Command::Graph(_) | Command::Top(_) | Command::Traces(_) | Command::Tui(_))
     }
 }

@@ -11,6 +11,7 @@ Examples:
   meshctl ps before.json after.json                  what differs, by resource and field
   meshctl ps cart-1.shop --from http://istiod:15014 --from http://localhost:15000
                                                      what istiod would send, against what the proxy holds
+  meshctl ps --drift --from k8s/ --from dumps/       what the manifests say, against what each proxy holds
 
 Exit status: 0 all synced or nothing differs, 79 a rejected or stale update or a difference, 75 a part was not seen.";
 
@@ -19,6 +20,9 @@ pub struct ProxyStatusArgs {
     /// Nothing for every proxy; one pod, for istiod's view against its own; two sources or pods, for what differs
     #[arg(value_name = "POD|A B", num_args = 0..=2)]
     pub what: Vec<String>,
+    /// What the proxies hold against what the manifests among the sources say, as `meshctl drift` tells it
+    #[arg(long, conflicts_with = "what", requires = "from")]
+    pub drift: bool,
     #[command(flatten)]
     pub source: SourceArgs,
     /// table, wide, csv, json or yaml

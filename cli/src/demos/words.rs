@@ -30,7 +30,9 @@ const NONE: Takes = Takes { manifests: false, complete: false, ..MANIFESTS };
 /// What a command takes; why it takes nothing.
 fn takes(command: &Command) -> Result<Takes, String> {
     Ok(match command {
-        Command::Analyze(_) | Command::Validate(_) | Command::Plan(_) | Command::Gen(_) | Command::Mtls(_) | Command::Describe(_) => MANIFESTS,
+        Command::Analyze(_) | Command::Validate(_) | Command::Plan(_) | Command::Mtls(_) | Command::Describe(_) => MANIFESTS,
+        Command::Gen(a) if a.observes() => Takes { prometheus: true, since: true, ..MANIFESTS },
+        Command::Gen(_) => MANIFESTS,
         Command::Test(_) => Takes { proxies: true, complete: false, ..MANIFESTS },
         Command::Drift(_) => {
             return Err("its proxies listen at addresses of this machine, which no manifest says; `ps` tells whether they have what was sent".to_owned());

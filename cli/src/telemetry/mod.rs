@@ -4,6 +4,7 @@ mod answer;
 pub mod edge;
 pub mod folder;
 pub mod history;
+pub mod observed;
 mod prometheus;
 mod sources;
 pub mod traces;

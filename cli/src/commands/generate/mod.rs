@@ -4,11 +4,14 @@ mod breaker;
 mod canary;
 mod check;
 mod object;
+mod observed;
 mod request;
 mod rules;
 mod subsets;
 mod target;
 mod telemetry;
+
+pub use observed::services as observed_services;
 
 use crate::args::generate::{Common, GenArgs, GenCommand, GenFormat};
 use crate::context::Context;
@@ -51,6 +54,9 @@ pub fn run(args: &GenArgs, context: &Context) -> Outcome {
         GenCommand::Timeout(a) => make(&a.common, context, &|mesh| request::timeout(a, mesh), &|_| false),
         GenCommand::Breaker(a) => make(&a.common, context, &|mesh| breaker::make(a, mesh), &|_| false),
         GenCommand::AccessLog(a) => make(&a.common, context, &|mesh| telemetry::access_log(a, mesh), &|_| false),
+        GenCommand::Authz(a) => observed::authz::run(a, context),
+        GenCommand::ServiceEntry(a) => observed::service_entry::run(a, context),
+        GenCommand::Sidecar(a) => observed::sidecar::run(a, context),
         GenCommand::Telemetry(a) => make(&a.common, context, &|mesh| telemetry::telemetry(a, mesh), &|_| false),
     }
 }
@@ -82,16 +88,18 @@ fn give(input: &Input, common: &Common, context: &Context, maker: &Maker<'_>, is
     let text = made.yaml();
     let verdict = check::judge(&input.snapshot, &text, is_wanted);
     let problems: Vec<String> = input.problems().cloned().collect();
-    made.notes.iter().chain(&verdict.notes).chain(&problems).for_each(|n| context.note(&safe(n)));
+    made.notes.iter().chain(&problems).for_each(|n| context.note(&safe(n)));
+    Ok(printed(&made, &text, &verdict, common.output, context)?.max(input.status(context)))
+}
+
+/// Prints what passed, or why it is refused.
+fn printed(made: &Made, text: &str, verdict: &check::Verdict, format: GenFormat, context: &Context) -> Outcome {
+    verdict.notes.iter().for_each(|n| context.note(&safe(n)));
     if !verdict.refusals.is_empty() {
-        for why in &verdict.refusals {
-            stdio::notes(&format!("refused: {}", safe(why)));
-        }
+        verdict.refusals.iter().for_each(|why| stdio::notes(&format!("refused: {}", safe(why))));
         return Ok(Status::NotFine);
     }
-    context.answer(&match common.output {
-        GenFormat::Yaml => text,
-        GenFormat::Json => render(&json!({"apiVersion": "v1", "kind": "List", "items": made.documents}), Document::Json),
-    })?;
-    Ok(input.status(context))
+    let list = || render(&json!({"apiVersion": "v1", "kind": "List", "items": made.documents}), Document::Json);
+    context.answer(&if format == GenFormat::Json { list() } else { text.to_owned() })?;
+    Ok(Status::Fine)
 }

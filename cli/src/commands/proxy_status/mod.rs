@@ -8,8 +8,11 @@ pub mod state;
 pub mod table;
 
 use crate::args::SourceArgs;
+use crate::args::drift::DriftArgs;
+use crate::args::mesh::MeshArgs;
 use crate::args::proxy_status::ProxyStatusArgs;
 use crate::args::snapshot::DiffArgs;
+use crate::commands::drift;
 use crate::commands::proxy_config::{Format, format};
 use crate::context::{Compat, Context};
 use crate::dump::{block_on, note_passed_over, pod, sources};
@@ -23,6 +26,11 @@ use mesh_envoy::identify::Content;
 pub use state::{State, SyncState, states};
 
 pub fn run(args: &ProxyStatusArgs, context: &Context) -> Outcome {
+    if args.drift {
+        let mesh = MeshArgs { from: args.source.from.clone(), namespace: args.source.namespace.clone(), ..MeshArgs::default() };
+        let output = args.output.as_deref().filter(|o| *o != "table").unwrap_or("text").to_owned();
+        return drift::run(&DriftArgs { mesh, output }, context);
+    }
     let format = format(args.output.as_deref().unwrap_or("table"))?;
     match args.what.as_slice() {
         [] => all(args, format, context),

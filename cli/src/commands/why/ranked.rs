@@ -1,5 +1,6 @@
 //! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
 
+mod onset;
 mod others;
 pub mod retries;
 
@@ -14,18 +15,20 @@ use crate::dump;
 use crate::mesh_input;
 use crate::print::document::Document;
 use crate::print::dump::document;
-use crate::print::time::parse_rfc3339;
+use crate::print::time::{parse_rfc3339, rfc3339};
 use crate::status::{Failure, Outcome, Status};
-use crate::telemetry::{self, Answer};
+use crate::telemetry::{self, Answer, history};
 use crate::term::safe;
 use mesh_analyzers::ranking::{Distrust, Empty, Evidence, Fault, FaultKind, Host, Rejection, Retried, rank};
 use mesh_analyzers::{Options, analyze};
 use mesh_collectors::dumps::admin::{self, Admin};
 use mesh_collectors::dumps::{Dumps, Endpoint, Proxy, Source};
 use mesh_collectors::recording;
+use mesh_collectors::telemetry::series::Recording;
 use mesh_envoy::admin::clusters::{self, ClusterStatus};
 use mesh_envoy::identify::Content;
 use mesh_model::graph::{Appender, Graph};
+use mesh_model::history::{Detail, History};
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
 use serde_json::{Value, json};
@@ -83,7 +86,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         ));
     }
     let mut problems = Vec::new();
-    let (answer, retried) = traffic(args, &metrics, context, &mut problems)?;
+    let Traffic { answer, retried, history } = traffic(args, &metrics, context, &mut problems)?;
     let (snapshot, state) = objects(args, &others, context, &mut problems)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
@@ -111,11 +114,12 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         }
         faults.retain(|f| is_about(f, who));
     }
+    let onset = history.as_ref().and_then(|h| onset::onset(&faults, h, &snapshot));
     let lines = lines(args, &faults, &state, &findings, &metrics);
     let text = if args.output == "json" {
-        document(value(&lines, &faults, &state, &problems), Document::Json, context.compat)
+        document(value(&lines, &faults, &state, onset.as_ref(), &problems), Document::Json, context.compat)
     } else {
-        text(args, &lines, answer.is_some())
+        text(args, &lines, onset.as_ref(), answer.is_some())
     };
     context.answer(&text)?;
     problems.iter().for_each(|p| context.note(p));
@@ -126,13 +130,33 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     })
 }
 
-/// The graph, and the calls that arrive more often than they are sent.
-type Traffic = (Option<Answer>, Vec<Retried>);
+#[derive(Default)]
+struct Traffic {
+    answer: Option<Answer>,
+    /// The calls that arrive more often than they are sent.
+    retried: Vec<Retried>,
+    /// How it came about, where the source has more than one moment.
+    history: Option<History>,
+}
+
+/// How far is looked back for the beginning, in seconds.
+const HISTORY: i64 = 3600;
+
+fn history(args: &WhyArgs, source: &TelemetryArgs, recording: &Recording, at: i64, problems: &mut Vec<String>) -> Option<History> {
+    let span = history::span(at - HISTORY, at);
+    match &args.prometheus {
+        Some(url) => history::of_server(url, source, span).unwrap_or_else(|why| {
+            problems.push(format!("when calls began to fail was not seen: {why}"));
+            None
+        }),
+        None => history::of_store(&recording.store, span, Detail::Each),
+    }
+}
 
 fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut Vec<String>) -> Result<Traffic, Failure> {
     if metrics.is_empty() && args.prometheus.is_none() {
         problems.push("no metrics were given (--prometheus, a file of series, a recording): which calls fail was not seen".to_owned());
-        return Ok((None, Vec::new()));
+        return Ok(Traffic::default());
     }
     let source = TelemetryArgs {
         prometheus: args.prometheus.clone(),
@@ -154,12 +178,13 @@ fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut
         Ok(answer) => {
             problems.extend(answer.problems.iter().cloned());
             let retried = retries::of(&recording, &answer);
-            Ok((Some(answer), retried))
+            let history = history(args, &source, &recording, answer.options.query_time, problems);
+            Ok(Traffic { answer: Some(answer), retried, history })
         }
         // A recording without traffic has the rest all the same.
         Err(Failure::Input(why)) if args.prometheus.is_none() => {
             problems.push(format!("which calls fail was not seen: {why}"));
-            Ok((None, Vec::new()))
+            Ok(Traffic::default())
         }
         Err(failure) => Err(failure),
     }
@@ -346,7 +371,7 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
     out
 }
 
-fn text(args: &WhyArgs, lines: &[Line], has_traffic: bool) -> String {
+fn text(args: &WhyArgs, lines: &[Line], onset: Option<&onset::Onset>, has_traffic: bool) -> String {
     if lines.is_empty() {
         let of = args.who.as_deref().map_or_else(|| "nothing is wrong in what was seen".to_owned(), |w| format!("no call to {w} fails in what was seen"));
         return format!("{}{}\n", safe(&of), if has_traffic { "" } else { " (there were no metrics)" });
@@ -355,10 +380,13 @@ fn text(args: &WhyArgs, lines: &[Line], has_traffic: bool) -> String {
     if lines.len() > LINES {
         out.push_str(&format!("and {} more: -o json lists all\n", lines.len() - LINES));
     }
+    if let Some(onset) = onset {
+        out.push_str(&format!("{}\n", safe(&onset.text())));
+    }
     out
 }
 
-fn value(lines: &[Line], faults: &[Fault], state: &State, problems: &[String]) -> Value {
+fn value(lines: &[Line], faults: &[Fault], state: &State, onset: Option<&onset::Onset>, problems: &[String]) -> Value {
     let fault = |f: &Fault| {
         json!({
             "kind": match f.kind { FaultKind::Fails => "fails", FaultKind::Slow(_) => "slow", FaultKind::Retried(_) => "retried" },
@@ -371,6 +399,7 @@ fn value(lines: &[Line], faults: &[Fault], state: &State, problems: &[String]) -
         "problems": problems,
         "lines": lines.iter().map(|l| json!({"subject": l.subject, "what": l.what, "more": l.more})).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
+        "began": onset.map(|o| json!({"to": o.to, "at": o.at.map(rfc3339), "change": o.change.as_ref().map(|(object, at)| json!({"object": object, "at": rfc3339(*at)}))})),
         "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
         "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),
     })
