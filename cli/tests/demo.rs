@@ -190,6 +190,7 @@ fn every_command_finds_it(states: &Path) {
         ("pc routes gateway", 0, "bookinfo.example.com"),
         ("why", 0, "nothing is wrong"),
         ("why productpage http://reviews:9080/reviews/0", 0, "at Deployment bookinfo/reviews-v3"),
+        ("why details-v1 http://isbn.example.org/isbn/0", 0, "at Deployment bookinfo/egress"),
         ("graph", 0, "partners/isbn"),
         ("why gateway http://bookinfo.example.com/productpage", 0, "good: reaches"),
         ("route --pod productpage-v1 --pod reviews-v1 GET http://reviews:9080/reviews/0", 0, "at reviews-v1.bookinfo"),

@@ -22,6 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const NAME: &str = "bookinfo";
 /// How long the load runs before it is shown.
 const FIRST: Duration = Duration::from_secs(10);
+/// And how much longer where the machine is too busy for rates by then.
+const LONGER: Duration = Duration::from_secs(60);
 
 pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     if let Some(DemoCommand::Break(args)) = &args.what {
@@ -55,8 +57,18 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     if signals.within(if args.once { span.unwrap_or(FIRST) } else { first }) == Ended::BySignal {
         return Ok(Status::Fine);
     }
-    let since = format!("{}s", begun.elapsed().as_secs().max(2));
-    show(&["graph", "--prometheus", &prometheus(&demo), "--since", &since])?;
+    let end = Instant::now() + LONGER;
+    loop {
+        let since = format!("{}s", begun.elapsed().as_secs().max(2));
+        match show(&["graph", "--prometheus", &prometheus(&demo), "--since", &since]) {
+            Err(Failure::Input(_) | Failure::Other(_)) if Instant::now() < end => {}
+            Err(failure) => return Err(failure),
+            Ok(()) => break,
+        }
+        if signals.within(Duration::from_secs(1)) == Ended::BySignal {
+            return Ok(Status::Fine);
+        }
+    }
     show(&["ps", "--from", &format!("http://{}", demo.control_plane())])?;
     let counts = demo.counts();
     let (sent, fine, failed) = (counts.sent.load(Ordering::Relaxed), counts.fine.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
