@@ -11,6 +11,7 @@ pub mod cluster_name;
 pub mod diff;
 pub mod dump;
 pub mod engine;
+pub mod grpc;
 pub mod identify;
 pub mod matcher;
 pub mod node;

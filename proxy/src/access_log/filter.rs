@@ -5,6 +5,7 @@ use crate::telemetry::expression::Expression;
 use http::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::route::Fraction;
+use mesh_envoy::grpc;
 use mesh_envoy::matcher::{HeaderMatcher, HeaderTest, StringMatcher, StringTest, Truth};
 
 #[derive(Clone, Debug)]
@@ -66,27 +67,6 @@ impl Comparison {
     }
 }
 
-/// gRPC's names of its statuses, by number.
-const STATUSES: [&str; 17] = [
-    "OK",
-    "CANCELED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
 /// How deep filters may stand in one another.
 const DEEPEST: usize = 16;
 
@@ -124,7 +104,7 @@ impl Filter {
         if let Some(f) = m.message("grpc_status_filter")? {
             let mut statuses = Vec::new();
             for value in f.values("statuses")? {
-                let named = value.as_str().and_then(|name| STATUSES.iter().position(|s| *s == name)).map(|n| n as u64);
+                let named = value.as_str().and_then(grpc::number_of).map(u64::from);
                 statuses.push(named.or(value.as_u64()).ok_or_else(|| f.unknown_field("statuses", format!("{value} is no status of gRPC")))?);
             }
             return Ok(Filter::Grpc { statuses, excludes: f.flag("exclude")? });

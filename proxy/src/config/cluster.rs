@@ -1,5 +1,6 @@
 //! Clusters: the engine's part, and beside it how connections to them are made and kept.
 
+use super::listener::greets_peers;
 use super::transport::Transports;
 use super::{Compiler, alpn};
 use crate::tls::validation::ServerNames;
@@ -37,6 +38,8 @@ pub struct Cluster {
     pub names_request: bool,
     /// Whether TLS offers what its context says, whatever `istio.alpn` has.
     pub keeps_alpn: bool,
+    /// Whether servers of bytes are told who this is where they agree to it, and tell it themselves.
+    pub greets_servers: bool,
     /// The address that connections come from.
     pub bind: Option<SocketAddr>,
     /// The service that it leads to, for metrics.
@@ -153,6 +156,7 @@ impl Cluster {
             transports: Transports::read(&m, compiler, names)?,
             names_request: options.names_request,
             keeps_alpn: alpn::stays(&m)?,
+            greets_servers: m.messages("filters")?.iter().map(greets_peers).collect::<Read<Vec<_>>>()?.contains(&true),
             bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
             service_name: Service::read(&m)?.map(Arc::new),
             alternative_name: m.text("alt_stat_name")?.into(),

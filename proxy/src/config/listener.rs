@@ -154,14 +154,17 @@ impl Listener {
 
 impl Chain {
     fn read(m: &Message<'_, '_>, chain: &FilterChain, direction: Direction, buffer: usize, compiler: &Compiler) -> Read<Chain> {
-        let (mut gates, mut by_server_name) = (Vec::new(), false);
+        let (mut gates, mut by_server_name, mut greets) = (Vec::new(), false, false);
         let messages = m.messages("filters")?;
         for (message, filter) in messages.iter().zip(&chain.filters) {
             let value = message.value("typed_config").unwrap_or(&Value::Null);
             let path = format!("{}.typed_config", message.path());
             let end = match &filter.kind {
                 Kind::Unknown(u) => return Err(u.clone()),
-                Kind::Transparent => continue,
+                Kind::Transparent => {
+                    greets |= greets_peers(message)?;
+                    continue;
+                }
                 Kind::Rbac(rbac) => {
                     gates.push(rbac.clone());
                     continue;
@@ -178,14 +181,17 @@ impl Chain {
                 Kind::Tcp(target) => {
                     let config = Message::new(value, Path::root(&path))?;
                     let mut proxy = TcpProxy::read(&config, target, by_server_name, compiler)?;
-                    (proxy.direction, proxy.stats) = (direction, Stats::find(&messages)?);
+                    (proxy.direction, proxy.stats, proxy.greets_clients) = (direction, Stats::find(&messages)?, greets);
                     End::Tcp(Arc::new(proxy))
                 }
                 Kind::ExtAuthz(_) | Kind::RateLimit => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
             };
+            // Peers that speak HTTP tell in headers who they are.
+            let server = Server::read(m, compiler)?;
+            let server = if greets && matches!(end, End::Tcp(_)) { server.greeting() } else { server };
             return Ok(Chain {
                 name: chain.name.clone(),
-                server: Server::read(m, compiler)?,
+                server,
                 handshake_timeout: m.duration("transport_socket_connect_timeout")?.filter(|d| !d.is_zero()),
                 gates,
                 end,
@@ -195,6 +201,11 @@ impl Chain {
         }
         Err(Unknown { path: m.path(), what: "no filter ends the chain".to_owned() })
     }
+}
+
+/// Whether a filter of a chain or of a cluster exchanges greetings.
+pub fn greets_peers(filter: &Message<'_, '_>) -> Read<bool> {
+    Ok(filter.any("typed_config")?.is_some_and(|(name, _)| name == "envoy.tcp.metadataexchange.config.MetadataExchange"))
 }
 
 /// A number for a chain's configuration; the same only for the same, as far as 64 bits tell.

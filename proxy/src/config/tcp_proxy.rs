@@ -23,6 +23,8 @@ pub struct TcpProxy {
     pub direction: Direction,
     /// How connections are counted; `None` for not at all.
     pub stats: Option<Arc<Stats>>,
+    /// Whether clients are told who this is where they agree to it, and tell it themselves.
+    pub greets_clients: bool,
     /// Labels that endpoints have to have, and those of each weighted cluster.
     subset: Option<Value>,
     weighted_subsets: Vec<Option<Value>>,
@@ -44,6 +46,7 @@ impl TcpProxy {
             connect_attempts: u32::try_from(m.uint("max_connect_attempts")?.unwrap_or(1)).unwrap_or(u32::MAX).max(1),
             direction: Direction::Unspecified,
             stats: None,
+            greets_clients: false,
             subset: labels(m)?,
             weighted_subsets,
         })

@@ -39,6 +39,16 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Clients may agree to greet.
+    pub fn greeting(self) -> Server {
+        match self {
+            Server::Tls(context) => Server::Tls(Box::new(context.greeting())),
+            Server::Plaintext => Server::Plaintext,
+        }
+    }
+}
+
 impl Client {
     /// # Errors
     /// A socket that is not known, or can't be used.

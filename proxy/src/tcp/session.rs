@@ -9,8 +9,11 @@ use crate::downstream::record::Record;
 use crate::downstream::stream::Stream;
 use crate::logging::Logger;
 use crate::stats::TcpStats;
+use crate::telemetry::Direction;
 use crate::telemetry::connections::Counting;
+use crate::telemetry::greeting::{self, Greeted, Heard};
 use crate::tls::context::Speaks;
+use crate::tls::session::Session as Tls;
 use crate::upstream::Reason;
 use crate::upstream::cluster::Handle;
 use crate::upstream::connection::Opened;
@@ -50,8 +53,18 @@ pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> boo
 pub async fn run(client: &Rc<Downstream>, stream: Stream, proxy: &TcpProxy, chain: &Chain, logs: &[Log]) {
     let stats = client.worker.tcp_stats(&proxy.stat_prefix);
     stats.downstream_cx_total.inc();
-    let mut session =
-        Session { client, proxy, chain, logs, stats: &stats, record: Record::new(client.clone()), cluster: None, bytes: Bytes::default(), counting: None };
+    let mut session = Session {
+        client,
+        proxy,
+        chain,
+        logs,
+        stats: &stats,
+        record: Record::new(client.clone()),
+        cluster: None,
+        bytes: Bytes::default(),
+        counting: None,
+        heard: None,
+    };
     if is_allowed(client, Protocol::Tcp, chain) {
         session.forward(stream).await;
     }
@@ -67,6 +80,8 @@ struct Session<'s> {
     cluster: Option<Rc<Handle>>,
     bytes: Bytes,
     counting: Option<Counting>,
+    /// What the peer that is counted says of itself.
+    heard: Option<Rc<Heard>>,
 }
 
 /// A session is logged whatever ended it.
@@ -94,10 +109,11 @@ impl Session<'_> {
     fn count(&mut self) {
         if let (Some(stats), None) = (&self.proxy.stats, &self.counting) {
             let config = self.cluster.as_ref().map(|c| c.config());
-            self.counting = Some(Counting::open(&self.record, self.proxy.direction, config, stats));
+            let heard = self.heard.as_ref().and_then(|h| h.peer());
+            self.counting = Some(Counting::open(&self.record, heard, self.proxy.direction, config, stats));
         }
     }
-    async fn forward(&mut self, mut stream: Stream) {
+    async fn forward(&mut self, stream: Stream) {
         let worker = self.client.worker.clone();
         let random = worker.dice().u64(..);
         let Some((name, subset)) = self.proxy.choose(&self.client.server_name, random) else {
@@ -110,14 +126,25 @@ impl Session<'_> {
         };
         self.record.cluster = Some(name.into());
         self.cluster = Some(cluster.clone());
-        let Some(mut upstream) = self.connect(&cluster, subset).await else { return };
-        self.count();
+        let Some(upstream) = self.connect(&cluster, subset).await else { return };
+        let own = &worker.shared.own;
+        let agreed = |session: Option<&Tls>| session.is_some_and(|s| &*s.protocol == greeting::PROTOCOL);
+        let mut stream = if self.proxy.greets_clients && agreed(self.client.tls.as_ref()) { Greeted::new(stream, own) } else { Greeted::silent(stream) };
+        let Opened { io, tls, counted: _counted, .. } = upstream;
+        let mut upstream = if cluster.config().greets_servers && agreed(tls.as_deref()) { Greeted::new(io, own) } else { Greeted::silent(io) };
+        let heard = if self.proxy.direction == Direction::Inbound { stream.heard() } else { upstream.heard() };
+        self.heard = Some(heard.clone());
         let limits = Limits { idle: self.proxy.idle_timeout, until: self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span) };
+        let (record, direction, config) = (&self.record, self.proxy.direction, self.cluster.as_ref().map(|c| c.config()));
+        let open = self.proxy.stats.as_ref().map(|stats| {
+            let heard = heard.clone();
+            move || Counting::open(record, heard.peer(), direction, config, stats)
+        });
         let (bytes, counting) = (&self.bytes, &mut self.counting);
         let interval = self.proxy.stats.as_ref().and_then(|s| s.interval);
         let ended = tokio::select! {
-            ended = copy::both_ways(&mut stream, &mut upstream.io, limits, &worker.scratch, bytes) => ended,
-            never = tell(bytes, counting.as_mut(), interval) => match never {},
+            ended = copy::both_ways(&mut stream, &mut upstream, limits, &worker.scratch, bytes) => ended,
+            never = tell(bytes, counting, (&heard, open), interval) => match never {},
             () = worker.ended() => Ended::Both,
             // Nobody can be asked to finish: bytes have no such word.
             () = self.chain.life.over() => Ended::Both,
@@ -147,7 +174,8 @@ impl Session<'_> {
                 self.record.raise("UH");
                 return None;
             };
-            match cluster.open(&host, Speaks::Bytes).await {
+            let speaks = if cluster.config().greets_servers { Speaks::Greeting } else { Speaks::Bytes };
+            match cluster.open(&host, speaks).await {
                 Ok(opened) => {
                     self.record.attempts = attempt;
                     self.record.host = Some(host);
@@ -173,9 +201,27 @@ impl Session<'_> {
     }
 }
 
-/// Counts bytes every so often, for ever.
-async fn tell(bytes: &Bytes, counting: Option<&mut Counting>, interval: Option<Duration>) -> Infallible {
-    let (Some(counting), Some(interval)) = (counting, interval) else { return std::future::pending().await };
+/// Opens the counts once the peer has begun to speak, or the first time they are due; then counts bytes every so often, for ever.
+async fn tell(
+    bytes: &Bytes,
+    counting: &mut Option<Counting>,
+    (heard, open): (&Heard, Option<impl Fn() -> Counting>),
+    interval: Option<Duration>,
+) -> Infallible {
+    let Some(open) = open else { return std::future::pending().await };
+    let due = async {
+        match interval {
+            Some(interval) => tokio::time::sleep(interval).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = heard.begun() => {}
+        () = due => {}
+    }
+    let counting = counting.insert(open());
+    let Some(interval) = interval else { return std::future::pending().await };
     loop {
         tokio::time::sleep(interval).await;
         counting.report(bytes.of_client.get(), bytes.of_upstream.get());

@@ -1,6 +1,7 @@
 //! Connections of bytes, counted while they last: opened, closed, bytes both ways.
 
 use super::config::{Direction, Stats};
+use super::peer::Peer;
 use super::requests;
 use super::series::{Counts, Series};
 use crate::downstream::record::Record;
@@ -14,10 +15,12 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// The connection is open, or came to nothing: who is at both ends is known.
-    pub fn open(record: &Record, direction: Direction, config: Option<&crate::config::cluster::Cluster>, stats: &Stats) -> Counting {
+    /// The connection is open, or came to nothing: who is at both ends is known. `heard` is what the peer said of itself.
+    pub fn open(record: &Record, heard: Option<Arc<Peer>>, direction: Direction, config: Option<&crate::config::cluster::Cluster>, stats: &Stats) -> Counting {
         let worker = &record.client.worker;
-        let series = worker.counted.series(requests::key(record, direction, config, stats), record, stats);
+        let mut key = requests::key(record, direction, config, stats);
+        key.peer = heard.or(key.peer);
+        let series = worker.counted.series(key, record, stats);
         if let Counts::Tcp(counts) = &series.counts {
             counts.opened.inc();
         }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod connections;
 pub mod exchange;
 pub mod expression;
+pub mod greeting;
 pub mod labels;
 pub mod overrides;
 pub mod peer;

@@ -37,6 +37,8 @@ pub struct Own {
     pub id: HeaderValue,
     /// `x-envoy-peer-metadata`
     pub metadata: HeaderValue,
+    /// The same, as it is.
+    pub fields: Struct,
 }
 
 /// A header that is longer tells nothing.
@@ -86,13 +88,12 @@ impl Peer {
         }
         let bytes = data_encoding::BASE64.decode(bytes).ok()?;
         let fields = Struct::decode(bytes.as_slice()).ok()?;
+        Some(Peer::of_fields(&fields))
+    }
+    /// From what stands in it.
+    pub fn of_fields(fields: &Struct) -> Peer {
         let labels = fields.get("LABELS").and_then(|v| v.struct_value.as_ref());
-        Some(Peer::new(
-            |key| labels?.get(key)?.string_value.as_deref(),
-            text(&fields, "WORKLOAD_NAME"),
-            text(&fields, "NAMESPACE"),
-            text(&fields, "CLUSTER_ID"),
-        ))
+        Peer::new(|key| labels?.get(key)?.string_value.as_deref(), text(fields, "WORKLOAD_NAME"), text(fields, "NAMESPACE"), text(fields, "CLUSTER_ID"))
     }
     /// From `workload` of an endpoint's metadata: `name;namespace;canonical name;canonical revision;cluster`.
     pub fn of_endpoint(text: &str) -> Option<Peer> {
@@ -145,6 +146,7 @@ impl Own {
             ip,
             id: header(id),
             metadata: header(&data_encoding::BASE64.encode(&fields.encode_to_vec())),
+            fields,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::material::Identity;
 use super::secrets::Slot;
 use super::validation::{ServerNames, Validation, Verifier};
 use crate::config::Compiler;
+use crate::telemetry::greeting;
 use mesh_envoy::engine::field::{Message, Read};
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -51,16 +52,15 @@ struct Common {
     /// What is merged over it.
     named: Option<Arc<Slot>>,
     alpn: Vec<Vec<u8>>,
+    /// The list for those who greet their peers; the same where it has no such protocol.
+    greeting_alpn: Vec<Vec<u8>>,
     provider: Arc<CryptoProvider>,
     versions: Vec<&'static SupportedProtocolVersion>,
 }
 
-/// The protocol of Istio's exchange of metadata over TCP. It is never agreed upon: who agrees has to speak it.
-const PEER_EXCHANGE: &str = "istio-peer-exchange";
-
-/// Names of protocols as ALPN has them.
+/// Names of protocols as ALPN has them, without that of greetings: who agrees upon it has to greet.
 pub fn offer(names: Vec<&str>) -> Vec<Vec<u8>> {
-    names.into_iter().filter(|n| *n != PEER_EXCHANGE).map(|n| n.as_bytes().to_vec()).collect()
+    names.into_iter().filter(|n| *n != greeting::PROTOCOL).map(|n| n.as_bytes().to_vec()).collect()
 }
 
 impl Common {
@@ -86,7 +86,10 @@ impl Common {
             return Err(m.unknown_field("validation_context", "names are asked for without a trusted_ca: anybody can write a name"));
         }
         let (provider, versions) = parameters(&m.message_or_empty("tls_params")?, compiler, newest)?;
-        Ok(Common { shown, validation, named: named.map(|n| slot(&n, compiler)).transpose()?, alpn: offer(m.texts("alpn_protocols")?), provider, versions })
+        let protocols = m.texts("alpn_protocols")?;
+        let greeting_alpn = protocols.iter().map(|n| n.as_bytes().to_vec()).collect();
+        let named = named.map(|n| slot(&n, compiler)).transpose()?;
+        Ok(Common { shown, validation, named, alpn: offer(protocols), greeting_alpn, provider, versions })
     }
     fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
         let shown = self.shown.iter().filter_map(|s| if let Shown::Named(slot) = s { Some(slot) } else { None });
@@ -212,6 +215,7 @@ pub struct ServerContext {
     common: Common,
     requires_certificate: bool,
     resumes: bool,
+    greets: bool,
     built: RwLock<Option<Arc<Server>>>,
 }
 
@@ -263,8 +267,14 @@ impl ServerContext {
             common,
             requires_certificate: m.flag("require_client_certificate")?,
             resumes: !m.flag("disable_stateless_session_resumption")?,
+            greets: false,
             built: RwLock::default(),
         })
+    }
+    /// Clients may agree to greet.
+    pub fn greeting(mut self) -> ServerContext {
+        self.greets = true;
+        self
     }
     /// The context with its newest secrets. Where they do not fit together, the ones before them are kept.
     ///
@@ -309,8 +319,9 @@ impl ServerContext {
                 plain.send_tls13_tickets = 0;
             }
             let mut alpn = plain.clone();
-            alpn.alpn_protocols.clone_from(&common.alpn);
-            certificates.push(Certificate { identity, alpn: Arc::new(alpn), plain: Arc::new(plain), protocols: common.alpn.clone() });
+            let protocols = if self.greets { &common.greeting_alpn } else { &common.alpn };
+            alpn.alpn_protocols.clone_from(protocols);
+            certificates.push(Certificate { identity, alpn: Arc::new(alpn), plain: Arc::new(plain), protocols: protocols.clone() });
         }
         Ok(Server { stamp, certificates })
     }
@@ -335,13 +346,15 @@ pub struct Client {
     /// What is shown to servers that ask for a certificate.
     pub identity: Option<Arc<Identity>>,
     /// By [`Speaks`]; all the same where protocols are configured.
-    configs: [Arc<ClientConfig>; 3],
+    configs: [Arc<ClientConfig>; 4],
 }
 
 /// What is spoken inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
     Bytes,
+    /// Bytes behind a greeting, where the server agrees.
+    Greeting,
     Http1,
     Http2,
 }
@@ -352,6 +365,7 @@ impl Client {
             Speaks::Bytes => 0,
             Speaks::Http1 => 1,
             Speaks::Http2 => 2,
+            Speaks::Greeting => 3,
         };
         self.configs[index].clone()
     }
@@ -427,7 +441,9 @@ impl ClientContext {
             };
             Arc::new(own)
         };
-        Ok(Client { stamp, identity, configs: [with(b""), with(b"http/1.1"), with(b"h2")] })
+        let mut greeting = config.clone();
+        greeting.alpn_protocols.clone_from(&common.greeting_alpn);
+        Ok(Client { stamp, identity, configs: [with(b""), with(b"http/1.1"), with(b"h2"), Arc::new(greeting)] })
     }
 }
 

@@ -11,6 +11,7 @@ use super::virtual_service::{
 use super::{Context, Origin};
 use mesh_envoy::api::common::{FractionalPercent, FractionalPercentDenominatorType, RegexMatchAndSubstitute, RegexMatcher, StringMatcher};
 use mesh_envoy::api::{Any, Duration, core, cors, extensions, fault, route};
+use mesh_envoy::grpc::{self, Spelling};
 use mesh_model::Node;
 
 /// What the routes of one VirtualService are made for.
@@ -486,7 +487,7 @@ fn fault_filter(node: Node<'_>) -> Option<fault::HTTPFault> {
     });
     let abort = node.get("abort").and_then(|a| {
         let status = a.get("httpStatus").and_then(Node::int).map(|s| s as u32);
-        let grpc = Some(a.text_of("grpcStatus")).filter(|s| !s.is_empty()).and_then(grpc_status);
+        let grpc = Some(a.text_of("grpcStatus")).filter(|s| !s.is_empty()).and_then(|s| grpc::number(s, Spelling::Grpc)).map(u32::from);
         if status.is_none() && grpc.is_none() {
             return None;
         }
@@ -494,29 +495,6 @@ fn fault_filter(node: Node<'_>) -> Option<fault::HTTPFault> {
         Some(fault::FaultAbort { http_status: status, grpc_status: grpc.filter(|_| status.is_none()), percentage, ..Default::default() })
     });
     (delay.is_some() || abort.is_some()).then(|| fault::HTTPFault { delay, abort, ..Default::default() })
-}
-
-fn grpc_status(name: &str) -> Option<u32> {
-    const NAMES: &[&str] = &[
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.iter().position(|n| *n == name).map(|i| i as u32)
 }
 
 fn cors_policy(node: Node<'_>) -> cors::CorsPolicy {

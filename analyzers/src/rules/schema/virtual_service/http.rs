@@ -2,6 +2,7 @@
 
 use super::{Legacy, check_gateway_names, layer4};
 use crate::validation::{Checks, domain, duration, fields, float, given, has, has_text, http, int, labels, message, messages, net, regex, strings, text};
+use mesh_envoy::grpc::{self, Spelling};
 use mesh_model::Node;
 
 /// Whether a route stands in a VirtualService with hosts or in a delegate.
@@ -209,9 +210,9 @@ fn check_fault<'a>(checks: &mut Checks<'a, '_>, fault: Node<'a>) {
     if let Some(abort) = message(fault, "abort") {
         check_percentage(checks, abort);
         if let Some(status) = abort.get("grpcStatus").filter(|s| s.str().is_some()) {
-            if !http::GRPC_STATUS.contains(&status.text()) {
+            if grpc::number(status.text(), Spelling::Grpc).is_none() {
                 let said = checks.error(status, format!("`{}` is no gRPC status", status.text()));
-                if let Some(near) = crate::spelling::nearest(status.text(), http::GRPC_STATUS.iter().copied()) {
+                if let Some(near) = crate::spelling::nearest(status.text(), grpc::names(Spelling::Grpc)) {
                     said.help(format!("did you mean `{near}`?")).fix_value(near);
                 }
             }
