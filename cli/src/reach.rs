@@ -248,6 +248,14 @@ pub async fn with_proxy(args: &DumpArgs, context: &Context) -> Result<(Cluster, 
     Ok((reach.cluster, found, left_out))
 }
 
+/// The pods whose proxies are meant, and the way to them.
+pub async fn proxies(context_name: Option<&str>, args: &DumpArgs, context: &Context) -> Result<(Reach, Vec<Pod>), Failure> {
+    let reach = connect(&args.source.reach, context_name).await?;
+    let (found, _) = which(&reach, args, Need::Whole).await?;
+    announce(&found, args, context)?;
+    Ok((reach, found))
+}
+
 /// Pages by the name of their pod.
 pub type Pages = Vec<(String, Result<Reached, Unreachable>)>;
 

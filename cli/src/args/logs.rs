@@ -9,7 +9,9 @@ Examples:
   meshctl logs deployment/reviews-v1 --since 10m      the app and its proxy, merged by time
   meshctl logs deployment/reviews-v1 --failed -f      requests that failed, as they come
   meshctl logs -l app=reviews --all-pods --flag UF,UH
-  meshctl logs deployment/reviews-v1 --explain        failures by cause, as `meshctl explain` tells them";
+  meshctl logs deployment/reviews-v1 --explain        failures by cause, as `meshctl explain` tells them
+  meshctl logs --live --from http://127.0.0.1:15000 --failed --explain
+                                                      what a mesh-proxy decides, as it does so, and why requests fail";
 
 #[derive(Args)]
 pub struct LogsArgs {
@@ -31,14 +33,29 @@ pub struct LogsArgs {
     /// Only one container
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
+    /// What a mesh-proxy decides, as it does so: route, cluster, host, tries, flags; no log is needed for it
+    #[arg(long, conflicts_with_all = ["follow", "since", "tail", "container", "format"])]
+    pub live: bool,
+    /// With --live, instead of a pod: the admin port of a mesh-proxy, such as http://127.0.0.1:15000 or unix:PATH
+    #[arg(long, value_name = "SRC", requires = "live")]
+    pub from: Vec<String>,
     /// Only requests with one of these response flags, such as UF,UH
     #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub flag: Vec<String>,
     /// Only requests that failed: with a flag, or a status of 500 or more
     #[arg(long)]
     pub failed: bool,
-    /// Failures by cause instead of lines
-    #[arg(long, conflicts_with_all = ["follow", "flag", "failed"])]
+    /// Only requests with one of these statuses, such as 503 or 5xx
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub status: Vec<String>,
+    /// Only requests whose path begins so
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Only requests for this host, with or without its port
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Failures by cause instead of lines; with --live the cause below each line
+    #[arg(long, conflicts_with = "follow")]
     pub explain: bool,
     /// The format of the access log's lines, as meshConfig has it
     #[arg(long, value_name = "STRING")]

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use mesh_envoy::dump::SectionKind;
 use mesh_envoy::identify::{Content, identify};
 use std::fmt;
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -96,6 +97,8 @@ pub struct Admin {
     options: Options,
 }
 
+/// For an answer that has no end.
+const FOR_EVER: Duration = Duration::from_secs(86_400 * 365);
 /// How much of an answer decides whether it is the page that was asked for.
 const LOOK: usize = 64 * 1024;
 /// Characters of an error's text that are shown.
@@ -135,6 +138,27 @@ impl Admin {
     pub async fn sections(&self, kinds: &[SectionKind]) -> Result<Page, AdminError> {
         // `expected` is open: what is no config dump has a better name in the caller's error.
         self.get(&sections_path(kinds), &[Content::ConfigDump, Content::OtherJson]).await
+    }
+
+    /// Follows a page that has no end.
+    ///
+    /// # Errors
+    /// What is in the way; the end of the answer is none.
+    pub async fn follow(&self, path: &str, lines: &mut impl Take) -> Result<(), AdminError> {
+        let url = format!("{}{path}", self.endpoint);
+        let address = match &self.endpoint {
+            Endpoint::Url(base) => format!("{base}{path}"),
+            Endpoint::Unix(_) => format!("http://localhost{path}"),
+        };
+        let unreachable = |e: reqwest::Error| AdminError::Unreachable { url: url.clone(), why: why(&e) };
+        let mut answer = self.client.get(&address).timeout(FOR_EVER).send().await.map_err(unreachable)?;
+        let mut cut = Cut { url: url.clone(), code: answer.status().as_u16(), rest: Vec::new() };
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if cut.take(&chunk, lines).await?.is_break() {
+                break;
+            }
+        }
+        cut.finish()
     }
 
     async fn fetch(&self, method: Method, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
@@ -188,6 +212,76 @@ where
     };
     let answered = tokio::time::timeout(options.answer, exchange).await;
     answered.unwrap_or_else(|_| Err(unreachable(format!("no answer within {} s", options.answer.as_secs_f64()))))
+}
+
+/// Takes lines of an answer that has no end; false where no more is wanted.
+pub trait Take {
+    fn take(&mut self, line: String) -> impl Future<Output = bool> + Send;
+}
+
+/// Longest line that is taken.
+const LINE: usize = 1 << 20;
+
+/// Cuts an answer into lines.
+struct Cut {
+    url: String,
+    code: u16,
+    rest: Vec<u8>,
+}
+
+impl Cut {
+    async fn take(&mut self, chunk: &[u8], lines: &mut impl Take) -> Result<ControlFlow<()>, AdminError> {
+        self.rest.extend_from_slice(chunk);
+        if self.code != 200 {
+            return Ok(if self.rest.len() > LOOK { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        }
+        while let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
+            let line = String::from_utf8_lossy(&self.rest[..end]).into_owned();
+            self.rest.drain(..=end);
+            if !line.is_empty() && !lines.take(line).await {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if self.rest.len() > LINE {
+            return Err(AdminError::TooLarge { url: self.url.clone(), limit: LINE as u64 });
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+    fn finish(self) -> Result<(), AdminError> {
+        if self.code == 200 {
+            return Ok(());
+        }
+        let says: String = String::from_utf8_lossy(&self.rest).lines().next().unwrap_or("").chars().take(SAYS).collect();
+        Err(AdminError::Status { url: self.url, code: self.code, says })
+    }
+}
+
+/// Follows a page that has no end over a connection that is there already.
+///
+/// # Errors
+/// What is in the way; the end of the answer is none.
+pub async fn follow<S>(stream: S, name: &str, path: &str, lines: &mut impl Take) -> Result<(), AdminError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let url = format!("{name}{path}");
+    let unreachable = |why: String| AdminError::Unreachable { url: url.clone(), why };
+    let broken = |e: hyper::Error| unreachable(innermost(&e));
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let driver = tokio::spawn(async move { drop(connection.await) });
+    let request = Request::builder().uri(path).header(header::HOST, "localhost").body(Empty::<Bytes>::new()).map_err(|e| unreachable(e.to_string()))?;
+    let answer = sender.send_request(request).await.map_err(broken)?;
+    let (head, mut body) = answer.into_parts();
+    let mut cut = Cut { url: url.clone(), code: head.status.as_u16(), rest: Vec::new() };
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(broken)?.into_data()
+            && cut.take(&data, lines).await?.is_break()
+        {
+            break;
+        }
+    }
+    driver.abort();
+    cut.finish()
 }
 
 /// A page that came whole, by a way that tells no status.

@@ -3,7 +3,8 @@
 use crate::term::safe;
 use mesh_collectors::kube::logs::{LogLine, LogOf};
 use mesh_collectors::kube::pods::PROXY_CONTAINER;
-use mesh_envoy::access_log::{Line, Reader};
+use mesh_envoy::access_log::{Field, Line, Reader};
+use mesh_envoy::engine::domain::without_port;
 
 /// A line and who said it; in order of time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,12 +46,41 @@ pub enum Pods {
     Several,
 }
 
+/// `503`, or `5xx` for all of its hundred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statuses {
+    One(u16),
+    Hundred(u16),
+}
+
+impl Statuses {
+    pub fn parse(text: &str) -> Option<Statuses> {
+        let text = text.trim();
+        if text.len() != 3 {
+            return None;
+        }
+        match text.to_ascii_lowercase().strip_suffix("xx") {
+            Some(hundred) => hundred.parse().ok().filter(|h| (1..=9).contains(h)).map(Statuses::Hundred),
+            None => text.parse().ok().filter(|s| (100..=999).contains(s)).map(Statuses::One),
+        }
+    }
+    fn has(self, status: u16) -> bool {
+        match self {
+            Statuses::One(one) => status == one,
+            Statuses::Hundred(hundred) => status / 100 == hundred,
+        }
+    }
+}
+
 /// Which lines are shown, and how.
 pub struct Shown {
     pub pods: Pods,
     pub reader: Reader,
     pub flags: Vec<String>,
     pub failed: bool,
+    pub statuses: Vec<Statuses>,
+    pub path: Option<String>,
+    pub host: Option<String>,
 }
 
 impl Shown {
@@ -58,12 +88,24 @@ impl Shown {
         matches!(self.reader.read(text), Line::Entry(_))
     }
     pub fn keeps(&self, said: &Said) -> bool {
-        if self.flags.is_empty() && !self.failed {
+        if !self.asks_requests() {
             return true;
         }
         let Line::Entry(entry) = self.reader.read(&said.text) else { return false };
         let has = |flag: &str| self.flags.iter().any(|f| f.eq_ignore_ascii_case(flag));
-        said.container == PROXY_CONTAINER && ((self.failed && (entry.flags().next().is_some() || entry.code() >= 500)) || entry.flags().any(has))
+        let host = |h: &String| {
+            let authority = entry.text(Field::Authority);
+            h.eq_ignore_ascii_case(authority) || h.eq_ignore_ascii_case(without_port(authority))
+        };
+        said.container == PROXY_CONTAINER
+            && (!self.failed && self.flags.is_empty() || (self.failed && (entry.flags().next().is_some() || entry.code() >= 500)) || entry.flags().any(has))
+            && (self.statuses.is_empty() || self.statuses.iter().any(|s| s.has(entry.code())))
+            && self.path.as_ref().is_none_or(|p| entry.text(Field::Path).starts_with(p.as_str()))
+            && self.host.as_ref().is_none_or(host)
+    }
+    /// Whether lines that tell of no request are left out.
+    pub fn asks_requests(&self) -> bool {
+        self.failed || !self.flags.is_empty() || !self.statuses.is_empty() || self.path.is_some() || self.host.is_some()
     }
     /// Its text without credentials, tokens and query values.
     pub fn line(&self, said: &Said) -> String {
@@ -74,6 +116,13 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_are_one_or_a_hundred() {
+        let has = |text: &str, status| Statuses::parse(text).is_some_and(|s| s.has(status));
+        assert!(has("503", 503) && !has("503", 504) && has("5xx", 504) && has(" 4XX", 404) && !has("5xx", 404));
+        assert!(["", "5", "x", "xxx", "0xx", "99", "5000", "fünf"].iter().all(|t| Statuses::parse(t).is_none()));
+    }
 
     #[test]
     fn lines_are_in_the_order_of_time_whatever_their_digits() {

@@ -2,6 +2,7 @@
 
 mod follow;
 mod line;
+mod live;
 
 use crate::args::logs::LogsArgs;
 use crate::args::{DumpArgs, ExplainFormat, SourceArgs};
@@ -15,7 +16,7 @@ use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use crate::term::safe_json;
 use follow::Follow;
-use line::{Pods, Said, Shown};
+use line::{Pods, Said, Shown, Statuses};
 use mesh_collectors::kube::logs::LogOf;
 use mesh_collectors::kube::pods::{PROXY_CONTAINER, Pod};
 use mesh_envoy::access_log::{Format, Reader};
@@ -27,6 +28,14 @@ const TAIL: u64 = 200;
 pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
     if !matches!(args.output.as_str(), "text" | "json") {
         return Err(Failure::usage(format!("-o takes text or json, not `{}`", args.output)));
+    }
+    if args.explain && !args.live && (!args.flag.is_empty() || args.failed) {
+        return Err(Failure::usage("--explain tells of all failures by cause: neither --flag nor --failed goes with it, but with --live"));
+    }
+    let statuses = args.status.iter().map(|s| Statuses::parse(s).ok_or_else(|| Failure::usage(format!("--status takes one such as 503, or 5xx, not `{s}`"))));
+    let statuses = statuses.collect::<Result<Vec<_>, _>>()?;
+    if args.live {
+        return live::run(args, context);
     }
     if args.pod.is_none() && args.which.selector.is_none() {
         return Err(Failure::usage("whose logs? Name a pod (NAME, NAME.NAMESPACE, deployment/NAME) or select some with -l LABELS"));
@@ -46,7 +55,8 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
         }
     };
     let tail = args.tail.or((args.since.is_none()).then_some(TAIL));
-    let mut shown = Shown { pods: Pods::One, reader, flags: args.flag.clone(), failed: args.failed };
+    let mut shown =
+        Shown { pods: Pods::One, reader, flags: args.flag.clone(), failed: args.failed, statuses, path: args.path.clone(), host: args.host.clone() };
     block_on(async {
         let place = DumpArgs {
             pod: args.pod.clone(),
@@ -92,7 +102,8 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
 
 /// The containers whose logs are read.
 fn wanted(found: &[Pod], args: &LogsArgs, since: &str, tail: Option<u64>) -> Result<Vec<LogOf>, Failure> {
-    let only_proxy = args.explain || args.failed || !args.flag.is_empty();
+    let asks_requests = args.failed || !args.flag.is_empty() || !args.status.is_empty() || args.path.is_some() || args.host.is_some();
+    let only_proxy = args.explain || asks_requests;
     let is_wanted = |name: &str| match &args.container {
         Some(container) => name == container,
         None => name == PROXY_CONTAINER || !only_proxy,
