@@ -134,6 +134,10 @@ impl Buffers {
         }
         let (sink, text) = &mut self.by_sink[index];
         sink.get_or_insert_with(|| log.sink.clone());
+        if text.capacity() == 0 {
+            // A line behind which it is full fits as well.
+            text.reserve(FULL + 2048);
+        }
         log.write(subject, text);
         if text.len() >= FULL {
             writer.send(&log.sink, std::mem::take(text));

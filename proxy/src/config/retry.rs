@@ -1,6 +1,6 @@
 //! When a request is tried again (`envoy.config.route.v3.RetryPolicy`), by policy or by headers of the request.
 
-use crate::http::head::View;
+use crate::http::head::{View, speaks_to_envoy};
 use http::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::header::HeaderCheck;
@@ -121,8 +121,12 @@ impl RetryState {
         if !limiting.is_empty() && !limiting.iter().any(|h| h.check(request, &mut Off)) {
             return None;
         }
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        let asks = speaks_to_envoy(headers);
         let mut on = policy.map_or(Conditions(0), |p| p.on);
+        if !asks && on.is_empty() {
+            return None;
+        }
+        let text = |name: &str| Some(headers).filter(|_| asks)?.get(name).and_then(|v| v.to_str().ok());
         for name in ["x-envoy-retry-on", "x-envoy-retry-grpc-on"] {
             on = text(name).map_or(on, |t| on.with(Conditions::parse(t)));
         }
@@ -141,10 +145,11 @@ impl RetryState {
     }
     /// Whether an answer is one that is asked for again.
     pub fn wants_another_answer(&self, policy: Option<&RetryPolicy>, status: u16, headers: &HeaderMap) -> bool {
-        if headers.contains_key("x-envoy-overloaded") {
+        let speaks = speaks_to_envoy(headers);
+        if speaks && headers.contains_key("x-envoy-overloaded") {
             return false;
         }
-        if headers.contains_key("x-envoy-ratelimited") {
+        if speaks && headers.contains_key("x-envoy-ratelimited") {
             return self.on.has(Conditions::RATE_LIMITED);
         }
         let grpc = || headers.get("grpc-status").and_then(|v| v.to_str().ok()?.parse::<u8>().ok());

@@ -3,7 +3,7 @@
 use super::alarm::Alarm;
 use super::body::{Body, Stream};
 use super::exchange::{Exchange, RouteRef};
-use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
+use super::head::{Upgrades, answer_bytes, finish_answer, names, speaks_to_envoy, upgrade};
 use super::incoming::Incoming;
 use super::respond::Reply;
 use super::service::Onward;
@@ -76,7 +76,7 @@ fn change_request(exchange: &mut Exchange) {
 /// Takes away what was said to this proxy alone.
 fn remove_own(headers: &mut HeaderMap, names: &[&str]) {
     // Most requests have none of them.
-    if headers.keys().any(|name| name.as_str().starts_with("x-envoy-")) {
+    if speaks_to_envoy(headers) {
         for name in names {
             headers.remove(*name);
         }
@@ -98,7 +98,10 @@ struct Limits {
 
 /// From the route, or from headers of clients that are internal: others' were taken away before.
 fn limits(forward: &Forward, route: &RouteRef, exchange: &Exchange) -> Limits {
-    let milliseconds = |name: &header::HeaderName| exchange.headers.get(name).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis);
+    let asks = speaks_to_envoy(&exchange.headers);
+    let milliseconds = |name: &header::HeaderName| {
+        Some(&exchange.headers).filter(|_| asks).and_then(|h| h.get(name)).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis)
+    };
     let extras = route.extras();
     let mut whole = forward.timeout.filter(|_| extras.stream.is_none());
     let mut tells_grpc = false;
@@ -506,7 +509,8 @@ impl Router<'_> {
             self.cluster.stats.upstream_rq_retry_success.inc();
         }
         let switches = parts.status == http::StatusCode::SWITCHING_PROTOCOLS;
-        let manager = exchange.connection.manager.clone();
+        let connection = exchange.connection.clone();
+        let manager = &connection.manager;
         if !manager.suppresses_envoy_headers {
             let from = exchange.body.completed_at().map_or(self.begun, |c| Instant::from_std(c).max(self.begun));
             let spent = u64::try_from(Instant::from_std(now).saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX);
@@ -522,7 +526,7 @@ impl Router<'_> {
         }
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
-        finish_answer(&mut parts.headers, &manager, request_id.as_ref(), keep);
+        finish_answer(&mut parts.headers, manager, request_id.as_ref(), keep);
         peers::tell_client(&exchange, &mut parts.headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
         exchange.answer = match &manager.answer_headers {

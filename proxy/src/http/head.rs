@@ -202,13 +202,17 @@ pub enum Upgrades {
 /// client's address.
 pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr, scheme: &'static str, dice: &mut fastrand::Rng) -> SocketAddr {
     let manager = &*connection.manager;
-    let te_trailers = headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let upgrades = if upgrade(headers).is_some() { Upgrades::Yes } else { Upgrades::No };
     strip_hop_by_hop(headers, upgrades);
-    if headers.remove(header::TE).is_some() && te_trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    // Most requests have none of them: one look at the names is cheaper than a look-up each.
+    if headers.keys().any(|name| *name == header::TE || *name == INTERNAL) {
+        let te_trailers = headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+        headers.remove(header::TE);
+        if te_trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        headers.remove(INTERNAL);
     }
-    headers.remove(INTERNAL);
     forward_certificate(headers, connection);
     let uses_remote = !manager.engine.trusts_forwarded();
     let single = headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()).is_none_or(|v| !v.contains(','));
@@ -231,8 +235,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
         headers.insert(INTERNAL, HeaderValue::from_static("true"));
     } else {
         let lists: &[&[&str]] = if is_edge { &[INTERNAL_ONLY, EDGE_ONLY] } else { &[INTERNAL_ONLY] };
-        // Most requests have none of them: one look at the names is cheaper than a look-up each.
-        if headers.keys().any(|k| k.as_str().starts_with("x-envoy-")) {
+        if speaks_to_envoy(headers) {
             for name in lists.iter().copied().flatten() {
                 headers.remove(*name);
             }
@@ -254,6 +257,11 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
         }
     }
     if remote == connection.client.peer.ip() { connection.client.peer } else { SocketAddr::new(remote, 0) }
+}
+
+/// Whether any header is one for Envoy: most messages have none of them.
+pub fn speaks_to_envoy(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("x-envoy-"))
 }
 
 /// `x-forwarded-client-cert`. Clients without a certificate can't speak of one, but where all of them are believed.

@@ -59,7 +59,7 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     if let Some(expect) = headers.remove(names::HELD_EXPECT) {
         headers.insert(http::header::EXPECT, expect);
     }
-    let mut exchange = Exchange::new(connection, head::protocol(parts.version), Rc::default());
+    let mut exchange = Box::new(Exchange::new(connection, head::protocol(parts.version), Rc::default()));
     exchange.body = Source::new(incoming, exchange.begun);
     exchange.method = parts.method;
     exchange.authority = authority;
@@ -73,7 +73,7 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         }
     }
     exchange.connection.client.worker.begun(&exchange);
-    (Box::new(exchange), on_upgrade)
+    (exchange, on_upgrade)
 }
 
 /// What the engine calls a protocol.
@@ -87,7 +87,7 @@ fn engine_protocol(protocol: &str) -> engine::Protocol {
 
 async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
     let connection = exchange.connection.clone();
-    let manager = connection.manager.clone();
+    let manager = &connection.manager;
     if !manager.forwards_interim && head::expects(&exchange.headers) {
         exchange.headers.remove(http::header::EXPECT);
         if exchange.protocol == "HTTP/1.1" {
@@ -225,7 +225,6 @@ async fn decide(
     on_upgrade: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response<Body> {
     let connection = exchange.connection.clone();
-    let manager = connection.manager.clone();
     let random = connection.client.worker.dice().u64(..);
     if let Some(table) = table.as_ref().filter(|t| !t.internal_only.is_empty()) {
         table.internal_only.iter().filter(|_| !exchange.headers.contains_key(names::INTERNAL)).cloned().collect::<Vec<_>>().into_iter().for_each(|n| {
@@ -282,7 +281,7 @@ async fn decide(
         }
         Ok(cluster) => cluster,
     };
-    let stats = connection.stats.clone();
+    let stats = &connection.stats;
     if cluster.wants_tls {
         stats.rq_redirect.inc();
         let location = format!("https://{}{}", exchange.authority, exchange.path);
@@ -317,7 +316,6 @@ async fn decide(
             redirect(r.status, &location, exchange)
         }
         Action::Forward(f) => {
-            let _ = manager;
             let upgrade = if head::upgrade(&exchange.headers).is_some() { on_upgrade } else { None };
             forward::forward(exchange, f, Onward { generation, random, upgrade, offers: cluster.offers }).await
         }
@@ -356,7 +354,7 @@ async fn gates(
     wants_tls: bool,
 ) -> Result<Passed, Ended> {
     let connection = exchange.connection.clone();
-    let manager = connection.manager.clone();
+    let manager = &connection.manager;
     let route = exchange.route.clone();
     let forward = forwarding(route.as_ref());
     if upgrade::is_refused(request, &manager.engine, forward) {
@@ -399,7 +397,7 @@ async fn ask(
     metadata: &mut Metadata,
 ) -> Result<(), Ended> {
     let connection = exchange.connection.clone();
-    let manager = connection.manager.clone();
+    let manager = &connection.manager;
     for (index, filter) in manager.engine.filters.iter().enumerate().skip(from).take_while(|(_, f)| !f.is_router()).filter(|(_, f)| !f.is_transparent()) {
         if let Some(policy) = filter.cors(scopes)
             && let Some(origin) = CorsPolicy::origin(request, routed)
