@@ -92,3 +92,19 @@ fn what_was_not_seen_is_no_reason_to_be_content() {
     let run = Mesh::with(mesh(&root, &root), Faults { token: Some("new".into()), ..Faults::default() }).meshctl(&["check"]);
     assert!(run.status == 1 && run.out.is_empty() && run.err.contains("401"), "{}{}", run.out, run.err);
 }
+
+#[test]
+fn ambient_pods_are_in_the_mesh_and_those_not_taken_are_named() {
+    let root = pem();
+    let mut data = mesh(&root, &root);
+    let labels = json!({"istio.io/dataplane-mode": "ambient"});
+    data.add(resource("", "v1", "namespaces", "Namespace", vec![json!({"metadata": {"name": "amb", "labels": labels}})]));
+    let mut taken = pod("amb", "tea-1", "tea", &[("tea", "example/tea:1")]);
+    taken["metadata"]["annotations"] = json!({"ambient.istio.io/redirection": "enabled"});
+    let missed = pod("amb", "milk-1", "milk", &[("milk", "example/milk:1")]);
+    data.add(resource("", "v1", "pods", "Pod", vec![taken, missed]));
+    let run = Mesh::with(data, Faults::default()).meshctl(&["check", "-n", "amb"]);
+    assert!(run.out.contains("1 pod is in ambient mode, taken by ztunnels"), "{}{}", run.out, run.err);
+    assert!(run.out.contains("amb: milk-1 labelled for ambient mode, and not taken by ztunnel"), "{}{}", run.out, run.err);
+    assert!(!run.out.contains("plaintext") && !run.out.contains("tea-1 has no sidecar"), "{}", run.out);
+}

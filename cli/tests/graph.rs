@@ -261,3 +261,54 @@ fn refusals() {
         assert!(run.err.contains(part), "{args:?}: {}", run.err);
     }
 }
+
+/// A pod of each kind, and what ztunnel and the sidecar count.
+#[test]
+fn ambient_workloads_and_native_sidecars_are_in_the_mesh_and_encrypted() {
+    let pod = |name: &str, is_ambient: bool| {
+        let mut pod = serde_json::json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("{name}-1"), "namespace": "shop", "labels": {"app": name, "service.istio.io/canonical-name": name}},
+            "spec": {"containers": [{"name": "app", "image": "i"}]}, "status": {"phase": "Running"}
+        });
+        if is_ambient {
+            pod["metadata"]["annotations"] = serde_json::json!({"ambient.istio.io/redirection": "enabled"});
+        } else {
+            pod["spec"]["initContainers"] = serde_json::json!([{"name": "istio-proxy", "image": "i", "restartPolicy": "Always"}]);
+        }
+        pod
+    };
+    let series = |metrics: &[&str], extra: serde_json::Value| {
+        let mut labels = serde_json::json!({
+            "reporter": "destination", "source_cluster": "c", "source_workload_namespace": "shop", "source_workload": "web-1",
+            "source_canonical_service": "web", "source_canonical_revision": "latest", "destination_cluster": "c",
+            "destination_service_namespace": "shop", "destination_service": "cart.shop.svc.cluster.local", "destination_service_name": "cart",
+            "destination_workload_namespace": "shop", "destination_workload": "cart-1", "destination_canonical_service": "cart",
+            "destination_canonical_revision": "latest", "response_flags": "-", "connection_security_policy": "mutual_tls",
+            "source_principal": "spiffe://cluster.local/ns/shop/sa/web", "destination_principal": "spiffe://cluster.local/ns/shop/sa/cart"
+        });
+        extra.as_object().into_iter().flatten().for_each(|(k, v)| labels[k] = v.clone());
+        let mut objects = ["web", "cart"].map(|n| pod(n, metrics.len() > 1)).to_vec();
+        if metrics.len() > 1 {
+            let labels = serde_json::json!({"istio.io/dataplane-mode": "ambient"});
+            objects.push(serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}}));
+        }
+        let all: Vec<serde_json::Value> = metrics.iter().map(|m| serde_json::json!({"metric": m, "labels": labels, "rate": 10.0})).collect();
+        serde_json::json!({"series": all, "objects": objects, "clusterName": "c"}).to_string()
+    };
+    let ambient = series(&["istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"], serde_json::json!({"app": "ztunnel", "reporter": "source"}));
+    let sidecar = series(&["istio_requests_total"], serde_json::json!({"request_protocol": "http", "response_code": "200"}));
+    let dir = folder(&[("ambient.json", &ambient), ("native.json", &sidecar)]);
+    for name in ["ambient", "native"] {
+        let series = format!("{name}.json");
+        let args = ["graph", "--series", &series];
+        let text = meshctl(dir.path(), &args);
+        assert!(text.status == 0 && text.out.contains("shop/cart") && !text.out.contains("plaintext"), "{name}: {} {}{}", text.status, text.out, text.err);
+        let json = meshctl(dir.path(), &[&args[..], &["-o", "json"]].concat());
+        assert!(!json.out.contains("plaintext") && !json.out.contains("out of mesh") && !json.out.contains("outOfMesh"), "{name}: {}", json.out);
+        let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+        assert!(value["edges"].as_array().is_some_and(|e| e.len() == 1), "{name}: {}", json.out);
+        assert_eq!(json.out.contains("ambient"), name == "ambient", "{}", json.out);
+        assert!(text.out.contains(" 100% "), "{name}: {}\n{}", text.out, json.out);
+    }
+}

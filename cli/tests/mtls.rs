@@ -73,10 +73,30 @@ fn ports_past_the_sidecar_and_hosts_networks_are_not_encrypted() {
 }
 
 #[test]
-fn ambient_is_not_judged_and_never_plaintext() {
+fn ambient_is_encrypted_among_its_own_and_never_plaintext() {
     let mesh = namespace("shop", "istio.io/dataplane-mode: ambient") + &workload("cart", "shop", "") + &workload("web", "shop", "");
-    let (_, run) = ask(&mesh, &["--complete"]);
+    let (answer, run) = ask(&mesh, &["--complete"]);
+    assert!(run.status == 0 && port(&answer, "cart")["takes"] == "ambient" && !run.out.contains("plaintext"), "{} {}", run.status, run.out);
+    // Of a part nobody knows who else calls; STRICT settles it.
+    let (_, run) = ask(&mesh, &[]);
     assert!(run.status == 75 && !run.out.contains("plaintext"), "{} {}", run.status, run.out);
+    let (answer, run) = ask(&(mesh.clone() + &policy("STRICT")), &[]);
+    assert!(run.status == 0 && port(&answer, "cart")["takes"] == "ambient, STRICT", "{} {}", run.status, run.out);
+    // A sidecar calls: how it is set up is not in manifests. Who is in no mesh sends what it sends.
+    let injected = mesh.clone() + &namespace("jobs", INJECTED) + &workload("batch", "jobs", "");
+    let (_, run) = ask(&injected, &["--complete"]);
+    assert!(run.status == 75 && run.out.contains("HBONE"), "{} {}", run.status, run.out);
+    let (answer, run) = ask(&(mesh + &workload("batch", "jobs", "")), &["--complete"]);
+    assert!(run.status == 79 && port(&answer, "cart")["reason"].as_str().is_some_and(|r| r.contains("not in the mesh")), "{} {}", run.status, run.out);
+}
+
+#[test]
+fn the_fixtures_of_ambient_mode_and_native_sidecars_are_encrypted() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/why");
+    for (file, takes) in [("ambient.yaml", "ambient"), ("native-sidecar.yaml", "STRICT")] {
+        let run = meshctl(&dir, &["mtls", "-f", file, "--complete"]);
+        assert!(run.status == 0 && run.out.contains(takes) && !run.out.contains("plaintext"), "{file}: {} {}{}", run.status, run.out, run.err);
+    }
 }
 
 #[test]

@@ -95,10 +95,23 @@ fn the_object_and_the_reason_are_named_in_every_broken_set_up() {
 }
 
 #[test]
-fn ambient_is_never_called_plaintext() {
-    let case = cases().into_iter().find(|c| c.name == "ambient.yaml").expect("the ambient set-up");
-    let run = ask(&case, "text");
-    assert!(!run.out.contains("plaintext"), "{}", run.out);
+fn ambient_mode_and_native_sidecars_are_never_called_plaintext() {
+    for case in cases().into_iter().filter(|c| c.name.starts_with("ambient") || c.name == "native-sidecar.yaml") {
+        let run = ask(&case, "text");
+        assert!(!run.out.contains("plaintext") && !run.out.is_empty(), "{}: {}", case.name, run.out);
+    }
+}
+
+/// Who may call, by ztunnel's word.
+#[test]
+fn who_can_speaks_of_ztunnel() {
+    let who = |file: &str| meshctl(&testdata(), &["authz", "who-can", "cart.shop", "-f", file, "--complete"]);
+    let run = who("ambient-denied.yaml");
+    assert!(run.out.contains("AuthorizationPolicy shop/cart, rule 0") && !run.out.contains("not judged"), "{}{}", run.out, run.err);
+    let run = who("ambient-http-rule.yaml");
+    assert!(run.out.contains("asks for HTTP, which ztunnel does not see"), "{}{}", run.out, run.err);
+    let run = who("ambient-waypoint.yaml");
+    assert!(run.out.contains("waypoint shop/wp decides"), "{}{}", run.out, run.err);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use mesh_model::{Kind, Node, Object, Source, Span, yaml};
 pub const NAMESPACE_LABEL: &str = "istio-injection";
 pub const REVISION_LABEL: &str = "istio.io/rev";
 pub const DATAPLANE_LABEL: &str = "istio.io/dataplane-mode";
+/// Annotation that the node's agent (istio-cni) gives to Pods whose traffic ztunnel takes.
+pub const REDIRECTION: &str = "ambient.istio.io/redirection";
 /// Label of pods, and in older days their annotation.
 pub const POD_LABEL: &str = "sidecar.istio.io/inject";
 
@@ -65,7 +67,7 @@ fn values_enable(config_map: &Object) -> bool {
 /// By its proxy container, else as injection and the ambient labels will have it (istioctl's order: container, pod label,
 /// pod annotation, namespace label).
 pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
-    if w.annotation("ambient.istio.io/redirection") == Some("enabled") {
+    if w.annotation(REDIRECTION) == Some("enabled") {
         return InMesh::Ambient;
     }
     if w.proxy_container().is_some_and(|c| !c.text_of("image").is_empty()) {
@@ -77,27 +79,24 @@ pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
         return InMesh::No;
     }
     let asked = w.label(POD_LABEL).or_else(|| w.annotation(POD_LABEL));
-    if asked.is_some_and(|a| !a.eq_ignore_ascii_case("true")) {
-        return InMesh::No;
-    }
     let by_pod = asked.or(w.label(REVISION_LABEL)).is_some();
     let ambient_pod = w.label(DATAPLANE_LABEL);
-    let Some(namespace) = mesh.find(Kind::Namespace, "", w.namespace) else {
-        return match ambient_pod {
-            _ if by_pod => InMesh::Sidecar,
-            Some("ambient") => InMesh::Ambient,
-            _ => unlabelled(mesh),
-        };
-    };
-    let label = |key| namespace.label(key).filter(|v: &&str| !v.is_empty());
+    let namespace = mesh.find(Kind::Namespace, "", w.namespace);
+    let label = |key| namespace.and_then(|n| n.label(key)).filter(|v: &&str| !v.is_empty());
+    // What is given no sidecar may still be enrolled: the node's agent asks for these labels alone.
+    let is_ambient = ambient_pod.or(label(DATAPLANE_LABEL)) == Some("ambient");
+    let without = |otherwise| if is_ambient { InMesh::Ambient } else { otherwise };
+    if asked.is_some_and(|a| !a.eq_ignore_ascii_case("true")) {
+        return without(InMesh::No);
+    }
+    if namespace.is_none() {
+        return if by_pod { InMesh::Sidecar } else { without(unlabelled(mesh)) };
+    }
     match (label(NAMESPACE_LABEL), label(REVISION_LABEL).is_some() || by_pod) {
         (Some("enabled"), _) | (None, true) => InMesh::Sidecar,
         // Whoever disables injection, namespace or pod, wins.
-        (Some(_), _) => InMesh::No,
-        (None, false) => match ambient_pod.or(label(DATAPLANE_LABEL)) {
-            Some("ambient") => InMesh::Ambient,
-            _ => unlabelled(mesh),
-        },
+        (Some(_), _) => without(InMesh::No),
+        (None, false) => without(unlabelled(mesh)),
     }
 }
 
@@ -145,6 +144,11 @@ mod tests {
             (Some("istio.io/rev: canary"), "labels: {}", InMesh::Sidecar),
             (Some("istio.io/dataplane-mode: ambient"), "labels: {}", InMesh::Ambient),
             (Some("istio.io/dataplane-mode: ambient"), "labels: {istio.io/dataplane-mode: none}", InMesh::No),
+            // Neither refuses ambient mode, and a sidecar goes before it.
+            (Some("istio.io/dataplane-mode: ambient"), REFUSE, InMesh::Ambient),
+            (Some("istio.io/dataplane-mode: ambient, istio-injection: disabled"), "labels: {}", InMesh::Ambient),
+            (Some("istio.io/dataplane-mode: ambient"), INJECT, InMesh::Sidecar),
+            (Some("istio.io/dataplane-mode: ambient, istio-injection: enabled"), "labels: {}", InMesh::Sidecar),
             (Some(""), "labels: {istio.io/dataplane-mode: ambient}", InMesh::Ambient),
             (Some(""), INJECT, InMesh::Sidecar),
             (Some(""), "labels: {istio.io/rev: canary}", InMesh::Sidecar),

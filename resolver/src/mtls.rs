@@ -23,8 +23,10 @@ pub enum Takes {
     Off,
     /// No proxy stands before it.
     NoProxy,
-    /// ztunnel: HBONE, as ambient mode has it.
+    /// ztunnel: HBONE, and whatever else comes; a PeerAuthentication that is not STRICT changes nothing.
     Ambient,
+    /// ztunnel: HBONE only.
+    AmbientStrict,
     /// Whether a sidecar is there is not in the input.
     Unknown,
 }
@@ -37,6 +39,7 @@ impl Takes {
             Takes::Off => "off",
             Takes::NoProxy => "no sidecar",
             Takes::Ambient => "ambient",
+            Takes::AmbientStrict => "ambient, STRICT",
             Takes::Unknown => "not known",
         }
     }
@@ -256,7 +259,8 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
     let by_policy = || effective.policy.map(|o| Thing::at(o, mode_node(o, number)));
     let annotation = |key: &str| w.pod.at(&["metadata", "annotations"])?.get(key);
     let (takes, thing) = match server.in_mesh {
-        InMesh::Ambient => (Takes::Ambient, None),
+        InMesh::Ambient if effective.mode == MtlsMode::Strict => (Takes::AmbientStrict, by_policy()),
+        InMesh::Ambient => (Takes::Ambient, by_policy()),
         InMesh::Unknown => (Takes::Unknown, Some(Thing::whole(w.object))),
         InMesh::No => (Takes::NoProxy, Some(Thing::whole(w.object))),
         InMesh::Sidecar | InMesh::Gateway if !w.captures_inbound(number) => {
@@ -273,14 +277,15 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
     let takes_mtls = matches!(takes, Takes::Strict | Takes::Permissive);
     let mut sends: BTreeMap<(What, String, Option<Thing>), Vec<u32>> = BTreeMap::new();
     for class in &callers.classes {
+        let others = || class.members.iter().filter(|(_, m)| !std::ptr::eq(*m, w)).map(|(place, _)| *place);
+        if matches!(takes, Takes::Ambient | Takes::AmbientStrict) {
+            // Whatever is called, a Service or a Pod, ztunnels carry it.
+            sends.entry(sent_to_ambient(class.example.in_mesh)).or_default().extend(others());
+            continue;
+        }
         for (service, port) in services {
-            let sent = match takes {
-                Takes::Ambient => (What::NotJudged, "the server is in ambient mode".to_owned(), None),
-                _ => sent(mesh, class.example, service, *port, takes_mtls, is_excluded),
-            };
-            let others = class.members.iter().filter(|(_, m)| !std::ptr::eq(*m, w)).map(|(place, _)| *place);
-            let places = sends.entry(sent).or_default();
-            places.extend(others);
+            let sent = sent(mesh, class.example, service, *port, takes_mtls, is_excluded);
+            sends.entry(sent).or_default().extend(others());
         }
     }
     sends.retain(|_, places| !places.is_empty());
@@ -308,7 +313,15 @@ fn judged(mesh: &Mesh<'_>, takes: Takes, sends: &[Sends], is_direct: bool, is_ex
     let worst = sends.iter().filter(|s| matches!(s.what, What::Plaintext | What::NotJudged)).max_by_key(|s| s.what == What::Plaintext);
     match takes {
         Takes::Strict => (Verdict::Encrypted, "it takes mutual TLS only".to_owned()),
-        Takes::Ambient => (Verdict::NotJudged, "ambient mode: what ztunnel takes is not judged".to_owned()),
+        Takes::AmbientStrict => (Verdict::Encrypted, "ztunnel takes mutual TLS only (HBONE)".to_owned()),
+        Takes::Ambient => match worst {
+            Some(s) if s.what == What::Plaintext => (Verdict::NotEncrypted, format!("ztunnel takes what clients outside of the mesh send: {}", s.why)),
+            Some(s) => (Verdict::NotJudged, format!("ambient mode, and what some clients send is not judged: {}", s.why)),
+            None if !mesh.is_complete() => {
+                (Verdict::NotJudged, "ambient mode without STRICT, and clients that the input does not hold are not seen".to_owned())
+            }
+            None => (Verdict::Encrypted, "ambient mode, and every client sends mutual TLS (HBONE)".to_owned()),
+        },
         Takes::Unknown => (Verdict::NotJudged, format!("the input lacks the labels of Namespace {}", server.workload.namespace)),
         Takes::Off => (Verdict::NotEncrypted, "mutual TLS is switched off".to_owned()),
         Takes::NoProxy if is_excluded => (Verdict::NotEncrypted, "the port goes past the sidecar".to_owned()),
@@ -323,13 +336,23 @@ fn judged(mesh: &Mesh<'_>, takes: Takes, sends: &[Sends], is_direct: bool, is_ex
     }
 }
 
+/// What clients send to a server that ztunnel stands before.
+fn sent_to_ambient(client: InMesh) -> (What, String, Option<Thing>) {
+    match client {
+        InMesh::Ambient => (What::MutualTls, String::new(), None),
+        InMesh::No => (What::Plaintext, "they are not in the mesh".to_owned(), None),
+        InMesh::Sidecar | InMesh::Gateway => (What::NotJudged, "whether their proxies send HBONE is not in the input".to_owned(), None),
+        InMesh::Unknown => (What::NotJudged, "whether they are in the mesh is not in the input".to_owned(), None),
+    }
+}
+
 const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
 
 /// What a client's side sends to a service's port.
 fn sent<'a>(mesh: &Mesh<'a>, client: &Client<'_, 'a>, service: &Service<'a>, port: u16, takes_mtls: bool, is_excluded: bool) -> (What, String, Option<Thing>) {
     match client.in_mesh {
         InMesh::No => return (What::Plaintext, "they have no sidecar".to_owned(), None),
-        InMesh::Ambient => return (What::NotJudged, "ztunnel sends it".to_owned(), None),
+        InMesh::Ambient => return (What::NotJudged, "whether the server's sidecar takes HBONE of ztunnels is not in the input".to_owned(), None),
         InMesh::Unknown => return (What::NotJudged, "whether they have a sidecar is not in the input".to_owned(), None),
         InMesh::Sidecar | InMesh::Gateway => {}
     }

@@ -1,6 +1,8 @@
 //! Who may call a workload: every identity of the mesh asked of its policies, with what is not given left open. An answer
 //! is therefore "always", "never", or under conditions, which are printed. Pure.
 
+use crate::ambient::waypoint::{self, Waypoint};
+use crate::ambient::ztunnel::{Connection, Decision, Peer, Ztunnel};
 use crate::injection::InMesh;
 use crate::peer_authentication::MtlsMode;
 use crate::translate::{Layer, Model};
@@ -70,17 +72,19 @@ pub struct Access {
 }
 
 /// What a port of a workload enforces, ready to be asked.
-pub struct Authorizer {
+pub struct Authorizer<'a> {
     filters: Vec<Filter>,
     port: u16,
     mode: MtlsMode,
     is_http: bool,
+    /// What judges instead of filters, in ambient mode.
+    ztunnel: Option<Ztunnel<'a>>,
 }
 
-impl Authorizer {
+impl<'a> Authorizer<'a> {
     /// Of a workload by its id, at a port of its own. HTTP policies count where HTTP is asked for and the port is not
     /// declared as bytes.
-    pub fn of(model: &Model<'_, '_>, workload: u32, port: u16, asks_http: bool) -> Authorizer {
+    pub fn of(model: &Model<'_, 'a>, workload: u32, port: u16, asks_http: bool) -> Authorizer<'a> {
         let w = model.mesh.workloads.get(workload);
         let services = model.mesh.services.selecting(w);
         let of_service = services.iter().find_map(|s| s.ports.iter().find(|p| p.of_workload(w) == Some(port)).map(|p| s.protocol(p)));
@@ -89,7 +93,8 @@ impl Authorizer {
         let proxy = model.proxy_of(workload);
         let filters = model.rbac_of(&proxy, layer).iter().map(Filter::compile).collect();
         let mode = model.mesh.peer_authentications.of_workload(w, Some(port)).mode;
-        Authorizer { filters, port, mode, is_http }
+        let ztunnel = (model.mesh.in_mesh(w) == InMesh::Ambient).then(|| Ztunnel::of(model, workload));
+        Authorizer { filters, port, mode, is_http, ztunnel }
     }
 
     pub fn filters(&self) -> &[Filter] {
@@ -97,7 +102,7 @@ impl Authorizer {
     }
 
     /// One question, to be answered for many callers.
-    pub fn asking(&self, asked: &Asked) -> Asking<'_> {
+    pub fn asking(&self, asked: &Asked) -> Asking<'_, 'a> {
         Asking { authorizer: self, request: self.request(asked) }
     }
 
@@ -142,22 +147,26 @@ impl Authorizer {
 }
 
 /// A question to an [`Authorizer`], ready for any number of callers: a mesh has thousands, and each server asks of each.
-pub struct Asking<'z> {
-    authorizer: &'z Authorizer,
+pub struct Asking<'z, 'a> {
+    authorizer: &'z Authorizer<'a>,
     request: Request,
 }
 
 const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
 
-impl Asking<'_> {
+impl Asking<'_, '_> {
     /// Whether a caller may, as far as that is given.
     pub fn may(&mut self, caller: &Caller, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> May {
         match (caller, self.authorizer.mode) {
             (Caller::Anybody, MtlsMode::Strict) => return May::Never(Cow::Borrowed("the port takes mutual TLS only (STRICT)")),
-            (Caller::Identity(_) | Caller::AnyIdentity, MtlsMode::Disable) => {
+            // To ztunnel DISABLE is PERMISSIVE.
+            (Caller::Identity(_) | Caller::AnyIdentity, MtlsMode::Disable) if self.authorizer.ztunnel.is_none() => {
                 return May::Never(Cow::Borrowed("the port takes no mutual TLS, and so no identity"));
             }
             _ => {}
+        }
+        if let Some(ztunnel) = &self.authorizer.ztunnel {
+            return by_ztunnel(ztunnel, caller, self.authorizer.port);
         }
         self.call_as(caller);
         let request = &self.request;
@@ -235,6 +244,32 @@ impl Asking<'_> {
     }
 }
 
+fn by_ztunnel(ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16) -> May {
+    let peer = match caller {
+        Caller::Identity(id) => Peer::Is(id),
+        Caller::AnyIdentity => Peer::Somebody,
+        Caller::Anybody => Peer::Nobody,
+    };
+    match ztunnel.judge(&Connection { peer, source: None, destination: None, port }) {
+        Decision::Allowed(_) => May::Always,
+        Decision::Denied(rule) => May::Never(Cow::Owned(format!("denied by {}", rule.shown()))),
+        Decision::NotAllowed(http, _) => match http.first() {
+            Some(rule) => May::Never(Cow::Owned(format!("no rule allows it: {} asks for HTTP, which ztunnel does not see", rule.shown()))),
+            None => May::Never(Cow::Borrowed("no rule allows it")),
+        },
+        Decision::Open(rules) => May::If(
+            rules
+                .iter()
+                .map(|r| Condition {
+                    rule: r.shown(),
+                    wants: "what it says of identities and addresses that are not given".to_owned(),
+                    thing: Some(Thing::at(r.policy, r.node)),
+                })
+                .collect(),
+        ),
+    }
+}
+
 fn shown(policy: &str) -> String {
     PolicyName::parse(policy).map_or_else(|| policy.to_owned(), |n| n.to_string())
 }
@@ -283,7 +318,7 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     let mut not_judged: Vec<String> = Vec::new();
     match mesh.in_mesh(w) {
         InMesh::No => not_judged.push(format!("{} has no sidecar: no policy counts for it, and everybody may", w.object.origin())),
-        InMesh::Ambient => not_judged.push("what ztunnel and waypoints enforce is not judged".to_owned()),
+        InMesh::Ambient => not_judged.extend(waypoints(model, w, port)),
         InMesh::Unknown => not_judged.push(format!("whether {} has a sidecar, which enforces policies, is not in the input", w.object.origin())),
         InMesh::Sidecar | InMesh::Gateway => {}
     }
@@ -303,6 +338,22 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
         callers,
         not_judged,
     }
+}
+
+/// Waypoints that judge requests before the workload's ztunnel does: it sees their identity then.
+fn waypoints(model: &Model<'_, '_>, w: &crate::Workload<'_>, port: u16) -> Vec<String> {
+    let mesh = model.mesh;
+    let leads = mesh.services.selecting(w).into_iter().filter(|s| s.ports.iter().any(|p| p.of_workload(w) == Some(port)));
+    let of = |s: &crate::Service<'_>| match waypoint::of_service(mesh, s.object) {
+        Waypoint::Stands(b, _) | Waypoint::Unseen(b) => {
+            Some(format!("waypoint {} decides on requests to {}, and ztunnel sees its identity in place of theirs", b.shown(), s.object.origin()))
+        }
+        _ => None,
+    };
+    let mut out: Vec<String> = leads.filter_map(of).collect();
+    out.sort();
+    out.dedup();
+    out
 }
 
 /// The ports of a workload that Services lead to, or, where none does, that its containers declare.

@@ -4,6 +4,7 @@
 //! The steps are those of the matching engine ([`mesh_envoy::engine`]) on what the proxies hold: by their dumps where
 //! those are given, else by the translation of the manifests. Pure.
 
+mod ambient;
 mod answer;
 mod bare;
 mod endpoints;
@@ -171,7 +172,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
         part.steps.push(source::step(mesh, w));
         let address = self.model.proxy_of(id).addresses.first().and_then(|a| a.parse().ok());
         match mesh.in_mesh(w) {
-            InMesh::Ambient => self.sent_in_ambient(w.namespace, question, part, answer),
+            InMesh::Ambient => self.sent_in_ambient(id, question, part, answer),
             InMesh::No => self.sent_bare(w.namespace, address, question, part, answer),
             InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown => {
                 if mesh.in_mesh(w) == InMesh::Unknown {

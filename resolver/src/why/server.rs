@@ -37,7 +37,7 @@ pub(super) struct Bare {
 
 /// What is on the wire to a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wire {
+pub(super) enum Wire {
     Plaintext,
     /// Mutual TLS of the mesh.
     Mesh,
@@ -47,30 +47,33 @@ enum Wire {
     OfApplication,
     /// The application's own TLS, within TLS by its proxy.
     Twice,
+    /// Mutual TLS of ztunnels and waypoints, where the server's side takes it.
+    Hbone,
     NotKnown,
 }
 
 /// A request as it comes to a server.
-struct Arrival<'s> {
-    wire: Wire,
-    server_name: &'s str,
-    principal: &'s str,
-    source: SocketAddr,
+pub(super) struct Arrival<'s> {
+    pub wire: Wire,
+    pub server_name: &'s str,
+    /// "" for none, and for one that is not known.
+    pub principal: &'s str,
+    pub source: SocketAddr,
     /// Whether the client's side routed it as HTTP.
-    is_routed: bool,
-    authority: &'s str,
-    path: &'s str,
+    pub is_routed: bool,
+    pub authority: &'s str,
+    pub path: &'s str,
     /// Why it is plaintext, where it is: an object of the client's side.
-    plaintext_by: Option<(Thing, String)>,
+    pub plaintext_by: Option<(Thing, String)>,
     /// The rule that asks for TLS, where one does.
-    tls_by: Option<Thing>,
-    has_proxy: bool,
+    pub tls_by: Option<Thing>,
+    pub has_proxy: bool,
 }
 
 /// What came of it at one server.
-struct Served {
-    part: Part,
-    outcome: Outcome,
+pub(super) struct Served {
+    pub part: Part,
+    pub outcome: Outcome,
 }
 
 /// What a sidecar says in the hello of mutual TLS.
@@ -134,7 +137,16 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 
     /// Every server once; those that fare alike are told together.
     #[expect(clippy::too_many_arguments, reason = "what is known of a request at one point of its way")]
-    fn each(&self, arrival: &Arrival<'_>, branch: &Branch, reached: &[SocketAddr], question: &Question, part: &mut Part, hops: usize, answer: &mut Answer) {
+    pub(super) fn each(
+        &self,
+        arrival: &Arrival<'_>,
+        branch: &Branch,
+        reached: &[SocketAddr],
+        question: &Question,
+        part: &mut Part,
+        hops: usize,
+        answer: &mut Answer,
+    ) {
         let mut seen: Vec<(*const Object, u16)> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let mut served: Vec<Served> = Vec::new();
@@ -195,7 +207,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             Wire::OfApplication => {
                 Some(ClientTls { server_name: arrival.server_name, alpn: question.alpn.iter().map(String::as_str).collect(), ..ClientTls::default() })
             }
-            Wire::Plaintext | Wire::NotKnown => None,
+            Wire::Plaintext | Wire::NotKnown | Wire::Hbone => None,
         };
         Connection { destination, source: arrival.source, direct_source: arrival.source.ip(), tls, protocol: question.protocol, filter_state: &[] }
     }
@@ -221,6 +233,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let says = format!("a gateway of network {}: the servers behind it are not followed", gateway.network);
             part.steps.push(Step::new(Stage::Endpoints, Mark::NotJudged, says.clone()));
             return Served { part, outcome: Outcome { mark: Mark::NotJudged, says, ..outcome } };
+        }
+        if let Some(id) = workload.filter(|id| dump.is_none() && mesh.in_mesh(mesh.workloads.get(*id)) == InMesh::Ambient) {
+            return self.at_ztunnel(arrival, id, address, Served { part, outcome });
+        }
+        if arrival.wire == Wire::Hbone {
+            return self.past_ztunnel(w, address, question, Served { part, outcome });
         }
         let party = match (workload, dump) {
             (Some(id), _) if dump.is_some() || matches!(mesh.in_mesh(mesh.workloads.get(id)), InMesh::Sidecar | InMesh::Unknown) => self.party(id),
@@ -309,15 +327,6 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             served.outcome.mark = served.outcome.mark.max(if mark >= Mark::NotJudged { mark } else { Mark::Good });
             return served;
         };
-        if self.model.mesh.in_mesh(w) == InMesh::Ambient {
-            served.part.steps.push(
-                of(Mark::NotJudged, "the server is in ambient mode: it is reached over HBONE, or not, which is not judged").thing(Thing::whole(w.object)),
-            );
-            served.part.steps.push(application(w, address.port()));
-            served.outcome.mark = Mark::NotJudged;
-            served.outcome.says = format!("goes to {}, whose ztunnel decides", served.part.title);
-            return served;
-        }
         let annotation = |key: &str| w.pod.at(&["metadata", "annotations"])?.get(key);
         let excluded = (!w.captures_inbound(address.port()))
             .then(|| ["traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeInboundPorts"].iter().find_map(|k| annotation(k)))
@@ -403,7 +412,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 of(Mark::Doubtful, "TLS that is not the mesh's: the server passes it on to the application".to_owned()).thing(arrival.tls_by.clone().or(policy))
             }
             (_, Some(why)) => of(Mark::Broken, format!("the server refuses the connection: {why}, {note}")).thing(policy),
-            (Wire::NotKnown, None) => of(Mark::NotJudged, "what the server receives is not known".to_owned()),
+            (Wire::NotKnown | Wire::Hbone, None) => of(Mark::NotJudged, "what the server receives is not known".to_owned()),
         }
     }
 
@@ -504,7 +513,7 @@ impl Texts for (Option<u16>, &str, &str) {
 }
 
 /// The port behind the proxy: whether a container says that it listens there.
-fn application(w: &Workload<'_>, port: u16) -> Step {
+pub(super) fn application(w: &Workload<'_>, port: u16) -> Step {
     let declared: Vec<(u16, Node<'_>)> = w.container_ports().filter_map(|p| Some((u16::try_from(p.get("containerPort")?.int()?).ok()?, p))).collect();
     let of = |mark, says: String| Step::new(Stage::Application, mark, says);
     match declared.iter().find(|(p, _)| *p == port) {

@@ -3,6 +3,7 @@
 use super::is_asked;
 use super::report::{Line, Section};
 use mesh_model::{Kind, Node, Object};
+use mesh_resolver::injection::{DATAPLANE_LABEL, REDIRECTION};
 use mesh_resolver::{Mesh, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,11 +43,16 @@ pub fn section(mesh: &Mesh<'_>, asked: &[String]) -> Section {
         lines.push(Line::unseen("which pods lack a sidecar", format!("{} could not be read", kind.name())));
         return Section { title: "injection", lines };
     }
-    let (mut injected, mut left) = (0, 0);
+    let (mut injected, mut left, mut ambient) = (0, 0, 0);
+    let mut not_taken: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut without: BTreeMap<(&str, Why), Vec<&str>> = BTreeMap::new();
     for pod in mesh.objects_everywhere(Kind::Pod).iter().filter(|p| is_asked(asked, p.namespace())) {
         if has_proxy(pod) {
             injected += 1;
+            continue;
+        }
+        if pod.annotation(REDIRECTION) == Some("enabled") {
+            ambient += 1;
             continue;
         }
         // What has ended needs no sidecar any more.
@@ -56,6 +62,11 @@ pub fn section(mesh: &Mesh<'_>, asked: &[String]) -> Section {
             None if key == "kubernetes.io/metadata.name" => Some(pod.namespace()),
             label => label,
         };
+        let mode = pod.label(DATAPLANE_LABEL).or_else(|| of_namespace(DATAPLANE_LABEL));
+        if mode == Some("ambient") && !has_ended && pod.spec_at(&["hostNetwork"]).and_then(Node::bool) != Some(true) {
+            not_taken.entry(pod.namespace()).or_default().push(pod.name());
+            continue;
+        }
         let is_selected = webhooks.iter().any(|w| w.namespaces.matches(of_namespace) && w.objects.matches(|key| pod.label(key)));
         if has_ended || !is_selected {
             left += 1;
@@ -64,6 +75,17 @@ pub fn section(mesh: &Mesh<'_>, asked: &[String]) -> Section {
         without.entry((pod.namespace(), why(pod))).or_default().push(pod.name());
     }
     lines.push(Line::fine(format!("{injected} {} a proxy, {left} {} out of the mesh on purpose", have(injected), if left == 1 { "is" } else { "are" })));
+    if ambient > 0 {
+        lines.push(Line::fine(format!("{ambient} {} in ambient mode, taken by ztunnels", if ambient == 1 { "pod is" } else { "pods are" })));
+    }
+    for (namespace, mut names) in not_taken {
+        names.sort_unstable();
+        let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
+        lines.push(Line::warning(
+            format!("{namespace}: {}{more} labelled for ambient mode, and not taken by ztunnel", names.first().copied().unwrap_or("")),
+            "see that istio-cni and ztunnel run on the node: `kubectl get pods -n istio-system -o wide`; a restart of the pod takes it up again",
+        ));
+    }
     for ((namespace, why), mut names) in without {
         names.sort_unstable();
         let first = names.first().copied().unwrap_or("");

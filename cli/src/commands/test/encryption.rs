@@ -74,7 +74,9 @@ fn failure(e: &Expectation, port: &Port, expected: String, found: &str) -> Failu
 
 fn holds(wanted: Encryption, port: &Port) -> Held {
     let mode = |expected: &str, fits: &[Takes]| match port.takes {
-        Takes::Unknown | Takes::Ambient => Held::Unknown(port.says.clone()),
+        Takes::AmbientStrict if fits.contains(&Takes::Strict) => Held::Yes,
+        Takes::Ambient if fits.contains(&Takes::Permissive) => Held::Yes,
+        Takes::Unknown => Held::Unknown(port.says.clone()),
         takes if fits.contains(&takes) => Held::Yes,
         takes => Held::No { expected: expected.to_owned(), found: takes.name().to_owned() },
     };

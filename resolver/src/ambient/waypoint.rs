@@ -1,0 +1,149 @@
+//! Which waypoint stands before a service or a workload: the label `istio.io/use-waypoint` of it or of its namespace, and the
+//! Gateway of that name, which says by `istio.io/waypoint-for` what it is for.
+
+use crate::mesh::Mesh;
+use crate::workload::Workload;
+use mesh_model::{Kind, Node, Object};
+
+pub const USE: &str = "istio.io/use-waypoint";
+pub const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
+pub const FOR: &str = "istio.io/waypoint-for";
+pub const CLASS: &str = "istio-waypoint";
+
+/// The label that asks for a waypoint, and what it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'a> {
+    pub name: &'a str,
+    pub namespace: &'a str,
+    /// Where the label is written.
+    pub object: &'a Object,
+    pub node: Node<'a>,
+}
+
+impl Bound<'_> {
+    /// `namespace/name`
+    pub fn shown(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Waypoint<'a> {
+    /// No label asks for one, or one says `none`.
+    None,
+    /// The Gateway, and what its proxy is known by: the service account is called as the Gateway.
+    Stands(Bound<'a>, &'a Object),
+    /// It is there, and for other traffic than this: `istio.io/waypoint-for`, or another class of Gateway.
+    OfOther(Bound<'a>, &'a Object, &'a str),
+    /// The input is complete, and does not hold it: the traffic goes without.
+    Missing(Bound<'a>),
+    /// The input does not hold it, and is a part.
+    Unseen(Bound<'a>),
+}
+
+/// Before requests to a service.
+pub fn of_service<'a>(mesh: &Mesh<'a>, service: &'a Object) -> Waypoint<'a> {
+    let labels = service.metadata().and_then(|m| m.get("labels"));
+    stands(mesh, bound(mesh, service, labels, service.namespace()), &["service", "all"])
+}
+
+/// Before connections to a workload's own address.
+pub fn of_workload<'a>(mesh: &Mesh<'a>, w: &Workload<'a>) -> Waypoint<'a> {
+    stands(mesh, bound(mesh, w.object, w.pod.at(&["metadata", "labels"]), w.namespace), &["workload", "all"])
+}
+
+/// The object's own label goes before its namespace's.
+fn bound<'a>(mesh: &Mesh<'a>, object: &'a Object, labels: Option<Node<'a>>, namespace: &'a str) -> Option<Bound<'a>> {
+    let of_namespace = || {
+        let object = mesh.find(Kind::Namespace, "", namespace)?;
+        let labels = object.metadata()?.get("labels")?;
+        Some((object, labels, labels.get(USE)?))
+    };
+    let (object, labels, node) = labels.and_then(|l| Some((object, l, l.get(USE)?))).or_else(of_namespace)?;
+    if matches!(node.text(), "" | "none") {
+        return None;
+    }
+    let elsewhere = Some(labels.text_of(USE_NAMESPACE)).filter(|n| !n.is_empty());
+    Some(Bound { name: node.text(), namespace: elsewhere.unwrap_or(namespace), object, node })
+}
+
+fn stands<'a>(mesh: &Mesh<'a>, bound: Option<Bound<'a>>, fits: &[&str]) -> Waypoint<'a> {
+    let Some(bound) = bound else { return Waypoint::None };
+    let Some(gateway) = mesh.find(Kind::K8sGateway, bound.namespace, bound.name) else {
+        return if mesh.is_complete() { Waypoint::Missing(bound) } else { Waypoint::Unseen(bound) };
+    };
+    let class = gateway.spec().map_or("", |s| s.text_of("gatewayClassName"));
+    if class != CLASS {
+        return Waypoint::OfOther(bound, gateway, class);
+    }
+    let is_for = gateway.label(FOR).filter(|f| !f.is_empty()).unwrap_or("service");
+    if fits.contains(&is_for) { Waypoint::Stands(bound, gateway) } else { Waypoint::OfOther(bound, gateway, is_for) }
+}
+
+/// Policies of waypoints: those that name this Gateway or the Service by `targetRefs`.
+pub fn policies<'a>(mesh: &Mesh<'a>, gateway: &Object, service: &Object) -> Vec<&'a Object> {
+    let names = |o: &Object, kind: &str, target: &Object| {
+        let refs = o.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef")));
+        o.namespace() == target.namespace() && refs.into_iter().any(|r| r.text_of("kind") == kind && r.text_of("name") == target.name())
+    };
+    let all = mesh.objects(Kind::AuthorizationPolicy).iter().copied();
+    all.filter(|o| names(o, "Gateway", gateway) || names(o, "Service", service)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_model::snapshot::read_manifest;
+    use mesh_model::yaml::Limits;
+    use mesh_model::{Completeness, Role, Snapshot, Source};
+
+    fn found(namespace: &str, service: &str, pod: &str, gateway: &str, completeness: Completeness) -> (String, String) {
+        let gateway = if gateway.is_empty() { String::new() } else { format!("---\n{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, {gateway}}}\n") };
+        let text = format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{{namespace}}}}}}}\n---\n\
+             {{apiVersion: v1, kind: Service, metadata: {{name: cart, namespace: shop, labels: {{{service}}}}}, spec: {{ports: [{{port: 80}}]}}}}\n---\n\
+             {{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, labels: {{{pod}}}}}, spec: {{}}}}\n{gateway}"
+        );
+        let source = Source::new("", text);
+        let mut snapshot = Snapshot::new();
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        assert!(snapshot.problems.is_empty(), "{:?}", snapshot.problems);
+        snapshot.completeness = completeness;
+        let mesh = Mesh::new(&snapshot);
+        let shown = |w: Waypoint<'_>| match w {
+            Waypoint::None => "none".to_owned(),
+            Waypoint::Stands(b, _) => format!("{} by {}", b.shown(), b.object.kind.name()),
+            Waypoint::OfOther(b, _, what) => format!("{} is for {what}", b.shown()),
+            Waypoint::Missing(b) => format!("{} missing", b.shown()),
+            Waypoint::Unseen(b) => format!("{} not seen", b.shown()),
+        };
+        let service = mesh.objects(Kind::Service)[0];
+        (shown(of_service(&mesh, service)), shown(of_workload(&mesh, mesh.workloads.get(0))))
+    }
+
+    #[test]
+    fn labels_choose_and_the_gateway_says_what_it_is_for() {
+        const ASKS: &str = "istio.io/use-waypoint: wp";
+        const WP: &str = "metadata: {name: wp, namespace: shop}, spec: {gatewayClassName: istio-waypoint}";
+        const ALL: &str = "metadata: {name: wp, namespace: shop, labels: {istio.io/waypoint-for: all}}, spec: {gatewayClassName: istio-waypoint}";
+        const WORKLOADS: &str = "metadata: {name: wp, namespace: shop, labels: {istio.io/waypoint-for: workload}}, spec: {gatewayClassName: istio-waypoint}";
+        const INFRA: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint}";
+        const INGRESS: &str = "metadata: {name: wp, namespace: shop}, spec: {gatewayClassName: istio}";
+        use Completeness::{Complete, Part};
+        for (namespace, service, pod, gateway, completeness, to_service, to_workload) in [
+            ("", "", "", WP, Complete, "none", "none"),
+            (ASKS, "", "", WP, Complete, "shop/wp by Namespace", "shop/wp is for service"),
+            (ASKS, "istio.io/use-waypoint: none", "", ALL, Complete, "none", "shop/wp by Namespace"),
+            ("", ASKS, "", WP, Complete, "shop/wp by Service", "none"),
+            ("", "", ASKS, WORKLOADS, Complete, "none", "shop/wp by Pod"),
+            (ASKS, "", "", WORKLOADS, Complete, "shop/wp is for workload", "shop/wp by Namespace"),
+            ("istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra", "", "", INFRA, Complete, "infra/wp by Namespace", "infra/wp is for service"),
+            (ASKS, "", "", "", Complete, "shop/wp missing", "shop/wp missing"),
+            (ASKS, "", "", "", Part, "shop/wp not seen", "shop/wp not seen"),
+            (ASKS, "", "", INGRESS, Complete, "shop/wp is for istio", "shop/wp is for istio"),
+        ] {
+            let got = found(namespace, service, pod, gateway, completeness);
+            assert_eq!((got.0.as_str(), got.1.as_str()), (to_service, to_workload), "{namespace} | {service} | {pod} | {gateway}");
+        }
+    }
+}
