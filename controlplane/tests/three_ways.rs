@@ -223,6 +223,9 @@ fn real_envoys_answer_as_their_configuration_is_read() {
                 }
                 let Some(status) = envoys.send(&asked, case, None) else { continue };
                 let line = envoys.logged(client, case);
+                let deniers: Vec<String> = told.ends.iter().filter(|e| e.details.starts_with("rbac")).filter_map(|e| name_of(&e.server)).collect();
+                let denied = (status == 403 && !deniers.is_empty()).then(|| envoys.logged_by_one(&deniers, case));
+                let denied_by = |name: Option<String>| denied.as_ref().filter(|(by, _)| Some(by) == name.as_ref()).map(|(_, line)| &line["details"]);
                 let matches = |e: &Ended| {
                     let text = |key: &str| line[key].as_str().filter(|t| *t != "-").unwrap_or("").to_owned();
                     let by_server = !e.server.is_empty() && (e.status.is_none() || e.details.starts_with("rbac"));
@@ -234,7 +237,7 @@ fn real_envoys_answer_as_their_configuration_is_read() {
                         && text("route") == told.route
                         && (!is_sent || text("cluster") == e.cluster)
                         && (by_server || is_same(&details, &e.details))
-                        && (!e.details.starts_with("rbac") || name_of(&e.server).is_some_and(|n| envoys.logged(&n, case)["details"] == e.details))
+                        && (!e.details.starts_with("rbac") || denied_by(name_of(&e.server)).is_some_and(|details| *details == e.details))
                 };
                 let kind = told.ends.first().map_or("", |e| match (e.status, e.details.split(['{', '[']).next().unwrap_or("")) {
                     (None, _) => "forwarded",

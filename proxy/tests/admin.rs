@@ -77,6 +77,8 @@ fn the_last_requests_tell_what_was_decided() {
     for path in ["/a?token=secret", "/away", "/gone"] {
         ask(address, &format!("GET {path} HTTP/1.1\r\nhost: a.com"), "");
     }
+    // A request is told of when it has ended, a moment after its answer.
+    support::until("three requests are told", || support::get(admin, "/requests").text().lines().count() == 3);
     let page = support::get(admin, "/requests?format=json").text();
     let all: Value = serde_json::from_str(&page).expect("JSON");
     let list = all["requests"].as_array().expect("a list");

@@ -6,7 +6,6 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
 use support::control_plane::{self as plane, ControlPlane, any};
 use support::get;
 
@@ -25,14 +24,6 @@ fn answers() -> Value {
 
 fn kind(answer: &Value) -> &str {
     answer["typeUrl"].as_str().and_then(|t| t.rsplit('.').next()).expect("a type")
-}
-
-fn wait(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}: it does not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Ports of its own in place of those of Istio.
@@ -98,7 +89,7 @@ fn all_that_istiod_sends_by_default_is_taken_and_served() {
             plane.wait(kind, |h| h.kind == kind && !h.nonce.is_empty());
         }
         assert_eq!(plane.heard().into_iter().find_map(|h| h.error), None, "{api}");
-        wait("ready", || get(admin, "/ready").text() == "LIVE\n");
+        support::until("ready", || get(admin, "/ready").text() == "LIVE\n");
         let dump: Value = serde_json::from_str(&get(admin, "/config_dump?include_eds").text()).expect("JSON");
         let section = |kind: &str| {
             let all = dump["configs"].as_array().expect("sections");

@@ -4,18 +4,9 @@ mod support;
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::control_plane::{self as plane, ControlPlane, all_to, eds_cluster, endpoints, rds_listener, routes};
-use support::{Upstream, get, start};
-
-/// Waits for something to hold.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}: it does not come");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
+use support::{Upstream, get, start, until};
 
 fn listening(proxy: &mesh_proxy::Proxy, name: &str) -> SocketAddr {
     until(name, || proxy.address(name).is_some());

@@ -214,14 +214,22 @@ impl Envoys {
 
     /// What a proxy's log says of a request, once it does.
     pub fn logged(&self, workload: &str, case: usize) -> Value {
+        let (_, line) = self.logged_by_one(&[workload.to_owned()], case);
+        line
+    }
+
+    /// Which of some proxies says something of a request, once one does, and what: a request goes to one of several by lot.
+    pub fn logged_by_one(&self, workloads: &[String], case: usize) -> (String, Value) {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
-            let text = std::fs::read_to_string(self.folder.path().join(format!("{workload}.log"))).unwrap_or_default();
-            let mut lines = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
-            if let Some(line) = lines.rfind(|l| l["case"].as_str() == Some(&case.to_string())) {
-                return line;
+            for workload in workloads {
+                let text = std::fs::read_to_string(self.folder.path().join(format!("{workload}.log"))).unwrap_or_default();
+                let mut lines = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+                if let Some(line) = lines.rfind(|l| l["case"].as_str() == Some(&case.to_string())) {
+                    return (workload.clone(), line);
+                }
             }
-            assert!(Instant::now() < until, "{workload} has no line of request {case}: {}", self.said());
+            assert!(Instant::now() < until, "{workloads:?} have no line of request {case}: {}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

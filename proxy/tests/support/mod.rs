@@ -15,6 +15,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Waits for something to hold.
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: it does not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A message of HTTP/1.1 as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
