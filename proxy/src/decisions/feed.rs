@@ -52,10 +52,9 @@ impl Feed {
         if !self.is_followed.load(Ordering::Acquire) {
             return;
         }
-        // Somebody comes or goes at this moment: the others are told that they missed one.
-        if let Ok(followers) = self.followers.try_read() {
-            self.give(&followers, Decision::of(exchange));
-        }
+        // Held for a moment by who comes or goes.
+        let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
+        self.give(&followers, Decision::of(exchange));
     }
     fn give(&self, followers: &[Arc<Follower>], decision: Decision) {
         followers.iter().filter(|f| f.wanted.holds(&decision)).for_each(|f| f.give(&decision));
@@ -64,12 +63,14 @@ impl Feed {
 
 impl Follower {
     fn give(&self, decision: &Decision) {
-        match self.queue.try_lock() {
-            Ok(mut queue) if queue.len() < ROOM => queue.push_back(decision.clone()),
-            _ => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+        // It is held for a moment only, by who takes what is there.
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.len() < ROOM {
+            queue.push_back(decision.clone());
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        drop(queue);
         self.waker.wake();
     }
     /// What came since the last time, and how many did not find room.

@@ -154,6 +154,13 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// All that was announced is sent: that nothing follows may still have to be said by the client.
+    pub fn sent(&self) {
+        let source = &self.source;
+        if source.completed_at.get().is_none() && !source.failed.get() {
+            source.complete();
+        }
+    }
     pub fn new(source: &Rc<Source>) -> Upload {
         Upload { source: source.clone(), next: 0 }
     }

@@ -31,6 +31,9 @@ struct Seen {
     interim: Vec<u8>,
 }
 
+/// Bytes of answers before the answer that may wait.
+const INTERIM: usize = 64 * 1024;
+
 impl Wire {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,7 +97,13 @@ impl Wire {
             text.extend_from_slice(b"\r\n");
         }
         text.extend_from_slice(b"\r\n");
-        self.seen().interim.append(&mut text);
+        {
+            // A client that does not read them misses some.
+            let interim = &mut self.seen().interim;
+            if interim.len() + text.len() <= INTERIM {
+                interim.append(&mut text);
+            }
+        }
         self.has_interim.store(true, Ordering::Release);
         self.reader.wake();
     }

@@ -72,7 +72,7 @@ impl Chunks {
                     self.state = if size == 0 { State::Trailers } else { State::Data(size) };
                 }
                 State::Trailers => {
-                    let Some(line) = take_line(from, TRAILERS - self.trailer_bytes)? else { return Ok(Next::More) };
+                    let Some(line) = take_line(from, TRAILERS.saturating_sub(self.trailer_bytes))? else { return Ok(Next::More) };
                     if line.is_empty() {
                         return Ok(Next::End(self.trailers.take()));
                     }

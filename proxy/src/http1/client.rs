@@ -37,6 +37,8 @@ pub struct Connection {
     keeps_alive: bool,
     /// Whether the answer was read to its end.
     is_answered: bool,
+    /// Whether what was written has left: TLS keeps back what the socket does not take.
+    is_flushed: bool,
 }
 
 /// What is left of a request cannot be sent.
@@ -57,11 +59,13 @@ impl Connection {
             is_begun: false,
             keeps_alive: true,
             is_answered: true,
+            is_flushed: true,
         }
     }
     /// Whether it can take another request: both messages are over, and nothing came behind them.
     pub fn is_at_rest(&self) -> bool {
-        self.is_answered && self.keeps_alive && self.request.is_none() && self.write.is_empty() && self.read.is_empty() && self.io.is_drained()
+        let is_sent = self.request.is_none() && self.write.is_empty() && self.is_flushed;
+        self.is_answered && self.keeps_alive && is_sent && self.read.is_empty() && self.io.is_drained()
     }
     /// For another one to speak on. Of a connection that is at rest.
     pub fn into_io(self) -> Transport {
@@ -72,7 +76,7 @@ impl Connection {
         self.write.written = 0;
         self.encoder = head::write_request(&mut request, &mut self.write.bytes);
         self.request = Some(request);
-        (self.keeps_alive, self.is_answered, self.is_begun) = (true, false, false);
+        (self.keeps_alive, self.is_answered, self.is_begun, self.is_flushed) = (true, false, false, false);
     }
 
     /// Sends what there is of the request; ready when all of it is sent.
@@ -85,15 +89,21 @@ impl Connection {
                 }
             }
             if self.write.is_empty() {
-                return if self.is_taken() { Pin::new(&mut self.io).poll_flush(cx).map_err(|_| Unsent::Socket) } else { Poll::Pending };
+                let flushed = Pin::new(&mut self.io).poll_flush(cx).map_err(|_| Unsent::Socket)?;
+                self.is_flushed = flushed.is_ready();
+                return if self.is_taken() { flushed.map(Ok) } else { Poll::Pending };
             }
+            self.is_flushed = false;
             ready!(self.write.poll(&mut self.io, cx)).map_err(|_| Unsent::Socket)?;
-            if self.is_taken() {
-                self.request = None;
-            } else {
-                let _ = Pin::new(&mut self.io).poll_flush(cx);
+            if let Some(request) = self.request.take_if(|_| self.encoder == Encoder::Length(0)) {
+                request.body().sent();
             }
         }
+    }
+    /// Drops what waits to be sent.
+    fn forget(&mut self) {
+        self.write.forget();
+        self.is_flushed = true;
     }
     /// Whether there is no more of the body.
     fn is_taken(&self) -> bool {
@@ -140,7 +150,7 @@ impl Connection {
                     return Poll::Ready(Err(Lost { failure, request }));
                 }
                 // An answer may be there all the same: some refuse a body that they have not read.
-                Unsent::Socket => self.write.forget(),
+                Unsent::Socket => self.forget(),
             }
         }
         loop {
@@ -160,14 +170,14 @@ impl Connection {
     }
     /// Sends what is left of the request while its answer is read already.
     fn go_on_sending(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
-        if self.request.is_none() && self.write.is_empty() {
+        if self.request.is_none() && self.write.is_empty() && self.is_flushed {
             return Ok(());
         }
         match self.poll_send(cx) {
             Poll::Ready(Err(Unsent::Body)) => Err(Reason::ConnectionTermination),
             Poll::Ready(Err(Unsent::Socket)) => {
                 (self.keeps_alive, self.request) = (false, None);
-                self.write.forget();
+                self.forget();
                 Ok(())
             }
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),

@@ -271,7 +271,7 @@ pub fn write_request<B: http_body::Body>(request: &mut Request<B>, out: &mut Vec
 
 fn encoder<B: http_body::Body>(request: &mut Request<B>) -> Encoder {
     let (is_over, hint) = (request.body().is_end_stream(), request.body().size_hint());
-    let quiet = matches!(*request.method(), Method::GET | Method::HEAD | Method::CONNECT);
+    let quiet = *request.method() == Method::CONNECT;
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
     if is_over {
@@ -287,7 +287,7 @@ fn encoder<B: http_body::Body>(request: &mut Request<B>) -> Encoder {
         }
         return Encoder::Length(known);
     }
-    // These have no body, as good as always.
+    // What comes behind it is no body.
     if quiet {
         return Encoder::Length(0);
     }

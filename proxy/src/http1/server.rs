@@ -16,14 +16,17 @@ use http_body::{Body, Frame, SizeHint};
 use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Room for heads.
 const HEAD: usize = 4 * 1024;
 /// With less room, more is made before a head is read.
 const TIGHT: usize = 1024;
+/// So long a client may go on sending behind an answer that ends the connection, as Envoy's `delayed_close_timeout`.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How the plain part of a connection ended.
 pub enum Ended {
@@ -49,6 +52,8 @@ struct Wire {
     left: u64,
     /// The client sends no more.
     is_over: bool,
+    /// Of the request whose body may be read.
+    serial: u64,
 }
 
 impl Wire {
@@ -117,7 +122,7 @@ fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) ->
 
 /// Serves a connection for as long as its requests are plain. `ends` completes when it should come to its end.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
-    let wire = Rc::new(RefCell::new(Wire { stream, read: BytesMut::from(&early[..]), left: 0, is_over: false }));
+    let wire = Rc::new(RefCell::new(Wire { stream, read: BytesMut::from(&early[..]), left: 0, is_over: false, serial: 0 }));
     drop(early);
     let mut output = Output::default();
     let mut ends = pin!(ends);
@@ -140,14 +145,18 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
             Some(Front::Request(request)) => *request,
             Some(Front::Unusual) => match Rc::try_unwrap(wire).map(RefCell::into_inner) {
                 Ok(wire) => return Ended::Unusual(Box::new(Rest { stream: wire.stream, early: wire.read.into(), framing })),
-                // A body that was given out is still held.
                 Err(_) => return Ended::Closed,
             },
             Some(Front::Nothing) | None => break,
         };
         let length = *request.body();
-        wire.borrow_mut().left = length;
-        let request = request.map(|_| if length == 0 { Incoming::Nothing } else { Incoming::Request(Content(wire.clone())) });
+        let serial = {
+            let wire = &mut *wire.borrow_mut();
+            wire.left = length;
+            wire.serial += 1;
+            wire.serial
+        };
+        let request = request.map(|_| if length == 0 { Incoming::Nothing } else { Incoming::Request(Content { wire: Rc::downgrade(&wire), serial }) });
         let answer = {
             let mut serving = pin!(service::serve(connection.clone(), request));
             std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
@@ -174,11 +183,30 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
         }
     }
     // Whoever sent nothing more gets the end with the socket's; others must not lose the answer to a reset.
-    let is_plain = matches!(wire.borrow().stream, Stream::Plain(_)) && wire.borrow().read.is_empty() && wire.borrow().left == 0;
-    if !is_plain {
-        let _ = std::future::poll_fn(|cx| pin!(wire.borrow_mut().stream.shutdown()).poll(cx)).await;
+    let sends_more = wire.borrow().left > 0 || !wire.borrow().read.is_empty();
+    if sends_more || !matches!(wire.borrow().stream, Stream::Plain(_)) {
+        let _ = tokio::time::timeout(LINGER, linger(&wire, sends_more)).await;
     }
     Ended::Closed
+}
+
+/// Says that there is no more, and takes what is still on its way: a socket that is closed with something unread resets the
+/// connection, and the answer may be lost with it.
+async fn linger(wire: &RefCell<Wire>, sends_more: bool) {
+    let said = std::future::poll_fn(|cx| pin!(wire.borrow_mut().stream.shutdown()).poll(cx)).await;
+    if said.is_err() || !sends_more {
+        return;
+    }
+    std::future::poll_fn(|cx| {
+        let wire = &mut *wire.borrow_mut();
+        loop {
+            wire.read.clear();
+            if !matches!(ready!(wire.poll_read(BODY, cx)), Ok(1..)) {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
 }
 
 /// Sends answers before the answer.
@@ -202,6 +230,8 @@ fn is_read(wire: &mut Wire) -> bool {
         let n = usize::try_from(wire.left).unwrap_or(usize::MAX).min(wire.read.len());
         let _ = wire.read.split_to(n);
         wire.left -= n as u64;
+        // Whoever still holds it gets no more of it.
+        wire.serial += 1;
     }
     if wire.read.is_empty() && wire.read.capacity() > 2 * HEAD {
         wire.read = BytesMut::new();
@@ -217,6 +247,7 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
     let mut is_over = encoder == Encoder::Length(0) || body.is_end_stream();
     // Its source broke off: the client gets what came of it.
     let mut is_cut = false;
+    let (mut stall, mut seen) = (None::<Pin<Box<tokio::time::Sleep>>>, output.written);
     std::future::poll_fn(|cx| {
         loop {
             let mut waits = false;
@@ -240,16 +271,28 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
                 }
             }
             let wire = &mut *wire.borrow_mut();
-            let was_empty = output.is_empty();
-            ready!(output.poll(&mut wire.stream, cx))?;
-            if is_over || !was_empty {
-                let flushed = Pin::new(&mut wire.stream).poll_flush(cx)?;
-                if is_cut {
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            match output.poll(&mut wire.stream, cx) {
+                Poll::Ready(sent) => {
+                    sent?;
+                    stall = None;
                 }
-                if is_over {
-                    return flushed.map(|()| Ok(stays));
+                // A client that reads nothing for so long is let go; its body, which is not asked meanwhile, has timers of its own.
+                Poll::Pending => {
+                    let Some(span) = connection.manager.timeouts.stream_idle else { return Poll::Pending };
+                    if seen != output.written {
+                        (seen, stall) = (output.written, None);
+                    }
+                    ready!(stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(span))).as_mut().poll(cx));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
+            }
+            // TLS keeps back what the socket does not take: it is asked each time.
+            let flushed = Pin::new(&mut wire.stream).poll_flush(cx)?;
+            if is_cut {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            if is_over {
+                return flushed.map(|()| Ok(stays));
             }
             if waits {
                 return wire.poll_gone(cx).map(|()| Err(io::ErrorKind::ConnectionReset.into()));
@@ -259,15 +302,31 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
     .await
 }
 
-/// A request's body, read from its connection.
-pub struct Content(Rc<RefCell<Wire>>);
+/// A request's body, read from its connection. It does not keep the connection, and does not read what belongs to a later request.
+pub struct Content {
+    wire: Weak<RefCell<Wire>>,
+    serial: u64,
+}
+
+impl Content {
+    /// What is left of it; `None` where it is lost.
+    fn left(&self) -> Option<u64> {
+        let wire = self.wire.upgrade()?;
+        let wire = wire.borrow();
+        (wire.serial == self.serial).then_some(wire.left)
+    }
+}
 
 impl Body for Content {
     type Data = Bytes;
     type Error = Broken;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let wire = &mut *self.0.borrow_mut();
+        let Some(wire) = self.wire.upgrade() else { return Poll::Ready(Some(Err(Broken::Codec(Reason::ConnectionTermination)))) };
+        let wire = &mut *wire.borrow_mut();
+        if wire.serial != self.serial {
+            return Poll::Ready(Some(Err(Broken::Codec(Reason::ConnectionTermination))));
+        }
         if wire.left == 0 {
             return Poll::Ready(None);
         }
@@ -283,9 +342,9 @@ impl Body for Content {
         Poll::Ready(Some(Ok(Frame::data(wire.read.split_to(n).freeze()))))
     }
     fn is_end_stream(&self) -> bool {
-        self.0.borrow().left == 0
+        self.left() == Some(0)
     }
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.borrow().left)
+        SizeHint::with_exact(self.left().unwrap_or(0))
     }
 }
