@@ -138,6 +138,17 @@ mod tests {
     }
 
     #[test]
+    fn trailers_are_bounded_together() {
+        let long = |n: usize| format!("x: {}\r\n", "y".repeat(n));
+        let just = long(TRAILERS - 10);
+        for more in ["", "a: b\r\n", &long(TRAILERS)] {
+            let body = format!("0\r\n{just}{more}\r\n");
+            assert_eq!(read(body.as_bytes(), 1000).is_ok(), more.is_empty(), "{}", more.len());
+        }
+        assert_eq!(read(format!("0\r\n{}a: b\r\n\r\n", long(TRAILERS - 4)).as_bytes(), 100_000), Err(NoChunks));
+    }
+
+    #[test]
     fn what_is_no_chunk_is_refused() {
         let long = format!("3;{}\r\n", "x".repeat(2000));
         let cases = ["3\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n", "\r\n", "-1\r\n", "3\r\nabcd\r\n0\r\n\r\n", "0\r\nx y\r\n\r\n", "11111111111111111\r\n", &long];
