@@ -123,6 +123,44 @@ fn sidecars_know_each_other_by_their_certificates() {
     }
 }
 
+/// What a socket does not take stays in TLS for a while; it must not stay there when nothing follows.
+#[test]
+fn what_comes_before_a_pause_arrives_whole() {
+    const SIZE: usize = 6 << 20;
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address");
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = server.accept().expect("a connection");
+        let mut reader = support::Reader::new(stream);
+        reader.head().expect("a head");
+        // Its answer begins before the request is over, and neither comes to an end.
+        let _ = reader.stream().write_all(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{SIZE:x}\r\n").as_bytes());
+        let _ = reader.stream().write_all(&vec![b'x'; SIZE]);
+        let _ = told.send(reader.exactly(SIZE).map(|b| b.len()));
+        let _ = reader.rest();
+    });
+    let scratch = tempfile::tempdir().expect("a folder");
+    let proxy = start(mesh(address, &scratch.path().join("log"), &["istio"], false));
+    let mut client = support::connect(proxy.address("front").expect("a listener"));
+    let mut sending = client.stream().try_clone().expect("a socket");
+    let sent = std::thread::spawn(move || {
+        sending.write_all(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", SIZE + 1).as_bytes()).expect("sent");
+        sending.write_all(&vec![b'y'; SIZE]).expect("sent");
+    });
+    assert_eq!(client.head().expect("a head").status(), 200);
+    // So long nobody reads.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut left = SIZE;
+    while left > 0 {
+        let chunk = client.chunk().expect("a chunk");
+        assert!(!chunk.is_empty() && chunk.len() <= left, "{} of {left}", chunk.len());
+        left -= chunk.len();
+    }
+    sent.join().expect("sent");
+    assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok(Some(SIZE)));
+}
+
 #[test]
 fn who_is_not_known_is_refused_and_the_log_says_why() {
     let (ca, other) = (Authority::new("ca"), Authority::new("other"));
