@@ -507,6 +507,7 @@ fn proxy_page() -> String {
 fn a_page_of_metrics_is_scraped_again_and_again() {
     let address = proxy_page();
     let mut s = Session::start(120, 30, command_of(&[], &["tui", &address, "--refresh", "1s"]));
+    s.wait("What is wrong now");
     s.keys("2");
     // One scrape makes no rates; the second one comes by itself.
     s.wait("cart-v1");
