@@ -161,6 +161,21 @@ fn what_was_seen_in_plaintext_is_not_called_encrypted() {
 }
 
 #[test]
+fn a_prometheus_that_does_not_answer_takes_nothing_from_the_objects() {
+    let mesh = namespace("shop", INJECTED) + &workload("cart", "shop", "") + &policy("STRICT");
+    let dir = folder(&[("mesh.yaml", &mesh)]);
+    let ask = |url: &str| {
+        let words = ["mtls", "-f", "mesh.yaml", "--complete"];
+        common::run(common::command(dir.path()).args(words).env("MESHCTL_PROMETHEUS", url).output().expect("meshctl runs"))
+    };
+    // A port that nobody has.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let run = ask(&format!("http://127.0.0.1:{port}"));
+    assert!(run.status == 75 && run.out.contains("STRICT") && run.err.contains("what came in plaintext was not seen"), "{} {}{}", run.status, run.out, run.err);
+    assert_eq!(ask("no url").status, 64, "a wrong call stays one");
+}
+
+#[test]
 fn a_matrix_is_a_table_csv_or_a_page() {
     let policy = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {methods: [GET]}}]}]}}\n";
     let web = workload("web", "shop", "").replace("spec: {containers", "spec: {serviceAccountName: web, containers");

@@ -62,11 +62,18 @@ pub fn of(args: &MtlsArgs, metrics: &[String], mesh: &Mesh<'_>, context: &Contex
     };
     let mut options = telemetry::options("workload")?;
     options.appenders.remove(&Appender::AggregateNode);
-    let recording = telemetry::read(&source, &options, context)?;
-    let observed = match observed::read(&recording, &source, context) {
+    // A file that is named must be there; a Prometheus that does not answer takes nothing from what the objects say.
+    let read = match telemetry::read(&source, &options, context) {
+        // A source without traffic has its objects all the same.
+        Ok(recording) => observed::read(&recording, &source, context).map_err(|failure| match failure {
+            Failure::Input(why) => Failure::Other(why),
+            other => other,
+        }),
+        Err(failure) => Err(failure),
+    };
+    let observed = match read {
         Ok(observed) => observed,
-        // A recording without traffic has its objects all the same.
-        Err(Failure::Input(why)) if args.prometheus.is_none() => {
+        Err(Failure::Other(why)) => {
             problems.push(format!("what came in plaintext was not seen: {why}"));
             return Ok(Seen::default());
         }
