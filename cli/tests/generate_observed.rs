@@ -197,3 +197,134 @@ fn what_is_missing_is_said() {
     let (run, _dir) = made(&[stranger], &["authz"]);
     assert!(run.status == 75 && run.out.is_empty() && run.err.contains("cart.shop is called by stranger.shop, of whom"), "{} {}", run.status, run.err);
 }
+
+/// The same mesh with more objects in it.
+fn made_in(more: &str, calls: &[Value], args: &[&str]) -> (Run, tempfile::TempDir) {
+    let mesh = format!("{MESH}---\n{more}");
+    let dir = folder(&[("mesh.yaml", &mesh), ("seen.json", &json!({"series": calls, "clusterName": "c"}).to_string())]);
+    let all: Vec<&str> = std::iter::once("gen").chain(args.iter().copied()).chain(["-f", "mesh.yaml", "-f", "seen.json", "--complete"]).collect();
+    (meshctl(dir.path(), &all), dir)
+}
+
+fn to_cart(source: &str, protocol: &str) -> Value {
+    call(["destination", source, "cart", CART, "cart", "mutual_tls", protocol], 1.0)
+}
+
+#[test]
+fn who_was_refused_by_grpc_is_not_let_in() {
+    let with = |mut call: Value, status: &str| {
+        call["labels"]["grpc_response_status"] = status.into();
+        call
+    };
+    let calls =
+        [with(to_cart("web", "grpc"), "0"), with(to_cart("web", "grpc"), "7"), with(to_cart("mallory", "grpc"), "7"), with(to_cart("odd", "http"), "7")];
+    let (run, _dir) = made(&calls, &["authz"]);
+    assert_eq!(run.status, 0, "{}{}", run.err, run.out);
+    assert!(run.out.contains("sa/web") && run.out.contains("sa/odd") && !run.out.contains("mallory"), "{}", run.out);
+}
+
+const CANARY: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart-canary, namespace: shop}
+spec: {selector: {matchLabels: {app: cart, track: canary}}, template: {metadata: {labels: {app: cart, track: canary}}, spec: {containers: [{name: app}]}}}
+";
+
+#[test]
+fn labels_of_another_workload_too_make_no_policy() {
+    let (run, _dir) = made_in(CANARY, &[to_cart("web", "http")], &["authz"]);
+    assert!(run.status == 75 && run.out.is_empty(), "{} {}{}", run.status, run.err, run.out);
+    assert!(run.err.contains("cart.shop: its labels, app=cart, select cart-canary.shop as well"), "{}", run.err);
+    // Nobody called cart: to close it would close the canary.
+    let mut calls = [to_cart("web", "http")];
+    calls[0]["labels"]["destination_workload"] = "cart-canary".into();
+    let (run, _dir) = made_in(CANARY, &calls, &["authz", "--deny-unseen"]);
+    assert!(run.status == 75 && run.err.contains("cart.shop: its labels, app=cart, select cart-canary.shop as well"), "{} {}", run.status, run.err);
+    assert!(run.out.contains("name: cart-canary-callers") && run.out.contains("name: idle-callers") && !run.out.contains("name: cart-callers"), "{}", run.out);
+    // Pods of one workload are no others.
+    let pod = |n: u32| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: cart-7f9c5d-aaaa{n}, namespace: shop, labels: {{app: cart, pod-template-hash: 7f9c5d}}}}\nspec: {{serviceAccountName: cart, containers: [{{name: app}}, {{name: istio-proxy}}]}}\n"
+        )
+    };
+    let (run, _dir) = made_in(&format!("{}---\n{}", pod(1), pod(2)), &[to_cart("web", "http")], &["authz", "--deny-unseen"]);
+    assert!(run.status == 0 && run.out.matches("name: cart").count() == 1 && run.out.contains("name: cart-callers"), "{}{}", run.err, run.out);
+}
+
+const FRONT: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: shop}
+spec: {selector: {app: nothing}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: front, namespace: shop}
+spec: {hosts: [front], http: [{route: [{destination: {host: cart}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: shop}
+spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ['./*']}]}
+";
+
+#[test]
+fn a_sidecar_knows_what_leads_to_its_hosts_and_keeps_what_the_wide_one_says() {
+    let calls = [call(["source", "web", "cart", CART, "cart", "unknown", "http"], 1.0)];
+    let (run, dir) = made_in(FRONT, &calls, &["sidecar", "web.shop"]);
+    assert_eq!(run.status, 0, "{}{}", run.err, run.out);
+    assert!(run.out.contains("./front.shop.svc.cluster.local") && !run.out.contains("./*"), "{}", run.out);
+    assert!(run.out.contains("mode: REGISTRY_ONLY") && run.out.contains("app: web"), "{}", run.out);
+    write(dir.path(), &[("made.yaml", &run.out)]);
+    let why = meshctl(dir.path(), &["why", "web.shop", "http://front/", "-f", "mesh.yaml", "-f", "made.yaml", "--complete"]);
+    assert!(why.status == 0 && why.out.contains("cart"), "{}{}", why.out, why.err);
+}
+
+#[test]
+fn a_workload_with_a_sidecar_of_other_labels_gets_none() {
+    let other = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: all, namespace: shop}\nspec: {workloadSelector: {labels: {app: web, track: stable}}, egress: [{hosts: ['./*']}]}\n";
+    let web = other.replace("app: web, track: stable", "service.istio.io/canonical-name: web");
+    let calls = [call(["source", "web", "cart", CART, "cart", "unknown", "http"], 1.0)];
+    let (run, _dir) = made_in(&web, &calls, &["sidecar", "web.shop"]);
+    assert!(run.status == 75 && run.err.contains("web.shop is selected by Sidecar shop/all already"), "{} {}{}", run.status, run.err, run.out);
+    assert_eq!(made_in(other, &calls, &["sidecar", "web.shop"]).0.status, 0, "it selects others only");
+}
+
+#[test]
+fn a_port_that_is_not_known_once_is_not_known() {
+    let mut by_address = to_cart("web", "http");
+    for name in ["destination_service", "destination_service_name"] {
+        by_address["labels"][name] = "unknown".into();
+    }
+    let (run, _dir) = made(&[to_cart("web", "http"), by_address, to_cart("cart", "http")], &["authz"]);
+    assert!(run.err.contains("sa/web calls cart.shop at a port that metrics do not tell: all ports are open to it"), "{}", run.err);
+    assert!(!run.err.contains("sa/cart calls") && run.status == 0, "{} {}", run.status, run.err);
+    assert_snapshot("authz-unknown-port", &run.out);
+}
+
+#[test]
+fn nothing_made_of_what_could_not_be_read_is_not_fine() {
+    let dir =
+        folder(&[("mesh.yaml", &format!("{MESH}---\nkind: [\n")), ("seen.json", &json!({"series": [to_cart("web", "http")], "clusterName": "c"}).to_string())]);
+    let run = meshctl(dir.path(), &["gen", "service-entry", "-f", "mesh.yaml", "-f", "seen.json"]);
+    assert!(run.err.contains("nothing is to be made"), "{}{}", run.err, run.out);
+    assert!(matches!(run.status, 65 | 75), "{} {}", run.status, run.err);
+}
+
+#[test]
+fn entries_have_names_of_their_own_and_hosts_that_are_names() {
+    let via = |host: &str| call(["source", "web", "unknown", host, "PassthroughCluster", "unknown", "http"], 1.0);
+    let (run, _dir) = made(&[via("a-b.example.com"), via("a.b.example.com"), via("x_y.example.com")], &["service-entry"]);
+    assert_eq!(run.status, 75, "{}{}", run.err, run.out);
+    assert!(run.err.contains("x_y.example.com") && !run.out.contains("x_y"), "{}{}", run.err, run.out);
+    let names: BTreeSet<&str> = run.out.lines().filter_map(|l| l.strip_prefix("  name: ")).collect();
+    assert_eq!(names, BTreeSet::from(["a-b-example-com", "a-b-example-com-2"]), "{}", run.out);
+}
+
+#[test]
+fn a_wide_policy_with_the_wanted_name_is_told_of() {
+    let wide = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: cart-callers, namespace: shop}\nspec: {rules: [{from: [{source: {namespaces: [shop]}}]}]}\n";
+    let (run, _dir) = made_in(wide, &[to_cart("web", "http")], &["authz"]);
+    assert!(run.out.contains("name: cart-callers-2"), "{}{}", run.err, run.out);
+    assert!(run.err.contains("AuthorizationPolicy shop/cart-callers lets callers of cart.shop in as well"), "{}", run.err);
+}

@@ -271,7 +271,7 @@ Examples:
   meshctl gen authz -n shop --deny-unseen -f kube --prometheus http://localhost:9090
 
 For each workload an ALLOW policy with the identities whose calls arrived, and the ports that they called. A caller that was refused
-each time loses nothing and is not let in. A workload that is called without mutual TLS gets no policy, which makes the answer one in
+each time (403, or gRPC's status 7) loses nothing and is not let in; bytes of TCP do not tell refusals. A workload that is called without mutual TLS gets no policy, which makes the answer one in
 part: no identity can be asked for. What was not seen in --since is not let through: take a time in which everything happens.";
 
 #[derive(Args)]

@@ -35,8 +35,21 @@ pub struct Call {
     pub security: String,
     /// HTTP status; 0 of bytes, and where no answer came.
     pub code: u16,
+    /// gRPC's status; none of what is not gRPC, and where no answer came.
+    pub grpc_status: Option<u16>,
     /// Requests a second, or bytes.
     pub rate: f64,
+}
+
+/// HTTP's "forbidden", and gRPC's `PERMISSION_DENIED`, which comes with an HTTP status of 200.
+const FORBIDDEN: u16 = 403;
+const PERMISSION_DENIED: u16 = 7;
+
+impl Call {
+    /// Whether the answer was that the caller may not: nothing is lost to those who know no other one.
+    pub fn is_refused(&self) -> bool {
+        self.code == FORBIDDEN || (self.protocol == "grpc" && self.grpc_status == Some(PERMISSION_DENIED))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,9 +68,11 @@ pub fn read(recording: &Recording, args: &TelemetryArgs, context: &Context) -> R
     let mut out = Observed { calls: Vec::new(), problems };
     let at = options.query_time * 1000;
     for (label, reporter) in [("source", Reporter::Client), ("destination", Reporter::Server)] {
-        for (metric, by) in
-            [("istio_requests_total", ",request_protocol,response_code"), ("istio_tcp_sent_bytes_total", ""), ("istio_tcp_received_bytes_total", "")]
-        {
+        for (metric, by) in [
+            ("istio_requests_total", ",request_protocol,response_code,grpc_response_status"),
+            ("istio_tcp_sent_bytes_total", ""),
+            ("istio_tcp_received_bytes_total", ""),
+        ] {
             let query = format!("sum(rate({metric}{{reporter=\"{label}\"}}[{}s])) by ({BY}{by})", options.duration);
             for sample in ask(&recording.store, &query, at).map_err(Failure::none)?.0.iter().filter(|s| s.value > 0.0 && s.value.is_finite()) {
                 out.add(call(sample, reporter));
@@ -92,6 +107,7 @@ fn call(sample: &Sample, reporter: Reporter) -> Call {
         protocol: if protocol.is_empty() { "tcp".to_owned() } else { protocol },
         security: text("connection_security_policy"),
         code: text("response_code").parse().unwrap_or(0),
+        grpc_status: text("grpc_response_status").parse().ok(),
         rate: sample.value,
     }
 }

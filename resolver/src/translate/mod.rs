@@ -41,7 +41,7 @@ pub use open::{Open, Revised};
 pub use overlooked::{Overlooked, Wanted};
 pub use proxy::{Interception, Proxy, ProxyKind};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
-pub use scope::Unknown;
+pub use scope::{Lead, Unknown};
 pub use supposed::Addresses;
 pub use witnesses::Witness;
 

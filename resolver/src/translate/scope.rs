@@ -330,6 +330,28 @@ pub fn destinations(v: &VirtualService<'_>, namespace: &str) -> Vec<(String, Vec
     out
 }
 
+/// A VirtualService as sidecars of a namespace see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lead {
+    pub namespace: String,
+    /// Full names, or wildcards.
+    pub hosts: Vec<String>,
+    /// Full names of where it sends.
+    pub destinations: Vec<String>,
+}
+
+impl Model<'_, '_> {
+    /// Where VirtualServices lead sidecars of a namespace, the ones that count first in front.
+    pub fn leads(&self, namespace: &str) -> Vec<Lead> {
+        let lead = |v: &VirtualService<'_>| Lead {
+            namespace: v.namespace.to_owned(),
+            hosts: v.hosts.clone(),
+            destinations: destinations(v, namespace).into_iter().map(|(host, _)| host).collect(),
+        };
+        virtual_services_on(self, namespace, MESH).into_iter().map(|id| lead(&self.virtual_services[id as usize])).collect()
+    }
+}
+
 /// Whether a service is another name only, which gets no listener and no cluster.
 pub fn is_alias(service: &RegisteredService<'_>) -> bool {
     service.resolution == Resolution::Alias

@@ -56,7 +56,13 @@ pub fn list<'v>(value: &'v mut Value, key: &str) -> &'v mut Vec<Value> {
 
 /// A name that no other object of the kind and namespace has.
 pub fn free_name(mesh: &mesh_resolver::Mesh<'_>, kind: mesh_model::Kind, namespace: &str, wanted: &str) -> String {
-    let is_free = |name: &str| mesh.find(kind, namespace, name).is_none();
+    unused_name(mesh, &[], kind, namespace, wanted)
+}
+
+/// The same, that none of the objects has that are made with it either.
+pub fn unused_name(mesh: &mesh_resolver::Mesh<'_>, made: &[Value], kind: mesh_model::Kind, namespace: &str, wanted: &str) -> String {
+    let is_made = |name: &str| made.iter().any(|o| o["metadata"]["namespace"] == namespace && o["metadata"]["name"] == name);
+    let is_free = |name: &str| mesh.find(kind, namespace, name).is_none() && !is_made(name);
     if is_free(wanted) {
         return wanted.to_owned();
     }

@@ -1,6 +1,6 @@
 //! Policies that let through who was seen to call.
 
-use super::{Drawn, World, client, is_asked, labels, workload};
+use super::{Drawn, World, client, is_asked, labels, maker, workload};
 use crate::args::generate::Authz;
 use crate::commands::generate::{Made, object};
 use crate::context::Context;
@@ -9,13 +9,11 @@ use crate::telemetry::observed::{Call, Name, Reporter};
 use mesh_model::{Kind, Snapshot};
 use mesh_resolver::translate::Model;
 use mesh_resolver::who_can::{self, Asked, Caller, May};
-use mesh_resolver::{InMesh, Mesh, Selector};
+use mesh_resolver::{InMesh, Mesh, Selector, Workload};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Requests that were refused: nothing is lost to those who know no other answer.
-const REFUSED: u16 = 403;
 /// Less than one request in eleven days is noise of a rate.
 const LEAST: f64 = 1e-6;
 
@@ -23,11 +21,13 @@ pub fn run(args: &Authz, context: &Context) -> Outcome {
     super::give(&args.seen, context, &|world, mesh| draw(args, world, mesh), &verify(args))
 }
 
+/// Ports of a workload that were called; none where not all of them are known.
+type Ports = Option<BTreeSet<u16>>;
+
 /// Callers of a workload.
 #[derive(Default)]
 struct Callers {
-    /// Identities, and the ports of the workload that they called; none where that is not known.
-    identities: BTreeMap<String, BTreeSet<u16>>,
+    identities: BTreeMap<String, Ports>,
     /// Requests or bytes a second without mutual TLS.
     plaintext: f64,
     /// Callers whose identity is not known.
@@ -37,7 +37,7 @@ struct Callers {
 /// Who called whom, by workload.
 fn callers(world: &World, mesh: &Mesh<'_>) -> BTreeMap<Name, Callers> {
     let mut out: BTreeMap<Name, Callers> = BTreeMap::new();
-    for call in world.seen.calls.iter().filter(|c| c.destination.1 != "unknown" && c.code != REFUSED && c.rate > LEAST) {
+    for call in world.seen.calls.iter().filter(|c| c.destination.1 != "unknown" && !c.is_refused() && c.rate > LEAST) {
         let one = out.entry(call.destination.clone()).or_default();
         if call.reporter == Reporter::Server && call.security == "none" {
             one.plaintext += call.rate;
@@ -45,7 +45,10 @@ fn callers(world: &World, mesh: &Mesh<'_>) -> BTreeMap<Name, Callers> {
         }
         // What a client counted says who it is; whether it came with mutual TLS the server says.
         match identity(call, mesh) {
-            Some(id) => one.identities.entry(id).or_default().extend(ports(call, mesh)),
+            Some(id) => {
+                let known = one.identities.entry(id).or_insert_with(|| Some(BTreeSet::new()));
+                *known = known.take().zip(ports(call, mesh)).map(|(known, more)| known.into_iter().chain(more).collect());
+            }
             None => _ = one.unknown.insert(format!("{}.{}", call.source.1, call.source.0)),
         }
     }
@@ -62,17 +65,18 @@ fn identity(call: &Call, mesh: &Mesh<'_>) -> Option<String> {
 }
 
 /// The workload's ports behind the service's that carry what was seen.
-fn ports(call: &Call, mesh: &Mesh<'_>) -> Vec<u16> {
-    let Some((_, w)) = workload(mesh, &call.destination) else { return Vec::new() };
-    super::services(mesh, call).into_iter().flat_map(|(_, ports)| ports).filter_map(|p| p.of_workload(w)).collect()
+fn ports(call: &Call, mesh: &Mesh<'_>) -> Ports {
+    let (_, w) = workload(mesh, &call.destination)?;
+    let all: BTreeSet<u16> = super::services(mesh, call).into_iter().flat_map(|(_, ports)| ports).filter_map(|p| p.of_workload(w)).collect();
+    Some(all).filter(|a| !a.is_empty())
 }
 
 fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> {
     let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new() };
     let asked = |name: &Name| is_asked(&args.seen, args.workload.as_deref(), mesh, name);
-    let mut covered: BTreeSet<u32> = BTreeSet::new();
+    let mut covered: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (name, callers) in callers(world, mesh) {
-        let Some((id, w)) = workload(mesh, &name) else {
+        let Some((_, w)) = workload(mesh, &name) else {
             if args.workload.is_none() && (args.seen.source.namespace.is_empty() || args.seen.source.namespace.contains(&name.0)) {
                 out.left_out.push(format!("{}.{} is called, and is not in the input: no policy is made for it", name.1, name.0));
             }
@@ -81,7 +85,7 @@ fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> 
         if !asked(&name)? || mesh.in_mesh(w) == InMesh::Gateway {
             continue;
         }
-        covered.insert(id);
+        covered.insert((w.namespace, maker(w)));
         let title = client(w);
         if callers.plaintext > 0.0 && !args.drop_plaintext {
             out.left_out.push(format!(
@@ -103,8 +107,15 @@ fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> 
             out.left_out.push(format!("{title} has no labels to select it by"));
             continue;
         };
-        out.made.documents.push(policy(mesh, w, selector, &callers.identities));
-        out.made.notes.extend(others(mesh, id, &title));
+        if let Some(why) = selects_others(mesh, w, &selector) {
+            out.left_out.push(why);
+            continue;
+        }
+        let open = callers.identities.iter().filter(|(_, ports)| ports.is_none());
+        out.made.notes.extend(open.map(|(id, _)| format!("{id} calls {title} at a port that metrics do not tell: all ports are open to it")));
+        let made = policy(mesh, &out.made.documents, w, &selector, &callers.identities);
+        out.made.notes.extend(others(mesh, w, &made));
+        out.made.documents.push(made);
         out.calls.extend(calls(world, mesh, &name));
     }
     if args.deny_unseen {
@@ -115,73 +126,93 @@ fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> 
 
 /// The clients that were seen at a workload, with the hosts that they called it by.
 fn calls(world: &World, mesh: &Mesh<'_>, name: &Name) -> Vec<(String, String)> {
-    let those = world.seen.calls.iter().filter(|c| c.destination == *name && c.code != REFUSED && c.security != "none" && c.rate > LEAST);
+    let those = world.seen.calls.iter().filter(|c| c.destination == *name && !c.is_refused() && c.security != "none" && c.rate > LEAST);
     those.flat_map(|c| super::calls(mesh, c)).collect()
 }
 
-fn policy(mesh: &Mesh<'_>, w: &mesh_resolver::Workload<'_>, selector: Value, identities: &BTreeMap<String, BTreeSet<u16>>) -> Value {
-    let mut by_ports: BTreeMap<&BTreeSet<u16>, Vec<&str>> = BTreeMap::new();
+fn policy(mesh: &Mesh<'_>, made: &[Value], w: &Workload<'_>, selector: &Value, identities: &BTreeMap<String, Ports>) -> Value {
+    let mut by_ports: BTreeMap<&Ports, Vec<&str>> = BTreeMap::new();
     for (id, ports) in identities {
         by_ports.entry(ports).or_default().push(id);
     }
-    let rule = |(ports, ids): (&BTreeSet<u16>, Vec<&str>)| {
+    let rule = |(ports, ids): (&Ports, Vec<&str>)| {
         let mut rule = json!({"from": [{"source": {"principals": ids}}]});
-        if !ports.is_empty() {
+        if let Some(ports) = ports {
             rule["to"] = json!([{"operation": {"ports": ports.iter().map(u16::to_string).collect::<Vec<_>>()}}]);
         }
         rule
     };
     let rules: Vec<Value> = by_ports.into_iter().map(rule).collect();
-    of(mesh, w, json!({"action": "ALLOW", "selector": {"matchLabels": selector}, "rules": rules}))
+    of(mesh, made, w, json!({"action": "ALLOW", "selector": {"matchLabels": selector}, "rules": rules}))
 }
 
 /// An earlier policy of the same making is replaced.
-fn of(mesh: &Mesh<'_>, w: &mesh_resolver::Workload<'_>, spec: Value) -> Value {
-    let wanted = name(w);
+fn of(mesh: &Mesh<'_>, made: &[Value], w: &Workload<'_>, spec: Value) -> Value {
+    let wanted = format!("{}-callers", maker(w));
     let is_own = |o: &mesh_model::Object| {
         let labels = o.spec_at(&["selector", "matchLabels"]).map(mesh_analyzers::schema::json::value);
         o.spec().is_some_and(|s| matches!(s.text_of("action"), "" | "ALLOW")) && labels.as_ref() == Some(&spec["selector"]["matchLabels"])
     };
     let name = match mesh.find(Kind::AuthorizationPolicy, w.namespace, &wanted) {
-        Some(known) if !is_own(known) => object::free_name(mesh, Kind::AuthorizationPolicy, w.namespace, &wanted),
-        _ => wanted,
+        Some(known) if is_own(known) => wanted,
+        _ => object::unused_name(mesh, made, Kind::AuthorizationPolicy, w.namespace, &wanted),
     };
     object::new("security.istio.io/v1", "AuthorizationPolicy", w.namespace, &name, spec)
 }
 
-fn name(w: &mesh_resolver::Workload<'_>) -> String {
-    format!("{}-callers", w.object.name())
+/// Why no policy is made, where labels select more than the workload's own pods: others would be closed to their callers.
+fn selects_others(mesh: &Mesh<'_>, w: &Workload<'_>, selector: &Value) -> Option<String> {
+    let pairs = selector.as_object()?.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or_default())).collect();
+    let selector = Selector { pairs, expressions: None };
+    // Policies of the root namespace are those of all namespaces.
+    let namespace = (w.namespace != mesh.config.root_namespace()).then_some(w.namespace);
+    let all = mesh.workloads.matching(namespace, &selector);
+    let others: BTreeSet<String> = all
+        .filter(|o| (o.namespace, maker(o)) != (w.namespace, maker(w)) && mesh.in_mesh(o) != InMesh::No)
+        .map(|o| format!("{}.{}", maker(o), o.namespace))
+        .collect();
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    let own = format!("{}.{}", maker(w), w.namespace);
+    (!others.is_empty()).then(|| {
+        format!("{own}: its labels, {}, select {} as well, which would lose its own callers: no policy is made for it", selector.display(), others.join(", "))
+    })
 }
 
 /// Policies that let others in as well: of several that allow each counts.
-fn others(mesh: &Mesh<'_>, id: u32, title: &str) -> Vec<String> {
-    let w = mesh.workloads.get(id);
+fn others(mesh: &Mesh<'_>, w: &Workload<'_>, made: &Value) -> Vec<String> {
     let root = mesh.config.root_namespace();
     let namespaces = if root == w.namespace { vec![root] } else { vec![root, w.namespace] };
     let allows = |o: &&&mesh_model::Object| {
         let selector = Selector::from_map(o.spec_at(&["selector", "matchLabels"]));
         o.spec().is_some_and(|s| matches!(s.text_of("action"), "" | "ALLOW") && s.list("rules").next().is_some())
             && selector.matches(|k| w.label(k))
-            && o.name() != name(w)
+            && !(o.namespace() == w.namespace && made["metadata"]["name"] == o.name())
     };
     let all = namespaces.into_iter().flat_map(|ns| mesh.objects_in(Kind::AuthorizationPolicy, ns));
-    all.filter(allows).map(|o| format!("{} lets callers of {title} in as well: delete it once these policies are applied", o.origin())).collect()
+    all.filter(allows).map(|o| format!("{} lets callers of {} in as well: delete it once these policies are applied", o.origin(), client(w))).collect()
 }
 
 /// A policy without rules for workloads of Services that nobody called.
-fn deny(args: &Authz, mesh: &Mesh<'_>, covered: &BTreeSet<u32>, out: &mut Drawn) -> Result<(), Failure> {
-    for (id, w) in mesh.workloads.all().iter().enumerate() {
+fn deny(args: &Authz, mesh: &Mesh<'_>, covered: &BTreeSet<(&str, &str)>, out: &mut Drawn) -> Result<(), Failure> {
+    let mut done = covered.clone();
+    for w in mesh.workloads.all() {
         let is_server = mesh.in_mesh(w) == InMesh::Sidecar && !mesh.services.selecting(w).is_empty();
         let own = (w.namespace.to_owned(), w.object.name().to_owned());
-        if !is_server || covered.contains(&(id as u32)) || !is_asked(&args.seen, args.workload.as_deref(), mesh, &own)? {
+        if !is_server || done.contains(&(w.namespace, maker(w))) || !is_asked(&args.seen, args.workload.as_deref(), mesh, &own)? {
             continue;
         }
-        if let Some(selector) = labels(w) {
-            let value = of(mesh, w, json!({"action": "ALLOW", "selector": {"matchLabels": selector}}));
-            if !out.made.documents.contains(&value) {
-                out.made.documents.push(value);
-            }
+        done.insert((w.namespace, maker(w)));
+        let Some(selector) = labels(w) else {
+            out.left_out.push(format!("{} has no labels to select it by", client(w)));
+            continue;
+        };
+        if let Some(why) = selects_others(mesh, w, &selector) {
+            out.left_out.push(why);
+            continue;
         }
+        let made = of(mesh, &out.made.documents, w, json!({"action": "ALLOW", "selector": {"matchLabels": selector}}));
+        out.made.notes.extend(others(mesh, w, &made));
+        out.made.documents.push(made);
     }
     Ok(())
 }
@@ -202,7 +233,7 @@ fn verify(args: &Authz) -> impl Fn(&Snapshot, &World) -> Vec<String> + '_ {
                 continue;
             }
             for (identity, ports) in &callers.identities {
-                let all = if ports.is_empty() { who_can::ports(&new, id) } else { ports.iter().copied().collect() };
+                let all = ports.as_ref().map_or_else(|| who_can::ports(&new, id), |p| p.iter().copied().collect());
                 for port in all {
                     let ask = |model: &Model<'_, '_>| {
                         let id = workload(model.mesh, &name).map_or(id, |(id, _)| id);

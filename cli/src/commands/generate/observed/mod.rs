@@ -18,7 +18,7 @@ use crate::term::safe;
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::scrape::Target;
 use mesh_model::graph::Appender;
-use mesh_model::{Completeness, Snapshot};
+use mesh_model::{Completeness, Kind, Snapshot};
 use mesh_resolver::plan::Change;
 use mesh_resolver::why::Named;
 use mesh_resolver::{Mesh, Port, Protocol, Service, Workload};
@@ -82,7 +82,8 @@ pub fn give(
     notes.for_each(|n| context.note(&safe(n)));
     if drawn.made.documents.is_empty() {
         context.note("nothing is to be made of what was seen");
-        return Ok(if drawn.left_out.is_empty() { Status::Fine } else { context.partial });
+        let own = if drawn.left_out.is_empty() && world.problems.is_empty() { Status::Fine } else { context.partial };
+        return Ok(own.max(world.status));
     }
     let text = drawn.made.yaml();
     let was_seen = |c: &Change| c.clients.iter().any(|client| drawn.calls.contains(&(client.clone(), c.service.clone())));
@@ -128,12 +129,33 @@ pub fn is_asked(args: &Seen, asked: Option<&str>, mesh: &Mesh<'_>, name: &Name) 
     Ok(namespaces.is_empty() || namespaces.contains(&name.0))
 }
 
+/// Labels that tell pods of one workload apart.
+const OF_PODS: &[&str] =
+    &["pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"];
+
 /// Labels that select a workload: those that its controller goes by, else its own.
 pub fn labels(w: &Workload<'_>) -> Option<Value> {
     let node = w.object.spec_at(&["selector", "matchLabels"]).or_else(|| w.pod.at(&["metadata", "labels"]));
     let mut value = node.map(mesh_analyzers::schema::json::value)?;
-    value.as_object_mut()?.retain(|k, _| k != "pod-template-hash");
+    value.as_object_mut()?.retain(|k, _| !OF_PODS.contains(&k.as_str()));
     Some(value).filter(|v| v.as_object().is_some_and(|m| !m.is_empty()))
+}
+
+/// The name of what made a Pod, as metrics have it; of anything else its own.
+pub fn maker<'a>(w: &Workload<'a>) -> &'a str {
+    let name = w.object.name();
+    if w.object.kind != Kind::Pod {
+        return name;
+    }
+    let owner = w.object.metadata().and_then(|m| m.list("ownerReferences").next()).map(|o| (o.text_of("kind"), o.text_of("name")));
+    let hash = w.label("pod-template-hash").unwrap_or_default();
+    match owner {
+        Some(("ReplicaSet", set)) => set.strip_suffix(hash).and_then(|s| s.strip_suffix('-')).unwrap_or(set),
+        Some((_, owner)) => owner,
+        None if !hash.is_empty() => name.rsplit_once('-').and_then(|(set, _)| set.strip_suffix(hash)?.strip_suffix('-')).unwrap_or(name),
+        None if w.label("statefulset.kubernetes.io/pod-name").is_some() => name.rsplit_once('-').map_or(name, |(set, _)| set),
+        None => name,
+    }
 }
 
 /// The name of a workload as clients of a plan are named.

@@ -6,6 +6,7 @@ use crate::commands::generate::{Made, object};
 use crate::context::Context;
 use crate::status::{Failure, Outcome};
 use crate::telemetry::observed::{Call, Reporter};
+use mesh_analyzers::validation::domain;
 use mesh_model::Kind;
 use mesh_resolver::Mesh;
 use serde_json::{Value, json};
@@ -59,7 +60,12 @@ fn draw(args: &ServiceEntry, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Fa
             out.left_out.push(format!("{host} is asked for by its address, which a ServiceEntry can't resolve: no entry is made for it"));
             continue;
         }
-        out.made.documents.push(entry(mesh, &host, &seen));
+        if let Err(why) = domain::fqdn(&host) {
+            out.left_out.push(format!("{why}: no entry is made for this host"));
+            continue;
+        }
+        let made = entry(mesh, &out.made.documents, &host, &seen);
+        out.made.documents.push(made);
     }
     Ok(out)
 }
@@ -72,7 +78,9 @@ fn host_and_port(call: &Call) -> Option<(String, u16)> {
     }
     // `[::1]:80`, `a.example:8080`
     match host.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') || name.ends_with(']') => Some((name.trim_matches(['[', ']']).to_ascii_lowercase(), port.parse().ok()?)),
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
+            Some((name.trim_matches(['[', ']']).to_ascii_lowercase(), port.parse().ok().filter(|p| *p > 0)?))
+        }
         _ => Some((host.trim_matches(['[', ']']).to_ascii_lowercase(), 80)),
     }
 }
@@ -85,7 +93,7 @@ fn is_known(host: &str, mesh: &Mesh<'_>) -> bool {
     is_of_cluster || is_short || mesh.services.by_host(host).next().is_some() || mesh.services.by_wildcard(host).next().is_some()
 }
 
-fn entry(mesh: &Mesh<'_>, host: &str, seen: &Use) -> Value {
+fn entry(mesh: &Mesh<'_>, made: &[Value], host: &str, seen: &Use) -> Value {
     // One namespace keeps it to itself; for several it stands where the mesh's own settings do.
     let (namespace, export) = match seen.namespaces.iter().collect::<Vec<_>>().as_slice() {
         [one] => (one.as_str(), vec!["."]),
@@ -94,6 +102,6 @@ fn entry(mesh: &Mesh<'_>, host: &str, seen: &Use) -> Value {
     let ports: Vec<Value> =
         seen.ports.iter().map(|(n, protocol)| json!({"number": n, "name": format!("{}-{n}", protocol.to_ascii_lowercase()), "protocol": protocol})).collect();
     let spec = json!({"hosts": [host], "location": "MESH_EXTERNAL", "resolution": "DNS", "ports": ports, "exportTo": export});
-    let name = object::free_name(mesh, Kind::ServiceEntry, namespace, &host.replace('.', "-"));
+    let name = object::unused_name(mesh, made, Kind::ServiceEntry, namespace, &host.trim_end_matches('.').replace('.', "-"));
     object::new("networking.istio.io/v1", "ServiceEntry", namespace, &name, spec)
 }
