@@ -114,6 +114,8 @@ pub struct Workloads<'a> {
     index: LabelIndex,
     /// (namespace, service account) that something runs as.
     accounts: FxHashSet<(&'a str, &'a str)>,
+    /// Ids in the order of namespaces and names, made when somebody asks.
+    by_name: OnceLock<Vec<u32>>,
 }
 
 impl<'a> Workloads<'a> {
@@ -172,6 +174,17 @@ impl<'a> Workloads<'a> {
     /// Ids of a namespace's workloads.
     pub fn ids_in(&self, namespace: &str) -> &[u32] {
         self.by_namespace.get(namespace).map_or(&[], Vec::as_slice)
+    }
+    /// Ids of the workloads of a namespace that have a name: one of each cluster, and of each kind.
+    pub fn ids_named(&self, namespace: &str, name: &str) -> &[u32] {
+        let key = |id: &u32| (self.get(*id).namespace, self.get(*id).object.name());
+        let ids = self.by_name.get_or_init(|| {
+            let mut ids: Vec<u32> = (0..self.all.len() as u32).collect();
+            ids.sort_by_key(key);
+            ids
+        });
+        let wanted = (namespace, name);
+        &ids[ids.partition_point(|id| key(id) < wanted)..ids.partition_point(|id| key(id) <= wanted)]
     }
     pub fn in_namespace<'s>(&'s self, namespace: &str) -> impl Iterator<Item = &'s Workload<'a>> {
         self.ids_in(namespace).iter().map(|id| self.get(*id))

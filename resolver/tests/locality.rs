@@ -122,6 +122,11 @@ fn labels_decide_where_they_are_asked_for() {
         ["2 east/c/ 1: 4", "2 south/d/ 1: 5", "0 west/a/s1 2: 1 6", "0 west/a/s2 1: 2", "1 west/b/ 1: 3"]
     );
     assert_eq!(by("kubernetes.io/hostname", "")[2..4], ["0 west/a/s1 2: 1 6", "1 west/a/s2 1: 2"]);
+    // The proxy's cluster is its Pod's.
+    assert_eq!(
+        by("topology.istio.io/cluster, topology.kubernetes.io/region", ""),
+        ["1 east/c/ 1: 4", "1 south/d/ 1: 5", "0 west/a/s1 2: 1 6", "0 west/a/s2 1: 2", "0 west/b/ 1: 3"]
+    );
     // Within what labels say, places.
     assert_eq!(
         by("tier", ", failover: [{from: west, to: east}]"),
@@ -158,6 +163,14 @@ fn a_service_wishes_for_what_is_close() {
     assert_eq!(places(&wish("}, spec: {clusterIP: 10.0.0.2, trafficDistribution: PreferClose"), "", pay).0, near);
     assert_eq!(places(&wish(", annotations: {networking.istio.io/traffic-distribution: PreferClose}}, spec: {clusterIP: 10.0.0.2"), "", pay).0, near);
     assert_eq!(places(&wish("}, spec: {clusterIP: 10.0.0.2"), "", pay).0, FLAT);
+    // The annotation counts where the field says nothing that is known.
+    let both = |field: &str, annotation: &str| {
+        let text =
+            format!(", annotations: {{networking.istio.io/traffic-distribution: {annotation}}}}}, spec: {{clusterIP: 10.0.0.2, trafficDistribution: {field}");
+        places(&wish(&text), "", pay).0
+    };
+    assert_eq!(both("PreferClose", "Any"), near);
+    assert_eq!(both("SomethingNew", "PreferClose"), near);
 }
 
 #[test]
@@ -172,4 +185,64 @@ fn hosts_that_are_asked_of_names() {
     assert_eq!(of(""), ["1 east// 1: e.e.com", "0 west/b/ 1: w.e.com"]);
     // Labels of such endpoints are not looked at.
     assert_eq!(of("failoverPriority: [tier]"), ["0 east// 1: e.e.com", "0 west/b/ 1: w.e.com"]);
+}
+
+#[test]
+fn weights_end_at_the_greatest_number() {
+    let entry = "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: e, namespace: shop}, spec: {hosts: [e.com], resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.1.0.11, locality: west/b, weight: 4294967295}, {address: 10.1.0.12, locality: west/b, weight: 4294967295}]}}";
+    for (setting, expected) in [
+        ("failoverPriority: [tier]", "0 west/b/ 4294967295: 11 12"),
+        ("distribute: [{from: west, to: {west: 9223372036854775807}}]", "0 west/b/ 4294967295: 11 12"),
+    ] {
+        let rule = format!(
+            "{entry}\n---\n{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: shop}}, spec: {{host: e.com, trafficPolicy: {{{DETECTS}, loadBalancer: {{localityLbSetting: {{{setting}}}}}}}}}}}"
+        );
+        assert_eq!(places(&rule, "", "outbound|80||e.com").0, [expected], "{setting}");
+    }
+}
+
+#[test]
+fn a_proxy_is_where_the_pod_of_its_own_cluster_is() {
+    let other = "{apiVersion: v1, kind: Node, metadata: {name: near, labels: {topology.kubernetes.io/region: east}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: shop, labels: {app: web}}, spec: {nodeName: near}, status: {podIP: 10.2.0.9}}
+";
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.clusters = vec!["one".to_owned(), "two".to_owned()];
+    for (cluster, text) in [(0, MESH), (1, other)] {
+        let source = Source::new("objects", text);
+        snapshot.add(&source, read_manifest(&source, Role::Judged, cluster, Limits::default()));
+    }
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::new(&mesh);
+    let webs = (0..mesh.workloads.all().len() as u32).filter(|id| mesh.workloads.get(*id).object.name() == "web-1");
+    let at = |id| {
+        let at = model.whereabouts(&model.proxy_of(id));
+        format!("{} {} {}", at.locality, at.node, at.cluster)
+    };
+    assert_eq!(webs.map(at).collect::<Vec<_>>(), ["west/a/s1 near one", "east// near two"]);
+}
+
+#[test]
+fn replicas_on_other_nodes_are_alike_unless_a_rule_asks_for_nodes() {
+    let more = "{apiVersion: v1, kind: Node, metadata: {name: near-2, labels: {topology.kubernetes.io/region: west, topology.kubernetes.io/zone: a, topology.istio.io/subzone: s1}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-2, namespace: shop, labels: {app: web, tier: gold}}, spec: {nodeName: near-2}, status: {podIP: 10.1.0.10}}
+---
+";
+    let of_nodes = rule(&format!("{DETECTS}, loadBalancer: {{localityLbSetting: {{failoverPriority: [kubernetes.io/hostname]}}}}"));
+    for (objects, expected) in [("", true), (of_nodes.as_str(), false)] {
+        let mut snapshot = Snapshot::new();
+        snapshot.completeness = Completeness::Complete;
+        let source = Source::new("objects", format!("{MESH}{more}{objects}"));
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        let mesh = Mesh::new(&snapshot);
+        let model = Model::new(&mesh);
+        let key = |name: &str| {
+            let id = (0..).find(|id| mesh.workloads.get(*id).object.name() == name).expect("the Pod");
+            model.alike(&model.proxy_of(id))
+        };
+        assert_eq!(key("web-1") == key("web-2"), expected, "{objects}");
+    }
 }

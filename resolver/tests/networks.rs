@@ -135,3 +135,39 @@ fn nobody_is_followed_through_a_gateway() {
     assert_eq!(far.mark, Mark::NotJudged);
     assert_eq!(far.says, "a gateway of network west: the servers behind it are not followed");
 }
+
+#[test]
+fn a_namesake_in_another_cluster_is_of_its_own_network() {
+    let text = |network: &str, ip: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: istio-system, labels: {{topology.istio.io/network: {network}}}}}}}\n{}",
+            pod("web-1", ip, "app: web")
+        )
+    };
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.clusters = vec!["one".to_owned(), "two".to_owned()];
+    for (cluster, text) in [(0, text("east", "10.1.0.9")), (1, text("west", "10.2.0.9"))] {
+        let source = Source::new("objects", text);
+        snapshot.add(&source, read_manifest(&source, Role::Judged, cluster, Limits::default()));
+    }
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::new(&mesh);
+    let networks: Vec<String> = (0..2).map(|id| model.whereabouts(&model.proxy_of(id)).network).collect();
+    assert_eq!(networks, ["east", "west"]);
+}
+
+#[test]
+fn weights_of_many_gateways_end_at_the_greatest_number() {
+    // Counts of gateways whose product is more than 32 bits hold.
+    let network = |n: u8| {
+        let gateways: Vec<String> = (0..n).map(|i| format!("{{address: 35.0.{n}.{i}}}")).collect();
+        format!("n{n}: {{gateways: [{}]}}", gateways.join(", "))
+    };
+    let networks: Vec<String> = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29].map(network).to_vec();
+    let far = |network: &str| labelled(if network == "west" { "n2" } else { network });
+    let (places, _) = seen(&mesh(far), &format!("{{networks: {{{}}}}}", networks.join(", ")));
+    let most = u32::MAX;
+    let half = most / 2;
+    assert_eq!(places, [format!("0 {most}: 10.1.0.1:80*{most}, 35.0.2.0:15443*{half}, 35.0.2.1:15443*{half}")]);
+}

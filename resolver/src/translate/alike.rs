@@ -1,5 +1,6 @@
 //! What of a proxy decides its configuration: proxies that are alike are translated for once.
 
+use super::locality::{CLUSTER, HOSTNAME};
 use super::proxy::{Interception, Proxy, ProxyKind};
 use super::registry::Resolution;
 use super::{Model, Whereabouts};
@@ -17,7 +18,7 @@ pub struct Alike {
     families: [bool; 2],
     /// The ports that it serves: service, port, its own port.
     targets: Vec<(u32, usize, u16)>,
-    /// Its locality, node and network, by which endpoints are preferred.
+    /// Its locality and network, and its node and cluster where a rule asks for them: endpoints are preferred by them.
     whereabouts: Whereabouts,
     /// Its addresses, where they are written into what it gets.
     addresses: Vec<String>,
@@ -30,6 +31,12 @@ impl Model<'_, '_> {
         let has_ingress = self.sidecar_of(proxy).is_some_and(|s| s.spec_at(&["ingress"]).is_some());
         let is_written = has_ingress || self.registry.services.iter().any(|s| s.resolution == Resolution::Passthrough);
         let has = |v6: bool| proxy.addresses.iter().any(|a| a.contains(':') == v6);
+        let mut whereabouts = self.whereabouts(proxy);
+        for (label, text) in [(HOSTNAME, &mut whereabouts.node), (CLUSTER, &mut whereabouts.cluster)] {
+            if !self.asked_labels.contains(label) {
+                text.clear();
+            }
+        }
         Alike {
             kind: proxy.kind,
             namespace: proxy.namespace.clone(),
@@ -39,7 +46,7 @@ impl Model<'_, '_> {
             auto_allocated_addresses: proxy.auto_allocated_addresses,
             families: [has(false), has(true)],
             targets: self.registry.targets_of(self.mesh, proxy).iter().map(|t| (t.service, t.port, t.target)).collect(),
-            whereabouts: self.whereabouts(proxy),
+            whereabouts,
             addresses: if is_written { proxy.addresses.clone() } else { Vec::new() },
         }
     }

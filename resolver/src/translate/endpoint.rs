@@ -4,6 +4,7 @@ use super::locality::{self, Setting};
 use super::registry::{Endpoint, RegisteredService, Resolution, ServicePort};
 use super::traffic_policy::{Subset, TrafficPolicy};
 use super::{Context, filters};
+use crate::mesh::Mesh;
 use crate::peer_authentication::MtlsMode;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
 use mesh_model::{Node, Object};
@@ -62,7 +63,7 @@ fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>]) -> eds
     let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e))).collect();
     eds::LocalityLbEndpoints {
         locality: Some(locality),
-        load_balancing_weight: Some(list.iter().map(weight).sum()).filter(|_| !list.is_empty()),
+        load_balancing_weight: Some(list.iter().map(weight).fold(0, u32::saturating_add)).filter(|_| !list.is_empty()),
         lb_endpoints: hosts,
         ..Default::default()
     }
@@ -70,7 +71,12 @@ fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>]) -> eds
 
 /// The name of an object's cluster as istiod has it.
 pub fn cluster_of<'n>(cx: &'n Context<'_, '_>, object: &Object) -> &'n str {
-    match cx.model.mesh.snapshot.cluster_name(object) {
+    cluster_name(cx.model.mesh, object)
+}
+
+/// The same of a mesh.
+pub fn cluster_name<'n>(mesh: &'n Mesh<'_>, object: &Object) -> &'n str {
+    match mesh.snapshot.cluster_name(object) {
         "" => "Kubernetes",
         cluster => cluster,
     }

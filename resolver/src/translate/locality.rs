@@ -13,7 +13,7 @@ use super::{Context, Model};
 use crate::mesh::Mesh;
 use crate::workload::Workload;
 use mesh_envoy::api::endpoint::{ClusterLoadAssignment, LocalityLbEndpoints};
-use mesh_model::{Kind, Node, Object};
+use mesh_model::{Kind, Node, Object, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LABEL: &str = "istio-locality";
@@ -21,7 +21,8 @@ const REGION: &str = "topology.kubernetes.io/region";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const SUBZONE: &str = "topology.istio.io/subzone";
 const NETWORK: &str = "topology.istio.io/network";
-const HOSTNAME: &str = "kubernetes.io/hostname";
+pub const HOSTNAME: &str = "kubernetes.io/hostname";
+pub const CLUSTER: &str = "topology.istio.io/cluster";
 const DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 
 /// Where a proxy or an endpoint is.
@@ -33,6 +34,8 @@ pub struct Whereabouts {
     pub node: String,
     /// "" where nothing says.
     pub network: String,
+    /// The name of its cluster, "" where nothing says.
+    pub cluster: String,
 }
 
 /// Region, zone and subzone.
@@ -45,7 +48,7 @@ pub fn parts(locality: &str) -> [&str; 3] {
 pub fn of_workload(mesh: &Mesh<'_>, w: &Workload<'_>) -> String {
     match w.label(LABEL).filter(|l| !l.is_empty()) {
         Some(own) => of_label(own),
-        None => of_node(mesh, w.spec().map_or("", |s| s.text_of("nodeName"))),
+        None => of_node(mesh, w.object.cluster, w.spec().map_or("", |s| s.text_of("nodeName"))),
     }
 }
 
@@ -54,8 +57,13 @@ fn of_label(text: &str) -> String {
     if text.contains('/') { text.to_owned() } else { text.replace('.', "/") }
 }
 
-pub fn of_node(mesh: &Mesh<'_>, name: &str) -> String {
-    let node = if name.is_empty() { None } else { mesh.find(Kind::Node, "", name) };
+/// The locality of a cluster's node; clusters may give nodes the same name.
+pub fn of_node(mesh: &Mesh<'_>, cluster: u16, name: &str) -> String {
+    let found = if name.is_empty() { None } else { mesh.find(Kind::Node, "", name) };
+    let own = |n: &&Object| n.cluster == cluster;
+    let of_clusters = || mesh.clusters().iter().find_map(|m| m.find(Kind::Node, "", name).filter(own));
+    // What is only consulted is of no cluster.
+    let node = found.filter(own).or_else(|| of_clusters().or(found.filter(|n| n.role != Role::Judged)).filter(|_| found.is_some()));
     node.map(|n| of_labels(|k| n.label(k))).unwrap_or_default()
 }
 
@@ -67,14 +75,29 @@ fn of_labels<'l>(label: impl Fn(&str) -> Option<&'l str>) -> String {
     if region.is_empty() && zone.is_empty() && subzone.is_empty() { String::new() } else { format!("{region}/{zone}/{subzone}") }
 }
 
-impl<'a> Model<'_, 'a> {
+impl<'m, 'a> Model<'m, 'a> {
+    /// The workload that a proxy stands before, by its id: of several clusters that have one of this name, the one with its
+    /// address.
+    fn pod_of(&self, proxy: &Proxy) -> Option<&'m Workload<'a>> {
+        let (name, namespace) = proxy.id.rsplit_once('.')?;
+        let ids = self.mesh.workloads.ids_named(namespace, name);
+        let is_elsewhere = |id: &&u32| {
+            let w = self.mesh.workloads.get(**id);
+            let has_address = self.proxy_of(**id).addresses.iter().any(|a| proxy.addresses.contains(a));
+            (!has_address, proxy.label(CLUSTER).is_some_and(|c| c != super::endpoint::cluster_name(self.mesh, w.object)))
+        };
+        let id = if ids.len() > 1 { ids.iter().min_by_key(is_elsewhere)? } else { ids.first()? };
+        Some(self.mesh.workloads.get(*id))
+    }
+
     /// Where a proxy is: as it says itself, else as its Pod is.
     pub fn whereabouts(&self, proxy: &Proxy) -> Whereabouts {
-        let pod = proxy.id.split_once('.').and_then(|(name, namespace)| self.mesh.workloads.in_namespace(namespace).find(|w| w.object.name() == name));
+        let pod = self.pod_of(proxy);
         let node = pod.and_then(Workload::spec).map_or("", |s| s.text_of("nodeName"));
         let own = proxy.label(LABEL).map(of_label).unwrap_or_else(|| of_labels(|k| proxy.label(k)));
         let locality = if own.is_empty() { pod.map(|w| of_workload(self.mesh, w)).unwrap_or_default() } else { own };
-        Whereabouts { locality, node: node.to_owned(), network: self.networks.of_proxy(self.mesh, proxy) }
+        let cluster = pod.map(|w| super::endpoint::cluster_name(self.mesh, w.object)).or(proxy.label(CLUSTER)).unwrap_or_default();
+        Whereabouts { locality, node: node.to_owned(), network: self.networks.of_proxy(proxy, pod), cluster: cluster.to_owned() }
     }
 }
 
@@ -88,15 +111,27 @@ pub struct Setting<'a> {
     is_forced: bool,
 }
 
-/// What a Service wishes by itself: the value of its distribution.
+/// What a Service wishes by itself: the value of its distribution. Its annotation counts where its field says nothing that
+/// istiod knows.
 pub fn distribution(service: &Object) -> Option<&str> {
-    let own = service.annotation(DISTRIBUTION).or_else(|| service.spec_at(&["trafficDistribution"]).map(Node::text));
-    own.filter(|d| !matches!(*d, "" | "Any"))
+    let field = service.spec_at(&["trafficDistribution"]).map(Node::text);
+    let known = field.filter(|d| is_known(d) || d.eq_ignore_ascii_case("PreferSameNode"));
+    [known, service.annotation(DISTRIBUTION), field].into_iter().flatten().find(|d| !matches!(*d, "" | "Any"))
 }
 
 /// Distributions that are translated.
 pub fn is_known(distribution: &str) -> bool {
     ["PreferClose", "PreferSameZone"].iter().any(|k| distribution.eq_ignore_ascii_case(k))
+}
+
+/// The labels that some setting asks for, by which endpoints may be preferred.
+pub fn asked_labels<'a>(mesh: &Mesh<'a>) -> BTreeSet<&'a str> {
+    let rules = mesh.objects(Kind::DestinationRule).iter().filter_map(|o| o.spec());
+    let policies = rules.flat_map(|s| s.get("trafficPolicy").into_iter().chain(s.list("subsets").filter_map(|s| s.get("trafficPolicy"))));
+    let balancers = policies.flat_map(|p| std::iter::once(p).chain(p.list("portLevelSettings"))).filter_map(|p| p.get("loadBalancer"));
+    let settings = balancers.filter_map(|b| b.get("localityLbSetting")).chain(mesh.config.at(&["localityLbSetting"]));
+    let priorities = settings.flat_map(|s| s.list("failoverPriority")).map(Node::text);
+    priorities.map(|p| p.split_once('=').map_or(p, |(key, _)| key)).collect()
 }
 
 impl<'a> Setting<'a> {
@@ -169,7 +204,7 @@ impl<'a> Setting<'a> {
             let total: u64 = meant.iter().map(|i| weight(&assignment.endpoints[*i])).sum();
             for i in meant {
                 open.remove(&i);
-                let part = (weight(&assignment.endpoints[i]) * share).div_ceil(total.max(1));
+                let part = weight(&assignment.endpoints[i]).saturating_mul(share).div_ceil(total.max(1));
                 if part > 0 {
                     assignment.endpoints[i].load_balancing_weight = Some(u32::try_from(part).unwrap_or(u32::MAX));
                 }
@@ -213,7 +248,7 @@ impl<'a> Setting<'a> {
             for (priority, hosts) in by_rank {
                 let mut part = place.clone();
                 part.priority = priority;
-                part.load_balancing_weight = Some(hosts.iter().map(|h| h.load_balancing_weight.unwrap_or(0)).sum());
+                part.load_balancing_weight = Some(hosts.iter().map(|h| h.load_balancing_weight.unwrap_or(0)).fold(0, u32::saturating_add));
                 part.lb_endpoints = hosts;
                 out.push(part);
             }
@@ -245,11 +280,11 @@ fn of_proxy(cx: &Context<'_, '_>, key: &str) -> String {
 }
 
 fn of_endpoint<'a>(cx: &Context<'_, 'a>, e: &Endpoint<'a>, key: &str) -> String {
-    if key == "topology.istio.io/cluster" {
+    if key == CLUSTER {
         return e.gateway.as_ref().map_or_else(|| super::endpoint::cluster_of(cx, e.object).to_owned(), |g| g.cluster.clone());
     }
     let network = e.gateway.as_ref().map_or_else(|| cx.model.networks.of_endpoint(cx, e), |g| g.network.clone());
-    let at = topology(&Whereabouts { locality: e.locality.clone(), node: e.node.to_owned(), network }, key);
+    let at = topology(&Whereabouts { locality: e.locality.clone(), node: e.node.to_owned(), network, cluster: String::new() }, key);
     if at.is_empty() { e.label(key).unwrap_or_default().to_owned() } else { at }
 }
 
@@ -261,6 +296,7 @@ fn topology(at: &Whereabouts, key: &str) -> String {
         SUBZONE => subzone,
         NETWORK => &at.network,
         HOSTNAME => &at.node,
+        CLUSTER => &at.cluster,
         _ => "",
     }
     .to_owned()

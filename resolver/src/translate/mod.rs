@@ -55,6 +55,7 @@ use registry::Target;
 use rustc_hash::FxHashMap;
 use scope::Scope;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use virtual_host::Stands;
 use virtual_service::VirtualService;
 
@@ -136,6 +137,8 @@ pub struct Model<'m, 'a> {
     on_gateway: FxHashMap<String, Vec<u32>>,
     gateways: Vec<GatewayConfig<'a>>,
     networks: Networks<'a>,
+    /// Labels by which endpoints may be preferred.
+    asked_labels: BTreeSet<&'a str>,
 }
 
 impl<'m, 'a> Model<'m, 'a> {
@@ -169,7 +172,16 @@ impl<'m, 'a> Model<'m, 'a> {
                 }
             }
         }
-        Model { mesh, control_plane, registry, virtual_services, on_gateway, gateways, networks: Networks::new(mesh) }
+        Model {
+            mesh,
+            control_plane,
+            registry,
+            virtual_services,
+            on_gateway,
+            gateways,
+            networks: Networks::new(mesh),
+            asked_labels: locality::asked_labels(mesh),
+        }
     }
 
     fn context<'c>(&'c self, proxy: &'c Proxy) -> Context<'c, 'a> {

@@ -4,10 +4,11 @@
 //! the cluster's control plane, else by the mesh's networks. Its gateways are those of the mesh's networks, and Services
 //! with that label.
 
-use super::endpoint::cluster_of;
+use super::endpoint::{cluster_name, cluster_of};
 use super::registry::Endpoint;
 use super::{Context, Model, Proxy};
 use crate::mesh::Mesh;
+use crate::workload::Workload;
 use mesh_model::{Kind, Node, Object, Source, Span, yaml};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -108,8 +109,7 @@ impl<'a> Networks<'a> {
         let mut any = false;
         for address in given.chain(external).filter(|a| a.parse::<IpAddr>().is_ok()) {
             any = true;
-            let cluster = mesh.snapshot.cluster_name(service);
-            let cluster = if cluster.is_empty() { "Kubernetes" } else { cluster };
+            let cluster = cluster_name(mesh, service);
             self.gateways.push(Gateway { address: address.to_owned(), port, network: network.to_owned(), cluster: cluster.to_owned() });
         }
         if !any {
@@ -134,11 +134,10 @@ impl<'a> Networks<'a> {
     }
 
     /// The network of a proxy, by its label or its cluster's control plane; "" where nothing says.
-    pub fn of_proxy(&self, mesh: &Mesh<'_>, proxy: &Proxy) -> String {
+    pub fn of_proxy(&self, proxy: &Proxy, pod: Option<&Workload<'_>>) -> String {
         if let Some(own) = proxy.label(LABEL).filter(|n| !n.is_empty()) {
             return own.to_owned();
         }
-        let pod = proxy.id.split_once('.').and_then(|(name, namespace)| mesh.workloads.in_namespace(namespace).find(|w| w.object.name() == name));
         let of = |cluster: u16| self.of_clusters.get(&cluster).map(|n| (*n).to_owned());
         pod.map_or_else(|| if self.of_clusters.len() == 1 { self.of_clusters.values().next().map(|n| (*n).to_owned()) } else { None }, |w| of(w.object.cluster))
             .unwrap_or_default()
@@ -172,7 +171,7 @@ impl<'a> Networks<'a> {
             *counts.entry((&g.network, None)).or_default() += 1;
             *counts.entry((&g.network, Some(&g.cluster))).or_default() += 1;
         }
-        counts.values().fold(1, |all, n| all / divisor(all, *n) * n)
+        counts.values().fold(1, |all: u32, n| (all / divisor(all, *n)).saturating_mul(*n))
     }
 
     /// The endpoints of a locality as a proxy reaches them: gateways stand for those of other networks, with the weight

@@ -43,7 +43,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// From an object such as istiod's debug pages print: `type`, `id`, `ips`, `configNamespace`, `labels`,
-    /// `dnsDomain` and `metadata` (`LABELS`, `NAMESPACE`, `INTERCEPTION_MODE`, `DNS_CAPTURE`, …).
+    /// `dnsDomain` and `metadata` (`LABELS`, `NAMESPACE`, `CLUSTER_ID`, `INTERCEPTION_MODE`, `DNS_CAPTURE`, …).
     pub fn from_node(node: Node<'_>) -> Result<Proxy, String> {
         let kind = match node.text_of("type") {
             "sidecar" | "" => ProxyKind::Sidecar,
@@ -61,6 +61,8 @@ impl Proxy {
                 .into_iter()
                 .flatten()
                 .collect();
+        // And its cluster.
+        let cluster = Some((super::locality::CLUSTER.to_owned(), meta("CLUSTER_ID").to_owned())).filter(|(_, v)| !v.is_empty());
         let first = |texts: [&str; 3]| texts.into_iter().find(|t| !t.is_empty()).unwrap_or_default().to_owned();
         let namespace = first([node.text_of("configNamespace"), meta("NAMESPACE"), "default"]);
         let dns_domain = first([node.text_of("dnsDomain"), &format!("{namespace}.svc.{}", crate::host::CLUSTER_DOMAIN), ""]);
@@ -68,7 +70,13 @@ impl Proxy {
             kind,
             id: node.text_of("id").to_owned(),
             addresses: node.list("ips").map(|ip| ip.text().to_owned()).collect(),
-            labels: labels.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text().to_owned(), v.text().to_owned())).chain(locality).collect(),
+            labels: labels
+                .into_iter()
+                .flat_map(Node::entries)
+                .map(|(k, v)| (k.text().to_owned(), v.text().to_owned()))
+                .chain(locality)
+                .chain(cluster)
+                .collect(),
             dns_domain,
             namespace,
             interception: match meta("INTERCEPTION_MODE") {

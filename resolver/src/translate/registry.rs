@@ -525,7 +525,7 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
         let Some(address) = e.list("addresses").next().filter(|_| is_ready) else { continue };
         let pod = mesh.find(Kind::Pod, slice.namespace(), e.get("targetRef").map_or("", |t| t.text_of("name")));
         let workload = pod.and_then(|p| mesh.workloads.in_namespace(slice.namespace()).find(|w| std::ptr::eq(w.object, p)));
-        let locality = workload.map_or_else(|| locality::of_node(mesh, e.text_of("nodeName")), |w| locality::of_workload(mesh, w));
+        let locality = workload.map_or_else(|| locality::of_node(mesh, slice.cluster, e.text_of("nodeName")), |w| locality::of_workload(mesh, w));
         out.push(Endpoint {
             address: address.text().to_owned(),
             port: number,
