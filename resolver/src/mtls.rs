@@ -1,6 +1,7 @@
 //! Which ports of which workloads are reached encrypted: what each server takes, by which object, and what each client
 //! would send. Pure; the rules are those of the translation, asked directly.
 
+use crate::ambient::ztunnel;
 use crate::destination_rule;
 use crate::injection::InMesh;
 use crate::mesh::Mesh;
@@ -255,7 +256,10 @@ fn why_outside(mesh: &Mesh<'_>, w: &Workload<'_>) -> String {
 
 fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(&Service<'a>, u16)], callers: &Callers<'_, '_, 'a>) -> Port {
     let w = server.workload;
-    let effective = mesh.peer_authentications.of_workload(w, Some(number));
+    let effective = match server.in_mesh {
+        InMesh::Ambient => ztunnel::mode(mesh, w, number),
+        _ => mesh.peer_authentications.of_workload(w, Some(number)),
+    };
     let by_policy = || effective.policy.map(|o| Thing::at(o, mode_node(o, number)));
     let annotation = |key: &str| w.pod.at(&["metadata", "annotations"])?.get(key);
     let (takes, thing) = match server.in_mesh {

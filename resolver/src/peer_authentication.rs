@@ -32,6 +32,11 @@ fn mode(mtls: Option<Node<'_>>) -> Option<MtlsMode> {
     }
 }
 
+/// The mode of a policy's own, not that of a port; `None` where it inherits.
+pub fn own_mode(policy: &Object) -> Option<MtlsMode> {
+    mode(policy.spec_at(&["mtls"]))
+}
+
 /// A mode and the policy that sets it; none for the default.
 #[derive(Clone, Copy, Debug)]
 pub struct Effective<'a> {

@@ -1,12 +1,13 @@
 //! Who may call a workload: every identity of the mesh asked of its policies, with what is not given left open. An answer
 //! is therefore "always", "never", or under conditions, which are printed. Pure.
 
-use crate::ambient::waypoint::{self, Waypoint};
-use crate::ambient::ztunnel::{Connection, Decision, Peer, Ztunnel};
+use crate::ambient::waypoint::{self, Bound, Waypoint};
+use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Ztunnel};
 use crate::injection::InMesh;
-use crate::peer_authentication::MtlsMode;
+use crate::peer_authentication::{Effective, MtlsMode};
 use crate::translate::{Layer, Model};
 use crate::why::Thing;
+use crate::workload::Workload;
 use mesh_envoy::matcher::Truth;
 use mesh_envoy::rbac::{Action, Fact, Filter, PolicyName, Request, Ruling, Trace};
 use mesh_model::{Kind, Object, Role};
@@ -79,6 +80,8 @@ pub struct Authorizer<'a> {
     is_http: bool,
     /// What judges instead of filters, in ambient mode.
     ztunnel: Option<Ztunnel<'a>>,
+    /// Waypoints that judge who is in the mesh: ztunnel sees their identity then.
+    waypoints: Vec<Condition>,
 }
 
 impl<'a> Authorizer<'a> {
@@ -92,9 +95,15 @@ impl<'a> Authorizer<'a> {
         let layer = if is_http { Layer::Http } else { Layer::Tcp };
         let proxy = model.proxy_of(workload);
         let filters = model.rbac_of(&proxy, layer).iter().map(Filter::compile).collect();
-        let mode = model.mesh.peer_authentications.of_workload(w, Some(port)).mode;
+        let mode = mode_of(model, w, port).mode;
         let ztunnel = (model.mesh.in_mesh(w) == InMesh::Ambient).then(|| Ztunnel::of(model, workload));
-        Authorizer { filters, port, mode, is_http, ztunnel }
+        let before = if ztunnel.is_some() { waypoints(model, w, port) } else { Vec::new() };
+        let waypoints = before.iter().map(|(b, service)| Condition {
+            rule: format!("waypoint {}", b.shown()),
+            wants: format!("what it decides on requests to {}", service.origin()),
+            thing: Some(Thing::at(b.object, b.node)),
+        });
+        Authorizer { filters, port, mode, is_http, ztunnel, waypoints: waypoints.collect() }
     }
 
     pub fn filters(&self) -> &[Filter] {
@@ -166,6 +175,10 @@ impl Asking<'_, '_> {
             _ => {}
         }
         if let Some(ztunnel) = &self.authorizer.ztunnel {
+            // Plaintext from outside of the mesh goes past waypoints.
+            if *caller != Caller::Anybody && !self.authorizer.waypoints.is_empty() {
+                return May::If(self.authorizer.waypoints.clone());
+            }
             return by_ztunnel(ztunnel, caller, self.authorizer.port);
         }
         self.call_as(caller);
@@ -304,7 +317,7 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     let mesh = model.mesh;
     let w = mesh.workloads.get(workload);
     let authorizer = Authorizer::of(model, workload, port, asks_http);
-    let effective = mesh.peer_authentications.of_workload(w, Some(port));
+    let effective = mode_of(model, w, port);
     let find = |n: &PolicyName<'_>| rule(model, n);
     let callers = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]);
     let mut asking = authorizer.asking(asked);
@@ -318,7 +331,9 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     let mut not_judged: Vec<String> = Vec::new();
     match mesh.in_mesh(w) {
         InMesh::No => not_judged.push(format!("{} has no sidecar: no policy counts for it, and everybody may", w.object.origin())),
-        InMesh::Ambient => not_judged.extend(waypoints(model, w, port)),
+        InMesh::Ambient => not_judged.extend(waypoints(model, w, port).iter().map(|(b, service)| {
+            format!("waypoint {} decides on requests to {}, and ztunnel sees its identity in place of theirs", b.shown(), service.origin())
+        })),
         InMesh::Unknown => not_judged.push(format!("whether {} has a sidecar, which enforces policies, is not in the input", w.object.origin())),
         InMesh::Sidecar | InMesh::Gateway => {}
     }
@@ -340,19 +355,25 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     }
 }
 
+fn mode_of<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> Effective<'a> {
+    match model.mesh.in_mesh(w) {
+        InMesh::Ambient => ztunnel::mode(model.mesh, w, port),
+        _ => model.mesh.peer_authentications.of_workload(w, Some(port)),
+    }
+}
+
 /// Waypoints that judge requests before the workload's ztunnel does: it sees their identity then.
-fn waypoints(model: &Model<'_, '_>, w: &crate::Workload<'_>, port: u16) -> Vec<String> {
+fn waypoints<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> Vec<(Bound<'a>, &'a Object)> {
     let mesh = model.mesh;
     let leads = mesh.services.selecting(w).into_iter().filter(|s| s.ports.iter().any(|p| p.of_workload(w) == Some(port)));
-    let of = |s: &crate::Service<'_>| match waypoint::of_service(mesh, s.object) {
-        Waypoint::Stands(b, _) | Waypoint::Unseen(b) => {
-            Some(format!("waypoint {} decides on requests to {}, and ztunnel sees its identity in place of theirs", b.shown(), s.object.origin()))
-        }
+    let of = |s: &crate::Service<'a>| match waypoint::of_service(mesh, s.object) {
+        Waypoint::Stands(b, _) | Waypoint::Unseen(b) => Some((b, s.object)),
         _ => None,
     };
-    let mut out: Vec<String> = leads.filter_map(of).collect();
-    out.sort();
-    out.dedup();
+    let mut out: Vec<_> = leads.filter_map(of).collect();
+    let key = |(b, service): &(Bound<'a>, &Object)| (b.shown(), service.origin());
+    out.sort_by_key(key);
+    out.dedup_by_key(|one| key(one));
     out
 }
 

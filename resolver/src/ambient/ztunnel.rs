@@ -3,7 +3,9 @@
 //! (istiod's conversion for ztunnel, and ztunnel's own evaluation). CUSTOM and AUDIT count for nothing there.
 
 use crate::mesh::Mesh;
+use crate::peer_authentication::{Effective, MtlsMode, own_mode};
 use crate::translate::Model;
+use crate::workload::Workload;
 use mesh_envoy::matcher::Truth;
 use mesh_model::{Kind, Node, Object};
 use std::net::IpAddr;
@@ -260,7 +262,17 @@ fn within(ip: IpAddr, range: &str) -> bool {
     }
 }
 
-/// Whether a ztunnel takes plaintext at a port of a workload: all but STRICT is PERMISSIVE to it.
-pub fn takes_plaintext(mesh: &Mesh<'_>, w: &crate::Workload<'_>, port: u16) -> bool {
-    mesh.peer_authentications.of_workload(w, Some(port)).mode != crate::MtlsMode::Strict
+/// The mode that a ztunnel serves a port with: all but STRICT is PERMISSIVE to it. Where a workload's policy has no mode of its
+/// own, a DISABLE for the port is no exception to the STRICT that it inherits; a PERMISSIVE is (istiod's conversion).
+pub fn mode<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Effective<'a> {
+    let all = &mesh.peer_authentications;
+    let effective = all.of_workload(w, Some(port));
+    let inherited = || Some(all.of_namespace(w.namespace)).filter(|e| e.mode == MtlsMode::Strict);
+    let is_inherited = || effective.policy.is_some_and(|p| own_mode(p).is_none());
+    if effective.mode == MtlsMode::Disable && is_inherited() { inherited().unwrap_or(effective) } else { effective }
+}
+
+/// Whether a ztunnel takes plaintext at a port of a workload.
+pub fn takes_plaintext<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> bool {
+    mode(mesh, w, port).mode != MtlsMode::Strict
 }

@@ -5,7 +5,7 @@ use super::question::Question;
 use super::server::{Arrival, Served, Wire, application};
 use super::{EPHEMERAL, SOMEBODY, Why, host, source};
 use crate::ambient::waypoint::{self, Waypoint};
-use crate::ambient::ztunnel::{Connection, Decision, Peer, Rule, Ztunnel};
+use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Rule, Ztunnel};
 use crate::injection::InMesh;
 use crate::peer_authentication::{MtlsMode, mode_node};
 use crate::translate::{RegisteredService, Resolution};
@@ -68,7 +68,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let before = answer.outcomes.len();
         self.each(&arrival, &branch, &reached, question, &mut part, 1, answer);
         if let Waypoint::Stands(b, _) | Waypoint::Unseen(b) = &waypoint {
-            for outcome in answer.outcomes.iter_mut().skip(before).filter(|o| o.mark < Mark::NotJudged) {
+            // Without routes it sends to the service's own Pods, and what closes there stays closed.
+            let goes_here = matches!(waypoint, Waypoint::Stands(..)) && self.routes_of(service).is_empty();
+            let is_open = |o: &Outcome| o.mark < Mark::NotJudged || (o.mark == Mark::Broken && !goes_here);
+            for outcome in answer.outcomes.iter_mut().skip(before).filter(|o| is_open(o)) {
                 outcome.mark = Mark::NotJudged;
                 outcome.says = format!("{}, if waypoint {} lets it pass and sends it there", outcome.says, b.shown());
             }
@@ -123,7 +126,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let host = spec.list("hosts").find(|h| crate::host::expand(h.text(), object.namespace(), mesh.domain) == service.host);
             out.extend(host.filter(|_| in_mesh).map(|h| (*object, h)));
         }
-        for object in mesh.objects(Kind::HttpRoute) {
+        for object in mesh.objects(Kind::HttpRoute).iter().chain(mesh.objects(Kind::GrpcRoute)) {
             let parents = object.spec().into_iter().flat_map(|s| s.list("parentRefs"));
             let own = |p: &Node<'_>| {
                 let namespace = Some(p.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace());
@@ -140,7 +143,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mesh = self.model.mesh;
         let w = mesh.workloads.get(server);
         let of = |mark, says: String| Step::new(Stage::Encryption, mark, says);
-        let effective = mesh.peer_authentications.of_workload(w, Some(address.port()));
+        let effective = ztunnel::mode(mesh, w, address.port());
         let policy = effective.policy.map(|o| Thing::at(o, mode_node(o, address.port())));
         let by = effective.policy.map_or_else(|| "default".to_owned(), Object::origin);
         let mode = match effective.mode {

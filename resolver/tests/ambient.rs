@@ -1,0 +1,108 @@
+//! Ambient mode: what a port takes, and what a waypoint before it leaves open.
+
+use mesh_model::snapshot::read_manifest;
+use mesh_model::yaml::Limits;
+use mesh_model::{Completeness, Role, Snapshot, Source};
+use mesh_resolver::ambient::ztunnel;
+use mesh_resolver::translate::Model;
+use mesh_resolver::who_can::{Asked, Caller, May, access, identities};
+use mesh_resolver::why::{Mark, Question, Url, Why};
+use mesh_resolver::{Mesh, MtlsMode};
+
+fn workload(name: &str) -> String {
+    format!(
+        "---\n{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}, namespace: shop}}, spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{serviceAccountName: {name}, containers: [{{name: app, ports: [{{containerPort: 8080}}]}}]}}}}}}}}\n"
+    )
+}
+
+fn snapshot(labels: &str, more: &str) -> Snapshot {
+    let text = [
+        &format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{istio.io/dataplane-mode: ambient{labels}}}}}}}\n"),
+        &workload("cart"),
+        &workload("web"),
+        "---\n{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}}\n",
+        "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: wp, namespace: shop}, spec: {gatewayClassName: istio-waypoint}}\n",
+        more,
+    ]
+    .concat();
+    let source = Source::new("", text);
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    assert!(snapshot.problems.is_empty(), "{:?}", snapshot.problems);
+    snapshot
+}
+
+const WAYPOINT: &str = ", istio.io/use-waypoint: wp";
+const ONLY_WEB: &str = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: web, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {serviceAccounts: [web]}}]}]}}\n";
+
+fn policy(name: &str, spec: &str) -> String {
+    format!("---\n{{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {{name: {name}, namespace: shop}}, spec: {{{spec}}}}}\n")
+}
+
+#[test]
+fn disable_at_a_port_is_no_exception_to_an_inherited_strict() {
+    use MtlsMode::{Disable, Permissive, Strict};
+    const CART: &str = "selector: {matchLabels: {app: cart}}";
+    for (namespace, own, expected) in [
+        ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: DISABLE}}", Strict),
+        ("mtls: {mode: STRICT}", "mtls: {mode: UNSET}, portLevelMtls: {8080: {mode: DISABLE}}", Strict),
+        ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: PERMISSIVE}}", Permissive),
+        ("mtls: {mode: STRICT}", "mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}", Disable),
+        ("mtls: {mode: STRICT}", "mtls: {mode: DISABLE}", Disable),
+        ("mtls: {mode: PERMISSIVE}", "portLevelMtls: {8080: {mode: DISABLE}}", Disable),
+    ] {
+        let snapshot = snapshot("", &(policy("default", namespace) + &policy("cart", &format!("{CART}, {own}"))));
+        let mesh = Mesh::new(&snapshot);
+        let model = Model::supposing(&mesh);
+        let w = mesh.workloads.get(0);
+        assert_eq!(ztunnel::mode(&mesh, w, 8080).mode, expected, "{namespace} {own}");
+        assert_eq!(ztunnel::takes_plaintext(&mesh, w, 8080), expected != Strict);
+        let found = access(&model, 0, 8080, &Asked::default(), &[], true);
+        assert_eq!(found.mode, expected);
+        let plaintext = found.callers.iter().find(|(c, _)| *c == Caller::Anybody).map(|(_, may)| may.clone()).expect("an answer");
+        assert_eq!(plaintext == May::Always, expected != Strict, "{plaintext:?}");
+    }
+}
+
+/// The answers for `web`, for somebody of the mesh and for nobody.
+fn answers(labels: &str, more: &str) -> Vec<String> {
+    let snapshot = snapshot(labels, more);
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::supposing(&mesh);
+    let all: Vec<_> = identities(&model).into_iter().filter(|i| i.ends_with("/web")).collect();
+    let shown = |may: &May| match may {
+        May::Always => "always".to_owned(),
+        May::Never(why) => format!("never: {why}"),
+        May::If(list) => list.iter().map(|c| format!("{}: {}", c.rule, c.wants)).collect::<Vec<_>>().join("; "),
+    };
+    access(&model, 0, 8080, &Asked::default(), &all, true).callers.iter().map(|(_, may)| shown(may)).collect()
+}
+
+#[test]
+fn a_waypoint_decides_who_may() {
+    let strict = policy("default", "mtls: {mode: STRICT}");
+    let by_waypoint = "waypoint shop/wp: what it decides on requests to Service shop/cart";
+    let refused = "never: the port takes mutual TLS only (STRICT)";
+    assert_eq!(answers("", &(strict.clone() + ONLY_WEB))[0], "always");
+    assert_eq!(answers(WAYPOINT, &(strict.clone() + ONLY_WEB)), [by_waypoint, by_waypoint, refused]);
+    assert_eq!(answers(WAYPOINT, &strict), [by_waypoint, by_waypoint, refused]);
+    // Who is not in the mesh goes past waypoints.
+    assert_eq!(answers(WAYPOINT, ""), [by_waypoint, by_waypoint, "always"]);
+    assert_eq!(answers(WAYPOINT, ONLY_WEB)[2], "never: no rule allows it");
+}
+
+#[test]
+fn what_the_servers_ztunnel_closes_is_open_where_the_waypoint_may_send_elsewhere() {
+    const ROUTE: &str = "---\n{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: cart, namespace: shop}, spec: {hosts: [cart], http: [{route: [{destination: {host: web}}]}]}}\n";
+    const GRPC: &str = "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: cart, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: []}}\n";
+    for (route, expected) in [("", Mark::Broken), (ROUTE, Mark::NotJudged), (GRPC, Mark::NotJudged)] {
+        let snapshot = snapshot(WAYPOINT, &(ONLY_WEB.to_owned() + route));
+        let mesh = Mesh::new(&snapshot);
+        let model = Model::supposing(&mesh);
+        let url = Url::parse("http://cart.shop:80/").expect("a URL");
+        let answer = Why::new(&model, &[]).ask("web.shop", None, &Question::get(url)).expect("an answer");
+        let marks: Vec<Mark> = answer.outcomes.iter().map(|o| o.mark).collect();
+        assert_eq!(marks, [expected], "{route}: {:?}", answer.outcomes);
+    }
+}
