@@ -4,6 +4,7 @@ use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Completeness, Role, Snapshot, Source};
 use mesh_resolver::ambient::ztunnel;
+use mesh_resolver::mtls::{self, Takes};
 use mesh_resolver::translate::Model;
 use mesh_resolver::who_can::{Asked, Caller, May, access, identities};
 use mesh_resolver::why::{Mark, Question, Url, Why};
@@ -47,6 +48,9 @@ fn disable_at_a_port_is_no_exception_to_an_inherited_strict() {
     for (namespace, own, expected) in [
         ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: DISABLE}}", Strict),
         ("mtls: {mode: STRICT}", "mtls: {mode: UNSET}, portLevelMtls: {8080: {mode: DISABLE}}", Strict),
+        ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: DISABLE}, 9090: {mode: STRICT}}", Strict),
+        // Beside a PERMISSIVE the whole policy counts.
+        ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: DISABLE}, 9090: {mode: PERMISSIVE}}", Disable),
         ("mtls: {mode: STRICT}", "portLevelMtls: {8080: {mode: PERMISSIVE}}", Permissive),
         ("mtls: {mode: STRICT}", "mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}", Disable),
         ("mtls: {mode: STRICT}", "mtls: {mode: DISABLE}", Disable),
@@ -58,6 +62,8 @@ fn disable_at_a_port_is_no_exception_to_an_inherited_strict() {
         let w = mesh.workloads.get(0);
         assert_eq!(ztunnel::mode(&mesh, w, 8080).mode, expected, "{namespace} {own}");
         assert_eq!(ztunnel::takes_plaintext(&mesh, w, 8080), expected != Strict);
+        let takes = mtls::report(&mesh).ports.iter().find(|p| p.workload == "cart").map(|p| p.takes).expect("the port");
+        assert_eq!(takes, if expected == Strict { Takes::AmbientStrict } else { Takes::Ambient }, "{namespace} {own}");
         let found = access(&model, 0, 8080, &Asked::default(), &[], true);
         assert_eq!(found.mode, expected);
         let plaintext = found.callers.iter().find(|(c, _)| *c == Caller::Anybody).map(|(_, may)| may.clone()).expect("an answer");
@@ -90,6 +96,21 @@ fn a_waypoint_decides_who_may() {
     // Who is not in the mesh goes past waypoints.
     assert_eq!(answers(WAYPOINT, ""), [by_waypoint, by_waypoint, "always"]);
     assert_eq!(answers(WAYPOINT, ONLY_WEB)[2], "never: no rule allows it");
+}
+
+#[test]
+fn ztunnel_closes_plaintext_at_a_port_that_disables_under_an_inherited_strict() {
+    let outside = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: out}}\n".to_owned() + &workload("old").replace("namespace: shop", "namespace: out");
+    for (own, expected) in [("portLevelMtls: {8080: {mode: DISABLE}}", Mark::Broken), ("portLevelMtls: {8080: {mode: PERMISSIVE}}", Mark::Doubtful)] {
+        let policies = policy("default", "mtls: {mode: STRICT}") + &policy("cart", &format!("selector: {{matchLabels: {{app: cart}}}}, {own}"));
+        let snapshot = snapshot("", &(policies + &outside));
+        let mesh = Mesh::new(&snapshot);
+        let model = Model::supposing(&mesh);
+        let url = Url::parse("http://cart.shop:80/").expect("a URL");
+        let answer = Why::new(&model, &[]).ask("old.out", None, &Question::get(url)).expect("an answer");
+        let worst = answer.parts.iter().flat_map(|p| &p.steps).map(|s| s.mark).max();
+        assert_eq!(worst, Some(expected), "{own}: {:?}", answer.outcomes);
+    }
 }
 
 #[test]

@@ -246,3 +246,12 @@ fn replicas_on_other_nodes_are_alike_unless_a_rule_asks_for_nodes() {
         assert_eq!(key("web-1") == key("web-2"), expected, "{objects}");
     }
 }
+
+#[test]
+fn a_proxy_without_a_pod_is_of_the_cluster_that_it_says() {
+    let snapshot = Snapshot::new();
+    let mesh = Mesh::new(&snapshot);
+    let tree = parsed("{id: web-1.shop, metadata: {CLUSTER_ID: two}}");
+    let proxy = Proxy::from_node(tree.root()).expect("a proxy");
+    assert_eq!(Model::new(&mesh).whereabouts(&proxy).cluster, "two");
+}

@@ -263,13 +263,21 @@ fn within(ip: IpAddr, range: &str) -> bool {
 }
 
 /// The mode that a ztunnel serves a port with: all but STRICT is PERMISSIVE to it. Where a workload's policy has no mode of its
-/// own, a DISABLE for the port is no exception to the STRICT that it inherits; a PERMISSIVE is (istiod's conversion).
+/// own, a DISABLE for the port is an exception to the STRICT that it inherits only beside a PERMISSIVE for some port: that is
+/// what istiod looks for before it converts the policy.
 pub fn mode<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Effective<'a> {
     let all = &mesh.peer_authentications;
     let effective = all.of_workload(w, Some(port));
-    let inherited = || Some(all.of_namespace(w.namespace)).filter(|e| e.mode == MtlsMode::Strict);
-    let is_inherited = || effective.policy.is_some_and(|p| own_mode(p).is_none());
-    if effective.mode == MtlsMode::Disable && is_inherited() { inherited().unwrap_or(effective) } else { effective }
+    let is_converted = |p: &Object| own_mode(p).is_some() || has_permissive_port(p);
+    if effective.mode != MtlsMode::Disable || effective.policy.is_none_or(is_converted) {
+        return effective;
+    }
+    Some(all.of_namespace(w.namespace)).filter(|e| e.mode == MtlsMode::Strict).unwrap_or(effective)
+}
+
+fn has_permissive_port(policy: &Object) -> bool {
+    let ports = policy.spec_at(&["portLevelMtls"]);
+    ports.into_iter().flat_map(Node::entries).any(|(_, port)| port.text_of("mode") == "PERMISSIVE")
 }
 
 /// Whether a ztunnel takes plaintext at a port of a workload.
