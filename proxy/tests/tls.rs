@@ -123,8 +123,7 @@ fn sidecars_know_each_other_by_their_certificates() {
     }
 }
 
-/// What a socket does not take stays in TLS for a while; it must not stay there when nothing follows. Of many sizes some may end where
-/// the sockets are full.
+/// What an upstream sends before a pause is not kept until its end, in whatever piece it comes.
 #[test]
 fn what_comes_before_a_pause_arrives_whole() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

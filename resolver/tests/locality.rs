@@ -255,3 +255,34 @@ fn a_proxy_without_a_pod_is_of_the_cluster_that_it_says() {
     let proxy = Proxy::from_node(tree.root()).expect("a proxy");
     assert_eq!(Model::new(&mesh).whereabouts(&proxy).cluster, "two");
 }
+
+#[test]
+fn an_endpoint_is_the_pod_of_its_slices_cluster() {
+    let db = |node: &str, address: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: db, namespace: shop}}, spec: {{clusterIP: 10.0.0.9, ports: [{{name: http, port: 82}}]}}}}
+---
+{{apiVersion: v1, kind: Pod, metadata: {{name: db-0, namespace: shop}}, spec: {{nodeName: {node}}}, status: {{podIP: {address}}}}}
+---
+{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: db-1, namespace: shop, labels: {{kubernetes.io/service-name: db}}}}, addressType: IPv4, endpoints: [{{addresses: [{address}], targetRef: {{kind: Pod, name: db-0}}}}], ports: [{{name: http, port: 82}}]}}
+"
+        )
+    };
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.clusters = vec!["one".to_owned(), "two".to_owned()];
+    let far = "{apiVersion: v1, kind: Node, metadata: {name: near, labels: {topology.kubernetes.io/region: east}}}\n---\n";
+    for (cluster, text) in [(0, format!("{MESH}{}", db("near", "10.1.0.7"))), (1, format!("{far}{}", db("near", "10.2.0.7")))] {
+        let source = Source::new("objects", text);
+        snapshot.add(&source, read_manifest(&source, Role::Judged, cluster, Limits::default()));
+    }
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::new(&mesh);
+    let web = (0..).find(|id| mesh.workloads.get(*id).object.name() == "web-1").expect("the Pod");
+    let translation = model.translate(&model.proxy_of(web));
+    let assignment = translation.endpoints.iter().find(|e| e.message.cluster_name == "outbound|82||db.shop.svc.cluster.local").expect("endpoints");
+    let regions = assignment.message.endpoints.iter().map(|p| (p.locality.as_ref().map_or("", |l| l.region.as_str()), p.lb_endpoints.len()));
+    let mut regions: Vec<_> = regions.collect();
+    regions.sort_unstable();
+    assert_eq!(regions, [("east", 1), ("west", 1)]);
+}

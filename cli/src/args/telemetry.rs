@@ -41,6 +41,25 @@ pub struct TelemetryArgs {
     pub access: PrometheusArgs,
 }
 
+impl TelemetryArgs {
+    /// What commands with fewer options ask for: sources, and how far rates look back; the rest as it is by default.
+    pub fn of(prometheus: Option<String>, from: Vec<String>, since: String, access: PrometheusArgs) -> TelemetryArgs {
+        TelemetryArgs {
+            prometheus,
+            from,
+            interval: "15s".to_owned(),
+            series: None,
+            page: Vec::new(),
+            before: Vec::new(),
+            over: "60s".to_owned(),
+            namespace: Vec::new(),
+            since,
+            at: None,
+            access,
+        }
+    }
+}
+
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Access to Prometheus")]
 pub struct PrometheusArgs {

@@ -523,8 +523,9 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
     for e in slice.root().list("endpoints") {
         let is_ready = e.at(&["conditions", "ready"]).and_then(Node::bool).unwrap_or(true);
         let Some(address) = e.list("addresses").next().filter(|_| is_ready) else { continue };
-        let pod = mesh.find(Kind::Pod, slice.namespace(), e.get("targetRef").map_or("", |t| t.text_of("name")));
-        let workload = pod.and_then(|p| mesh.workloads.in_namespace(slice.namespace()).find(|w| std::ptr::eq(w.object, p)));
+        // Of the slice's own cluster: another may have a Pod of that name as well.
+        let named = mesh.workloads.ids_named(slice.namespace(), e.get("targetRef").map_or("", |t| t.text_of("name"))).iter();
+        let workload = named.map(|id| mesh.workloads.get(*id)).find(|w| w.object.kind == Kind::Pod && w.object.cluster == slice.cluster);
         let locality = workload.map_or_else(|| locality::of_node(mesh, slice.cluster, e.text_of("nodeName")), |w| locality::of_workload(mesh, w));
         out.push(Endpoint {
             address: address.text().to_owned(),
@@ -539,7 +540,7 @@ fn of_slice<'a>(mesh: &Mesh<'a>, slice: &'a Object, port: &ServicePort<'a>) -> V
             weight: 0,
             service_account: workload.map(Workload::service_account),
             namespace: slice.namespace(),
-            object: pod.unwrap_or(slice),
+            object: workload.map_or(slice, |w| w.object),
             gateway: None,
         });
     }

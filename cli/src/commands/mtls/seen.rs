@@ -47,19 +47,8 @@ pub fn of(args: &MtlsArgs, metrics: &[String], mesh: &Mesh<'_>, context: &Contex
     if metrics.is_empty() && args.prometheus.is_none() {
         return Ok(Seen::default());
     }
-    let source = TelemetryArgs {
-        prometheus: args.prometheus.clone(),
-        from: metrics.to_vec(),
-        interval: "15s".to_owned(),
-        series: None,
-        page: Vec::new(),
-        before: Vec::new(),
-        over: "60s".to_owned(),
-        namespace: Vec::new(),
-        since: args.since.clone(),
-        at: context.at.clone(),
-        access: args.access.clone(),
-    };
+    let source =
+        TelemetryArgs { at: context.at.clone(), ..TelemetryArgs::of(args.prometheus.clone(), metrics.to_vec(), args.since.clone(), args.access.clone()) };
     let mut options = telemetry::options("workload")?;
     options.appenders.remove(&Appender::AggregateNode);
     // A file that is named must be there; a Prometheus that does not answer takes nothing from what the objects say.

@@ -346,17 +346,9 @@ impl Taking<'_> {
         let read = || {
             let options = telemetry::options("workload")?;
             let args = TelemetryArgs {
-                prometheus: Some(url.to_owned()),
-                from: Vec::new(),
-                interval: "15s".to_owned(),
-                series: None,
-                page: Vec::new(),
-                before: Vec::new(),
-                over: "60s".to_owned(),
                 namespace: args.namespace.clone(),
-                since: args.since.clone(),
                 at: Some(mesh_model::time::rfc3339(at.div_euclid(1000))),
-                access: args.access.clone(),
+                ..TelemetryArgs::of(Some(url.to_owned()), Vec::new(), args.since.clone(), args.access.clone())
             };
             telemetry::read(&args, &options, context)
         };

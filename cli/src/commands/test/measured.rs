@@ -46,17 +46,9 @@ pub fn read<'c>(args: &TestArgs, suite: &Suite, place: &Place<'_>, objects: Opti
     }
     let since = args.since.as_ref().or(suite.metrics.since.as_ref()).cloned();
     let source = TelemetryArgs {
-        prometheus,
-        from,
         interval: args.interval.clone(),
-        series: None,
-        page: Vec::new(),
-        before: Vec::new(),
-        over: "60s".to_owned(),
-        namespace: Vec::new(),
-        since: since.unwrap_or_else(|| "10m".to_owned()),
         at: context.at.clone(),
-        access: args.access.clone(),
+        ..TelemetryArgs::of(prometheus, from, since.unwrap_or_else(|| "10m".to_owned()), args.access.clone())
     };
     Traffic::read(source, objects, context).map(Some)
 }

@@ -158,19 +158,8 @@ fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut
         problems.push("no metrics were given (--prometheus, a file of series, a recording): which calls fail was not seen".to_owned());
         return Ok(Traffic::default());
     }
-    let source = TelemetryArgs {
-        prometheus: args.prometheus.clone(),
-        from: metrics.to_vec(),
-        interval: "15s".to_owned(),
-        series: None,
-        page: Vec::new(),
-        before: Vec::new(),
-        over: "60s".to_owned(),
-        namespace: Vec::new(),
-        since: args.since.clone(),
-        at: context.at.clone(),
-        access: args.access.clone(),
-    };
+    let source =
+        TelemetryArgs { at: context.at.clone(), ..TelemetryArgs::of(args.prometheus.clone(), metrics.to_vec(), args.since.clone(), args.access.clone()) };
     let mut options = telemetry::options("workload")?;
     options.appenders.remove(&Appender::AggregateNode);
     let recording = telemetry::read(&source, &options, context)?;
