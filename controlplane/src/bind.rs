@@ -279,11 +279,11 @@ impl Bind {
         c.original_dst_lb_config = None;
         c.cleanup_interval = None;
         c.upstream_bind_config = None;
-        c.load_assignment = Some(ClusterLoadAssignment {
+        c.load_assignment = Some(Box::new(ClusterLoadAssignment {
             cluster_name: c.name.clone(),
             endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
             ..Default::default()
-        });
+        }));
     }
 
     /// Endpoints that are workloads of the mesh are reached at their proxies, or at their own places where they have none.

@@ -53,12 +53,12 @@ impl std::fmt::Display for NodeError {
 impl std::error::Error for NodeError {}
 
 fn text<'s>(metadata: &'s Struct, key: &str) -> &'s str {
-    metadata.get(key).and_then(|v| v.string_value.as_deref()).unwrap_or("")
+    metadata.get(key).and_then(|v| v.text()).unwrap_or("")
 }
 
 fn is_true(metadata: &Struct, key: &str) -> bool {
     let value = metadata.get(key);
-    matches!(text(metadata, key), "true" | "1") || value.and_then(|v| v.bool_value) == Some(true)
+    matches!(text(metadata, key), "true" | "1") || value.and_then(|v| v.bool()) == Some(true)
 }
 
 /// Whether a proxy has a filter; one that lists nothing is taken for an Istio build.
@@ -86,8 +86,8 @@ impl Client {
         let (name, of_id) = full_name.rsplit_once('.').filter(|(n, _)| !n.is_empty()).ok_or_else(|| NodeError::Id(node.id.clone()))?;
         let metadata = node.metadata.clone().unwrap_or_default();
         let namespace = Some(text(&metadata, "NAMESPACE")).filter(|n| !n.is_empty()).unwrap_or(of_id).to_owned();
-        let labels = metadata.get("LABELS").and_then(|v| v.struct_value.as_ref());
-        let label = |f: &Field| Some((f.key.clone(), f.value.as_ref()?.string_value.clone()?));
+        let labels = metadata.get("LABELS").and_then(|v| v.object());
+        let label = |f: &Field| Some((f.key.clone(), f.value.as_ref()?.text()?.to_owned()));
         let mut addresses: Vec<String> = text(&metadata, "INSTANCE_IPS").split(',').map(str::trim).filter(|a| !a.is_empty()).map(str::to_owned).collect();
         if addresses.is_empty() && !ip.is_empty() {
             addresses.push((*ip).to_owned());

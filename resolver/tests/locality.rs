@@ -57,7 +57,8 @@ fn places(objects: &str, mesh_config: &str, cluster: &str) -> (Vec<String>, bool
     let made = translation.clusters.iter().find(|c| c.message.name == cluster).expect("the cluster");
     let is_weighted = made.message.common_lb_config.as_ref().is_some_and(|c| c.locality_weighted_lb_config.is_some());
     let of_name = made.message.load_assignment.clone();
-    let assignment = of_name.unwrap_or_else(|| translation.endpoints.iter().find(|e| e.message.cluster_name == cluster).expect("endpoints").message.clone());
+    let assignment =
+        of_name.unwrap_or_else(|| Box::new(translation.endpoints.iter().find(|e| e.message.cluster_name == cluster).expect("endpoints").message.clone()));
     let host = |h: &mesh_envoy::api::endpoint::LbEndpoint| {
         let address = h.endpoint.as_ref().and_then(|e| e.address.as_ref()).and_then(|a| a.socket_address.as_ref()).expect("an address");
         address.address.trim_start_matches("10.1.0.").to_owned()

@@ -14,6 +14,8 @@ const TABLE: &str = include_str!("envoy_types.txt");
 struct Wanted<'t> {
     module: &'t str,
     fields: Vec<&'t str>,
+    /// Those of them that are boxed.
+    boxed: BTreeSet<&'t str>,
     is_any: bool,
     /// Flat: `Cluster.EdsClusterConfig` is `ClusterEdsClusterConfig`.
     rust: String,
@@ -53,7 +55,10 @@ fn wanted(api: &Api) -> Result<BTreeMap<String, Wanted<'static>>, String> {
         let name = first.trim_start_matches('@');
         let full = packages.iter().map(|p| format!("{p}.{name}")).find(|f| api.messages.contains_key(f));
         let full = full.ok_or_else(|| format!("no message {name} in {packages:?}"))?;
-        out.insert(full, Wanted { module, fields: words.collect(), is_any: first.starts_with('@'), rust: name.replace('.', "") });
+        let words: Vec<&str> = words.collect();
+        let boxed = words.iter().filter_map(|w| w.strip_suffix('^')).collect();
+        let fields = words.iter().map(|w| w.trim_end_matches('^')).collect();
+        out.insert(full, Wanted { module, fields, boxed, is_any: first.starts_with('@'), rust: name.replace('.', "") });
     }
     Ok(out)
 }
@@ -220,7 +225,7 @@ impl Types<'_> {
         let rust = self.message(target)?;
         Ok(if field.repeated {
             Shape { rust: format!("Vec<{rust}>"), prost: "message, repeated".into(), serde: None }
-        } else if self.reaches(target, owner) {
+        } else if self.reaches(target, owner) || self.wanted.get(owner).is_some_and(|w| w.boxed.contains(field.name.as_str())) {
             Shape { rust: format!("Option<Box<{rust}>>"), prost: "message, optional, boxed".into(), serde: None }
         } else {
             Shape { rust: format!("Option<{rust}>"), prost: "message, optional".into(), serde: None }

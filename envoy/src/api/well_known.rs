@@ -104,21 +104,55 @@ impl Struct {
     }
 }
 
-/// `google.protobuf.Value`: any JSON value; one field is set.
+/// `google.protobuf.Value`: any JSON value; null where nothing is said.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Value {
-    #[prost(int32, optional, tag = "1")]
-    pub null_value: Option<i32>,
-    #[prost(double, optional, tag = "2")]
-    pub number_value: Option<f64>,
-    #[prost(string, optional, tag = "3")]
-    pub string_value: Option<String>,
-    #[prost(bool, optional, tag = "4")]
-    pub bool_value: Option<bool>,
-    #[prost(message, optional, tag = "5")]
-    pub struct_value: Option<Struct>,
-    #[prost(message, optional, tag = "6")]
-    pub list_value: Option<ListValue>,
+    #[prost(oneof = "Sort", tags = "1, 2, 3, 4, 5, 6")]
+    sort: Option<Sort>,
+}
+
+/// What a [`Value`] is. Every cluster has a dozen of them: as fields side by side they would be three times as large.
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Sort {
+    #[prost(int32, tag = "1")]
+    Null(i32),
+    #[prost(double, tag = "2")]
+    Number(f64),
+    #[prost(string, tag = "3")]
+    Text(String),
+    #[prost(bool, tag = "4")]
+    Bool(bool),
+    #[prost(message, tag = "5")]
+    Object(Struct),
+    #[prost(message, tag = "6")]
+    List(ListValue),
+}
+
+impl Value {
+    pub fn text(&self) -> Option<&str> {
+        match &self.sort {
+            Some(Sort::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+    pub fn bool(&self) -> Option<bool> {
+        match self.sort {
+            Some(Sort::Bool(b)) => Some(b),
+            _ => None,
+        }
+    }
+    pub fn object(&self) -> Option<&Struct> {
+        match &self.sort {
+            Some(Sort::Object(fields)) => Some(fields),
+            _ => None,
+        }
+    }
+}
+
+impl From<Sort> for Value {
+    fn from(sort: Sort) -> Value {
+        Value { sort: Some(sort) }
+    }
 }
 
 /// `google.protobuf.ListValue`
@@ -130,19 +164,25 @@ pub struct ListValue {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Value {
-        Value { string_value: Some(text.to_owned()), ..Value::default() }
+        Sort::Text(text.to_owned()).into()
+    }
+}
+
+impl From<bool> for Value {
+    fn from(bool: bool) -> Value {
+        Sort::Bool(bool).into()
     }
 }
 
 impl From<Struct> for Value {
     fn from(fields: Struct) -> Value {
-        Value { struct_value: Some(fields), ..Value::default() }
+        Sort::Object(fields).into()
     }
 }
 
 impl From<Vec<Value>> for Value {
     fn from(values: Vec<Value>) -> Value {
-        Value { list_value: Some(ListValue { values }), ..Value::default() }
+        Sort::List(ListValue { values }).into()
     }
 }
 
@@ -154,32 +194,26 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Struct {
 }
 
 fn from_json(json: serde_json::Value) -> Value {
-    let mut out = Value::default();
-    match json {
-        serde_json::Value::Null => out.null_value = Some(0),
-        serde_json::Value::Bool(b) => out.bool_value = Some(b),
-        serde_json::Value::Number(n) => out.number_value = n.as_f64(),
-        serde_json::Value::String(s) => out.string_value = Some(s),
-        serde_json::Value::Array(items) => out.list_value = Some(ListValue { values: items.into_iter().map(from_json).collect() }),
-        serde_json::Value::Object(fields) => out.struct_value = Some(fields.into_iter().map(|(k, v)| (k, from_json(v))).collect()),
-    }
-    out
+    let sort = match json {
+        serde_json::Value::Null => Some(Sort::Null(0)),
+        serde_json::Value::Bool(b) => Some(Sort::Bool(b)),
+        serde_json::Value::Number(n) => n.as_f64().map(Sort::Number),
+        serde_json::Value::String(s) => Some(Sort::Text(s)),
+        serde_json::Value::Array(items) => Some(Sort::List(ListValue { values: items.into_iter().map(from_json).collect() })),
+        serde_json::Value::Object(fields) => Some(Sort::Object(fields.into_iter().map(|(k, v)| (k, from_json(v))).collect())),
+    };
+    Value { sort }
 }
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(n) = self.number_value {
-            super::json::float::serialize(&n, serializer)
-        } else if let Some(s) = &self.string_value {
-            serializer.serialize_str(s)
-        } else if let Some(b) = self.bool_value {
-            serializer.serialize_bool(b)
-        } else if let Some(s) = &self.struct_value {
-            s.serialize(serializer)
-        } else if let Some(l) = &self.list_value {
-            serializer.collect_seq(&l.values)
-        } else {
-            serializer.serialize_unit()
+        match &self.sort {
+            Some(Sort::Number(n)) => super::json::float::serialize(n, serializer),
+            Some(Sort::Text(s)) => serializer.serialize_str(s),
+            Some(Sort::Bool(b)) => serializer.serialize_bool(*b),
+            Some(Sort::Object(s)) => s.serialize(serializer),
+            Some(Sort::List(l)) => serializer.collect_seq(&l.values),
+            Some(Sort::Null(_)) | None => serializer.serialize_unit(),
         }
     }
 }
@@ -218,7 +252,7 @@ mod tests {
         }
         let mut object = Struct::default();
         object.insert("b", Value::from("1"));
-        object.insert("a", Value { bool_value: Some(true), ..Value::default() });
+        object.insert("a", Value::from(true));
         object.insert("b", Value::from("2"));
         let wire = object.encode_to_vec();
         let map = Map::decode(wire.as_slice()).expect("a map");

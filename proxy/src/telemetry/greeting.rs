@@ -33,7 +33,7 @@ pub fn greeting(own: &Own) -> Vec<u8> {
 fn peer(message: &[u8]) -> Option<Peer> {
     let any = Any::decode(message).ok().filter(|a| a.type_url == TYPE)?;
     let fields = Struct::decode(any.value.as_slice()).ok()?;
-    fields.get("x-envoy-peer-metadata").and_then(|v| v.struct_value.as_ref()).map(Peer::of_fields)
+    fields.get("x-envoy-peer-metadata").and_then(|v| v.object()).map(Peer::of_fields)
 }
 
 /// What became of a peer's greeting, for those who count.

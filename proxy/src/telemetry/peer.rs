@@ -51,7 +51,7 @@ fn short(text: &str) -> Box<str> {
 }
 
 fn text<'s>(fields: &'s Struct, key: &str) -> &'s str {
-    fields.get(key).and_then(|v| v.string_value.as_deref()).unwrap_or("")
+    fields.get(key).and_then(|v| v.text()).unwrap_or("")
 }
 
 impl Peer {
@@ -92,8 +92,8 @@ impl Peer {
     }
     /// From what stands in it.
     pub fn of_fields(fields: &Struct) -> Peer {
-        let labels = fields.get("LABELS").and_then(|v| v.struct_value.as_ref());
-        Peer::new(|key| labels?.get(key)?.string_value.as_deref(), text(fields, "WORKLOAD_NAME"), text(fields, "NAMESPACE"), text(fields, "CLUSTER_ID"))
+        let labels = fields.get("LABELS").and_then(|v| v.object());
+        Peer::new(|key| labels?.get(key)?.text(), text(fields, "WORKLOAD_NAME"), text(fields, "NAMESPACE"), text(fields, "CLUSTER_ID"))
     }
     /// From `workload` of an endpoint's metadata: `name;namespace;canonical name;canonical revision;cluster`.
     pub fn of_endpoint(text: &str) -> Option<Peer> {

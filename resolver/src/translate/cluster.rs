@@ -53,7 +53,7 @@ pub fn all<'a>(cx: &mut Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
         inbound.alt_stat_name = format!("{PASSTHROUGH};");
         inbound.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
         inbound.circuit_breakers = Some(unlimited());
-        inbound.upstream_bind_config = Some(bind_to(cx.proxy.inbound_source()));
+        inbound.upstream_bind_config = Some(Box::new(bind_to(cx.proxy.inbound_source())));
         if let Some(bind) = inbound.upstream_bind_config.as_mut().filter(|_| cx.proxy.is_dual()) {
             let address = core::SocketAddress { address: "::6".into(), port_value: Some(0), ..Default::default() };
             bind.extra_source_addresses = vec![core::ExtraSourceAddress { address: Some(address) }];
@@ -70,6 +70,8 @@ pub fn all<'a>(cx: &mut Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
     }
     let mut seen = rustc_hash::FxHashSet::default();
     out.retain(|p| seen.insert(p.message.name.clone()));
+    // There may be many thousands.
+    out.shrink_to_fit();
     out
 }
 
@@ -113,7 +115,8 @@ fn by_name(cx: &Context<'_, '_>) -> Cluster {
     let mut out = fixed(cx, ALLOW_ANY_BY_NAME, ClusterDiscoveryType::Static);
     out.r#type = None;
     out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
-    out.cluster_type = Some(cluster::ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) });
+    out.cluster_type =
+        Some(Box::new(cluster::ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) }));
     out.circuit_breakers = Some(unlimited());
     set_http(&mut out, passthrough_http());
     out.filters = filters::cluster_exchange(cx).into_iter().collect();
@@ -169,14 +172,14 @@ fn base(cx: &Context<'_, '_>, name: String, service: &RegisteredService<'_>, por
             out.dns_refresh_rate = Some(cx.mesh_duration("dnsRefreshRate", Duration::from_seconds(60)));
             out.dns_jitter = Some(Duration::from_millis(100));
             out.respect_dns_ttl = true;
-            out.typed_dns_resolver_config = Some(core::TypedExtensionConfig {
+            out.typed_dns_resolver_config = Some(Box::new(core::TypedExtensionConfig {
                 name: "envoy.network.dns_resolver.cares".into(),
                 typed_config: Some(Any::pack(&extensions::CaresDnsResolverConfig { udp_max_queries: Some(100) })),
-            });
+            }));
         }
         ClusterDiscoveryType::OriginalDst => {
             let other = port.target.parse::<u32>().ok().filter(|t| *t != 0 && service.kind == ServiceKind::ServiceEntry);
-            out.original_dst_lb_config = other.map(|p| cluster::ClusterOriginalDstLbConfig { upstream_port_override: Some(p), ..Default::default() });
+            out.original_dst_lb_config = other.map(|p| Box::new(cluster::ClusterOriginalDstLbConfig { upstream_port_override: Some(p), ..Default::default() }));
         }
         _ => {}
     }
@@ -268,7 +271,7 @@ impl<'a> Wanted<'_, 'a> {
         let mut building = base(cx, name(port.number, subset_name, &service.host), service, port, kind);
         if matches!(kind, ClusterDiscoveryType::StrictDns | ClusterDiscoveryType::LogicalDns) {
             let assignment = endpoint::assignment(cx, service, port, subset.as_ref(), &policy)?;
-            building.cluster.load_assignment = Some(assignment);
+            building.cluster.load_assignment = Some(Box::new(assignment));
         }
         self.connections(cx, &mut building);
         outliers(&mut building.cluster, policy.outlier_detection);
@@ -278,7 +281,7 @@ impl<'a> Wanted<'_, 'a> {
                 Some(cluster::ClusterCommonLbConfigLocalityWeightedLbConfig {});
         }
         self.encryption(cx, &mut building);
-        building.cluster.filters.extend(filters::cluster_exchange(cx));
+        building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
 
         let mut istio = services_metadata(std::iter::once(service));
         if let Some(config) = rules.config() {
@@ -287,7 +290,7 @@ impl<'a> Wanted<'_, 'a> {
         if let Some(subset) = subset {
             istio.insert("subset", Value::from(subset.name));
         } else if service.is_external {
-            istio.insert("external", Value { bool_value: Some(true), ..Value::default() });
+            istio.insert("external", Value::from(true));
         }
         if matches!(tls_mode(&policy), "SIMPLE" | "MUTUAL") {
             istio.insert("alpn_override", Value::from("false"));
@@ -411,7 +414,7 @@ fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
     let gateway = number("consecutiveGatewayErrors");
     let local = number("consecutiveLocalOriginFailures").filter(|n| *n > 0);
     let splits = node.get("splitExternalLocalOriginErrors").and_then(Node::bool) == Some(true);
-    out.outlier_detection = Some(cluster::OutlierDetection {
+    out.outlier_detection = Some(Box::new(cluster::OutlierDetection {
         consecutive_5xx,
         enforcing_consecutive_5xx: enforced(consecutive_5xx),
         consecutive_gateway_failure: gateway,
@@ -424,7 +427,7 @@ fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
         consecutive_local_origin_failure: local.filter(|_| splits),
         enforcing_consecutive_local_origin_failure: local.filter(|_| splits).map(|_| 100),
         ..Default::default()
-    });
+    }));
     let least = node.get("minHealthPercent").and_then(Node::float).unwrap_or(0.0);
     out.common_lb_config.get_or_insert_default().healthy_panic_threshold = Some(Percent { value: least });
 }
@@ -445,9 +448,9 @@ fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
     if let Some(window) = warmup {
         let slow = Some(cluster::ClusterSlowStartConfig { slow_start_window: Some(window), ..Default::default() });
         match simple {
-            "ROUND_ROBIN" => out.round_robin_lb_config = Some(cluster::ClusterRoundRobinLbConfig { slow_start_config: slow }),
+            "ROUND_ROBIN" => out.round_robin_lb_config = Some(Box::new(cluster::ClusterRoundRobinLbConfig { slow_start_config: slow })),
             "" | "LEAST_CONN" | "LEAST_REQUEST" | "UNSPECIFIED" => {
-                out.least_request_lb_config = Some(cluster::ClusterLeastRequestLbConfig { slow_start_config: slow, ..Default::default() });
+                out.least_request_lb_config = Some(Box::new(cluster::ClusterLeastRequestLbConfig { slow_start_config: slow, ..Default::default() }));
             }
             _ => {}
         }
@@ -463,7 +466,7 @@ fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
             Some(ring) => size(ring, "minimumRingSize"),
             None => size(hash, "minimumRingSize").or(Some(1024)),
         };
-        out.ring_hash_lb_config = ring.map(|n| cluster::ClusterRingHashLbConfig { minimum_ring_size: Some(n), ..Default::default() });
+        out.ring_hash_lb_config = ring.map(|n| Box::new(cluster::ClusterRingHashLbConfig { minimum_ring_size: Some(n), ..Default::default() }));
     }
 }
 
@@ -477,7 +480,7 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
             let mut building = base(cx, sni(port.number, subset, &service.host), service, port, discovery(cx, service));
             connection_pool(&mut building, rules.policy(port.number).connection_pool);
             balance(&mut building.cluster, rules.policy(port.number).load_balancer, "");
-            building.cluster.filters.extend(filters::cluster_exchange(cx));
+            building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
             building.cluster.metadata = Some(core::Metadata {
                 filter_metadata: std::iter::once(("istio".to_owned(), services_metadata(std::iter::once(service)))).collect(),
                 ..Default::default()
@@ -508,7 +511,7 @@ fn inbound_base(cx: &Context<'_, '_>, port: u16, protocol: Protocol) -> Building
     out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
     out.cleanup_interval = Some(Duration::from_seconds(9_223_372_035));
     out.common_lb_config = Some(cluster::ClusterCommonLbConfig::default());
-    out.upstream_bind_config = Some(bind_to(cx.proxy.inbound_source()));
+    out.upstream_bind_config = Some(Box::new(bind_to(cx.proxy.inbound_source())));
     let mut http = upstream_http::HttpProtocolOptions::default();
     match protocol {
         Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => http.explicit_http_config = Some(http2()),
@@ -578,11 +581,11 @@ fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<
         building.cluster.r#type = Some(ClusterDiscoveryType::Static as i32);
         building.cluster.lb_policy = ClusterLbPolicy::RoundRobin as i32;
         building.cluster.cleanup_interval = None;
-        building.cluster.load_assignment = Some(eds::ClusterLoadAssignment {
+        building.cluster.load_assignment = Some(Box::new(eds::ClusterLoadAssignment {
             cluster_name: building.cluster.name.clone(),
             endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
             ..Default::default()
-        });
+        }));
     }
     // A service with the port lends its name.
     if let Some(t) = cx.targets.iter().find(|t| t.target == port).filter(|t| !cx.model.registry.get(t.service).is_external) {

@@ -38,7 +38,7 @@ fn one(key: &str, value: Value) -> Struct {
 const TCP_EXCHANGE: &str = "envoy.tcp.metadataexchange.config.MetadataExchange";
 
 fn tcp_exchange() -> Any {
-    let discovery = Value { bool_value: Some(true), ..Value::default() };
+    let discovery = Value::from(true);
     typed_struct(TCP_EXCHANGE, [("enable_discovery", discovery), ("protocol", Value::from("istio-peer-exchange"))].into_iter().collect())
 }
 
@@ -161,7 +161,7 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
         filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
     }
     if cx.control_plane.metrics {
-        let fallback = Value { bool_value: Some(true), ..Value::default() };
+        let fallback = Value::from(true);
         // A host that anybody may send is no name for a series.
         let config = if class == Class::SidecarInbound { one("disable_host_header_fallback", fallback) } else { Struct::default() };
         filters.push(http_filter("istio.stats", typed_struct("stats.PluginConfig", config)));

@@ -76,10 +76,10 @@ fn translate<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, http: &HttpRoute<
     let mut authority = String::new();
     add_headers(&mut out, &http.headers, &mut authority);
     if let Some(redirect) = &http.redirect {
-        out.redirect = Some(redirect_action(redirect, place, m));
+        out.redirect = Some(Box::new(redirect_action(redirect, place, m)));
     } else if let Some((status, body)) = &http.direct_response {
         let body = body.as_ref().map(|b| core::DataSource { inline_string: Some(b.clone()), ..Default::default() });
-        out.direct_response = Some(route::DirectResponseAction { status: *status, body });
+        out.direct_response = Some(Box::new(route::DirectResponseAction { status: *status, body }));
     } else {
         destination(cx, v, http, place, &matching, authority, &mut out);
     }
@@ -126,10 +126,10 @@ fn destination<'a>(
     }
     if let Some(rewrite) = &http.rewrite {
         if let Some((pattern, substitution)) = &rewrite.regex {
-            action.regex_rewrite = Some(substitute(pattern, substitution));
+            action.regex_rewrite = Some(Box::new(substitute(pattern, substitution)));
         } else if v.semantics == Semantics::GatewayApi && rewrite.uri == "/" {
             let prefix = matching.path_separated_prefix.as_deref().unwrap_or_default();
-            action.regex_rewrite = Some(substitute(&format!("^{}(/?)(.*)", quote(prefix)), r"/\2"));
+            action.regex_rewrite = Some(Box::new(substitute(&format!("^{}(/?)(.*)", quote(prefix)), r"/\2")));
         } else {
             action.prefix_rewrite = rewrite.uri.clone();
         }
@@ -401,13 +401,14 @@ fn route_match(m: Option<&HttpMatch<'_>>, semantics: Semantics) -> route::RouteM
         }
     }
     out.headers.sort_by(|a, b| a.name.cmp(&b.name));
+    out.headers.shrink_to_fit();
     match &m.uri {
         Some(StringMatch::Exact(path)) => out.path = Some(path.clone()),
         Some(StringMatch::Prefix(prefix)) if semantics != Semantics::Istio && prefix != "/" => {
             out.path_separated_prefix = Some(prefix.strip_suffix('/').unwrap_or(prefix).to_owned());
         }
         Some(StringMatch::Prefix(prefix)) => out.prefix = Some(prefix.clone()),
-        Some(StringMatch::Regex(regex)) => out.safe_regex = Some(RegexMatcher { regex: regex.clone(), ..Default::default() }),
+        Some(StringMatch::Regex(regex)) => out.safe_regex = Some(Box::new(RegexMatcher { regex: regex.clone(), ..Default::default() })),
         Some(StringMatch::Present) | None => out.prefix = Some("/".into()),
     }
     out.case_sensitive = Some(!m.ignore_uri_case);
@@ -543,11 +544,11 @@ pub fn outbound_default(cx: &Context<'_, '_>, host: &str, port: u16, hash: Optio
 pub fn inbound_default(cluster: &str, host: &str, port: u16, is_grpc: bool) -> route::Route {
     let mut out = default_route(cluster.to_owned(), format!("{host}:{port}/*"));
     let action = out.route.get_or_insert_default();
-    action.max_stream_duration = Some(route::RouteActionMaxStreamDuration {
+    action.max_stream_duration = Some(Box::new(route::RouteActionMaxStreamDuration {
         max_stream_duration: Some(Duration::default()),
         grpc_timeout_header_max: Some(Duration::default()),
         ..Default::default()
-    });
+    }));
     if !is_grpc {
         action.retry_policy = Some(route::RetryPolicy { retry_on: "reset-before-request".into(), num_retries: Some(2), ..Default::default() });
     }
@@ -562,7 +563,7 @@ pub fn catch_all(name: &str, to: Option<&str>) -> route::Route {
             let none = Some(Duration::default());
             out.route = Some(route::RouteAction { cluster: Some(cluster.to_owned()), timeout: none, max_grpc_timeout: none, ..Default::default() });
         }
-        None => out.direct_response = Some(route::DirectResponseAction { status: 502, body: None }),
+        None => out.direct_response = Some(Box::new(route::DirectResponseAction { status: 502, body: None })),
     }
     out
 }

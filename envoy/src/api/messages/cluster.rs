@@ -80,9 +80,9 @@ pub struct Cluster {
         deserialize_with = "json::optional::enumeration::deserialize::<super::cluster::ClusterDiscoveryType, _>"
     )]
     pub r#type: Option<i32>,
-    #[prost(message, optional, tag = "38")]
+    #[prost(message, optional, boxed, tag = "38")]
     #[serde(skip_serializing_if = "json::is_default", alias = "cluster_type")]
-    pub cluster_type: Option<super::cluster::ClusterCustomClusterType>,
+    pub cluster_type: Option<Box<super::cluster::ClusterCustomClusterType>>,
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "eds_cluster_config")]
     pub eds_cluster_config: Option<super::cluster::ClusterEdsClusterConfig>,
@@ -100,9 +100,9 @@ pub struct Cluster {
         deserialize_with = "json::enumeration::deserialize::<super::cluster::ClusterLbPolicy, _>"
     )]
     pub lb_policy: i32,
-    #[prost(message, optional, tag = "33")]
+    #[prost(message, optional, boxed, tag = "33")]
     #[serde(skip_serializing_if = "json::is_default", alias = "load_assignment")]
-    pub load_assignment: Option<super::endpoint::ClusterLoadAssignment>,
+    pub load_assignment: Option<Box<super::endpoint::ClusterLoadAssignment>>,
     #[prost(message, repeated, tag = "8")]
     #[serde(skip_serializing_if = "json::is_default", alias = "health_checks")]
     pub health_checks: Vec<super::core::HealthCheck>,
@@ -112,12 +112,12 @@ pub struct Cluster {
     #[prost(message, optional, tag = "10")]
     #[serde(skip_serializing_if = "json::is_default", alias = "circuit_breakers")]
     pub circuit_breakers: Option<super::cluster::CircuitBreakers>,
-    #[prost(message, optional, tag = "29")]
+    #[prost(message, optional, boxed, tag = "29")]
     #[serde(skip_serializing_if = "json::is_default", alias = "common_http_protocol_options")]
-    pub common_http_protocol_options: Option<super::core::HttpProtocolOptions>,
-    #[prost(message, optional, tag = "13")]
+    pub common_http_protocol_options: Option<Box<super::core::HttpProtocolOptions>>,
+    #[prost(message, optional, boxed, tag = "13")]
     #[serde(skip_serializing_if = "json::is_default", alias = "http_protocol_options")]
-    pub http_protocol_options: Option<super::core::Http1ProtocolOptions>,
+    pub http_protocol_options: Option<Box<super::core::Http1ProtocolOptions>>,
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "json::is_default", alias = "http2_protocol_options")]
     pub http2_protocol_options: Option<super::core::Http2ProtocolOptions>,
@@ -141,36 +141,36 @@ pub struct Cluster {
         deserialize_with = "json::enumeration::deserialize::<super::cluster::ClusterDnsLookupFamily, _>"
     )]
     pub dns_lookup_family: i32,
-    #[prost(message, optional, tag = "55")]
+    #[prost(message, optional, boxed, tag = "55")]
     #[serde(skip_serializing_if = "json::is_default", alias = "typed_dns_resolver_config")]
-    pub typed_dns_resolver_config: Option<super::core::TypedExtensionConfig>,
-    #[prost(message, optional, tag = "19")]
+    pub typed_dns_resolver_config: Option<Box<super::core::TypedExtensionConfig>>,
+    #[prost(message, optional, boxed, tag = "19")]
     #[serde(skip_serializing_if = "json::is_default", alias = "outlier_detection")]
-    pub outlier_detection: Option<super::cluster::OutlierDetection>,
+    pub outlier_detection: Option<Box<super::cluster::OutlierDetection>>,
     #[prost(message, optional, tag = "20")]
     #[serde(skip_serializing_if = "json::is_default", alias = "cleanup_interval")]
     pub cleanup_interval: Option<crate::api::Duration>,
-    #[prost(message, optional, tag = "21")]
+    #[prost(message, optional, boxed, tag = "21")]
     #[serde(skip_serializing_if = "json::is_default", alias = "upstream_bind_config")]
-    pub upstream_bind_config: Option<super::core::BindConfig>,
-    #[prost(message, optional, tag = "22")]
+    pub upstream_bind_config: Option<Box<super::core::BindConfig>>,
+    #[prost(message, optional, boxed, tag = "22")]
     #[serde(skip_serializing_if = "json::is_default", alias = "lb_subset_config")]
-    pub lb_subset_config: Option<super::cluster::ClusterLbSubsetConfig>,
-    #[prost(message, optional, tag = "23")]
+    pub lb_subset_config: Option<Box<super::cluster::ClusterLbSubsetConfig>>,
+    #[prost(message, optional, boxed, tag = "23")]
     #[serde(skip_serializing_if = "json::is_default", alias = "ring_hash_lb_config")]
-    pub ring_hash_lb_config: Option<super::cluster::ClusterRingHashLbConfig>,
+    pub ring_hash_lb_config: Option<Box<super::cluster::ClusterRingHashLbConfig>>,
     #[prost(message, optional, tag = "52")]
     #[serde(skip_serializing_if = "json::is_default", alias = "maglev_lb_config")]
     pub maglev_lb_config: Option<super::cluster::ClusterMaglevLbConfig>,
-    #[prost(message, optional, tag = "34")]
+    #[prost(message, optional, boxed, tag = "34")]
     #[serde(skip_serializing_if = "json::is_default", alias = "original_dst_lb_config")]
-    pub original_dst_lb_config: Option<super::cluster::ClusterOriginalDstLbConfig>,
-    #[prost(message, optional, tag = "37")]
+    pub original_dst_lb_config: Option<Box<super::cluster::ClusterOriginalDstLbConfig>>,
+    #[prost(message, optional, boxed, tag = "37")]
     #[serde(skip_serializing_if = "json::is_default", alias = "least_request_lb_config")]
-    pub least_request_lb_config: Option<super::cluster::ClusterLeastRequestLbConfig>,
-    #[prost(message, optional, tag = "56")]
+    pub least_request_lb_config: Option<Box<super::cluster::ClusterLeastRequestLbConfig>>,
+    #[prost(message, optional, boxed, tag = "56")]
     #[serde(skip_serializing_if = "json::is_default", alias = "round_robin_lb_config")]
-    pub round_robin_lb_config: Option<super::cluster::ClusterRoundRobinLbConfig>,
+    pub round_robin_lb_config: Option<Box<super::cluster::ClusterRoundRobinLbConfig>>,
     #[prost(message, optional, tag = "27")]
     #[serde(skip_serializing_if = "json::is_default", alias = "common_lb_config")]
     pub common_lb_config: Option<super::cluster::ClusterCommonLbConfig>,

@@ -367,12 +367,12 @@ pub struct Route {
     #[prost(message, optional, tag = "2")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub route: Option<super::route::RouteAction>,
-    #[prost(message, optional, tag = "3")]
+    #[prost(message, optional, boxed, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default")]
-    pub redirect: Option<super::route::RedirectAction>,
-    #[prost(message, optional, tag = "7")]
+    pub redirect: Option<Box<super::route::RedirectAction>>,
+    #[prost(message, optional, boxed, tag = "7")]
     #[serde(skip_serializing_if = "json::is_default", alias = "direct_response")]
-    pub direct_response: Option<super::route::DirectResponseAction>,
+    pub direct_response: Option<Box<super::route::DirectResponseAction>>,
     #[prost(message, optional, tag = "18")]
     #[serde(skip_serializing_if = "json::is_default", alias = "non_forwarding_action")]
     pub non_forwarding_action: Option<super::route::NonForwardingAction>,
@@ -397,9 +397,9 @@ pub struct Route {
     #[prost(string, repeated, tag = "11")]
     #[serde(skip_serializing_if = "json::is_default", alias = "response_headers_to_remove")]
     pub response_headers_to_remove: Vec<String>,
-    #[prost(message, optional, tag = "15")]
+    #[prost(message, optional, boxed, tag = "15")]
     #[serde(skip_serializing_if = "json::is_default")]
-    pub tracing: Option<super::route::Tracing>,
+    pub tracing: Option<Box<super::route::Tracing>>,
 }
 
 /// `envoy.config.route.v3.RouteAction`
@@ -415,9 +415,9 @@ pub struct RouteAction {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "weighted_clusters")]
     pub weighted_clusters: Option<super::route::WeightedCluster>,
-    #[prost(message, optional, tag = "39")]
+    #[prost(message, optional, boxed, tag = "39")]
     #[serde(skip_serializing_if = "json::is_default", alias = "inline_cluster_specifier_plugin")]
-    pub inline_cluster_specifier_plugin: Option<super::route::ClusterSpecifierPlugin>,
+    pub inline_cluster_specifier_plugin: Option<Box<super::route::ClusterSpecifierPlugin>>,
     #[prost(enumeration = "super::route::RouteActionClusterNotFoundResponseCode", tag = "20")]
     #[serde(
         skip_serializing_if = "json::is_default",
@@ -426,18 +426,18 @@ pub struct RouteAction {
         deserialize_with = "json::enumeration::deserialize::<super::route::RouteActionClusterNotFoundResponseCode, _>"
     )]
     pub cluster_not_found_response_code: i32,
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, boxed, tag = "4")]
     #[serde(skip_serializing_if = "json::is_default", alias = "metadata_match")]
-    pub metadata_match: Option<super::core::Metadata>,
+    pub metadata_match: Option<Box<super::core::Metadata>>,
     #[prost(string, tag = "5")]
     #[serde(skip_serializing_if = "json::is_default", alias = "prefix_rewrite")]
     pub prefix_rewrite: String,
-    #[prost(message, optional, tag = "32")]
+    #[prost(message, optional, boxed, tag = "32")]
     #[serde(skip_serializing_if = "json::is_default", alias = "regex_rewrite")]
-    pub regex_rewrite: Option<super::common::RegexMatchAndSubstitute>,
-    #[prost(message, optional, tag = "41")]
+    pub regex_rewrite: Option<Box<super::common::RegexMatchAndSubstitute>>,
+    #[prost(message, optional, boxed, tag = "41")]
     #[serde(skip_serializing_if = "json::is_default", alias = "path_rewrite_policy")]
-    pub path_rewrite_policy: Option<super::core::TypedExtensionConfig>,
+    pub path_rewrite_policy: Option<Box<super::core::TypedExtensionConfig>>,
     #[prost(string, optional, tag = "6")]
     #[serde(skip_serializing_if = "json::is_default", alias = "host_rewrite_literal")]
     pub host_rewrite_literal: Option<String>,
@@ -475,21 +475,21 @@ pub struct RouteAction {
     #[prost(message, repeated, tag = "15")]
     #[serde(skip_serializing_if = "json::is_default", alias = "hash_policy")]
     pub hash_policy: Vec<super::route::RouteActionHashPolicy>,
-    #[prost(message, optional, tag = "17")]
+    #[prost(message, optional, boxed, tag = "17")]
     #[serde(skip_serializing_if = "json::is_default")]
-    pub cors: Option<super::route::CorsPolicy>,
+    pub cors: Option<Box<super::route::CorsPolicy>>,
     #[prost(message, optional, tag = "23")]
     #[serde(skip_serializing_if = "json::is_default", alias = "max_grpc_timeout")]
     pub max_grpc_timeout: Option<crate::api::Duration>,
     #[prost(message, repeated, tag = "25")]
     #[serde(skip_serializing_if = "json::is_default", alias = "upgrade_configs")]
     pub upgrade_configs: Vec<super::route::RouteActionUpgradeConfig>,
-    #[prost(message, optional, tag = "36")]
+    #[prost(message, optional, boxed, tag = "36")]
     #[serde(skip_serializing_if = "json::is_default", alias = "max_stream_duration")]
-    pub max_stream_duration: Option<super::route::RouteActionMaxStreamDuration>,
-    #[prost(message, optional, tag = "34")]
+    pub max_stream_duration: Option<Box<super::route::RouteActionMaxStreamDuration>>,
+    #[prost(message, optional, boxed, tag = "34")]
     #[serde(skip_serializing_if = "json::is_default", alias = "internal_redirect_policy")]
-    pub internal_redirect_policy: Option<super::route::InternalRedirectPolicy>,
+    pub internal_redirect_policy: Option<Box<super::route::InternalRedirectPolicy>>,
 }
 
 /// `envoy.config.route.v3.RouteAction.HashPolicy`
@@ -678,24 +678,24 @@ pub struct RouteMatch {
     #[prost(string, optional, tag = "2")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub path: Option<String>,
-    #[prost(message, optional, tag = "10")]
+    #[prost(message, optional, boxed, tag = "10")]
     #[serde(skip_serializing_if = "json::is_default", alias = "safe_regex")]
-    pub safe_regex: Option<super::common::RegexMatcher>,
+    pub safe_regex: Option<Box<super::common::RegexMatcher>>,
     #[prost(message, optional, tag = "12")]
     #[serde(skip_serializing_if = "json::is_default", alias = "connect_matcher")]
     pub connect_matcher: Option<super::route::RouteMatchConnectMatcher>,
     #[prost(string, optional, tag = "14")]
     #[serde(skip_serializing_if = "json::is_default", alias = "path_separated_prefix")]
     pub path_separated_prefix: Option<String>,
-    #[prost(message, optional, tag = "15")]
+    #[prost(message, optional, boxed, tag = "15")]
     #[serde(skip_serializing_if = "json::is_default", alias = "path_match_policy")]
-    pub path_match_policy: Option<super::core::TypedExtensionConfig>,
+    pub path_match_policy: Option<Box<super::core::TypedExtensionConfig>>,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "json::is_default", alias = "case_sensitive")]
     pub case_sensitive: Option<bool>,
-    #[prost(message, optional, tag = "9")]
+    #[prost(message, optional, boxed, tag = "9")]
     #[serde(skip_serializing_if = "json::is_default", alias = "runtime_fraction")]
-    pub runtime_fraction: Option<super::core::RuntimeFractionalPercent>,
+    pub runtime_fraction: Option<Box<super::core::RuntimeFractionalPercent>>,
     #[prost(message, repeated, tag = "6")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub headers: Vec<super::route::HeaderMatcher>,
@@ -783,9 +783,9 @@ pub struct VirtualHost {
     #[prost(string, repeated, tag = "11")]
     #[serde(skip_serializing_if = "json::is_default", alias = "response_headers_to_remove")]
     pub response_headers_to_remove: Vec<String>,
-    #[prost(message, optional, tag = "8")]
+    #[prost(message, optional, boxed, tag = "8")]
     #[serde(skip_serializing_if = "json::is_default")]
-    pub cors: Option<super::route::CorsPolicy>,
+    pub cors: Option<Box<super::route::CorsPolicy>>,
     #[prost(btree_map = "string, message", tag = "15")]
     #[serde(skip_serializing_if = "json::is_default", alias = "typed_per_filter_config")]
     pub typed_per_filter_config: std::collections::BTreeMap<String, crate::api::Any>,
@@ -795,9 +795,9 @@ pub struct VirtualHost {
     #[prost(bool, tag = "19")]
     #[serde(skip_serializing_if = "json::is_default", alias = "include_attempt_count_in_response")]
     pub include_attempt_count_in_response: bool,
-    #[prost(message, optional, tag = "16")]
+    #[prost(message, optional, boxed, tag = "16")]
     #[serde(skip_serializing_if = "json::is_default", alias = "retry_policy")]
-    pub retry_policy: Option<super::route::RetryPolicy>,
+    pub retry_policy: Option<Box<super::route::RetryPolicy>>,
 }
 
 /// `envoy.config.route.v3.WeightedCluster`
