@@ -11,7 +11,7 @@ use crate::load::{self, Shared};
 use crate::settings::Settings;
 use crate::status::{Failure, Status};
 use crate::term::safe;
-use crate::worlds::Plan;
+use crate::worlds::{self, Plan};
 use clap::Parser;
 use mesh_collectors::dumps::{self, Dumps};
 use mesh_collectors::recording;
@@ -81,10 +81,16 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
         return Err(Failure::usage("name what to answer from with -f: manifests, config dumps, folders of both, or `kube` for the current cluster"));
     }
     let mut pages = Pages::default();
-    let (mut manifests, mut live) = (Vec::new(), Vec::new());
+    let (mut manifests, mut clusters, mut live) = (Vec::new(), Vec::new(), Vec::new());
     for word in sources.from {
         if let Some(source) = Source::parse(word, Role::Judged) {
             live.push(source);
+            continue;
+        }
+        if let Some((name, path)) = worlds::of_cluster(word, sources.base) {
+            if pages.take(&dumps::Source::Path(path.as_str().into()), context)? == Rest::Manifests {
+                clusters.push((name, path));
+            }
             continue;
         }
         let place = dumps::Source::parse(word).map_err(|e| Failure::usage(format!("{word}: {e}")))?;
@@ -103,12 +109,13 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
     let Pages { mut held, mut unreadable, mut unseen, seen } = pages;
     let mut snapshot = Snapshot::new();
     let mut gaps = Vec::new();
-    if !manifests.is_empty() || !live.is_empty() {
+    worlds::check_names(&clusters)?;
+    if !manifests.is_empty() || !clusters.is_empty() || !live.is_empty() {
         let analyze = analyze_args(sources.complete, &manifests)?;
         let settings = Settings::new(&analyze, context, None)?;
         let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?;
         let shared = Shared::read(sources.mesh_config, None, access)?;
-        let plan = Plan { paths: manifests, live, complete: sources.complete, ..Plan::default() };
+        let plan = Plan { paths: manifests, clusters, live, complete: sources.complete, ..Plan::default() };
         let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text))?;
         gaps = loaded.unseen;
         unseen.extend(gaps.iter().cloned());

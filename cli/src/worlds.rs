@@ -48,10 +48,12 @@ pub enum Unnamed {
 /// The worlds that the arguments ask for.
 pub fn plan(input: &InputArgs, kube: &KubeArgs, unnamed: Unnamed, config: Option<&Config>) -> Result<Vec<Plan>, Failure> {
     let (mut typed, mut live, mut consulted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut named_here = Vec::new();
     for word in input.paths.iter().chain(&input.from) {
-        match cluster::Source::parse(word, Role::Judged) {
-            Some(source) => live.push(source),
-            None => typed.push(word.clone()),
+        match (cluster::Source::parse(word, Role::Judged), of_cluster(word, "")) {
+            (Some(source), _) => live.push(source),
+            (None, Some(cluster)) => named_here.push(cluster),
+            (None, None) => typed.push(word.clone()),
         }
     }
     for word in &input.world {
@@ -78,12 +80,9 @@ pub fn plan(input: &InputArgs, kube: &KubeArgs, unnamed: Unnamed, config: Option
     if stdin > 1 {
         return Err(Failure::usage("standard input (`-`) can be read once only"));
     }
-    let clusters = input.cluster.iter().map(|text| cluster(text)).collect::<Result<Vec<_>, _>>()?;
-    for (i, (name, _)) in clusters.iter().enumerate() {
-        if clusters.iter().take(i).any(|(n, _)| n == name) {
-            return Err(Failure::usage(format!("--cluster: two clusters are named `{name}`")));
-        }
-    }
+    let mut clusters = input.cluster.iter().map(|text| cluster(text)).collect::<Result<Vec<_>, _>>()?;
+    clusters.extend(named_here);
+    check_names(&clusters)?;
     let ordinary = |paths: Vec<String>| {
         let file = config.map(|c| &c.file);
         let more = config.into_iter().flat_map(|c| c.file.consulted.iter().map(|p| config::shown(&c.dir, p)));
@@ -153,6 +152,21 @@ pub fn plan(input: &InputArgs, kube: &KubeArgs, unnamed: Unnamed, config: Option
 
 pub fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// A cluster among sources: `NAME=PATH`, where the path is there and no file has the whole as its name. Its name, and the path
+/// from `base` on, "" for the working directory.
+pub fn of_cluster(word: &str, base: &str) -> Option<(String, String)> {
+    let (name, path) = word.split_once('=')?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let path = Path::new(base).join(path);
+    (is_name && path.exists() && !Path::new(base).join(word).exists()).then(|| (name.to_owned(), path.display().to_string()))
+}
+
+/// No two clusters have one name.
+pub fn check_names(clusters: &[(String, String)]) -> Result<(), Failure> {
+    let again = clusters.iter().enumerate().find(|(i, (name, _))| clusters.iter().take(*i).any(|(n, _)| n == name));
+    again.map_or(Ok(()), |(_, (name, _))| Err(Failure::usage(format!("two clusters are named `{name}`"))))
 }
 
 fn cluster(text: &str) -> Result<(String, String), Failure> {

@@ -189,6 +189,19 @@ fn clusters_are_told_apart() {
     let dir = folder(&[("east/a.yaml", REVIEWS), ("west/a.yaml", TWICE)]);
     let run = meshctl(dir.path(), &["analyze", "-o", "json", "--select", "MSH0003", "--cluster", "east=east", "--cluster", "west=west"]);
     assert_eq!(run.findings().iter().map(|f| f["cluster"].as_str()).collect::<Vec<_>>(), [Some("west")], "{}", run.err);
+    // The same among the sources, where every command takes it.
+    let sources = meshctl(dir.path(), &["analyze", "-o", "json", "--select", "MSH0003", "east=east", "--from", "west=west"]);
+    assert_eq!(sources.out, run.out, "{}", sources.err);
+    let twice = meshctl(dir.path(), &["analyze", "--cluster", "east=east", "east=west"]);
+    assert!(twice.status == 64 && twice.err.contains("two clusters are named `east`"), "{}", twice.err);
+    let twice = meshctl(dir.path(), &["mtls", "--from", "east=east", "--from", "east=west"]);
+    assert!(twice.status == 64 && twice.err.contains("two clusters are named `east`"), "{}", twice.err);
+    let mtls = meshctl(dir.path(), &["mtls", "--from", "east=east", "--from", "west=west"]);
+    assert!(mtls.status != 64 && mtls.status != 1, "{}", mtls.err);
+    // A file of such a name is that file.
+    std::fs::rename(dir.path().join("west"), dir.path().join("b=east")).expect("renamed");
+    let file = meshctl(dir.path(), &["analyze", "-o", "json", "--select", "MSH0003", "b=east"]);
+    assert_eq!(file.findings().len(), 1, "{}", file.err);
 }
 
 #[test]

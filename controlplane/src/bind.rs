@@ -12,6 +12,7 @@ use mesh_envoy::api::listener::{self, Listener};
 use mesh_envoy::api::route::RouteConfiguration;
 use mesh_envoy::api::{Any, Value, core, tls};
 use mesh_resolver::InMesh;
+use mesh_resolver::workload::Workload;
 use mesh_resolver::laptop::{METADATA, STANDS_FOR};
 use mesh_resolver::translate::{Model, ProxyKind};
 use rustc_hash::FxHashMap;
@@ -32,6 +33,8 @@ pub struct Messages {
 pub enum Loopback {
     /// All of 127.0.0.0/8, as on Linux.
     Addresses,
+    /// The same, with numbers of workloads behind this one: for another control plane on the machine.
+    AddressesAfter(u16),
     /// 127.0.0.1 alone: ports from this one on.
     Ports(u16),
 }
@@ -91,7 +94,7 @@ impl Places {
     pub fn new(loopback: Loopback) -> Places {
         let next = match loopback {
             Loopback::Ports(first) => first,
-            Loopback::Addresses => FREE,
+            Loopback::Addresses | Loopback::AddressesAfter(_) => FREE,
         };
         Places { loopback, numbers: BTreeMap::new(), given: BTreeMap::new(), taken: BTreeSet::new(), next }
     }
@@ -104,9 +107,8 @@ impl Places {
         }
         let address = match self.loopback {
             Loopback::Ports(_) => self.free(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            Loopback::Addresses => {
-                let count = self.numbers.len() as u16 + 1;
-                let number = *self.numbers.entry(workload.to_owned()).or_insert(count);
+            Loopback::Addresses | Loopback::AddressesAfter(_) => {
+                let number = self.number(workload);
                 let ip = IpAddr::V4(Ipv4Addr::new(127, role.network(), (number >> 8) as u8, number as u8));
                 // Port 80 is 10080: anybody may bind that.
                 let wanted = SocketAddr::new(ip, if port < PRIVILEGED { port + 10_000 } else { port });
@@ -116,6 +118,13 @@ impl Places {
         self.taken.insert(address);
         self.given.insert(place, address);
         address
+    }
+
+    /// The number of a workload, by which its addresses are told from others'.
+    fn number(&mut self, workload: &str) -> u16 {
+        let before = if let Loopback::AddressesAfter(n) = self.loopback { n } else { 0 };
+        let next = before.saturating_add(u16::try_from(self.numbers.len()).unwrap_or(u16::MAX)).saturating_add(1);
+        *self.numbers.entry(workload.to_owned()).or_insert(next)
     }
 
     fn free(&mut self, ip: IpAddr) -> SocketAddr {
@@ -142,6 +151,8 @@ impl Places {
 #[derive(Debug)]
 pub struct Bind {
     pub places: Places,
+    /// Whose workloads have places here.
+    cluster: u16,
     /// Names of workloads by their ids.
     names: Vec<String>,
     /// Workloads by the address that the mesh has for them, and whether a proxy stands before them.
@@ -152,13 +163,23 @@ pub struct Bind {
 
 impl Bind {
     pub fn new(places: Places) -> Bind {
-        Bind { places, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
+        Bind { places, cluster: 0, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
+    }
+
+    /// For the workloads of one of several clusters, by its index in the input.
+    pub fn of_cluster(self, cluster: u16) -> Bind {
+        Bind { cluster, ..self }
     }
 
     /// Takes up a new model; workloads keep their places by their names.
     pub fn learn(&mut self, model: &Model<'_, '_>) {
         let workloads = &model.mesh.workloads;
-        self.names = workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect();
+        let name = |w: &Workload<'_>| {
+            let name = format!("{}.{}", w.object.name(), w.namespace);
+            // Another cluster's control plane gives those their places.
+            if w.object.cluster == self.cluster { name } else { format!("{name}@{}", model.mesh.snapshot.cluster_name(w.object)) }
+        };
+        self.names = workloads.all().iter().map(name).collect();
         self.at.clear();
         self.addresses.clear();
         for (id, w) in workloads.all().iter().enumerate() {
@@ -172,8 +193,7 @@ impl Bind {
         let mut sorted = self.names.clone();
         sorted.sort();
         for name in sorted {
-            let count = self.places.numbers.len() as u16 + 1;
-            self.places.numbers.entry(name).or_insert(count);
+            self.places.number(&name);
         }
     }
 

@@ -3,7 +3,7 @@
 use mesh_envoy::api::Struct;
 use mesh_envoy::api::discovery::{Extension, Node};
 use mesh_envoy::api::well_known::Field;
-use mesh_resolver::translate::{ControlPlane, Interception, ProxyKind};
+use mesh_resolver::translate::{ControlPlane, Interception, ProxyKind, read_networks};
 use std::collections::BTreeMap;
 
 /// A proxy, by its own word.
@@ -26,6 +26,8 @@ pub struct Client {
     pub dns_domain: String,
     pub interception: Option<Interception>,
     pub auto_allocated_addresses: bool,
+    /// The networks whose endpoints it asks for; all where empty.
+    pub network_view: Vec<String>,
     /// Filters that Istio's builds of Envoy have and others lack.
     pub has: ControlPlane,
     pub metadata: Struct,
@@ -110,6 +112,7 @@ impl Client {
                 _ => None,
             },
             auto_allocated_addresses: is_true(&metadata, "DNS_CAPTURE"),
+            network_view: read_networks(text(&metadata, "REQUESTED_NETWORK_VIEW")),
             has: ControlPlane {
                 metadata_exchange: has(&node.extensions, METADATA_EXCHANGE) && has(&node.extensions, PEER_METADATA),
                 alpn_filter: has(&node.extensions, ALPN),

@@ -1,7 +1,7 @@
 //! Where the mesh's objects come from: manifests that are watched, or anything that can be asked again.
 
 use mesh_collectors::manifests;
-use mesh_model::{Completeness, ProblemKind, Role, Snapshot, Source as Text};
+use mesh_model::{Completeness, Kind, Object, ProblemKind, Role, Snapshot, Source as Text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,18 +36,32 @@ struct Mark {
 
 /// Manifests: files and folders. They are looked at twenty times a second; a change is read when two looks show the same.
 pub struct Manifests {
-    paths: Vec<String>,
+    clusters: Vec<Cluster>,
+    /// The cluster of which all counts; of the others only what a control plane reads in clusters that are not its own.
+    own: u16,
     mesh_config: Option<PathBuf>,
     /// At the last look.
     seen: BTreeMap<PathBuf, Mark>,
     /// When it was read last.
     read: Option<BTreeMap<PathBuf, Mark>>,
     /// The text of each file when it could be read.
-    good: BTreeMap<String, Arc<Text>>,
+    good: BTreeMap<String, (u16, Arc<Text>)>,
     said: Vec<String>,
     /// How long the last look took.
     took: Duration,
 }
+
+/// The manifests of one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// As proxies say it (`CLUSTER_ID`); "" where there is one only.
+    pub name: String,
+    pub paths: Vec<String>,
+}
+
+/// What a control plane reads in clusters beside its own, as istiod does by remote secrets: services, and what is behind
+/// them. Rules of traffic and security are those of its own cluster.
+const SHARED: &[Kind] = &[Kind::Namespace, Kind::Node, Kind::Service, Kind::ServiceAccount, Kind::Endpoints, Kind::EndpointSlice, Kind::Pod];
 
 /// A file that has changed is looked at again so soon, and others are looked at so often.
 const SOON: Duration = Duration::from_millis(25);
@@ -55,12 +69,18 @@ const OFTEN: Duration = Duration::from_millis(50);
 
 impl Manifests {
     pub fn new(paths: Vec<String>, mesh_config: Option<PathBuf>) -> Manifests {
-        Manifests { paths, mesh_config, seen: BTreeMap::new(), read: None, good: BTreeMap::new(), said: Vec::new(), took: Duration::ZERO }
+        Manifests::of_clusters(vec![Cluster { name: String::new(), paths }], 0, mesh_config)
+    }
+
+    /// Of several clusters, for the control plane of the one with the index `own`. All control planes of a mesh are given
+    /// the clusters in the same order.
+    pub fn of_clusters(clusters: Vec<Cluster>, own: u16, mesh_config: Option<PathBuf>) -> Manifests {
+        Manifests { clusters, own, mesh_config, seen: BTreeMap::new(), read: None, good: BTreeMap::new(), said: Vec::new(), took: Duration::ZERO }
     }
 
     fn look(&self) -> BTreeMap<PathBuf, Mark> {
         let mut out = BTreeMap::new();
-        for path in self.paths.iter().map(Path::new).chain(self.mesh_config.as_deref()) {
+        for path in self.clusters.iter().flat_map(|c| &c.paths).map(Path::new).chain(self.mesh_config.as_deref()) {
             look(path, 0, &mut out);
         }
         out
@@ -69,16 +89,27 @@ impl Manifests {
     fn load(&mut self) -> Reading {
         let mut snapshot = Snapshot::new();
         snapshot.completeness = Completeness::Complete;
-        manifests::read(&mut snapshot, &self.paths, Role::Judged, 0);
+        snapshot.clusters = self.clusters.iter().map(|c| c.name.clone()).collect();
+        // The mesh configuration is that of the own cluster: it is read first.
+        let mut order: Vec<(u16, &Cluster)> = (0..).zip(&self.clusters).collect();
+        order.sort_by_key(|(i, _)| *i != self.own);
+        let mut config = None;
+        for (i, cluster) in order {
+            manifests::read(&mut snapshot, &cluster.paths, Role::Judged, i);
+            if i == self.own {
+                config = snapshot.mesh_config.clone();
+            }
+        }
+        snapshot.mesh_config = config;
         let mut problems = Vec::new();
-        let mut replaced: Vec<Arc<Text>> = Vec::new();
+        let mut replaced: Vec<(u16, Arc<Text>)> = Vec::new();
         for p in &snapshot.problems {
             let is_broken = matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable);
             let line = p.place.as_ref().map_or_else(String::new, |(source, span)| format!(":{}", source.position(span.start).line));
             let stays = match self.good.get(&p.subject).filter(|_| is_broken) {
                 Some(text) => {
-                    if !replaced.iter().any(|r| r.name() == text.name()) {
-                        replaced.push(Arc::clone(text));
+                    if !replaced.iter().any(|r| r.1.name() == text.1.name()) {
+                        replaced.push(text.clone());
                     }
                     "; what it said before stays in force"
                 }
@@ -91,14 +122,16 @@ impl Manifests {
             snapshot.problems.iter().filter(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable)).map(|p| p.subject.clone()).collect();
         for object in &snapshot.objects {
             let source = object.source();
-            if !broken.iter().any(|b| b == source.name()) && self.good.get(source.name()).is_none_or(|g| !Arc::ptr_eq(g, source)) {
-                self.good.insert(source.name().to_owned(), Arc::clone(source));
+            if !broken.iter().any(|b| b == source.name()) && self.good.get(source.name()).is_none_or(|g| !Arc::ptr_eq(&g.1, source)) {
+                self.good.insert(source.name().to_owned(), (object.cluster, Arc::clone(source)));
             }
         }
-        for text in replaced {
+        for (cluster, text) in replaced {
             snapshot.objects.retain(|o| o.source().name() != text.name());
-            manifests::add(&mut snapshot, text.name(), text.text().as_bytes().to_vec(), Role::Judged, 0);
+            manifests::add(&mut snapshot, text.name(), text.text().as_bytes().to_vec(), Role::Judged, cluster);
         }
+        let counts = |o: &Object| o.cluster == self.own || SHARED.contains(&o.kind) || Kind::TEMPLATES.contains(&o.kind);
+        snapshot.objects.retain(counts);
         if let Some(path) = &self.mesh_config {
             match std::fs::read(path) {
                 Ok(bytes) => mesh_config(&mut snapshot, &path.display().to_string(), bytes),
@@ -121,7 +154,7 @@ fn mesh_config(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>) {
     let source = Text::from_bytes(name, bytes);
     let span = mesh_model::Span::new(0, source.text().len());
     if let Some(tree) = mesh_model::yaml::parse_document(&source, span, mesh_model::yaml::Limits::default()).tree {
-        snapshot.mesh_config = Some(mesh_model::Object::mesh_config(Arc::new(tree)));
+        snapshot.mesh_config = Some(Object::mesh_config(Arc::new(tree)));
     }
 }
 
@@ -202,6 +235,37 @@ mod tests {
         write("a.yaml", &service("d"));
         input.read();
         assert_eq!(names(input.read()), (vec!["d".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn of_other_clusters_services_and_workloads_count_and_rules_do_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let rule = |name: &str| {
+            format!("---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: a}}\n")
+        };
+        let cluster = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).expect("a folder");
+            std::fs::write(path.join("all.yaml"), text).expect("a file");
+            Cluster { name: name.to_owned(), paths: vec![path.display().to_string()] }
+        };
+        let clusters = vec![cluster("east", &(service("a") + &rule("east"))), cluster("west", &(service("a") + &rule("west")))];
+        let mut input = Manifests::of_clusters(clusters, 1, None);
+        let read = |input: &mut Manifests| match input.read() {
+            Reading::New { snapshot, .. } => {
+                let mut all: Vec<String> =
+                    snapshot.objects.iter().map(|o| format!("{} {} {}", snapshot.cluster_name(o), o.kind.name(), o.name())).collect();
+                all.sort();
+                all
+            }
+            _ => Vec::new(),
+        };
+        let all = ["east Service a", "west DestinationRule west", "west Service a"];
+        assert_eq!(read(&mut input), all);
+        // A file that is broken keeps what it said, and the cluster that it is of.
+        std::fs::write(dir.path().join("east/all.yaml"), "kind: [").expect("a file");
+        input.read();
+        assert_eq!(read(&mut input), all);
     }
 
     #[test]

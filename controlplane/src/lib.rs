@@ -19,6 +19,6 @@ pub mod serve;
 pub mod translate;
 pub mod translator;
 
-pub use input::{Input, Manifests, Reading};
+pub use input::{Cluster, Input, Manifests, Reading};
 pub use serve::{Options, Running, StartError};
 pub use translator::Settings;

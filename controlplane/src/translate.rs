@@ -16,7 +16,10 @@ use std::sync::Arc;
 /// The workload that a proxy is beside: its Pod, or the template that made it.
 pub fn workload_of(model: &Model<'_, '_>, client: &Client) -> Option<u32> {
     let workloads = &model.mesh.workloads;
-    let ids = workloads.ids_in(&client.namespace);
+    let clusters = &model.mesh.snapshot.clusters;
+    // Of one cluster alone nobody has to know the name.
+    let is_near = |id: &u32| clusters.len() < 2 || model.mesh.snapshot.cluster_name(workloads.get(*id).object) == client.cluster;
+    let ids: Vec<u32> = workloads.ids_in(&client.namespace).iter().copied().filter(is_near).collect();
     let exact = ids.iter().copied().find(|id| workloads.get(*id).object.name() == client.name);
     exact.or_else(|| {
         let made = |id: &u32| {
@@ -49,6 +52,7 @@ pub fn proxy_of(model: &Model<'_, '_>, client: &Client, workload: Option<u32>) -
         dns_domain: client.dns_domain.clone(),
         interception: client.interception.or(known.map(|p| p.interception)).unwrap_or(Interception::Redirect),
         auto_allocated_addresses: client.auto_allocated_addresses,
+        network_view: client.network_view.clone(),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub control_plane: ControlPlane,
     /// Listeners are bound on this machine, instead of traffic being captured.
     pub laptop: Option<Loopback>,
+    /// The index of the own cluster in the input.
+    pub cluster: u16,
 }
 
 /// What a proxy is to have, and whether the input knows it.
@@ -132,7 +134,7 @@ fn run(settings: Settings, from: &mpsc::Receiver<Message>, report: &Report) {
     snapshot.completeness = Completeness::Part;
     let mut world = World { snapshot: Arc::new(snapshot), version: String::new(), generation: 0 };
     let mut proxies: BTreeMap<u64, Connected> = BTreeMap::new();
-    let mut bind = settings.laptop.map(|l| Bind::new(Places::new(l)));
+    let mut bind = settings.laptop.map(|l| Bind::new(Places::new(l)).of_cluster(settings.cluster));
     while let Some(next) = hold(settings, world, &mut proxies, &mut bind, from, report) {
         world = next;
     }

@@ -76,6 +76,7 @@ fn proxy(kind: ProxyKind, namespace: &str) -> Proxy {
         dns_domain: format!("{namespace}.svc.cluster.local"),
         interception: Interception::Redirect,
         auto_allocated_addresses: true,
+        network_view: Vec::new(),
     }
 }
 

@@ -58,6 +58,7 @@ fn proxy(kind: ProxyKind, namespace: &str, address: &str, labels: &[(&str, &str)
         dns_domain: format!("{namespace}.svc.cluster.local"),
         interception: Interception::Redirect,
         auto_allocated_addresses: true,
+        network_view: Vec::new(),
     }
 }
 

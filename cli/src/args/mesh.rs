@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Input")]
 pub struct MeshArgs {
-    /// Manifests (files, folders, globs, `-`), config dumps of proxies, folders of both, `kube` or `kube:CONTEXT`; repeatable
+    /// Manifests (files, folders, globs, `-`), config dumps of proxies, folders of both, `kube` or `kube:CONTEXT`; NAME=DIR for one cluster of several; repeatable
     #[arg(short = 'f', long = "from", visible_alias = "filename", value_name = "SRC")]
     pub from: Vec<String>,
     /// The input is everything: what is not in it does not exist

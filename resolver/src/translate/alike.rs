@@ -14,6 +14,7 @@ pub struct Alike {
     dns_domain: String,
     interception: Interception,
     auto_allocated_addresses: bool,
+    network_view: Vec<String>,
     /// Whether it has addresses of IPv4, of IPv6.
     families: [bool; 2],
     /// The ports that it serves: service, port, its own port.
@@ -44,6 +45,7 @@ impl Model<'_, '_> {
             dns_domain: proxy.dns_domain.clone(),
             interception: proxy.interception,
             auto_allocated_addresses: proxy.auto_allocated_addresses,
+            network_view: proxy.network_view.clone(),
             families: [has(false), has(true)],
             targets: self.registry.targets_of(self.mesh, proxy).iter().map(|t| (t.service, t.port, t.target)).collect(),
             whereabouts,

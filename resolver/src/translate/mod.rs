@@ -39,7 +39,7 @@ pub use networks::Gateway;
 pub use not_judged::{Effect, NotJudged};
 pub use open::{Open, Revised};
 pub use overlooked::{Overlooked, Wanted};
-pub use proxy::{Interception, Proxy, ProxyKind};
+pub use proxy::{Interception, Proxy, ProxyKind, networks as read_networks};
 pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePort};
 pub use scope::{Lead, Unknown};
 pub use supposed::Addresses;
@@ -258,16 +258,24 @@ impl<'a> Context<'_, 'a> {
 
 fn endpoints<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> {
     let mut out = Vec::new();
+    let passes_through = cx.gateway.as_ref().is_some_and(MergedGateway::has_auto_passthrough);
     for service in cx.scope.services.iter().filter(|s| s.resolution == Resolution::Static) {
         let rules = cx.rules(service);
         for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
             let subsets = rules.subsets();
             let wanted = std::iter::once(None).chain(subsets.iter().map(Some));
-            out.extend(wanted.filter_map(|subset| {
+            for subset in wanted {
                 let policy = subset.map_or_else(|| rules.policy(port.number), |s| rules.subset_policy(s, port.number));
-                let message = endpoint::assignment(cx, service, port, subset, &policy)?;
-                Some(Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() })
-            }));
+                let Some(message) = endpoint::assignment(cx, service, port, subset, &policy) else { continue };
+                let piece = Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() };
+                // What comes from another network asks by the server name.
+                if passes_through && !service.is_external {
+                    let mut second = piece.clone();
+                    second.message.cluster_name = cluster::sni(port.number, subset.map_or("", |s| s.name), &service.host);
+                    out.push(second);
+                }
+                out.push(piece);
+            }
         }
     }
     out

@@ -103,11 +103,8 @@ impl<'a> Networks<'a> {
     }
 
     fn of_service(&mut self, mesh: &Mesh<'_>, service: &Object, network: &str, port: u16) {
-        let balancer = service.at(&["status", "loadBalancer"]).into_iter().flat_map(|l| l.list("ingress"));
-        let given = balancer.map(|i| i.get("ip").or_else(|| i.get("hostname")).map_or("", Node::text));
-        let external = service.spec().into_iter().flat_map(|s| s.list("externalIPs")).map(Node::text);
         let mut any = false;
-        for address in given.chain(external).filter(|a| a.parse::<IpAddr>().is_ok()) {
+        for address in given(service) {
             any = true;
             let cluster = cluster_name(mesh, service);
             self.gateways.push(Gateway { address: address.to_owned(), port, network: network.to_owned(), cluster: cluster.to_owned() });
@@ -178,7 +175,12 @@ impl<'a> Networks<'a> {
     /// of all that are behind them. Who takes no mutual TLS is not reached there: only its server name tells a gateway
     /// where to.
     pub fn seen_by(&self, cx: &Context<'_, 'a>, endpoints: Vec<Endpoint<'a>>) -> Vec<Endpoint<'a>> {
+        // A gateway between networks that saw others than its own would send requests in circles.
+        let view = &cx.proxy.network_view;
+        let is_seen = |network: &str| view.is_empty() || network.is_empty() || view.iter().any(|n| n == network);
         if !self.is_enabled() {
+            let mut endpoints = endpoints;
+            endpoints.retain(|e| view.is_empty() || is_seen(&self.of_endpoint(cx, e)));
             return endpoints;
         }
         let scale = self.scale();
@@ -187,6 +189,9 @@ impl<'a> Networks<'a> {
         for mut e in endpoints {
             e.weight = e.weight.max(1).saturating_mul(scale);
             let network = self.of_endpoint(cx, &e);
+            if !is_seen(&network) {
+                continue;
+            }
             let own = &cx.whereabouts.network;
             let gateways = self.gateways(&network, cluster_of(cx, e.object));
             if gateways.is_empty() || network.is_empty() || own.is_empty() || network == *own {
@@ -219,10 +224,35 @@ impl<'a> Networks<'a> {
     }
 }
 
+/// The addresses that a Service has for those outside of its cluster.
+fn given(service: &Object) -> impl Iterator<Item = &str> {
+    let balancer = service.at(&["status", "loadBalancer"]).into_iter().flat_map(|l| l.list("ingress"));
+    let given = balancer.map(|i| i.get("ip").or_else(|| i.get("hostname")).map_or("", Node::text));
+    let external = service.spec().into_iter().flat_map(|s| s.list("externalIPs")).map(Node::text);
+    given.chain(external).filter(|a| a.parse::<IpAddr>().is_ok())
+}
+
 impl Model<'_, '_> {
     /// The gateway between networks at an address.
     pub fn gateway_at(&self, address: SocketAddr) -> Option<&Gateway> {
         self.networks.gateways.iter().find(|g| g.port == address.port() && g.address.parse() == Ok(address.ip()))
+    }
+
+    /// The workload that a gateway between networks is, and where its proxy takes what comes there; `None` where the input
+    /// has no Service with that address, or nothing behind it.
+    pub fn behind_gateway(&self, gateway: &Gateway) -> Option<(u32, SocketAddr)> {
+        let mesh = self.mesh;
+        let is_of = |o: &Object| gateway.cluster.is_empty() || cluster_name(mesh, o) == gateway.cluster;
+        let mut services = mesh.services.all().iter().filter(|s| s.object.kind == Kind::Service && !s.selector().is_empty());
+        let service = services.find(|s| is_of(s.object) && given(s.object).any(|a| a == gateway.address))?;
+        let ids = mesh.workloads.matching_ids(Some(service.namespace), &service.selector());
+        let mut ids: Vec<u32> = ids.into_iter().filter(|id| mesh.workloads.get(*id).object.cluster == service.object.cluster).collect();
+        ids.sort_by_key(|id| mesh.workloads.get(*id).object.name());
+        let id = *ids.first()?;
+        // Outside it may have another port than the Service has.
+        let port = service.port(gateway.port).or_else(|| service.port(PORT))?.of_workload(mesh.workloads.get(id))?;
+        let ip = self.proxy_of(id).addresses.first()?.parse().ok()?;
+        Some((id, SocketAddr::new(ip, port)))
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Proxy {
     pub interception: Interception,
     /// Whether automatically given addresses of ServiceEntries count: DNS capture.
     pub auto_allocated_addresses: bool,
+    /// The networks whose endpoints it sees (`REQUESTED_NETWORK_VIEW`), as gateways between networks ask for; all where empty.
+    pub network_view: Vec<String>,
 }
 
 impl Proxy {
@@ -85,6 +87,7 @@ impl Proxy {
                 _ => Interception::Redirect,
             },
             auto_allocated_addresses: is_true("DNS_CAPTURE"),
+            network_view: networks(meta("REQUESTED_NETWORK_VIEW")),
         })
     }
 
@@ -109,6 +112,7 @@ impl Proxy {
                 _ => Interception::Redirect,
             },
             auto_allocated_addresses: false,
+            network_view: networks(environment(w, "ISTIO_META_REQUESTED_NETWORK_VIEW")),
         }
     }
 
@@ -142,6 +146,18 @@ impl Proxy {
     pub fn inbound_source(&self) -> &'static str {
         if self.is_ipv6() { "::6" } else { "127.0.0.6" }
     }
+}
+
+/// The names in a list of networks as metadata write it: with commas between them.
+pub fn networks(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a variable of some container says, as the agent takes metadata of its proxy from there; "" where none does.
+fn environment<'a>(w: &Workload<'a>, name: &str) -> &'a str {
+    let containers = w.spec().into_iter().flat_map(|s| s.list("containers").chain(s.list("initContainers")));
+    let variable = containers.flat_map(|c| c.list("env")).find(|v| v.text_of("name") == name);
+    variable.map_or("", |v| v.text_of("value"))
 }
 
 /// What a service without an address of its own has.

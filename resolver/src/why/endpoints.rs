@@ -46,7 +46,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             };
             return finish(part, answer, mark, says);
         }
-        let name = ClusterName::parse(&branch.cluster);
+        let name = ClusterName::parse_any(&branch.cluster);
         let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
         if let End::Replied(_) | End::Closed { .. } = &branch.end {
             let step = self.no_endpoint(party, branch, verdict, name, target);
@@ -97,7 +97,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         all.iter().filter_map(|e| Some(SocketAddr::new(e.address.parse().ok()?, e.port))).collect()
     }
 
-    fn destination(&self, party: &Party<'w, 'a>, branch: &Branch) -> Step {
+    pub(super) fn destination(&self, party: &Party<'w, 'a>, branch: &Branch) -> Step {
         let origins = party.cluster(&branch.cluster);
         let has_subset = ClusterName::parse(&branch.cluster).is_some_and(|c| !c.subset.is_empty());
         let written = origins.get(usize::from(has_subset)).or(origins.first()).map(|o| Thing::at(o.object, o.node));

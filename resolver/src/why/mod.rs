@@ -12,6 +12,7 @@ mod find;
 mod host;
 mod outbound;
 mod party;
+mod passage;
 mod question;
 mod server;
 mod source;

@@ -54,7 +54,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
     }
 
-    fn listener(&self, party: &Party<'w, 'a>, verdict: &Verdict, question: &Question, service: Option<&RegisteredService<'a>>) -> Step {
+    pub(super) fn listener(&self, party: &Party<'w, 'a>, verdict: &Verdict, question: &Question, service: Option<&RegisteredService<'a>>) -> Step {
         let of = |mark, says: String| Step::new(Stage::Listener, mark, says);
         let place =
             if verdict.filter_chain.is_empty() { verdict.listener.clone() } else { format!("{}, filter chain {}", verdict.listener, verdict.filter_chain) };
@@ -288,7 +288,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     }
 
     /// Where a dump and the manifests send the request to different places.
-    fn disagreement(&self, party: &Party<'w, 'a>, call: &Call<'_>, question: &Question, verdict: &Verdict) -> Option<Step> {
+    pub(super) fn disagreement(&self, party: &Party<'w, 'a>, call: &Call<'_>, question: &Question, verdict: &Verdict) -> Option<Step> {
         let (Some(_), Some(translation)) = (party.held, &party.translation) else { return None };
         let configuration = mesh_envoy::engine::Configuration::read(&translation.resources()).ok()?;
         // What is captured by the manifests' word may be listened for by its own: on a machine without capture.
@@ -339,7 +339,7 @@ pub(super) fn policy_name(name: &str) -> String {
 
 /// `reviews:9080, subset v1` of a cluster's name.
 pub fn shown(cluster: &str) -> String {
-    match ClusterName::parse(cluster) {
+    match ClusterName::parse_any(cluster) {
         Some(c) if !c.subset.is_empty() => format!("{}:{}, subset {}", c.host, c.port, c.subset),
         Some(c) if !c.host.is_empty() => format!("{}:{}", c.host, c.port),
         _ => cluster.to_owned(),

@@ -150,7 +150,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mut seen: Vec<(*const Object, u16)> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let mut served: Vec<Served> = Vec::new();
-        let mut gateways = Vec::new();
+        let (mut gateways, mut passages) = (Vec::new(), Vec::new());
         let mut once = Vec::new();
         let mut sorted = reached.to_vec();
         sorted.sort_by_key(|a| (self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id).object.origin()), *a));
@@ -175,6 +175,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 gateways.push((id, address));
                 continue;
             }
+            if let Some(passage) = self.passage(address).filter(|_| workload.is_none()) {
+                passages.push(passage);
+                continue;
+            }
             let one = self.at(arrival, branch, address, workload, question, answer);
             match served.iter_mut().find(|s| s.part.steps == one.part.steps && s.outcome.mark == one.outcome.mark && s.outcome.details == one.outcome.details) {
                 Some(same) => same.part.also.push(one.part.title),
@@ -197,9 +201,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let call = Call { entry: Entry::Direct, connection, request: question.request(arrival.authority, arrival.path, &headers), expects: None };
             self.follow(&party, &call, question, None, part, hops - 1, answer);
         }
+        passages.into_iter().for_each(|passage| self.pass(arrival, branch, passage, question, hops, answer));
     }
 
-    fn connection<'q>(&self, arrival: &'q Arrival<'_>, destination: SocketAddr, question: &'q Question) -> Connection<'q> {
+    pub(super) fn connection<'q>(&self, arrival: &'q Arrival<'_>, destination: SocketAddr, question: &'q Question) -> Connection<'q> {
         let protocol = if arrival.is_routed || !question.is_http() { question.protocol } else { Protocol::Tcp };
         let tls = match arrival.wire {
             Wire::Mesh => Some(ClientTls { server_name: arrival.server_name, ..mesh_tls(arrival.principal, protocol) }),

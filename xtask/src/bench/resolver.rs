@@ -95,6 +95,7 @@ fn proxy(namespace: &str, labels: &[(&str, &str)]) -> Proxy {
         dns_domain: format!("{namespace}.svc.cluster.local"),
         interception: Interception::Redirect,
         auto_allocated_addresses: false,
+        network_view: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::entry::{Entry, Place};
 use crate::output::snippet::snippet;
 use crate::print::time::{clock, parse_rfc3339};
 use crate::status::Failure;
+use crate::worlds;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
 use mesh_collectors::recording;
@@ -106,7 +107,7 @@ pub fn world(request: &Request, ask: Ask) -> Result<World, Failure> {
         let rest = match path.as_str() {
             // `analyze` reads clusters and standard input.
             "-" => Rest::Manifests,
-            word if cluster::Source::parse(word, Role::Judged).is_some() => Rest::Manifests,
+            word if cluster::Source::parse(word, Role::Judged).is_some() || worlds::of_cluster(word, "").is_some() => Rest::Manifests,
             _ => {
                 let source = Source::parse(path).map_err(|e| Failure::usage(format!("{path}: {e}")))?;
                 dumps.read(path, &source, &mut sources)
