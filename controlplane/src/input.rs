@@ -253,8 +253,7 @@ mod tests {
         let mut input = Manifests::of_clusters(clusters, 1, None);
         let read = |input: &mut Manifests| match input.read() {
             Reading::New { snapshot, .. } => {
-                let mut all: Vec<String> =
-                    snapshot.objects.iter().map(|o| format!("{} {} {}", snapshot.cluster_name(o), o.kind.name(), o.name())).collect();
+                let mut all: Vec<String> = snapshot.objects.iter().map(|o| format!("{} {} {}", snapshot.cluster_name(o), o.kind.name(), o.name())).collect();
                 all.sort();
                 all
             }

@@ -300,17 +300,10 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
     };
     let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), places)| Sends { what, why, thing, clients: named(places) }).collect();
     let (verdict, says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
-    Port {
-        workload: w.object.name().to_owned(),
-        namespace: w.namespace.to_owned(),
-        port: number,
-        services: services.iter().map(|(s, p)| format!("{}.{}:{p}", s.object.name(), s.namespace)).collect(),
-        takes,
-        thing,
-        sends,
-        verdict,
-        says,
-    }
+    // Of several clusters each may have the Service.
+    let mut services: Vec<String> = services.iter().map(|(s, p)| format!("{}.{}:{p}", s.object.name(), s.namespace)).collect();
+    services.dedup();
+    Port { workload: w.object.name().to_owned(), namespace: w.namespace.to_owned(), port: number, services, takes, thing, sends, verdict, says }
 }
 
 fn judged(mesh: &Mesh<'_>, takes: Takes, sends: &[Sends], is_direct: bool, is_excluded: bool, server: &Client<'_, '_>) -> (Verdict, String) {

@@ -53,7 +53,8 @@ fn deployment(name: &str, app: &str) -> String {
     )
 }
 
-const STRICT: &str = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: shop}\nspec: {mtls: {mode: STRICT}}\n---\n";
+const STRICT: &str =
+    "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: shop}\nspec: {mtls: {mode: STRICT}}\n---\n";
 
 /// `web` and a `cart` in the east, another `cart` in the west.
 fn snapshot(west: &str) -> Snapshot {
@@ -86,7 +87,8 @@ fn a_gateway_between_networks_leads_to_its_own_and_to_no_other_gateway() {
         let made = model.translate(&model.proxy_of(id));
         assert!(made.clusters.iter().any(|c| c.message.name == wanted && c.message.transport_socket_matches.is_empty()));
         let assignment = made.endpoints.iter().find(|e| e.message.cluster_name == wanted).expect("endpoints");
-        let sockets = assignment.message.endpoints.iter().flat_map(|l| &l.lb_endpoints).filter_map(|e| e.endpoint.as_ref()?.address.as_ref()?.socket_address.as_ref());
+        let sockets =
+            assignment.message.endpoints.iter().flat_map(|l| &l.lb_endpoints).filter_map(|e| e.endpoint.as_ref()?.address.as_ref()?.socket_address.as_ref());
         sockets.map(|s| s.address.clone()).collect()
     };
     let of = |name: &str| {

@@ -18,9 +18,12 @@ Exit status: 0 interrupted · 65 nothing could be read · 64 usage · 1 a port i
 
 #[derive(Args, Debug)]
 pub struct ControlplaneArgs {
-    /// Manifests (files, folders), or `kube`, `kube:CONTEXT`: all of them watched; repeatable
+    /// Manifests (files, folders), or `kube`, `kube:CONTEXT`: all of them watched; NAME=DIR for each of several clusters; repeatable
     #[arg(short = 'f', long = "from", value_name = "SRC", required = true)]
     pub from: Vec<String>,
+    /// Of several clusters the own one, whose rules count: of the others services and workloads are read [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub cluster_id: Option<String>,
     /// Mesh configuration (MeshConfig) to assume instead of the default
     #[arg(long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
     pub mesh_config: Option<PathBuf>,

@@ -6,10 +6,11 @@ use crate::context::Context;
 use crate::followers::Followers;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
+use crate::worlds;
 use mesh_collectors::manifests;
 use mesh_controlplane::bind::Loopback;
 use mesh_controlplane::ca::{Authority, RENEW_AT};
-use mesh_controlplane::{Input, Manifests, Options, Reading, Running, Settings, StartError};
+use mesh_controlplane::{Cluster, Input, Manifests, Options, Reading, Running, Settings, StartError};
 use mesh_model::{Completeness, ProblemKind, Role, Snapshot};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,12 +26,19 @@ const LOOK: Duration = Duration::from_millis(100);
 pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
     let (clusters, paths): (Vec<_>, Vec<_>) = args.from.iter().partition(|w| Source::parse(w, Role::Judged).is_some());
     let paths: Vec<String> = paths.into_iter().cloned().collect();
-    for path in paths.iter().map(Path::new) {
+    let several: Vec<Cluster> = paths.iter().filter_map(|w| worlds::of_cluster(w, "")).map(|(name, path)| Cluster { name, paths: vec![path] }).collect();
+    let own = own_cluster(args, &several)?;
+    if !several.is_empty() && (several.len() < paths.len() || !clusters.is_empty()) {
+        return Err(Failure::usage("--from takes NAME=DIR for each cluster, or none of that: what has no name is of no cluster"));
+    }
+    for path in paths.iter().map(Path::new).filter(|_| several.is_empty()) {
         if !path.exists() {
             return Err(Failure::input(format!("{}: there is no such file or folder", path.display())));
         }
     }
-    let input: Box<dyn Input> = if clusters.is_empty() {
+    let input: Box<dyn Input> = if !several.is_empty() {
+        Box::new(Manifests::of_clusters(several, own, args.mesh_config.clone()))
+    } else if clusters.is_empty() {
         Box::new(Manifests::new(paths, args.mesh_config.clone()))
     } else {
         if args.mesh_config.is_some() {
@@ -49,7 +57,7 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
         xds: args.xds,
         tls: Some(args.tls),
         http: args.http,
-        translation: Settings { laptop, ..Settings::default() },
+        translation: Settings { laptop, cluster: own, ..Settings::default() },
         authority: authority(args, context.now)?,
         tokens: args.tokens.clone(),
         most_connections: args.max_proxies,
@@ -69,6 +77,17 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
     interrupted();
     drop(running);
     Ok(Status::Fine)
+}
+
+/// The index of the own cluster.
+fn own_cluster(args: &ControlplaneArgs, several: &[Cluster]) -> Result<u16, Failure> {
+    let Some(id) = &args.cluster_id else { return Ok(0) };
+    let names = || several.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    match several.iter().position(|c| c.name == *id).and_then(|at| u16::try_from(at).ok()) {
+        Some(at) => Ok(at),
+        None if several.is_empty() => Err(Failure::usage("--cluster-id names one of several clusters, which --from NAME=DIR gives")),
+        None => Err(Failure::usage(format!("--cluster-id: no cluster is called `{id}`; there are {}", names()))),
+    }
 }
 
 /// What waits for SIGINT or SIGTERM.

@@ -138,6 +138,29 @@ impl Authority {
         Ok(Authority { issuer: Issuer::from_ca_cert_der(&der.into(), key)?, intermediates, root, not_after, lifetime: LIFETIME, renew_at: RENEW_AT })
     }
 
+    /// An authority below this one, with a key of its own: certificates of both are checked against the one root.
+    pub fn subordinate(&self, name: &str, now: Instant) -> Result<Authority, Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        let mut distinguished = DistinguishedName::new();
+        distinguished.push(DnType::OrganizationName, name);
+        params.distinguished_name = distinguished;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = at!(now - SKEW);
+        params.not_after = at!(self.not_after);
+        let signed = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Authority {
+            issuer: Issuer::new(params, key),
+            intermediates: signed + &self.intermediates,
+            root: self.root.clone(),
+            not_after: self.not_after,
+            lifetime: self.lifetime,
+            renew_at: self.renew_at,
+        })
+    }
+
     /// The same, whose certificates live so long and are renewed at this share of it.
     pub fn with_lifetime(self, lifetime: Duration, renew_at: f64) -> Authority {
         Authority { lifetime, renew_at: renew_at.clamp(0.05, 0.95), ..self }
@@ -252,6 +275,28 @@ mod tests {
 
     fn uri(text: &str) -> SanType {
         SanType::URI(text.try_into().expect("a URI"))
+    }
+
+    #[test]
+    fn authorities_below_one_root_differ_and_end_with_it() {
+        let root = Authority::self_signed("cluster.local", NOW).expect("an authority");
+        let [east, west] = ["east", "west"].map(|name| root.subordinate(name, NOW).expect("an authority"));
+        let issued = [&east, &west].map(|a| a.issue(&Identity::new("cluster.local", "shop", "cart"), NOW).expect("a certificate"));
+        assert!(east.root() == root.root() && west.root() == root.root() && east.not_after() == root.not_after());
+        let parents = issued.map(|i| {
+            let chain: Vec<Vec<u8>> = x509_parser::pem::Pem::iter_from_buffer(i.chain.as_bytes()).flatten().map(|p| p.contents).collect();
+            let root = first_certificate(root.root()).expect("a root");
+            let [own, between] = chain.as_slice() else { panic!("{} certificates", chain.len()) };
+            let parse = |der: &'_ [u8]| X509Certificate::from_der(der).map(|(_, c)| (c.subject().to_string(), c.is_ca())).expect("a certificate");
+            let signed_by = |der: &[u8], by: &[u8]| {
+                let (_, by) = X509Certificate::from_der(by).expect("a certificate");
+                X509Certificate::from_der(der).expect("a certificate").1.verify_signature(Some(by.public_key())).is_ok()
+            };
+            assert!(signed_by(own, between) && signed_by(between, &root) && !signed_by(own, &root));
+            assert!(parse(between).1 && !parse(own).1);
+            parse(between).0
+        });
+        assert_eq!(parents, ["O=east", "O=west"]);
     }
 
     #[test]

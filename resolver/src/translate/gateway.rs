@@ -555,7 +555,7 @@ fn auto_passthrough<'a>(cx: &Context<'_, 'a>, s: &MergedServer<'a>) -> Vec<Chain
                     socket: None,
                     filters: vec![filters::tcp_to(&name)],
                     metadata: None,
-                    origin: Origin { object: service.object, node: port.node },
+                    origin: Origin { object: s.object, node: s.server.node },
                 });
             }
         }

@@ -10,7 +10,7 @@ use crate::mesh::Mesh;
 use crate::protocol::Protocol;
 use crate::service::{Service, ServiceKind};
 use crate::workload::Workload;
-use mesh_model::{Kind, Node, Object};
+use mesh_model::{Kind, Node, Object, Role};
 use rustc_hash::FxHashMap;
 use std::net::IpAddr;
 
@@ -140,8 +140,10 @@ impl<'a> Registry<'a> {
         let mut places = Vec::new();
         if addresses == Addresses::Supposed {
             this.taken = Taken::new(mesh);
-            this.ranks = ranks(mesh.workloads.all().iter().map(|w| (w.object.cluster, w.namespace, w.object.name(), w.object.kind as usize)));
-            places = ranks(mesh.services.all().iter().map(|s| (s.object.cluster, s.namespace, s.object.name(), s.object.kind as usize)));
+            // What is only assumed to be there takes nothing from what is: who does not assume it gives the same addresses.
+            let key = |o: &'a Object, namespace: &'a str| (o.role == Role::Assumed, o.cluster, namespace, o.name(), o.kind as usize);
+            this.ranks = ranks(mesh.workloads.all().iter().map(|w| key(w.object, w.namespace)));
+            places = ranks(mesh.services.all().iter().map(|s| key(s.object, s.namespace)));
         }
         for (id, service) in mesh.services.all().iter().enumerate() {
             let supposed = || supposed::of_service(*places.get(id)?, &this.taken);

@@ -1,9 +1,9 @@
 //! From network to network: gateways that pass on the mesh's own TLS by its server name, unopened.
 
+use super::Why;
 use super::answer::{Answer, Part};
 use super::question::Question;
 use super::server::Arrival;
-use super::Why;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Branch, Call, End, walk};
 use std::net::SocketAddr;

@@ -164,7 +164,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 seen.push(key);
             }
             once.push((*address, workload));
-            names.push(workload.map_or_else(|| address.to_string(), |id| self.model.mesh.workloads.get(id).object.origin()));
+            let origin = |id: u32| self.model.mesh.workloads.get(id).object.origin();
+            let passage = || self.passage(*address).map_or_else(|| address.to_string(), |(id, _)| format!("{address}, {}", origin(id)));
+            names.push(workload.map_or_else(passage, origin));
         }
         let (mesh, count) = (self.model.mesh, names.len());
         let shown = if count > 5 { format!("{} and {} more", names[..5].join(", "), count - 5) } else { names.join(", ") };

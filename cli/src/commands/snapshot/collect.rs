@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::status::Failure;
 use crate::telemetry;
 use crate::telemetry::traces::server;
+use crate::worlds;
 use mesh_collectors::dumps;
 use mesh_collectors::manifests;
 use mesh_collectors::recording::{self, Capture, redact, tidy};
@@ -61,12 +62,16 @@ pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, memory: &mut Memory
             let left = bounds.ends.saturating_duration_since(Instant::now());
             let page = proxies::page(&target, left);
             taking.answer(&format!("metrics/{}.txt", tidy(&target.to_string())), page);
+        } else if let Some((name, path)) = worlds::of_cluster(word, "") {
+            let folder = format!("manifests/clusters/{}", taking.capture.summary.clusters.len());
+            taking.capture.summary.clusters.push(name);
+            taking.manifests(&[path], &folder);
         } else if taking.path(word) {
             files.push(word.clone());
         }
     }
     if !files.is_empty() {
-        taking.manifests(&files);
+        taking.manifests(&files, "manifests");
     }
     if let Some(url) = &args.prometheus {
         let shown = redact::source(url);
@@ -230,10 +235,10 @@ impl Taking<'_> {
         found == 0 || path.is_dir()
     }
 
-    fn manifests(&mut self, files: &[String]) {
+    fn manifests(&mut self, files: &[String], folder: &str) {
         let mut snapshot = Snapshot::new();
         manifests::read(&mut snapshot, files, Role::Judged, 0);
-        self.objects(&snapshot, "manifests", |o| o.source().name().to_owned());
+        self.objects(&snapshot, folder, |o| o.source().name().to_owned());
     }
 
     fn objects(&mut self, snapshot: &Snapshot, folder: &str, file: impl Fn(&Object) -> String) {
