@@ -222,6 +222,9 @@ struct Beside {
     remotes: Arc<Remotes>,
 }
 
+/// How long workers may take to end.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
 /// What runs beside the workers: the admin port, names, the health of hosts, the end.
 fn beside(
     shared: Arc<Shared>,
@@ -259,6 +262,11 @@ fn beside(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         shared.advance(Phase::Stopping);
+        // Workers hand their last spans on as their connections end.
+        let until = Instant::now() + LAST_SPANS;
+        while Instant::now() < until && shared.active_connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         exporters.end();
         let _ = traces.await;
     });

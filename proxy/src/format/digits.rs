@@ -12,7 +12,8 @@ pub fn padded(mut n: u64, width: usize, out: &mut String) {
         n /= 10;
     }
     let at = at.min(digits.len() - width.clamp(1, digits.len()));
-    out.extend(digits[at..].iter().map(|d| char::from(*d)));
+    // Digits are text.
+    out.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 pub fn number(n: u64, out: &mut String) {

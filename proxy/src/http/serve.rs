@@ -13,6 +13,7 @@ use crate::downstream::stream::Stream;
 use crate::http1::server::{self, Ended, Rest};
 use crate::tls::hello::PREFACE;
 use crate::upstream::connection::Here;
+use bytes::BytesMut;
 use http::Request;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,7 +39,7 @@ impl Opening {
 }
 
 /// Looks whether a connection begins as HTTP/2 does. What is read for it is put away.
-async fn opening(stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<Opening> {
+async fn opening(stream: &mut Stream, early: &mut BytesMut) -> io::Result<Opening> {
     loop {
         if early.starts_with(PREFACE) {
             return Ok(Opening::Http2);
@@ -46,6 +47,8 @@ async fn opening(stream: &mut Stream, early: &mut Vec<u8>) -> io::Result<Opening
         if !PREFACE.starts_with(early) {
             return Ok(Opening::Http1);
         }
+        // Room for a whole head: what comes in one piece is served as it is.
+        early.reserve(server::HEAD);
         if stream.read_buf(early).await? == 0 {
             return Ok(Opening::Http1);
         }
@@ -58,7 +61,7 @@ const FIRST_BYTES: Duration = Duration::from_secs(60);
 /// Serves HTTP on a connection to its end. Returns what is spoken; "" for nothing yet.
 pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Manager>, chain: &Arc<Chain>) -> &'static str {
     let worker = client.worker.clone();
-    let mut early = Vec::new();
+    let mut early = BytesMut::new();
     // As with Envoy, a protocol that TLS agreed upon decides, whatever it is.
     let agreed = client.tls.as_ref().map_or("", |s| &s.protocol);
     let opening = match manager.codec {
@@ -113,7 +116,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            Box::pin(http2(&connection, TokioIo::new(Client::new(stream, early, None, wire, manager.clone())))).await
+            Box::pin(http2(&connection, TokioIo::new(Client::new(stream, early.into(), None, wire, manager.clone())))).await
         }
     };
     if let Some(late) = connection.wire.late() {
@@ -128,7 +131,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
 }
 
 /// Serves what is plain.
-async fn plain(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>) -> Ended {
+async fn plain(connection: &Rc<Connection>, stream: Stream, early: BytesMut) -> Ended {
     let framing = Framing::new(connection.manager.limits.header_bytes);
     let ends = async {
         tokio::select! {
@@ -194,5 +197,26 @@ async fn ends(connection: &Connection) {
     tokio::select! {
         () = connection.worker().draining() => {}
         () = idle => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::downstream::raw::Raw;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// With less, what follows would be taken for unusual, and hyper would serve the whole connection.
+    #[tokio::test]
+    async fn a_head_that_comes_in_one_piece_is_read_in_one_piece() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client = TcpStream::connect(socket.local_addr().expect("its address")).await.expect("a connection");
+        let head = format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {}\r\n\r\n", "c".repeat(3000));
+        client.write_all(head.as_bytes()).await.expect("sent");
+        let (server, _) = socket.accept().await.expect("accepted");
+        let mut early = BytesMut::new();
+        let opening = opening(&mut Stream::Plain(Raw::new(server)), &mut early).await.expect("bytes");
+        assert_eq!((opening, early.len()), (Opening::Http1, head.len()));
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Room for heads.
-const HEAD: usize = 4 * 1024;
+pub const HEAD: usize = 4 * 1024;
 /// With less room, more is made before a head is read.
 const TIGHT: usize = 1024;
 /// So long a client may go on sending behind an answer that ends the connection, as Envoy's `delayed_close_timeout`.
@@ -82,6 +82,8 @@ impl Wire {
 enum Front {
     Request(Box<(Request<u64>, Asked)>),
     Unusual,
+    /// A head that has begun.
+    Part,
     /// Nothing.
     Nothing,
 }
@@ -91,8 +93,10 @@ fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) ->
     if read.is_empty() {
         return Front::Nothing;
     }
-    let Some(end) = memchr::memmem::find(read, b"\r\n\r\n").map(|at| at + 4) else { return Front::Unusual };
     let limits = &connection.manager.limits;
+    let Some(end) = memchr::memmem::find(read, b"\r\n\r\n").map(|at| at + 4) else {
+        return if read.len() > limits.header_bytes { Front::Unusual } else { Front::Part };
+    };
     if end > limits.header_bytes {
         return Front::Unusual;
     }
@@ -121,9 +125,8 @@ fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) ->
 }
 
 /// Serves a connection for as long as its requests are plain. `ends` completes when it should come to its end.
-pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
-    let wire = Rc::new(RefCell::new(Wire { stream, read: BytesMut::from(&early[..]), left: 0, is_over: false, serial: 0 }));
-    drop(early);
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
+    let wire = Rc::new(RefCell::new(Wire { stream, read: early, left: 0, is_over: false, serial: 0 }));
     let mut output = Output::default();
     let mut ends = pin!(ends);
     loop {
@@ -132,6 +135,11 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
             loop {
                 match front(&mut wire.read, &mut framing, connection) {
                     Front::Nothing => {}
+                    // What is here already is read. hyper waits for the rest, which may take too long.
+                    Front::Part => match wire.poll_read(HEAD, cx) {
+                        Poll::Ready(Ok(1..)) => continue,
+                        _ => return Poll::Ready(Some(Front::Unusual)),
+                    },
                     front => return Poll::Ready(Some(front)),
                 }
                 match wire.poll_read(HEAD, cx) {
@@ -147,7 +155,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: Vec<u8>, 
                 Ok(wire) => return Ended::Unusual(Box::new(Rest { stream: wire.stream, early: wire.read.into(), framing })),
                 Err(_) => return Ended::Closed,
             },
-            Some(Front::Nothing) | None => break,
+            Some(Front::Part | Front::Nothing) | None => break,
         };
         let length = *request.body();
         let serial = {
