@@ -81,6 +81,7 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         flush: Duration::from_millis(options.file_flush_interval_msec.max(1)),
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |h| h.trim().to_owned()),
         kept: options.last_good_path.clone(),
+        jaeger_agent: options.jaeger_agent,
         complain: Arc::new(move |logger, what| complain_log.write(logger, Level::Warning, what)),
         levels: log.levels.clone(),
     };

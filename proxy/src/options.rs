@@ -1,6 +1,7 @@
 //! The command line: Envoy's flags, as pilot-agent passes them.
 
 use clap::{Parser, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A sidecar proxy that takes Envoy's configuration.
@@ -59,6 +60,10 @@ pub struct Options {
     /// answers. Nothing is kept without it
     #[arg(long, value_name = "FILE")]
     pub last_good_path: Option<PathBuf>,
+    /// A Jaeger agent's address and port (thrift over UDP) for spans of managers whose `tracing` names no provider, in place of
+    /// `tracing.http` of the bootstrap. Only where mesh-proxy was built with the feature `jaeger`
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MESH_PROXY_JAEGER_AGENT", hide = cfg!(not(feature = "jaeger")))]
+    pub jaeger_agent: Option<SocketAddr>,
     /// Milliseconds after which lines of access logs are written at the latest
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub file_flush_interval_msec: u64,

@@ -60,6 +60,8 @@ pub struct Settings {
     pub hostname: String,
     /// Where the last good configuration of a control plane is kept; `None` for nowhere.
     pub kept: Option<PathBuf>,
+    /// Where spans of managers without a provider go; only with the feature `jaeger`.
+    pub jaeger_agent: Option<SocketAddr>,
     pub complain: Complain,
     /// Those of the proxy's own log, which the admin port changes.
     pub levels: Arc<Levels>,
@@ -73,6 +75,7 @@ impl Default for Settings {
             flush: Duration::from_secs(1),
             hostname: "localhost".to_owned(),
             kept: None,
+            jaeger_agent: None,
             complain: Arc::new(|_, _| {}),
             levels: Arc::default(),
         }
@@ -94,6 +97,9 @@ impl Proxy {
     pub fn start(bootstrap: Bootstrap, settings: &Settings) -> Result<Proxy, StartError> {
         let compiler = Compiler::default();
         trace_of(&bootstrap.value, &compiler).map_err(|u| StartError::Configuration(vec![u]))?;
+        if let Some(agent) = settings.jaeger_agent {
+            trace_by_agent(agent, &compiler)?;
+        }
         let snapshot = Snapshot::compile(bootstrap.resources(), &compiler).map_err(StartError::Configuration)?;
         // Secrets in files are there before the first connection, if they can be.
         let mut files = Files::new(compiler.secrets.clone());
@@ -279,6 +285,20 @@ fn trace_of(bootstrap: &serde_json::Value, compiler: &Compiler) -> Read<()> {
         compiler.exporters.set_fallback(Tracer::read(&provider, &compiler.exporters)?);
     }
     Ok(())
+}
+
+/// An agent in place of that provider.
+#[cfg(feature = "jaeger")]
+fn trace_by_agent(agent: SocketAddr, compiler: &Compiler) -> Result<(), StartError> {
+    compiler.exporters.set_fallback(Tracer::jaeger(agent, &compiler.exporters));
+    Ok(())
+}
+
+#[cfg(not(feature = "jaeger"))]
+fn trace_by_agent(agent: SocketAddr, _: &Compiler) -> Result<(), StartError> {
+    Err(StartError::System(format!(
+        "spans can't go to the Jaeger agent at {agent}: this mesh-proxy was built without the feature `jaeger`. Jaeger's collector takes Zipkin's JSON and OTLP, which need no feature"
+    )))
 }
 
 /// Names that change, and hosts that come back; for as long as the cluster is in use.

@@ -140,6 +140,12 @@ impl Tracing {
 }
 
 impl Tracer {
+    /// Spans to a Jaeger agent. Numbers have 64 bits: its oldest clients know no others.
+    #[cfg(feature = "jaeger")]
+    pub fn jaeger(agent: std::net::SocketAddr, exporters: &Exporters) -> Tracer {
+        let exporter = exporters.get(Target::default(), To::Jaeger { agent });
+        Tracer { exporter, form: Form::Jaeger, is_wide: false, shares_span: false }
+    }
     /// `envoy.config.trace.v3.Tracing.Http`
     pub fn read(provider: &Message<'_, '_>, exporters: &Exporters) -> Read<Tracer> {
         let Some((kind, config)) = provider.any("typed_config")? else { return Err(provider.unknown("a provider without configuration")) };

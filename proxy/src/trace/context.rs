@@ -1,7 +1,7 @@
 //! Where a request stands in its trace, and how headers say so: B3 in one header or in several, W3C Trace Context.
 //!
-//! What is read and written is what Envoy 1.40 reads and writes. Headers of other systems, as `uber-trace-id`, go through as
-//! they came.
+//! What is read and written is what Envoy 1.40 reads and writes. Headers of other systems, as `uber-trace-id` without the
+//! feature `jaeger`, go through as they came.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -51,14 +51,17 @@ pub enum Form {
         with_w3c: bool,
     },
     W3c,
+    /// `uber-trace-id`, and B3 beside it.
+    #[cfg(feature = "jaeger")]
+    Jaeger,
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).map(|v| v.to_str().unwrap_or("?"))
 }
 
 /// Digits of base 16, as many as there are.
-fn hex(text: &str) -> Option<u64> {
+pub(super) fn hex(text: &str) -> Option<u64> {
     let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
     if all { u64::from_str_radix(text, 16).ok() } else { None }
 }
@@ -78,6 +81,11 @@ impl Form {
         let with_w3c = match self {
             Form::W3c => return w3c(headers),
             Form::B3 { with_w3c } => with_w3c,
+            #[cfg(feature = "jaeger")]
+            Form::Jaeger => match super::uber::extract(headers) {
+                Some(found) => return found,
+                None => false,
+            },
         };
         if let Some(single) = text(headers, &B3) {
             return b3(single);
@@ -108,6 +116,11 @@ impl Form {
         let w3c = match self {
             Form::W3c => true,
             Form::B3 { with_w3c } => with_w3c,
+            #[cfg(feature = "jaeger")]
+            Form::Jaeger => {
+                set(super::uber::TRACE_ID, super::uber::value(context));
+                false
+            }
         };
         if w3c {
             set(TRACEPARENT, format!("00-{:032x}-{:016x}-{:02x}", context.trace, context.span, u8::from(context.sampled)));

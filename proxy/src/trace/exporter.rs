@@ -51,6 +51,79 @@ pub enum To {
     Zipkin { shares_span: bool },
     /// OTLP, over gRPC or HTTP.
     OpenTelemetry { service: Box<str>, is_grpc: bool, from_environment: bool },
+    /// An agent, by thrift over UDP; no cluster is asked.
+    #[cfg(feature = "jaeger")]
+    Jaeger { agent: std::net::SocketAddr },
+}
+
+impl To {
+    /// The name in statistics.
+    fn name(&self) -> &'static str {
+        match self {
+            To::Zipkin { .. } => "zipkin",
+            To::OpenTelemetry { .. } => "opentelemetry",
+            #[cfg(feature = "jaeger")]
+            To::Jaeger { .. } => "jaeger",
+        }
+    }
+}
+
+/// Why a report did not arrive.
+#[derive(Debug)]
+enum Lost {
+    NoCluster,
+    /// The collector said no.
+    Refused(String),
+    Failed(String),
+}
+
+impl From<SendError> for Lost {
+    fn from(e: SendError) -> Lost {
+        match e {
+            SendError::NoCluster => Lost::NoCluster,
+            SendError::Status(status) => Lost::Refused(format!("it answered {status}")),
+            e => Lost::Failed(e.to_string()),
+        }
+    }
+}
+
+/// What reports go out by.
+enum Way {
+    Cluster {
+        client: Rc<Client>,
+        target: Target,
+        to: To,
+    },
+    #[cfg(feature = "jaeger")]
+    Agent(super::jaeger::Agent),
+}
+
+impl Way {
+    fn new(client: Rc<Client>, target: Target, to: To) -> Way {
+        match to {
+            #[cfg(feature = "jaeger")]
+            To::Jaeger { agent } => Way::Agent(super::jaeger::Agent::new(agent)),
+            to => Way::Cluster { client, target, to },
+        }
+    }
+    /// Sends one report. Returns how many of its spans were not taken.
+    async fn report(&mut self, shared: &Shared, spans: &[Span]) -> Result<u64, Lost> {
+        match self {
+            Way::Cluster { client, target, to } => Ok(report(client, shared, target, to, spans).await?),
+            #[cfg(feature = "jaeger")]
+            Way::Agent(agent) => agent.report(&shared.own, spans).await.map(|()| 0).map_err(Lost::Failed),
+        }
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Way::Cluster { target, .. } => write!(f, "the collector at cluster {}", target.cluster),
+            #[cfg(feature = "jaeger")]
+            Way::Agent(agent) => write!(f, "the agent at {}", agent.address),
+        }
+    }
 }
 
 /// The way to a collector.
@@ -153,8 +226,8 @@ impl Exporters {
 
 async fn export(job: Job, client: Rc<Client>, shared: Arc<Shared>, mut ends: watch::Receiver<bool>) {
     let Job { target, to, mut spans, exporter } = job;
-    let name = if matches!(to, To::Zipkin { .. }) { "zipkin" } else { "opentelemetry" };
-    let stats: Arc<TracerStats> = shared.registry.block(&format!("tracing.{name}"));
+    let stats: Arc<TracerStats> = shared.registry.block(&format!("tracing.{}", to.name()));
+    let mut way = Way::new(client, target, to);
     let mut batch = Vec::new();
     let (mut complained, mut counted) = (false, 0);
     loop {
@@ -176,23 +249,23 @@ async fn export(job: Job, client: Rc<Client>, shared: Arc<Shared>, mut ends: wat
         }
         let n = batch.len() as u64;
         stats.spans_sent.add(n);
-        let wrong = match report(&client, &shared, &target, &to, &batch).await {
+        let wrong = match way.report(&shared, &batch).await {
             Ok(lost) => {
                 stats.reports_sent.inc();
                 stats.spans_dropped.add(lost);
                 None
             }
-            Err(SendError::NoCluster) => {
+            Err(Lost::NoCluster) => {
                 stats.reports_skipped_no_cluster.inc();
-                Some(format!("there is no cluster {}", target.cluster))
+                Some("there is no such cluster".to_owned())
             }
-            Err(SendError::Status(status)) => {
+            Err(Lost::Refused(why)) => {
                 stats.reports_dropped.inc();
-                Some(format!("it answered {status}"))
+                Some(why)
             }
-            Err(e) => {
+            Err(Lost::Failed(why)) => {
                 stats.reports_failed.inc();
-                Some(e.to_string())
+                Some(why)
             }
         };
         // Once for every time that it begins to fail: a collector may be away for hours.
@@ -200,10 +273,10 @@ async fn export(job: Job, client: Rc<Client>, shared: Arc<Shared>, mut ends: wat
             Some(why) => {
                 stats.spans_dropped.add(n);
                 if !complained {
-                    (shared.complain)(Logger::Tracing, &format!("spans are lost: the collector at cluster {}: {why}", target.cluster));
+                    (shared.complain)(Logger::Tracing, &format!("spans are lost: {way}: {why}"));
                 }
             }
-            None if complained => (shared.complain)(Logger::Tracing, &format!("the collector at cluster {} takes spans again", target.cluster)),
+            None if complained => (shared.complain)(Logger::Tracing, &format!("{way} takes spans again")),
             None => {}
         }
         complained = wrong.is_some();
@@ -239,6 +312,8 @@ async fn report(client: &Client, shared: &Shared, target: &Target, to: &To, span
             let body = otlp::report(spans, service, *from_environment);
             if *is_grpc { ("application/grpc", otlp::framed(&body)) } else { ("application/x-protobuf", body.into()) }
         }
+        #[cfg(feature = "jaeger")]
+        To::Jaeger { .. } => return Err(SendError::Malformed),
     };
     let is_grpc = matches!(to, To::OpenTelemetry { is_grpc: true, .. });
     let mut request = Request::new(body);

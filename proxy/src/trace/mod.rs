@@ -4,7 +4,11 @@
 pub mod config;
 pub mod context;
 pub mod exporter;
+#[cfg(feature = "jaeger")]
+pub mod jaeger;
 pub mod otlp;
 pub mod sampling;
 pub mod span;
+#[cfg(feature = "jaeger")]
+pub mod uber;
 pub mod zipkin;
