@@ -47,7 +47,29 @@ fn nobody() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address")
 }
 
-/// A sidecar of cart-1.shop with one listener and Istio's log.
+/// Secrets in a file, as SDS tells them, and a socket of TLS that asks for them and for one that nobody has.
+fn tls(folder: &Path) -> Value {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    params.subject_alt_names.push(rcgen::SanType::URI("spiffe://cluster.local/ns/shop/sa/cart".try_into().expect("a URI")));
+    let pem = params.self_signed(&key).expect("a certificate").pem();
+    let (certificate, of_key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, &pem).expect("written");
+    std::fs::write(&of_key, key.serialize_pem()).expect("written");
+    let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+    let secrets = json!({"version_info": "7", "resources": [
+        {"@type": kind, "name": "default", "tls_certificate": {"certificate_chain": {"filename": certificate}, "private_key": {"filename": of_key}}},
+        {"@type": kind, "name": "ROOTCA", "validation_context": {"trusted_ca": {"inline_string": pem}}}]});
+    let path = folder.join("sds.json");
+    std::fs::write(&path, secrets.to_string()).expect("written");
+    let of_file = |name: &str| json!({"name": name, "sds_config": {"path_config_source": {"path": path}}});
+    json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "require_client_certificate": true,
+        "common_tls_context": {"tls_certificate_sds_secret_configs": [of_file("default")], "validation_context_sds_secret_config": of_file("ROOTCA")}}})
+}
+
+/// A sidecar of cart-1.shop: a listener with Istio's log, the same for redirected connections to port 8080, and one with TLS.
 fn start(log: &Path) -> Proxy {
     let route = |prefix: &str, cluster: &str| json!({"match": {"prefix": prefix}, "name": cluster, "route": {"cluster": cluster}});
     let manager = json!({
@@ -62,12 +84,17 @@ fn start(log: &Path) -> Proxy {
     });
     let cluster = |name: &str, host: SocketAddr| json!({"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(host)}}]}]}});
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let filters = json!([{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]);
     let bootstrap = json!({
         "node": {"id": "sidecar~10.0.0.7~cart-1.shop~shop.svc.cluster.local", "cluster": "cart.shop",
             "metadata": {"WORKLOAD_NAME": "cart", "NAMESPACE": "shop", "CLUSTER_ID": "one", "LABELS": {"app": "cart", "version": "v1"}}},
         "admin": {"address": socket(any)},
         "static_resources": {
-            "listeners": [{"name": "0.0.0.0_80", "address": socket(any), "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
+            "listeners": [
+                {"name": "0.0.0.0_80", "address": socket(any), "filter_chains": [{"filters": filters}]},
+                {"name": "0.0.0.0_8080", "address": socket(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))), "bind_to_port": false, "filter_chains": [{"filters": filters}]},
+                {"name": "tls", "address": socket(any), "filter_chains": [{"filters": filters, "transport_socket": tls(log.parent().expect("a folder"))}]}],
+            "secrets": [{"name": "static", "validation_context": {"trusted_ca": {"filename": log.with_file_name("cert.pem")}}}],
             "clusters": [cluster(CLUSTER, upstream()), cluster(DOWN, nobody())],
         },
     });
@@ -124,8 +151,6 @@ fn its_configuration_is_shown_as_an_envoys() {
     let folder = tempfile::tempdir().expect("a folder");
     let proxy = start(&folder.path().join("log"));
     let from = format!("http://{}", proxy.admin.expect("an admin port"));
-    // Hosts stand on its page once something came to their cluster.
-    get(&proxy, "/fine");
     for (args, says) in [
         (&["pc", "cluster"][..], "reviews.shop.svc.cluster.local"),
         (&["pc", "listener"], "0.0.0.0_80"),
@@ -139,9 +164,8 @@ fn its_configuration_is_shown_as_an_envoys() {
         let run = meshctl(folder.path(), &[args, &["--from", &from]].concat());
         assert!(run.status == 0 && run.out.contains(says), "{args:?}: {} {}{}", run.status, run.out, run.err);
     }
-    // Its dump has no secrets, which is said.
     let all = meshctl(folder.path(), &["pc", "all", "--from", &from]);
-    assert!(all.status == 75 && all.out.contains("0.0.0.0_80") && all.err.contains("SecretsConfigDump"), "{} {}{}", all.status, all.out, all.err);
+    assert!(all.status == 0 && ["0.0.0.0_80", "ROOTCA", CLUSTER].iter().all(|s| all.out.contains(s)), "{} {}{}", all.status, all.out, all.err);
     let changed = meshctl(folder.path(), &["pc", "log", "--level", "http:debug,jwt:off", "--yes", "--from", &from]);
     assert!(changed.status == 0 && changed.err.contains("changes 2 of 10"), "{}{}", changed.out, changed.err);
     let levels: Value = serde_json::from_str(&meshctl(folder.path(), &["pc", "log", "-o", "json", "--from", &from]).out).expect("JSON");

@@ -159,6 +159,18 @@ impl Shared {
     fn runtime_of(&self, config: &Arc<ClusterConfig>, snapshot: &Snapshot) -> Arc<Runtime> {
         self.runtime(&config.name).unwrap_or_else(|| Arc::new(Runtime::new(config.clone(), self.begun, snapshot, None)))
     }
+    /// A runtime of each cluster in use, by name; for one that nothing came to yet it is made for this look alone.
+    pub fn every_runtime(&self) -> Vec<Arc<Runtime>> {
+        let snapshot = self.snapshot();
+        let there = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let one = |config: &Arc<ClusterConfig>| {
+            let known = there.get(&config.name).filter(|r| Arc::ptr_eq(&r.config, config)).cloned();
+            known.unwrap_or_else(|| Arc::new(Runtime::new(config.clone(), self.begun, &snapshot, None)))
+        };
+        let mut list: Vec<_> = snapshot.clusters.values().map(one).collect();
+        list.sort_by(|a, b| a.config.name.cmp(&b.config.name));
+        list
+    }
     /// The runtimes that there are.
     pub fn runtimes(&self) -> Vec<Arc<Runtime>> {
         let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,9 @@
-//! `/clusters`: every host with its health and its counters.
+//! `/clusters`: every cluster in use, and every host with its health and its counters.
 
 use super::Context;
 use crate::upstream::host::Host;
 use mesh_envoy::engine::pick::{Assignment, Endpoint, Health};
+use rustc_hash::FxHashSet;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -45,9 +46,15 @@ fn locality(endpoint: &Endpoint) -> [&str; 3] {
     std::array::from_fn(|_| parts.next().unwrap_or(""))
 }
 
+/// The clusters that a control plane sent.
+fn added_via_api(context: &Context) -> FxHashSet<Box<str>> {
+    context.dynamic.iter().flat_map(|d| d.tables().clusters.active().map(|(name, _)| name.into()).collect::<Vec<_>>()).collect()
+}
+
 pub fn text(context: &Context) -> String {
     let mut out = String::new();
-    for runtime in context.shared.runtimes() {
+    let from_control_plane = added_via_api(context);
+    for runtime in context.shared.every_runtime() {
         let name = &runtime.config.name;
         let _ = writeln!(out, "{name}::observability_name::{name}");
         for (priority, t) in ["default", "high"].iter().zip(&runtime.config.thresholds) {
@@ -57,7 +64,7 @@ pub fn text(context: &Context) -> String {
                 let _ = writeln!(out, "{name}::{priority}_priority::{what}::{limit}");
             }
         }
-        let _ = writeln!(out, "{name}::added_via_api::false");
+        let _ = writeln!(out, "{name}::added_via_api::{}", from_control_plane.contains(name));
         let (hosts, given) = (runtime.hosts(), runtime.given());
         for endpoint in &hosts.assignment.endpoints {
             let Some(host) = hosts.hosts.get(&endpoint.address) else { continue };
@@ -88,7 +95,8 @@ pub fn text(context: &Context) -> String {
 
 pub fn json(context: &Context) -> Value {
     let mut list = Vec::new();
-    for runtime in context.shared.runtimes() {
+    let from_control_plane = added_via_api(context);
+    for runtime in context.shared.every_runtime() {
         let (set, given) = (runtime.hosts(), runtime.given());
         let mut hosts = Vec::new();
         for endpoint in &set.assignment.endpoints {
@@ -119,7 +127,15 @@ pub fn json(context: &Context) -> Value {
                 "priority": endpoint.priority, "locality": {"region": region, "zone": zone, "sub_zone": sub_zone},
             }));
         }
-        list.push(json!({"name": &*runtime.config.name, "observability_name": &*runtime.config.name, "host_statuses": hosts}));
+        let name = &runtime.config.name;
+        let thresholds = ["DEFAULT", "HIGH"].iter().zip(&runtime.config.thresholds).map(|(priority, t)| {
+            json!({"priority": priority, "max_connections": t.connections, "max_pending_requests": t.pending, "max_requests": t.requests, "max_retries": t.retries})
+        });
+        let thresholds: Vec<Value> = thresholds.collect();
+        list.push(json!({
+            "name": &**name, "added_via_api": from_control_plane.contains(name), "observability_name": &**name, "host_statuses": hosts,
+            "circuit_breakers": {"thresholds": thresholds},
+        }));
     }
     json!({"cluster_statuses": list})
 }

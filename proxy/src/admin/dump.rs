@@ -19,7 +19,7 @@ pub enum EndpointsIn {
     No,
 }
 
-fn typed(kind: &str, value: &Value) -> Value {
+pub(super) fn typed(kind: &str, value: &Value) -> Value {
     let mut out = serde_json::Map::new();
     out.insert("@type".to_owned(), format!("type.googleapis.com/{kind}").into());
     out.extend(value.as_object().cloned().unwrap_or_default());
@@ -54,6 +54,7 @@ pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
     if let Some(dynamic) = &context.dynamic {
         super::dynamic::add(dynamic, &mut sections, with_endpoints);
     }
+    sections.push(super::secrets::section(context, &list("secrets")));
     json!({"configs": sections})
 }
 

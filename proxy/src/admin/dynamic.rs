@@ -19,11 +19,11 @@ fn body(any: &Any) -> Value {
 }
 
 /// `UpdateFailureState`
-fn failure(refusal: &Refusal) -> Value {
+pub(super) fn failure(refusal: &Refusal) -> Value {
     json!({"failed_configuration": body(&refusal.body), "last_update_attempt": timestamp(refusal.at), "details": refusal.to_string(), "version_info": refusal.version})
 }
 
-fn state<T>(key: &str, held: &Held<T>) -> Value {
+pub(super) fn state<T>(key: &str, held: &Held<T>) -> Value {
     json!({"version_info": held.version, key: body(&held.body), "last_updated": timestamp(held.updated)})
 }
 
@@ -78,19 +78,6 @@ pub fn add(dynamic: &Dynamic, sections: &mut Vec<Value>, endpoints: EndpointsIn)
     if endpoints == EndpointsIn::Yes {
         let list = flat(&tables.endpoints, "endpoint_config");
         sections.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": list}));
-    }
-    if !tables.secrets.entries.is_empty() {
-        let secret = |(name, held): (&str, &Held<()>)| {
-            let mut value = state("secret", held);
-            value["name"] = name.into();
-            value
-        };
-        let active: Vec<Value> = tables.secrets.active().map(secret).collect();
-        let refused = tables.secrets.refusals().map(|r| json!({"name": r.name, "version_info": r.version, "error_state": failure(r)}));
-        let waiting: Vec<Value> = refused.collect();
-        sections.push(
-            json!({"@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump", "dynamic_active_secrets": active, "dynamic_warming_secrets": waiting}),
-        );
     }
     if !tables.extensions.entries.is_empty() {
         let list = flat(&tables.extensions, "ecds_filter");

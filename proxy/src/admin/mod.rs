@@ -7,6 +7,7 @@ mod dump;
 mod dynamic;
 mod live;
 mod requests;
+mod secrets;
 mod stats;
 mod why;
 
@@ -78,7 +79,7 @@ const HELP: &str = "\
 GET:
   /certs                 certificates
   /clusters              hosts with their health and counters (?format=json)
-  /config_dump           configuration, without secrets (?include_eds for endpoints)
+  /config_dump           configuration, keys left out (?include_eds for endpoints)
   /listeners             addresses that are listened on (?format=json)
   /ready                 LIVE, or 503
   /rejected              what of the control plane's answers was refused, and why (?format=json)

@@ -2,13 +2,14 @@
 //! they name change. What can't be read leaves the secret before it in place.
 
 use super::material::Secret;
-use super::secrets::{Secrets, Wanted};
+use super::secrets::{Secrets, Told, Wanted};
 use crate::bootstrap::{get, parse};
-use serde_json::Value;
+use data_encoding::BASE64;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often files are looked at.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ impl Files {
                 (Ok(_), Some(value)) => secret(&value, &name, path),
             };
             match found {
-                Ok(secret) => self.secrets.set(&name, secret),
+                Ok((secret, told)) => self.secrets.set_told(&name, secret, told),
                 Err(what) => problems.push(format!("the secret {name} in {path}: {what}")),
             }
         }
@@ -57,10 +58,35 @@ impl Files {
 }
 
 /// The secret of a name in a discovery response.
-fn secret(value: &Value, name: &str, path: &str) -> Result<Secret, String> {
+fn secret(value: &Value, name: &str, path: &str) -> Result<(Secret, Told), String> {
     let list = get(value, "resources").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let found = list.iter().find(|r| get(r, "name").and_then(Value::as_str) == Some(name)).ok_or("no resource of this name")?;
-    Secret::read(found, path).map(|(_, secret)| secret).map_err(|u| u.to_string())
+    let (_, secret) = Secret::read(found, path).map_err(|u| u.to_string())?;
+    let version = get(value, "version_info").and_then(Value::as_str).unwrap_or("").to_owned();
+    Ok((secret, Told { version, updated: SystemTime::now(), body: shown(found) }))
+}
+
+/// A secret as Envoy dumps it: what stands in files is in place, and of keys there is nothing.
+fn shown(secret: &Value) -> Value {
+    let bytes = |text: &[u8]| json!({"inline_bytes": BASE64.encode(text)});
+    let in_place = |source: &Value| match get(source, "filename").and_then(Value::as_str) {
+        Some(name) => bytes(&std::fs::read(name).unwrap_or_default()),
+        None => source.clone(),
+    };
+    let mut out = json!({"name": get(secret, "name")});
+    if let Some(chain) = get(secret, "tls_certificate").and_then(|c| get(c, "certificate_chain")) {
+        out["tls_certificate"] = json!({"certificate_chain": in_place(chain), "private_key": bytes(b"[redacted]")});
+    }
+    if let Some(context) = get(secret, "validation_context") {
+        let mut context = context.clone();
+        for field in ["trusted_ca", "trustedCa", "crl"] {
+            if let Some(source) = context.get_mut(field) {
+                *source = in_place(source);
+            }
+        }
+        out["validation_context"] = context;
+    }
+    out
 }
 
 /// Changes with the file and with all that it names.

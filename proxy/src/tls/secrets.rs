@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
 use tokio::sync::watch;
 
 /// The secrets of a proxy.
@@ -24,10 +25,28 @@ pub struct Secrets {
 pub struct Slot {
     pub name: Box<str>,
     current: RwLock<Option<Secret>>,
+    told: RwLock<Option<Arc<Told>>>,
     /// Grows with every change; 0 until there is a secret.
     version: AtomicU64,
     wanted: Mutex<Option<Value>>,
     changes: watch::Sender<u64>,
+}
+
+/// A secret of a file as dumps show it.
+#[derive(Debug)]
+pub struct Told {
+    pub version: String,
+    pub updated: SystemTime,
+    /// `Secret`, without a key.
+    pub body: Value,
+}
+
+/// What a dump has to show of a name that somebody was asked for.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    Filled(Arc<Told>),
+    /// There is no secret yet.
+    Awaited,
 }
 
 /// A secret that a context asks somebody for.
@@ -57,6 +76,7 @@ impl Secrets {
         let slot = Arc::new(Slot {
             name: name.into(),
             current: RwLock::default(),
+            told: RwLock::default(),
             version: AtomicU64::new(0),
             wanted: Mutex::default(),
             changes: self.changes.clone(),
@@ -85,6 +105,22 @@ impl Secrets {
     /// Puts a secret in its place, over the one that was there.
     pub fn set(&self, name: &str, secret: Secret) {
         self.slot(name).set(secret);
+    }
+    /// The same of a file, with what is shown of it.
+    pub fn set_told(&self, name: &str, secret: Secret, told: Told) {
+        let slot = self.slot(name);
+        *slot.told.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
+        slot.set(secret);
+    }
+    /// What somebody was asked for: secrets of files, and those that are still to come. Control planes' stand in their tables.
+    pub fn shown(&self) -> Vec<(Box<str>, Shown)> {
+        let of = |slot: &Arc<Slot>| {
+            slot.wanted.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?;
+            let told = slot.told.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let shown = told.map(Shown::Filled).or_else(|| (!slot.is_filled()).then_some(Shown::Awaited))?;
+            Some((slot.name.clone(), shown))
+        };
+        self.slots().values().filter_map(of).collect()
     }
     /// Whether there is a secret of a name.
     pub fn has(&self, name: &str) -> bool {
