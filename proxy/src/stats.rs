@@ -62,7 +62,8 @@ block! {
         Gauge upstream_rq_active, Counter upstream_rq_total, Counter upstream_rq_completed,
         Counter upstream_rq_1xx, Counter upstream_rq_2xx, Counter upstream_rq_3xx, Counter upstream_rq_4xx, Counter upstream_rq_5xx,
         Gauge upstream_rq_pending_active, Counter upstream_rq_pending_total, Counter upstream_rq_pending_overflow,
-        Counter upstream_rq_timeout, Counter upstream_rq_per_try_timeout, Counter upstream_rq_cancelled,
+        Counter upstream_rq_timeout, Counter upstream_rq_per_try_timeout, Counter upstream_rq_per_try_idle_timeout,
+        Counter upstream_rq_max_duration_reached, Counter upstream_cx_max_duration_reached, Counter upstream_rq_cancelled,
         Counter upstream_rq_retry, Counter upstream_rq_retry_success, Counter upstream_rq_retry_limit_exceeded, Counter upstream_rq_retry_overflow,
         Counter upstream_rq_rx_reset, Counter upstream_rq_tx_reset, Counter lb_healthy_panic,
     }
@@ -71,6 +72,7 @@ block! {
 block! {
     /// `http.PREFIX.`
     HttpStats {
+        Counter downstream_cx_max_duration_reached,
         Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter downstream_cx_http1_total,
         Counter downstream_cx_http2_total, Counter downstream_cx_protocol_error, Counter downstream_cx_idle_timeout,
         Gauge downstream_rq_active, Counter downstream_rq_total, Counter downstream_rq_completed, Counter downstream_rq_http1_total,

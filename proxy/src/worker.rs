@@ -409,11 +409,12 @@ impl Worker {
         exchange.is_complete = true;
     }
     /// A connection whose head never ended: it was answered 408 before there was a request.
-    pub fn late_head(&self, connection: &Rc<Connection>, late: Late) {
+    pub fn late_head(&self, connection: &Rc<Connection>, late: Late, protocol: &'static str) {
         late.count(&connection.stats);
-        let mut exchange = Exchange::new(connection.clone(), "HTTP/1.1", Rc::default());
+        let mut exchange = Exchange::new(connection.clone(), protocol, Rc::default());
         exchange.status = 408;
-        exchange.sent = late.text().len() as u64;
+        // Into a head of HTTP/2 nothing can be said.
+        exchange.sent = if protocol == "HTTP/2" { 0 } else { late.text().len() as u64 };
         exchange.details = late.details().into();
         exchange.raise(late.flag());
         self.begun(&exchange);
@@ -423,7 +424,7 @@ impl Worker {
     pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
         let limit = exchange.connection.manager.limits.requests_per_connection;
         let full = limit > 0 && exchange.connection.requests.get() >= limit;
-        let ends = full || *self.phase.borrow() >= Phase::Draining || exchange.connection.chain.life.is_retired();
+        let ends = full || exchange.connection.is_old() || *self.phase.borrow() >= Phase::Draining || exchange.connection.chain.life.is_retired();
         if exchange.protocol != "HTTP/2" && ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

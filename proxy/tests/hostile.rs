@@ -110,6 +110,40 @@ fn a_head_without_end_is_not_kept() {
 }
 
 #[test]
+fn a_head_of_http2_that_drips_is_timed_and_what_was_asked_before_is_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    let up = Upstream::new(|_| {
+        std::thread::sleep(Duration::from_millis(600));
+        support::answer(200, "", "up")
+    });
+    let mut m = manager(json!([{"match": {"prefix": "/"}, "route": {"cluster": "up"}}]), Some(&log));
+    m["request_headers_timeout"] = json!("0.3s");
+    let proxy = start(bootstrap(&m, &[cluster("up", &[up.address])]));
+    let mut stream = connect(&proxy);
+    let request = frame(HEADERS, END_STREAM | END_HEADERS, 1, REQUEST);
+    stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, b""), &request].concat()).expect("sent");
+    let head = frame(HEADERS, END_STREAM | END_HEADERS, 3, &[0x82; 4_000]);
+    let mut drips = stream.try_clone().expect("a socket");
+    let dripping = std::thread::spawn(move || {
+        // For longer than anybody waits.
+        head.chunks(4).any(|bytes| {
+            std::thread::sleep(Duration::from_millis(50));
+            drips.write_all(bytes).is_err()
+        })
+    });
+    let kinds = kinds(&mut stream);
+    assert!(kinds.contains(&HEADERS) && kinds.contains(&0), "the first request is answered: {kinds:?}");
+    assert!(dripping.join().expect("a thread"), "the connection is closed");
+    let lines = support::log_lines(&log, 2);
+    let late = lines.iter().find(|l| l["details"] == "request_header_timeout").expect("a line");
+    assert!(late["status"] == 408 && late["protocol"] == "HTTP/2", "{late}");
+    assert!(lines.iter().any(|l| l["status"] == 200 && l["flags"] == "-"), "{lines:?}");
+    let stats = get(proxy.admin.expect("an admin port"), "/stats?filter=header_timeout").text();
+    assert!(stats.contains("http.in.downstream_rq_header_timeout: 1\n"), "{stats}");
+}
+
+#[test]
 fn frames_without_sense_end_their_connection() {
     let (proxy, _up) = proxy();
     for bytes in [

@@ -199,6 +199,60 @@ fn the_admin_port_tells_what_was_done() {
 }
 
 #[test]
+fn what_a_status_has_no_body_for_is_no_lost_client() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    let routes = [204u16, 304].map(|s| json!({"match": {"path": format!("/{s}")}, "direct_response": {"status": s, "body": {"inline_string": "text"}}}));
+    let proxy = start(bootstrap(&manager(json!(routes), Some(&log)), &[]));
+    for status in [204, 304] {
+        let mut reader = connect(proxy.address("l").expect("a listener"));
+        reader.stream().write_all(format!("GET /{status} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
+        assert_eq!(reader.head().map(|h| h.status()), Some(status));
+        assert!(reader.rest().is_empty());
+    }
+    for line in log_lines(&log, 2) {
+        assert_eq!((&line["flags"], &line["details"], &line["sent"]), (&json!("-"), &json!("direct_response"), &json!(0)), "{line}");
+    }
+}
+
+/// `HttpProtocolOptions` of a cluster.
+fn with_options(mut cluster: Value, common: Value, explicit: &str) -> Value {
+    cluster["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": common, "explicit_http_config": {explicit: {}}}});
+    cluster
+}
+
+#[test]
+fn an_upstream_connection_that_is_old_takes_no_more_requests() {
+    let up = Upstream::named("x");
+    let c = with_options(cluster("c", &[up.address]), json!({"max_connection_duration": "0.2s"}), "http_protocol_options");
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[c]));
+    let (address, admin) = (proxy.address("l").expect("a listener"), proxy.admin.expect("an admin port"));
+    assert_eq!(get(address, "/").text(), "x");
+    // It is closed although nobody asks for it.
+    let closed = || get(admin, "/stats?filter=max_duration_reached").text().contains("cluster.c.upstream_cx_max_duration_reached: 1\n");
+    support::until("the connection is closed", closed);
+    assert_eq!((get(address, "/").text().as_str(), up.connections()), ("x", 2));
+}
+
+#[test]
+fn every_cluster_stands_on_the_page_of_clusters() {
+    let up = Upstream::named("x");
+    let proxy = start(bootstrap(&manager(json!([]), None), &[cluster("b", &[up.address]), cluster("a", &[]), cluster("c", &[up.address])]));
+    let admin = proxy.admin.expect("an admin port");
+    let page: Value = serde_json::from_str(&get(admin, "/clusters?format=json").text()).expect("JSON");
+    let list = page["cluster_statuses"].as_array().expect("a list");
+    let seen: Vec<(&str, usize)> = list.iter().map(|c| (c["name"].as_str().unwrap_or(""), c["host_statuses"].as_array().map_or(0, Vec::len))).collect();
+    assert_eq!(seen, [("a", 0), ("b", 1), ("c", 1)]);
+    assert_eq!((&list[0]["circuit_breakers"]["thresholds"][1]["priority"], &list[0]["added_via_api"]), (&json!("HIGH"), &json!(false)));
+    let text = get(admin, "/clusters").text();
+    for line in ["a::observability_name::a", "c::added_via_api::false", &format!("c::{}::rq_total::0", up.address)] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
 fn a_rate_limit_has_one_bucket_for_all_of_its_scope() {
     let up = Upstream::named("x");
     let mut m = manager(json!([forward("/", json!({"cluster": "up"}))]), None);

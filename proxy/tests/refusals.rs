@@ -41,7 +41,7 @@ fn each_is_named_with_its_path_and_value() {
         (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
-        (manager("common_http_protocol_options", json!({"max_connection_duration": "5s"})), "common_http_protocol_options.max_connection_duration = \"5s\""),
+        (manager("local_reply_config", json!({"mappers": []})), "typed_config.local_reply_config = {…}"),
         (manager("scoped_routes", json!({"name": "x"})), "typed_config.scoped_routes = {…}"),
         (route("hash_policy", json!([{"cookie": {"name": "c"}}])), "routes[0].route.hash_policy[0].cookie"),
         (route("retry_policy", json!({"retry_on": "5xx,whenever"})), "retry_on: the condition `whenever`"),

@@ -26,15 +26,26 @@ fn serve(reader: &mut Reader) -> Option<()> {
         "/continue" => reader.stream().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?,
         "/continue-more" => reader.stream().write_all(b"HTTP/1.1 100 Continue\r\nx-i: 1\r\n\r\n").ok()?,
         "/refuse" => reader.stream().write_all(b"HTTP/1.1 417 No\r\ncontent-length: 2\r\n\r\nno").ok()?,
+        "/early" => reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").ok()?,
         _ => {}
     }
     let length = head.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
     let body = reader.exactly(length)?;
     let until_the_end = |reader: &mut Reader| drop(reader.stream().read(&mut [0; 64]));
     match head.path() {
-        "/never" => {
+        "/never" | "/early" => {
             until_the_end(reader);
             return None;
+        }
+        "/list" => return reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3, 3\r\n\r\nabc").ok(),
+        "/twice" => return reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc").ok(),
+        "/drips" => {
+            reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n").ok()?;
+            for byte in b"abcdefgh" {
+                std::thread::sleep(Duration::from_millis(100));
+                reader.stream().write_all(&[*byte]).ok()?;
+            }
+            return Some(());
         }
         "/part" => {
             reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").ok()?;
@@ -53,7 +64,10 @@ fn serve(reader: &mut Reader) -> Option<()> {
     heard.sort();
     let text = format!("{heard:?} {:?}", String::from_utf8_lossy(&body));
     let status = head.header("x-status").unwrap_or("200");
-    let more = head.header("x-answer").map(|h| format!("{}: 1\r\n", h)).unwrap_or_default();
+    let mut more = head.header("x-answer").map(|h| format!("{}: 1\r\n", h)).unwrap_or_default();
+    if let Some(status) = head.header("x-grpc") {
+        more += &format!("content-type: application/grpc\r\ngrpc-status: {status}\r\n");
+    }
     reader.stream().write_all(format!("HTTP/1.1 {status} X\r\n{more}content-length: {}\r\n\r\n{text}", text.len()).as_bytes()).ok()
 }
 
@@ -106,7 +120,11 @@ fn case(listener: &'static str, name: &'static str, text: impl Into<String>) -> 
 }
 
 fn check(managers: &[(&'static str, Value)], cases: &[Case]) {
-    let Some(wrong) = beside::differences(managers, &[support::cluster("up", &[upstream()])], cases) else {
+    check_with(managers, &[support::cluster("up", &[upstream()])], cases);
+}
+
+fn check_with(managers: &[(&'static str, Value)], clusters: &[Value], cases: &[Case]) {
+    let Some(wrong) = beside::differences(managers, clusters, cases) else {
         eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
         return;
     };
@@ -184,6 +202,73 @@ fn what_takes_too_long_ends_as_with_a_real_envoy() {
         lines: 2,
     });
     check(&managers, &cases);
+}
+
+#[test]
+fn tries_that_are_quiet_and_streams_of_clusters_end_as_with_a_real_envoy() {
+    let of_route = |route: Value| manager(json!({}), route);
+    let policy = |p: Value| of_route(json!({"retry_policy": p}));
+    let again = |p: Value| {
+        let mut policy = json!({"retry_on": "5xx", "num_retries": 1, "retry_back_off": {"base_interval": "0.001s"}});
+        policy.as_object_mut().expect("an object").extend(p.as_object().cloned().unwrap_or_default());
+        json!({"retry_policy": policy})
+    };
+    let mut short = again(json!({}));
+    short["cluster"] = "short".into();
+    let mut direct = manager(json!({}), json!({}));
+    direct["route_config"]["virtual_hosts"][0]["routes"] = [201u16, 205, 302, 404]
+        .map(|status| json!({"match": {"path": format!("/{status}")}, "direct_response": {"status": status, "body": {"inline_string": "text"}}}))
+        .to_vec()
+        .into();
+    let managers = [
+        ("quiet", policy(json!({"per_try_idle_timeout": SHORT}))),
+        ("quiet-again", of_route(again(json!({"per_try_idle_timeout": SHORT})))),
+        ("quiet-both", of_route(json!({"timeout": "0.2s", "retry_policy": {"per_try_idle_timeout": "5s", "per_try_timeout": "9s"}}))),
+        ("short", of_route(json!({"cluster": "short"}))),
+        ("short-again", of_route(short)),
+        ("whole", of_route(json!({"timeout": SHORT}))),
+        ("old", manager(json!({"common_http_protocol_options": {"max_connection_duration": SHORT}}), json!({}))),
+        ("direct", direct),
+        ("plain", manager(json!({}), json!({}))),
+    ];
+    let get = |path: &str| head("GET", path, "");
+    let mut cases = Vec::new();
+    for listener in ["quiet", "quiet-again", "quiet-both", "short", "short-again"] {
+        cases.push(case(listener, "no answer", get("/never?q=1&r=2")));
+        cases.push(case(listener, "an answer that never ends", get("/part")));
+        cases.push(case(listener, "no answer to gRPC", head("POST", "/never", "content-type: application/grpc\r\n")));
+    }
+    // Longer than the limit, and never quiet for so long.
+    cases.push(case("quiet", "an answer that drips", get("/drips")));
+    cases.push(case("short", "an answer that drips", get("/drips")));
+    let half = format!("{}ab", head("POST", "/never", "content-length: 5\r\n"));
+    cases.push(case("short", "a request that never ends", half));
+    for listener in ["whole", "quiet", "short"] {
+        let steps = vec![Step::Send(format!("{}ab", head("POST", "/early", "content-length: 5\r\n"))), Step::Until("hello"), Step::Send("cde".into())];
+        cases.push(Case { listener, name: "an answer before the request is over", steps, lines: 1 });
+    }
+    let next = || Step::Send("GET /ok HTTP/1.1\r\nhost: a\r\n\r\n".into());
+    let steps = vec![next(), Step::Until("\"\""), Step::Pause(Duration::from_millis(600)), next()];
+    cases.push(Case { listener: "old", name: "another request on an old connection", steps, lines: 2 });
+    for status in ["201", "205", "302", "404"] {
+        cases.push(case("direct", "a text", get(&format!("/{status}"))));
+        cases.push(case("direct", "HEAD", head("HEAD", &format!("/{status}"), "")));
+    }
+    let grpc = |headers: &str| head("POST", "/ok", &format!("content-type: application/grpc\r\n{headers}"));
+    for n in ["0", "1", "3", "16", "17"] {
+        cases.push(case("plain", "a status of gRPC", grpc(&format!("x-grpc: {n}\r\n"))));
+    }
+    for status in ["400", "401", "403", "404", "429", "500", "502", "503", "504"] {
+        cases.push(case("plain", "a status of HTTP for gRPC", grpc(&format!("x-status: {status}\r\n"))));
+    }
+    for path in ["/list", "/twice"] {
+        cases.push(case("plain", "a length that is no number", get(path)));
+    }
+    let mut short = support::cluster("short", &[upstream()]);
+    short["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"max_stream_duration": SHORT}, "explicit_http_config": {"http_protocol_options": {}}}});
+    check_with(&managers, &[support::cluster("up", &[upstream()]), short], &cases);
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// How long a connection may be kept without a request on it; `None` for ever.
     pub idle_timeout: Option<Duration>,
+    /// How old a connection may become (`max_connection_duration`).
+    pub max_connection_duration: Option<Duration>,
+    pub max_stream_duration: Option<Duration>,
     /// 0 for no limit.
     pub max_requests_per_connection: u64,
     pub max_concurrent_streams: u32,
@@ -147,6 +150,8 @@ impl Cluster {
                 (None, true) => Protocol::Http2,
                 (None, false) => Protocol::Http1,
             },
+            max_connection_duration: options.max_age,
+            max_stream_duration: options.max_stream,
             idle_timeout: Some(options.idle_timeout.unwrap_or(seconds(3600))).filter(|d| !d.is_zero()),
             max_requests_per_connection: options.max_requests.or(m.uint("max_requests_per_connection")?).unwrap_or(0),
             max_concurrent_streams: options.max_streams.unwrap_or(1024),
@@ -178,6 +183,8 @@ impl Cluster {
 struct Options {
     protocol: Option<Protocol>,
     idle_timeout: Option<Duration>,
+    max_age: Option<Duration>,
+    max_stream: Option<Duration>,
     max_requests: Option<u64>,
     max_streams: Option<u32>,
     names_request: bool,
@@ -201,6 +208,8 @@ impl Options {
         let mut out = Options {
             protocol: None,
             idle_timeout: common.duration("idle_timeout")?,
+            max_age: common.duration("max_connection_duration")?.filter(|d| !d.is_zero()),
+            max_stream: common.duration("max_stream_duration")?.filter(|d| !d.is_zero()),
             max_requests: common.uint("max_requests_per_connection")?,
             max_streams: None,
             names_request: upstream.flag("auto_sni")?,

@@ -7,6 +7,8 @@ use crate::tls::facts::Facts;
 use crate::tls::session::Session;
 use http::HeaderName;
 use mesh_envoy::access_log::Operator;
+use mesh_envoy::engine::domain::without_port;
+use mesh_envoy::grpc;
 use std::net::SocketAddr;
 
 /// A header or pseudo-header of a request.
@@ -17,6 +19,14 @@ pub enum Name {
     Authority,
     Scheme,
     Header(HeaderName),
+}
+
+/// Which name of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cluster {
+    Raw,
+    /// `alt_stat_name` where it has one.
+    Shown,
 }
 
 /// Which form of an address.
@@ -47,7 +57,7 @@ pub enum Op {
     ResponseDuration,
     ResponseTxDuration,
     UpstreamHost(Part),
-    UpstreamCluster,
+    UpstreamCluster(Cluster),
     UpstreamLocal(Part),
     UpstreamFailure,
     Attempts,
@@ -61,11 +71,74 @@ pub enum Op {
     ConnectionId,
     RequestId,
     Hostname,
-    GrpcStatus,
+    GrpcStatus(StatusForm),
+    HostName(Port),
+    QueryParameter(Box<str>),
+    /// What does not change while the proxy runs.
+    Constant(Box<str>),
     DownstreamFailure,
     Tls(Side, Fact),
     TraceId,
     Never,
+}
+
+/// How a status of gRPC is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusForm {
+    /// `InvalidArgument`
+    Camel,
+    /// `INVALID_ARGUMENT`
+    Snake,
+    Number,
+}
+
+impl StatusForm {
+    fn parse(argument: Option<&str>) -> Result<StatusForm, String> {
+        match argument.unwrap_or("") {
+            "" | "CAMEL_STRING" => Ok(StatusForm::Camel),
+            "SNAKE_STRING" => Ok(StatusForm::Snake),
+            "NUMBER" => Ok(StatusForm::Number),
+            other => Err(format!("%GRPC_STATUS({other})%: CAMEL_STRING, SNAKE_STRING and NUMBER are known")),
+        }
+    }
+    fn write(self, status: u64, out: &mut String) {
+        let name = usize::try_from(status).ok().and_then(|n| grpc::names(grpc::Spelling::Grpc).nth(n));
+        match (self, name) {
+            (StatusForm::Number, _) | (_, None) => digits::number(status, out),
+            (StatusForm::Snake, Some(name)) => out.push_str(name),
+            // As Envoy spells these two.
+            (StatusForm::Camel, Some("OK")) => out.push_str("OK"),
+            (StatusForm::Camel, Some("CANCELLED")) => out.push_str("Canceled"),
+            (StatusForm::Camel, Some(name)) => {
+                for word in name.split('_') {
+                    let (first, rest) = word.split_at(1);
+                    out.push_str(first);
+                    out.push_str(&rest.to_ascii_lowercase());
+                }
+            }
+        }
+    }
+}
+
+/// The status of an answer to gRPC: its own, or the one that follows from HTTP's where it has none
+/// (gRPC's "HTTP to gRPC Status Code Mapping"). `None` for other requests.
+fn grpc_status(exchange: &Exchange) -> Option<u64> {
+    let of_http = || match exchange.status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    };
+    exchange.is_grpc().then(|| exchange.grpc_status.unwrap_or_else(of_http))
+}
+
+/// Whether a name is written with its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    Kept,
+    Cut,
 }
 
 /// Which of the two connections.
@@ -195,9 +268,9 @@ impl Op {
             _ => Ok(op),
         };
         match o.name.as_str() {
-            "REQ" => Ok(Op::Request(alternatives(o)?.into_iter().map(Name::parse).collect::<Result<_, _>>()?, Query::Kept)),
+            "REQ" | "REQUEST_HEADER" => Ok(Op::Request(alternatives(o)?.into_iter().map(Name::parse).collect::<Result<_, _>>()?, Query::Kept)),
             "REQ_WITHOUT_QUERY" => Ok(Op::Request(alternatives(o)?.into_iter().map(Name::parse).collect::<Result<_, _>>()?, Query::Cut)),
-            "RESP" => {
+            "RESP" | "RESPONSE_HEADER" => {
                 let names = alternatives(o)?
                     .into_iter()
                     .map(|n| HeaderName::from_bytes(n.to_ascii_lowercase().as_bytes()).map_err(|_| format!("`{n}` is no name of a header")));
@@ -219,7 +292,8 @@ impl Op {
             "UPSTREAM_HOST" | "UPSTREAM_REMOTE_ADDRESS" => plain(Op::UpstreamHost(Part::Whole)),
             "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => plain(Op::UpstreamHost(Part::Ip)),
             "UPSTREAM_REMOTE_PORT" => plain(Op::UpstreamHost(Part::Port)),
-            "UPSTREAM_CLUSTER" | "UPSTREAM_CLUSTER_RAW" => plain(Op::UpstreamCluster),
+            "UPSTREAM_CLUSTER" => plain(Op::UpstreamCluster(Cluster::Shown)),
+            "UPSTREAM_CLUSTER_RAW" => plain(Op::UpstreamCluster(Cluster::Raw)),
             "UPSTREAM_LOCAL_ADDRESS" => plain(Op::UpstreamLocal(Part::Whole)),
             "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => plain(Op::UpstreamLocal(Part::Ip)),
             "UPSTREAM_LOCAL_PORT" => plain(Op::UpstreamLocal(Part::Port)),
@@ -241,7 +315,16 @@ impl Op {
             "CONNECTION_ID" => plain(Op::ConnectionId),
             "STREAM_ID" => plain(Op::RequestId),
             "HOSTNAME" => plain(Op::Hostname),
-            "GRPC_STATUS_NUMBER" => plain(Op::GrpcStatus),
+            "GRPC_STATUS" => Ok(Op::GrpcStatus(StatusForm::parse(o.argument.as_deref())?)),
+            "GRPC_STATUS_NUMBER" => plain(Op::GrpcStatus(StatusForm::Number)),
+            "UPSTREAM_HOST_NAME" => plain(Op::HostName(Port::Kept)),
+            "UPSTREAM_HOST_NAME_WITHOUT_PORT" => plain(Op::HostName(Port::Cut)),
+            "QUERY_PARAM" => Ok(Op::QueryParameter(o.argument.as_deref().ok_or("%QUERY_PARAM% needs the name of a parameter")?.into())),
+            "ENVIRONMENT" => {
+                let name = o.argument.as_deref().filter(|a| !a.is_empty()).ok_or("%ENVIRONMENT% needs the name of a variable")?;
+                // As with Envoy, a variable that is not there is a dash in JSON too.
+                Ok(Op::Constant(std::env::var(name).unwrap_or_else(|_| "-".to_owned()).into()))
+            }
             "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => plain(Op::DownstreamFailure),
             "TRACE_ID" => plain(Op::TraceId),
             // Of virtual clusters, which are refused.
@@ -255,7 +338,7 @@ impl Op {
         let port = |p: &Part| *p == Part::Port;
         match self {
             Op::ResponseCode | Op::BytesReceived | Op::BytesSent | Op::Duration | Op::RequestDuration | Op::ResponseDuration | Op::ResponseTxDuration => true,
-            Op::Attempts | Op::ConnectionId | Op::GrpcStatus => true,
+            Op::Attempts | Op::ConnectionId | Op::GrpcStatus(StatusForm::Number) => true,
             Op::UpstreamHost(p) | Op::UpstreamLocal(p) | Op::DownstreamLocal(p) | Op::DownstreamRemote(p) | Op::DownstreamDirectRemote(p) => port(p),
             _ => false,
         }
@@ -298,7 +381,11 @@ impl Op {
                 Some(None) if *part == Part::Whole => text(record.host.as_ref().map(|h| &*h.label), out),
                 _ => false,
             },
-            Op::UpstreamCluster => text(record.cluster.as_deref(), out),
+            Op::UpstreamCluster(Cluster::Raw) => text(record.cluster.as_deref(), out),
+            Op::UpstreamCluster(Cluster::Shown) => {
+                let shown = of.exchange().and_then(|e| e.upstream.as_ref()).map(|u| u.config().shown_name());
+                text(record.cluster.as_deref().map(|raw| shown.unwrap_or(raw)), out)
+            }
             Op::UpstreamLocal(part) => record.upstream_local.is_some_and(|a| write_address(a, *part, out)),
             Op::UpstreamFailure => text(Some(&record.transport_failure), out),
             Op::Attempts => number(Some(u64::from(record.attempts)), out),
@@ -312,7 +399,21 @@ impl Op {
             Op::ConnectionId => number(Some(client.id), out),
             Op::RequestId => text(of.exchange().and_then(|e| Name::Header(HeaderName::from_static("x-request-id")).of(e)), out),
             Op::Hostname => text(Some(&client.worker.hostname), out),
-            Op::GrpcStatus => number(of.exchange().and_then(|e| e.grpc_status), out),
+            Op::GrpcStatus(form) => of.exchange().and_then(grpc_status).inspect(|status| form.write(*status, out)).is_some(),
+            Op::HostName(port) => match &record.host {
+                Some(host) if host.hostname.is_empty() => match host.address.socket() {
+                    Some(address) => write_address(address, if *port == Port::Cut { Part::Ip } else { Part::Whole }, out),
+                    None => text(Some(&host.label), out),
+                },
+                Some(host) => text(Some(if *port == Port::Cut { without_port(&host.hostname) } else { &host.hostname }), out),
+                None => false,
+            },
+            Op::QueryParameter(name) => {
+                let query = of.exchange().and_then(|e| e.path.split_once('?')).map_or("", |(_, query)| query);
+                let query = query.split('#').next().unwrap_or("");
+                text(query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).find(|(k, _)| *k == &**name).map(|(_, value)| value), out)
+            }
+            Op::Constant(value) => text(Some(value), out),
             Op::DownstreamFailure => text(Some(&client.transport_failure), out),
             Op::Tls(Side::Downstream, fact) => client.tls.as_ref().is_some_and(|s| fact.write(s, out)),
             Op::Tls(Side::Upstream, fact) => record.upstream_tls.as_deref().is_some_and(|s| fact.write(s, out)),

@@ -3,13 +3,13 @@
 use super::exchange::Exchange;
 use super::incoming::{Broken, Incoming};
 use super::timeouts::Watch;
+use super::tries::{Due, Rest};
 use super::upload::BoxError;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 pub struct Body {
     content: Content,
@@ -26,14 +26,13 @@ enum Content {
 pub struct Stream {
     pub incoming: Incoming,
     pub lease: Option<Lease>,
-    /// When the route's timeout is over.
-    deadline: Option<Instant>,
+    rest: Rest,
     watch: Watch,
 }
 
 impl Stream {
-    pub fn new(incoming: Incoming, lease: Lease, deadline: Option<Instant>) -> Stream {
-        Stream { incoming, lease: Some(lease), deadline, watch: Watch::default() }
+    pub fn new(incoming: Incoming, lease: Lease, rest: Rest) -> Stream {
+        Stream { incoming, lease: Some(lease), rest, watch: Watch::default() }
     }
 }
 
@@ -55,9 +54,9 @@ impl Body {
         }
         Body { content: Content::Stream(Box::new(stream)), exchange: Some(exchange) }
     }
-    /// A body that nobody asks for, as that of an answer to HEAD, is complete.
+    /// A body that nobody asks for, as that of an answer to HEAD, or of a status that has none, is complete.
     fn of(content: Content, mut exchange: Box<Exchange>) -> Body {
-        if matches!(content, Content::Nothing) || exchange.method == http::Method::HEAD {
+        if matches!(content, Content::Nothing) || exchange.method == http::Method::HEAD || matches!(exchange.status, 204 | 304) {
             exchange.is_complete = true;
         }
         Body { content, exchange: Some(exchange) }
@@ -83,12 +82,26 @@ impl Body {
         let Some(exchange) = exchange else { return polled };
         if polled.is_ready() {
             exchange.limits.stir();
+            stream.rest.hear();
             return polled;
         }
         exchange.limits.settle();
-        let late = ready!(stream.watch.poll(cx, &exchange.limits, &exchange.body, stream.deadline));
-        late.iter().for_each(|l| l.count(&exchange.connection.stats));
-        Poll::Ready(late.map_or(Polled::Late("UT", "response_timeout"), |l| Polled::Late(l.flag(), l.details())))
+        let own = stream.rest.due(&exchange.body, cx);
+        let late = ready!(stream.watch.poll(cx, &exchange.limits, &exchange.body, own.map(|(at, _)| at)));
+        let due = match late {
+            Some(late) => {
+                late.count(&exchange.connection.stats);
+                Due::Stream(late)
+            }
+            None => {
+                let due = own.map_or(Due::Whole, |(_, due)| due);
+                if let Some(cluster) = &exchange.upstream {
+                    due.count_late_answer(&cluster.stats);
+                }
+                due
+            }
+        };
+        Poll::Ready(Polled::Late(due))
     }
 }
 
@@ -96,7 +109,7 @@ enum Polled {
     Frame(Frame<Bytes>),
     End,
     Broken(Broken),
-    Late(&'static str, &'static str),
+    Late(Due),
 }
 
 trait PollFrame {
@@ -170,7 +183,10 @@ impl http_body::Body for Body {
                         let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
                         Poll::Ready(Some(Err(this.fail(reason.flag(), details))))
                     }
-                    Polled::Late(flag, details) => Poll::Ready(Some(Err(this.fail(flag, details.to_owned())))),
+                    Polled::Late(due) => {
+                        let (flag, details) = due.told();
+                        Poll::Ready(Some(Err(this.fail(flag, details.to_owned()))))
+                    }
                 }
             }
         }

@@ -40,6 +40,7 @@ pub struct Connection {
     pub requests: Cell<u64>,
     /// Requests that are not over.
     pub active: Cell<u32>,
+    pub begun: Instant,
     /// When the last one was over.
     pub quiet_since: Cell<Instant>,
     pub wire: Arc<Wire>,
@@ -50,6 +51,10 @@ pub struct Connection {
 impl Connection {
     pub fn worker(&self) -> &Rc<Worker> {
         &self.client.worker
+    }
+    /// Whether it lasts longer than it may (`max_connection_duration`).
+    pub fn is_old(&self) -> bool {
+        self.manager.timeouts.connection.is_some_and(|max| self.begun.elapsed() >= max)
     }
     /// What requests are made over, as far as the connection tells it.
     pub fn scheme(&self) -> &'static str {

@@ -2,17 +2,18 @@
 
 use super::alarm::Alarm;
 use super::body::{Body, Stream};
+use super::changes::{OF_RETRIES, OF_TIMEOUTS, change_answer, change_request, remove_own};
 use super::exchange::{Exchange, RouteRef};
-use super::head::{Upgrades, answer_bytes, finish_answer, names, speaks_to_envoy, upgrade};
+use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::incoming::Incoming;
 use super::respond::Reply;
 use super::service::Onward;
-use super::timeouts::{Late, Limits as StreamLimits, grpc_timeout, grpc_timeout_value};
+use super::timeouts::grpc_timeout_value;
+use super::tries::{Due, Limits, Rest, Watch};
 use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
 use crate::config::alpn::Offers;
 use crate::config::hash_policy;
-use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
@@ -22,103 +23,16 @@ use crate::upstream::host::Host;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// The scopes of a route whose changes of headers apply, in their order.
-fn scopes(route: &RouteRef) -> Vec<&HeaderChanges> {
-    let weighted = route.weighted.and_then(|i| route.extras().weighted.get(i));
-    let mut list: Vec<&HeaderChanges> = weighted.into_iter().collect();
-    list.extend([&route.extras().changes, &route.host_extras().changes, &route.table.changes]);
-    if route.table.most_specific_wins {
-        list.reverse();
-    }
-    list
-}
-
-fn change(headers: &mut HeaderMap, exchange: &Exchange, pick: impl Fn(&HeaderChanges) -> &HeaderOps) {
-    if let Some(route) = exchange.route.as_ref().filter(|r| changes(r, &pick)) {
-        for ops in scopes(route).into_iter().map(pick).filter(|o| !o.is_empty()) {
-            ops.apply(headers, exchange);
-        }
-    }
-}
-
-/// Whether any scope changes anything.
-fn changes(route: &RouteRef, pick: impl Fn(&HeaderChanges) -> &HeaderOps) -> bool {
-    let weighted = route.weighted.and_then(|i| route.extras().weighted.get(i));
-    [weighted, Some(&route.extras().changes), Some(&route.host_extras().changes), Some(&route.table.changes)].into_iter().flatten().any(|c| !pick(c).is_empty())
-}
-
-/// Changes an answer's headers as the route's scopes say.
-pub fn change_answer(headers: &mut HeaderMap, exchange: &Exchange) {
-    change(headers, exchange, |c| &c.response);
-}
-
-fn change_request(exchange: &mut Exchange) {
-    let Some(route) = &exchange.route else { return };
-    if !changes(route, |c| &c.request) {
-        return;
-    }
-    let mut headers = exchange.headers.clone();
-    change(&mut headers, exchange, |c| &c.request);
-    exchange.headers = headers;
-}
-
-/// Takes away what was said to this proxy alone.
-fn remove_own(headers: &mut HeaderMap, names: &[&str]) {
-    // Most requests have none of them.
-    if speaks_to_envoy(headers) {
-        for name in names {
-            headers.remove(*name);
-        }
-    }
-}
-
-const OF_TIMEOUTS: &[&str] = &["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"];
-const OF_RETRIES: &[&str] =
-    &["x-envoy-retry-on", "x-envoy-retry-grpc-on", "x-envoy-max-retries", "x-envoy-retriable-status-codes", "x-envoy-retriable-header-names"];
-
-/// How long a request may take.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    whole: Option<Duration>,
-    one_try: Option<Duration>,
-    /// Whether upstreams hear of it in `grpc-timeout`.
-    tells_grpc: bool,
-}
-
-/// From the route, or from headers of clients that are internal: others' were taken away before.
-fn limits(forward: &Forward, route: &RouteRef, exchange: &Exchange) -> Limits {
-    let asks = speaks_to_envoy(&exchange.headers);
-    let milliseconds = |name: &header::HeaderName| {
-        Some(&exchange.headers).filter(|_| asks).and_then(|h| h.get(name)).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis)
-    };
-    let extras = route.extras();
-    let mut whole = forward.timeout.filter(|_| extras.stream.is_none());
-    let mut tells_grpc = false;
-    if let (Some(max), true, None) = (extras.max_grpc_timeout, exchange.is_grpc(), &extras.stream) {
-        let asked = exchange.headers.get(names::GRPC_TIMEOUT).and_then(|v| grpc_timeout(v.to_str().ok()?));
-        let asked = asked.map(|t| extras.grpc_timeout_offset.filter(|o| *o < t).map_or(t, |o| t - o)).filter(|t| !t.is_zero());
-        whole = asked.map(|t| if max.is_zero() { t } else { t.min(max) }).or(Some(max)).filter(|d| !d.is_zero());
-        tells_grpc = true;
-    }
-    if let Some(asked) = milliseconds(&names::TIMEOUT) {
-        whole = Some(asked).filter(|d| !d.is_zero());
-    }
-    let one_try = milliseconds(&names::TRY_TIMEOUT).or(extras.retry.as_ref().and_then(|r| r.per_try_timeout)).filter(|d| !d.is_zero());
-    // One try can't take longer than all of them.
-    let one_try = one_try.filter(|t| whole.is_none_or(|w| *t < w));
-    Limits { whole, one_try, tells_grpc }
-}
 
 /// Rewrites host and path, and leaves what they were.
 fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
@@ -167,7 +81,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         return Reply::new(action.not_found, "NC", "cluster_not_found", "").send(exchange);
     };
     exchange.limits.reach_router();
-    let limits = limits(action, &route, &exchange);
+    let limits = Limits::new(action, &route, cluster.config(), &exchange);
     remove_own(&mut exchange.headers, OF_TIMEOUTS);
     let hash = hash_of(&exchange, &route);
     change_request(&mut exchange);
@@ -197,6 +111,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         tried: Vec::new(),
         slot: None,
         begun: Instant::now(),
+        connected: None,
         route: &route,
         hash,
         upgrade: onward.upgrade,
@@ -218,6 +133,8 @@ struct Router<'r> {
     /// Leave for the retry that is on its way, until the next one or the answer.
     slot: Option<Slot>,
     begun: Instant,
+    /// When the last try got its connection, where that counts.
+    connected: Option<Instant>,
     route: &'r RouteRef,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
     offers: Option<Arc<Offers>>,
@@ -227,11 +144,8 @@ struct Router<'r> {
 enum Outcome {
     Answer(Box<(Response<Incoming>, Lease)>),
     Failed(Failure),
-    /// The whole request, or one try, took too long.
-    Late,
-    TryLate,
-    /// The client's stream.
-    Stream(Late),
+    /// Something took too long.
+    Late(Due),
 }
 
 impl Outcome {
@@ -240,7 +154,7 @@ impl Outcome {
         match self {
             Outcome::Answer(a) => span::Tried::Answer { status: a.0.status().as_u16(), is_whole: http_body::Body::is_end_stream(a.0.body()) },
             Outcome::Failed(failure) => span::Tried::Failed(failure.reason),
-            Outcome::Late | Outcome::TryLate | Outcome::Stream(_) => span::Tried::Late,
+            Outcome::Late(_) => span::Tried::Late,
         }
     }
 }
@@ -253,47 +167,6 @@ enum Next {
     Exhausted,
     /// The breaker for retries is open.
     Overflow,
-}
-
-/// What a try takes too long for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    Whole,
-    Try,
-    Stream(Late),
-}
-
-/// A try that began at some time, and what it may take.
-struct Watch<'w> {
-    source: &'w Source,
-    limits: Limits,
-    /// Of the client's stream.
-    stream: &'w StreamLimits,
-    begun: Instant,
-}
-
-impl Watch<'_> {
-    /// What is due first, and when. Whole and try count from when the request was read to its end.
-    fn due(&self) -> Option<(Instant, Due)> {
-        let completed = self.source.completed_at().map(Instant::from_std);
-        let whole = self.limits.whole.zip(completed).map(|(span, at)| (at + span, Due::Whole));
-        let one_try = self.limits.one_try.zip(completed).map(|(span, at)| (at.max(self.begun) + span, Due::Try));
-        let stream = self.stream.due(self.source).map(|(at, late)| (Instant::from_std(at), Due::Stream(late)));
-        [whole, one_try, stream].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-    fn poll(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<Due> {
-        // What limits count from may be on its way.
-        if self.limits.whole.is_some() || self.limits.one_try.is_some() {
-            let _ = self.source.poll_completed(cx);
-        }
-        while let Some((at, what)) = self.due() {
-            ready!(alarm.poll(at, cx));
-            if self.due().is_some_and(|(now, _)| now <= at) {
-                return Poll::Ready(what);
-            }
-        }
-        Poll::Pending
-    }
 }
 
 impl Router<'_> {
@@ -314,25 +187,33 @@ impl Router<'_> {
             };
             let outcome = {
                 let via: Cell<Option<Via>> = Cell::new(None);
-                let sending = self.cluster.send(&host, wanted, |v| via.set(Some(v)));
+                let connected = Cell::new(None);
+                let sending = self.cluster.send(&host, wanted, |v| {
+                    via.set(Some(v));
+                    // Most requests have nothing that counts from it.
+                    if self.limits.try_idle.or(self.limits.stream).is_some() {
+                        connected.set(Some(Instant::now()));
+                    }
+                });
                 let mut sending = std::pin::pin!(sending);
                 let watch = Watch { source: &body, limits: self.limits, stream: &exchange.limits, begun: Instant::now() };
                 let outcome = std::future::poll_fn(|cx| {
                     if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                         return Poll::Ready(result.map_or_else(Outcome::Failed, |answer| Outcome::Answer(Box::new(answer))));
                     }
-                    let late = if of_connection { watch.poll(&mut connection.alarm.borrow_mut(), cx) } else { watch.poll(&mut own, cx) };
-                    late.map(|due| match due {
-                        Due::Whole => Outcome::Late,
-                        Due::Try => Outcome::TryLate,
-                        Due::Stream(late) => Outcome::Stream(late),
-                    })
+                    let since = connected.get();
+                    let late = if of_connection { watch.poll(since, &mut connection.alarm.borrow_mut(), cx) } else { watch.poll(since, &mut own, cx) };
+                    late.map(Outcome::Late)
                 })
                 .await;
+                self.connected = connected.get();
                 let has_host = !matches!(&outcome, Outcome::Failed(f) if f.reason == Reason::Overflow);
                 self.note(&mut exchange, &host, has_host, via.take());
                 outcome
             };
+            if let Outcome::Late(due) = &outcome {
+                self.count(*due, &host);
+            }
             let next = self.judge(&outcome, &body);
             span::note_attempt(&mut exchange, outcome.tried());
             match next {
@@ -343,7 +224,7 @@ impl Router<'_> {
                     let pause = Box::pin(tokio::time::timeout_at(self.end(&body), self.back_off(exchange.attempts, &exchange)));
                     match exchange.limits.within(&body, pause).await {
                         Ok(Ok(())) => {}
-                        Ok(Err(_)) => return self.late(exchange),
+                        Ok(Err(_)) => return self.late(exchange, Due::Whole),
                         Err(late) => {
                             let reply = late.reply(&exchange);
                             return reply.send(exchange);
@@ -367,16 +248,7 @@ impl Router<'_> {
             return match outcome {
                 Outcome::Answer(answer) => self.answer(exchange, answer.0, answer.1),
                 Outcome::Failed(failure) => self.fail(exchange, failure),
-                Outcome::Late => self.late(exchange),
-                Outcome::TryLate => {
-                    self.cluster.stats.upstream_rq_per_try_timeout.inc();
-                    host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
-                    Reply::new(504, "UT", "upstream_per_try_timeout", "upstream request timeout").send(exchange)
-                }
-                Outcome::Stream(late) => {
-                    let reply = late.reply(&exchange);
-                    reply.send(exchange)
-                }
+                Outcome::Late(due) => self.late(exchange, due),
             };
         }
     }
@@ -448,9 +320,9 @@ impl Router<'_> {
         let wants = match outcome {
             Outcome::Answer(answer) => retry.wants_another_answer(self.policy, answer.0.status().as_u16(), answer.0.headers()),
             Outcome::Failed(failure) => !body.has_failed() && wants_another_try(retry.on, failure),
+            Outcome::Late(Due::Whole | Due::Stream(_)) => false,
             // As Envoy has it, a try that took too long is a reset by the proxy.
-            Outcome::TryLate => retry.on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR)),
-            Outcome::Late | Outcome::Stream(_) => false,
+            Outcome::Late(_) => retry.on.has(Conditions::RESET.with(Conditions::SERVER_ERROR).with(Conditions::GATEWAY_ERROR)),
         };
         if !wants || !body.is_repeatable() {
             return Next::No;
@@ -472,12 +344,35 @@ impl Router<'_> {
         tokio::time::sleep(Duration::from_micros(span)).await;
     }
 
-    fn late(&self, exchange: Box<Exchange>) -> Response<Body> {
-        self.cluster.stats.upstream_rq_timeout.inc();
-        if let Some(host) = &exchange.host {
-            host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+    /// Counts a try that took too long.
+    fn count(&self, due: Due, host: &Host) {
+        let stats = &self.cluster.stats;
+        match due {
+            // Counted with the answer to it.
+            Due::Whole | Due::Stream(_) => return,
+            Due::Upstream => return stats.upstream_rq_max_duration_reached.inc(),
+            Due::Try => &stats.upstream_rq_per_try_timeout,
+            Due::TryIdle => &stats.upstream_rq_per_try_idle_timeout,
         }
-        Reply::new(504, "UT", "response_timeout", "upstream request timeout").send(exchange)
+        .inc();
+        host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+    fn late(&self, exchange: Box<Exchange>, due: Due) -> Response<Body> {
+        if let Due::Stream(late) = due {
+            let reply = late.reply(&exchange);
+            return reply.send(exchange);
+        }
+        if due == Due::Whole {
+            self.cluster.stats.upstream_rq_timeout.inc();
+            if let Some(host) = &exchange.host {
+                host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (flag, details) = due.told();
+        if due == Due::Upstream {
+            return Reply::new(408, flag, details, "upstream max stream duration reached").with_grpc_status(14).send(exchange);
+        }
+        Reply::new(504, flag, details, "upstream request timeout").send(exchange)
     }
     fn fail(&self, mut exchange: Box<Exchange>, failure: Failure) -> Response<Body> {
         if exchange.body.has_failed() {
@@ -542,9 +437,9 @@ impl Router<'_> {
         if switches {
             return upgrades::switch(exchange, parts, incoming, lease, self.upgrade);
         }
-        let deadline = self.limits.whole.map(|_| self.end(&exchange.body)).filter(|_| exchange.body.completed_at().is_some());
         exchange.limits.stir();
-        let stream = Stream::new(incoming, lease, deadline.map(Instant::into_std));
+        let rest = Rest::new(self.limits, self.connected.map_or(now, Instant::into_std), now);
+        let stream = Stream::new(incoming, lease, rest);
         let mut out = Response::new(Body::stream(stream, exchange));
         *out.status_mut() = parts.status;
         *out.headers_mut() = parts.headers;
@@ -571,6 +466,11 @@ fn wants_another_try(on: Conditions, failure: &Failure) -> bool {
 
 /// A request as an upstream gets it. `None` where its path is none that can be sent.
 pub fn outgoing(exchange: &Exchange, headers: HeaderMap, authority: &str, http2: bool, body: Upload) -> Option<Request<Upload>> {
+    // As with Envoy: servers may want a length where a body could be.
+    let says_none = !http2
+        && !matches!(exchange.method, Method::GET | Method::HEAD | Method::DELETE | Method::TRACE | Method::CONNECT)
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && http_body::Body::is_end_stream(&body);
     let mut request = Request::new(body);
     *request.method_mut() = exchange.method.clone();
     *request.headers_mut() = headers;
@@ -581,6 +481,9 @@ pub fn outgoing(exchange: &Exchange, headers: HeaderMap, authority: &str, http2:
     } else {
         *request.uri_mut() = exchange.path.parse().ok()?;
         request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+        if says_none {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+        }
     }
     Some(request)
 }

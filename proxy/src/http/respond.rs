@@ -1,8 +1,8 @@
 //! Answers of the proxy's own.
 
 use super::body::Body;
+use super::changes::change_answer;
 use super::exchange::{Exchange, RouteRef};
-use super::forward::change_answer;
 use super::head::{Upgrades, answer_bytes, finish_answer, names};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;

@@ -89,7 +89,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     let http_stats = worker.http_stats(&manager.stat_prefix);
     http_stats.downstream_cx_total.inc();
     http_stats.downstream_cx_active.inc();
-    let wire = Arc::<Wire>::default();
+    let (wire, now) = (Arc::<Wire>::default(), Instant::now());
     let connection = Rc::new(Connection {
         client: client.clone(),
         chain: chain.clone(),
@@ -98,7 +98,8 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         certificate: client.tls.as_ref().and_then(|s| manager.forwarding.element(s)),
         requests: Cell::new(0),
         active: Cell::new(0),
-        quiet_since: Cell::new(Instant::now()),
+        begun: now,
+        quiet_since: Cell::new(now),
         wire: wire.clone(),
         alarm: RefCell::default(),
     });
@@ -120,7 +121,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         }
     };
     if let Some(late) = connection.wire.late() {
-        worker.late_head(&connection, late);
+        worker.late_head(&connection, late, opening.protocol());
     } else if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
         http_stats.downstream_cx_protocol_error.inc();
         worker.malformed(&connection, opening.protocol());
@@ -135,7 +136,7 @@ async fn plain(connection: &Rc<Connection>, stream: Stream, early: BytesMut) -> 
     let framing = Framing::new(connection.manager.limits.header_bytes);
     let ends = async {
         tokio::select! {
-            () = ends(connection) => {}
+            () = ends(connection, DRAIN) => {}
             () = connection.chain.life.over() => {}
         }
     };
@@ -152,7 +153,7 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {
         ended = serving.as_mut() => return ended,
-        () = ends(connection) => {}
+        () = ends(connection, DRAIN) => {}
         // A client of HTTP/1 is told in an answer: it may be about to ask, and an idle connection that closes fails it.
         () = connection.chain.life.over() => {}
     }
@@ -174,16 +175,44 @@ async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     let mut serving = std::pin::pin!(builder.serve_connection(client, service));
     tokio::select! {
         ended = serving.as_mut() => return ended,
-        () = ends(connection) => {}
+        () = ends(connection, Duration::ZERO) => {}
         // Clients hear of it, and what they sent until then is answered.
         () = connection.chain.life.retired() => {}
+        () = connection.wire.lateness() => return abandon(connection, serving).await,
     }
     serving.as_mut().graceful_shutdown();
-    serving.await
+    tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = connection.wire.lateness() => abandon(connection, serving).await,
+    }
 }
 
-/// Completes when a connection should come to its end: the proxy drains, or nothing happened on it for long.
-async fn ends(connection: &Connection) {
+/// A client of HTTP/2 does not end a head: until it does, it can send nothing else. What it asked for before is answered, and then
+/// the connection is closed.
+async fn abandon(connection: &Connection, mut serving: impl Future<Output = hyper::Result<()>> + Unpin) -> hyper::Result<()> {
+    let answered = async {
+        while connection.active.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = &mut serving => ended,
+        () = answered => Ok(()),
+    }
+}
+
+/// So long a connection of HTTP/1 that is old waits for a request, to say so in its answer (Envoy's `drain_timeout`).
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Completes when a connection should come to its end: the proxy drains, nothing happened on it for long, or it is old and clients
+/// had `grace` to be told.
+async fn ends(connection: &Connection, grace: Duration) {
+    let old = async {
+        let Some(max) = connection.manager.timeouts.connection else { return std::future::pending().await };
+        tokio::time::sleep_until((connection.begun + max).into()).await;
+        connection.stats.downstream_cx_max_duration_reached.inc();
+        tokio::time::sleep(grace).await;
+    };
     let idle = async {
         let Some(span) = connection.manager.timeouts.connection_idle else { return std::future::pending().await };
         loop {
@@ -197,6 +226,7 @@ async fn ends(connection: &Connection) {
     tokio::select! {
         () = connection.worker().draining() => {}
         () = idle => {}
+        () = old => {}
     }
 }
 

@@ -299,7 +299,13 @@ async fn decide(
         }
         Action::Direct { status } => {
             stats.rq_direct_response.inc();
-            Reply::new(*status, "", "direct_response", route.extras().body.clone()).send(exchange)
+            let reply = Reply::new(*status, "", "direct_response", route.extras().body.clone());
+            // Envoy says where, whatever the route says.
+            let reply = match HeaderValue::from_str(&format!("{}://{}{}", exchange.scheme, exchange.authority, exchange.path)) {
+                Ok(here) if matches!(status, 201 | 300..=399) => reply.with(http::header::LOCATION, here),
+                _ => reply,
+            };
+            reply.send(exchange)
         }
         Action::Redirect(r) => {
             stats.rq_redirect.inc();

@@ -8,9 +8,9 @@ use http::{HeaderMap, StatusCode};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-/// What is known of a client's bytes before HTTP is made of them, for those who answer. The bytes of HTTP/2 are not looked at.
+/// What is known of a client's bytes before HTTP is made of them, for those who answer.
 #[derive(Debug, Default)]
 pub struct Wire {
     seen: Mutex<Seen>,
@@ -18,6 +18,8 @@ pub struct Wire {
     is_busy: AtomicBool,
     has_interim: AtomicBool,
     reader: AtomicWaker,
+    is_late: AtomicBool,
+    server: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,16 @@ impl Wire {
     }
     pub fn set_late(&self, late: Late) {
         self.seen().late = Some(late);
+        self.is_late.store(true, Ordering::Release);
+        self.server.wake();
+    }
+    /// Completes when a head took too long.
+    pub async fn lateness(&self) {
+        std::future::poll_fn(|cx| {
+            self.server.register(cx.waker());
+            if self.is_late.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
     pub fn is_busy(&self) -> bool {
         self.is_busy.load(Ordering::Relaxed)

@@ -288,6 +288,7 @@ impl Handle {
         let config = self.config();
         let rules = Rules {
             idle_timeout: config.idle_timeout,
+            max_age: config.max_connection_duration,
             max_requests: config.max_requests_per_connection,
             max_streams: config.max_concurrent_streams,
             thresholds: config.thresholds[key.priority],

@@ -68,6 +68,7 @@ pub struct Http1 {
     pub socket: Socket,
     pub local: Option<SocketAddr>,
     pub tls: Option<Rc<Session>>,
+    pub made: Instant,
     pub idle_since: Instant,
     pub served: u64,
     pub counted: Counted,
@@ -120,6 +121,7 @@ pub struct Http2 {
     pub sender: http2::SendRequest<Upload>,
     pub local: Option<SocketAddr>,
     pub tls: Option<Rc<Session>>,
+    pub made: Instant,
     pub counted: Counted,
 }
 
@@ -223,7 +225,8 @@ pub fn http1(opened: Opened, stats: &ClusterStats) -> Http1 {
     let Opened { io, socket, local, tls, counted } = opened;
     stats.upstream_cx_http1_total.inc();
     let line = Line::Codec(Rc::new(RefCell::new(Connection::new(io))));
-    Http1 { line, socket, local, tls, idle_since: Instant::now(), served: 0, counted }
+    let now = Instant::now();
+    Http1 { line, socket, local, tls, made: now, idle_since: now, served: 0, counted }
 }
 
 /// Speaks HTTP/2 on a connection, with prior knowledge or because TLS agreed upon it.
@@ -244,7 +247,7 @@ pub async fn http2(opened: Opened, max_streams: u32, stats: &ClusterStats) -> Re
         let _ = connection.await;
     });
     stats.upstream_cx_http2_total.inc();
-    Ok(Http2 { sender, local, tls, counted })
+    Ok(Http2 { sender, local, tls, made: Instant::now(), counted })
 }
 
 fn failed(host: &Host, stats: &ClusterStats, failure: &Failure) {

@@ -26,6 +26,8 @@ use tokio::sync::{Mutex, Notify};
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub idle_timeout: Option<Duration>,
+    /// A connection that is older takes no more requests.
+    pub max_age: Option<Duration>,
     /// 0 for no limit.
     pub max_requests: u64,
     pub max_streams: u32,
@@ -94,12 +96,29 @@ impl Pool {
             let expired = self.rules.idle_timeout.is_some_and(|t| connection.idle_since.elapsed() > t);
             if expired {
                 self.stats.upstream_cx_idle_timeout.inc();
+            } else if self.is_old(connection.made) {
+                self.stats.upstream_cx_max_duration_reached.inc();
             } else if connection.socket.is_quiet() {
                 connection.served += 1;
                 return Some(connection);
             }
             self.gone();
         }
+    }
+    /// Whether a connection is too old to take another request.
+    fn is_old(&self, made: Instant) -> bool {
+        self.rules.max_age.is_some_and(|max| made.elapsed() >= max)
+    }
+    /// Takes away connections of many streams that no more may begin on: those that are over, and those that are old. What is on its
+    /// way on them ends well.
+    fn retire(&self) {
+        self.multiplexed.borrow_mut().retain(|s| {
+            let is_old = self.is_old(s.http2.made);
+            if is_old {
+                self.stats.upstream_cx_max_duration_reached.inc();
+            }
+            !is_old && !s.http2.sender.is_closed()
+        });
     }
     /// One that makes room was closed.
     fn gone(&self) {
@@ -112,11 +131,17 @@ impl Pool {
     /// Closes what nobody uses any more.
     pub fn prune(&self) {
         let before = self.idle.borrow().len();
-        let quiet = |c: &Http1| c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t);
+        let quiet = |c: &Http1| {
+            let is_old = self.is_old(c.made);
+            if is_old {
+                self.stats.upstream_cx_max_duration_reached.inc();
+            }
+            !is_old && c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t)
+        };
         self.idle.borrow_mut().retain(quiet);
         let after = self.idle.borrow().len();
         (after..before).for_each(|_| self.gone());
-        self.multiplexed.borrow_mut().retain(|s| !s.http2.sender.is_closed());
+        self.retire();
     }
 
     async fn http1(&self) -> Result<Http1, Failure> {
@@ -153,8 +178,8 @@ impl Pool {
     }
 
     fn shared(&self) -> Option<Rc<Shared>> {
-        let mut list = self.multiplexed.borrow_mut();
-        list.retain(|s| !s.http2.sender.is_closed());
+        self.retire();
+        let list = self.multiplexed.borrow();
         let max = self.rules.max_requests;
         let free = |s: &&Rc<Shared>| s.http2.sender.is_ready() && s.streams.get() < u64::from(self.rules.max_streams) && (max == 0 || s.started.get() < max);
         list.iter().find(free).cloned()
@@ -339,6 +364,11 @@ impl Lease {
         self.active.take();
         let Some(mut connection) = self.http1.take() else { return };
         let max = self.pool.rules.max_requests;
+        if self.pool.is_old(connection.made) {
+            self.pool.stats.upstream_cx_max_duration_reached.inc();
+            self.pool.gone();
+            return;
+        }
         if !connection.line.is_at_rest() || (max > 0 && connection.served >= max) {
             if max > 0 && connection.served >= max {
                 self.pool.stats.upstream_cx_max_requests.inc();

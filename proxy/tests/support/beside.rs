@@ -37,6 +37,14 @@ pub fn log(path: &Path) -> Value {
         ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
         ("received", "%BYTES_RECEIVED%"),
         ("sent", "%BYTES_SENT%"),
+        ("grpc", "%GRPC_STATUS%"),
+        ("grpc_snake", "%GRPC_STATUS(SNAKE_STRING)%"),
+        ("grpc_number", "%GRPC_STATUS_NUMBER%"),
+        ("host_name", "%UPSTREAM_HOST_NAME%"),
+        ("cluster_name", "%UPSTREAM_CLUSTER%"),
+        ("parameter", "%QUERY_PARAM(q)%"),
+        ("again", "%REQUEST_HEADER(x-no?:path)% %RESPONSE_HEADER(x-no?x-c)%"),
+        ("variable", "%ENVIRONMENT(NO_SUCH_VARIABLE)%"),
     ] {
         format[key] = value.into();
     }
