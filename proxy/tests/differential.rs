@@ -100,22 +100,19 @@ fn embellish(lot: &mut Lot, manager: &mut Value) {
     }
 }
 
+const OPERATORS: &[(&str, &str)] = &[
+    ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+    ("received", "%BYTES_RECEIVED%"),
+    ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
+    ("authority", "%REQ(:AUTHORITY)%"),
+    ("remote", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+    ("failure", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+    ("b", "%REQ(x-b):3%"),
+    ("r", "%RESP(x-r)%"),
+];
+
 fn access_log(path: &Path) -> Value {
-    let mut log = envoy::access_log(path);
-    let format = &mut log[0]["typed_config"]["log_format"]["json_format"];
-    for (key, value) in [
-        ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-        ("received", "%BYTES_RECEIVED%"),
-        ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
-        ("authority", "%REQ(:AUTHORITY)%"),
-        ("remote", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
-        ("failure", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
-        ("b", "%REQ(x-b):3%"),
-        ("r", "%RESP(x-r)%"),
-    ] {
-        format[key] = value.into();
-    }
-    log
+    support::with_operators(envoy::access_log(path), &[OPERATORS])
 }
 
 fn bootstrap(managers: &[Value], ports: &[u16], log: &Path, clusters: &[Value]) -> Value {

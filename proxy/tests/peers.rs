@@ -7,7 +7,7 @@ mod support;
 use pki::{Authority, Client, Leaf, downstream, upstream};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use support::{cluster, connect, socket, start};
 
@@ -67,22 +67,15 @@ impl World {
 
 /// Answers with what it got, behind a word of its own.
 fn app(first: &'static [u8]) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut chunk = [0; 4096];
-                let _ = stream.write_all(first);
-                while let Ok(n) = stream.read(&mut chunk) {
-                    if n == 0 || stream.write_all(&chunk[..n]).is_err() {
-                        return;
-                    }
-                }
-            });
+    support::server(move |mut stream| {
+        let mut chunk = [0; 4096];
+        let _ = stream.write_all(first);
+        while let Ok(n) = stream.read(&mut chunk) {
+            if n == 0 || stream.write_all(&chunk[..n]).is_err() {
+                return;
+            }
         }
-    });
-    address
+    })
 }
 
 /// Waits until a series with all these labels has a value.

@@ -5,7 +5,7 @@ mod support;
 use mesh_proxy::Proxy;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use support::{cluster, get, log_lines, nobody, socket, start};
@@ -31,14 +31,7 @@ fn with(filters: Vec<Value>, clusters: Vec<Value>) -> Value {
 
 /// A server that does as it is told by the first bytes.
 fn server() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || serve(stream));
-        }
-    });
-    address
+    support::server(serve)
 }
 
 /// Sends back what comes, then says how much it was. `greet`: nothing is read. `close`: it ends after a word.

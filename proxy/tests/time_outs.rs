@@ -15,7 +15,7 @@ mod support;
 use beside::{Case, Step};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::{Message, Reader};
 
@@ -72,17 +72,10 @@ fn serve(reader: &mut Reader) -> Option<()> {
 }
 
 fn upstream() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut reader = Reader::new(stream);
-                while serve(&mut reader).is_some() {}
-            });
-        }
-    });
-    address
+    support::server(|stream| {
+        let mut reader = Reader::new(stream);
+        while serve(&mut reader).is_some() {}
+    })
 }
 
 /// A connection manager with one route to the upstream, both with changes.

@@ -126,20 +126,14 @@ fn sidecars_know_each_other_by_their_certificates() {
 /// What an upstream sends before a pause is not kept until its end, in whatever piece it comes.
 #[test]
 fn what_comes_before_a_pause_arrives_whole() {
-    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = server.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in server.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut reader = support::Reader::new(stream);
-                let head = reader.head().expect("a head");
-                let size: usize = head.path()[1..].parse().expect("a size");
-                // The answer begins before the request is over, and neither comes to an end.
-                let _ = reader.stream().write_all(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{size:x}\r\n").as_bytes());
-                let _ = reader.stream().write_all(&vec![b'x'; size]);
-                let _ = reader.rest();
-            });
-        }
+    let address = support::server(|stream| {
+        let mut reader = support::Reader::new(stream);
+        let head = reader.head().expect("a head");
+        let size: usize = head.path()[1..].parse().expect("a size");
+        // The answer begins before the request is over, and neither comes to an end.
+        let _ = reader.stream().write_all(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{size:x}\r\n").as_bytes());
+        let _ = reader.stream().write_all(&vec![b'x'; size]);
+        let _ = reader.rest();
     });
     let scratch = tempfile::tempdir().expect("a folder");
     let proxy = start(mesh(address, &scratch.path().join("log"), &["istio"], false));

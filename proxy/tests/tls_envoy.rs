@@ -17,7 +17,7 @@ use pki::{Authority, Client, Leaf, downstream, upstream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use support::{Message, Upstream, cluster, manager, nobody, socket};
@@ -56,35 +56,28 @@ impl World {
     }
 }
 
+/// What is known of TLS on both sides.
+const OPERATORS: &[(&str, &str)] = &[
+    ("upstream failure", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+    ("downstream failure", "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
+    ("sni", "%REQUESTED_SERVER_NAME%"),
+    ("version", "%DOWNSTREAM_TLS_VERSION%"),
+    ("peer uri", "%DOWNSTREAM_PEER_URI_SAN%"),
+    ("peer dns", "%DOWNSTREAM_PEER_DNS_SAN%"),
+    ("peer subject", "%DOWNSTREAM_PEER_SUBJECT%"),
+    ("peer issuer", "%DOWNSTREAM_PEER_ISSUER%"),
+    ("peer serial", "%DOWNSTREAM_PEER_SERIAL%"),
+    ("peer fingerprint", "%DOWNSTREAM_PEER_FINGERPRINT_256%"),
+    ("peer from", "%DOWNSTREAM_PEER_CERT_V_START%"),
+    ("own uri", "%DOWNSTREAM_LOCAL_URI_SAN%"),
+    ("own subject", "%DOWNSTREAM_LOCAL_SUBJECT%"),
+    ("upstream version", "%UPSTREAM_TLS_VERSION%"),
+    ("upstream uri", "%UPSTREAM_PEER_URI_SAN%"),
+    ("upstream protocol", "%UPSTREAM_PROTOCOL%"),
+];
+
 fn log(path: &Path) -> Value {
-    let mut log = envoy::access_log(path);
-    let format = &mut log[0]["typed_config"]["log_format"]["json_format"];
-    for (key, value) in [
-        ("upstream failure", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
-        ("downstream failure", "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
-        ("sni", "%REQUESTED_SERVER_NAME%"),
-        ("version", "%DOWNSTREAM_TLS_VERSION%"),
-        ("peer uri", "%DOWNSTREAM_PEER_URI_SAN%"),
-        ("peer dns", "%DOWNSTREAM_PEER_DNS_SAN%"),
-        ("peer subject", "%DOWNSTREAM_PEER_SUBJECT%"),
-        ("peer issuer", "%DOWNSTREAM_PEER_ISSUER%"),
-        ("peer serial", "%DOWNSTREAM_PEER_SERIAL%"),
-        ("peer fingerprint", "%DOWNSTREAM_PEER_FINGERPRINT_256%"),
-        ("peer from", "%DOWNSTREAM_PEER_CERT_V_START%"),
-        ("own uri", "%DOWNSTREAM_LOCAL_URI_SAN%"),
-        ("own subject", "%DOWNSTREAM_LOCAL_SUBJECT%"),
-        ("upstream version", "%UPSTREAM_TLS_VERSION%"),
-        ("upstream uri", "%UPSTREAM_PEER_URI_SAN%"),
-        ("upstream protocol", "%UPSTREAM_PROTOCOL%"),
-        ("protocol", "%PROTOCOL%"),
-        ("host", "%UPSTREAM_HOST%"),
-        ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-        ("received", "%BYTES_RECEIVED%"),
-        ("sent", "%BYTES_SENT%"),
-    ] {
-        format[key] = value.into();
-    }
-    log
+    support::with_operators(envoy::access_log(path), &[support::OF_TRAFFIC, OPERATORS])
 }
 
 /// Listeners by name, and what is the same for both proxies.
@@ -156,22 +149,15 @@ fn echo(request: &Message) -> support::Act {
 
 /// Sends back what comes, and a word at the end.
 fn bytes_server() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut chunk = [0; 4096];
-                while let Ok(n) = stream.read(&mut chunk) {
-                    if n == 0 || stream.write_all(&chunk[..n]).is_err() {
-                        let _ = stream.write_all(b"end");
-                        return;
-                    }
-                }
-            });
+    support::server(|mut stream| {
+        let mut chunk = [0; 4096];
+        while let Ok(n) = stream.read(&mut chunk) {
+            if n == 0 || stream.write_all(&chunk[..n]).is_err() {
+                let _ = stream.write_all(b"end");
+                return;
+            }
         }
-    });
-    address
+    })
 }
 
 /// A proxy of ours behind both: mutual TLS of its own.

@@ -51,11 +51,20 @@ pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
         json!({"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "static_route_configs": routes}),
     ]
     .to_vec();
+    if with_endpoints == EndpointsIn::Yes {
+        let assignments: Vec<Value> = list("clusters").iter().filter_map(assignment).collect();
+        sections.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "static_endpoint_configs": assignments}));
+    }
     if let Some(dynamic) = &context.dynamic {
-        super::dynamic::add(dynamic, &mut sections, with_endpoints);
+        super::dynamic::add(dynamic, &mut sections);
     }
     sections.push(super::secrets::section(context, &list("secrets")));
     json!({"configs": sections})
+}
+
+/// The endpoints that a cluster has in place, as an entry of `EndpointsConfigDump`.
+pub(super) fn assignment(cluster: &Value) -> Option<Value> {
+    Some(json!({"endpoint_config": typed("envoy.config.endpoint.v3.ClusterLoadAssignment", get(cluster, "load_assignment")?)}))
 }
 
 /// Route configurations that stand in a connection manager.

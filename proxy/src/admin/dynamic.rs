@@ -1,7 +1,7 @@
 //! What came from a control plane: in `/config_dump`, in `/rejected`, in `/stats`.
 
 use super::Context;
-use super::dump::{EndpointsIn, timestamp};
+use super::dump::timestamp;
 use crate::stats::Kind as Number;
 use crate::xds::Dynamic;
 use crate::xds::dynamic::{Counters, Tables};
@@ -57,7 +57,7 @@ fn listeners(tables: &Tables) -> Vec<Value> {
 }
 
 /// Adds what is dynamic to the sections of a dump.
-pub fn add(dynamic: &Dynamic, sections: &mut Vec<Value>, endpoints: EndpointsIn) {
+pub fn add(dynamic: &Dynamic, sections: &mut Vec<Value>) {
     let tables = dynamic.tables();
     for section in sections.iter_mut() {
         let kind = section["@type"].as_str().unwrap_or("").to_owned();
@@ -73,11 +73,11 @@ pub fn add(dynamic: &Dynamic, sections: &mut Vec<Value>, endpoints: EndpointsIn)
             section["dynamic_listeners"] = listeners(&tables).into();
         } else if kind.ends_with("RoutesConfigDump") {
             section["dynamic_route_configs"] = flat(&tables.routes, "route_config").into();
+        } else if kind.ends_with("EndpointsConfigDump") {
+            let mut list = flat(&tables.endpoints, "endpoint_config");
+            list.extend(tables.clusters.active().filter_map(|(_, held)| super::dump::assignment(&body(&held.body))));
+            section["dynamic_endpoint_configs"] = list.into();
         }
-    }
-    if endpoints == EndpointsIn::Yes {
-        let list = flat(&tables.endpoints, "endpoint_config");
-        sections.push(json!({"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": list}));
     }
     if !tables.extensions.entries.is_empty() {
         let list = flat(&tables.extensions, "ecds_filter");

@@ -27,28 +27,21 @@ pub struct Case {
     pub lines: usize,
 }
 
+/// What is compared beside what every differential test compares.
+const OPERATORS: &[(&str, &str)] = &[
+    ("method", "%REQ(:METHOD)%"),
+    ("grpc", "%GRPC_STATUS%"),
+    ("grpc_snake", "%GRPC_STATUS(SNAKE_STRING)%"),
+    ("grpc_number", "%GRPC_STATUS_NUMBER%"),
+    ("host_name", "%UPSTREAM_HOST_NAME%"),
+    ("cluster_name", "%UPSTREAM_CLUSTER%"),
+    ("parameter", "%QUERY_PARAM(q)%"),
+    ("again", "%REQUEST_HEADER(x-no?:path)% %RESPONSE_HEADER(x-no?x-c)%"),
+    ("variable", "%ENVIRONMENT(NO_SUCH_VARIABLE)%"),
+];
+
 pub fn log(path: &Path) -> Value {
-    let mut log = envoy::access_log(path);
-    let format = &mut log[0]["typed_config"]["log_format"]["json_format"];
-    for (key, value) in [
-        ("method", "%REQ(:METHOD)%"),
-        ("protocol", "%PROTOCOL%"),
-        ("host", "%UPSTREAM_HOST%"),
-        ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-        ("received", "%BYTES_RECEIVED%"),
-        ("sent", "%BYTES_SENT%"),
-        ("grpc", "%GRPC_STATUS%"),
-        ("grpc_snake", "%GRPC_STATUS(SNAKE_STRING)%"),
-        ("grpc_number", "%GRPC_STATUS_NUMBER%"),
-        ("host_name", "%UPSTREAM_HOST_NAME%"),
-        ("cluster_name", "%UPSTREAM_CLUSTER%"),
-        ("parameter", "%QUERY_PARAM(q)%"),
-        ("again", "%REQUEST_HEADER(x-no?:path)% %RESPONSE_HEADER(x-no?x-c)%"),
-        ("variable", "%ENVIRONMENT(NO_SUCH_VARIABLE)%"),
-    ] {
-        format[key] = value.into();
-    }
-    log
+    support::with_operators(envoy::access_log(path), &[support::OF_TRAFFIC, OPERATORS])
 }
 
 /// Connection managers by the names of their listeners.

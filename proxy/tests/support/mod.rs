@@ -215,6 +215,37 @@ impl Upstream {
     }
 }
 
+/// A server that gives each connection to `each`, on a thread of its own.
+pub fn server(each: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let (address, each) = (listener.local_addr().expect("an address"), Arc::new(each));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let each = each.clone();
+            std::thread::spawn(move || each(stream));
+        }
+    });
+    address
+}
+
+/// Operators of where a request went and how much it carried.
+pub const OF_TRAFFIC: &[(&str, &str)] = &[
+    ("protocol", "%PROTOCOL%"),
+    ("host", "%UPSTREAM_HOST%"),
+    ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+    ("received", "%BYTES_RECEIVED%"),
+    ("sent", "%BYTES_SENT%"),
+];
+
+/// An access log in JSON with more operators.
+pub fn with_operators(mut log: Value, lists: &[&[(&str, &str)]]) -> Value {
+    let format = &mut log[0]["typed_config"]["log_format"]["json_format"];
+    for (key, value) in lists.iter().copied().flatten() {
+        format[*key] = (*value).into();
+    }
+    log
+}
+
 /// An address that nothing listens on.
 pub fn nobody() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address")
