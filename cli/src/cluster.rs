@@ -6,6 +6,7 @@ use crate::followers::Followers;
 use crate::status::Failure;
 use crate::worlds;
 use mesh_collectors::kube::{self, Cluster, ConnectError, FollowError, Secrets, What};
+use mesh_model::snapshot::Manifest;
 use mesh_model::{Completeness, Object, ProblemKind, Role, Snapshot};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Access {
     istio_namespace: String,
     namespaces: Vec<String>,
     followers: Option<Arc<Followers>>,
+    /// How long all answers of a cluster may take, where it is one source among others.
+    within: Option<Duration>,
 }
 
 /// How a cluster is asked, of the current context.
@@ -88,7 +91,16 @@ impl Access {
             istio_namespace: istio_namespace.to_owned(),
             namespaces: namespaces.to_vec(),
             followers: context.followers.clone(),
+            within: None,
         })
+    }
+
+    /// The same with a time in which all answers of a cluster come, or are missing.
+    pub fn within(mut self, within: Option<Duration>) -> Access {
+        if let Some(within) = within {
+            self.options.timeout = kube::Timeout(self.options.timeout.0.min(within));
+        }
+        Access { within, ..self }
     }
 
     /// For a command that serves what its clusters hold; no Secrets, whose keys are never read.
@@ -102,11 +114,13 @@ impl Access {
     pub fn read_all(&self, sources: &[Source], input: Input, snapshot: &mut Snapshot, unseen: &mut Vec<String>) -> Result<Vec<String>, Failure> {
         let mut failed = Vec::new();
         let mut names = Vec::new();
-        for source in sources {
-            // Those of --cluster come behind these.
-            let index = names.len();
-            match self.read(source, u16::try_from(index).unwrap_or(u16::MAX), snapshot) {
-                Ok(name) => names.push(name),
+        for read in self.read_each(sources) {
+            match read {
+                // Those of --cluster come behind these.
+                Ok((name, part)) => {
+                    put(part, u16::try_from(names.len()).unwrap_or(u16::MAX), snapshot);
+                    names.push(name);
+                }
                 Err(error) => failed.push(error),
             }
         }
@@ -122,21 +136,42 @@ impl Access {
             snapshot.clusters.splice(..snapshot.clusters.len().min(1), names.iter().cloned());
         }
         let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
-        unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.map_or_else(String::new, |h| format!("; {h}")))));
+        // Where it is one source among others its time is not a flag of the cluster's.
+        let is_known = |h: &std::borrow::Cow<'_, str>| self.within.is_none() || !h.contains("--kubeclient-timeout");
+        unseen.extend(
+            of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.filter(is_known).map_or_else(String::new, |h| format!("; {h}")))),
+        );
         Ok(names)
     }
 
+    /// Reads each cluster into a snapshot of its own, beside each other: one that is slow takes no time from the rest. In the
+    /// order of the sources, with the names of their contexts.
+    fn read_each(&self, sources: &[Source]) -> Vec<Result<(String, Snapshot), ClusterError>> {
+        let one = move |source: &Source| {
+            let mut part = Snapshot::new();
+            self.read(source, &mut part).map(|name| (name, part))
+        };
+        if let [only] = sources {
+            return vec![one(only)];
+        }
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = sources.iter().map(|source| scope.spawn(move || one(source))).collect();
+            let broken = |_| Err(ClusterError::Unreadable("reading it broke off".to_owned()));
+            asked.into_iter().map(|thread| thread.join().unwrap_or_else(broken)).collect()
+        })
+    }
+
     /// Reads a cluster into a snapshot; the name of its context.
-    fn read(&self, source: &Source, cluster: u16, snapshot: &mut Snapshot) -> Result<String, ClusterError> {
+    fn read(&self, source: &Source, snapshot: &mut Snapshot) -> Result<String, ClusterError> {
         let options = kube::Options { context: source.context.clone(), ..self.options.clone() };
         let what = What {
             role: source.role,
-            cluster,
+            cluster: 0,
             secrets: self.secrets,
             istio_namespace: self.istio_namespace.clone(),
             revision: self.revision.clone(),
             namespaces: self.namespaces.clone(),
-            deadline: options.timeout.0 * ROUNDS,
+            deadline: self.within.unwrap_or(options.timeout.0 * ROUNDS),
         };
         if let Some(followers) = &self.followers {
             return followers.read(&options, &what, snapshot).map_err(|e| match e {
@@ -156,6 +191,19 @@ impl Access {
         runtime.shutdown_background();
         read
     }
+}
+
+/// Adds what one cluster holds to the snapshot of all.
+fn put(part: Snapshot, cluster: u16, snapshot: &mut Snapshot) {
+    for mut object in part.objects {
+        object.cluster = cluster;
+        let source = Arc::clone(object.source());
+        snapshot.add(&source, Manifest { objects: vec![object], documents: 1, ..Manifest::default() });
+    }
+    snapshot.problems.extend(part.problems);
+    snapshot.unseen.extend(part.unseen.into_iter().map(|(_, kind)| (cluster, kind)));
+    snapshot.mesh_config_unreadable |= part.mesh_config_unreadable;
+    snapshot.completeness = part.completeness;
 }
 
 /// Why a cluster gave nothing.

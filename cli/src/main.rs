@@ -2,6 +2,7 @@
 
 mod args;
 mod baseline;
+mod beside;
 mod cluster;
 mod commands;
 mod config;

@@ -3,7 +3,7 @@
 //! This is the one reading of them: `why`, `test`, `mtls`, `plan`, `drift` and the rest ask the same input the same way.
 
 use crate::args::mesh::MeshArgs;
-use crate::args::{AnalyzeArgs, Cli, Command};
+use crate::args::{AnalyzeArgs, Cli, Command, ConnectArgs};
 use crate::cluster::{Access, Source};
 use crate::context::Context;
 use crate::dump;
@@ -23,6 +23,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::Path;
+use std::time::Duration;
 
 /// What is read, and how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +34,10 @@ pub struct Sources<'s> {
     /// The manifests are the whole mesh.
     pub complete: bool,
     pub mesh_config: Option<&'s Path>,
+    /// How long a cluster has for all of its answers; what is missing then is named.
+    pub within: Option<Duration>,
+    /// How clusters are asked, where a command has flags for it.
+    pub connect: Option<&'s ConnectArgs>,
 }
 
 /// What was read.
@@ -72,7 +77,16 @@ pub fn read(args: &MeshArgs, context: &Context) -> Result<Input, Failure> {
 
 /// The same of other sources than those that the arguments name.
 pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Result<Input, Failure> {
-    read_all(&Sources { from, base: "", complete: args.complete, mesh_config: args.mesh_config.as_deref() }, context)
+    read_all(&named(args, from), context)
+}
+
+/// The same of clusters that have so long.
+pub fn read_within(args: &MeshArgs, from: &[String], within: Duration, context: &Context) -> Result<Input, Failure> {
+    read_all(&Sources { within: Some(within), ..named(args, from) }, context)
+}
+
+fn named<'s>(args: &'s MeshArgs, from: &'s [String]) -> Sources<'s> {
+    Sources { from, base: "", complete: args.complete, mesh_config: args.mesh_config.as_deref(), ..Sources::default() }
 }
 
 /// Reads sources.
@@ -111,9 +125,12 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
     let mut gaps = Vec::new();
     worlds::check_names(&clusters)?;
     if !manifests.is_empty() || !clusters.is_empty() || !live.is_empty() {
-        let analyze = analyze_args(sources.complete, &manifests)?;
+        let mut analyze = analyze_args(sources.complete, &manifests)?;
+        if let Some(connect) = sources.connect {
+            analyze.kube.connect = connect.clone();
+        }
         let settings = Settings::new(&analyze, context, None)?;
-        let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?;
+        let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?.within(sources.within);
         let shared = Shared::read(sources.mesh_config, None, access)?;
         let plan = Plan { paths: manifests, clusters, live, complete: sources.complete, ..Plan::default() };
         let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text))?;

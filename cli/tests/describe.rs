@@ -241,3 +241,21 @@ fn without_files_the_current_cluster_is_described() {
     let run = mesh.meshctl(&["describe", "deployment/cart", "-n", "shop"]);
     assert!(run.status == 0 && run.out.contains("Service shop/cart"), "{}{}", run.out, run.err);
 }
+
+#[test]
+fn who_changed_what_applies_is_told_of_a_cluster_and_of_its_recording() {
+    let mut data = common::mesh::objects();
+    let managed = |manager: &str, time: &str| json!({"manager": manager, "operation": "Update", "time": time, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:s3cret": {}}}});
+    let vs = json!({"metadata": {"name": "cart", "namespace": "shop", "creationTimestamp": "2026-11-20T10:00:00Z",
+        "managedFields": [managed("argocd-controller", "2026-11-20T10:00:00Z"), managed("kubectl-edit", "2026-11-22T11:38:00Z")]},
+        "spec": {"hosts": ["cart"], "http": [{"route": [{"destination": {"host": "cart"}}]}]}});
+    data.add(common::mesh::resource("networking.istio.io", "v1", "virtualservices", "VirtualService", vec![vs]));
+    let mesh = Mesh::with(data, Faults::default());
+    let run = mesh.meshctl(&["describe", "svc/cart.shop"]);
+    let line = "VirtualService shop/cart: 2 min ago by kubectl-edit (2026-11-22T11:38:00Z)";
+    assert!(run.out.contains("changed within a day") && run.out.contains(line), "{}{}", run.out, run.err);
+    assert!(run.out.contains("leads to\n  Pod shop/cart-1: with a sidecar"), "{}", run.out);
+    let recorded = mesh.meshctl(&["snapshot", "record", "all.rec", "--from", "kube", "--count", "1"]);
+    let run = mesh.meshctl(&["describe", "svc/cart.shop", "-f", "all.rec"]);
+    assert!(run.out.contains(line) && !run.out.contains("s3cret"), "{}{}{}", run.out, run.err, recorded.err);
+}

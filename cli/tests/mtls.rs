@@ -161,6 +161,36 @@ fn what_was_seen_in_plaintext_is_not_called_encrypted() {
 }
 
 #[test]
+fn what_metrics_count_for_several_ports_is_said_to_be_common() {
+    let more = |mode: &str| {
+        format!(
+            "---\n{{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {{name: cart, namespace: shop}}, spec: {{selector: {{matchLabels: {{app: cart}}}}, mtls: {{mode: STRICT}}, portLevelMtls: {{9090: {{mode: {mode}}}}}}}}}\n"
+        )
+    };
+    let second = "---\n{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}, {name: http-more, port: 81, targetPort: 9090}]}}\n";
+    let base = namespace("shop", INJECTED) + &workload("cart", "shop", "") + &workload("web", "shop", "");
+    let base: String = base.split("---\n").filter(|d| !(d.contains("kind: Service") && d.contains("name: cart"))).collect::<Vec<_>>().join("---\n");
+    let ask = |mode: &str| {
+        let series = [seen("cart", "mutual_tls", 3.0), seen("cart", "none", 1.0)];
+        let mesh = base.clone() + second + &more(mode);
+        let dir = folder(&[("mesh.yaml", &mesh), ("seen.json", &serde_json::json!({"series": series, "clusterName": "c"}).to_string())]);
+        let run = meshctl(dir.path(), &["mtls", "-f", "mesh.yaml", "-f", "seen.json", "--complete", "-o", "json"]);
+        let answer: Value = serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+        let own =
+            answer["ports"].as_array().cloned().unwrap_or_default().into_iter().filter(|p| p["workload"] == "cart" && p["services"] != serde_json::json!([]));
+        own.map(|p| (p["port"].as_u64().unwrap_or(0), p["verdict"].as_str().unwrap_or("").to_owned(), p)).collect::<Vec<_>>()
+    };
+    let ports = ask("PERMISSIVE");
+    let verdicts: Vec<(u64, &str)> = ports.iter().map(|(n, v, _)| (*n, v.as_str())).collect();
+    // It came in at the one that takes it.
+    assert_eq!(verdicts, [(8080, "encrypted"), (9090, "not encrypted")], "{ports:?}");
+    assert_eq!(ports[0].2["seen"]["requests"]["ofPorts"], serde_json::json!([8080, 9090]), "{ports:?}");
+    assert!(ports[1].2["reason"].as_str().is_some_and(|r| r.contains("at the ports 8080 and 9090 together")), "{ports:?}");
+    // None takes it now: which one did is not known.
+    assert!(ask("STRICT").iter().all(|(_, v, _)| v == "not encrypted"));
+}
+
+#[test]
 fn a_prometheus_that_does_not_answer_takes_nothing_from_the_objects() {
     let mesh = namespace("shop", INJECTED) + &workload("cart", "shop", "") + &policy("STRICT");
     let dir = folder(&[("mesh.yaml", &mesh)]);

@@ -126,7 +126,7 @@ fn the_last_change_before_the_errors_is_named() {
     );
     // Who edited it last counts, and a status that moves on does not.
     let run = ask(at(&(rules + &service("@3"))));
-    assert!(run.out.lines().last().unwrap_or("").contains("the last change before: Service shop/cart, "), "{}", run.out);
+    assert!(run.out.lines().last().unwrap_or("").contains("the last change before: Service shop/cart by a, "), "{}", run.out);
     let dir = folder(&[("k8s/mesh.yaml", &at(&service("2026-11-02T00:00:00Z"))), ("seen.json", &samples(-1))]);
     let always = meshctl(dir.path(), &["why", "-f", "k8s", "-f", "seen.json", "--allow-partial"]);
     assert!(always.out.lines().last().unwrap_or("").contains("have failed since before"), "{}", always.out);

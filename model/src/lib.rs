@@ -16,7 +16,7 @@ pub mod traces;
 pub mod yaml;
 
 pub use kind::{Kind, Scope};
-pub use object::{Object, Role};
+pub use object::{Edit, Object, Role};
 pub use snapshot::{Completeness, Problem, ProblemKind, Snapshot, Timestamp};
 pub use source::{Invalid, Position, Source, Span};
 pub use yaml::{Node, NodeKind, Scalar, Style, Tree};

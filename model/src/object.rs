@@ -204,4 +204,25 @@ impl Object {
     pub fn creation(&self) -> &str {
         self.metadata().map_or("", |m| m.text_of("creationTimestamp"))
     }
+    /// When it was made, and when each of those who set fields of it did so last (`metadata.managedFields`), as far as it says.
+    /// A status that moves on is no edit.
+    pub fn edits(&self) -> Vec<Edit<'_>> {
+        let fields = self.metadata().into_iter().flat_map(|m| m.list("managedFields"));
+        let set = fields.filter(|f| f.text_of("subresource").is_empty()).map(|f| Edit { at: f.text_of("time"), by: f.text_of("manager") });
+        let mut out: Vec<Edit<'_>> = set.filter(|e| !e.at.is_empty()).collect();
+        let made = self.creation();
+        if !made.is_empty() && out.iter().all(|e| e.at != made) {
+            out.push(Edit { at: made, by: "" });
+        }
+        out
+    }
+}
+
+/// A moment at which an object was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edit<'o> {
+    /// RFC 3339, as written.
+    pub at: &'o str,
+    /// The field manager, such as `kubectl-edit`; "" where nobody is named.
+    pub by: &'o str,
 }

@@ -23,6 +23,9 @@ pub struct MtlsArgs {
     /// How far rates look back
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     pub since: String,
+    /// How long the Prometheus has to answer; the rest is answered without it then
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub within: String,
     #[command(flatten)]
     pub access: PrometheusArgs,
     /// text, json or csv

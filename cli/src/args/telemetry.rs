@@ -87,4 +87,7 @@ pub struct PrometheusArgs {
     /// How long one answer may take
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub prom_timeout: String,
+    /// Within what time all answers together count, where a command has other sources as well.
+    #[arg(skip)]
+    pub within: Option<std::time::Duration>,
 }

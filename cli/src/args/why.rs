@@ -36,6 +36,9 @@ pub struct WhyArgs {
     /// How far rates look back
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     pub since: String,
+    /// Where no request is asked about: how long all sources together have to answer; the answer is given without those that are silent then
+    #[arg(long, value_name = "DURATION", default_value = "4s")]
+    pub within: String,
     #[command(flatten)]
     pub access: super::telemetry::PrometheusArgs,
     /// text, json or yaml

@@ -23,13 +23,14 @@ use std::path::Path;
 pub fn run(args: &MtlsArgs, context: &Context) -> Outcome {
     let is_series = |w: &&String| is_series_file(Path::new(w));
     let (series, others): (Vec<String>, Vec<String>) = args.mesh.from.iter().cloned().partition(|w| is_series(&w));
+    let recorded = others.iter().filter(|w| recording::find(Path::new(w)).is_some());
+    let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
+    let asked = seen::ask(args, &metrics, context)?;
     let input = mesh_input::read_sources(&args.mesh, &others, context)?;
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let mut report = report(&mesh);
-    let recorded = others.iter().filter(|w| recording::find(Path::new(w)).is_some());
-    let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
     let mut unseen = Vec::new();
-    let seen = seen::of(args, &metrics, &mesh, context, &mut unseen)?;
+    let seen = asked.map_or_else(|| Ok(Seen::default()), |asked| asked.take(args, &mesh, context, &mut unseen))?;
     seen.judge(&mut report);
     if let Some(namespace) = &args.mesh.namespace {
         report.ports.retain(|p| p.namespace == *namespace);

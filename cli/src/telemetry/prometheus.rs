@@ -20,7 +20,10 @@ pub fn read(url: &str, args: &TelemetryArgs, options: &Options, context: &Contex
     // What a graph needs is the same for any namespace; ambient ones have a query more.
     let sample = Namespace { name: "default".to_owned(), duration: window, is_ambient: true };
     let metrics = graph::needs(&graph::plan(&Options { namespaces: vec![sample], ..options.clone() }));
-    let timeout = timeout(&args.access)?;
+    let deadline = match args.access.within {
+        Some(within) => within,
+        None => timeout(&args.access)? * ROUNDS,
+    };
     let want = Want {
         metrics,
         at: answer::at(args)?.unwrap_or(context.now),
@@ -28,7 +31,7 @@ pub fn read(url: &str, args: &TelemetryArgs, options: &Options, context: &Contex
         namespaces: args.namespace.clone(),
         labels: labels(&args.access)?,
         idle: if options.include_idle_edges { Idle::Kept } else { Idle::Left },
-        deadline: timeout * ROUNDS,
+        deadline,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::none(e.to_string()))?;
     let progress = Progress::start(context.notes);
@@ -65,7 +68,8 @@ pub(super) fn client(url: &str, args: &PrometheusArgs) -> Result<Client, Failure
 }
 
 fn timeout(args: &PrometheusArgs) -> Result<Duration, Failure> {
-    Ok(Duration::from_millis(duration("--prom-timeout", &args.prom_timeout)?.unsigned_abs()))
+    let typed = Duration::from_millis(duration("--prom-timeout", &args.prom_timeout)?.unsigned_abs());
+    Ok(args.within.map_or(typed, |within| within.min(typed)))
 }
 
 pub(super) fn labels(args: &PrometheusArgs) -> Result<Vec<(String, String)>, Failure> {

@@ -30,7 +30,15 @@ use Keep::{All, ConfigData, Each, Environment, Except, Fields, Nothing, SecretDa
 /// An annotation that repeats the whole object, secrets included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-const METADATA: &Keep = &Except(&[("managedFields", &Nothing), ("annotations", &Except(&[(LAST_APPLIED, &Nothing)])), ("selfLink", &Nothing)]);
+const ANNOTATIONS: &Keep = &Except(&[(LAST_APPLIED, &Nothing)]);
+
+/// Who changed an object, when; never which fields.
+const MANAGED: &Keep = &Each(&Fields(&[("manager", &All), ("operation", &All), ("time", &All), ("subresource", &All)]));
+
+const METADATA: &Keep = &Except(&[("managedFields", MANAGED), ("annotations", ANNOTATIONS), ("selfLink", &Nothing)]);
+
+/// Of what only controllers write, and there is much of.
+const UNMANAGED: &Keep = &Except(&[("managedFields", &Nothing), ("annotations", ANNOTATIONS), ("selfLink", &Nothing)]);
 
 const CONTAINER: &Keep = &Each(&Fields(&[
     ("name", &All),
@@ -63,7 +71,7 @@ const ENDED: &Keep =
 const CONTAINER_STATUS: &Keep = &Each(&Fields(&[("name", &All), ("ready", &All), ("restartCount", &All), ("state", ENDED), ("lastState", ENDED)]));
 
 const POD: &Keep = &Fields(&[
-    ("metadata", METADATA),
+    ("metadata", UNMANAGED),
     ("spec", POD_SPEC),
     (
         "status",
@@ -81,7 +89,7 @@ const POD: &Keep = &Fields(&[
     ),
 ]);
 
-const TEMPLATE: &Keep = &Fields(&[("metadata", METADATA), ("spec", POD_SPEC)]);
+const TEMPLATE: &Keep = &Fields(&[("metadata", UNMANAGED), ("spec", POD_SPEC)]);
 
 const WORKLOAD: &Keep = &Fields(&[
     ("metadata", METADATA),
@@ -110,7 +118,7 @@ pub fn of(kind: Kind) -> &'static Keep {
             WORKLOAD
         }
         Kind::Namespace | Kind::ServiceAccount => NAMED,
-        Kind::Node => &Fields(&[("metadata", METADATA), ("status", &Fields(&[("addresses", &All), ("conditions", CONDITIONS)]))]),
+        Kind::Node => &Fields(&[("metadata", UNMANAGED), ("status", &Fields(&[("addresses", &All), ("conditions", CONDITIONS)]))]),
         Kind::Secret => &Fields(&[("metadata", METADATA), ("type", &All), ("data", &SecretData)]),
         Kind::ConfigMap => &Fields(&[("metadata", METADATA), ("data", &ConfigData)]),
         Kind::MutatingWebhookConfiguration | Kind::ValidatingWebhookConfiguration => WEBHOOK,

@@ -314,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn of_who_changed_an_object_the_fields_are_not_kept() {
+        let managed = json!({"manager": "kubectl-edit", "operation": "Update", "apiVersion": "v1", "time": "2026-11-22T11:38:00Z", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:spec": {"f:s3cret": {}}}});
+        let service = json!({"metadata": {"name": "s", "managedFields": [managed]}, "spec": {}});
+        let yaml = object(&service.to_string(), "v1", "Service", fields::of(Kind::Service)).unwrap();
+        assert!(!yaml.contains("s3cret"), "{yaml}");
+        let kept = json!([{"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-22T11:38:00Z"}]);
+        assert_eq!(read_back(&yaml)["metadata"]["managedFields"], kept);
+    }
+
+    #[test]
     fn of_a_secret_only_certificates_are_kept() {
         let secret = json!({"metadata": {"name": "s"}, "type": "kubernetes.io/tls", "data": {"tls.crt": "Q0VSVA==", "tls.key": "S0VZ", "empty": ""}, "stringData": {"a": "S0VZ"}});
         let yaml = object(&secret.to_string(), "v1", "Secret", fields::of(Kind::Secret)).unwrap();

@@ -1,5 +1,6 @@
 //! `meshctl describe`: which configuration applies to a pod, a Service or a gateway, as the objects say it.
 
+mod behind;
 mod gateway;
 mod held;
 mod policies;
@@ -10,6 +11,7 @@ use crate::args::describe::DescribeArgs;
 use crate::context::Context;
 use crate::mesh_input;
 use crate::output::pretty;
+use crate::print::time::{parse_rfc3339, rfc3339};
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use crate::term::{safe, safe_json};
@@ -18,6 +20,7 @@ use mesh_model::{Kind, Object, Role};
 use mesh_resolver::translate::domain_of;
 use mesh_resolver::{InMesh, Mesh, Service, Workload};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// One thing that applies.
 pub struct Fact {
@@ -73,6 +76,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
             let service = service(&mesh, target)?;
             let about = format!("Service {}/{}", service.namespace, service.object.name());
             workload::of_service(&mesh, service, None, &mut facts);
+            behind::of_service(&mesh, service, &mut facts);
             about
         }
         Subject::Pods(target) => {
@@ -84,6 +88,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
             format!("{} {}/{}", found.object.kind_name(), found.namespace, found.object.name())
         }
     };
+    lately(&mesh, context.now, &mut facts);
     let problems: Vec<String> = input.problems().cloned().collect();
     let text = if args.output == "json" {
         let list: Vec<_> = facts
@@ -100,6 +105,24 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
         stdio::note(&format!("error: not seen: {problem}"));
     }
     Ok(Status::Fine.max(input.status(context)))
+}
+
+/// How long ago a change is worth a word, in seconds.
+const LATELY: i64 = 24 * 3600;
+
+/// What of all this was changed lately, and by whom; the newest first.
+fn lately(mesh: &Mesh<'_>, now: i64, facts: &mut Facts) {
+    let named: BTreeSet<&str> = facts.0.iter().map(|f| f.object.as_str()).filter(|o| !o.is_empty()).collect();
+    let last = |o: &Object| o.edits().into_iter().filter_map(|e| Some((parse_rfc3339(e.at)?, e.by.to_owned()))).max();
+    let all = mesh.snapshot.objects.iter().filter(|o| o.role != Role::Assumed).map(|o| (o.origin(), o));
+    let mut changed: Vec<(i64, String, String)> =
+        all.filter(|(origin, _)| named.contains(origin.as_str())).filter_map(|(origin, o)| last(o).map(|(at, by)| (at, origin, by))).collect();
+    changed.retain(|(at, ..)| (0..LATELY).contains(&(now - at)));
+    changed.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    for (at, origin, by) in changed {
+        let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+        facts.push("changed within a day", origin, format!("{} min ago{by} ({})", (now - at) / 60, rfc3339(at)));
+    }
 }
 
 /// What is described.

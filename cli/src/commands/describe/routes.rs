@@ -6,6 +6,7 @@ use mesh_resolver::{Mesh, Selector, Service, Workload, destination_rule, host};
 
 /// What leads to a host; with a workload, whether it leads to that one.
 pub fn to_host<'a>(mesh: &Mesh<'a>, about: &str, fqdn: &str, service: &Service<'a>, workload: Option<&Workload<'a>>, rules: &[&'a Object], facts: &mut Facts) {
+    let first = first(mesh, fqdn);
     for vs in mesh.objects_everywhere(Kind::VirtualService) {
         let Some(spec) = vs.spec() else { continue };
         let mut elsewhere = 0;
@@ -34,6 +35,9 @@ pub fn to_host<'a>(mesh: &Mesh<'a>, about: &str, fqdn: &str, service: &Service<'
             let hosts: Vec<&str> = spec.list("hosts").map(Node::text).collect();
             facts.of(about, vs, format!("is exposed for {} on gateway {}", hosts.join(", "), gateways.join(", ")));
         }
+        if let Some(other) = first.filter(|f| !std::ptr::eq(*f, *vs) && is_for(vs, fqdn, mesh.domain)) {
+            facts.warn(about, format!("{}: does not count for callers in the mesh: {} has the host as well, and comes first", vs.origin(), other.origin()));
+        }
         for (says, is_warning) in lines {
             if is_warning { facts.warn(about, format!("{}: {says}", vs.origin())) } else { facts.of(about, vs, says) }
         }
@@ -57,6 +61,22 @@ pub fn to_host<'a>(mesh: &Mesh<'a>, about: &str, fqdn: &str, service: &Service<'
             facts.of(about, route, format!("leads here from {}", parents.join(", ")));
         }
     }
+}
+
+/// The VirtualService that decides for callers in the mesh, of several for a host: the oldest.
+fn first<'a>(mesh: &Mesh<'a>, fqdn: &str) -> Option<&'a Object> {
+    let all = mesh.objects_everywhere(Kind::VirtualService).iter().copied().filter(|vs| is_for(vs, fqdn, mesh.domain));
+    all.min_by_key(|vs| (vs.creation(), vs.name(), vs.namespace()))
+}
+
+/// Whether a VirtualService has a host, seen by everybody, for callers in the mesh.
+fn is_for(vs: &Object, fqdn: &str, domain: &str) -> bool {
+    let Some(spec) = vs.spec() else { return false };
+    let mut gateways = spec.list("gateways").map(Node::text).peekable();
+    let in_mesh = gateways.peek().is_none() || gateways.any(|g| g == "mesh");
+    // Who sees it decides where it counts: what is exported to some alone may count beside another.
+    let is_everywhere = spec.get("exportTo").is_none();
+    in_mesh && is_everywhere && spec.list("hosts").any(|h| host::expand(h.text(), vs.namespace(), domain) == fqdn)
 }
 
 fn leads(destination: &Node<'_>, vs: &Object, fqdn: &str, domain: &str) -> bool {

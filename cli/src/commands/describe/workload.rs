@@ -2,6 +2,7 @@
 
 use super::{Facts, gateway, policies, routes};
 use mesh_model::{Kind, Node, Object};
+use mesh_resolver::ambient::ztunnel;
 use mesh_resolver::{InMesh, Mesh, Selector, Service, Workload, destination_rule};
 
 /// The user of istio-proxy, whose traffic is not captured.
@@ -133,7 +134,12 @@ pub fn policies<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, facts: &mut Facts) {
         None => facts.say(MTLS, format!("{}: the default, no PeerAuthentication says otherwise", effective.mode)),
     }
     for port in mesh.peer_authentications.ports_of(namespace, label) {
-        facts.say(MTLS, format!("port {port}: {}", of(Some(port)).mode));
+        let is_ambient = mesh.in_mesh(w) == InMesh::Ambient;
+        match ztunnel::left_out(mesh, w, port).filter(|_| is_ambient) {
+            Some(why) => facts.warn(MTLS, format!("port {port}: {}, {why}", ztunnel::mode(mesh, w, port).mode)),
+            None if is_ambient => facts.say(MTLS, format!("port {port}: {}", ztunnel::mode(mesh, w, port).mode)),
+            None => facts.say(MTLS, format!("port {port}: {}", of(Some(port)).mode)),
+        }
     }
     for kind in policies::KINDS {
         let root = mesh.config.root_namespace();

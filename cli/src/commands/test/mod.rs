@@ -83,7 +83,7 @@ fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite, context: &Context
     if !configured.is_empty() {
         let own = suite.mesh_config.as_ref().map(|file| beside.join(file));
         let mesh_config = args.mesh_config_file.as_deref().or(own.as_deref());
-        let read = mesh_input::read_all(&Sources { from: &configured, base: &base, complete: true, mesh_config }, context)?;
+        let read = mesh_input::read_all(&Sources { from: &configured, base: &base, complete: true, mesh_config, ..Sources::default() }, context)?;
         // What is missing in manifests that count as the whole mesh would count as not existing.
         if !read.gaps.is_empty() && (read.knows_manifests() || read.held.is_empty()) {
             return Err(Failure::input(read.gaps.join("\n")));

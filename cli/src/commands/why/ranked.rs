@@ -1,36 +1,28 @@
 //! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
 
+mod ask;
 mod onset;
 mod others;
+mod proxies;
 pub mod retries;
 
-use crate::args::mesh::MeshArgs;
-use crate::args::telemetry::TelemetryArgs;
 use crate::args::why::WhyArgs;
 use crate::commands::tui::telemetry::is_series_file;
-use crate::commands::{certs, proxy_status};
 use crate::context::Context;
 use crate::demos;
-use crate::dump;
-use crate::mesh_input;
 use crate::print::document::Document;
 use crate::print::dump::document;
 use crate::print::time::{parse_rfc3339, rfc3339};
 use crate::status::{Failure, Outcome, Status};
-use crate::telemetry::{self, Answer, history};
 use crate::term::safe;
-use mesh_analyzers::ranking::{Distrust, Empty, Evidence, Fault, FaultKind, Host, Rejection, Retried, rank};
+use ask::Found;
+use mesh_analyzers::ranking::{Evidence, Fault, FaultKind, Host, rank};
 use mesh_analyzers::{Options, analyze};
-use mesh_collectors::dumps::admin::{self, Admin};
-use mesh_collectors::dumps::{Dumps, Endpoint, Proxy, Source};
 use mesh_collectors::recording;
-use mesh_collectors::telemetry::series::Recording;
-use mesh_envoy::admin::clusters::{self, ClusterStatus};
-use mesh_envoy::identify::Content;
-use mesh_model::graph::{Appender, Graph};
-use mesh_model::history::{Detail, History};
-use mesh_model::{Role, Snapshot};
+use mesh_model::Snapshot;
+use mesh_model::graph::Graph;
 use mesh_resolver::Mesh;
+pub use proxies::{State, endpoints};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,28 +41,6 @@ struct Line {
     more: String,
 }
 
-/// What proxies say of themselves.
-#[derive(Default)]
-pub struct State {
-    pub hosts: Vec<Host>,
-    pub empty: Vec<Empty>,
-    rejections: Vec<Rejection>,
-    distrusts: Vec<Distrust>,
-    /// Proxies that have lost their control plane.
-    lost: Vec<String>,
-    /// Those that were asked for it.
-    asked: usize,
-    problems: Vec<String>,
-}
-
-impl State {
-    pub fn sort(&mut self) {
-        self.hosts.sort();
-        self.empty.sort();
-        self.rejections.sort();
-    }
-}
-
 pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     if !matches!(args.output.as_str(), "text" | "json") {
         return Err(Failure::usage(format!("-o {}: the formats of a ranked answer are text and json", args.output)));
@@ -85,9 +55,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
             "name what to answer from: --prometheus or a file of series for traffic, and with -f manifests, dumps, `kube`, or a recording that has all of it",
         ));
     }
-    let mut problems = Vec::new();
-    let Traffic { answer, retried, history } = traffic(args, &metrics, context, &mut problems)?;
-    let (snapshot, state) = objects(args, &others, context, &mut problems)?;
+    let Found { traffic: answer, retried, history, snapshot, state, problems } = ask::all(args, &metrics, &others, context)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
     let findings = analyze(&mesh, &options, |_| true).findings;
@@ -130,149 +98,11 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     })
 }
 
-#[derive(Default)]
-struct Traffic {
-    answer: Option<Answer>,
-    /// The calls that arrive more often than they are sent.
-    retried: Vec<Retried>,
-    /// How it came about, where the source has more than one moment.
-    history: Option<History>,
-}
-
-/// How far is looked back for the beginning, in seconds.
-const HISTORY: i64 = 3600;
-
-fn history(args: &WhyArgs, source: &TelemetryArgs, recording: &Recording, at: i64, problems: &mut Vec<String>) -> Option<History> {
-    let span = history::span(at - HISTORY, at);
-    match &args.prometheus {
-        Some(url) => history::of_server(url, source, span).unwrap_or_else(|why| {
-            problems.push(format!("when calls began to fail was not seen: {why}"));
-            None
-        }),
-        None => history::of_store(&recording.store, span, Detail::Each),
-    }
-}
-
-fn traffic(args: &WhyArgs, metrics: &[String], context: &Context, problems: &mut Vec<String>) -> Result<Traffic, Failure> {
-    if metrics.is_empty() && args.prometheus.is_none() {
-        problems.push("no metrics were given (--prometheus, a file of series, a recording): which calls fail was not seen".to_owned());
-        return Ok(Traffic::default());
-    }
-    let source =
-        TelemetryArgs { at: context.at.clone(), ..TelemetryArgs::of(args.prometheus.clone(), metrics.to_vec(), args.since.clone(), args.access.clone()) };
-    let mut options = telemetry::options("workload")?;
-    options.appenders.remove(&Appender::AggregateNode);
-    let recording = telemetry::read(&source, &options, context)?;
-    match telemetry::asked(&recording, &source, &options, context) {
-        Ok(answer) => {
-            problems.extend(answer.problems.iter().cloned());
-            let retried = retries::of(&recording, &answer);
-            let history = history(args, &source, &recording, answer.options.query_time, problems);
-            Ok(Traffic { answer: Some(answer), retried, history })
-        }
-        // A recording without traffic has the rest all the same.
-        Err(Failure::Input(why)) if args.prometheus.is_none() => {
-            problems.push(format!("which calls fail was not seen: {why}"));
-            Ok(Traffic::default())
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-fn objects(args: &WhyArgs, words: &[String], context: &Context, problems: &mut Vec<String>) -> Result<(Snapshot, State), Failure> {
-    if words.is_empty() {
-        problems.push("no objects were given (-f manifests, `kube`, a recording): what decides is not known".to_owned());
-        return Ok((Snapshot::new(), State::default()));
-    }
-    let input = mesh_input::read_sources(&MeshArgs { from: words.to_vec(), ..args.mesh.clone() }, words, context)?;
-    problems.extend(input.problems().cloned());
-    let (mut dumps, mut certificates) = (Dumps::default(), Vec::new());
-    for word in words.iter().filter(|w| crate::cluster::Source::parse(w, Role::Judged).is_none() && *w != "-") {
-        if let Some(source) = Source::parse(word).ok().filter(|s| !matches!(s, Source::Path(p) if !recording::is_there(p))) {
-            let found = dump::proxies(&source)?;
-            // A dump that was saved does not say when: by now its certificates may have expired.
-            if matches!(source, Source::Live(_) | Source::Named(..)) || recording::find(Path::new(word)).is_some() {
-                certificates.extend(certs::held(&found));
-            }
-            dumps.merge(found);
-        }
-    }
-    let mut state = state(&dumps);
-    state.distrusts = certs::distrusts(&certificates, context.now).into_iter().map(|(proxy, why)| Distrust { proxy, why }).collect();
-    for word in words {
-        let endpoint = match Source::parse(word) {
-            Ok(Source::Live(endpoint) | Source::Named(_, endpoint)) => endpoint,
-            _ => continue,
-        };
-        if let Some(is_connected) = connected(&endpoint)? {
-            state.asked += 1;
-            let name = |w: &String| w.split_once("=http").map_or_else(|| w.clone(), |(name, _)| name.to_owned());
-            state.lost.extend((!is_connected).then(|| name(word)));
-        }
-    }
-    problems.extend(state.problems.iter().cloned());
-    Ok((input.snapshot, state))
-}
-
-fn state(dumps: &Dumps) -> State {
-    let mut out = State::default();
-    let (states, _) = proxy_status::states(dumps);
-    for one in &states {
-        for t in &one.types {
-            out.rejections.extend(t.rejected.iter().map(|(name, why)| Rejection { proxy: one.name.clone(), text: format!("{} {name}: {why}", t.short) }));
-        }
-    }
-    dumps.proxies.iter().for_each(|proxy| endpoints(proxy, &mut out));
-    out.sort();
-    out
-}
-
-/// Adds the endpoints that a proxy does not use, and its clusters without any.
-pub fn endpoints(proxy: &Proxy, out: &mut State) {
-    let Some(page) = proxy.page(&[Content::Clusters]) else { return };
-    let list: Vec<ClusterStatus<'_>> = match clusters::read(&page.text) {
-        Ok(list) => list,
-        Err(e) => {
-            out.problems.push(format!("{}: {e}", page.origin));
-            return;
-        }
-    };
-    for cluster in &list {
-        if cluster.host_statuses.is_empty() && cluster.name.starts_with("outbound|") {
-            out.empty.push(Empty { proxy: proxy.name.clone(), cluster: cluster.name.to_string() });
-        }
-        for host in &cluster.host_statuses {
-            let health = &host.health_status;
-            let is_unhealthy = health.failed_active_health_check || matches!(health.eds_health_status(), "UNHEALTHY" | "TIMEOUT" | "DRAINING");
-            if health.failed_outlier_check || is_unhealthy {
-                let address = host.address.to_string();
-                out.hosts.push(Host {
-                    proxy: proxy.name.clone(),
-                    cluster: cluster.name.to_string(),
-                    address,
-                    is_ejected: health.failed_outlier_check,
-                    is_unhealthy,
-                });
-            }
-        }
-    }
-}
-
-/// Whether a proxy has its control plane; `None` of one that does not say.
-fn connected(endpoint: &Endpoint) -> Result<Option<bool>, Failure> {
-    const GAUGE: &str = "control_plane.connected_state";
-    let page = dump::block_on(async {
-        let admin = Admin::new(endpoint, admin::Options::default()).ok()?;
-        admin.get(&format!("/stats?filter={GAUGE}"), &[Content::Stats, Content::Yaml, Content::OtherText]).await.ok()
-    })?;
-    let value = |page: mesh_collectors::dumps::Page| page.text.lines().find_map(|l| l.strip_prefix(GAUGE)?.strip_prefix(':')?.trim().parse::<u64>().ok());
-    Ok(page.and_then(value).map(|v| v > 0))
-}
-
-/// Objects that were made lately, by origin, and how long ago.
+/// Objects that were made or changed lately, by origin, and how long ago.
 pub fn changes(snapshot: &Snapshot, now: i64) -> BTreeMap<String, i64> {
-    let made = snapshot.objects.iter().filter_map(|o| Some((o.origin(), now - parse_rfc3339(o.creation())?)));
-    made.filter(|(_, ago)| (0..LATELY).contains(ago)).collect()
+    let last = |o: &mesh_model::Object| o.edits().iter().filter_map(|e| parse_rfc3339(e.at)).max();
+    let changed = snapshot.objects.iter().filter_map(|o| Some((o.origin(), now - last(o)?)));
+    changed.filter(|(_, ago)| (0..LATELY).contains(ago)).collect()
 }
 
 /// Namespace ("" for any) and name of `NAME`, `NAMESPACE/NAME`, `NAME.NAMESPACE`, `KIND/NAME.NAMESPACE`.
@@ -388,7 +218,7 @@ fn value(lines: &[Line], faults: &[Fault], state: &State, onset: Option<&onset::
         "problems": problems,
         "lines": lines.iter().map(|l| json!({"subject": l.subject, "what": l.what, "more": l.more})).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
-        "began": onset.map(|o| json!({"to": o.to, "at": o.at.map(rfc3339), "change": o.change.as_ref().map(|(object, at)| json!({"object": object, "at": rfc3339(*at)}))})),
+        "began": onset.map(|o| json!({"to": o.to, "at": o.at.map(rfc3339), "change": o.change.as_ref().map(|c| json!({"object": c.object, "at": rfc3339(c.at), "by": c.by}))})),
         "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
         "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),
     })

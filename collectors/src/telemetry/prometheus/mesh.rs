@@ -7,9 +7,9 @@ use super::error::{PrometheusError, QueryError};
 use super::split::{Level, Part, parts, quoted};
 use crate::telemetry::series::Recording;
 use mesh_metrics::series::{Limits, NAME, Store};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -81,6 +81,7 @@ pub async fn read(client: &Client, want: &Want) -> Result<Recording, PrometheusE
     {
         return Err(PrometheusError { url: client.url().to_owned(), error: error.clone() });
     }
+    let left = round.left();
     let Round { answers, failed, .. } = round;
     let mut first = None;
     let mut refused = 0_usize;
@@ -110,7 +111,7 @@ pub async fn read(client: &Client, want: &Want) -> Result<Recording, PrometheusE
     if refused > 0 {
         problems.push(format!("{refused} series are left out: no number, a label twice, or beyond the limit of series"));
     }
-    problems.extend(several_meshes(client, want).await);
+    problems.extend(tokio::time::timeout(left, several_meshes(client, want)).await.unwrap_or_default());
     // Many namespaces may fail alike.
     let mut seen = BTreeSet::new();
     problems.retain(|p| seen.insert(p.clone()));
@@ -135,6 +136,7 @@ struct Round<'w> {
 impl Round<'_> {
     async fn run(&mut self, client: &Client, mut jobs: VecDeque<Job>) {
         let mut running = JoinSet::new();
+        let mut under_way: HashMap<Id, Job> = HashMap::new();
         loop {
             while running.len() < AT_ONCE
                 && let Some(job) = jobs.pop_front()
@@ -149,7 +151,8 @@ impl Round<'_> {
                     job.part.level.label().map(|label| {
                         (label, format!("count(last_over_time({}[{}s])) by ({label})", self.want.selector(&job.metric, &job.part), self.want.window))
                     });
-                running.spawn(async move {
+                let named = job.clone();
+                let task = running.spawn(async move {
                     let answer = client.query(&query, at).await;
                     let smaller = match (&answer, labels) {
                         (Err(error), Some((label, query))) if error.is_too_much() => smaller(&client, &job, label, &query, at).await,
@@ -157,9 +160,17 @@ impl Round<'_> {
                     };
                     (job, answer, smaller)
                 });
+                under_way.insert(task.id(), named);
             }
+            let Ok(joined) = tokio::time::timeout(self.left(), running.join_next_with_id()).await else {
+                // What is under way is given up, and what came until now counts.
+                let error = QueryError::TimedOut { after: self.want.deadline };
+                self.failed.extend(under_way.into_values().chain(jobs).map(|job| (job, error.clone())));
+                break;
+            };
             // A task ends without panic: what it does returns its errors.
-            let Some(Ok((job, answer, smaller))) = running.join_next().await else { break };
+            let Some(Ok((id, (job, answer, smaller)))) = joined else { break };
+            under_way.remove(&id);
             match (answer, smaller) {
                 (Ok(body), _) => {
                     self.bytes += body.len() as u64;
@@ -172,9 +183,14 @@ impl Round<'_> {
         self.failed.sort_by(|a, b| a.0.cmp(&b.0));
     }
 
+    /// What is left of the time.
+    fn left(&self) -> Duration {
+        self.want.deadline.saturating_sub(self.began.elapsed())
+    }
+
     /// Why no further query is made.
     fn exhausted(&self) -> Option<QueryError> {
-        if self.began.elapsed() > self.want.deadline {
+        if self.left().is_zero() {
             return Some(QueryError::TimedOut { after: self.want.deadline });
         }
         if self.bytes > TOTAL {

@@ -2,8 +2,8 @@
 
 use crate::print::time::{parse_rfc3339, rfc3339};
 use mesh_analyzers::ranking::{Fault, FaultKind};
+use mesh_model::Snapshot;
 use mesh_model::history::{History, Signals};
-use mesh_model::{Object, Snapshot};
 
 /// A share of failures below this part of its highest is no part of the fault.
 const PART: f64 = 0.1;
@@ -17,10 +17,20 @@ pub struct Onset {
     pub to: String,
     /// Seconds since the epoch, no later than a step of the chart after the first error; none where they were there all along.
     pub at: Option<i64>,
-    /// Origin and time of the last change before.
-    pub change: Option<(String, i64)>,
+    /// The last change before.
+    pub change: Option<Change>,
     /// How far is looked back.
     pub from: i64,
+}
+
+/// A change of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub object: String,
+    /// Seconds since the epoch.
+    pub at: i64,
+    /// Who made it; "" where nobody is named.
+    pub by: String,
 }
 
 /// Of the costliest call that fails and has a history.
@@ -54,17 +64,12 @@ fn began(signals: &Signals) -> Option<(Option<usize>, usize)> {
 }
 
 /// The last change before a time.
-fn nearest(snapshot: &Snapshot, at: i64) -> Option<(String, i64)> {
-    let all = snapshot.objects.iter().flat_map(|o| times(o).into_iter().map(move |t| (t, o)));
-    let before = all.filter(|(t, _)| (at - BEFORE..=at).contains(t));
+fn nearest(snapshot: &Snapshot, at: i64) -> Option<Change> {
+    let all = snapshot.objects.iter().flat_map(|o| o.edits().into_iter().filter_map(move |e| Some((parse_rfc3339(e.at)?, o, e.by))));
+    let before = all.filter(|(t, ..)| (at - BEFORE..=at).contains(t));
     // Of several of one moment the first by name.
-    before.max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| y.origin().cmp(&x.origin()))).map(|(t, o)| (o.origin(), t))
-}
-
-/// When an object was made or changed, as far as it says: a status that moves on is no change.
-fn times(o: &Object) -> Vec<i64> {
-    let fields = o.metadata().into_iter().flat_map(|m| m.list("managedFields")).filter(|f| f.text_of("subresource").is_empty());
-    std::iter::once(o.creation()).chain(fields.map(|f| f.text_of("time"))).filter_map(parse_rfc3339).collect()
+    let last = before.max_by(|(a, x, _), (b, y, _)| a.cmp(b).then_with(|| y.origin().cmp(&x.origin())));
+    last.map(|(at, o, by)| Change { object: o.origin(), at, by: by.to_owned() })
 }
 
 impl Onset {
@@ -73,9 +78,10 @@ impl Onset {
         match (self.at, &self.change) {
             (None, _) => format!("calls to {} have failed since before {}", self.to, rfc3339(self.from)),
             (Some(at), None) => format!("calls to {} began to fail about {}; no change was seen in the 6 h before", self.to, rfc3339(at)),
-            (Some(at), Some((origin, time))) => {
+            (Some(at), Some(Change { object, at: time, by })) => {
+                let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
                 format!(
-                    "calls to {} began to fail about {}; the last change before: {origin}, {} s earlier ({})",
+                    "calls to {} began to fail about {}; the last change before: {object}{by}, {} s earlier ({})",
                     self.to,
                     rfc3339(at),
                     at - time,
