@@ -328,3 +328,87 @@ fn a_wide_policy_with_the_wanted_name_is_told_of() {
     assert!(run.out.contains("name: cart-callers-2"), "{}{}", run.err, run.out);
     assert!(run.err.contains("AuthorizationPolicy shop/cart-callers lets callers of cart.shop in as well"), "{}", run.err);
 }
+
+/// A line of the server's own log.
+fn line(request: (&str, &str), code: u16, details: &str, peer: Option<&str>) -> String {
+    json!({
+        "authority": "cart", "method": request.0, "path": request.1, "protocol": "HTTP/1.1", "response_code": code, "response_code_details": details,
+        "response_flags": "-", "start_time": "2026-11-22T11:54:17.236Z", "upstream_cluster": "inbound|8080||", "requested_server_name": format!("outbound_.80_._.{CART}"),
+        "downstream_local_address": "10.0.0.1:8080", "downstream_remote_address": "10.0.0.2:5000", "upstream_host": "10.0.0.1:8080",
+        "downstream_peer_uri_san": peer.map(|p| format!("spiffe://cluster.local/ns/shop/sa/{p}")), "request_id": "r", "duration": 1, "bytes_sent": 1, "bytes_received": 0,
+    })
+    .to_string()
+}
+
+const ASKED: &[(&str, &str)] = &[("GET", "/items/1"), ("GET", "/items/22?token=s3cret"), ("GET", "/items"), ("POST", "/items"), ("GET", "/healthz")];
+
+fn with_log(log: &str, more: &str, args: &[&str]) -> (Run, tempfile::TempDir) {
+    let calls = [
+        call(["destination", "web", "cart", CART, "cart", "mutual_tls", "http"], 1.0),
+        call(["destination", "idle", "cart", CART, "cart", "mutual_tls", "http"], 1.0),
+    ];
+    let mesh = MESH.replace("labels: {app: idle}}, spec: {containers", "labels: {app: idle}}, spec: {serviceAccountName: idle, containers");
+    let dir = folder(&[("mesh.yaml", &(mesh + more)), ("seen.json", &json!({"series": calls, "clusterName": "c"}).to_string()), ("logs/cart.log", log)]);
+    let all = [&["gen", "authz", "cart.shop", "-f", "mesh.yaml", "-f", "seen.json", "-f", "logs", "--complete"], args].concat();
+    (meshctl(dir.path(), &all), dir)
+}
+
+/// Whether an identity may ask for it once a policy is applied.
+fn may(dir: &Path, policy: &str, request: (&str, &str), who: &str) -> String {
+    write(dir, &[("policy.yaml", policy)]);
+    let path = request.1.split('?').next().unwrap_or("");
+    let run = meshctl(dir, &["authz", "who-can", "cart.shop:8080", request.0, path, "-f", "mesh.yaml", "-f", "policy.yaml", "--complete", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {}", run.err));
+    let callers = answer["answers"][0]["callers"].as_array().expect("callers");
+    let own = callers.iter().find(|c| c["caller"].as_str().is_some_and(|c| c.ends_with(&format!("/sa/{who}")))).unwrap_or_else(|| panic!("{who}: {}", run.out));
+    own["may"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn methods_and_paths_of_access_logs_are_let_through_and_no_others() {
+    let mut log: String = ASKED.iter().map(|r| line(*r, 200, "via_upstream", None) + "\n").collect();
+    log += &(line(("DELETE", "/items/1"), 403, "rbac_access_denied_matched_policy[none]", None) + "\n");
+    // What the application refuses was let through.
+    log += &(line(("GET", "/admin"), 403, "via_upstream", None) + "\nnot a line of a log\n");
+    let (run, dir) = with_log(&log, "", &[]);
+    assert!(run.status == 0 && !run.out.contains("s3cret") && !run.out.contains("DELETE"), "{} {}{}", run.status, run.out, run.err);
+    assert!(run.err.contains("logs do not tell who made them"), "{}", run.err);
+    assert_snapshot("authz_paths", &run.out);
+    for request in ASKED.iter().chain(&[("GET", "/admin")]) {
+        assert_eq!(may(dir.path(), &run.out, *request, "web"), "always", "{request:?}");
+    }
+    for request in [("DELETE", "/items/1"), ("GET", "/"), ("POST", "/items/1"), ("GET", "/items1"), ("PUT", "/items")] {
+        assert_eq!(may(dir.path(), &run.out, request, "web"), "never", "{request:?}");
+    }
+    let (methods, dir) = with_log(&log, "", &["--operations", "methods"]);
+    assert!(methods.status == 0 && !methods.out.contains("paths"), "{}{}", methods.out, methods.err);
+    assert_eq!([("GET", "/x"), ("PUT", "/items")].map(|r| may(dir.path(), &methods.out, r, "web")), ["always", "never"]);
+    let (ports, _) = with_log(&log, "", &["--operations", "ports"]);
+    assert!(ports.status == 0 && !ports.out.contains("methods") && ports.out.contains("8080"), "{}{}", ports.out, ports.err);
+}
+
+#[test]
+fn a_certificate_tells_whose_requests_they_are() {
+    let log = line(("GET", "/a"), 200, "via_upstream", Some("web")) + "\n" + &line(("PUT", "/b"), 200, "via_upstream", Some("idle")) + "\n";
+    let (run, dir) = with_log(&log, "", &[]);
+    assert!(run.status == 0, "{}{}", run.out, run.err);
+    let all = [("web", ("GET", "/a")), ("web", ("PUT", "/b")), ("idle", ("GET", "/a")), ("idle", ("PUT", "/b"))];
+    assert_eq!(all.map(|(who, request)| may(dir.path(), &run.out, request, who)), ["always", "never", "never", "always"], "{}", run.out);
+}
+
+#[test]
+fn logs_of_rewritten_paths_tell_methods_alone() {
+    let rule = "---\n{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: cart, namespace: shop}, spec: {hosts: [cart], http: [{match: [{uri: {prefix: /old}}], rewrite: {uri: /new}, route: [{destination: {host: cart}}]}, {route: [{destination: {host: cart}}]}]}}\n";
+    let (run, _) = with_log(&(line(("GET", "/old"), 200, "via_upstream", None) + "\n"), rule, &[]);
+    assert!(run.status == 0 && run.err.contains("VirtualService shop/cart rewrites paths"), "{}{}", run.out, run.err);
+    assert!(!run.out.contains("paths") && run.out.contains("methods"), "{}", run.out);
+}
+
+#[test]
+fn without_logs_of_it_a_workload_is_told_by_ports() {
+    let log = line(("GET", "/a"), 200, "via_upstream", None).replace("cart.shop", "idle.shop") + "\n";
+    let (run, _) = with_log(&log, "", &[]);
+    assert!(run.status == 0 && run.err.contains("no access log tells what cart.shop is asked"), "{}{}", run.out, run.err);
+    let (run, _) = with_log("nothing\n", "", &["--operations", "paths"]);
+    assert!(run.status == 0 && run.err.contains("no access log is among the sources"), "{}{}", run.out, run.err);
+}

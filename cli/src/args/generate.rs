@@ -269,10 +269,15 @@ Examples:
   meshctl gen authz -f k8s/ --prometheus http://localhost:9090 --since 24h      all workloads that were called
   meshctl gen authz cart.shop -f mesh.rec                                       one, from a recording
   meshctl gen authz -n shop --deny-unseen -f kube --prometheus http://localhost:9090
+  meshctl gen authz cart.shop -f mesh.rec -f logs/                              and methods and paths, from access logs
 
 For each workload an ALLOW policy with the identities whose calls arrived, and the ports that they called. A caller that was refused
 each time (403, or gRPC's status 7) loses nothing and is not let in; bytes of TCP do not tell refusals. A workload that is called without mutual TLS gets no policy, which makes the answer one in
-part: no identity can be asked for. What was not seen in --since is not let through: take a time in which everything happens.";
+part: no identity can be asked for. What was not seen in --since is not let through: take a time in which everything happens.
+
+With access logs of Envoy among the sources (text or JSON; files, folders, a recording) a caller may do what it was seen to do: methods and
+paths, where what differs from request to request (numbers, UUIDs, tokens, one of more than ten) becomes a prefix such as /reviews/*. Who
+asked is told by %DOWNSTREAM_PEER_URI_SAN% alone; without it each caller may do what any did. --operations methods or ports says less.";
 
 #[derive(Args)]
 pub struct Authz {
@@ -281,11 +286,22 @@ pub struct Authz {
     /// A policy that lets nobody in for workloads of Services that nobody was seen to call
     #[arg(long)]
     pub deny_unseen: bool,
+    /// How closely operations are told (default: paths with access logs, else ports)
+    #[arg(long, value_name = "LEVEL")]
+    pub operations: Option<Operations>,
     /// Callers without mutual TLS may lose access
     #[arg(long)]
     pub drop_plaintext: bool,
     #[command(flatten)]
     pub seen: Seen,
+}
+
+/// What a policy says of a request beside who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Operations {
+    Ports,
+    Methods,
+    Paths,
 }
 
 const SERVICE_ENTRY: &str = "\

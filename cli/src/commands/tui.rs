@@ -2,7 +2,7 @@
 
 mod dumps;
 mod environment;
-mod logs;
+pub mod logs;
 pub mod picture;
 mod replay;
 mod request;

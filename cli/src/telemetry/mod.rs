@@ -6,6 +6,7 @@ pub mod folder;
 pub mod history;
 pub mod observed;
 mod prometheus;
+pub mod requests;
 mod sources;
 pub mod traces;
 

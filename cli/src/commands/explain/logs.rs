@@ -11,7 +11,7 @@ use mesh_analyzers::Level;
 use mesh_analyzers::explain::log::Log;
 use mesh_analyzers::explain::proxy::Proxy;
 use mesh_collectors::recording;
-use mesh_envoy::access_log::{Format, Layer, Line, Reader, Unwrapper};
+use mesh_envoy::access_log::{Entry, Format, Layer, Line, Reader, Unwrapper};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -57,8 +57,8 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
     reading.problems.extend(reading.proxy.iter().flat_map(|p| p.problems.clone()));
     for name in &args.words {
         let result = match name.as_str() {
-            "-" => read(std::io::stdin().lock(), "standard input", &reader, &mut reading),
-            path => file(path, &reader, &mut reading),
+            "-" => read(std::io::stdin().lock(), "standard input", &reader, &mut reading, &mut |_| {}),
+            path => file(path, &reader, &mut reading, &mut |_| {}),
         };
         if let Err(e) = result {
             reading.problems.insert(0, format!("{name} can't be read: {e}"));
@@ -93,16 +93,21 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Outcome {
 /// The failures of a log by cause, as they are printed.
 pub fn report(text: &str, reader: &Reader, format: ExplainFormat) -> Result<String, Failure> {
     let mut reading = Reading::default();
-    read(text.as_bytes(), "log", reader, &mut reading).map_err(|e| Failure::input(e.to_string()))?;
+    read(text.as_bytes(), "log", reader, &mut reading, &mut |_| {}).map_err(|e| Failure::input(e.to_string()))?;
     Ok(report::render(&reading, format))
 }
 
 /// Reads files of the default formats.
 pub fn files(names: &[String]) -> Reading {
+    entries(names, &mut |_| {})
+}
+
+/// The same, with each line of a request as it is read.
+pub fn entries(names: &[String], each: &mut dyn FnMut(&Entry<'_>)) -> Reading {
     let mut reading = Reading::default();
     let reader = Reader::default();
     for name in names {
-        if let Err(e) = file(name, &reader, &mut reading) {
+        if let Err(e) = file(name, &reader, &mut reading, each) {
             reading.problems.push(format!("{name} can't be read: {e}"));
         }
     }
@@ -110,15 +115,15 @@ pub fn files(names: &[String]) -> Reading {
 }
 
 /// A file of lines, or a recording of some.
-fn file(path: &str, reader: &Reader, reading: &mut Reading) -> std::io::Result<()> {
+fn file(path: &str, reader: &Reader, reading: &mut Reading, each: &mut dyn FnMut(&Entry<'_>)) -> std::io::Result<()> {
     let Some(recorded) = recording::find(Path::new(path)) else {
-        return std::fs::File::open(path).and_then(|f| read(BufReader::with_capacity(1 << 16, f), path, reader, reading));
+        return std::fs::File::open(path).and_then(|f| read(BufReader::with_capacity(1 << 16, f), path, reader, reading, each));
     };
     let pages = recorded.gathered("logs", BACK).map_err(|e| std::io::Error::other(e.to_string()))?;
     if pages.is_empty() {
         return Err(std::io::Error::other("it holds no access logs: name them with --from when it is recorded"));
     }
-    pages.iter().try_for_each(|page| read(page.text.as_bytes(), &format!("{path}/{}", page.path), reader, reading))
+    pages.iter().try_for_each(|page| read(page.text.as_bytes(), &format!("{path}/{}", page.path), reader, reading, each))
 }
 
 /// Whether a text begins as an access log does: one of its first lines is a request's.
@@ -137,7 +142,7 @@ pub fn is_log(head: &str) -> bool {
 }
 
 /// Reads to the end; memory is bounded by the longest line.
-fn read(mut input: impl BufRead, name: &str, reader: &Reader, reading: &mut Reading) -> std::io::Result<()> {
+fn read(mut input: impl BufRead, name: &str, reader: &Reader, reading: &mut Reading, each: &mut dyn FnMut(&Entry<'_>)) -> std::io::Result<()> {
     let mut unwrapper = Unwrapper::default();
     let mut bytes = Vec::new();
     let mut number = 0u64;
@@ -154,6 +159,7 @@ fn read(mut input: impl BufRead, name: &str, reader: &Reader, reading: &mut Read
         reading.lines += 1;
         unwrapper.lines(&line, &mut |inner, origin, layer| match (reader.read(inner), layer) {
             (Line::Entry(entry), _) => {
+                each(&entry);
                 reading.log.add(&entry, origin, &|| reader.sample(inner));
                 true
             }

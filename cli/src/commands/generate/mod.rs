@@ -11,7 +11,7 @@ mod subsets;
 mod target;
 mod telemetry;
 
-pub use observed::services as observed_services;
+pub use observed::{maker, services as observed_services};
 
 use crate::args::generate::{Common, GenArgs, GenCommand, GenFormat};
 use crate::context::Context;

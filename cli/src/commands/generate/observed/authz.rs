@@ -1,14 +1,15 @@
 //! Policies that let through who was seen to call.
 
-use super::{Drawn, World, client, is_asked, labels, maker, workload};
-use crate::args::generate::Authz;
+use super::{Drawn, World, client, is_asked, labels, maker, operations, workload};
+use crate::args::generate::{Authz, Operations};
 use crate::commands::generate::{Made, object};
 use crate::context::Context;
 use crate::status::{Failure, Outcome};
 use crate::telemetry::observed::{Call, Name, Reporter};
+use crate::telemetry::requests::Asked as Requested;
 use mesh_model::{Kind, Snapshot};
 use mesh_resolver::translate::Model;
-use mesh_resolver::who_can::{self, Asked, Caller, May};
+use mesh_resolver::who_can::{self, Asked, Authorizer, Caller, May};
 use mesh_resolver::{InMesh, Mesh, Selector, Workload};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +73,7 @@ fn ports(call: &Call, mesh: &Mesh<'_>) -> Ports {
 }
 
 fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> {
-    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new() };
+    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new(), operations: BTreeMap::new() };
     let asked = |name: &Name| is_asked(&args.seen, args.workload.as_deref(), mesh, name);
     let mut covered: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (name, callers) in callers(world, mesh) {
@@ -113,10 +114,19 @@ fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> 
         }
         let open = callers.identities.iter().filter(|(_, ports)| ports.is_none());
         out.made.notes.extend(open.map(|(id, _)| format!("{id} calls {title} at a port that metrics do not tell: all ports are open to it")));
-        let made = policy(mesh, &out.made.documents, w, &selector, &callers.identities);
+        let told = Told::new(args, world, mesh, &name, w, &mut out.made.notes);
+        let made = policy(mesh, &out.made.documents, w, &selector, &callers.identities, &told, &mut out.made.notes);
         out.made.notes.extend(others(mesh, w, &made));
         out.made.documents.push(made);
-        out.calls.extend(calls(world, mesh, &name));
+        for call in calls(world, &name) {
+            let own: BTreeSet<(String, String)> = identity(call, mesh).map_or_else(BTreeSet::new, |id| told.asked_by(&id));
+            for one in super::calls(mesh, call) {
+                if !told.by_port.is_empty() {
+                    out.operations.entry(one.clone()).or_default().extend(own.iter().cloned());
+                }
+                out.calls.insert(one);
+            }
+        }
     }
     if args.deny_unseen {
         deny(args, mesh, &covered, &mut out)?;
@@ -124,25 +134,95 @@ fn draw(args: &Authz, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> 
     Ok(out)
 }
 
-/// The clients that were seen at a workload, with the hosts that they called it by.
-fn calls(world: &World, mesh: &Mesh<'_>, name: &Name) -> Vec<(String, String)> {
-    let those = world.seen.calls.iter().filter(|c| c.destination == *name && !c.is_refused() && c.security != "none" && c.rate > LEAST);
-    those.flat_map(|c| super::calls(mesh, c)).collect()
+/// The calls that were seen to arrive at a workload.
+fn calls<'w>(world: &'w World, name: &Name) -> impl Iterator<Item = &'w Call> {
+    world.seen.calls.iter().filter(move |c| c.destination == *name && !c.is_refused() && c.security != "none" && c.rate > LEAST)
 }
 
-fn policy(mesh: &Mesh<'_>, made: &[Value], w: &Workload<'_>, selector: &Value, identities: &BTreeMap<String, Ports>) -> Value {
-    let mut by_ports: BTreeMap<&Ports, Vec<&str>> = BTreeMap::new();
-    for (id, ports) in identities {
-        by_ports.entry(ports).or_default().push(id);
+/// What access logs tell of a workload, as far as its policy is to say it.
+struct Told<'w> {
+    by_port: BTreeMap<u16, &'w Requested>,
+    level: Operations,
+}
+
+impl<'w> Told<'w> {
+    fn new(args: &Authz, world: &'w World, mesh: &Mesh<'_>, name: &Name, w: &Workload<'_>, notes: &mut Vec<String>) -> Told<'w> {
+        let mut level = args.operations.unwrap_or(Operations::Paths);
+        let nothing = Told { by_port: BTreeMap::new(), level };
+        let Some(requests) = world.requests.as_ref().filter(|_| level != Operations::Ports) else {
+            if args.operations.is_some_and(|o| o != Operations::Ports) {
+                notes.push(format!("no access log is among the sources: the policy of {} says ports alone", client(w)));
+            }
+            return nothing;
+        };
+        let by_port: BTreeMap<u16, &Requested> = requests.by_port.iter().filter(|((n, _), _)| n == name).map(|((_, port), asked)| (*port, asked)).collect();
+        if by_port.is_empty() {
+            notes.push(format!("no access log tells what {} is asked: its policy says ports alone", client(w)));
+            return nothing;
+        }
+        if let (Operations::Paths, Some(by)) = (level, operations::rewrites(mesh, w)) {
+            notes.push(format!("{by} rewrites paths on their way to {}, and logs have them from before: its policy says methods alone", client(w)));
+            level = Operations::Methods;
+        }
+        if by_port.values().any(|asked| asked.values().any(|whose| whose.contains(&None))) {
+            notes.push(format!("of requests to {} logs do not tell who made them: each caller may do what any did", client(w)));
+        }
+        Told { by_port, level }
     }
-    let rule = |(ports, ids): (&Ports, Vec<&str>)| {
+
+    /// What a caller may do; none where all is open to it.
+    fn operations(&self, id: &str, ports: &Ports) -> Option<Vec<Value>> {
+        let (mut bare, mut out) = (Vec::new(), Vec::new());
+        for port in ports.as_ref()? {
+            let own = self.by_port.get(port).map(|asked| operations::of(asked, id, *port, self.level)).unwrap_or_default();
+            if own.is_empty() { bare.push(port.to_string()) } else { out.extend(own) }
+        }
+        if !bare.is_empty() {
+            out.insert(0, json!({"ports": bare}));
+        }
+        Some(out)
+    }
+
+    /// What a caller was seen to ask for, or may have been.
+    fn asked_by(&self, id: &str) -> BTreeSet<(String, String)> {
+        let own = self.by_port.values().flat_map(|asked| asked.iter()).filter(|(_, whose)| whose.iter().any(|w| w.as_deref().is_none_or(|w| w == id)));
+        own.map(|(request, _)| request.clone()).collect()
+    }
+
+    /// A caller of whose requests at a port of HTTP no line tells.
+    fn is_untold(&self, id: &str, ports: &Ports) -> bool {
+        let is_of = |asked: &&Requested| asked.values().any(|whose| whose.iter().any(|w| w.as_deref().is_none_or(|w| w == id)));
+        ports.iter().flatten().filter_map(|p| self.by_port.get(p)).any(|asked| !is_of(asked))
+    }
+}
+
+fn policy(
+    mesh: &Mesh<'_>,
+    made: &[Value],
+    w: &Workload<'_>,
+    selector: &Value,
+    identities: &BTreeMap<String, Ports>,
+    told: &Told<'_>,
+    notes: &mut Vec<String>,
+) -> Value {
+    // By what they may do: ports first, then the text of it all.
+    let mut by_operations: BTreeMap<(&Ports, String), (Option<Vec<Value>>, Vec<&str>)> = BTreeMap::new();
+    for (id, ports) in identities {
+        let operations = told.operations(id, ports);
+        let key = operations.as_ref().map_or_else(String::new, |o| json!(o).to_string());
+        by_operations.entry((ports, key)).or_insert_with(|| (operations, Vec::new())).1.push(id);
+        if told.is_untold(id, ports) {
+            notes.push(format!("no log tells what {id} asks of {}: it may ask for anything there", client(w)));
+        }
+    }
+    let rule = |(operations, ids): (Option<Vec<Value>>, Vec<&str>)| {
         let mut rule = json!({"from": [{"source": {"principals": ids}}]});
-        if let Some(ports) = ports {
-            rule["to"] = json!([{"operation": {"ports": ports.iter().map(u16::to_string).collect::<Vec<_>>()}}]);
+        if let Some(operations) = operations {
+            rule["to"] = operations.into_iter().map(|o| json!({"operation": o})).collect();
         }
         rule
     };
-    let rules: Vec<Value> = by_ports.into_iter().map(rule).collect();
+    let rules: Vec<Value> = by_operations.into_values().map(rule).collect();
     of(mesh, made, w, json!({"action": "ALLOW", "selector": {"matchLabels": selector}, "rules": rules}))
 }
 
@@ -235,12 +315,20 @@ fn verify(args: &Authz) -> impl Fn(&Snapshot, &World) -> Vec<String> + '_ {
             for (identity, ports) in &callers.identities {
                 let all = ports.as_ref().map_or_else(|| who_can::ports(&new, id), |p| p.iter().copied().collect());
                 for port in all {
+                    let was = workload(old.mesh, &name).map_or(id, |(id, _)| id);
+                    if let Some(refused) = replayed(world, [(&old, was), (&new, id)], &name, port, identity) {
+                        out.push(refused);
+                    }
                     let ask = |model: &Model<'_, '_>| {
                         let id = workload(model.mesh, &name).map_or(id, |(id, _)| id);
                         let who: Arc<str> = identity.as_str().into();
                         let answer = who_can::access(model, id, port, &Asked::default(), &[Arc::clone(&who)], true);
                         answer.callers.into_iter().find(|(c, _)| *c == Caller::Identity(Arc::clone(&who))).map(|(_, may)| may)
                     };
+                    let has_paths = world.requests.as_ref().is_some_and(|r| r.by_port.contains_key(&(name.clone(), port)));
+                    if has_paths {
+                        continue;
+                    }
                     if let (Some(May::Never(why)), false) = (ask(&new), matches!(ask(&old), Some(May::Never(_)))) {
                         out.push(format!("{identity} was seen to call {}, port {port}, and would be refused: {why}", client(w)));
                     }
@@ -249,4 +337,26 @@ fn verify(args: &Authz) -> impl Fn(&Snapshot, &World) -> Vec<String> + '_ {
         }
         out
     }
+}
+
+/// The first request of the logs that a caller made, or may have made, and that would be refused, and is not yet.
+fn replayed(world: &World, models: [(&Model<'_, '_>, u32); 2], name: &Name, port: u16, identity: &str) -> Option<String> {
+    let asked = world.requests.as_ref()?.by_port.get(&(name.clone(), port))?;
+    let [before, after] = models.map(|(model, id)| Authorizer::of(model, id, port, true));
+    let caller = Caller::Identity(identity.into());
+    let own = asked.iter().filter(|(_, whose)| whose.iter().any(|w| w.as_deref().is_none_or(|w| w == identity)));
+    own.map(|(request, _)| request).find_map(|(method, path)| {
+        let path = Some(path.clone()).filter(|p| !p.is_empty());
+        let asked = Asked { method: Some(method.clone()), path, ..Asked::default() };
+        let may = |authorizer: &Authorizer<'_>| authorizer.asking(&asked).may(&caller, &|_| None);
+        match may(&after) {
+            May::Never(why) if !matches!(may(&before), May::Never(_)) => Some(format!(
+                "{identity} was seen to ask {}.{}, port {port}, for {method} {}, and would be refused: {why}",
+                name.1,
+                name.0,
+                asked.path.as_deref().unwrap_or_default()
+            )),
+            _ => None,
+        }
+    })
 }

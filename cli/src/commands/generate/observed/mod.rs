@@ -1,6 +1,7 @@
 //! What is made from traffic that was seen.
 
 pub mod authz;
+mod operations;
 pub mod service_entry;
 pub mod sidecar;
 
@@ -8,12 +9,14 @@ use super::{Made, check, mesh_of};
 use crate::args::generate::Seen;
 use crate::args::mesh::MeshArgs;
 use crate::args::telemetry::TelemetryArgs;
+use crate::commands::tui::logs;
 use crate::commands::tui::telemetry::is_series_file;
 use crate::context::Context;
 use crate::mesh_input;
 use crate::status::{Failure, Outcome, Status};
 use crate::telemetry;
 use crate::telemetry::observed::{self, Call, Name, Observed};
+use crate::telemetry::requests::{self, Requests};
 use crate::term::safe;
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::scrape::Target;
@@ -23,13 +26,15 @@ use mesh_resolver::plan::Change;
 use mesh_resolver::why::Named;
 use mesh_resolver::{Mesh, Port, Protocol, Service, Workload};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The mesh, what was seen in it, and what could not be seen.
 pub struct World {
     pub snapshot: Snapshot,
     pub seen: Observed,
+    /// What access logs tell; none where there are none.
+    pub requests: Option<Requests>,
     pub problems: Vec<String>,
     status: Status,
 }
@@ -37,7 +42,10 @@ pub struct World {
 pub fn read(args: &Seen, context: &Context) -> Result<World, Failure> {
     // Metrics and objects are told apart by what they are.
     let is_metrics = |w: &&String| Target::parse(w).is_some() || recording::find(Path::new(w)).is_some() || is_series_file(Path::new(w));
-    let (metrics, manifests): (Vec<String>, Vec<String>) = args.source.from.iter().cloned().partition(|w| is_metrics(&w));
+    let logs: Vec<String> = args.source.from.iter().flat_map(|w| logs::find(w)).collect();
+    // A log stands for itself; a folder or recording of some is something else as well.
+    let is_log = |w: &&String| logs.contains(w) && recording::find(Path::new(w)).is_none();
+    let (metrics, manifests): (Vec<String>, Vec<String>) = args.source.from.iter().filter(|w| !is_log(w)).cloned().partition(|w| is_metrics(&w));
     let source = TelemetryArgs { from: metrics, ..args.source.clone() };
     let mut options = telemetry::options("workload")?;
     options.appenders.remove(&Appender::AggregateNode);
@@ -57,7 +65,9 @@ pub fn read(args: &Seen, context: &Context) -> Result<World, Failure> {
     }
     let seen = observed::read(&recording, &source, context)?;
     problems.extend(seen.problems.iter().cloned());
-    Ok(World { snapshot, seen, problems, status })
+    let requests = (!logs.is_empty()).then(|| requests::read(&logs, &mesh_of(&snapshot)));
+    problems.extend(requests.iter().flat_map(|r| r.problems.iter().cloned()));
+    Ok(World { snapshot, seen, requests, problems, status })
 }
 
 /// What was made of it, and the workloads that had to be left out.
@@ -67,6 +77,8 @@ pub struct Drawn {
     pub left_out: Vec<String>,
     /// Clients that were seen, `name.namespace`, and what they called: `host:port`.
     pub calls: BTreeSet<(String, String)>,
+    /// The methods and paths that they were seen to ask for, where no others are let through.
+    pub operations: BTreeMap<(String, String), BTreeSet<(String, String)>>,
 }
 
 /// Judges and prints. What gets worse for those who were not seen is meant to.
@@ -86,12 +98,25 @@ pub fn give(
         return Ok(own.max(world.status));
     }
     let text = drawn.made.yaml();
-    let was_seen = |c: &Change| c.clients.iter().any(|client| drawn.calls.contains(&(client.clone(), c.service.clone())));
+    let was_seen = |c: &Change| {
+        c.clients.iter().any(|client| {
+            let call = (client.clone(), c.service.clone());
+            drawn.calls.contains(&call) && drawn.operations.get(&call).is_none_or(|seen| seen.contains(&request_of(&c.witness)))
+        })
+    };
     let mut verdict = check::judge(&world.snapshot, &text, &|c| !was_seen(c));
     verdict.refusals.extend(verify(&check::applied(&world.snapshot, &text), &world));
     let own = if drawn.left_out.is_empty() { Status::Fine } else { context.partial };
     let problems = if world.problems.is_empty() { Status::Fine } else { context.partial };
     super::printed(&drawn.made, &text, &verdict, args.output, context).map(|s| s.max(own).max(problems).max(world.status))
+}
+
+/// Method and path of a request as a plan names it: `GET http://cart.shop:80/admin`.
+fn request_of(witness: &str) -> (String, String) {
+    let (method, url) = witness.split_once(' ').unwrap_or(("", witness));
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    (method.to_owned(), path.split(['?', '#', ' ']).next().unwrap_or("").to_owned())
 }
 
 /// The workload of a name that metrics have.

@@ -28,7 +28,7 @@ struct Use {
 }
 
 fn draw(args: &ServiceEntry, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> {
-    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new() };
+    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new(), operations: BTreeMap::new() };
     let mut hosts: BTreeMap<String, Use> = BTreeMap::new();
     let mut nameless: BTreeMap<String, f64> = BTreeMap::new();
     let namespaces = &args.seen.source.namespace;

@@ -18,7 +18,7 @@ pub fn run(args: &Sidecar, context: &Context) -> Outcome {
 }
 
 fn draw(args: &Sidecar, world: &World, mesh: &Mesh<'_>) -> Result<Drawn, Failure> {
-    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new() };
+    let mut out = Drawn { made: Made::default(), left_out: Vec::new(), calls: BTreeSet::new(), operations: BTreeMap::new() };
     let mut hosts: BTreeMap<Name, BTreeSet<(String, String)>> = BTreeMap::new();
     for call in world.seen.calls.iter().filter(|c| c.source.1 != "unknown") {
         let found = mesh.services.by_host(&call.host).chain(mesh.services.by_wildcard(&call.host)).next();
