@@ -281,6 +281,38 @@ pub fn fleet(context_name: Option<&str>, args: &DumpArgs, need: Need, context: &
     })?
 }
 
+/// Which pods of a cluster are asked where none is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pods {
+    OnePerWorkload,
+    All,
+}
+
+/// Proxies of a cluster that are compared at most: what they hold is in memory at once.
+const COMPARED: usize = 300;
+
+/// What the proxies of a cluster hold themselves, in a namespace or everywhere; and what is left out.
+pub fn held(context_name: Option<&str>, reach: &ReachArgs, namespace: Option<&str>, which: Pods, context: &Context) -> Result<(Pages, Vec<String>), Failure> {
+    block_on(async {
+        let reach = connect(reach, context_name).await?;
+        let found = pods::select(&reach.cluster, namespace, WITH_PROXY).await;
+        let found =
+            found.map_err(|e| Failure::none(format!("cluster {}: {e}{}", reach.cluster.name, e.help().map_or_else(String::new, |h| format!("; {h}")))))?;
+        let runs = |p: &Pod| p.proxy() == Some(ProxyKind::Envoy) && p.phase == "Running" && !p.is_ending;
+        let found: Vec<Pod> = found.into_iter().filter(runs).collect();
+        let mut found = if which == Pods::All { found } else { pods::one_per_workload(found) };
+        let mut left_out = Vec::new();
+        if found.len() > COMPARED {
+            left_out.push(format!("{} of {} proxies are not compared: {COMPARED} at most are; -n names a namespace", found.len() - COMPARED, found.len()));
+            found.truncate(COMPARED);
+        }
+        context.note(&format!("asks {} proxies of {}", found.len(), reach.cluster.name));
+        let mut own = reach;
+        own.ways.retain(|w| *w != Via::Istiod);
+        Ok::<_, Failure>((all(&own, found, &ask(Need::Whole)).await, left_out))
+    })?
+}
+
 /// The page of the one proxy that is named.
 pub fn page(text: &str, source: &SourceArgs, need: Need, context: &Context) -> Result<Found, Failure> {
     let reached = block_on(async {

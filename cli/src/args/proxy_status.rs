@@ -21,8 +21,11 @@ pub struct ProxyStatusArgs {
     #[arg(value_name = "POD|A B", num_args = 0..=2)]
     pub what: Vec<String>,
     /// What the proxies hold against what the manifests among the sources say, as `meshctl drift` tells it
-    #[arg(long, conflicts_with = "what", requires = "from")]
+    #[arg(long, conflicts_with = "what")]
     pub drift: bool,
+    /// With --drift of a cluster: the proxies of all pods, not one of each workload
+    #[arg(long, requires = "drift")]
+    pub all_pods: bool,
     #[command(flatten)]
     pub source: SourceArgs,
     /// table, wide, csv, json or yaml

@@ -1,16 +1,18 @@
 //! `meshctl drift`: what each proxy holds against what the manifests say that it should.
 
 use crate::args::drift::DriftArgs;
+use crate::cluster;
 use crate::commands::proxy_status::compare;
 use crate::context::Context;
-use crate::mesh_input;
+use crate::mesh_input::{self, Sources};
 use crate::print::document::{Document, render};
+use crate::reach::{self, Pods};
 use crate::status::{Failure, Outcome, Status};
 use crate::term::safe;
-use mesh_resolver::Mesh;
-use mesh_resolver::drift;
-use mesh_resolver::translate::{Model, domain_of};
+use mesh_model::Role;
+use mesh_resolver::translate::{ControlPlane, Model, domain_of};
 use mesh_resolver::why::workload_of;
+use mesh_resolver::{Held, Mesh, drift, laptop};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -20,20 +22,47 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
     if !matches!(args.output.as_str(), "text" | "json") {
         return Err(Failure::usage(format!("-o takes text or json, not `{}`", args.output)));
     }
-    let input = mesh_input::read(&args.mesh, context)?;
-    if input.held.is_empty() {
+    let words = words(args);
+    let sources = Sources {
+        from: &words,
+        complete: args.mesh.complete,
+        mesh_config: args.mesh.mesh_config.as_deref(),
+        connect: Some(&args.reach.connect),
+        ..Sources::default()
+    };
+    let mut input = mesh_input::read_all(&sources, context)?;
+    let mut problems: Vec<String> = input.problems().cloned().collect();
+    let clusters: Vec<cluster::Source> = words.iter().filter_map(|w| cluster::Source::parse(w, Role::Judged)).collect();
+    // Dumps that were given are what is meant, and no pod is asked then.
+    let is_bare = input.held.is_empty();
+    for cluster in clusters.iter().filter(|_| is_bare) {
+        add_held(args, cluster, context, &mut input, &mut problems)?;
+    }
+    if input.held.is_empty() && clusters.is_empty() {
         return Err(Failure::usage("no proxy's config dump is among the sources: name one with -f, beside the manifests"));
     }
+    if input.held.is_empty() {
+        problems.push("no proxy of the cluster was compared".to_owned());
+    }
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
-    let mut problems: Vec<String> = input.problems().cloned().collect();
+    let mut models: Vec<(ControlPlane, Model<'_, '_>)> = Vec::new();
     let (mut text, mut values, mut differ) = (String::new(), Vec::new(), false);
     for (held, dump) in input.held.iter().zip(&input.dumps) {
-        let model = Model::of(&mesh, drift::control_plane_of(&dump.to_string()));
-        let Some(id) = workload_of(&model, held) else {
+        if laptop::put_back(dump).is_some() {
+            problems.push(format!("{}: a proxy of a mesh on one machine, which listens at addresses that no manifest says: it is not compared", held.name));
+            continue;
+        }
+        let key = drift::control_plane_of(&dump.to_string());
+        let at = models.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            models.push((key, Model::of(&mesh, key)));
+            models.len() - 1
+        });
+        let model = &models[at].1;
+        let Some(id) = workload_of(model, held) else {
             problems.push(format!("{}: the manifests hold no workload of this proxy", held.name));
             continue;
         };
-        let found = match drift::compare(&model, id, dump) {
+        let found = match drift::compare(model, id, dump) {
             Ok(found) => found,
             Err((_, e)) => {
                 problems.push(format!("{}: {e}", held.name));
@@ -61,6 +90,40 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
         (false, true) => Status::Fine,
     };
     Ok(own.max(input.status(context)))
+}
+
+/// The sources; without any the current cluster.
+fn words(args: &DriftArgs) -> Vec<String> {
+    let mut words = args.mesh.from.clone();
+    if words.is_empty() {
+        words.push("kube".to_owned());
+    }
+    // `kube` and `--context NAME` together mean one cluster, the named one.
+    if let Some(context) = &args.reach.context {
+        words.iter_mut().filter(|w| *w == "kube").for_each(|w| *w = format!("kube:{context}"));
+    }
+    words
+}
+
+/// Adds what the proxies of a cluster hold.
+fn add_held(args: &DriftArgs, cluster: &cluster::Source, context: &Context, input: &mut mesh_input::Input, problems: &mut Vec<String>) -> Result<(), Failure> {
+    let which = if args.all_pods { Pods::All } else { Pods::OnePerWorkload };
+    let (pages, left_out) = reach::held(cluster.context.as_deref(), &args.reach, args.mesh.namespace.as_deref(), which, context)?;
+    problems.extend(left_out);
+    for (pod, page) in pages {
+        let read = page.map_err(|e| e.to_string()).and_then(|reached| {
+            let dump: Value = serde_json::from_str(&reached.page.text).map_err(|e| format!("{pod}: {e}"))?;
+            Held::read(&pod, &dump).map(|held| (held, dump)).map_err(|e| format!("{pod}: {e}"))
+        });
+        match read {
+            Ok((held, dump)) => {
+                input.held.push(held);
+                input.dumps.push(dump);
+            }
+            Err(why) => problems.push(why),
+        }
+    }
+    Ok(())
 }
 
 fn value(name: &str, found: &drift::Drift) -> Value {

@@ -27,6 +27,8 @@ struct Takes {
 const MANIFESTS: Takes = Takes { manifests: true, complete: true, proxies: false, control_plane: false, prometheus: false, since: false, pods: false };
 const NONE: Takes = Takes { manifests: false, complete: false, ..MANIFESTS };
 
+const NO_DRIFT: &str = "its proxies listen at addresses of this machine, which no manifest says; `ps` tells whether they have what was sent";
+
 /// What a command takes; why it takes nothing.
 fn takes(command: &Command) -> Result<Takes, String> {
     Ok(match command {
@@ -34,9 +36,8 @@ fn takes(command: &Command) -> Result<Takes, String> {
         Command::Gen(a) if a.observes() => Takes { prometheus: true, since: true, ..MANIFESTS },
         Command::Gen(_) => MANIFESTS,
         Command::Test(_) => Takes { proxies: true, complete: false, ..MANIFESTS },
-        Command::Drift(_) => {
-            return Err("its proxies listen at addresses of this machine, which no manifest says; `ps` tells whether they have what was sent".to_owned());
-        }
+        Command::Drift(_) => return Err(NO_DRIFT.to_owned()),
+        Command::ProxyStatus(a) if a.drift => return Err(NO_DRIFT.to_owned()),
         Command::Why(a) if a.url.is_some() => Takes { proxies: true, ..MANIFESTS },
         Command::Why(_) => Takes { proxies: true, prometheus: true, since: true, ..MANIFESTS },
         Command::Authz(a) => match &a.what {

@@ -29,7 +29,7 @@ pub fn run(args: &ProxyStatusArgs, context: &Context) -> Outcome {
     if args.drift {
         let mesh = MeshArgs { from: args.source.from.clone(), namespace: args.source.namespace.clone(), ..MeshArgs::default() };
         let output = args.output.as_deref().filter(|o| *o != "table").unwrap_or("text").to_owned();
-        return drift::run(&DriftArgs { mesh, output }, context);
+        return drift::run(&DriftArgs { mesh, all_pods: args.all_pods, output, reach: args.source.reach.clone() }, context);
     }
     let format = format(args.output.as_deref().unwrap_or("table"))?;
     match args.what.as_slice() {
