@@ -138,6 +138,7 @@ codes! {
     MSH0307 PolicyPortNotServed Warning "A policy names the port of a Service instead of the workload's";
     MSH0308 PeerAuthenticationWithoutEffect Warning "A PeerAuthentication that can not do what it says";
     MSH0309 TokenRulesDiffer Warning "RequestAuthentications have different rules for one issuer";
+    MSH0310 StrictPortLeftOut Warning "In ambient mode, STRICT for a port that istiod leaves out";
 
     // MSH04: gateways, Istio's and the Gateway API's.
     MSH0401 ListenerNotFound Error "A route names a listener or port that its parent does not have";

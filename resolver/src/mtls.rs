@@ -299,7 +299,12 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
         places.into_iter().map(|p| Arc::clone(&callers.names[p as usize])).collect()
     };
     let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), places)| Sends { what, why, thing, clients: named(places) }).collect();
-    let (verdict, says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
+    let (verdict, mut says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
+    if takes == Takes::Ambient
+        && let Some(why) = ztunnel::left_out(mesh, w, number)
+    {
+        says = format!("{says}; {why}");
+    }
     // Of several clusters each may have the Service.
     let mut services: Vec<String> = services.iter().map(|(s, p)| format!("{}.{}:{p}", s.object.name(), s.namespace)).collect();
     services.dedup();

@@ -86,6 +86,33 @@ fn answers(labels: &str, more: &str) -> Vec<String> {
 }
 
 #[test]
+fn strict_of_a_port_is_left_out_where_the_mesh_is_strict_and_the_namespace_says_nothing() {
+    use MtlsMode::{Permissive, Strict};
+    const CART: &str = "selector: {matchLabels: {app: cart}}";
+    let of_mesh = |spec: &str| policy("default", spec).replace("namespace: shop", "namespace: istio-system");
+    for (mesh, namespace, own, expected) in [
+        ("mtls: {mode: STRICT}", "", "mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}", Permissive),
+        ("mtls: {mode: STRICT}", "mtls: {mode: UNSET}", "mtls: {mode: DISABLE}, portLevelMtls: {8080: {mode: STRICT}}", Permissive),
+        // A policy without a mode of its own inherits it.
+        ("mtls: {mode: STRICT}", "", "portLevelMtls: {8080: {mode: STRICT}}", Strict),
+        ("mtls: {mode: STRICT}", "", "mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: STRICT}}", Strict),
+        // The namespace says something.
+        ("mtls: {mode: STRICT}", "mtls: {mode: STRICT}", "mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}", Strict),
+        ("mtls: {mode: STRICT}", "mtls: {mode: PERMISSIVE}", "mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}", Strict),
+        ("mtls: {mode: PERMISSIVE}", "", "mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}", Strict),
+    ] {
+        let namespace = if namespace.is_empty() { String::new() } else { policy("default", namespace) };
+        let snapshot = snapshot("", &(of_mesh(mesh) + &namespace + &policy("cart", &format!("{CART}, {own}"))));
+        let mesh = Mesh::new(&snapshot);
+        let cart = mesh.workloads.all().iter().find(|w| w.object.name() == "cart").expect("the workload");
+        assert_eq!(ztunnel::mode(&mesh, cart, 8080).mode, expected, "{own}");
+        let port = mtls::report(&mesh).ports.into_iter().find(|p| p.workload == "cart").expect("a port");
+        let is_said = port.says.contains("istiod leaves STRICT of the port out");
+        assert_eq!((port.takes == Takes::Ambient, is_said), (expected == Permissive, expected == Permissive), "{own}: {}", port.says);
+    }
+}
+
+#[test]
 fn a_waypoint_decides_who_may() {
     let strict = policy("default", "mtls: {mode: STRICT}");
     let by_waypoint = "waypoint shop/wp: what it decides on requests to Service shop/cart";

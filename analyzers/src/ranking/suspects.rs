@@ -39,15 +39,17 @@ struct Found<'f, 'e, 'a, 'g> {
 }
 
 impl<'a> Found<'_, '_, 'a, '_> {
-    /// Adds a suspect; of one that is known the evidence is put together.
+    /// Adds a suspect; of one that is known the evidence is put together. What is found by two ways is said once, and counts once.
     fn suspect(&mut self, score: u32, subject: String, why: String, evidence: Vec<String>) {
         match self.list.iter_mut().find(|s| s.subject == subject) {
             Some(known) => {
-                known.score = known.score.max(score) + MORE;
-                known.evidence.extend(evidence);
-                if known.why != why {
-                    known.evidence.push(why);
+                let before = known.evidence.len();
+                for one in evidence.into_iter().chain([why]) {
+                    if one != known.why && !known.evidence.contains(&one) {
+                        known.evidence.push(one);
+                    }
                 }
+                known.score = known.score.max(score) + if known.evidence.len() > before { MORE } else { 0 };
             }
             None => {
                 let changed = self.evidence.changes.get(&subject).map(|ago| format!("it was changed {} min ago", ago / 60));

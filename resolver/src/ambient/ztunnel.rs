@@ -268,11 +268,36 @@ fn within(ip: IpAddr, range: &str) -> bool {
 pub fn mode<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Effective<'a> {
     let all = &mesh.peer_authentications;
     let effective = all.of_workload(w, Some(port));
+    if is_left_out(mesh, &effective) {
+        return Effective { mode: MtlsMode::Permissive, ..effective };
+    }
     let is_converted = |p: &Object| own_mode(p).is_some() || has_permissive_port(p);
     if effective.mode != MtlsMode::Disable || effective.policy.is_none_or(is_converted) {
         return effective;
     }
     Some(all.of_namespace(w.namespace)).filter(|e| e.mode == MtlsMode::Strict).unwrap_or(effective)
+}
+
+/// Whether what is in force at a port is its own STRICT in a policy that istiod leaves such ports out of.
+fn is_left_out(mesh: &Mesh<'_>, effective: &Effective<'_>) -> bool {
+    effective.mode == MtlsMode::Strict && effective.policy.is_some_and(|p| leaves_strict_out(mesh, p))
+}
+
+/// Whether istiod leaves STRICT of ports out of a workload's policy: where its own mode is another one, the namespace says nothing and the
+/// mesh is STRICT, it takes the port for protected by the mesh's policy, which this one has replaced (`convertPeerAuthentication`).
+pub fn leaves_strict_out(mesh: &Mesh<'_>, policy: &Object) -> bool {
+    let of_namespace = mesh.peer_authentications.of_namespace(policy.namespace());
+    let is_of_mesh = of_namespace.policy.is_some_and(|p| p.namespace() == mesh.config.root_namespace());
+    let selects = policy.spec_at(&["selector", "matchLabels"]).is_some_and(|l| !l.is_empty());
+    selects && matches!(own_mode(policy), Some(MtlsMode::Permissive | MtlsMode::Disable)) && of_namespace.mode == MtlsMode::Strict && is_of_mesh
+}
+
+/// What to say of a port whose STRICT is left out; `None` of any other.
+pub fn left_out<'a>(mesh: &Mesh<'a>, w: &Workload<'a>, port: u16) -> Option<String> {
+    let effective = mesh.peer_authentications.of_workload(w, Some(port));
+    let policy = effective.policy.filter(|_| is_left_out(mesh, &effective))?;
+    let own = own_mode(policy)?;
+    Some(format!("istiod leaves STRICT of the port out, as the mesh is STRICT and the policy {own}"))
 }
 
 fn has_permissive_port(policy: &Object) -> bool {

@@ -467,8 +467,8 @@ impl<'a> Registry<'a> {
     fn of_workload(&self, mesh: &Mesh<'a>, id: u32, port: u16) -> Option<Endpoint<'a>> {
         let address = self.address_of_workload(mesh, id)?;
         let w = mesh.workloads.get(id);
-        // Injection gives the label; what is not injected yet will be.
-        let will_have = self.addresses == Addresses::Supposed && matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway | InMesh::Unknown);
+        // Injection gives sidecars the label, and gateways none; what is not injected yet will be.
+        let will_have = self.addresses == Addresses::Supposed && matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Unknown);
         Some(endpoint(mesh, w, address, port, will_have || w.label("security.istio.io/tlsMode") == Some("istio")))
     }
 }

@@ -148,7 +148,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let by = effective.policy.map_or_else(|| "default".to_owned(), Object::origin);
         let mode = match effective.mode {
             MtlsMode::Disable => format!("PERMISSIVE: ztunnel does not know DISABLE of {by}"),
-            mode => format!("{mode} by {by}"),
+            mode => match ztunnel::left_out(mesh, w, address.port()) {
+                Some(why) => format!("{mode} by {by}: {why}"),
+                None => format!("{mode} by {by}"),
+            },
         };
         let is_tunnel = arrival.wire == Wire::Hbone;
         if !is_tunnel && arrival.has_proxy {

@@ -8,6 +8,7 @@ mod ambient;
 mod answer;
 mod bare;
 mod endpoints;
+mod entrance;
 mod find;
 mod host;
 mod outbound;
