@@ -69,7 +69,7 @@ fn syncz(services: usize) -> Value {
 }
 
 /// Services in namespaces of 20 with two pods each, and a VirtualService and a DestinationRule for every fifth.
-fn objects(services: usize) -> Data {
+pub(super) fn objects(services: usize) -> Data {
     let mut data = Data::default();
     let mut add = |group: &str, version: &str, plural: &str, kind: &str, items: Vec<Value>| {
         let is_namespaced = kind != "Namespace";

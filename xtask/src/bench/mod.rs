@@ -9,6 +9,7 @@ mod proxy;
 mod resolver;
 mod tui;
 mod tui_whole;
+mod why;
 
 use crate::Outcome;
 
@@ -22,6 +23,7 @@ pub fn run(args: &[String]) -> Outcome {
         Some((name, rest)) if name == "proxy" => proxy::run(rest),
         Some((name, rest)) if name == "resolver" => resolver::run(rest),
         Some((name, rest)) if name == "tui" => tui::run(rest),
-        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench controlplane`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench proxy`, `cargo xtask bench resolver`, `cargo xtask bench tui`".into()),
+        Some((name, rest)) if name == "why" => why::run(rest),
+        _ => Err("which benchmark? `cargo xtask bench analyze`, `cargo xtask bench cluster`, `cargo xtask bench controlplane`, `cargo xtask bench graph`, `cargo xtask bench inspect`, `cargo xtask bench proxy`, `cargo xtask bench resolver`, `cargo xtask bench tui`, `cargo xtask bench why`".into()),
     }
 }
