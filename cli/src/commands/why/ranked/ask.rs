@@ -14,6 +14,7 @@ use crate::mesh_input::{self, Input};
 use crate::status::Failure;
 use crate::stdio::Progress;
 use crate::telemetry::{self, Answer, history};
+use crate::worlds;
 use mesh_analyzers::ranking::Retried;
 use mesh_collectors::dumps::{Dumps, Source};
 use mesh_collectors::recording;
@@ -55,6 +56,10 @@ impl Words {
         for word in words {
             if cluster::Source::parse(word, Role::Judged).is_some() {
                 out.clusters.push(word.clone());
+                continue;
+            }
+            if worlds::of_cluster(word, "").is_some() {
+                out.files.push(word.clone());
                 continue;
             }
             match Source::parse(word).map_err(|e| Failure::usage(format!("{word}: {e}")))? {
@@ -269,7 +274,8 @@ fn files(args: &WhyArgs, words: &Words, context: &Context, out: &mut Found) -> R
     }
     let mut dumps = Dumps::default();
     for word in words.files.iter().filter(|w| *w != "-") {
-        let found = match Source::parse(word) {
+        let place = worlds::of_cluster(word, "").map_or_else(|| Source::parse(word), |(_, path)| Ok(Source::Path(path.into())));
+        let found = match place {
             Ok(Source::Path(path)) if recording::is_there(&path) => dump::proxies(&Source::Path(path))?,
             _ => continue,
         };
