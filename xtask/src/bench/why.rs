@@ -37,8 +37,7 @@ pub fn run(args: &[String]) -> Outcome {
     let server = Server::start(objects(services), Faults::default()).map_err(|e| e.to_string())?;
     let kubeconfig = scratch.join("kubeconfig");
     std::fs::write(&kubeconfig, server.kubeconfig("bench", "token", "ns-0")).map_err(|e| e.to_string())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| e.to_string())?;
-    let prometheus = prometheus(&runtime, services)?;
+    let prometheus = prometheus(services)?;
     let silent = listener(&|_| std::thread::sleep(std::time::Duration::from_secs(600)))?;
     let pages = Arc::new(pages(services)?);
     let mut proxies = Vec::new();
@@ -135,7 +134,7 @@ fn pages(services: usize) -> Result<Vec<(&'static str, String)>, String> {
 }
 
 /// A Prometheus with samples of the last hour: each service calls five others, and of ten calls one fails since twenty minutes ago.
-fn prometheus(runtime: &tokio::runtime::Runtime, services: usize) -> Result<SocketAddr, String> {
+fn prometheus(services: usize) -> Result<SocketAddr, String> {
     let mut store = Store::new(Limits::default());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let name = |i: usize| (format!("svc-{i}"), format!("ns-{}", i / 20));
@@ -176,8 +175,9 @@ fn prometheus(runtime: &tokio::runtime::Runtime, services: usize) -> Result<Sock
         }
     }
     let store = Arc::new(RwLock::new(store));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    runtime.spawn(serve(listener, store, Options::default(), Serve::default()));
+    std::thread::spawn(move || runtime.block_on(serve(listener, store, Options::default(), Serve::default())));
     Ok(address)
 }

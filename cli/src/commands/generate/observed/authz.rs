@@ -139,6 +139,9 @@ fn calls<'w>(world: &'w World, name: &Name) -> impl Iterator<Item = &'w Call> {
     world.seen.calls.iter().filter(move |c| c.destination == *name && !c.is_refused() && c.security != "none" && c.rate > LEAST)
 }
 
+/// What may be done (none where all is open), and the identities that may.
+type Allowed<'i> = (Option<Vec<Value>>, Vec<&'i str>);
+
 /// What access logs tell of a workload, as far as its policy is to say it.
 struct Told<'w> {
     by_port: BTreeMap<u16, &'w Requested>,
@@ -206,7 +209,7 @@ fn policy(
     notes: &mut Vec<String>,
 ) -> Value {
     // By what they may do: ports first, then the text of it all.
-    let mut by_operations: BTreeMap<(&Ports, String), (Option<Vec<Value>>, Vec<&str>)> = BTreeMap::new();
+    let mut by_operations: BTreeMap<(&Ports, String), Allowed<'_>> = BTreeMap::new();
     for (id, ports) in identities {
         let operations = told.operations(id, ports);
         let key = operations.as_ref().map_or_else(String::new, |o| json!(o).to_string());
@@ -215,7 +218,7 @@ fn policy(
             notes.push(format!("no log tells what {id} asks of {}: it may ask for anything there", client(w)));
         }
     }
-    let rule = |(operations, ids): (Option<Vec<Value>>, Vec<&str>)| {
+    let rule = |(operations, ids): Allowed<'_>| {
         let mut rule = json!({"from": [{"source": {"principals": ids}}]});
         if let Some(operations) = operations {
             rule["to"] = operations.into_iter().map(|o| json!({"operation": o})).collect();
