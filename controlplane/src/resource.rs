@@ -109,9 +109,14 @@ impl Resources {
     pub fn sum(&self, kind: Type) -> Option<&[u8; 32]> {
         self.sums.get(&kind)
     }
+    /// The resources of a type are those that another has.
+    pub fn take_over(&mut self, kind: Type, other: &Resources) {
+        self.by_type.extend(other.by_type.get(&kind).map(|named| (kind, named.clone())));
+        self.sums.extend(other.sums.get(&kind).map(|sum| (kind, *sum)));
+    }
     /// Nothing more is added: hashes the resources of each type.
     pub fn seal(&mut self) {
-        for kind in Type::ALL {
+        for kind in Type::ALL.into_iter().filter(|k| !self.sums.contains_key(k)).collect::<Vec<_>>() {
             let mut hash = Sha256::new();
             for r in self.of(kind).values() {
                 hash.update(r.name.as_bytes());
@@ -122,6 +127,10 @@ impl Resources {
         }
     }
     pub fn insert(&mut self, kind: Type, resource: Resource) {
-        self.by_type.entry(kind).or_default().insert(resource.name.clone(), Arc::new(resource));
+        self.share(kind, Arc::new(resource));
+    }
+    /// The same of a resource that another has as well.
+    pub fn share(&mut self, kind: Type, resource: Arc<Resource>) {
+        self.by_type.entry(kind).or_default().insert(resource.name.clone(), resource);
     }
 }

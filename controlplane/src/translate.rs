@@ -1,14 +1,16 @@
 //! From a model of the mesh and a proxy to the resources that it is served.
 
+mod renewed;
+
 use crate::bind::{Bind, Messages};
 use crate::client::Client;
 use crate::resource::{Resource, Resources, Type};
-use mesh_envoy::api::cluster::{ClusterDiscoveryType, ClusterEdsClusterConfig, ClusterLbPolicy};
+use mesh_envoy::api::cluster::{Cluster, ClusterDiscoveryType, ClusterEdsClusterConfig, ClusterLbPolicy};
 use mesh_envoy::api::discovery::{NameInfo, NameTable};
 use mesh_envoy::api::endpoint::{self as eds, ClusterLoadAssignment};
 use mesh_envoy::api::{Struct, Value, core};
 use mesh_envoy::cluster_name::ClusterName;
-use mesh_resolver::translate::{Alike, ControlPlane, Interception, Model, Proxy, Translation};
+use mesh_resolver::translate::{Alike, ControlPlane, Differences, Interception, Kept, Model, Proxy, Translation};
 use mesh_resolver::workload::WorkloadSource;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -59,14 +61,25 @@ pub fn proxy_of(model: &Model<'_, '_>, client: &Client, workload: Option<u32>) -
 /// What decides what a proxy is sent, but for the addresses that a laptop gives it.
 pub type Key = (Alike, ControlPlane);
 
+/// Translations of a reading, with what the next one needs to take over what does not differ.
+pub type Made = FxHashMap<Key, (Kept, Arc<Resources>)>;
+
+/// What was made of the reading before, and what differs since.
+pub struct Before {
+    pub differences: Differences,
+    pub made: Made,
+}
+
 /// Translations of one model, each made once for all proxies that are alike.
 pub struct Translations<'m, 'a> {
     pub model: &'m Model<'m, 'a>,
     version: String,
     /// What the operator leaves out for all.
     control_plane: ControlPlane,
-    encoded: FxHashMap<Key, Arc<Resources>>,
+    encoded: Made,
     plain: FxHashMap<Key, Messages>,
+    before: Option<Before>,
+    names: Arc<Resource>,
 }
 
 /// A proxy with what it is to be translated as.
@@ -74,11 +87,31 @@ pub struct Wanted {
     pub proxy: Proxy,
     pub workload: Option<u32>,
     pub key: Key,
+    /// By which the reading before knew it, where it was connected then.
+    pub last: Option<Key>,
 }
 
 impl<'m, 'a> Translations<'m, 'a> {
-    pub fn new(model: &'m Model<'m, 'a>, version: &str) -> Self {
-        Translations { model, version: version.to_owned(), control_plane: model.control_plane, encoded: FxHashMap::default(), plain: FxHashMap::default() }
+    pub fn new(model: &'m Model<'m, 'a>, version: &str, before: Option<Before>) -> Self {
+        Translations {
+            model,
+            version: version.to_owned(),
+            control_plane: model.control_plane,
+            encoded: FxHashMap::default(),
+            plain: FxHashMap::default(),
+            before,
+            names: Arc::new(Resource::new(Type::Names.url(), &names(model))),
+        }
+    }
+
+    /// What was made, for the next reading. On one machine messages are made for their places, and nothing is kept.
+    pub fn into_made(self) -> Made {
+        self.encoded
+    }
+
+    /// The reading before is needed no more.
+    pub fn forget(&mut self) {
+        self.before = None;
     }
 
     pub fn wanted(&self, client: &Client, bind: Option<&Bind>) -> Wanted {
@@ -93,7 +126,7 @@ impl<'m, 'a> Translations<'m, 'a> {
             metrics: client.has.metrics,
         };
         let key = (self.model.alike(&proxy), control_plane);
-        Wanted { proxy, workload, key }
+        Wanted { proxy, workload, key, last: None }
     }
 
     /// Translates for several proxies at once, on all cores.
@@ -101,7 +134,11 @@ impl<'m, 'a> Translations<'m, 'a> {
         use rayon::prelude::*;
         let mut new: FxHashMap<&Key, &Wanted> = FxHashMap::default();
         for w in wanted.iter().filter(|w| !self.encoded.contains_key(&w.key) && !self.plain.contains_key(&w.key)) {
-            new.entry(&w.key).or_insert(w);
+            // Of those who are alike one that was here before: what it had is taken over.
+            let chosen = new.entry(&w.key).or_insert(w);
+            if chosen.last.is_none() {
+                *chosen = w;
+            }
         }
         let list: Vec<(&Key, &Wanted)> = new.into_iter().collect();
         let model = self.model;
@@ -115,8 +152,14 @@ impl<'m, 'a> Translations<'m, 'a> {
             let made: Vec<(Key, Messages)> = list.par_iter().map(|(k, w)| ((*k).clone(), translate(k, w))).collect();
             self.plain.extend(made);
         } else {
-            let made: Vec<(Key, Arc<Resources>)> =
-                list.par_iter().map(|(k, w)| ((*k).clone(), Arc::new(encode(model, messages(model.translate_as(&w.proxy, k.1)), version)))).collect();
+            let (before, names) = (self.before.as_ref(), &self.names);
+            let made: Vec<(Key, (Kept, Arc<Resources>))> = list
+                .par_iter()
+                .map(|(k, w)| {
+                    let old = before.and_then(|b| Some((&b.differences, b.made.get(w.last.as_ref()?)?)));
+                    ((*k).clone(), renewed::encode(model, w, k.1, old, names, version))
+                })
+                .collect();
             self.encoded.extend(made);
         }
     }
@@ -128,11 +171,11 @@ impl<'m, 'a> Translations<'m, 'a> {
             (Some(bind), Some(id)) => {
                 let mut own = self.plain.get(&wanted.key).cloned().unwrap_or_default();
                 bind.bind(id, wanted.proxy.kind, &mut own);
-                Arc::new(encode(self.model, own, &self.version))
+                Arc::new(encode(own, &self.names, &self.version))
             }
             // Nobody knows where it may listen.
             (Some(_), None) => Arc::new(Resources::empty(&self.version)),
-            (None, _) => self.encoded.get(&wanted.key).cloned().unwrap_or_default(),
+            (None, _) => self.encoded.get(&wanted.key).map(|(_, resources)| Arc::clone(resources)).unwrap_or_default(),
         }
     }
 
@@ -184,30 +227,40 @@ fn find_pods(model: &Model<'_, '_>, m: &mut Messages) {
     }
 }
 
-fn encode(model: &Model<'_, '_>, m: Messages, version: &str) -> Resources {
+fn encode(m: Messages, names: &Arc<Resource>, version: &str) -> Resources {
     let mut out = Resources::empty(version);
     for e in &m.endpoints {
         out.insert(Type::Endpoint, Resource::new(&e.cluster_name, e));
     }
     for c in &m.clusters {
-        let mut resource = Resource::new(&c.name, c);
-        resource.wants_endpoints = c.r#type == Some(ClusterDiscoveryType::Eds as i32);
-        // A cluster waits for its endpoints: that there are none is said, not kept back.
-        if resource.wants_endpoints && !out.of(Type::Endpoint).contains_key(&c.name) {
-            let empty = ClusterLoadAssignment { cluster_name: c.name.clone(), ..ClusterLoadAssignment::default() };
-            out.insert(Type::Endpoint, Resource::new(&c.name, &empty));
-        }
-        out.insert(Type::Cluster, resource);
+        out.share(Type::Cluster, Arc::new(of_cluster(c)));
     }
+    add_empty(&mut out);
     for l in &m.listeners {
         out.insert(Type::Listener, Resource::new(&l.name, l));
     }
     for r in &m.routes {
         out.insert(Type::Route, Resource::new(&r.name, r));
     }
-    out.insert(Type::Names, Resource::new(Type::Names.url(), &names(model)));
+    out.share(Type::Names, Arc::clone(names));
     out.seal();
     out
+}
+
+fn of_cluster(c: &Cluster) -> Resource {
+    let mut resource = Resource::new(&c.name, c);
+    resource.wants_endpoints = c.r#type == Some(ClusterDiscoveryType::Eds as i32);
+    resource
+}
+
+/// A cluster waits for its endpoints: that there are none is said, not kept back.
+fn add_empty(out: &mut Resources) {
+    let known = out.of(Type::Endpoint);
+    let without: Vec<String> = out.of(Type::Cluster).values().filter(|c| c.wants_endpoints && !known.contains_key(&c.name)).map(|c| c.name.clone()).collect();
+    for cluster_name in without {
+        let empty = ClusterLoadAssignment { cluster_name, ..ClusterLoadAssignment::default() };
+        out.insert(Type::Endpoint, Resource::new(&empty.cluster_name, &empty));
+    }
 }
 
 /// The hosts that Istio's agent answers DNS for.

@@ -4,10 +4,10 @@
 use crate::bind::{Bind, Loopback, Places};
 use crate::client::Client;
 use crate::resource::Resources;
-use crate::translate::{Translations, Wanted};
+use crate::translate::{Before, Key, Made, Translations, Wanted};
 use mesh_model::{Completeness, Snapshot};
 use mesh_resolver::Mesh;
-use mesh_resolver::translate::{Addresses, ControlPlane, Model, domain_of};
+use mesh_resolver::translate::{Addresses, ControlPlane, Differences, Model, domain_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -127,6 +127,8 @@ impl Translator {
 struct Connected {
     client: Arc<Client>,
     to: watch::Sender<Option<Arc<Update>>>,
+    /// What it was translated as for this reading.
+    key: Option<Key>,
 }
 
 fn run(settings: Settings, from: &mpsc::Receiver<Message>, report: &Report) {
@@ -135,20 +137,24 @@ fn run(settings: Settings, from: &mpsc::Receiver<Message>, report: &Report) {
     let mut world = World { snapshot: Arc::new(snapshot), version: String::new(), generation: 0 };
     let mut proxies: BTreeMap<u64, Connected> = BTreeMap::new();
     let mut bind = settings.laptop.map(|l| Bind::new(Places::new(l)).of_cluster(settings.cluster));
-    while let Some(next) = hold(settings, world, &mut proxies, &mut bind, from, report) {
+    let mut before: Option<(Arc<Snapshot>, Made)> = None;
+    while let Some((next, made)) = hold(settings, &world, before.take(), &mut proxies, &mut bind, from, report) {
+        before = (world.generation > 0).then_some((world.snapshot, made));
         world = next;
     }
 }
 
-/// Serves one reading until the next; `None` at the end.
+/// Serves one reading until the next, with what was made of it; `None` at the end. `before` is the reading before, and
+/// what was made of that.
 fn hold(
     settings: Settings,
-    world: World,
+    world: &World,
+    before: Option<(Arc<Snapshot>, Made)>,
     proxies: &mut BTreeMap<u64, Connected>,
     bind: &mut Option<Bind>,
     from: &mpsc::Receiver<Message>,
     report: &Report,
-) -> Option<World> {
+) -> Option<(World, Made)> {
     let start = std::time::Instant::now();
     let snapshot = Arc::clone(&world.snapshot);
     let mesh = Mesh::in_domain(&snapshot, domain_of(&snapshot));
@@ -158,17 +164,21 @@ fn hold(
         bind.learn(&model);
     }
     let read = start.elapsed().as_secs_f64();
-    let mut translations = Translations::new(&model, &world.version);
+    let before = before.map(|(old, made)| Before { differences: Differences::between(&old, &snapshot), made });
+    let mut translations = Translations::new(&model, &world.version, before);
     if world.generation > 0 {
-        let all: Vec<(u64, Wanted)> = proxies.iter().map(|(id, c)| (*id, translations.wanted(&c.client, bind.as_ref()))).collect();
+        let of = |c: &mut Connected| Wanted { last: c.key.take(), ..translations.wanted(&c.client, bind.as_ref()) };
+        let all: Vec<(u64, Wanted)> = proxies.iter_mut().map(|(id, c)| (*id, of(c))).collect();
         let (ids, wanted): (Vec<u64>, Vec<Wanted>) = all.into_iter().unzip();
         translations.prepare(&wanted, bind.as_ref());
-        for (id, w) in ids.iter().zip(&wanted) {
-            let update = update(&mut translations, w, bind.as_mut(), &world);
-            if let Some(c) = proxies.get(id) {
+        for (id, w) in ids.into_iter().zip(wanted) {
+            let update = update(&mut translations, &w, bind.as_mut(), world);
+            if let Some(c) = proxies.get_mut(&id) {
                 let _ = c.to.send(Some(update));
+                c.key = Some(w.key);
             }
         }
+        translations.forget();
         let translated = start.elapsed().as_secs_f64();
         let mut accounts: Vec<(String, String)> = mesh.workloads.all().iter().map(|w| (w.namespace.to_owned(), w.service_account().to_owned())).collect();
         accounts.sort();
@@ -197,14 +207,14 @@ fn hold(
                     }
                 }
                 for message in later {
-                    if !serve(message, &mut translations, proxies, bind, &world) {
+                    if !serve(message, &mut translations, proxies, bind, world) {
                         return None;
                     }
                 }
-                return Some(next);
+                return Some((next, translations.into_made()));
             }
             Ok(other) => {
-                if !serve(other, &mut translations, proxies, bind, &world) {
+                if !serve(other, &mut translations, proxies, bind, world) {
                     return None;
                 }
             }
@@ -218,11 +228,13 @@ fn serve(message: Message, translations: &mut Translations<'_, '_>, proxies: &mu
     match message {
         Message::Join(id, client, to) => {
             // Before anything was read there is nothing to say; the first reading says it.
+            let mut key = None;
             if world.generation > 0 {
                 let wanted = translations.wanted(&client, bind.as_ref());
                 let _ = to.send(Some(update(translations, &wanted, bind.as_mut(), world)));
+                key = Some(wanted.key);
             }
-            proxies.insert(id, Connected { client, to });
+            proxies.insert(id, Connected { client, to, key });
         }
         Message::Leave(id) => drop(proxies.remove(&id)),
         Message::Ask(question) => question(translations.model, world, bind.as_mut()),

@@ -79,7 +79,7 @@ fn who_shares_a_translation_would_have_got_the_same() {
         let mut by_key = HashMap::new();
         let mut shared = 0;
         for c in &clients {
-            let mut alone = Translations::new(&model, "1");
+            let mut alone = Translations::new(&model, "1", None);
             let wanted = alone.wanted(c, None);
             let own = alone.resources(&wanted, None);
             let versions: Vec<(String, String)> = own.by_type.values().flatten().map(|(n, r)| (n.clone(), r.version.clone())).collect();

@@ -68,7 +68,7 @@ fn served(name: &str, loopback: Loopback) -> Arc<Resources> {
     let mut bind = Bind::new(Places::new(loopback));
     bind.learn(&model);
     let client = Client::read(Some(&Node { id: format!("sidecar~127.0.0.1~{name}.shop~shop.svc.cluster.local"), ..Node::default() })).expect("a proxy");
-    let mut translations = Translations::new(&model, "1");
+    let mut translations = Translations::new(&model, "1", None);
     let wanted = translations.wanted(&client, Some(&bind));
     translations.resources(&wanted, Some(&mut bind))
 }

@@ -25,6 +25,13 @@ pub struct Alike {
     addresses: Vec<String>,
 }
 
+impl Alike {
+    /// The same of proxies that serve other ports: services stand elsewhere in another model.
+    pub(super) fn without_targets(self) -> Alike {
+        Alike { targets: Vec::new(), ..self }
+    }
+}
+
 impl Model<'_, '_> {
     /// The key of a proxy among those of this model.
     pub fn alike(&self, proxy: &Proxy) -> Alike {

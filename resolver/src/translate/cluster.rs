@@ -1,10 +1,12 @@
 //! Clusters: one for each port of a service and each subset, and the fixed ones.
 
+mod inbound;
+
 use super::endpoint;
 use super::filters;
 use super::locality::Setting;
 use super::proxy::ProxyKind;
-use super::registry::{RegisteredService, Resolution, ServicePort, Target};
+use super::registry::{RegisteredService, Resolution, ServicePort};
 use super::scope::{Unknown, is_alias};
 use super::tls;
 use super::traffic_policy::{Rules, Subset, TrafficPolicy, tls_mode};
@@ -38,17 +40,32 @@ pub fn all<'a>(cx: &mut Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
     let mut out = Vec::new();
     for i in 0..cx.scope.services.len() {
         let service = cx.scope.services[i].clone();
-        if !is_alias(&service) {
-            outbound(cx, &service, &mut out);
-        }
+        of_service(cx, &service, &mut out);
     }
+    rest(cx, &mut out);
+    let mut seen = rustc_hash::FxHashSet::default();
+    out.retain(|p| seen.insert(p.message.name.clone()));
+    // There may be many thousands.
+    out.shrink_to_fit();
+    out
+}
+
+/// The clusters of the ports and subsets of one service.
+pub fn of_service<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: &mut Vec<Piece<'a, Cluster>>) {
+    if !is_alias(service) {
+        outbound(cx, service, out);
+    }
+}
+
+/// The fixed ones, those of the proxy's own ports, and those behind the `AUTO_PASSTHROUGH` servers of a gateway.
+pub fn rest<'a>(cx: &mut Context<'_, 'a>, out: &mut Vec<Piece<'a, Cluster>>) {
     out.push(Piece::fixed(fixed(cx, BLACK_HOLE, ClusterDiscoveryType::Static)));
     if cx.proxy.kind == ProxyKind::Sidecar {
         out.push(Piece::fixed(passthrough(cx)));
         if cx.scope.unknown == Unknown::AllowByName {
             out.push(Piece::fixed(by_name(cx)));
         }
-        out.extend(inbound(cx));
+        out.extend(inbound::all(cx));
         let mut inbound = fixed(cx, INBOUND_PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
         inbound.alt_stat_name = format!("{PASSTHROUGH};");
         inbound.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
@@ -64,15 +81,10 @@ pub fn all<'a>(cx: &mut Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
         for i in 0..cx.scope.services.len() {
             let service = cx.scope.services[i].clone();
             if !service.is_external && !is_alias(&service) {
-                sni_dnat(cx, &service, &mut out);
+                sni_dnat(cx, &service, out);
             }
         }
     }
-    let mut seen = rustc_hash::FxHashSet::default();
-    out.retain(|p| seen.insert(p.message.name.clone()));
-    // There may be many thousands.
-    out.shrink_to_fit();
-    out
 }
 
 fn fixed(cx: &Context<'_, '_>, name: &str, kind: ClusterDiscoveryType) -> Cluster {
@@ -490,112 +502,6 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
             out.push(Piece { message: building.finish(), origins, parts: Vec::new() });
         }
     }
-}
-
-/// Clusters to the application itself.
-fn inbound<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, Cluster>> {
-    if let Some(ingress) = cx.ingress() {
-        return ingress.iter().filter_map(|node| inbound_of_sidecar(cx, *node)).collect();
-    }
-    if cx.proxy.interception == super::proxy::Interception::None {
-        return Vec::new();
-    }
-    let mut ports: Vec<u16> = cx.targets.iter().map(|t| t.target).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports.into_iter().map(|p| inbound_of_services(cx, p)).collect()
-}
-
-fn inbound_base(cx: &Context<'_, '_>, port: u16, protocol: Protocol) -> Building {
-    let mut out = fixed(cx, &format!("inbound|{port}||"), ClusterDiscoveryType::OriginalDst);
-    out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
-    out.cleanup_interval = Some(Duration::from_seconds(9_223_372_035));
-    out.common_lb_config = Some(cluster::ClusterCommonLbConfig::default());
-    out.upstream_bind_config = Some(Box::new(bind_to(cx.proxy.inbound_source())));
-    let mut http = upstream_http::HttpProtocolOptions::default();
-    match protocol {
-        Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => http.explicit_http_config = Some(http2()),
-        Protocol::Unsupported => http.use_downstream_protocol_config = Some(either_protocol()),
-        _ => {}
-    }
-    Building { cluster: out, http }
-}
-
-fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster> {
-    let targets: Vec<&Target> = cx.targets.iter().filter(|t| t.target == port).collect();
-    let first = targets[0];
-    let service = cx.model.registry.get(first.service);
-    let service_port = service.ports[first.port];
-    let mut building = inbound_base(cx, port, service_port.protocol);
-    let rules = cx.rules(service);
-    let sidecar = cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"]));
-    connection_pool(&mut building, sidecar.or(rules.policy(service_port.number).connection_pool));
-    if !service.is_external {
-        let mut known: Vec<&RegisteredService<'a>> = Vec::new();
-        for t in &targets {
-            let s = cx.model.registry.get(t.service);
-            if s.ports[t.port].number == service_port.number && known.iter().all(|k| k.host != s.host) {
-                known.push(s);
-            }
-        }
-        let mut istio = services_metadata(known.into_iter());
-        if let Some(config) = rules.config().filter(|_| crate::destination_rule::traffic_policy(&rules.0).is_some()) {
-            istio.insert("config", Value::from(config.as_str()));
-        }
-        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
-    }
-    let origins = targets.iter().map(|t| {
-        let s = cx.model.registry.get(t.service);
-        Origin { object: s.object, node: s.ports[t.port].node }
-    });
-    Piece { origins: origins.collect(), message: building.finish(), parts: Vec::new() }
-}
-
-fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<'a, Cluster>> {
-    let port = node.at(&["port", "number"]).and_then(Node::int).and_then(|n| u16::try_from(n).ok())?;
-    let protocol = Protocol::parse(node.at(&["port", "protocol"]).map_or("", Node::text));
-    let mut building = inbound_base(cx, port, protocol);
-    let endpoint = node.text_of("defaultEndpoint");
-    let address = if let Some(path) = endpoint.strip_prefix("unix://") {
-        Some(core::Address { pipe: Some(core::Pipe { path: path.to_owned() }), ..Default::default() })
-    } else if endpoint.is_empty() {
-        None
-    } else {
-        let (ip, number) = endpoint.rsplit_once(':')?;
-        let number: u16 = number.parse().ok()?;
-        match ip {
-            // The Pod's own address keeps the source address of capture.
-            "0.0.0.0" | "[::]" => {
-                let own = cx.proxy.addresses.iter().find(|a| a.contains(':') == (ip == "[::]"));
-                Some(filters::socket_address(own.map_or(cx.proxy.loopback(), String::as_str), number))
-            }
-            _ => {
-                building.cluster.upstream_bind_config = None;
-                Some(filters::socket_address(cx.proxy.loopback(), number))
-            }
-        }
-    };
-    if let Some(address) = address {
-        use mesh_envoy::api::endpoint as eds;
-        let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }), ..Default::default() };
-        building.cluster.r#type = Some(ClusterDiscoveryType::Static as i32);
-        building.cluster.lb_policy = ClusterLbPolicy::RoundRobin as i32;
-        building.cluster.cleanup_interval = None;
-        building.cluster.load_assignment = Some(Box::new(eds::ClusterLoadAssignment {
-            cluster_name: building.cluster.name.clone(),
-            endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
-            ..Default::default()
-        }));
-    }
-    // A service with the port lends its name.
-    if let Some(t) = cx.targets.iter().find(|t| t.target == port).filter(|t| !cx.model.registry.get(t.service).is_external) {
-        let istio = services_metadata(std::iter::once(cx.model.registry.get(t.service)));
-        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
-    }
-    let pool = node.get("connectionPool").or_else(|| cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"])));
-    connection_pool(&mut building, pool);
-    let object = cx.scope.sidecar?;
-    Some(Piece { message: building.finish(), origins: vec![Origin { object, node }], parts: Vec::new() })
 }
 
 impl<'a> Context<'_, 'a> {

@@ -7,12 +7,14 @@
 mod alike;
 mod authorization;
 mod cluster;
+mod differences;
 mod endpoint;
 mod filters;
 mod gateway;
 mod gateway_api;
 mod inbound;
 mod ingress;
+mod kept;
 mod locality;
 mod networks;
 mod not_judged;
@@ -34,6 +36,8 @@ mod witnesses;
 
 pub use alike::Alike;
 pub use authorization::Layer;
+pub use differences::Differences;
+pub use kept::{Entry, Kept, Renewed, Section};
 pub use locality::Whereabouts;
 pub use networks::Gateway;
 pub use not_judged::{Effect, NotJudged};
@@ -250,32 +254,34 @@ impl<'a> Context<'_, 'a> {
             out.listeners.extend(inbound::listeners(cx));
             out.routes = virtual_host::route_configurations(cx, &names, stands);
         }
-        out.endpoints = endpoints(cx);
+        out.endpoints = cx.scope.services.iter().flat_map(|s| endpoints_of(cx, s)).collect();
         out.not_judged = not_judged::of(cx);
         out
     }
 }
 
-fn endpoints<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> {
+/// Those of one service that the control plane knows; none where others are asked.
+fn endpoints_of<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> {
     let mut out = Vec::new();
+    if service.resolution != Resolution::Static {
+        return out;
+    }
     let passes_through = cx.gateway.as_ref().is_some_and(MergedGateway::has_auto_passthrough);
-    for service in cx.scope.services.iter().filter(|s| s.resolution == Resolution::Static) {
-        let rules = cx.rules(service);
-        for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
-            let subsets = rules.subsets();
-            let wanted = std::iter::once(None).chain(subsets.iter().map(Some));
-            for subset in wanted {
-                let policy = subset.map_or_else(|| rules.policy(port.number), |s| rules.subset_policy(s, port.number));
-                let Some(message) = endpoint::assignment(cx, service, port, subset, &policy) else { continue };
-                let piece = Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() };
-                // What comes from another network asks by the server name.
-                if passes_through && !service.is_external {
-                    let mut second = piece.clone();
-                    second.message.cluster_name = cluster::sni(port.number, subset.map_or("", |s| s.name), &service.host);
-                    out.push(second);
-                }
-                out.push(piece);
+    let rules = cx.rules(service);
+    for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
+        let subsets = rules.subsets();
+        let wanted = std::iter::once(None).chain(subsets.iter().map(Some));
+        for subset in wanted {
+            let policy = subset.map_or_else(|| rules.policy(port.number), |s| rules.subset_policy(s, port.number));
+            let Some(message) = endpoint::assignment(cx, service, port, subset, &policy) else { continue };
+            let piece = Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() };
+            // What comes from another network asks by the server name.
+            if passes_through && !service.is_external {
+                let mut second = piece.clone();
+                second.message.cluster_name = cluster::sni(port.number, subset.map_or("", |s| s.name), &service.host);
+                out.push(second);
             }
+            out.push(piece);
         }
     }
     out

@@ -44,6 +44,11 @@ pub struct Networks<'a> {
 }
 
 impl<'a> Networks<'a> {
+    /// All of it that a proxy's configuration can hold, to compare two.
+    pub fn described(&self) -> String {
+        format!("{:?} {:?} {:?} {:?} {:?}", self.of_clusters, self.registries, self.ranges, self.gateways, self.hidden)
+    }
+
     pub fn new(mesh: &Mesh<'a>) -> Networks<'a> {
         let mut out = Networks::default();
         let system = mesh.config.root_namespace();

@@ -191,6 +191,9 @@ impl<'a> Registry<'a> {
         }
     }
 
+    pub(super) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
     pub fn get(&self, id: u32) -> &RegisteredService<'a> {
         &self.services[id as usize]
     }

@@ -1,13 +1,14 @@
 //! `cargo xtask bench resolver`: what it costs to translate a mesh for one proxy: Bookinfo as it was recorded, where the
 //! recording lies beside the checkout, and a mesh of 2,000 services with 2,000 VirtualServices and 2,000
 //! DestinationRules; and what it costs to ask who may call each service, and how it is encrypted, with a workload and an
-//! AuthorizationPolicy more for each; and what one VirtualService costs that changes.
+//! AuthorizationPolicy more for each; and what one object costs that changes: a VirtualService taken into a translation
+//! that is kept, and others when the whole input is read again.
 
 use crate::{Outcome, root};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Completeness, Kind, Role, Snapshot, Source};
-use mesh_resolver::translate::{ControlPlane, Interception, Model, Proxy, ProxyKind, Revised};
+use mesh_resolver::translate::{ControlPlane, Differences, Entry, Interception, Model, Proxy, ProxyKind, Revised, Section};
 use mesh_resolver::{Mesh, mtls, who_can};
 use std::cell::OnceCell;
 use std::fmt::Write as _;
@@ -42,6 +43,7 @@ pub fn run(args: &[String]) -> Outcome {
     let title = format!("{services} services, {services} VirtualServices, {services} DestinationRules");
     measure(&title, &[generated(services)], "ns-0", &[("app", "svc-0")]);
     change(services);
+    renew(services);
     ask(services);
     Ok(())
 }
@@ -73,6 +75,65 @@ fn change(services: usize) {
         least = least.min(start.elapsed().as_secs_f64());
     }
     println!("one VirtualService of {services} changed: {:.2} ms, {done} of {} taken in", 1000.0 * least, texts.len());
+}
+
+/// One object changes and everything is read again: what is made again for one proxy, and how long each step takes.
+fn renew(services: usize) {
+    let text = generated(services) + &workloads(services);
+    let at = services / 2;
+    let more =
+        |kind: &str, spec: &str| format!("---\napiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: more, namespace: ns-0}}\nspec: {spec}\n");
+    let own = format!("  name: svc-{at}\n  namespace: ns-{}\nspec:\n  host: svc-{at}\n", at / 20);
+    let changes = [
+        ("a VirtualService", text.replacen("weight: 90", "weight: 80", 1)),
+        ("a DestinationRule", text.replace(&own, &format!("{own}  exportTo: ['*']\n"))),
+        ("a Deployment", text.replacen("containerPort: 8080", "containerPort: 8081", 1)),
+        (
+            "a Service come",
+            format!("{text}---\napiVersion: v1\nkind: Service\nmetadata: {{name: more, namespace: ns-0}}\nspec: {{ports: [{{name: http, port: 8080}}]}}\n"),
+        ),
+        ("an AuthorizationPolicy", text.replacen("methods: [GET]", "methods: [PUT]", 1)),
+        ("a Sidecar come", text.clone() + &more("Sidecar", "{egress: [{hosts: ['ns-0/*']}]}")),
+    ];
+    let old = snapshot_of(std::slice::from_ref(&text));
+    let proxy = proxy("ns-0", &[("app", "svc-0")]);
+    let (mesh, control_plane) = (Mesh::new(&old), ControlPlane::default());
+    let kept = Model::new(&mesh).renew(&proxy, control_plane, None).kept;
+    for (what, text) in changes {
+        let new = snapshot_of(&[text]);
+        let [mut compare, mut read, mut made, mut whole] = [f64::INFINITY; 4];
+        let mut count = 0;
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            let differences = Differences::between(&old, &new);
+            compare = compare.min(start.elapsed().as_secs_f64());
+            let start = Instant::now();
+            let mesh = Mesh::new(&new);
+            let model = Model::new(&mesh);
+            read = read.min(start.elapsed().as_secs_f64());
+            let start = Instant::now();
+            let renewed = model.renew(&proxy, control_plane, Some((&kept, &differences)));
+            made = made.min(start.elapsed().as_secs_f64());
+            count = fresh(&renewed.clusters) + fresh(&renewed.endpoints) + fresh(&renewed.listeners) + fresh(&renewed.routes);
+            let start = Instant::now();
+            let _ = model.translate(&proxy);
+            whole = whole.min(start.elapsed().as_secs_f64());
+        }
+        println!(
+            "{what} of {services} changed: compared in {:.1} ms, indexed and read in {:.1} ms, {count} messages made in {:.1} ms (all in {:.1} ms)",
+            1000.0 * compare,
+            1000.0 * read,
+            1000.0 * made,
+            1000.0 * whole
+        );
+    }
+}
+
+fn fresh<M>(section: &Section<'_, M>) -> usize {
+    match section {
+        Section::Same => 0,
+        Section::Changed(entries) => entries.iter().filter(|e| matches!(e, Entry::New(_))).count(),
+    }
 }
 
 fn snapshot_of(texts: &[String]) -> Snapshot {
