@@ -2,8 +2,8 @@
 //! known, is an [`Unknown`] with its path and never silently ignored.
 
 use serde_json::{Map, Value};
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Something that the engine does not know. It ends a verdict: "up to here".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,9 @@ impl fmt::Display for Path<'_> {
         Ok(())
     }
 }
+
+/// So many fields are compared one by one.
+const FEW: usize = 16;
 
 /// A message: its fields and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +104,17 @@ impl<'v, 'p> Message<'v, 'p> {
     /// The JSON value of a field; `None` where it is absent or null.
     pub fn value(&self, name: &str) -> Option<&'v Value> {
         let fields = self.fields?;
-        let found = fields.get(name).or_else(|| fields.iter().find(|(k, _)| is_field(k, name)).map(|(_, v)| v))?;
+        // To compare few keys costs less than to hash one.
+        let spelled = if fields.len() <= FEW { fields.iter().find(|(k, _)| *k == name).map(|(_, v)| v) } else { fields.get(name) };
+        let found = spelled.or_else(|| fields.iter().find(|(k, _)| is_field(k, name)).map(|(_, v)| v))?;
         if found.is_null() { None } else { Some(found) }
+    }
+    /// Writes the message whole, as JSON, without a copy of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_json(&self, out: impl io::Write) -> serde_json::Result<()> {
+        serde_json::to_writer(out, &self.fields)
     }
     /// The message whole.
     pub fn json(&self) -> Value {

@@ -6,11 +6,13 @@ use super::request::{Connection, Headers, Protocol, Request};
 use super::route::Table;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Where the route configuration stands.
 #[derive(Clone, Debug)]
 pub enum Routes {
-    Inline(Box<Table>),
+    /// Shared with who keeps more beside each route.
+    Inline(Arc<Table>),
     /// By name, over RDS.
     Named(Box<str>),
     Unknown(Unknown),
@@ -111,7 +113,7 @@ const KNOWN: &[&str] = &[
 impl Manager {
     pub(super) fn read(m: &Message<'_, '_>) -> Read<Manager> {
         let routes = if let Some(table) = m.message("route_config")? {
-            Table::from_message(&table).map_or_else(Routes::Unknown, |t| Routes::Inline(Box::new(t)))
+            Table::from_message(&table).map_or_else(Routes::Unknown, |t| Routes::Inline(Arc::new(t)))
         } else if let Some(rds) = m.message("rds")? {
             Routes::Named(rds.text("route_config_name")?.into())
         } else {

@@ -13,7 +13,7 @@ use mesh_envoy::engine::gate::Rbac;
 use mesh_envoy::engine::listener as engine;
 use mesh_envoy::engine::network::Kind;
 use serde_json::Value;
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -210,7 +210,22 @@ pub fn greets_peers(filter: &Message<'_, '_>) -> Read<bool> {
 
 /// A number for a chain's configuration; the same only for the same, as far as 64 bits tell.
 fn print(m: &Message<'_, '_>, buffer: usize) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (m.json().to_string(), buffer).hash(&mut hasher);
-    hasher.finish()
+    let mut hasher = Hashed(std::hash::DefaultHasher::new());
+    // Hashing does not fail.
+    let _ = m.write_json(&mut hasher);
+    hasher.0.write_usize(buffer);
+    hasher.0.finish()
+}
+
+/// What is written is hashed.
+struct Hashed(std::hash::DefaultHasher);
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -127,9 +127,9 @@ impl Manager {
             engine::Routes::Named(name) => {
                 Routes::Named { name: name.clone(), fetch_timeout: super::fetch_timeout(&m.message_or_empty("rds")?, "config_source")? }
             }
-            engine::Routes::Inline(_) => {
+            engine::Routes::Inline(table) => {
                 let value = m.value("route_config").unwrap_or(&Value::Null);
-                Routes::Inline(Arc::new(Table::read(value, &format!("{}.route_config", m.path()))?))
+                Routes::Inline(Arc::new(Table::beside(table.clone(), value, &format!("{}.route_config", m.path()))?))
             }
         };
         let common = m.message_or_empty("common_http_protocol_options")?;

@@ -9,13 +9,14 @@ use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::field::{Message, Path, Read};
 use mesh_envoy::engine::route;
 use serde_json::Value;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A route configuration, ready to be asked.
 #[derive(Debug)]
 pub struct Table {
-    pub engine: route::Table,
+    pub engine: Arc<route::Table>,
     pub changes: HeaderChanges,
     /// By the index of the virtual host.
     pub hosts: Vec<Host>,
@@ -80,6 +81,13 @@ impl Table {
     /// # Errors
     /// What can't be read, with its path.
     pub fn read(value: &Value, root: &str) -> Read<Table> {
+        Table::beside(Arc::new(route::Table::read(value, Path::root(root))?), value, root)
+    }
+    /// What stands beside the engine's table, which was read from the same message.
+    ///
+    /// # Errors
+    /// What can't be read, with its path.
+    pub fn beside(engine: Arc<route::Table>, value: &Value, root: &str) -> Read<Table> {
         let m = Message::new(value, Path::root(root))?;
         let list = m.messages("virtual_hosts")?;
         let mut hosts = Vec::with_capacity(list.len());
@@ -92,7 +100,6 @@ impl Table {
                 HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| m.unknown_field("internal_only_headers", "no name of a header"))?;
             internal_only.push(name);
         }
-        let engine = route::Table::read(value, Path::root(root))?;
         if let Some(u) = engine.unknown() {
             return Err(u.clone());
         }
