@@ -4,6 +4,11 @@ use crate::theme::Palette;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
+/// What stands in a file of a name: SVG where that ends so, else text.
+pub fn file(buffer: &Buffer, palette: Palette, name: &str) -> String {
+    if name.ends_with(".svg") { render(buffer, palette) } else { text(buffer) }
+}
+
 /// The size of a cell in pixels.
 const CELL: (usize, usize) = (8, 17);
 

@@ -25,6 +25,7 @@ use mesh_tui::graph::Health;
 use mesh_tui::terminal::{self, Host};
 use mesh_tui::theme::{Charset, Depth, Palette, Theme};
 use mesh_tui::world::{Ask, Target, World};
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -136,7 +137,13 @@ fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Optio
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
     let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
     let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None, ask };
-    let load = |ask| sources::world(&request, ask);
+    // What could not be read is on the picture, and in the exit status.
+    let unread = Cell::new(false);
+    let load = |ask| {
+        let world = sources::world(&request, ask);
+        unread.set(unread.get() || world.as_ref().map_or(true, |is_unread));
+        world
+    };
     let ask = |question: &_| request::answer(question, &request.context);
     let host = picture::Host { load: &load, ask: &ask };
     let text = picture::render(&|| App::new(options.clone()), &host, &sizes, args.moment, &args.keys, file)?;
@@ -145,18 +152,21 @@ fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Optio
     } else {
         stdio::file(std::path::Path::new(file), text.as_bytes())?;
     }
-    Ok(Status::Fine)
+    Ok(if unread.get() { Status::Unreadable } else { Status::Fine })
 }
 
 /// As for every command: what is wrong makes it 79, what was not read 65.
 fn status(world: &World) -> Status {
     let is_wrong = world.problems.iter().any(|p| p.health == Health::Failing && p.target != Target::Sources);
-    let unread = world.sources.iter().any(|s| s.state.is_err());
-    match (is_wrong, unread) {
+    match (is_wrong, is_unread(world)) {
         (true, _) => Status::NotFine,
         (_, true) => Status::Unreadable,
         _ => Status::Fine,
     }
+}
+
+fn is_unread(world: &World) -> bool {
+    world.sources.iter().any(|s| s.state.is_err())
 }
 
 fn draw(

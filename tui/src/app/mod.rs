@@ -14,7 +14,7 @@ mod write;
 use crate::action::Tab;
 use crate::filter::Filter;
 use crate::keys::{Key, Keymap};
-use crate::screens::graph::{Job, Made};
+use crate::screens::graph::{Job, Made, Whole};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::Theme;
 use crate::widgets::LineEdit;
@@ -49,6 +49,11 @@ pub enum Event {
     Told(Question, Result<Way, String>),
     /// A picture of the graph.
     LaidOut(Box<Made>),
+    /// The whole graph, for a file.
+    Drawn {
+        path: String,
+        text: Result<String, String>,
+    },
     /// How an effect ended: what to say.
     Done(Result<String, String>),
 }
@@ -69,6 +74,8 @@ pub enum Effect {
     Ask(Question),
     /// Make a picture of the graph; [`Event::LaidOut`] is the answer.
     LayOut(Box<Job>),
+    /// Draw the whole graph, which takes longer than a key may; [`Event::Drawn`] is the answer.
+    DrawWhole(Box<Whole>),
     Copy(String),
     Write {
         path: String,

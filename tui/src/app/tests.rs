@@ -306,7 +306,11 @@ fn the_whole_graph_is_written_whatever_the_window_shows() {
     let mut app = busy();
     app.update(Event::Resize(40, 12), Duration::ZERO);
     keys(&mut app, "2");
-    let written = keys(&mut app, ": w space g . t x t enter");
+    // Laying out takes its time: it is an effect, so that no key waits.
+    let asked = keys(&mut app, ": w space g . t x t enter");
+    let [Effect::DrawWhole(whole)] = asked.as_slice() else { panic!("{asked:?}") };
+    let (path, text) = whole.clone().run();
+    let written = app.update(Event::Drawn { path, text }, Duration::ZERO);
     let [Effect::Write { path, text }] = written.as_slice() else { panic!("{written:?}") };
     assert_eq!(path, "g.txt");
     for name in ["web", "cart", "store", "audit"] {

@@ -59,6 +59,7 @@ impl App {
                 }
                 Vec::new()
             }
+            Event::Drawn { path, text } => self.drawn(path, text, now),
             Event::Done(result) => {
                 let text = result.unwrap_or_else(|e| format!("failed: {e}"));
                 self.say(text, now);

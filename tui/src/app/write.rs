@@ -23,8 +23,11 @@ impl App {
         }
         let Some(world) = self.world() else { return vec![self.write_screen(path, now)] };
         let (filter, theme, area) = (self.filter(), self.theme, self.body());
-        match self.screens.graph.whole(&Cx { world: &world, theme: &theme, filter: &filter, area }) {
-            Ok(buffer) => vec![Effect::Write { text: self.text_of(&buffer, &path), path }],
+        match self.screens.graph.whole(path, &Cx { world: &world, theme: &theme, filter: &filter, area }) {
+            Ok(whole) => {
+                self.say("the whole graph is being drawn", now);
+                vec![Effect::DrawWhole(Box::new(whole))]
+            }
             Err(why) => {
                 self.say(format!("not written: {why}"), now);
                 Vec::new()
@@ -37,10 +40,17 @@ impl App {
         self.with_screen(|screen, cx| screen.prepare(cx));
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
         self.draw(&mut buffer, now);
-        Effect::Write { text: self.text_of(&buffer, &path), path }
+        Effect::Write { text: crate::svg::file(&buffer, self.theme.palette, &path), path }
     }
 
-    fn text_of(&self, buffer: &Buffer, path: &str) -> String {
-        if path.ends_with(".svg") { crate::svg::render(buffer, self.theme.palette) } else { crate::svg::text(buffer) }
+    /// The whole graph was drawn, to be written.
+    pub(super) fn drawn(&mut self, path: String, text: Result<String, String>, now: Duration) -> Vec<Effect> {
+        match text {
+            Ok(text) => vec![Effect::Write { path, text }],
+            Err(why) => {
+                self.say(format!("not written: {why}"), now);
+                Vec::new()
+            }
+        }
     }
 }

@@ -163,6 +163,14 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                             let _ = sender.send(Event::LaidOut(Box::new(job.run())));
                         });
                     }
+                    Effect::DrawWhole(whole) => {
+                        open += 1;
+                        let sender = sender.clone();
+                        std::thread::spawn(move || {
+                            let (path, text) = whole.run();
+                            let _ = sender.send(Event::Drawn { path, text });
+                        });
+                    }
                     Effect::Mouse(mouse) => guard.mouse(mouse)?,
                     Effect::Copy(text) => {
                         let done = copy(&text, guard.out());

@@ -54,7 +54,7 @@ pub fn render(app: &dyn Fn() -> App, host: &Host<'_>, sizes: &[(u16, u16)], mome
         if sizes.len() > 1 {
             out.push_str(&format!("{}x{}\n", size.0, size.1));
         }
-        out.push_str(&if name.ends_with(".svg") { svg::render(&buffer, app.theme().palette) } else { svg::text(&buffer) });
+        out.push_str(&svg::file(&buffer, app.theme().palette, name));
     }
     Ok(out)
 }

@@ -10,6 +10,7 @@ use crate::graph::paint::{Look, paint};
 use crate::graph::readable::{Form, MANY, Picture, picture};
 use crate::graph::{Detail, Labels, Seed, View, layout};
 use crate::screens::Cx;
+use crate::theme::Theme;
 use crate::world::traffic::Traffic;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -66,6 +67,39 @@ impl Job {
     }
 }
 
+/// A graph that is to be written to a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    path: String,
+    view: View,
+    detail: Detail,
+    /// Of each edge, whether the expression finds it.
+    found: Vec<bool>,
+    theme: Theme,
+}
+
+impl Whole {
+    /// Lays it out and draws it: the file, and what is to stand in it.
+    pub fn run(self) -> (String, Result<String, String>) {
+        let text = self.drawn().map(|buffer| crate::svg::file(&buffer, self.theme.palette, &self.path));
+        (self.path, text)
+    }
+    fn drawn(&self) -> Result<Buffer, String> {
+        let drawn = layout(&self.view, self.detail, Labels::Shown, None);
+        let (width, height) = (drawn.width.max(1), drawn.height.max(1));
+        let too_large = || format!("the whole graph takes {width}×{height} cells, which is too large: e, / or X make it smaller");
+        let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else { return Err(too_large()) };
+        if usize::from(columns) * usize::from(rows) > CELLS {
+            return Err(too_large());
+        }
+        let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+        let look = Look { theme: &self.theme, origin: (0, 0), selected: None, boxed: None, found: &self.found };
+        let area = buffer.area;
+        paint(&drawn, &self.view, &look, area, &mut buffer);
+        Ok(buffer)
+    }
+}
+
 impl Graph {
     /// What the filter and the expression leave.
     pub(super) fn found_in(&self, base: &View, traffic: Option<&Traffic>) -> View {
@@ -81,26 +115,14 @@ impl Graph {
         }
         collapse(&view, &self.asked.collapsed)
     }
-    /// The whole graph as it is asked for, whatever fits on the screen.
-    pub fn whole(&self, cx: &Cx<'_>) -> Result<Buffer, String> {
+    /// The whole graph as it is asked for, whatever fits on the screen, to be drawn beside the keys.
+    pub fn whole(&self, path: String, cx: &Cx<'_>) -> Result<Whole, String> {
         let base = self.base(cx.world).ok_or("there is no graph: no source holds traffic or configuration")?;
         let traffic = cx.world.traffic.known().filter(|_| self.is_traffic(cx.world));
         let view = self.wanted(base, traffic);
         let detail = self.asked.detail.unwrap_or(if view.nodes().len() <= MANY { Detail::Full } else { Detail::Compact });
-        let drawn = layout(&view, detail, Labels::Shown, None);
-        let (width, height) = (drawn.width.max(1), drawn.height.max(1));
-        let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else {
-            return Err(format!("the whole graph takes {width}×{height} cells, which is too large: e, / or X make it smaller"));
-        };
-        if usize::from(columns) * usize::from(rows) > CELLS {
-            return Err(format!("the whole graph takes {width}×{height} cells, which is too large: e, / or X make it smaller"));
-        }
-        let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
-        let hits = if self.asked.find.is_empty() { Hits::default() } else { self.asked.find.hits(&view, traffic) };
-        let look = Look { theme: cx.theme, origin: (0, 0), selected: None, boxed: None, found: &hits.edges };
-        let area = buffer.area;
-        paint(&drawn, &view, &look, area, &mut buffer);
-        Ok(buffer)
+        let found = if self.asked.find.is_empty() { Vec::new() } else { self.asked.find.hits(&view, traffic).edges };
+        Ok(Whole { path, view, detail, found, theme: *cx.theme })
     }
     /// Sees to it that there is a picture of what is asked for: now, or as a job where that takes longer than a frame may.
     pub(super) fn answer(&mut self, base: &View, cx: &Cx<'_>) {

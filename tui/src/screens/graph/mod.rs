@@ -16,7 +16,7 @@ use crate::graph::{Detail, Health, Layout, View, matrix};
 use crate::theme::Role;
 use crate::widgets::Pen;
 use crate::world::World;
-pub use asked::{Job, Made};
+pub use asked::{Job, Made, Whole};
 use asked::{Question, Shown};
 use inspector::{inspector, of_namespace};
 use ratatui::buffer::Buffer;
