@@ -525,6 +525,36 @@ fn a_page_of_metrics_is_scraped_again_and_again() {
 }
 
 #[test]
+fn a_source_that_fails_is_named_and_what_it_gave_stays_with_its_age() {
+    use mesh_testserver::counting::Counting;
+    const ANSWER: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"reporter":"destination","source_workload":"web","source_workload_namespace":"shop","source_canonical_service":"web","source_canonical_revision":"v1","destination_workload":"cart-v1","destination_workload_namespace":"shop","destination_canonical_service":"cart","destination_canonical_revision":"v1","destination_service":"cart.shop.svc.cluster.local","destination_service_name":"cart","destination_service_namespace":"shop","request_protocol":"http","response_code":"200","response_flags":"-","connection_security_policy":"mutual_tls"},"value":[1795348800,"10"]}]}}"#;
+    let prometheus = Counting::start(ANSWER).expect("a server");
+    let jaeger = Counting::start(r#"{"data":[]}"#).expect("a server");
+    let words = ["tui", "testdata/bookinfo", "--prometheus", &prometheus.url(), "--jaeger", &jaeger.url(), "--refresh", "1s"];
+    let mut s = Session::start(120, 40, command_of(&[], &words));
+    s.keys("2");
+    s.wait("cart-v1");
+    prometheus.fail();
+    s.wait(" old · labels");
+    assert!(s.screen().contains("cart-v1"), "{}", s.screen());
+    s.keys("1");
+    s.wait("Namespaces · ");
+    s.wait(" failed");
+    s.keys("4");
+    s.wait("IST0101");
+    s.keys("8");
+    s.wait("Logs: not available");
+    // No screen has shown traces yet.
+    assert_eq!(jaeger.asked(), [] as [String; 0]);
+    s.keys("5");
+    // Once they were read.
+    s.wait("Duration over time");
+    s.keys("\u{3}");
+    assert!(s.ended().success());
+    assert!(!jaeger.asked().is_empty());
+}
+
+#[test]
 fn what_a_request_would_do_is_asked_while_the_screen_goes_on() {
     let mut s = Session::start(120, 40, command_of(&[], &["tui", "testdata/test/dumps", "--open", "proxies"]));
     s.wait("Listeners");

@@ -35,7 +35,7 @@ const SCREENS: [(&str, &str); 8] =
     [("overview", "1"), ("graph", "2"), ("detail", "3"), ("findings", "4"), ("traces", "5"), ("proxies", "6"), ("mesh", "7"), ("logs", "8")];
 
 /// What the sources give: their arguments, and more arguments of the picture.
-const STATES: [(&str, &str, &str); 5] = [
+const STATES: [(&str, &str, &str); 6] = [
     ("loading", OWN, "--moment reading"),
     ("empty", "testdata/tui/empty", ""),
     // Nothing could be read at all.
@@ -43,10 +43,12 @@ const STATES: [(&str, &str, &str); 5] = [
     // Some sources can't be read, and the rest goes on. Nothing listens at that port.
     ("failing", "testdata/bookinfo testdata/tui/broken --prometheus http://127.0.0.1:1", ""),
     ("full", FULL, ""),
+    // What was to be read again every 15 s was not, for two minutes.
+    ("stale", FULL, "--moment later"),
 ];
 
 /// Further views of screens: name, sources, keys.
-const VIEWS: [(&str, &str, &str); 22] = [
+const VIEWS: [(&str, &str, &str); 23] = [
     ("graph-selected", FULL, "2 l l a a"),
     ("graph-found", FULL, "2 f e r r > 1 enter"),
     ("graph-tree", FULL, "2 v v"),
@@ -67,6 +69,7 @@ const VIEWS: [(&str, &str, &str); 22] = [
     ("proxies-difference", RECORDED, "6 j d"),
     ("proxies-request", "testdata/test/dumps", REVIEWS),
     ("proxies-request-wrong", RECORDED, "6 w enter"),
+    ("proxies-request-of-manifests", OWN, OF_MANIFESTS),
     ("help", OWN, "2 ?"),
     ("palette", OWN, "ctrl-p r e v"),
 ];
@@ -74,16 +77,20 @@ const VIEWS: [(&str, &str, &str); 22] = [
 /// What a request to reviews would do at the first proxy.
 const REVIEWS: &str = "6 w r e v i e w s : 9 0 8 0 / r e v i e w s / 0 space - H space ' e n d - u s e r : j a s o n ' enter";
 
+/// The same by the manifests, which no proxy is known of.
+const OF_MANIFESTS: &str =
+    "6 w p r o d u c t p a g e - v 1 space h t t p : / / r e v i e w s : 9 0 8 0 / r e v i e w s / 0 space - H space ' e n d - u s e r : j a s o n ' enter";
+
 fn matches(name: &str, sources: &str, more: &str, keys: &str) {
     let words = |text: &'static str| text.split(' ').filter(|w| !w.is_empty());
-    let sources_of = sources;
+    // What could not be read is on the picture and in the exit status.
+    let is_unreadable = ["broken", "missing"].iter().any(|u| sources.contains(u)) && !more.contains("reading");
+    let expected = if is_unreadable { 65 } else { 0 };
     let sources: Vec<String> = sources.split(' ').map(str::to_owned).collect();
     let more: Vec<String> = more.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect();
     let fixed = words("--picture - --size").map(str::to_owned);
     let arguments: Vec<String> = sources.into_iter().chain(more).chain(fixed).chain([SIZES, "--keys", keys].map(str::to_owned)).collect();
     let output = tui(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    // What could not be read is on the picture and in the exit status.
-    let expected = if more.iter().any(|m| m == "reading") || !["broken", "missing"].iter().any(|u| sources_of.contains(u)) { 0 } else { 65 };
     assert_eq!(output.status.code(), Some(expected), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let screen = String::from_utf8(output.stdout).expect("UTF-8");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "screens" }, {
@@ -104,6 +111,32 @@ fn every_screen_in_every_state_at_every_size() {
 fn every_view_at_every_size() {
     for (name, sources, keys) in VIEWS {
         matches(name, sources, "", keys);
+    }
+}
+
+#[test]
+fn who_is_asked_is_who_a_screen_shows() {
+    use mesh_testserver::counting::Counting;
+    let start = |body| Counting::start(body).expect("a server");
+    for (opened, keys, asks) in [
+        ("findings", "", [false, false, false]),
+        ("findings", "1", [true, true, false]),
+        ("findings", "2", [true, false, false]),
+        ("findings", "6", [false, true, false]),
+        ("findings", "5", [false, false, true]),
+        ("findings", "8", [false, false, false]),
+        ("findings", "3", [true, true, true]),
+        ("overview", "2 4 6 7 8 1", [true, true, false]),
+        ("graph", "4 8", [true, false, false]),
+        ("traces", "8", [false, false, true]),
+    ] {
+        let prometheus = start(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#);
+        let (proxy, jaeger) = (start("{}"), start(r#"{"data":[]}"#));
+        let servers = ["--prometheus", &prometheus.url(), "--jaeger", &jaeger.url()];
+        let rest = ["--picture", "-", "--open", opened, "--keys", keys];
+        let output = tui(&[&[OWN, &proxy.url()], &servers[..], &rest].concat());
+        let asked = [&prometheus, &proxy, &jaeger].map(Counting::asked);
+        assert_eq!(asked.each_ref().map(|a| !a.is_empty()), asks, "{opened} {keys}: {asked:?}\n{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod apiserver;
+pub mod counting;
 mod loopback;
 pub mod mutate;
 pub mod prometheus;

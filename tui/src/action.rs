@@ -153,7 +153,7 @@ pub const ACTIONS: &[Spec] = &[
         Scope::Proxies,
         "request",
         "w",
-        "what a request would do at the selected proxy: GET http://HOST:PORT/PATH -H 'NAME: VALUE'",
+        "what a request would do: GET http://HOST:PORT/PATH -H 'NAME: VALUE' at the selected proxy; SENDER http://… by the manifests",
         "request",
     ),
     spec(Action::Open, Scope::Graph, "open-node", "enter", "the detail of the selected node; a collapsed namespace opens", "open"),

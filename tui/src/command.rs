@@ -17,7 +17,7 @@ pub enum Command {
     Write(String),
     /// Writes what is seen to a file.
     Screen(String),
-    /// What a request would do at the selected proxy: the words behind `meshctl route`.
+    /// What a request would do: the words behind `meshctl route`, or `meshctl why`.
     Request(Vec<String>),
     /// A moment of a recording.
     At(String),
@@ -63,7 +63,11 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
     Spec { names: &["w", "write"], argument: Argument::File, what: "write the whole graph, or else the screen, to a file: .svg or .txt" },
     Spec { names: &["screen"], argument: Argument::File, what: "write what is on the screen to a file: .svg or .txt" },
-    Spec { names: &["request"], argument: Argument::Request, what: "what a request would do at the selected proxy" },
+    Spec {
+        names: &["request"],
+        argument: Argument::Request,
+        what: "what a request would do at the selected proxy, or by the manifests if its sender stands first",
+    },
     Spec { names: &["at"], argument: Argument::Moment, what: "go to a moment of a recording" },
     Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
     Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
@@ -139,14 +143,19 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
         Argument::Request => requests(world),
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
-        Argument::Proxy => world.proxies.known().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
+        Argument::Proxy => world.proxies.shared().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
         Argument::Palette => Palette::ALL.map(|p| (p.name().to_owned(), "colours".to_owned())).to_vec(),
     }
 }
 
-/// Requests to the hosts that proxies have routes of, by their shortest names.
+/// Requests to the hosts that proxies have routes of, by their shortest names; of manifests alone, who may send one.
 fn requests(world: &World) -> Vec<(String, String)> {
-    let routes = world.proxies.known().into_iter().flatten().flat_map(|p| p.routes.values().flatten());
+    if world.proxies.known().is_none() {
+        let nodes = world.configuration.known().into_iter().flat_map(|c| c.view.nodes());
+        let senders = nodes.filter(|n| n.figures.starts_with("workload") || n.figures.starts_with("gateway"));
+        return senders.map(|n| (format!("{}.{} http://", n.name, n.namespace), format!("sent by a {}", n.figures))).collect();
+    }
+    let routes = world.proxies.shared().into_iter().flatten().flat_map(|p| p.routes.values().flatten());
     let is_host = |d: &&String| d.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) && !d.starts_with(|c: char| c.is_ascii_digit());
     let hosts = routes.filter_map(|r| Some((r.domains.iter().filter(is_host).min_by_key(|d| (d.len(), d.as_str()))?, &r.action)));
     let mut out: Vec<(String, String)> = hosts.map(|(host, action)| (format!("GET http://{host}/"), action.clone())).collect();

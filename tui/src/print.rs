@@ -1,6 +1,7 @@
 //! The screens as text, for pipes and for terminals that can't draw.
 
 use crate::action::Tab;
+use crate::app::Ages;
 use crate::filter::Filter;
 use crate::find::name_of;
 use crate::graph::tree::tree;
@@ -37,7 +38,7 @@ pub fn text(world: &World, tab: Tab) -> String {
 /// Everything that is known of one node.
 pub fn node(world: &World, key: &Key) -> String {
     let theme = Theme::default();
-    let cx = Cx { world, theme: &theme, filter: &Filter::default(), area: Rect::new(0, 0, 120, 40) };
+    let cx = Cx { world, theme: &theme, filter: &Filter::default(), area: Rect::new(0, 0, 120, 40), ages: Ages::default() };
     detail::text(&cx, key)
 }
 
@@ -140,7 +141,7 @@ fn traces(world: &World, line: &mut dyn FnMut(&str)) {
 
 fn proxies(world: &World, line: &mut dyn FnMut(&str)) {
     let Some(all) = or_why(&world.proxies, "proxies", line) else { return };
-    for p in all {
+    for p in all.iter() {
         line(&format!(
             "{} {} {}: {} listeners, {} route tables, {} clusters",
             name_of(p.health()),

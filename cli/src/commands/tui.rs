@@ -24,7 +24,8 @@ use mesh_tui::config::Mouse;
 use mesh_tui::graph::Health;
 use mesh_tui::terminal::{self, Host};
 use mesh_tui::theme::{Charset, Depth, Palette, Theme};
-use mesh_tui::world::{Ask, Target, World};
+use mesh_tui::world::sections::Sections;
+use mesh_tui::world::{Ask, Load, Target, World};
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,7 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
         traces: args.traces.clone(),
         replay: replay::Kept::default(),
         scraping,
+        kept: Mutex::default(),
     };
     if let Some(file) = &args.picture {
         return take_picture(args, request, ask, open, file);
@@ -117,7 +119,8 @@ fn start(open: &str) -> Start {
 }
 
 fn print(request: &sources::Request, ask: Ask, open: Option<&Start>) -> Outcome {
-    let world = sources::world(request, ask)?;
+    // What is printed once is of everything that was named.
+    let world = sources::world(request, Load { ask, sections: Sections::ALL }, None)?;
     let text = match open {
         None => mesh_tui::print::text(&world, Tab::Overview),
         Some(Start::Screen(tab)) => mesh_tui::print::text(&world, *tab),
@@ -136,12 +139,20 @@ fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Optio
     let sizes = args.size.split(',').map(picture::size).collect::<Result<Vec<_>, _>>()?;
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
     let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
-    let options = Options { theme, keymap: mesh_tui::keys::Keymap::default(), mouse: MouseUse::Left, context: request.name(), open, refresh: None, ask };
+    let options = Options {
+        theme,
+        keymap: mesh_tui::keys::Keymap::default(),
+        mouse: MouseUse::Left,
+        context: request.name(),
+        open,
+        refresh: picture::refresh(args.moment),
+        ask,
+    };
     // What could not be read is on the picture, and in the exit status.
     let unread = Cell::new(false);
-    let load = |ask| {
-        let world = sources::world(&request, ask);
-        unread.set(unread.get() || world.as_ref().map_or(true, |is_unread));
+    let load = |load, before: Option<&World>| {
+        let world = sources::world(&request, load, before);
+        unread.set(unread.get() || world.as_ref().map_or(true, is_unread));
         world
     };
     let ask = |question: &_| request::answer(question, &request.context);
@@ -203,9 +214,9 @@ fn draw(
     let read = Arc::clone(&last);
     let host = Host {
         now: &|| started.elapsed(),
-        load: Arc::new(move |ask| {
+        load: Arc::new(move |load, before: Option<&World>| {
             let start = Instant::now();
-            let world = sources::world(&quiet, ask).map_err(|e| e.to_string());
+            let world = sources::world(&quiet, load, before).map_err(|e| e.to_string());
             *read.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), start.elapsed());
             world
         }),

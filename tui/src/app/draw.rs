@@ -1,12 +1,13 @@
 //! Drawing: the top line, the screen, the footer, and what lies over them.
 
-use super::{App, Data, Mode, Shown, palette};
+use super::{Ages, App, Data, Mode, Shown, palette};
 use crate::action::{ACTIONS, Scope};
 use crate::command;
 use crate::screens::{Cx, not_available, span};
 use crate::text::width;
 use crate::theme::{Charset, Role};
 use crate::widgets::{LineEdit, Pen, pane};
+use crate::world::sections::needs;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl App {
             Data::Loading => not_available(&mut Pen { buffer, theme: &theme }, body, "Data", "The sources are being read…", "ctrl-c quits."),
             Data::Failed(why) => not_available(&mut Pen { buffer, theme: &theme }, body, "Data", why, "r reads them again, q quits."),
             Data::Ready(world) => {
-                let cx = Cx { world, theme: &theme, filter: &filter, area: body };
+                let cx = Cx { world, theme: &theme, filter: &filter, area: body, ages: self.readings.ages(self.refresh, now) };
                 let drawn = self.screens.get(self.tab).draw(&cx, buffer);
                 shown = Shown { cursor: drawn.cursor, spots: drawn.spots };
             }
@@ -59,11 +60,11 @@ impl App {
         let mut pen = Pen { buffer, theme: &theme };
         let area = Rect::new(0, 0, self.size.0, 1);
         let age = match &self.data {
-            Data::Ready(_) => age(now.saturating_sub(self.loaded)),
+            Data::Ready(_) => age(self.readings.oldest(needs(self.tab), now)),
             Data::Loading => "reading".to_owned(),
             Data::Failed(_) => "not read".to_owned(),
         };
-        let again = if self.is_reading && matches!(self.data, Data::Ready(_)) { " · reading" } else { "" };
+        let again = if self.reading.is_some() && matches!(self.data, Data::Ready(_)) { " · reading" } else { "" };
         let (context, failed) = match &self.data {
             Data::Ready(w) => (w.context.as_str(), w.sources.iter().filter(|s| s.state.is_err()).count()),
             _ => (self.context.as_str(), 0),
@@ -76,7 +77,7 @@ impl App {
         let mut crumbs = vec![self.tab.name().to_owned()];
         if let Some(world) = self.world() {
             let filter = self.filter();
-            let cx = Cx { world: &world, theme: &theme, filter: &filter, area: self.body() };
+            let cx = Cx { world: &world, theme: &theme, filter: &filter, area: self.body(), ages: Ages::default() };
             crumbs.extend(self.screens.get(self.tab).crumbs(&cx));
         }
         let mut x = pen.text(0, 0, " meshctl ", 9, Role::Brand);
@@ -223,10 +224,11 @@ impl App {
 }
 
 /// How old data is, in steps so coarse that a screen at rest stays as it is.
-fn age(age: Duration) -> String {
-    match age.as_secs() {
-        0..60 => "just read".to_owned(),
-        s => format!("read {} ago", span((s / 60 * 60) as i64)),
+pub(super) fn age(age: Option<Duration>) -> String {
+    match age.map(|a| a.as_secs()) {
+        None => "not read".to_owned(),
+        Some(0..60) => "just read".to_owned(),
+        Some(s) => format!("read {} ago", span((s / 60 * 60) as i64)),
     }
 }
 

@@ -4,7 +4,9 @@
 //! only looks. Neither knows a clock, a file or a terminal.
 
 mod draw;
+mod load;
 mod palette;
+mod readings;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -18,10 +20,13 @@ use crate::screens::graph::{Job, Made, Whole};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::Theme;
 use crate::widgets::LineEdit;
+use crate::world::sections::{Section, needs};
 use crate::world::timeline::Timeline;
 use crate::world::way::{Question, Way};
-use crate::world::{Ask, World};
+use crate::world::{Ask, Load, World};
 use ratatui::layout::{Position, Rect};
+pub use readings::Ages;
+use readings::Readings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +73,8 @@ pub enum Focus {
 /// What is to be done outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Read the sources, and traffic of a time; [`Event::Loaded`] is the answer.
-    Load(Ask),
+    /// Ask sources; [`Event::Loaded`] is the answer.
+    Load(Load),
     /// Ask a proxy's configuration what becomes of a request; [`Event::Told`] is the answer.
     Ask(Question),
     /// Make a picture of the graph; [`Event::LaidOut`] is the answer.
@@ -141,9 +146,10 @@ pub struct App {
     mouse: MouseUse,
     context: String,
     data: Data,
-    is_reading: bool,
-    /// When the shown data came.
-    loaded: Duration,
+    /// What is being read.
+    reading: Option<Load>,
+    /// What was read when.
+    readings: Readings,
     /// When reading ended last, well or not.
     read: Duration,
     screens: Screens,
@@ -165,6 +171,15 @@ pub struct App {
     is_playing: bool,
 }
 
+/// What of the picture changes with time alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    age: String,
+    ages: [Option<String>; Section::ALL.len()],
+    has_toast: bool,
+    is_reading: bool,
+}
+
 /// What a drawing leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
@@ -175,14 +190,19 @@ pub struct Shown {
 
 impl App {
     pub fn new(options: Options) -> App {
+        let first = match &options.open {
+            None => Tab::Overview,
+            Some(Start::Screen(tab)) => *tab,
+            Some(Start::Node(_)) => Tab::Graph,
+        };
         App {
             theme: options.theme,
             keymap: options.keymap,
             mouse: options.mouse,
             context: options.context,
             data: Data::Loading,
-            is_reading: true,
-            loaded: Duration::ZERO,
+            reading: Some(Load { ask: options.ask, sections: needs(first) }),
+            readings: Readings::default(),
             read: Duration::ZERO,
             screens: Screens::default(),
             tab: Tab::Overview,
@@ -213,15 +233,16 @@ impl App {
     pub fn mouse(&self) -> MouseUse {
         self.mouse
     }
-    /// The time that is asked for.
-    pub fn asked(&self) -> Ask {
-        self.ask
+    /// What is being read; at first what the first screen shows.
+    pub fn reading(&self) -> Option<Load> {
+        self.reading
     }
     /// Takes what the last drawing left behind.
     pub fn shown(&mut self, shown: Shown) {
         self.spots = shown.spots;
     }
-    fn world(&self) -> Option<Arc<World>> {
+    /// What is known.
+    pub fn world(&self) -> Option<Arc<World>> {
         match &self.data {
             Data::Ready(world) => Some(Arc::clone(world)),
             _ => None,
@@ -247,11 +268,21 @@ impl App {
     fn with_screen<T>(&mut self, run: impl FnOnce(&mut dyn crate::screens::Screen, &Cx<'_>) -> T) -> Option<T> {
         let world = self.world()?;
         let (filter, theme, area) = (self.filter(), self.theme, self.body());
-        let cx = Cx { world: &world, theme: &theme, filter: &filter, area };
+        let cx = Cx { world: &world, theme: &theme, filter: &filter, area, ages: Ages::default() };
         Some(run(self.screens.get_mut(self.tab), &cx))
     }
     fn say(&mut self, text: impl Into<String>, now: Duration) {
         self.toast = Some((text.into(), now + Duration::from_secs(4)));
+    }
+    /// What time alone changes in the picture: while it stays the same, nothing needs to be drawn.
+    pub fn told(&self, now: Duration) -> Told {
+        let ages = self.readings.ages(self.refresh, now);
+        Told {
+            age: draw::age(self.readings.oldest(needs(self.tab), now)),
+            ages: Section::ALL.map(|s| ages.of(&[s])),
+            has_toast: self.toast.is_some(),
+            is_reading: self.reading.is_some(),
+        }
     }
     /// When time alone changes the picture next.
     pub fn deadline(&self) -> Option<Duration> {
@@ -259,15 +290,15 @@ impl App {
     }
     /// When the recording goes on.
     fn plays(&self) -> Option<Duration> {
-        (self.is_playing && !self.is_reading).then(|| self.read + PLAY)
+        (self.is_playing && self.reading.is_none()).then(|| self.read + PLAY)
     }
     /// When the sources are read again.
     fn due(&self) -> Option<Duration> {
-        if self.is_paused || self.is_reading {
+        if self.is_paused || self.reading.is_some() {
             return None;
         }
         // What failed is tried again as well.
-        self.refresh.map(|every| self.read + every)
+        self.refresh.and_then(|every| self.readings.due(needs(self.tab), every))
     }
     fn requested(&mut self, requests: Vec<Request>, now: Duration) {
         for request in requests {

@@ -60,7 +60,7 @@ fn objects(world: &World, all: &mut Vec<Entry>) {
         let (ns, bare) = name.split_once('/').unwrap_or(("", &name));
         all.push(Entry { does: Does::Request(Request::Detail(ns.to_owned(), bare.to_owned())), text: name.clone(), note: kind });
     }
-    for (i, p) in world.proxies.known().into_iter().flatten().enumerate() {
+    for (i, p) in world.proxies.shared().into_iter().flatten().enumerate() {
         all.push(Entry { text: p.full_name(), note: "proxy".to_owned(), does: Does::Request(Request::Proxy(i)) });
     }
     for (i, f) in world.findings.known().into_iter().flatten().enumerate() {

@@ -17,7 +17,7 @@ impl App {
             self.say("replay: not available: no source is a recording, or has samples over time", now);
             return Vec::new();
         };
-        if self.is_reading {
+        if self.reading.is_some() {
             return Vec::new();
         }
         match line.jump(line.last() - self.ask.back, jump) {

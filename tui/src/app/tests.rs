@@ -1,10 +1,13 @@
 //! The state without a terminal: keys in, effects and pictures out.
 
+mod reading;
+
 use super::*;
 use crate::svg::text;
 use crate::world::proxies::Pages;
+use crate::world::sections::Section;
 use crate::world::timeline::{Mark, Timeline};
-use crate::world::{Answer, Finding, Input, Level, Source, SourceLine};
+use crate::world::{Answer, Asked, Finding, Input, Level, Source, SourceLine};
 use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Role, Snapshot, Timestamp};
@@ -38,11 +41,13 @@ fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
         fix: Some(("write it so".to_owned(), "reviews".to_owned())),
     };
     World::new(Input {
+        asked: Asked::all(),
         context: "bookinfo.yaml".to_owned(),
         arguments: "bookinfo.yaml".to_owned(),
+        objects: vec!["bookinfo.yaml".to_owned()],
         sources: vec![
-            Source { name: "bookinfo.yaml".to_owned(), state: Ok("some".to_owned()) },
-            Source { name: "gone".to_owned(), state: Err("not there".to_owned()) },
+            Source { section: Some(Section::Configuration), name: "bookinfo.yaml".to_owned(), state: Ok("some".to_owned()) },
+            Source { section: Some(Section::Proxies), name: "gone".to_owned(), state: Err("not there".to_owned()) },
         ],
         mesh: &mesh,
         findings: Answer::Known(vec![
@@ -62,7 +67,6 @@ fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
         traffic: Answer::unavailable("no source holds metrics", "add some"),
         logs: Answer::unavailable("no source holds access logs", "add some"),
         traces: Answer::unavailable("no source holds traces", "add some"),
-        ask: Ask::default(),
         timeline: None,
         history: None,
         faults: Vec::new(),
@@ -95,6 +99,11 @@ fn keys(app: &mut App, keys: &str) -> Vec<Effect> {
     keys.split(' ').filter(|k| !k.is_empty()).flat_map(|k| app.update(Event::Key(Key::parse(k).expect("a key")), Duration::ZERO)).collect()
 }
 
+/// Asking for what a screen shows.
+fn loads(tab: Tab, ask: Ask) -> Effect {
+    Effect::Load(Load { ask, sections: needs(tab) })
+}
+
 fn ready() -> App {
     let mut app = app();
     app.update(Event::Resize(120, 40), Duration::ZERO);
@@ -110,9 +119,10 @@ fn what_is_read_and_what_failed_is_said_on_every_screen() {
             app.update(Event::Resize(size.0, size.1), Duration::ZERO);
             keys(&mut app, &n.to_string());
             assert!(draw(&mut app).contains("The sources are being read"));
-            app.update(Event::Loaded(Err("no such folder".to_owned())), Duration::ZERO);
+            // What the screen needs and the first one did not is asked then.
+            while !app.update(Event::Loaded(Err("no such folder".to_owned())), Duration::ZERO).is_empty() {}
             assert!(draw(&mut app).contains("no such folder"));
-            assert_eq!(keys(&mut app, "r"), [Effect::Load(Ask::default())]);
+            assert_eq!(keys(&mut app, "r"), [loads(app.tab(), Ask::default())]);
             app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
             let text = draw(&mut app);
             assert!(!text.contains("no such folder") && text.contains("read-only"), "{text}");
@@ -128,7 +138,7 @@ fn what_is_read_and_what_failed_is_said_on_every_screen() {
 fn with_traffic() -> World {
     let traffic = crate::world::traffic::tests::sample();
     let shown = Some(crate::world::traffic::Times { window: traffic.window, at: traffic.at, span: traffic.span });
-    World { traffic: Answer::Known(traffic), shown, ..world() }
+    World { traffic: Answer::Known(Arc::new(traffic)), shown, ..world() }
 }
 
 fn busy() -> App {
@@ -174,10 +184,10 @@ fn expressions_find_and_hide() {
 fn time_goes_where_the_recording_reaches() {
     let mut app = busy();
     assert_eq!(keys(&mut app, ">"), [], "there is nothing later");
-    assert_eq!(keys(&mut app, "t"), [Effect::Load(Ask { window: 1800, back: 0 })]);
+    assert_eq!(keys(&mut app, "t"), [loads(Tab::Graph, Ask { window: 1800, back: 0 })], "proxies are the same whatever rates look back");
     assert_eq!(keys(&mut app, "<"), [], "the sources are being read");
     app.update(Event::Loaded(Err("gone".to_owned())), Duration::ZERO);
-    assert_eq!(keys(&mut app, "<"), [Effect::Load(Ask { window: 1800, back: 900 })]);
+    assert_eq!(keys(&mut app, "<"), [loads(Tab::Overview, Ask { window: 1800, back: 900 })]);
     let mut still = ready();
     assert_eq!(keys(&mut still, "t < >"), [], "without traffic there is no window");
 }
@@ -190,7 +200,7 @@ fn a_recording_is_stepped_through_jumped_in_and_played() {
     let mut app = busy();
     app.update(replayed(), Duration::ZERO);
     let goes = |app: &mut App, typed: &str, back: i64| {
-        assert_eq!(keys(app, typed), [Effect::Load(Ask { back, ..Ask::default() })], "{typed}");
+        assert_eq!(keys(app, typed), [loads(Tab::Overview, Ask { back, ..Ask::default() })], "{typed}");
         app.update(replayed(), Duration::ZERO);
     };
     goes(&mut app, "<", 60);
@@ -206,7 +216,7 @@ fn a_recording_is_stepped_through_jumped_in_and_played() {
     assert_eq!(keys(&mut app, "space"), []);
     for (second, back) in [(1, 120), (2, 60), (3, 0)] {
         let at = Duration::from_secs(second);
-        assert_eq!(app.update(Event::Tick, at), [Effect::Load(Ask { back, ..Ask::default() })]);
+        assert_eq!(app.update(Event::Tick, at), [loads(Tab::Overview, Ask { back, ..Ask::default() })]);
         assert_eq!(app.update(Event::Tick, at), [], "it is being read");
         app.update(replayed(), at);
         assert_eq!(app.update(Event::Tick, at), [], "it stands for a while");
@@ -223,7 +233,7 @@ fn what_is_alive_is_read_again_unless_it_is_paused() {
     assert!(draw(&mut app).contains("⟳ 15s"));
     let at = Duration::from_secs;
     assert_eq!(app.update(Event::Tick, at(14)), []);
-    assert_eq!(app.update(Event::Tick, at(15)), [Effect::Load(Ask::default())]);
+    assert_eq!(app.update(Event::Tick, at(15)), [loads(Tab::Overview, Ask::default())]);
     assert_eq!(app.update(Event::Tick, at(16)), [], "it is being read");
     app.update(Event::Loaded(Err("gone".to_owned())), at(17));
     assert_eq!(app.update(Event::Tick, at(31)), []);
@@ -334,9 +344,15 @@ fn a_request_is_asked_about_at_the_selected_proxy_and_its_way_is_shown() {
         request: "GET http://a:80/".to_owned(),
         stations: vec![Station {
             proxy: "p".to_owned(),
-            steps: vec![Step { kind: "route".to_owned(), text: "default \u{1b}[31m".to_owned(), passed: vec!["not jason: no".to_owned()] }],
+            steps: vec![Step {
+                health: crate::graph::Health::Ok,
+                kind: "route".to_owned(),
+                text: "default \u{1b}[31m".to_owned(),
+                passed: vec!["not jason: no".to_owned()],
+            }],
             ends: vec![(crate::graph::Health::Failing, "the proxy answers 404".to_owned())],
         }],
+        ends: Vec::new(),
         assumed: vec!["something".to_owned()],
         problems: Vec::new(),
     };

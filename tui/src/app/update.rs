@@ -1,6 +1,6 @@
 //! Events in, effects out.
 
-use super::{App, Data, Effect, Event, Mode, MouseUse, Start, palette};
+use super::{Ages, App, Data, Effect, Event, Mode, MouseUse, Start, palette};
 use crate::action::{Action, Tab};
 use crate::command::{self, Command};
 use crate::filter::Filter;
@@ -8,6 +8,7 @@ use crate::keys::Key;
 use crate::screens::{Cx, Request, Screen};
 use crate::widgets::LineEdit;
 use crate::world::Ask;
+use crate::world::sections::{Section, Sections};
 use crate::world::timeline::Jump;
 use crossterm::event::KeyCode;
 use std::time::Duration;
@@ -42,8 +43,8 @@ impl App {
             }
             Event::Focus(_) => Vec::new(),
             Event::Tick if self.plays().is_some_and(|due| due <= now) => self.jump(Jump::Next, now),
-            Event::Tick if self.due().is_some_and(|due| due <= now) => self.load(),
-            Event::Changed if !self.is_paused && !self.is_reading => self.load(),
+            Event::Tick if self.due().is_some_and(|due| due <= now) => self.load_due(now),
+            Event::Changed if !self.is_paused && self.reading.is_none() => self.changed(),
             Event::Tick | Event::Changed => Vec::new(),
             Event::Loaded(result) => {
                 self.loaded(result, now);
@@ -55,7 +56,7 @@ impl App {
             }
             Event::LaidOut(made) => {
                 if let Some(world) = self.world() {
-                    self.screens.graph.made(*made, world.traffic.known());
+                    self.screens.graph.made(*made, world.traffic.shared());
                 }
                 Vec::new()
             }
@@ -66,15 +67,10 @@ impl App {
                 Vec::new()
             }
         };
+        effects.extend(self.load_missing());
         self.with_screen(|screen, cx| screen.prepare(cx));
         effects.extend(self.screens.graph.take_job().map(|job| Effect::LayOut(Box::new(job))));
         effects
-    }
-
-    /// Reads the sources again.
-    pub(super) fn load(&mut self) -> Vec<Effect> {
-        self.is_reading = true;
-        vec![Effect::Load(self.ask)]
     }
 
     /// Asks for traffic of another time, where the sources know of one.
@@ -88,7 +84,7 @@ impl App {
             self.say("time window: not available: this source has rates, and does not say of what time", now);
             return Vec::new();
         }
-        if self.is_reading {
+        if self.reading.is_some() {
             self.say("the sources are being read", now);
             return Vec::new();
         }
@@ -99,27 +95,44 @@ impl App {
             return Vec::new();
         }
         self.ask = next;
-        self.load()
+        // What is shown and depends on it is missing now.
+        let effects = self.load_missing();
+        if effects.is_empty() {
+            self.say(format!("window {}: traffic and traces are read for it when they are shown", crate::screens::span(next.window)), now);
+        }
+        effects
     }
 
     fn loaded(&mut self, result: Result<std::sync::Arc<crate::world::World>, String>, now: Duration) {
-        self.is_reading = false;
+        let reading = self.reading.take();
         self.read = now;
         match result {
             Ok(world) => {
+                self.readings.read(world.fresh, world.old, reading.map_or(self.ask, |r| r.ask), now);
+                let is_fresh = |section| world.fresh.contains(section);
+                if is_fresh(Section::Configuration) {
+                    self.screens.graph.forget();
+                }
+                if is_fresh(Section::Traces) {
+                    self.screens.traces.forget();
+                }
                 self.data = Data::Ready(world);
-                self.loaded = now;
-                self.screens.graph.forget();
-                self.screens.traces.forget();
                 match self.start.take() {
                     Some(Start::Screen(tab)) => self.go(tab),
                     Some(Start::Node(name)) => self.open_node(Tab::Graph, &name, now),
                     None => {}
                 }
             }
-            // What was there is better than nothing; that it is old is said.
-            Err(why) if matches!(self.data, Data::Ready(_)) => self.say(format!("not read again: {why}"), now),
-            Err(why) => self.data = Data::Failed(why),
+            Err(why) => {
+                if let Some(r) = reading {
+                    self.readings.failed(r.sections, r.ask, now);
+                }
+                match self.data {
+                    // What was there is better than nothing; that it is old is said.
+                    Data::Ready(_) => self.say(format!("not read again: {why}"), now),
+                    _ => self.data = Data::Failed(why),
+                }
+            }
         }
     }
 
@@ -326,7 +339,7 @@ impl App {
             Request::Finding(index) => {
                 self.go(Tab::Findings);
                 self.set_filter(String::new());
-                let cx = Cx { world: &world, theme: &theme, filter: &Filter::default(), area: self.body() };
+                let cx = Cx { world: &world, theme: &theme, filter: &Filter::default(), area: self.body(), ages: Ages::default() };
                 self.screens.findings.show(index, &cx);
             }
             Request::Findings(filter) => {
@@ -374,7 +387,10 @@ impl App {
                 self.mode = Mode::Command { line: LineEdit::new(&text), at: None };
             }
             Action::Request => {
-                let line = format!("request {}", self.screens.proxies.request().unwrap_or_else(|| "GET http://".to_owned()));
+                // Without a proxy it is for the manifests to say, which have to know who sends it.
+                let has_proxies = self.world().is_some_and(|w| w.proxies.known().is_some());
+                let fresh = if has_proxies { "GET http://" } else { "" };
+                let line = format!("request {}", self.screens.proxies.request().unwrap_or_else(|| fresh.to_owned()));
                 self.mode = Mode::Command { line: LineEdit::new(&line), at: None };
             }
             Action::Command => self.mode = Mode::Command { line: LineEdit::default(), at: None },
@@ -402,9 +418,11 @@ impl App {
                 }
             }
             Action::Refresh => {
-                if self.is_reading {
+                if self.reading.is_some() {
                     self.say("the sources are being read", now);
                 } else {
+                    // The other screens ask when they are opened.
+                    self.readings.outdate(Sections::ALL);
                     return self.load();
                 }
             }

@@ -1,6 +1,6 @@
 //! Files of what is shown: the screen, and the whole graph, of which a screen shows a part.
 
-use super::{App, Effect};
+use super::{Ages, App, Effect};
 use crate::action::Tab;
 use crate::screens::Cx;
 use crate::screens::proxies::Proxies;
@@ -13,7 +13,7 @@ impl App {
     pub(super) fn with_proxies<T>(&mut self, run: impl FnOnce(&mut Proxies, &Cx<'_>) -> T) -> Option<T> {
         let world = self.world()?;
         let (filter, theme, area) = (self.filter(), self.theme, self.body());
-        Some(run(&mut self.screens.proxies, &Cx { world: &world, theme: &theme, filter: &filter, area }))
+        Some(run(&mut self.screens.proxies, &Cx { world: &world, theme: &theme, filter: &filter, area, ages: Ages::default() }))
     }
 
     /// The whole graph where that is shown, else the screen.
@@ -23,7 +23,7 @@ impl App {
         }
         let Some(world) = self.world() else { return vec![self.write_screen(path, now)] };
         let (filter, theme, area) = (self.filter(), self.theme, self.body());
-        match self.screens.graph.whole(path, &Cx { world: &world, theme: &theme, filter: &filter, area }) {
+        match self.screens.graph.whole(path, &Cx { world: &world, theme: &theme, filter: &filter, area, ages: Ages::default() }) {
             Ok(whole) => {
                 self.say("the whole graph is being drawn", now);
                 vec![Effect::DrawWhole(Box::new(whole))]

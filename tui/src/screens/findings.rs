@@ -7,6 +7,7 @@ use crate::text::width;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::Finding;
+use crate::world::sections::Section;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -30,6 +31,10 @@ enum Order {
 }
 
 const COLUMNS: [Column; 4] = [Column::left("", 1, 0, 0), Column::left("CODE", 7, 0, 0), Column::left("OBJECT", 14, 2, 1), Column::left("MESSAGE", 20, 5, 0)];
+
+/// From which size on a finding is shown in full beside the list, or below it.
+const WIDE: u16 = 150;
+const HIGH: u16 = 14;
 
 impl Findings {
     fn rows<'w>(&self, all: &'w [Finding], cx: &Cx<'_>) -> Vec<(usize, &'w Finding)> {
@@ -63,17 +68,23 @@ impl Findings {
         self.scroll = 0;
     }
     /// The list, and where there is room the detail below or beside it.
-    fn areas(cx: &Cx<'_>) -> (Rect, Rect) {
+    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
         let a = cx.area;
-        if a.width >= 150 {
+        if a.width >= WIDE {
             let list = Rect { width: a.width * 11 / 20, ..a };
             (list, Rect { x: list.right(), width: a.width - list.width, ..a })
-        } else if a.height >= 14 {
+        } else if a.height >= HIGH {
             let list = Rect { height: a.height * 2 / 5, ..a };
             (list, Rect { y: list.bottom(), height: a.height - list.height, ..a })
+        } else if self.in_detail {
+            // Where there is room for one, an opened finding takes all of it.
+            (Rect { width: 0, height: 0, ..a }, a)
         } else {
             (a, Rect { width: 0, height: 0, ..a })
         }
+    }
+    fn is_small(cx: &Cx<'_>) -> bool {
+        cx.area.width < WIDE && cx.area.height < HIGH
     }
 }
 
@@ -95,6 +106,7 @@ impl Screen for Findings {
         let Some(all) = cx.world.findings.known() else { return Vec::new() };
         let count = self.rows(all, cx).len();
         match action {
+            Action::Explain | Action::Open if Findings::is_small(cx) => (self.in_detail, self.explains) = (!self.in_detail, !self.in_detail),
             Action::Explain | Action::Open => self.explains = !self.explains,
             Action::NextPane | Action::PreviousPane => self.in_detail = !self.in_detail,
             Action::Sort => {
@@ -109,7 +121,7 @@ impl Screen for Findings {
             Action::Down if self.in_detail => self.scroll = (self.scroll + 1).min(1_000),
             Action::Up if self.in_detail => self.scroll = self.scroll.saturating_sub(1),
             _ => {
-                let (list, _) = Findings::areas(cx);
+                let (list, _) = self.areas(cx);
                 if self.cursor.act(action, count, usize::from(list.height.saturating_sub(3))) {
                     self.scroll = 0;
                 }
@@ -117,13 +129,16 @@ impl Screen for Findings {
         }
         Vec::new()
     }
+    fn escape(&mut self) -> bool {
+        std::mem::take(&mut self.in_detail)
+    }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
         let Some(all) = known(&cx.world.findings, "Findings", cx, buffer, cx.area) else { return drawn };
         let mut pen = Pen { buffer, theme: cx.theme };
-        let (list, detail) = Findings::areas(cx);
+        let (list, detail) = self.areas(cx);
         let rows = self.rows(all, cx);
-        let inner = pane(&mut pen, list, "Findings", !self.in_detail);
+        let inner = pane(&mut pen, list, &cx.titled("Findings", &[Section::Configuration]), !self.in_detail);
         if rows.is_empty() {
             let text = if all.is_empty() { "Nothing was found in what was read." } else { "Nothing that the filter lets through." };
             pen.paragraph(inner, inner.y, text, Role::Text);

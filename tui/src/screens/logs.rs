@@ -7,6 +7,7 @@ use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::logs::Group;
 use crate::world::proxies::short;
+use crate::world::sections::Section;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -44,10 +45,12 @@ impl Logs {
         let rows = self.rows(cx);
         rows.get(self.cursor.get(rows.len())?).copied()
     }
-    fn areas(cx: &Cx<'_>) -> (Rect, Rect) {
+    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
         let a = cx.area;
         if a.height < 14 {
-            return (a, Rect { height: 0, ..a });
+            // Where there is room for one, the opened one takes all of it.
+            let nothing = Rect { height: 0, ..a };
+            return if self.in_detail { (nothing, a) } else { (a, nothing) };
         }
         let list = Rect { height: a.height / 2, ..a };
         (list, Rect { y: list.bottom(), height: a.height - list.height, ..a })
@@ -85,7 +88,7 @@ impl Screen for Logs {
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
         let rows = self.rows(cx).len();
-        let (list, _) = Logs::areas(cx);
+        let (list, _) = self.areas(cx);
         match action {
             Action::NextPane | Action::PreviousPane | Action::Open => self.in_detail = !self.in_detail,
             Action::Down if self.in_detail => self.scroll = (self.scroll + 1).min(1_000),
@@ -98,13 +101,16 @@ impl Screen for Logs {
         }
         Vec::new()
     }
+    fn escape(&mut self) -> bool {
+        std::mem::take(&mut self.in_detail)
+    }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
         let Some(logs) = known(&cx.world.logs, "Logs", cx, buffer, cx.area) else { return drawn };
         let mut pen = Pen { buffer, theme: cx.theme };
-        let (list, below) = Logs::areas(cx);
+        let (list, below) = self.areas(cx);
         let rows = self.rows(cx);
-        let inner = pane(&mut pen, list, "What failed", !self.in_detail);
+        let inner = pane(&mut pen, list, &cx.titled("What failed", &[Section::Logs]), !self.in_detail);
         if rows.is_empty() {
             let text = if logs.groups.is_empty() { "Nothing: every line is of a request that went well." } else { "Nothing that the filter lets through." };
             pen.paragraph(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, inner.y, text, Role::Text);

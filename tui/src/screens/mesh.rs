@@ -6,6 +6,7 @@ use crate::action::{Action, Scope};
 use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
+use crate::world::sections::Section;
 use crate::world::{Answer, Certificate};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,7 +14,13 @@ use ratatui::layout::Rect;
 #[derive(Default)]
 pub struct Mesh {
     cursor: Cursor,
+    /// The pane that is shown where there is room for one alone.
+    shown: usize,
 }
+
+/// Below this size one pane is shown, and tab goes to the next.
+const SMALL: (u16, u16) = (60, 14);
+const PANES: usize = 5;
 
 const COLUMNS: [Column; 6] = [
     Column::left("", 1, 0, 0),
@@ -29,8 +36,16 @@ impl Mesh {
         let all = cx.world.certificates.known().map_or(&[][..], Vec::as_slice);
         all.iter().filter(|c| cx.filter.matches(&[("proxy", &c.of), ("name", &c.name), ("identity", &c.subject), ("issuer", &c.issuer)])).collect()
     }
-    fn areas(cx: &Cx<'_>) -> [Rect; 5] {
+    fn is_small(cx: &Cx<'_>) -> bool {
+        cx.area.width < SMALL.0 || cx.area.height < SMALL.1
+    }
+    fn areas(&self, cx: &Cx<'_>) -> [Rect; PANES] {
         let a = cx.area;
+        if Mesh::is_small(cx) {
+            let nothing = Rect { width: 0, height: 0, ..a };
+            // Sources first: what could not be read stands there.
+            return std::array::from_fn(|i| if i == self.shown { a } else { nothing });
+        }
         let stale = cx.world.sync.known().map_or(0, |all| all.iter().filter(|s| s.health() >= Health::Degraded).count());
         let needed = cx.world.sources.len().max(cx.world.versions.len() + 1 + stale).max(cx.world.clusters.len()) as u16 + 2;
         let height = needed.clamp(4, 10).min(a.height / 2);
@@ -50,8 +65,8 @@ impl Mesh {
 }
 
 impl Screen for Mesh {
-    fn crumbs(&self, _cx: &Cx<'_>) -> Vec<String> {
-        Vec::new()
+    fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
+        if Mesh::is_small(cx) { vec![format!("{}/{PANES} tab", self.shown + 1)] } else { Vec::new() }
     }
     fn scopes(&self) -> &'static [Scope] {
         &[Scope::List]
@@ -60,15 +75,20 @@ impl Screen for Mesh {
         let rows = Mesh::rows(cx);
         let chosen = self.cursor.get(rows.len()).and_then(|i| rows.get(i));
         if action == Action::Open {
-            let proxies = cx.world.proxies.known().map_or(&[][..], Vec::as_slice);
+            let proxies = cx.world.proxies.shared().map_or(&[][..], Vec::as_slice);
             return chosen.and_then(|c| proxies.iter().position(|p| p.full_name() == c.of)).map(Request::Proxy).into_iter().collect();
         }
-        self.cursor.act(action, rows.len(), usize::from(Mesh::areas(cx)[3].height.saturating_sub(3)));
+        match action {
+            Action::NextPane if Mesh::is_small(cx) => self.shown = (self.shown + 1) % PANES,
+            Action::PreviousPane if Mesh::is_small(cx) => self.shown = (self.shown + PANES - 1) % PANES,
+            _ => {}
+        }
+        self.cursor.act(action, rows.len(), usize::from(self.areas(cx)[3].height.saturating_sub(3)));
         Vec::new()
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
-        let [sources, versions, clusters, certificates, changed] = Mesh::areas(cx);
+        let [sources, versions, clusters, certificates, changed] = self.areas(cx);
         let mut pen = Pen { buffer, theme: cx.theme };
         let inner = pane(&mut pen, sources, "Sources", false);
         for (s, y) in cx.world.sources.iter().zip(inner.y..inner.bottom()) {
@@ -82,7 +102,7 @@ impl Screen for Mesh {
                 &[(cx.theme.glyph(health), Role::Health(health)), (" ", Role::Text), (&s.name, Role::Text), (": ", Role::Dim), (text, Role::Dim)],
             );
         }
-        let inner = pane(&mut pen, versions, "Control planes and versions", false);
+        let inner = pane(&mut pen, versions, &cx.titled("Control planes and versions", &[Section::Configuration, Section::Proxies]), false);
         let mut y = inner.y;
         for v in &cx.world.versions {
             pen.row(inner, y, &[(&format!("{:>3} ", v.count), Role::Text), (&v.of, Role::Text), (" ", Role::Text), (&v.version, Role::Name)]);
@@ -109,13 +129,13 @@ impl Screen for Mesh {
             }
             Answer::Unavailable { why, .. } => pen.row(inner, y, &[("sync: not available: ", Role::Dim), (why, Role::Dim)]),
         }
-        let inner = pane(&mut pen, clusters, "Clusters", false);
+        let inner = pane(&mut pen, clusters, &cx.titled("Clusters", &[Section::Configuration]), false);
         for ((name, count), y) in cx.world.clusters.iter().zip(inner.y..inner.bottom()) {
             let name = if name.is_empty() { "(unnamed)" } else { name };
             pen.row(inner, y, &[(name, Role::Text), (&format!("  {count} objects"), Role::Dim)]);
         }
         changes(cx, &mut pen, changed);
-        let inner = pane(&mut pen, certificates, "Certificates by expiry", true);
+        let inner = pane(&mut pen, certificates, &cx.titled("Certificates by expiry", &[Section::Proxies]), true);
         let buffer = pen.buffer;
         if known(&cx.world.certificates, "Certificates", cx, buffer, inner).is_none() {
             return drawn;
@@ -144,7 +164,7 @@ impl Screen for Mesh {
 }
 
 fn changes(cx: &Cx<'_>, pen: &mut Pen<'_>, area: Rect) {
-    let inner = pane(pen, area, "Changed within the hour", false);
+    let inner = pane(pen, area, &cx.titled("Changed within the hour", &[Section::Configuration, Section::Metrics]), false);
     match &cx.world.changes {
         Answer::Unavailable { why, how } => {
             let y = pen.paragraph(inner, inner.y, &format!("not available: {why}"), Role::Dim);

@@ -10,9 +10,11 @@ pub mod proxies;
 mod traces;
 
 use crate::action::{Action, Scope, Tab};
+use crate::app::Ages;
 use crate::filter::Filter;
 use crate::theme::{Role, Theme};
 use crate::widgets::Pen;
+use crate::world::sections::Section;
 use crate::world::{Answer, World};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -25,6 +27,18 @@ pub struct Cx<'c> {
     pub filter: &'c Filter,
     /// Where it is drawn.
     pub area: Rect,
+    /// How old the figures of stale sections are.
+    pub ages: Ages,
+}
+
+impl Cx<'_> {
+    /// A title, with the age of what stands below it where that is stale: `Namespaces · 2m old`.
+    pub fn titled(&self, title: &str, sections: &[Section]) -> String {
+        match self.ages.of(sections) {
+            Some(age) => format!("{title} · {age}"),
+            None => title.to_owned(),
+        }
+    }
 }
 
 /// What a screen wants to happen beyond itself.

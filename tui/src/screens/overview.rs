@@ -7,6 +7,7 @@ use crate::graph::flow::{milliseconds, percent};
 use crate::text::{width, wrap};
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane, sparkline};
+use crate::world::sections::Section;
 use crate::world::{Namespace, Problem, Target};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,6 +27,8 @@ pub struct Overview {
 }
 
 const PROBLEMS: [Column; 3] = [Column::left("", 1, 0, 0), Column::left("WHAT", 16, 2, 0), Column::left("WHY", 20, 5, 1)];
+/// The same on narrow screens: what is wrong says little without why.
+const NARROW: [Column; 3] = [PROBLEMS[0], Column::left("WHAT", 12, 1, 0), Column::left("WHY", 12, 3, 0)];
 const NAMESPACES: [Column; 9] = [
     Column::left("", 1, 0, 0),
     Column::left("NAMESPACE", 8, 2, 0),
@@ -62,6 +65,12 @@ const WITH_TRAFFIC: [Column; 15] = [
     Column::right("PROXIES", 7, 8),
 ];
 
+/// Below so many rows one of the panes is shown.
+const LOW: u16 = 10;
+
+/// What the ranking is made from.
+const RANKED: [Section; 3] = [Section::Configuration, Section::Proxies, Section::Metrics];
+
 impl Overview {
     fn problems<'w>(&self, cx: &Cx<'w>) -> Vec<&'w Problem> {
         cx.world.problems.iter().filter(|p| cx.filter.matches(&[("name", &p.subject), ("text", &p.text)])).collect()
@@ -70,8 +79,13 @@ impl Overview {
         cx.world.namespaces.iter().filter(|n| cx.filter.matches(&[("ns", &n.name)])).collect()
     }
     /// Above the problems, below the namespaces; beside each other where it is wide.
-    fn areas(cx: &Cx<'_>) -> (Rect, Rect, Rect) {
+    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect, Rect) {
         let body = Rect { y: cx.area.y + 1, height: cx.area.height.saturating_sub(1), ..cx.area };
+        if body.height < LOW {
+            // There is room for one: what is wrong, and the namespaces once they have the keyboard.
+            let nothing = Rect { height: 0, width: 0, ..body };
+            return if self.pane == Pane::Problems { (body, nothing, nothing) } else { (nothing, body, nothing) };
+        }
         let namespaces = (cx.world.namespaces.len() as u16 + 3).clamp(5, (body.height / 2).max(5)).min(body.height);
         let top = Rect { height: body.height - namespaces, ..body };
         let below = Rect { y: top.bottom(), height: namespaces, ..body };
@@ -109,7 +123,7 @@ impl Screen for Overview {
         &[Scope::Overview, Scope::List]
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
-        let (top, below, _) = Overview::areas(cx);
+        let (top, below, _) = self.areas(cx);
         match action {
             Action::NextPane | Action::PreviousPane => self.pane = if self.pane == Pane::Problems { Pane::Namespaces } else { Pane::Problems },
             Action::Open => return self.open(cx),
@@ -128,9 +142,9 @@ impl Screen for Overview {
         let mut pen = Pen { buffer, theme: cx.theme };
         let mut drawn = Drawn::default();
         summary(cx, &mut pen);
-        let (top, below, side) = Overview::areas(cx);
+        let (top, below, side) = self.areas(cx);
         let problems = self.problems(cx);
-        let inner = pane(&mut pen, top, "What is wrong now", self.pane == Pane::Problems);
+        let inner = pane(&mut pen, top, &cx.titled("What is wrong now", &RANKED), self.pane == Pane::Problems);
         if problems.is_empty() {
             let text = if cx.filter.is_empty() { "Nothing that these sources show." } else { "Nothing that the filter lets through." };
             pen.paragraph(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, inner.y, text, Role::Text);
@@ -139,7 +153,12 @@ impl Screen for Overview {
                 .iter()
                 .map(|p| vec![(cx.theme.glyph(p.health).to_owned(), Role::Health(p.health)), (p.subject.clone(), Role::Text), (p.text.clone(), Role::Text)])
                 .collect();
-            let table = Table { columns: &PROBLEMS, rows: &rows, cursor: self.problem, is_focused: self.pane == Pane::Problems };
+            let table = Table {
+                columns: if inner.width < 44 { &NARROW } else { &PROBLEMS },
+                rows: &rows,
+                cursor: self.problem,
+                is_focused: self.pane == Pane::Problems,
+            };
             let shown = table.draw(&mut pen, inner);
             spots(&mut drawn, &shown, problems.len(), 0);
             let free = Rect {
@@ -155,7 +174,7 @@ impl Screen for Overview {
             }
         }
         let list = self.namespaces(cx);
-        let inner = pane(&mut pen, below, "Namespaces", self.pane == Pane::Namespaces);
+        let inner = pane(&mut pen, below, &cx.titled("Namespaces", &[Section::Configuration, Section::Metrics]), self.pane == Pane::Namespaces);
         let rows: Vec<Row> = list.iter().map(|n| namespace_row(n, cx)).collect();
         let columns: Vec<Column> = match (cx.world.traffic.known(), &cx.world.history) {
             (None, _) => NAMESPACES.to_vec(),
@@ -169,7 +188,7 @@ impl Screen for Overview {
             drawn.cursor = shown.cursor;
         }
         if side.width > 0 {
-            let inner = pane(&mut pen, side, "Control plane and certificates", false);
+            let inner = pane(&mut pen, side, &cx.titled("Control plane and certificates", &[Section::Proxies]), false);
             let inner = control_plane(cx, &mut pen, inner);
             expiries(cx, &mut pen, inner);
         }
@@ -268,7 +287,7 @@ pub(super) fn tls_role(mtls: Option<f64>) -> Role {
 
 fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
     let [errors, warnings, infos] = cx.world.levels();
-    let proxies = cx.world.proxies.known().map_or(0, Vec::len);
+    let proxies = cx.world.proxies.shared().map_or(0, Vec::len);
     let bad = cx.world.proxies.known().map_or(0, |p| p.iter().filter(|p| p.health() >= Health::Degraded).count());
     let mark = |h| format!(" {} ", cx.theme.glyph(h));
     let (failing, degraded, idle) = (mark(Health::Failing), mark(Health::Degraded), mark(Health::Idle));
@@ -297,9 +316,12 @@ fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>) {
     // What traffic says comes before what configuration says.
     let mut all: Vec<(&str, Role)> = vec![(" ", Role::Text)];
     all.extend(traffic.iter().map(|(text, role)| (text.as_str(), *role)));
-    all.push(("  ", Role::Text));
+    // Each figure says how old it is where it is stale.
+    let [of_traffic, of_findings, of_proxies] =
+        [Section::Metrics, Section::Configuration, Section::Proxies].map(|s| cx.ages.of(&[s]).map_or(String::new(), |age| format!(" ({age})")));
+    all.extend([(of_traffic.as_str(), Role::Dim), ("  ", Role::Text)]);
     all.extend(parts);
-    all.extend([("   ", Role::Text), (proxies.as_str(), Role::Text)]);
+    all.extend([(of_findings.as_str(), Role::Dim), ("   ", Role::Text), (proxies.as_str(), Role::Text), (of_proxies.as_str(), Role::Dim)]);
     pen.row(cx.area, cx.area.y, &all);
 }
 

@@ -13,7 +13,7 @@ use crate::app::{App, Effect, Event, Focus, MouseUse};
 use crate::keys::Key;
 use crate::text::clean;
 use crate::world::way::{Question, Way};
-use crate::world::{Ask, World};
+use crate::world::{Load, World};
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
 use guard::Guard;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -26,12 +26,15 @@ use std::time::Duration;
 /// Tells what becomes of a request.
 pub type Asking = dyn Fn(&Question) -> Result<Way, String> + Send + Sync;
 
+/// Reads what is asked for, and puts it into what was known before.
+pub type Loading = dyn Fn(Load, Option<&World>) -> Result<World, String> + Send + Sync;
+
 /// What the binary gives.
 pub struct Host<'h> {
     /// Time since the start.
     pub now: &'h dyn Fn() -> Duration,
-    /// Reads the sources; runs on a thread of its own.
-    pub load: Arc<dyn Fn(Ask) -> Result<World, String> + Send + Sync>,
+    /// Reads sources; runs on a thread of its own.
+    pub load: Arc<Loading>,
     /// What becomes of a request at a proxy; runs on a thread of its own.
     pub ask: Arc<Asking>,
     /// Whether sources that are followed have changed since they were read.
@@ -96,10 +99,13 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let mut ticked = Duration::ZERO;
     // The sources that are read, and the questions that are open.
     let (mut is_reading, mut open) = (true, 0_usize);
-    load(host, app.asked(), &sender);
+    if let Some(first) = app.reading() {
+        load(host, first, app, &sender);
+    }
     resize(app, host)?;
     let mut is_dirty = true;
     let mut ticks = false;
+    let mut shown = app.told((host.now)());
     loop {
         if let Some(signal) = signals.end() {
             return Ok(Some(signal));
@@ -124,8 +130,11 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
         if now.saturating_sub(ticked) >= TICK || app.deadline().is_some_and(|d| d <= now) {
             ticked = now;
             ticks = true;
-            is_dirty = true;
         }
+        // At rest nothing is even drawn, so that nothing has to be compared.
+        let told = app.told(now);
+        is_dirty |= told != shown;
+        shown = told;
         if is_dirty {
             canvas.draw(app, now, guard.out())?;
             is_dirty = false;
@@ -142,15 +151,15 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
             }
             events.push(answer);
         }
-        is_dirty |= !events.is_empty();
+        is_dirty |= events.iter().any(|e| !matches!(e, Event::Tick | Event::Changed));
         for event in events {
             for effect in app.update(event, (host.now)()) {
                 match effect {
                     Effect::Quit => return Ok(None),
                     Effect::Suspend => suspend(app, guard)?,
-                    Effect::Load(ask) => {
+                    Effect::Load(wanted) => {
                         is_reading = true;
-                        load(host, ask, &sender);
+                        load(host, wanted, app, &sender);
                     }
                     Effect::Ask(question) => {
                         open += 1;
@@ -186,11 +195,11 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     }
 }
 
-fn load(host: &Host<'_>, ask: Ask, sender: &Sender<Event>) {
-    let (load, sender) = (Arc::clone(&host.load), sender.clone());
+fn load(host: &Host<'_>, wanted: Load, app: &App, sender: &Sender<Event>) {
+    let (load, sender, before) = (Arc::clone(&host.load), sender.clone(), app.world());
     std::thread::spawn(move || {
         // Nobody waits any more when the UI was left meanwhile.
-        let _ = sender.send(Event::Loaded(load(ask).map(Arc::new)));
+        let _ = sender.send(Event::Loaded(load(wanted, before.as_deref()).map(Arc::new)));
     });
 }
 

@@ -50,6 +50,9 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
             return Drift::Unknown(format!("of many proxies only {MOST} are compared here; `meshctl drift` compares all"));
         }
         let Ok(dump) = serde_json::from_str::<Value>(text) else { return unknown("its config dump can't be read") };
+        if is_at_loopback(&dump) {
+            return unknown("its listeners are at loopback addresses, as a demo's are, which no manifest says");
+        }
         let Ok(held) = Held::read(p.name, &dump) else { return unknown("its config dump can't be read") };
         let model = Model::of(&mesh, drift::control_plane_of(text));
         let Some(id) = workload_of(&model, &held) else { return unknown("the manifests hold no workload of this proxy") };
@@ -65,6 +68,14 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
     pages.iter().map(one).collect()
 }
 
+/// Whether every listener of a dump is bound to an address of its own machine: none that is made for a pod is.
+fn is_at_loopback(dump: &Value) -> bool {
+    let sections = dump["configs"].as_array().into_iter().flatten();
+    let listeners = sections.flat_map(|s| s["dynamic_listeners"].as_array().into_iter().flatten());
+    let mut addresses = listeners.filter_map(|l| l["active_state"]["listener"]["address"]["socket_address"]["address"].as_str()).peekable();
+    addresses.peek().is_some() && addresses.all(|a| a.starts_with("127."))
+}
+
 fn row(difference: &Difference) -> Row {
     let kind = difference.kind.word();
     let value = |v: Option<&Value>| match v.map(Value::to_string) {
@@ -78,4 +89,20 @@ fn row(difference: &Difference) -> Row {
         Change::Fields(fields) => fields.iter().map(|f| format!("{}: should be {}, is {}", f.path, value(f.left.as_ref()), value(f.right.as_ref()))).collect(),
     };
     Row { resource: format!("{kind} {}", difference.name), fields }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_proxy_of_a_demo_is_told_by_its_addresses() {
+        let dump = |addresses: &[&str]| {
+            let listener = |a: &&str| json!({"active_state": {"listener": {"address": {"socket_address": {"address": a}}}}});
+            json!({"configs": [{}, {"dynamic_listeners": addresses.iter().map(listener).collect::<Vec<_>>()}]})
+        };
+        assert!(is_at_loopback(&dump(&["127.20.0.1", "127.0.0.1"])));
+        assert!(!is_at_loopback(&dump(&["127.0.0.1", "0.0.0.0"])) && !is_at_loopback(&dump(&[])) && !is_at_loopback(&json!({})));
+    }
 }

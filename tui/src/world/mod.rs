@@ -8,9 +8,11 @@ pub mod changes;
 pub mod configuration;
 pub mod drift;
 pub mod logs;
+mod merge;
 mod namespaces;
 pub mod proxies;
 mod ranking;
+pub mod sections;
 pub mod sync;
 pub mod timeline;
 pub mod traces;
@@ -19,6 +21,7 @@ mod versions;
 pub mod way;
 
 pub use ask::Ask;
+pub use merge::{Asked, Further, Load};
 pub use namespaces::Namespace;
 pub use proxies::{Certificate, Proxy};
 #[cfg(test)]
@@ -32,7 +35,9 @@ use mesh_analyzers::ranking::Fault;
 use mesh_model::graph::Graph;
 use mesh_model::history::{History, Signals};
 use mesh_resolver::Mesh;
+use sections::{Section, Sections};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Something that may not be known.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +51,10 @@ pub enum Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// Nobody has asked yet.
+    pub fn unread() -> Answer<T> {
+        Answer::unavailable("it has not been read yet", "it is read while a screen is open that shows it")
+    }
     pub fn unavailable(why: impl Into<String>, how: impl Into<String>) -> Answer<T> {
         Answer::Unavailable { why: why.into(), how: how.into() }
     }
@@ -63,9 +72,18 @@ impl<T> Answer<T> {
     }
 }
 
+impl<T> Answer<Arc<T>> {
+    /// The shared value.
+    pub fn shared(&self) -> Option<&T> {
+        self.known().map(Arc::as_ref)
+    }
+}
+
 /// One source and how reading it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
+    /// What it gives; `None` where it is about the sources themselves.
+    pub section: Option<Section>,
     /// As it was typed.
     pub name: String,
     /// `12 objects`, `2 proxies`; or why it failed.
@@ -133,6 +151,8 @@ pub struct World {
     pub context: String,
     /// The command line's own words for the sources, to be put behind another command.
     pub arguments: String,
+    /// Those of them that hold manifests or what proxies hold, as they were typed.
+    pub objects: Vec<String>,
     pub sources: Vec<Source>,
     /// Seconds since the epoch at which expiries and ages are judged.
     pub as_of: i64,
@@ -141,7 +161,7 @@ pub struct World {
     /// Pages by code.
     pub explanations: BTreeMap<String, String>,
     pub namespaces: Vec<Namespace>,
-    pub proxies: Answer<Vec<Proxy>>,
+    pub proxies: Answer<Arc<Vec<Proxy>>>,
     /// Sorted by expiry.
     pub certificates: Answer<Vec<Certificate>>,
     pub clusters: Vec<(String, usize)>,
@@ -151,9 +171,9 @@ pub struct World {
     /// What configuration says of who is routed where.
     pub configuration: Answer<configuration::Configured>,
     /// Who calls whom, how much and how well.
-    pub traffic: Answer<Traffic>,
-    pub logs: Answer<logs::Logs>,
-    pub traces: Answer<traces::Traces>,
+    pub traffic: Answer<Arc<Traffic>>,
+    pub logs: Answer<Arc<logs::Logs>>,
+    pub traces: Answer<Arc<traces::Traces>>,
     /// Of which time traffic and traces are; `None` where the sources hold neither.
     pub shown: Option<traffic::Times>,
     /// The moments that can be replayed.
@@ -166,12 +186,19 @@ pub struct World {
     pub changes: Answer<Vec<changes::Change>>,
     /// What is wrong now, worst first.
     pub problems: Vec<Problem>,
+    /// The sections that were ever asked, each with the time that it was asked for.
+    pub read: BTreeMap<Section, Ask>,
+    /// Those that were asked for this world, and those of them that gave nothing new: what was known before is shown on.
+    pub fresh: Sections,
+    pub old: Sections,
 }
 
 /// What a world is made from.
 pub struct Input<'i> {
+    pub asked: Asked<'i>,
     pub context: String,
     pub arguments: String,
+    pub objects: Vec<String>,
     pub sources: Vec<Source>,
     pub mesh: &'i Mesh<'i>,
     /// Of which it is not known where nothing was judged.
@@ -183,8 +210,6 @@ pub struct Input<'i> {
     pub traffic: Answer<Measured<'i>>,
     pub logs: Answer<logs::Logs>,
     pub traces: Answer<traces::Traces>,
-    /// The time that was asked for: it holds for traces where no traffic says another one.
-    pub ask: Ask,
     pub timeline: Option<timeline::Timeline>,
     pub history: Option<History>,
     pub faults: Vec<Fault>,
@@ -207,64 +232,47 @@ pub struct Measured<'i> {
 
 impl World {
     pub fn new(input: Input<'_>) -> World {
+        let asked = input.asked;
         let as_of = input.mesh.snapshot.as_of.0;
         let is_judged = input.findings.known().is_some();
         let mut findings = input.findings.known().cloned().unwrap_or_default();
         findings.sort_by(|a, b| (a.level, &a.namespace, &a.object, &a.code, &a.place).cmp(&(b.level, &b.namespace, &b.object, &b.code, &b.place)));
         let has_objects = input.mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
-        let drifts = drift::compare(input.mesh, &input.proxies);
-        let read = |(page, drift)| Proxy { drift: Some(drift), ..proxies::read(page) };
-        let mut proxies: Vec<Proxy> = input.proxies.iter().zip(drifts).map(read).collect();
-        // Of one proxy that several pages are of, the fullest counts.
-        proxies.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
-        proxies.dedup_by(|b, a| (&a.namespace, &a.name) == (&b.namespace, &b.name));
-        let certificates = proxies::by_expiry(&proxies);
+        let (held, proxies_old) = merge::proxies(&input);
+        let proxies = held.proxies.known().map_or(&[][..], |all| all.as_slice());
+        let certificates = held.certificates.known().map_or(&[][..], Vec::as_slice);
         let configuration = configuration::configured(input.mesh, &findings);
         let badges = |key: &traffic::Key| configuration.view.find(&key.0, &key.1).map_or(String::new(), |n| configuration.view.nodes()[n].badges.clone());
-        let traffic = input.traffic.map(|m| Traffic::read(&m, &badges));
-        let measured = traffic.known().map(|t| traffic::Times { window: t.window, at: t.at, span: t.span });
-        let traced = || {
-            input.traces.known()?.span().map(|(first, last)| traffic::Times {
-                window: Some(input.ask.window),
-                at: Some(last - input.ask.back),
-                span: Some((first, last)),
-            })
-        };
-        let shown = measured.or_else(traced);
-        let namespaces = namespaces::namespaces(input.mesh, &findings, &proxies, traffic.known());
-        let versions = versions::versions(input.mesh, &proxies);
-        let before = input.before.map(|m| Traffic::read(&m, &badges));
-        let changes = match (&before, &input.created) {
-            (None, None) => Answer::unavailable(
-                "no source says what was an hour ago: no object has the time at which it was made, and no metrics reach back so far",
-                "add objects of a cluster (`kubectl get -A -o yaml`), or series with samples of more than an hour",
-            ),
-            (_, created) => Answer::Known(changes::changes(traffic.known(), before.as_ref(), created.as_deref().unwrap_or_default())),
-        };
+        let read = |m: &Measured<'_>| Traffic::read(m, &badges);
+        let measured = merge::measured(&input, &read);
+        let traffic = measured.traffic.shared();
+        let traces = asked.answer(Section::Traces, |w| &w.traces, input.traces.map(Arc::new));
+        let logs = asked.answer(Section::Logs, |w| &w.logs, input.logs.map(Arc::new));
+        let shown = merge::shown(traffic, traces.shared(), asked.ask);
+        let namespaces = namespaces::namespaces(input.mesh, &findings, proxies, traffic);
+        let versions = versions::versions(input.mesh, proxies);
         let problems = ranking::ranking(&ranking::Facts {
             findings: &findings,
-            proxies: &proxies,
-            certificates: &certificates,
-            sync: &input.sync,
+            proxies,
+            certificates,
+            sync: held.sync.known().map_or(&[][..], Vec::as_slice),
             sources: &input.sources,
-            traffic: traffic.known(),
-            faults: &input.faults,
+            traffic,
+            faults: &measured.faults,
             configured: &configuration,
             now: as_of,
         });
-        let no_dump = || {
-            (
-                "no source holds the state of a proxy",
-                "add a config dump: `curl localhost:15000/config_dump?include_eds` in the pod's istio-proxy, or a bug report",
-            )
-        };
+        let is_unread = !asked.sections.contains(Section::Configuration);
         World {
             context: input.context,
             arguments: input.arguments,
+            objects: input.objects,
             sources: input.sources,
             as_of,
             findings: if is_judged && (has_objects || !findings.is_empty()) {
                 Answer::Known(findings)
+            } else if is_unread {
+                Answer::unread()
             } else {
                 Answer::unavailable(
                     "no source holds manifests, so there is nothing to judge",
@@ -273,34 +281,30 @@ impl World {
             },
             explanations: input.explanations,
             namespaces,
-            certificates: match proxies.is_empty() {
-                true => Answer::unavailable(no_dump().0, no_dump().1),
-                false => Answer::Known(certificates),
-            },
-            proxies: match proxies.is_empty() {
-                true => Answer::unavailable(no_dump().0, no_dump().1),
-                false => Answer::Known(proxies),
-            },
-            sync: match input.sync.is_empty() {
-                true => Answer::unavailable("no source holds a control plane's word on its proxies", "add a bug report, or a page of istiod's `/debug/syncz`"),
-                false => Answer::Known(input.sync),
-            },
+            certificates: held.certificates,
+            proxies: held.proxies,
+            sync: held.sync,
             clusters: clusters(input.mesh),
             versions,
-            configuration: if configuration.view.is_empty() {
-                Answer::unavailable("no source holds services, routes or gateways", "add a folder of manifests, or what `kubectl get -A -o yaml` prints")
-            } else {
+            configuration: if !configuration.view.is_empty() {
                 Answer::Known(configuration)
+            } else if is_unread {
+                Answer::unread()
+            } else {
+                Answer::unavailable("no source holds services, routes or gateways", "add a folder of manifests, or what `kubectl get -A -o yaml` prints")
             },
-            traffic,
-            logs: input.logs,
-            traces: input.traces,
+            traffic: measured.traffic,
+            logs,
+            traces,
             shown,
             timeline: input.timeline,
-            history: input.history,
-            faults: input.faults,
-            changes,
+            history: measured.history,
+            faults: measured.faults,
+            changes: measured.changes,
             problems,
+            read: asked.read(),
+            fresh: asked.sections,
+            old: asked.old().and(proxies_old),
         }
     }
 
@@ -337,7 +341,7 @@ impl World {
     /// Objects that say something of a node of either graph: `VirtualService bookinfo/reviews`.
     pub fn objects(&self, key: &traffic::Key) -> Vec<String> {
         let Some(configured) = self.configuration.known() else { return Vec::new() };
-        objects(configured, self.traffic.known(), key)
+        objects(configured, self.traffic.shared(), key)
     }
 
     /// How many findings there are of each level.

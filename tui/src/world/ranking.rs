@@ -48,12 +48,7 @@ pub(super) struct Facts<'f> {
 }
 
 pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
-    let mut out = Vec::new();
-    for source in facts.sources {
-        if let Err(why) = &source.state {
-            out.push(Problem { health: Health::Failing, subject: source.name.clone(), text: format!("not read: {why}"), target: Target::Sources });
-        }
-    }
+    let mut out = unread(facts.sources);
     if let Some(traffic) = facts.traffic {
         out.extend(if facts.faults.is_empty() { failing(traffic, facts.configured) } else { suspected(traffic, facts.faults) });
         let unseen = |text: &String| Problem { health: Health::Unknown, subject: "traffic".to_owned(), text: text.clone(), target: Target::Sources };
@@ -88,6 +83,20 @@ pub(super) fn ranking(facts: &Facts<'_>) -> Vec<Problem> {
     }
     out.sort_by_key(|p| std::cmp::Reverse(p.health));
     out
+}
+
+const NOT_READ: &str = "not read: ";
+
+/// A line for each source that could not be read.
+pub(super) fn unread(sources: &[Source]) -> Vec<Problem> {
+    let line =
+        |why: &String, name: &String| Problem { health: Health::Failing, subject: name.clone(), text: format!("{NOT_READ}{why}"), target: Target::Sources };
+    sources.iter().filter_map(|s| Some(line(s.state.as_ref().err()?, &s.name))).collect()
+}
+
+/// Whether a line is one of those.
+pub(super) fn is_unread(problem: &Problem) -> bool {
+    problem.target == Target::Sources && problem.text.starts_with(NOT_READ)
 }
 
 /// Further calls of one suspect that a line names.

@@ -2,30 +2,60 @@
 
 use crate::graph::Health;
 
-/// A request that is asked about: of which proxy, and the words of the request.
+/// Who is asked what becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A proxy, by what `meshctl proxy-config` takes to find it, as a shell takes it.
+    Proxy(String),
+    /// The manifests, and what proxies hold beside them: the sources as they were typed.
+    Sources(Vec<String>),
+}
+
+/// A request that is asked about: whom, and the words of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// What `meshctl proxy-config` takes to find the proxy, as a shell takes it.
-    pub proxy: String,
-    /// `GET`, `http://reviews:9080/`, `-H`, `end-user: jason`, and whatever else `meshctl route` takes.
+    pub of: Asked,
+    /// `GET`, `http://reviews:9080/`, `-H`, `end-user: jason`, and whatever else `meshctl route` takes. Manifests are asked as
+    /// `meshctl why` is: who sends it stands before.
     pub words: Vec<String>,
 }
 
+/// Methods that may stand before a URL.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
+
+/// Whether the words begin with who sends the request.
+pub fn names_a_sender(words: &[String]) -> bool {
+    words.first().is_some_and(|w| !METHODS.contains(&w.as_str()) && !w.contains("://") && !w.starts_with('-'))
+}
+
 impl Question {
-    /// The words behind `meshctl route`.
+    /// The words behind `meshctl`.
     pub fn arguments(&self) -> Vec<String> {
-        let mut out = crate::shell::words(&self.proxy).unwrap_or_default();
+        let proxy = match &self.of {
+            Asked::Proxy(proxy) => proxy,
+            Asked::Sources(sources) => {
+                let mut out = vec!["why".to_owned()];
+                // `why` has the method behind a flag.
+                let at = self.words.iter().skip(1).take(1).position(|w| METHODS.contains(&w.as_str())).map(|_| 1);
+                out.extend(self.words.iter().enumerate().filter(|(i, _)| Some(*i) != at).map(|(_, w)| w.clone()));
+                out.extend(at.into_iter().flat_map(|i| ["-X".to_owned(), self.words[i].clone()]));
+                out.extend(sources.iter().flat_map(|s| ["-f".to_owned(), s.clone()]));
+                return out;
+            }
+        };
+        let mut out = crate::shell::words(proxy).unwrap_or_default();
         // A name of a proxy without a flag is what `route` calls a pod.
         if out.first().is_some_and(|w| !w.starts_with('-')) {
             out.insert(0, "--pod".to_owned());
         }
+        out.insert(0, "route".to_owned());
         out.extend(self.words.iter().cloned());
         out
     }
     /// The command that prints the same.
     pub fn command(&self) -> String {
         let words: Vec<String> = self.arguments().iter().map(|w| crate::shell::quoted(w)).collect();
-        format!("meshctl route {}", words.join(" "))
+        format!("meshctl {}", words.join(" "))
     }
 }
 
@@ -33,6 +63,8 @@ impl Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Way {
     pub request: String,
+    /// How it ends as a whole, where that is known beyond the single proxies.
+    pub ends: Vec<(Health, String)>,
     /// The proxies that it meets, in their order.
     pub stations: Vec<Station>,
     pub assumed: Vec<String>,
@@ -54,6 +86,27 @@ pub struct Step {
     /// `listener`, `filter chain`, `route`, …
     pub kind: String,
     pub text: String,
+    /// Whether it is as it should be; `Unknown` where that was not judged.
+    pub health: Health,
     /// What was not chosen, and why.
     pub passed: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_a_command() {
+        let of = |of: Asked, words: &str| Question { of, words: crate::shell::words(words).expect("words") };
+        let proxy = |p: &str| Asked::Proxy(p.to_owned());
+        assert_eq!(of(proxy("web.shop --from a.json"), "GET http://a/").command(), "meshctl route --pod web.shop --from a.json GET http://a/");
+        let sources = || Asked::Sources(vec!["k8s/".to_owned(), "a b.json".to_owned()]);
+        let asked = of(sources(), "web.shop POST http://cart/ -H 'x: y'");
+        assert_eq!(asked.command(), "meshctl why web.shop http://cart/ -H 'x: y' -X POST -f k8s/ -f 'a b.json'");
+        assert_eq!(of(sources(), "web http://cart/").command(), "meshctl why web http://cart/ -f k8s/ -f 'a b.json'");
+        for (words, names) in [("web http://a/", true), ("GET http://a/", false), ("http://a/", false), ("-H x", false), ("", false)] {
+            assert_eq!(names_a_sender(&crate::shell::words(words).expect("words")), names, "{words}");
+        }
+    }
 }

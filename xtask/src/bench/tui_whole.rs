@@ -10,7 +10,7 @@ use mesh_tui::keys::{Key, Keymap};
 use mesh_tui::terminal::Canvas;
 use mesh_tui::theme::Theme;
 use mesh_tui::world::traffic::{Call, Load, Traffic};
-use mesh_tui::world::{Answer, Ask, Input, World};
+use mesh_tui::world::{Answer, Ask, Asked, Input, World};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -35,8 +35,10 @@ fn world() -> World {
     let mesh = Mesh::new(&snapshot);
     let nothing = || Answer::unavailable("none", "none");
     let mut world = World::new(Input {
+        asked: Asked::all(),
         context: "bench".to_owned(),
         arguments: String::new(),
+        objects: Vec::new(),
         sources: Vec::new(),
         mesh: &mesh,
         findings: Answer::unavailable("none", "none"),
@@ -46,7 +48,6 @@ fn world() -> World {
         traffic: nothing(),
         logs: Answer::unavailable("none", "none"),
         traces: Answer::unavailable("none", "none"),
-        ask: Ask::default(),
         timeline: None,
         history: None,
         faults: Vec::new(),
@@ -74,7 +75,7 @@ fn world() -> World {
     }
     let node = |i: usize| Node { namespace: key(i).0, name: key(i).1, health: Health::Ok, figures: flow.figures(), badges: String::new(), flow: Some(flow) };
     let view = View::new((0..1_000).map(node).collect(), edges);
-    world.traffic = Answer::Known(Traffic { view, loads, calls, window: Some(600), ..Traffic::default() });
+    world.traffic = Answer::Known(Arc::new(Traffic { view, loads, calls, window: Some(600), ..Traffic::default() }));
     world
 }
 
@@ -210,10 +211,12 @@ fn watch(child: &mut Child, started: Instant) -> Outcome {
     // Reading is over when nothing more is drawn.
     while told.recv_timeout(Duration::from_secs(3)).is_ok() {}
     let pid = running(child.id())?;
-    let (before, bytes) = (ticks(pid)?, seen.load(Ordering::Relaxed));
+    let (before, bytes, woken) = (ticks(pid)?, seen.load(Ordering::Relaxed), wakeups(pid)?);
     std::thread::sleep(REST);
     let share = (ticks(pid)? - before) as f64 / 100.0 / REST.as_secs_f64() * 100.0;
     println!("{:<52} {share:>6.2} %                0.5 %", "of a core at rest, 1,000 workloads");
+    // A count, which a busy machine does not change.
+    println!("{:<52} {:>9.1}", "wake-ups a second at rest", wakeups(pid)?.saturating_sub(woken) as f64 / REST.as_secs_f64());
     println!("{:<52} {:>7} B               0 B", "bytes written at rest", seen.load(Ordering::Relaxed) - bytes);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|e| e.to_string())?;
     let resident = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
@@ -226,6 +229,17 @@ fn watch(child: &mut Child, started: Instant) -> Outcome {
 fn running(script: u32) -> Result<u32, String> {
     let children = std::fs::read_to_string(format!("/proc/{script}/task/{script}/children")).map_err(|e| format!("/proc: {e}"))?;
     children.split_whitespace().next().and_then(|p| p.parse().ok()).ok_or_else(|| "script runs nothing".to_owned())
+}
+
+/// How often its threads waited for something so far.
+fn wakeups(pid: u32) -> Result<u64, String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|e| format!("/proc/{pid}/task: {e}"))?;
+    // A thread may end meanwhile.
+    let of = |task: std::fs::DirEntry| -> Option<u64> {
+        let text = std::fs::read_to_string(task.path().join("status")).ok()?;
+        text.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok())
+    };
+    Ok(tasks.flatten().filter_map(of).sum())
 }
 
 /// Processor time so far, in hundredths of a second.

@@ -9,7 +9,6 @@ use mesh_collectors::recording;
 use mesh_envoy::identify::Content;
 use mesh_tui::graph::Health;
 use mesh_tui::shell::quoted;
-use mesh_tui::world;
 use mesh_tui::world::proxies::{Pages, Teller};
 use mesh_tui::world::sync::{Sync, Type};
 
@@ -30,6 +29,9 @@ pub struct Found {
     control_planes: Vec<Proxy>,
 }
 
+/// How reading sources went, by their names.
+pub type Said = Vec<(String, Result<String, String>)>;
+
 /// What else may be in a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
@@ -38,9 +40,14 @@ pub enum Rest {
 }
 
 impl Found {
-    /// Reads one source, and says in `sources` what it holds and what of it could not be read.
-    pub fn read(&mut self, typed: &str, source: &Source, sources: &mut Vec<world::Source>) -> Rest {
-        let mut say = |name: &str, state: Result<String, String>| sources.push(world::Source { name: name.to_owned(), state });
+    /// Reads one source: what else it may hold, and how reading it and its parts went.
+    pub fn read(&mut self, typed: &str, source: &Source) -> (Rest, Said) {
+        let mut said = Vec::new();
+        let rest = self.read_and(typed, source, &mut |name, state| said.push((name.to_owned(), state)));
+        (rest, said)
+    }
+
+    fn read_and(&mut self, typed: &str, source: &Source, say: &mut dyn FnMut(&str, Result<String, String>)) -> Rest {
         let is_folder = matches!(source, Source::Path(path) if path.is_dir() || recording::find(path).is_some());
         // What is not there is told by who looks for manifests in it.
         if matches!(source, Source::Path(path) if !recording::is_there(path)) {

@@ -121,5 +121,5 @@ fn failing(store: &mesh_metrics::series::Store, at: i64) -> Option<f64> {
 /// What is said of a recording among the sources.
 pub fn said(line: &Timeline, at: i64) -> Source {
     let (place, all) = (line.position(at) + 1, line.marks().len());
-    Source { name: "time line".to_owned(), state: Ok(format!("moment {place} of {all}, {}", rfc3339(at))) }
+    Source { section: None, name: "time line".to_owned(), state: Ok(format!("moment {place} of {all}, {}", rfc3339(at))) }
 }

@@ -2,7 +2,7 @@
 
 mod json;
 pub mod ranked;
-mod text;
+pub mod text;
 
 use crate::args::why::WhyArgs;
 use crate::commands::route::request;
@@ -13,23 +13,19 @@ use crate::status::{Failure, Outcome, Status};
 use mesh_envoy::engine::request::Protocol;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
-use mesh_resolver::why::{Mark, Question, Url, Why};
+use mesh_resolver::why::{Answer, Mark, Question, Url, Why};
 
 pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
-    let (Some(who), Some(url)) = (&args.who, &args.url) else { return ranked::run(args, context) };
+    if args.who.is_none() || args.url.is_none() {
+        return ranked::run(args, context);
+    }
     let format = match args.output.as_str() {
         "text" => None,
         "json" => Some(Document::Json),
         "yaml" => Some(Document::Yaml),
         other => return Err(Failure::usage(format!("-o takes text, json or yaml, not `{other}`"))),
     };
-    let question = question(args, url)?;
-    let mut input = mesh_input::read(&args.mesh, context)?;
-    let held = std::mem::take(&mut input.held);
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
-    let model = Model::supposing(&mesh);
-    let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| Failure::usage(e.to_string()))?;
-    answer.problems.extend(input.problems().cloned());
+    let (answer, of_input) = answer(args, context)?;
     let own = match answer.mark() {
         Mark::Broken => Status::NotFine,
         _ if !answer.is_complete() => context.partial,
@@ -39,7 +35,20 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         None => text::show(&answer),
         Some(document) => render(&json::value(&answer), document),
     })?;
-    Ok(own.max(input.status(context)))
+    Ok(own.max(of_input))
+}
+
+/// What becomes of the request, and the status that the input alone makes.
+pub fn answer(args: &WhyArgs, context: &Context) -> Result<(Answer, Status), Failure> {
+    let (Some(who), Some(url)) = (&args.who, &args.url) else { return Err(Failure::usage("name who sends the request, and its URL")) };
+    let question = question(args, url)?;
+    let mut input = mesh_input::read(&args.mesh, context)?;
+    let held = std::mem::take(&mut input.held);
+    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let model = Model::supposing(&mesh);
+    let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| Failure::usage(e.to_string()))?;
+    answer.problems.extend(input.problems().cloned());
+    Ok((answer, input.status(context)))
 }
 
 /// The request that is typed.

@@ -2,11 +2,11 @@
 
 use crate::term::safe;
 use anstyle::{AnsiColor, Style};
-use mesh_resolver::why::{Answer, Mark, Outcome, Part, Step, Thing};
+use mesh_resolver::why::{Answer, Mark, Miss, Outcome, Part, Step, Thing};
 use std::fmt::Write;
 
 /// How many of the candidates that were passed over are shown; `-o json` has all.
-const NEAREST: usize = 3;
+pub const NEAREST: usize = 3;
 
 pub fn show(answer: &Answer) -> String {
     let mut out = String::new();
@@ -53,25 +53,36 @@ fn step(out: &mut String, step: &Step) {
         let _ = writeln!(out, "{:29}{}", "", safe(&shown(thing)));
     }
     for miss in step.misses.iter().take(if is_fine { 1 } else { NEAREST }) {
-        let at = miss.thing.as_ref().map(|t| format!(" ({})", if t.place.is_empty() { &t.object } else { &t.place })).unwrap_or_default();
-        let name = if miss.name.is_empty() { "(unnamed)" } else { &miss.name };
-        let _ = writeln!(out, "{:29}not {}{}: {}", "", safe(name), safe(&at), safe(&miss.why));
+        let _ = writeln!(out, "{:29}{}", "", safe(&passed(miss)));
     }
     if !step.change.is_empty() {
         let _ = writeln!(out, "{:29}to change it: {}", "", safe(&step.change));
     }
 }
 
-fn shown(thing: &Thing) -> String {
+/// A candidate that was passed over, and why.
+pub fn passed(miss: &Miss) -> String {
+    let at = miss.thing.as_ref().map(|t| format!(" ({})", if t.place.is_empty() { &t.object } else { &t.place })).unwrap_or_default();
+    let name = if miss.name.is_empty() { "(unnamed)" } else { &miss.name };
+    format!("not {name}{at}: {}", miss.why)
+}
+
+/// An object with its field and place.
+pub fn shown(thing: &Thing) -> String {
     let field = if thing.field.is_empty() { String::new() } else { format!(" {}", thing.field) };
     if thing.place.is_empty() { format!("{}{field}", thing.object) } else { format!("{}{field}  {}", thing.object, thing.place) }
 }
 
 fn ending(o: &Outcome) -> String {
     let style = style(o.mark);
+    format!("{style}{}{style:#}: {}", o.mark.name(), safe(&said(o)))
+}
+
+/// How a share of the requests ends, without its mark.
+pub fn said(o: &Outcome) -> String {
     let share = if o.share == 1_000_000 { String::new() } else { format!("{}% ", o.share as f64 / 1e4) };
     let status = o.status.map_or_else(String::new, |s| format!("{s} "));
     let flags = if o.flags.is_empty() { String::new() } else { format!("{} ", o.flags) };
     let details = if o.details.is_empty() { String::new() } else { format!(" ({})", o.details) };
-    format!("{style}{}{style:#}: {share}{status}{flags}{}{}", o.mark.name(), safe(&o.says), safe(&details))
+    format!("{share}{status}{flags}{}{details}", o.says)
 }

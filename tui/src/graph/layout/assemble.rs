@@ -1,10 +1,10 @@
 //! Columns for the layers, and out of rows, columns and tracks the rectangles and polylines.
 
-use super::layers::{Body, Layers};
+use super::layers::{Body, Item, Layers};
 use super::nets::{Ends, Use, Wire, nets};
 use super::place::Placed;
 use super::tracks::tracks;
-use super::{Area, Detail, Flow, Labels, Lane, Layout, Path, Seed};
+use super::{Area, Detail, Flow, Labels, Lane, Layout, Path, Seed, bus_key, node_key};
 use crate::graph::paint::node_width;
 use crate::graph::view::View;
 use crate::text::width;
@@ -229,19 +229,12 @@ fn limit_titles(lanes: &mut [Lane], paths: &[Path]) {
 fn seed(view: &View, graph: &Layers, placed: &Placed, lane_order: &[usize]) -> Seed {
     let mut lanes: Vec<(usize, String)> = view.namespaces().into_iter().enumerate().map(|(i, (name, _))| (lane_order[i], name.to_owned())).collect();
     lanes.sort();
-    let mut out = Seed { lanes: lanes.into_iter().map(|(_, name)| name).collect(), ..Seed::default() };
-    for item in &graph.items {
-        let row = item.top - placed.bands[item.lane].top - 1;
-        match item.body {
-            Body::Node(n) => {
-                let node = &view.nodes()[n];
-                out.nodes.insert((node.namespace.clone(), node.name.clone()), row);
-            }
-            Body::Bus { target, flow } => {
-                let node = &view.nodes()[target];
-                out.buses.insert((node.namespace.clone(), node.name.clone(), item.layer, flow), row);
-            }
-        }
-    }
-    out
+    let row = |item: &Item| {
+        let key = match item.body {
+            Body::Node(n) => node_key(&view.nodes()[n]),
+            Body::Bus { target, flow } => bus_key(&view.nodes()[target], item.layer, flow),
+        };
+        (key, item.top - placed.bands[item.lane].top - 1)
+    };
+    Seed::new(lanes.into_iter().map(|(_, name)| name).collect(), graph.items.iter().map(row).collect())
 }

@@ -22,8 +22,9 @@ mod place;
 mod rank;
 mod tracks;
 
-use super::view::View;
-use std::collections::BTreeMap;
+use super::view::{Node, View};
+use rustc_hash::FxHasher;
+use std::hash::{Hash, Hasher};
 
 /// How much of a node is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +115,37 @@ pub struct Layout {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seed {
     lanes: Vec<String>,
-    /// Row below the top of its lane, by namespace and name.
-    nodes: BTreeMap<(String, String), i32>,
-    /// The same for the buses: by their target, layer and direction.
-    buses: BTreeMap<(String, String, usize, Flow), i32>,
+    /// Rows below the tops of their lanes, sorted by [`node_key`] and [`bus_key`]. Of large meshes there are many: names in full
+    /// would make copying and dropping this cost more than a key may.
+    rows: Vec<(u64, i32)>,
+}
+
+impl Seed {
+    fn new(lanes: Vec<String>, mut rows: Vec<(u64, i32)>) -> Seed {
+        rows.sort_unstable();
+        Seed { lanes, rows }
+    }
+    fn row(&self, key: u64) -> Option<i32> {
+        let at = self.rows.binary_search_by_key(&key, |(k, _)| *k).ok()?;
+        Some(self.rows[at].1)
+    }
+}
+
+/// A node by its name. Should two be the same, one of them moves where it need not.
+fn node_key(node: &Node) -> u64 {
+    hashed(&(&node.namespace, &node.name))
+}
+
+/// A bus by its target, layer and direction.
+fn bus_key(target: &Node, layer: usize, flow: Flow) -> u64 {
+    hashed(&(&target.namespace, &target.name, layer, flow))
+}
+
+/// The same for the same, always.
+fn hashed(of: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Layout {
@@ -181,13 +209,9 @@ pub fn layout(view: &View, detail: Detail, labels: Labels, seed: Option<&Seed>) 
 /// The remembered row of every item, below the top of its lane.
 fn remembered(view: &View, graph: &layers::Layers, seed: Option<&Seed>) -> Option<Vec<Option<i32>>> {
     let seed = seed?;
-    let name = |n: usize| view.nodes().get(n).map(|n| (n.namespace.clone(), n.name.clone()));
     let row = |item: &layers::Item| match item.body {
-        layers::Body::Node(n) => seed.nodes.get(&name(n)?).copied(),
-        layers::Body::Bus { target, flow } => {
-            let (namespace, name) = name(target)?;
-            seed.buses.get(&(namespace, name, item.layer, flow)).copied()
-        }
+        layers::Body::Node(n) => seed.row(node_key(view.nodes().get(n)?)),
+        layers::Body::Bus { target, flow } => seed.row(bus_key(view.nodes().get(target)?, item.layer, flow)),
     };
     Some(graph.items.iter().map(row).collect())
 }

@@ -6,6 +6,7 @@ use crate::screens::Cx;
 use crate::text::moment;
 use crate::theme::Role;
 use crate::widgets::{Chart, Pen};
+use crate::world::sections::Section;
 use crate::world::traffic::Key;
 use ratatui::layout::Rect;
 
@@ -37,5 +38,6 @@ pub(super) fn draw(cx: &Cx<'_>, key: &Key, pen: &mut Pen<'_>, area: Rect) {
     }
     let (from, to) = (moment(history.span.from, cx.world.day()), moment(history.span.to, cx.world.day()));
     let y = area.bottom().saturating_sub(1);
-    pen.text(area.x + 1, y, &format!("from {from} to {to}, in steps of {}", crate::screens::span(history.span.step)), usize::from(area.width), Role::Dim);
+    let text = cx.titled(&format!("from {from} to {to}, in steps of {}", crate::screens::span(history.span.step)), &[Section::Metrics]);
+    pen.text(area.x + 1, y, &text, usize::from(area.width), Role::Dim);
 }

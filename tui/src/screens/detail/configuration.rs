@@ -3,11 +3,12 @@
 use super::{Line, heading, mark};
 use crate::screens::{Cx, Request};
 use crate::theme::Role;
+use crate::world::sections::Section;
 use crate::world::traffic::Key;
 
 pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     let objects = cx.world.objects(key);
-    heading(out, "FINDINGS");
+    heading(cx, Section::Configuration, out, "FINDINGS");
     match cx.world.findings.known() {
         None => out.push(Line::dim("not available: no source holds manifests")),
         Some(all) => {
@@ -27,7 +28,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
         }
     }
     routes(cx, key, out);
-    heading(out, "CONFIGURATION");
+    heading(cx, Section::Configuration, out, "CONFIGURATION");
     for object in &objects {
         let words = format!("object:{}", object.rsplit('/').next().unwrap_or(object));
         out.push(Line::opening(vec![(format!("    {object}"), Role::Text)], Request::Findings(words)));
@@ -42,7 +43,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
 fn routes(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     let Some((view, node)) = cx.world.configuration.known().and_then(|c| Some((&c.view, c.view.find(&key.0, &key.1)?))) else { return };
     for (title, is_caller) in [("ROUTED FROM", true), ("ROUTED TO, MADE OF", false)] {
-        heading(out, title);
+        heading(cx, Section::Configuration, out, title);
         let edges: Vec<_> = view.edges().iter().filter(|e| if is_caller { e.to == node } else { e.from == node }).collect();
         for e in &edges {
             let other = &view.nodes()[if is_caller { e.from } else { e.to }];
@@ -61,7 +62,7 @@ fn routes(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
 }
 
 fn proxies(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
-    heading(out, "PROXIES");
+    heading(cx, Section::Proxies, out, "PROXIES");
     let Some(all) = cx.world.proxies.known() else {
         out.push(Line::dim("not available: no source holds the state of a proxy"));
         return;

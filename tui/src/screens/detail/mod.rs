@@ -2,6 +2,7 @@
 
 mod charts;
 mod configuration;
+mod logs;
 mod traces;
 mod traffic;
 
@@ -10,6 +11,7 @@ use crate::action::{Action, Scope};
 use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Cursor, Pen};
+use crate::world::sections::Section;
 use crate::world::traffic::Key;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -38,10 +40,11 @@ impl Line {
     }
 }
 
-/// A blank row and a heading.
-fn heading(out: &mut Vec<Line>, text: impl Into<String>) {
+/// A blank row and a heading, with the age of what stands below it where that is stale.
+fn heading(cx: &Cx<'_>, section: Section, out: &mut Vec<Line>, text: impl Into<String>) {
+    let age = cx.ages.of(&[section]).map_or(String::new(), |age| format!("  {age}"));
     out.push(Line::of(Vec::new()));
-    out.push(Line::of(vec![(text.into(), Role::Heading)]));
+    out.push(Line::of(vec![(text.into(), Role::Heading), (age, Role::Dim)]));
 }
 
 /// The glyph of a health, where rows begin.
@@ -66,6 +69,7 @@ impl Detail {
         let mut out = vec![head(cx, &key)];
         traffic::lines(cx, &key, &mut out);
         traces::lines(cx, &key, &mut out);
+        logs::lines(cx, &key, &mut out);
         configuration::lines(cx, &key, &mut out);
         out
     }

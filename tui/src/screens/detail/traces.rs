@@ -4,6 +4,7 @@ use super::{Line, heading, mark};
 use crate::screens::{Cx, Request, took};
 use crate::text::moment;
 use crate::theme::Role;
+use crate::world::sections::Section;
 use crate::world::traffic::Key;
 
 /// How many are listed.
@@ -15,7 +16,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     let time = cx.world.shown_time();
     let in_time = |i: &usize| time.is_none_or(|(from, to)| (from..=to).contains(&traces.lines[*i].start.div_euclid(1_000_000)));
     let found: Vec<usize> = traces.of(key).into_iter().filter(in_time).collect();
-    heading(out, format!("TRACES {}", found.len()));
+    heading(cx, Section::Traces, out, format!("TRACES {}", found.len()));
     if found.is_empty() {
         out.push(Line::dim("none that it took part in"));
     }

@@ -6,6 +6,7 @@ use crate::graph::{Flow, Health};
 use crate::screens::overview::tls_role;
 use crate::screens::{Cx, Request};
 use crate::theme::Role;
+use crate::world::sections::Section;
 use crate::world::traffic::{Call, Key, Side, Traffic, per_second};
 
 /// More endings and callers than that are counted only.
@@ -13,20 +14,20 @@ const MOST: usize = 12;
 
 pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     let Some(traffic) = cx.world.traffic.known() else {
-        heading(out, "TRAFFIC");
+        heading(cx, Section::Metrics, out, "TRAFFIC");
         out.push(Line::dim("not available: no source holds metrics"));
         return;
     };
     behind(cx, traffic, key, out);
     let Some(load) = traffic.loads.get(key) else {
         if traffic.behind(key).next().is_none() {
-            heading(out, "TRAFFIC");
+            heading(cx, Section::Metrics, out, "TRAFFIC");
             out.push(Line::dim("none was seen"));
         }
         return;
     };
     if let Some(blame) = traffic.blame(key, &|k| cx.world.objects(k)) {
-        heading(out, "LIKELY CAUSE");
+        heading(cx, Section::Metrics, out, "LIKELY CAUSE");
         let parts = vec![mark(cx, load.health), (blame.what.clone(), Role::Name)];
         out.push(Line::opening(parts, Request::Graph { filter: String::new(), node: Some(key.clone()) }));
         if !blame.why.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
         }
     } else if cx.world.faults.iter().any(|f| crate::world::fault_node(traffic, &f.to).as_ref() == Some(key)) {
         // Nothing fails, but it is late, or is tried again.
-        heading(out, "LIKELY CAUSE");
+        heading(cx, Section::Metrics, out, "LIKELY CAUSE");
         suspects(cx, traffic, key, out);
     }
     if let Some((wanted, there)) = load.replicas.filter(|(wanted, there)| there < wanted) {
@@ -49,7 +50,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     }
     for (title, side) in [("CALLED BY", Side::Inbound), ("CALLS", Side::Outbound)] {
         let calls: Vec<&Call> = traffic.calls_of(key, side).collect();
-        heading(out, format!("{title} {}", calls.len()));
+        heading(cx, Section::Metrics, out, format!("{title} {}", calls.len()));
         if calls.is_empty() {
             out.push(Line::dim("nobody that is seen"));
         }
@@ -117,7 +118,7 @@ fn behind(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
         return;
     }
     let whole = all.iter().fold(Flow::default(), |sum, (_, l)| sum.and(&l.inbound));
-    heading(out, format!("WORKLOADS BEHIND IT {}  {}", all.len(), whole.figures()));
+    heading(cx, Section::Metrics, out, format!("WORKLOADS BEHIND IT {}  {}", all.len(), whole.figures()));
     let configured = cx.world.configuration.known();
     for (other, load) in all {
         let share = if whole.requests > 0.0 { load.inbound.requests / whole.requests } else { load.inbound.bytes / whole.bytes.max(f64::MIN_POSITIVE) };
@@ -141,7 +142,7 @@ fn endings(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
     if all.is_empty() || total <= 0.0 {
         return;
     }
-    heading(out, "HOW REQUESTS TO IT END");
+    heading(cx, Section::Metrics, out, "HOW REQUESTS TO IT END");
     for e in all.iter().take(MOST) {
         let share = e.rate / total;
         let bar = cx.theme.pick(["█"], ["#"])[0].repeat((share * 30.0).round() as usize);
@@ -158,7 +159,7 @@ fn endings(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
 /// Who is hurt when it stops.
 fn hurt(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
     let all = traffic.hurt_by(key);
-    heading(out, format!("HURT IF IT STOPS {}", all.len()));
+    heading(cx, Section::Metrics, out, format!("HURT IF IT STOPS {}", all.len()));
     if all.is_empty() {
         out.push(Line::dim("nobody that is seen"));
     }

@@ -38,6 +38,9 @@ pub(super) enum Shown {
     Configuration,
 }
 
+/// Larger pictures, in nodes and edges, are made beside the keys.
+const INLINE: usize = 100;
+
 /// A picture of more cells is none that anybody looks at.
 const CELLS: usize = 4_000_000;
 
@@ -118,7 +121,7 @@ impl Graph {
     /// The whole graph as it is asked for, whatever fits on the screen, to be drawn beside the keys.
     pub fn whole(&self, path: String, cx: &Cx<'_>) -> Result<Whole, String> {
         let base = self.base(cx.world).ok_or("there is no graph: no source holds traffic or configuration")?;
-        let traffic = cx.world.traffic.known().filter(|_| self.is_traffic(cx.world));
+        let traffic = cx.world.traffic.shared().filter(|_| self.is_traffic(cx.world));
         let view = self.wanted(base, traffic);
         let detail = self.asked.detail.unwrap_or(if view.nodes().len() <= MANY { Detail::Full } else { Detail::Compact });
         let found = if self.asked.find.is_empty() { Vec::new() } else { self.asked.find.hits(&view, traffic).edges };
@@ -133,7 +136,7 @@ impl Graph {
         if self.waited.as_ref().is_some_and(|(_, q)| *q == self.asked) {
             return;
         }
-        let traffic = cx.world.traffic.known().filter(|_| self.is_traffic(cx.world));
+        let traffic = cx.world.traffic.shared().filter(|_| self.is_traffic(cx.world));
         if self.asked.focus.as_ref().is_some_and(|((ns, name), _)| self.found_in(base, traffic).find(ns, name).is_none()) {
             self.asked.focus = None;
         }
@@ -145,7 +148,8 @@ impl Graph {
             Form::Matrix => None,
         });
         self.jobs += 1;
-        let is_long = view.nodes().len() > MANY;
+        // Several layouts may be tried: what takes longer than a few milliseconds is made beside the keys.
+        let is_long = view.nodes().len() + view.edges().len() > INLINE;
         let job = Job { number: self.jobs, question: self.asked.clone(), view, seed };
         self.waited = Some((job.number, self.asked.clone()));
         if is_long {

@@ -13,9 +13,11 @@ use crate::graph::paint::{Look, paint};
 use crate::graph::readable::{Form, Picture};
 use crate::graph::tree::tree;
 use crate::graph::{Detail, Health, Layout, View, matrix};
+use crate::text::width;
 use crate::theme::Role;
 use crate::widgets::Pen;
 use crate::world::World;
+use crate::world::sections::Section;
 pub use asked::{Job, Made, Whole};
 use asked::{Question, Shown};
 use inspector::{inspector, of_namespace};
@@ -327,9 +329,13 @@ impl Screen for Graph {
         }
         let selected = self.node(&p.view);
         let boxed = self.boxed(&p.view);
+        let section = if self.is_traffic(cx.world) { Section::Metrics } else { Section::Configuration };
+        let age = cx.ages.of(&[section]).map_or(String::new(), |age| format!(" {age} ·"));
+        pen.row(cx.area, cx.area.y, &[(&age, Role::Health(Health::Degraded))]);
+        let line = Rect { x: cx.area.x + width(&age) as u16, width: cx.area.width.saturating_sub(width(&age) as u16), ..cx.area };
         match &self.waited {
-            Some(_) => pen.row(cx.area, cx.area.y, &[(" laying out…", Role::Dim)]),
-            None => note(cx, &mut pen, p, self.is_traffic(cx.world)),
+            Some(_) => pen.row(line, line.y, &[(" laying out…", Role::Dim)]),
+            None => note(cx, &mut pen, p, self.is_traffic(cx.world), line),
         }
         match (self.shape, &p.form) {
             (Shape::Tree, _) => lines(cx, &mut pen, &p.view, selected, canvas, &mut drawn),
@@ -391,8 +397,7 @@ impl Screen for Graph {
     }
 }
 
-fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, is_traffic: bool) {
-    let area = Rect { height: 1.min(cx.area.height), ..cx.area };
+fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, is_traffic: bool, area: Rect) {
     if !p.note.is_empty() {
         pen.row(area, area.y, &[(" ", Role::Dim), (&p.note, Role::Health(Health::Degraded))]);
     } else if !is_traffic {

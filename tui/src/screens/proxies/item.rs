@@ -2,6 +2,7 @@
 
 use super::difference::drift_line;
 use crate::graph::Health;
+use crate::theme::Role;
 use crate::world::Proxy;
 use crate::world::proxies::{Chain, Cluster, Destination, Endpoint, Lead, Listener, Route, short};
 
@@ -52,6 +53,10 @@ impl<'w> Item<'w> {
             Item::Chain(_) | Item::Route(_) => Health::Ok,
         }
     }
+    /// A proxy that did not answer the last time is shown as it was before, and is not as bright.
+    pub(super) fn role(self) -> Role {
+        if matches!(self, Item::Proxy(p) if p.is_old) { Role::Dim } else { Role::Text }
+    }
     pub(super) fn label(self) -> String {
         match self {
             Item::Proxy(p) => p.full_name(),
@@ -92,6 +97,9 @@ impl<'w> Item<'w> {
                         p.certificates.len()
                     ),
                 ));
+                if p.is_old {
+                    out.push(fact("old", "it did not answer the last time: this is what it held before"));
+                }
                 if let Some(drift) = &p.drift {
                     out.push(fact("manifests", &drift_line(drift)));
                 }

@@ -5,13 +5,14 @@ mod item;
 mod request;
 
 use super::overview::spots;
-use super::{Cx, Drawn, Request, Screen, command_line, known};
+use super::{Cx, Drawn, Request, Screen, known};
 use crate::action::{Action, Scope};
 use crate::filter::Filter;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::Proxy;
-use crate::world::way::{Question, Way};
+use crate::world::sections::Section;
+use crate::world::way::{self, Asked, Question, Way};
 use difference::difference;
 use item::Item;
 use ratatui::buffer::Buffer;
@@ -53,11 +54,19 @@ impl Proxies {
     }
     /// A request is asked about at the selected proxy: the question to answer.
     pub fn ask(&mut self, words: Vec<String>, cx: &Cx<'_>) -> Result<Question, String> {
-        let none = || "a request goes through a proxy, and no source holds the state of one".to_owned();
-        let all = cx.world.proxies.known().ok_or_else(none)?;
-        let columns = self.columns(all, cx);
-        let Some(Item::Proxy(proxy)) = self.chosen(&columns, 0) else { return Err("no proxy is selected".to_owned()) };
-        let question = Question { proxy: proxy.arguments.clone(), words };
+        let has_objects = cx.world.configuration.known().is_some();
+        let of = match cx.world.proxies.known() {
+            // Who sends it is named: then it is for the manifests to say, with what proxies hold.
+            _ if has_objects && way::names_a_sender(&words) => Asked::Sources(cx.world.objects.clone()),
+            Some(all) => {
+                let columns = self.columns(all, cx);
+                let Some(Item::Proxy(proxy)) = self.chosen(&columns, 0) else { return Err("no proxy is selected".to_owned()) };
+                Asked::Proxy(proxy.arguments.clone())
+            }
+            None if has_objects => return Err("say who sends it, as no proxy is known: `productpage http://reviews:9080/reviews/0`".to_owned()),
+            None => return Err("no source holds the state of a proxy, or manifests to tell it from".to_owned()),
+        };
+        let question = Question { of, words };
         self.asked = Some((question.clone(), Told::Waited));
         (self.shows_drift, self.scroll) = (false, 0);
         Ok(question)
@@ -77,6 +86,18 @@ impl Proxies {
     pub fn show(&mut self, index: usize) {
         *self = Proxies::default();
         self.cursors[0].at = index;
+    }
+    /// Scrolls what lies over the columns; whether that was it.
+    fn scrolled(&mut self, action: Action, page: usize) -> bool {
+        let by = match action {
+            _ if self.over().is_none() => return false,
+            Action::Down | Action::Up => 1,
+            Action::PageDown | Action::PageUp => page,
+            _ => return false,
+        };
+        let is_down = matches!(action, Action::Down | Action::PageDown);
+        self.scroll = if is_down { (self.scroll + by).min(100_000) } else { self.scroll.saturating_sub(by) };
+        true
     }
     /// The rows of each column down to the one behind the focused one.
     fn columns<'w>(&self, all: &'w [Proxy], cx: &Cx<'_>) -> Vec<Vec<Item<'w>>> {
@@ -120,18 +141,14 @@ impl Screen for Proxies {
         &[Scope::Proxies, Scope::List]
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        let (top, _) = Proxies::areas(cx);
+        if self.scrolled(action, usize::from(top.height)) {
+            return Vec::new();
+        }
         let Some(all) = cx.world.proxies.known() else { return Vec::new() };
         let columns = self.columns(all, cx);
-        let (top, _) = Proxies::areas(cx);
         match action {
             Action::Drift => (self.shows_drift, self.scroll, self.asked) = (!self.shows_drift, 0, None),
-            Action::Down | Action::Up if self.over().is_some() => {
-                self.scroll = if action == Action::Down { (self.scroll + 1).min(100_000) } else { self.scroll.saturating_sub(1) };
-            }
-            Action::PageDown | Action::PageUp if self.over().is_some() => {
-                let page = usize::from(top.height);
-                self.scroll = if action == Action::PageDown { (self.scroll + page).min(100_000) } else { self.scroll.saturating_sub(page) };
-            }
             Action::Open | Action::Right | Action::NextPane => {
                 if columns.len() > self.depth + 1 {
                     self.depth += 1;
@@ -159,13 +176,20 @@ impl Screen for Proxies {
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
-        let Some(all) = known(&cx.world.proxies, "Proxies", cx, buffer, cx.area) else { return drawn };
-        let mut pen = Pen { buffer, theme: cx.theme };
-        let columns = self.columns(all, cx);
         if let Some((question, told)) = &self.asked {
-            drawn.cursor = request::draw(&mut pen, cx.area, question, told, self.scroll);
+            drawn.cursor = request::draw(&mut Pen { buffer, theme: cx.theme }, cx.area, question, told, self.scroll);
             return drawn;
         }
+        let Some(all) = known(&cx.world.proxies, "Proxies", cx, buffer, cx.area) else {
+            if cx.world.configuration.known().is_some() && cx.area.height > 12 {
+                let row = Rect { x: cx.area.x + 1, width: cx.area.width.saturating_sub(2), ..cx.area };
+                let text = "w asks the manifests what a request would do: productpage-v1 http://reviews:9080/reviews/0";
+                Pen { buffer, theme: cx.theme }.paragraph(row, cx.area.bottom() - 2, text, Role::Text);
+            }
+            return drawn;
+        };
+        let mut pen = Pen { buffer, theme: cx.theme };
+        let columns = self.columns(all, cx);
         if let (true, Some(Item::Proxy(proxy))) = (self.shows_drift, self.chosen(&columns, 0)) {
             difference(&mut pen, cx.area, proxy, self.scroll);
             return drawn;
@@ -180,15 +204,16 @@ impl Screen for Proxies {
             let width = (top.right() - x) / left as u16;
             let is_focused = i == self.depth;
             let title = column.first().map_or("", |item| item.heading());
-            let inner = pane(&mut pen, Rect { x, width, ..top }, &format!("{title} {}", column.len()), is_focused);
+            let title = cx.titled(&format!("{title} {}", column.len()), &[Section::Proxies]);
+            let inner = pane(&mut pen, Rect { x, width, ..top }, &title, is_focused);
             let rows: Vec<Row> =
-                column.iter().map(|item| vec![(cx.theme.glyph(item.health()).to_owned(), Role::Health(item.health())), (item.label(), Role::Text)]).collect();
+                column.iter().map(|item| vec![(cx.theme.glyph(item.health()).to_owned(), Role::Health(item.health())), (item.label(), item.role())]).collect();
             let table = Table { columns: &[Column::left("", 1, 0, 0), Column::left("", 8, 1, 0)], rows: &rows, cursor: self.cursors[i], is_focused };
             // These tables have no heads: the row of titles is above the frame.
             let area = Rect { y: inner.y.saturating_sub(1), height: inner.height + u16::from(inner.height > 0), ..inner };
             let at = table.draw(&mut pen, area);
             let inner_title = Rect { x, width, ..top };
-            retitle(&mut pen, inner_title, &format!("{title} {}", column.len()), is_focused);
+            retitle(&mut pen, inner_title, &title, is_focused);
             spots(&mut drawn, &at, column.len(), i << 20);
             if is_focused {
                 drawn.cursor = at.cursor;
@@ -218,16 +243,17 @@ impl Screen for Proxies {
         self.chosen(&columns, self.depth).map(Item::label)
     }
     fn command(&self, cx: &Cx<'_>) -> String {
+        if let Some((question, _)) = &self.asked {
+            return question.command();
+        }
         let columns = cx.world.proxies.known().map(|all| self.columns(all, cx)).unwrap_or_default();
         let arguments = match self.chosen(&columns, 0) {
             Some(Item::Proxy(p)) => p.arguments.as_str(),
             _ => "--from DUMP",
         };
-        if let Some((question, _)) = &self.asked {
-            return question.command();
-        }
         if self.shows_drift {
-            return command_line(cx, "drift").replace("meshctl drift ", "meshctl drift -f ");
+            let sources: Vec<String> = cx.world.objects.iter().map(|s| format!("-f {}", crate::shell::quoted(s))).collect();
+            return format!("meshctl drift {}", sources.join(" "));
         }
         let what = match self.chosen(&columns, self.depth) {
             Some(Item::Listener(_) | Item::Chain(_)) => "listener",

@@ -24,7 +24,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, question: &Question, told: &To
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let width = usize::from(inner.width);
     let rows: Vec<Row> = match told {
-        Told::Waited => vec![vec![("The proxy is being asked…".to_owned(), Role::Dim)]],
+        Told::Waited => vec![vec![("It is being asked…".to_owned(), Role::Dim)]],
         Told::Failed(why) => {
             let mut rows: Vec<Row> = wrap(why, width).into_iter().map(|l| vec![(l, Role::Health(Health::Failing))]).collect();
             rows.push(Vec::new());
@@ -44,10 +44,17 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, question: &Question, told: &To
 fn steps(pen: &Pen<'_>, way: &Way, width: usize) -> Vec<Row> {
     let arrow = pen.theme.pick(["→"], ["=>"])[0];
     let mut rows: Vec<Row> = Vec::new();
+    let mark = |pen: &Pen<'_>, health: Health| format!("{} ", pen.theme.glyph(health));
     // How it ends first: that is what was asked.
+    for (health, text) in &way.ends {
+        for (i, line) in wrap(text, width.saturating_sub(2)).into_iter().enumerate() {
+            let mark = if i == 0 { mark(pen, *health) } else { "  ".to_owned() };
+            rows.push(vec![(mark, Role::Health(*health)), (line, Role::Name)]);
+        }
+    }
     for station in &way.stations {
         for (health, text) in &station.ends {
-            let mark = format!("{} ", pen.theme.glyph(*health));
+            let mark = mark(pen, *health);
             let all = if way.stations.len() > 1 { format!("{} {arrow} {text}", station.proxy) } else { text.clone() };
             for (i, line) in wrap(&all, width.saturating_sub(2)).into_iter().enumerate() {
                 let mark = if i == 0 { mark.clone() } else { "  ".to_owned() };
@@ -62,7 +69,10 @@ fn steps(pen: &Pen<'_>, way: &Way, width: usize) -> Vec<Row> {
             let room = width.saturating_sub(KIND + 2);
             let text = if step.text.is_empty() { "(without a name)" } else { &step.text };
             let mut lines = wrap(text, room).into_iter();
-            rows.push(vec![(format!("  {:KIND$}", step.kind), Role::Key), (lines.next().unwrap_or_default(), Role::Text)]);
+            // What is as it should be needs no mark.
+            let mark = if step.health == Health::Ok { "  ".to_owned() } else { mark(pen, step.health) };
+            let text = (lines.next().unwrap_or_default(), Role::Text);
+            rows.push(vec![(mark, Role::Health(step.health)), (format!("{:KIND$}", step.kind), Role::Key), text]);
             rows.extend(lines.map(|l| vec![(format!("  {:KIND$}{l}", ""), Role::Text)]));
             let passed = step.passed.iter().flat_map(|p| wrap(p, room));
             rows.extend(passed.map(|l| vec![(format!("  {:KIND$}{l}", ""), Role::Dim)]));

@@ -8,6 +8,7 @@ use crate::screens::{Cx, Drawn};
 use crate::text::moment;
 use crate::theme::Role;
 use crate::widgets::{Column, Pen, Row, Table, pane};
+use crate::world::sections::Section;
 use crate::world::traces::Traces as Known;
 use mesh_model::traces::Place;
 use ratatui::buffer::Buffer;
@@ -53,7 +54,7 @@ impl Traces {
         let (top, list, side) = areas(cx.area);
         let chosen = self.cursor.get(rows.len());
         if top.height > 0 {
-            let inner = pane(&mut pen, top, "Duration over time", false);
+            let inner = pane(&mut pen, top, &cx.titled("Duration over time", &[Section::Traces]), false);
             let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
             let points: Vec<Point> = rows
                 .iter()
@@ -67,7 +68,7 @@ impl Traces {
             let spots = places.iter().enumerate().map(|(n, (x, y))| (Rect { x: *x, y: *y, width: 1, height: 1 }, n));
             drawn.spots.extend(spots);
         }
-        let inner = pane(&mut pen, list, &format!("Traces, {}", self.order.name()), true);
+        let inner = pane(&mut pen, list, &cx.titled(&format!("Traces, {}", self.order.name()), &[Section::Traces]), true);
         if rows.is_empty() {
             let outside = known.all.len();
             let text = match (cx.filter.is_empty(), cx.world.shown_time()) {

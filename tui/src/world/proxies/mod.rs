@@ -66,6 +66,8 @@ pub struct Proxy {
     pub drift: Option<Drift>,
     /// Why a part of it is not shown.
     pub missing: Vec<String>,
+    /// It did not answer the last time: this is what it held before.
+    pub is_old: bool,
 }
 
 impl Proxy {

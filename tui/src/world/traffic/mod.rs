@@ -9,6 +9,7 @@ pub use cause::{Blame, Ending, per_second};
 pub use read::Times;
 
 use crate::graph::{Flow, Health, View};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
 /// Namespace and name of a node.
@@ -99,19 +100,23 @@ impl Traffic {
     }
     /// Everybody who calls a node, directly or over others, nearest first, each with its distance.
     pub fn hurt_by(&self, key: &Key) -> Vec<(usize, &Key)> {
-        let mut seen: Vec<(usize, &Key)> = Vec::new();
+        // In a large mesh most call most over others: every call is looked at once.
+        let mut callers_of: FxHashMap<&Key, Vec<&Key>> = FxHashMap::default();
+        for call in &self.calls {
+            callers_of.entry(&call.to).or_default().push(&call.from);
+        }
+        let mut found: Vec<(usize, &Key)> = Vec::new();
+        let mut seen: FxHashSet<&Key> = [key].into_iter().collect();
         let mut next: Vec<&Key> = vec![key];
         for distance in 1.. {
-            let mut callers: Vec<&Key> = self.calls.iter().filter(|c| next.contains(&&c.to)).map(|c| &c.from).collect();
-            callers.retain(|c| *c != key && !seen.iter().any(|(_, s)| s == c));
-            callers.sort_unstable();
-            callers.dedup();
+            let mut callers: Vec<&Key> = next.iter().filter_map(|k| callers_of.get(*k)).flatten().copied().filter(|caller| seen.insert(caller)).collect();
             if callers.is_empty() {
                 break;
             }
-            seen.extend(callers.iter().map(|c| (distance, *c)));
+            callers.sort_unstable();
+            found.extend(callers.iter().map(|c| (distance, *c)));
             next = callers;
         }
-        seen
+        found
     }
 }
