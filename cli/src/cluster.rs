@@ -136,12 +136,17 @@ impl Access {
             snapshot.clusters.splice(..snapshot.clusters.len().min(1), names.iter().cloned());
         }
         let of_clusters: Vec<_> = snapshot.problems.extract_if(.., |p| p.kind == ProblemKind::Unseen).collect();
-        // Where it is one source among others its time is not a flag of the cluster's.
-        let is_known = |h: &std::borrow::Cow<'_, str>| self.within.is_none() || !h.contains("--kubeclient-timeout");
-        unseen.extend(
-            of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, p.help.filter(is_known).map_or_else(String::new, |h| format!("; {h}")))),
-        );
+        unseen.extend(of_clusters.into_iter().map(|p| format!("{}: {}{}", p.subject, p.message, self.help(p.help.as_deref()))));
         Ok(names)
+    }
+
+    /// What to do, behind what is wrong. Where a cluster is one source among others its time is not a flag of the cluster's.
+    fn help(&self, help: Option<&str>) -> String {
+        match help {
+            Some(h) if self.within.is_some() && h.contains("--kubeclient-timeout") => "; --within gives it longer".to_owned(),
+            Some(h) => format!("; {h}"),
+            None => String::new(),
+        }
     }
 
     /// Reads each cluster into a snapshot of its own, beside each other: one that is slow takes no time from the rest. In the
@@ -183,8 +188,7 @@ impl Access {
         let read = runtime.block_on(async {
             let cluster = Cluster::connect(&options).await.map_err(ClusterError::Connect)?;
             let read = kube::read(&cluster, &what, snapshot).await;
-            let help = |e: &kube::ApiError| e.help().map_or_else(String::new, |h| format!("; {h}"));
-            read.map_err(|e| ClusterError::Unreadable(format!("cluster {}: {e}{}", cluster.name, help(&e))))?;
+            read.map_err(|e| ClusterError::Unreadable(format!("cluster {}: {e}{}", cluster.name, self.help(e.help()))))?;
             Ok(cluster.name)
         });
         // A login program that hangs must not keep us.

@@ -82,6 +82,10 @@ fn changed() -> Data {
         managed("argocd-controller", "2026-11-20T10:00:00Z", json!({"f:spec": {"f:hosts": {}}})),
         managed("kubectl-edit", "2026-11-22T11:38:00Z", json!({"f:spec": {"f:http": {}}}))]}, "spec": {"hosts": ["cart"]}});
     data.add(resource("networking.istio.io", "v1", "virtualservices", "VirtualService", vec![vs]));
+    // A lock that istiod renews is no change.
+    let lock = json!({"metadata": {"name": "istio-leader", "namespace": "istio-system", "creationTimestamp": "2026-11-20T10:00:00Z",
+        "annotations": {"control-plane.alpha.kubernetes.io/leader": "{}"}, "managedFields": [managed("pilot-discovery", "2026-11-22T11:39:59Z", json!({}))]}});
+    data.add(resource("", "v1", "configmaps", "ConfigMap", vec![lock]));
     let set = json!({"metadata": {"name": "cart-8", "namespace": "shop", "creationTimestamp": "2026-11-22T11:36:00Z", "ownerReferences": [{"kind": "Deployment", "name": "cart", "controller": true}]}});
     data.add(resource("apps", "v1", "replicasets", "ReplicaSet", vec![set]));
     let mut broken = pod("shop", "cart-8-x", "cart", &[("cart", "cart:2")]);
@@ -121,6 +125,7 @@ fn what_has_changed_is_told_in_order_of_time_with_who_did_it() {
     // What istiod sent, and who did not take it.
     assert!(has(at("LDS of cart-1.shop"), &["rejected", "Permission denied"]), "{}", run.out);
     assert!(has(at("2026-11-22T11:38:30Z"), &["CDS", "istiod", "to 2 proxies"]), "{}", run.out);
+    assert!(!run.out.contains("istio-leader"), "{}", run.out);
     assert!(!run.out.contains("argocd") && !run.out.contains("Pulled") && !run.out.contains("Old:"), "{}", run.out);
     let run = mesh.meshctl(&["changes", "--since", "72h", "-o", "json"]);
     let json: Value = serde_json::from_str(&run.out).expect("JSON");

@@ -205,8 +205,11 @@ impl Object {
         self.metadata().map_or("", |m| m.text_of("creationTimestamp"))
     }
     /// When it was made, and when each of those who set fields of it did so last (`metadata.managedFields`), as far as it says.
-    /// A status that moves on is no edit.
+    /// A status that moves on is no edit, nor is a lock that a leader renews every few seconds.
     pub fn edits(&self) -> Vec<Edit<'_>> {
+        if self.annotation(LEADER).is_some() {
+            return Vec::new();
+        }
         let fields = self.metadata().into_iter().flat_map(|m| m.list("managedFields"));
         let set = fields.filter(|f| f.text_of("subresource").is_empty()).map(|f| Edit { at: f.text_of("time"), by: f.text_of("manager") });
         let mut out: Vec<Edit<'_>> = set.filter(|e| !e.at.is_empty()).collect();
@@ -217,6 +220,9 @@ impl Object {
         out
     }
 }
+
+/// The annotation of what is a lock for the election of a leader, as Kubernetes' client library writes it.
+const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 
 /// A moment at which an object was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

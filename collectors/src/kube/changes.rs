@@ -151,7 +151,11 @@ struct Meta {
     deletion_timestamp: String,
     managed_fields: Vec<Managed>,
     owner_references: Vec<Owner>,
+    annotations: Option<BTreeMap<String, String>>,
 }
+
+/// The annotation of what is a lock for the election of a leader: it is renewed every few seconds.
+const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -213,6 +217,9 @@ impl Item {
     fn changes(&self, kind: Kind, since: &str) -> Vec<Change> {
         let m = &self.metadata;
         let mut out = Vec::new();
+        if m.annotations.as_ref().is_some_and(|a| a.contains_key(LEADER)) {
+            return out;
+        }
         let name = object(kind.name(), &m.namespace, &m.name);
         let mut add = |at: &str, what, object: &str, who: &str, detail: String| {
             if !at.is_empty() && at >= since {

@@ -179,7 +179,8 @@ impl Server {
             Err(Failure::Other(why) | Failure::Input(why)) => {
                 // The address stands in it already.
                 let why = why.strip_prefix(self.name.trim_start_matches("prometheus ")).map_or(why.as_str(), |w| w.trim_start_matches(": "));
-                out.problems.push(format!("{}: {why}; without it {without}", self.name));
+                let more = if why.contains("no answer within") { " (--within gives it longer)" } else { "" };
+                out.problems.push(format!("{}: {why}; without it {without}{more}", self.name));
                 return Ok(());
             }
             Err(failure) => return Err(failure),
