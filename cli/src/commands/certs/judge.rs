@@ -37,9 +37,9 @@ impl Row {
 /// Expiry, cluster, subject and serial number.
 type RootKey<'c> = (i64, &'c str, &'c str, &'c str);
 
-/// The rows by expiry; a root once for all that trust it.
+/// The rows by expiry; a root once for all that trust it, and what stands between once for all that show it.
 pub fn rows(held: &[Held], now: i64) -> Vec<Row> {
-    let mut rows = Vec::new();
+    let (mut rows, mut between) = (Vec::new(), Vec::<Row>::new());
     let mut roots: BTreeMap<RootKey<'_>, (Vec<String>, &Certificate)> = BTreeMap::new();
     for proxy in held {
         for (_, chain) in &proxy.chains {
@@ -50,7 +50,13 @@ pub fn rows(held: &[Held], now: i64) -> Vec<Row> {
                 }
                 let kind = if i == 0 { "workload" } else { "intermediate" };
                 let state = state(certificate, chain.get(i + 1), proxy, i == 0, now);
-                rows.push(Row { holders: vec![proxy.proxy.clone()], cluster: proxy.cluster.clone(), kind, certificate: certificate.clone(), state });
+                let is_known = |r: &&mut Row| r.cluster == proxy.cluster && r.certificate == *certificate && r.state == state;
+                if let Some(known) = between.iter_mut().find(is_known).filter(|_| i > 0) {
+                    known.holders.push(proxy.proxy.clone());
+                    continue;
+                }
+                let row = Row { holders: vec![proxy.proxy.clone()], cluster: proxy.cluster.clone(), kind, certificate: certificate.clone(), state };
+                if i == 0 { &mut rows } else { &mut between }.push(row);
             }
         }
         for root in &proxy.roots {
@@ -58,6 +64,7 @@ pub fn rows(held: &[Held], now: i64) -> Vec<Row> {
             roots.entry(key).or_insert_with(|| (Vec::new(), root)).0.push(proxy.proxy.clone());
         }
     }
+    rows.append(&mut between);
     rows.extend(roots.into_iter().map(|((_, cluster, ..), (holders, root))| {
         let state = match of_time(root, now) {
             State::Valid if root.not_after - now < ROOT_SOON => State::Soon("to be replaced soon: every workload has to learn the new root first"),
@@ -193,6 +200,16 @@ mod tests {
         assert_eq!(judged(certificate("", "R", 0, 100), 100), Some(State::Wrong("expired")));
         assert!(matches!(judged(certificate("", "R", 60, 100), 50), Some(State::Wrong(w)) if w.starts_with("not yet")));
         assert!(matches!(judged(certificate("", "other", 0, 100), 50), Some(State::Wrong(w)) if w.contains("none of the roots")));
+    }
+
+    #[test]
+    fn an_intermediate_is_one_row_for_all_that_show_it() {
+        let fleet = ["a", "b"].map(|name| {
+            let chain = vec![certificate("", "I", 0, 100), certificate("I", "R", 0, 1000)];
+            Held { chains: vec![("default".into(), chain)], ..held(name, certificate("", "R", 0, 100), "R") }
+        });
+        let shown: Vec<(&str, usize)> = rows(&fleet, 50).iter().map(|r| (r.kind, r.holders.len())).collect();
+        assert_eq!(shown, [("workload", 1), ("workload", 1), ("intermediate", 2), ("root", 2)]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub fn diff(args: &DiffArgs, context: &Context) -> Outcome {
 fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
     let sources = sources(&args.source)?;
     let (mut dumps, mut absent) = (Dumps::default(), Vec::new());
+    let (mut silent, mut unseen) = (Vec::new(), Vec::new());
     for source in &sources {
         match source {
             Source::Cluster(name) => {
@@ -54,14 +55,28 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
                 dumps.merge(seen.dumps);
                 absent.extend(seen.absent);
             }
-            other => dumps.merge(read(std::slice::from_ref(other), None, &[Content::Syncz, Content::ConfigDump], Whole::No, &args.source)?),
+            other => match read(std::slice::from_ref(other), None, &[Content::Syncz, Content::ConfigDump], Whole::No, &args.source) {
+                Ok(found) => dumps.merge(found),
+                // Of several sources one that does not answer costs its own line.
+                Err(failure) if sources.len() > 1 => {
+                    silent.extend(if let Source::Named(name, _) = other { Some(name.clone()) } else { None });
+                    unseen.push(failure.to_string());
+                }
+                Err(failure) => return Err(failure),
+            },
         }
     }
     note_passed_over(&dumps.proxies, &[Content::ConfigDump], context);
     let (mut states, mut problems) = state::states(&dumps);
     if context.compat == Compat::Meshctl {
         states.extend(absent);
+        // A proxy that was named, that does not answer, and that no control plane knows of.
+        let knows = dumps.control_planes.iter().any(|c| !c.pages.is_empty());
+        silent.retain(|name| knows && !states.iter().any(|s| s.name == *name));
+        states.extend(silent.into_iter().map(|name| State { name, is_absent: true, ..State::default() }));
+        states.sort_by(|a, b| a.name.cmp(&b.name));
     }
+    problems.append(&mut unseen);
     problems.extend(dumps.problems.iter().map(|(s, m)| format!("{s}: {m}")));
     if let Some(namespace) = &args.source.namespace {
         states.retain(|s| s.name.rsplit_once('.').is_some_and(|(_, ns)| ns == namespace));
