@@ -197,7 +197,10 @@ fn every_command_finds_it(states: &Path) {
         ("plan --delete VirtualService/x", 64, ""),
         ("pc clusters", 64, "name one as POD"),
         ("pc clusters nobody", 1, "there is nothing of nobody"),
-        ("traces", 64, "no traces"),
+        ("traces", 0, "gateway.bookinfo"),
+        ("traces 7", 1, "there is no trace 7"),
+        ("logs ratings-v1", 0, "/ratings/0"),
+        ("logs", 0, "gateway.bookinfo"),
         ("zc workloads", 64, "no ztunnel"),
     ];
     for (command, status, word) in commands {

@@ -118,6 +118,7 @@ impl Client {
                 alpn_filter: has(&node.extensions, ALPN),
                 // Not of one that lists nothing: upstream Envoys refuse it.
                 metrics: !node.extensions.is_empty() && has(&node.extensions, STATS),
+                records: true,
             },
             namespace,
             metadata,
@@ -170,6 +171,6 @@ mod tests {
     fn what_a_proxy_lacks_it_is_not_sent() {
         let upstream = vec![Extension { name: "envoy.filters.http.router".into(), ..Extension::default() }];
         let c = Client::read(Some(&Node { extensions: upstream, ..node("router~1.2.3.4~gw.infra~x", Struct::default()) })).expect("a proxy");
-        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false });
+        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true });
     }
 }

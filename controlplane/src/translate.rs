@@ -124,6 +124,7 @@ impl<'m, 'a> Translations<'m, 'a> {
             metadata_exchange: self.control_plane.metadata_exchange && client.has.metadata_exchange,
             alpn_filter: self.control_plane.alpn_filter && client.has.alpn_filter,
             metrics: client.has.metrics,
+            records: client.has.records,
         };
         let key = (self.model.alike(&proxy), control_plane);
         Wanted { proxy, workload, key, last: None }

@@ -1,9 +1,10 @@
 //! A whole mesh in one process, on loopback: a control plane, a sidecar for each workload of a bookshop, the workloads
-//! themselves, a load, and their metrics behind Prometheus' query API. Everything ends with [`Demo`].
+//! themselves, a load, their metrics behind Prometheus' query API, their traces behind Jaeger's, and their logs. Everything ends with [`Demo`].
 
 mod apps;
 pub mod control;
 mod load;
+mod logs;
 mod manifests;
 mod mesh;
 mod metrics;
@@ -13,11 +14,13 @@ mod programs;
 pub mod scenarios;
 pub mod state;
 mod tokens;
+mod traces;
 
 pub use load::Counts;
 pub use mesh::WORKLOADS;
 
 use apps::Outbound;
+use logs::Logs;
 use mesh::Workload;
 use mesh_controlplane::bind::Role;
 use mesh_controlplane::bootstrap::Bootstrap;
@@ -36,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use traces::Traces;
 
 /// Which addresses the workloads get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,10 +60,14 @@ pub struct Options {
     pub rate: u32,
     /// Chooses what is requested.
     pub seed: u64,
+    /// After so many requests the load ends; the mesh goes on.
+    pub requests: Option<u64>,
     /// The folder where it tells other processes of itself; nowhere without one.
     pub states: Option<PathBuf>,
     /// What others call it; a number is added where a demo of the name runs.
     pub name: String,
+    /// A Zipkin that gets all traces too.
+    pub zipkin: Option<String>,
     pub say: Say,
 }
 
@@ -102,6 +110,8 @@ pub struct Demo {
     counts: Arc<Counts>,
     gateway: SocketAddr,
     prometheus: SocketAddr,
+    jaeger: SocketAddr,
+    logs: Arc<Logs>,
     manifests: PathBuf,
     admins: Vec<(&'static str, SocketAddr)>,
     name: String,
@@ -114,7 +124,11 @@ impl Demo {
     pub fn start(options: &Options) -> Result<Demo, DemoError> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let outside = listen(any).map_err(|e| DemoError::System(format!("no port for {}: {e}", mesh::OUTSIDE)))?;
-        let files = mesh::files(outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port());
+        let traces = Traces::new(options.zipkin.as_deref(), &options.say)?;
+        let jaeger = traces.address;
+        let logs = Logs::new(WORKLOADS.iter().map(|w| format!("{}.{}", w.name, mesh::NAMESPACE)));
+        let logs = Arc::new(logs.map_err(|e| DemoError::System(format!("no folder for the proxies' logs: {e}")))?);
+        let files = mesh::files(outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port(), jaeger.port());
         let folder = mesh::folder(&files).map_err(DemoError::Folder)?;
         let programs: Arc<Programs> = Arc::default();
         let reserved = Reserved::new(options.loopback).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
@@ -133,7 +147,7 @@ impl Demo {
         }
         let mut proxies: BTreeMap<&'static str, Proxy> = BTreeMap::new();
         for w in WORKLOADS {
-            proxies.insert(w.name, proxy(w, any, &control, &options.say).map_err(|e| DemoError::Workload(w.name, e))?);
+            proxies.insert(w.name, proxy(w, any, &control, &options.say, &logs).map_err(|e| DemoError::Workload(w.name, e))?);
         }
         let entry = WORKLOADS.iter().find(|w| w.app == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
         let gateway = place(entry, Role::Inbound, mesh::GATEWAY_PORT)?;
@@ -149,6 +163,8 @@ impl Demo {
             gateway,
             host: mesh::HOST.to_owned(),
             prometheus,
+            jaeger,
+            logs: logs.folder().to_owned(),
             control_plane: control.http,
             admins: proxies.iter().filter_map(|(w, p)| Some((format!("{w}.{}", mesh::NAMESPACE), p.admin?))).collect(),
             control: orders.local_addr().map_err(|e| DemoError::System(e.to_string()))?,
@@ -158,24 +174,25 @@ impl Demo {
         let admins = pages.iter().map(|(w, admin)| (w.name, *admin)).collect();
         let control_plane = control.http;
         let manifests = folder.path().to_owned();
-        let parts = Arc::new(Parts::new(control, proxies, (folder, files), programs.clone(), options.say.clone()));
+        let parts = Arc::new(Parts::new(control, proxies, (folder, files), programs.clone(), options.say.clone(), logs.clone()));
         let carried_out = orders::of(&parts);
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| DemoError::System(e.to_string()))?;
-        let (counted, rate, seed) = (counts.clone(), options.rate, options.seed);
+        let (counted, rate, seed, requests) = (counts.clone(), options.rate, options.seed, options.requests);
         let run = move || {
             runtime.block_on(async move {
                 for (w, socket, outbound) in apps {
                     tokio::spawn(apps::serve(w, socket, outbound, programs.clone()));
                 }
                 tokio::spawn(apps::serve_outside(outside));
+                tokio::spawn(traces.run());
                 // Answers before all is there would be counted as failures.
                 let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
                 tokio::spawn(metrics::run(pages, socket));
                 tokio::spawn(control::serve(orders, token, carried_out));
-                tokio::spawn(load::run(gateway, rate, seed, counted));
+                tokio::spawn(load::run(gateway, rate, seed, requests, counted));
                 let _ = stopped.await;
             });
             runtime.shutdown_background();
@@ -188,6 +205,8 @@ impl Demo {
             counts,
             gateway,
             prometheus,
+            jaeger,
+            logs,
             manifests,
             admins,
             name: String::new(),
@@ -226,6 +245,14 @@ impl Demo {
     /// Prometheus' query API.
     pub fn prometheus(&self) -> SocketAddr {
         self.prometheus
+    }
+    /// Jaeger's query API.
+    pub fn jaeger(&self) -> SocketAddr {
+        self.jaeger
+    }
+    /// The folder of the proxies' access logs, a file for each.
+    pub fn logs(&self) -> &Path {
+        self.logs.folder()
     }
     /// The control plane's debug pages.
     pub fn control_plane(&self) -> SocketAddr {
@@ -306,7 +333,7 @@ fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, opt
 }
 
 /// The sidecar or the gateway of a workload, with a token of its own.
-fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<Proxy, String> {
+fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say, logs: &Arc<Logs>) -> Result<Proxy, String> {
     let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app)).map_err(|e| e.to_string())?;
     let bootstrap = Bootstrap {
         kind: if w.is_gateway() { "router" } else { "sidecar" },
@@ -324,10 +351,12 @@ fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say) 
     value["node"]["metadata"]["WORKLOAD_NAME"] = w.name.into();
     let bootstrap = mesh_proxy::bootstrap::Bootstrap::new(value).map_err(|e| e.to_string())?;
     let (say, name) = (say.clone(), w.name);
+    let (logs, log) = (logs.clone(), format!("{}.{}", w.name, mesh::NAMESPACE));
     let settings = ProxySettings {
         drain: DRAIN,
         hostname: w.name.to_owned(),
         complain: Arc::new(move |_, what| say(&format!("{name}: {what}"))),
+        output: Some(Arc::new(move |lines| logs.take(&log, lines))),
         ..ProxySettings::default()
     };
     Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())

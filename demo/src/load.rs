@@ -23,16 +23,18 @@ const PATHS: &[&str] = &["/productpage", "/productpage?u=normal", "/productpage?
 /// Requests on their way at once; beyond, a turn is left out.
 const AT_ONCE: usize = 64;
 
-/// Sends requests to the gateway until the runtime ends.
-pub async fn run(gateway: SocketAddr, rate: u32, seed: u64, counts: Arc<Counts>) {
+/// Sends requests to the gateway until there were `most` of them, or the runtime ends.
+pub async fn run(gateway: SocketAddr, rate: u32, seed: u64, most: Option<u64>, counts: Arc<Counts>) {
     let mut dice = fastrand::Rng::with_seed(seed);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut turns = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
     turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
+    let mut sent = 0;
+    while most.is_none_or(|most| sent < most) {
         turns.tick().await;
         let path = PATHS[dice.usize(..PATHS.len())];
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        sent += 1;
         let counts = counts.clone();
         tokio::spawn(async move {
             counts.sent.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,8 @@ pub const EGRESS: &str = "egress";
 pub const OUTSIDE: &str = "isbn.example.org";
 pub const OUTSIDE_PORT: u16 = 80;
 const OUTSIDE_AT: &str = "PORT_OF_ISBN";
+/// The same for the collector of traces.
+const TRACES_AT: &str = "PORT_OF_TRACES";
 /// The host that the gateway takes requests for.
 pub const HOST: &str = "bookinfo.example.com";
 
@@ -57,13 +59,14 @@ impl Workload {
 const FILES: &[(&str, &str)] = &[
     ("apps.yaml", include_str!("../manifests/apps.yaml")),
     ("egress.yaml", include_str!("../manifests/egress.yaml")),
+    ("mesh.yaml", include_str!("../manifests/mesh.yaml")),
     ("security.yaml", include_str!("../manifests/security.yaml")),
     ("traffic.yaml", include_str!("../manifests/traffic.yaml")),
 ];
 
-/// The manifests of a demo whose service outside listens on a port of 127.0.0.1.
-pub fn files(outside: u16) -> Vec<(&'static str, String)> {
-    FILES.iter().map(|(name, text)| (*name, text.replace(OUTSIDE_AT, &outside.to_string()))).collect()
+/// The manifests of a demo whose service outside, and whose collector of traces, listen on ports of 127.0.0.1.
+pub fn files(outside: u16, traces: u16) -> Vec<(&'static str, String)> {
+    FILES.iter().map(|(name, text)| (*name, text.replace(OUTSIDE_AT, &outside.to_string()).replace(TRACES_AT, &traces.to_string()))).collect()
 }
 
 /// Manifests in a folder of their own, for this user alone.

@@ -1,6 +1,7 @@
 //! What a running demo is made of, and what it does when it is told to.
 
 use crate::control::Orders;
+use crate::logs::Logs;
 use crate::manifests::{self, Object};
 use crate::mesh::{NAMESPACE, WORKLOADS};
 use crate::programs::Programs;
@@ -23,6 +24,7 @@ pub struct Parts {
     files: Vec<(&'static str, String)>,
     programs: Arc<Programs>,
     say: Say,
+    logs: Arc<Logs>,
     broken: Mutex<Broken>,
 }
 
@@ -46,8 +48,9 @@ impl Parts {
         (folder, files): (tempfile::TempDir, Vec<(&'static str, String)>),
         programs: Arc<Programs>,
         say: Say,
+        logs: Arc<Logs>,
     ) -> Parts {
-        Parts { control, proxies: proxies.into(), folder, files, programs, say, broken: Mutex::default() }
+        Parts { control, proxies: proxies.into(), folder, files, programs, say, logs, broken: Mutex::default() }
     }
 
     /// Ends the proxies: all at once, and then one after the other is waited for.
@@ -124,7 +127,7 @@ impl Parts {
     fn restart(&self, w: &'static crate::mesh::Workload) -> Result<(), String> {
         let mut proxies = lock(&self.proxies);
         let admin = proxies.remove(w.name).and_then(|p| p.admin).ok_or_else(|| format!("{} has no proxy", w.name))?;
-        let again = proxy(w, admin, &self.control, &self.say).map_err(|e| format!("{} does not start again: {e}", w.name))?;
+        let again = proxy(w, admin, &self.control, &self.say, &self.logs).map_err(|e| format!("{} does not start again: {e}", w.name))?;
         proxies.insert(w.name, again);
         Ok(())
     }

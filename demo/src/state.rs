@@ -23,6 +23,10 @@ pub struct State {
     pub host: String,
     /// Prometheus' query API.
     pub prometheus: SocketAddr,
+    /// Jaeger's query API.
+    pub jaeger: SocketAddr,
+    /// The folder of the proxies' access logs: `NAME.NAMESPACE.log`.
+    pub logs: PathBuf,
     /// The control plane's debug pages.
     pub control_plane: SocketAddr,
     /// Admin ports of proxies, by `NAME.NAMESPACE`.
@@ -120,6 +124,8 @@ mod tests {
             gateway: control,
             host: "h".into(),
             prometheus: control,
+            jaeger: control,
+            logs: "/l".into(),
             control_plane: control,
             admins: BTreeMap::new(),
             control,

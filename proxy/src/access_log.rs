@@ -45,14 +45,17 @@ impl Sinks {
     }
 }
 
+const STDOUT: &str = "/dev/stdout";
+const STDERR: &str = "/dev/stderr";
+
 impl Log {
     /// `envoy.config.accesslog.v3.AccessLog`
     pub fn read(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Log> {
         let Some((kind, config)) = m.any("typed_config")? else { return Err(m.unknown("an access log without configuration")) };
         let path = match kind.rsplit('.').next().unwrap_or(kind) {
             "FileAccessLog" => config.text("path")?,
-            "StdoutAccessLog" => "/dev/stdout",
-            "StderrAccessLog" => "/dev/stderr",
+            "StdoutAccessLog" => STDOUT,
+            "StderrAccessLog" => STDERR,
             other => return Err(config.unknown(format!("the access log {other} is not supported"))),
         };
         if path.is_empty() {
@@ -110,6 +113,10 @@ fn line(m: &Message<'_, '_>) -> Read<Line> {
         given => text(&format, "text_format", given),
     }
 }
+
+/// Takes what logs write to the process's standard output and error, in whole lines, where that is not to be done. It is called
+/// on the thread that writes: what takes long holds up this proxy's logs.
+pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a worker fills.
 #[derive(Debug, Default)]
@@ -174,9 +181,9 @@ impl Writer {
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(complain: impl Fn(String) + Send + 'static) -> std::io::Result<Writer> {
+    pub fn start(complain: impl Fn(String) + Send + 'static, output: Option<Output>) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(QUEUED);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(&receiver, &complain))?;
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(&receiver, &complain, output.as_ref()))?;
         Ok(Writer { sender, dropped: Arc::default() })
     }
     fn send(&self, sink: &Arc<Sink>, text: String) {
@@ -201,13 +208,17 @@ impl Writer {
     }
 }
 
-fn run(receiver: &Receiver<Job>, complain: &impl Fn(String)) {
+fn run(receiver: &Receiver<Job>, complain: &impl Fn(String), output: Option<&Output>) {
     let mut files: BTreeMap<PathBuf, std::fs::File> = BTreeMap::new();
     while let Ok(job) = receiver.recv() {
         match job {
             Job::Reopen => files.clear(),
             Job::Barrier(done) => drop(done.send(())),
             Job::Write(sink, text) => {
+                if let Some(output) = output.filter(|_| matches!(sink.path.to_str(), Some(STDOUT | STDERR))) {
+                    output(&text);
+                    continue;
+                }
                 if !files.contains_key(&sink.path) {
                     match open(&sink.path) {
                         Ok(file) => drop(files.insert(sink.path.clone(), file)),

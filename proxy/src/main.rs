@@ -83,6 +83,7 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         kept: options.last_good_path.clone(),
         jaeger_agent: options.jaeger_agent,
         complain: Arc::new(move |logger, what| complain_log.write(logger, Level::Warning, what)),
+        output: None,
         levels: log.levels.clone(),
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;

@@ -1,6 +1,6 @@
 //! The proxy as a whole: sockets, workers, and what runs beside them.
 
-use crate::access_log::Writer;
+use crate::access_log::{Output, Writer};
 use crate::admin;
 use crate::bootstrap::Bootstrap;
 use crate::config::{Compiler, Snapshot};
@@ -63,6 +63,8 @@ pub struct Settings {
     /// Where spans of managers without a provider go; only with the feature `jaeger`.
     pub jaeger_agent: Option<SocketAddr>,
     pub complain: Complain,
+    /// Takes what access logs write to standard output and error; `None` writes it there.
+    pub output: Option<Output>,
     /// Those of the proxy's own log, which the admin port changes.
     pub levels: Arc<Levels>,
 }
@@ -77,6 +79,7 @@ impl Default for Settings {
             kept: None,
             jaeger_agent: None,
             complain: Arc::new(|_, _| {}),
+            output: None,
             levels: Arc::default(),
         }
     }
@@ -106,7 +109,8 @@ impl Proxy {
         files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
-        let writer = Writer::start(move |what| complain(Logger::File, &what)).map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
+        let writer = Writer::start(move |what| complain(Logger::File, &what), settings.output.clone());
+        let writer = writer.map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
         let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
         let shared = Arc::new(shared);

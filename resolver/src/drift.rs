@@ -29,6 +29,7 @@ pub fn control_plane_of(dump: &str) -> ControlPlane {
         metadata_exchange: dump.contains("istio.metadata_exchange") || dump.contains("peer_metadata"),
         alpn_filter: dump.contains("istio.alpn"),
         metrics: false,
+        records: false,
     }
 }
 

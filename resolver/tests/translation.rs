@@ -33,21 +33,6 @@ fn snapshot(texts: &[&str], mesh: Option<&Value>) -> Snapshot {
     snapshot
 }
 
-/// What the translation leaves out, with why it may.
-const LEFT_OUT: &[&str] = &[
-    // Tracing and access logs record what happens; they do not decide it. Telemetry is not translated.
-    "tracing",
-    "accessLog",
-];
-
-fn normal(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => fields.iter().filter(|(k, _)| !LEFT_OUT.contains(&k.as_str())).map(|(k, v)| (k.clone(), normal(v))).collect(),
-        Value::Array(items) => items.iter().map(normal).collect(),
-        other => other.clone(),
-    }
-}
-
 /// Where two values differ first, and how.
 fn difference(want: &Value, got: &Value, path: &str, out: &mut Vec<String>) {
     match (want, got) {
@@ -71,7 +56,7 @@ fn short(value: &Value) -> String {
 }
 
 fn by_name(list: &[Value]) -> BTreeMap<String, Value> {
-    list.iter().map(|v| (v["name"].as_str().unwrap_or_default().to_owned(), normal(v))).collect()
+    list.iter().map(|v| (v["name"].as_str().unwrap_or_default().to_owned(), v.clone())).collect()
 }
 
 fn compare(what: &str, want: &[Value], got: &[Value], out: &mut Vec<String>) {
@@ -152,7 +137,7 @@ fn the_recorded_mesh_comes_out_as_its_proxies_hold_it() {
     let snapshot = snapshot(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Some(&mesh_config));
     let mesh = Mesh::new(&snapshot);
     // That control plane ran with both switched off: its proxies were plain Envoys.
-    let model = Model::of(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false });
+    let model = Model::of(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true });
     let mut out = Vec::new();
     for entry in std::fs::read_dir(dir.join("envoy")).expect("envoy").flatten() {
         let pod = entry.file_name().to_string_lossy().into_owned();

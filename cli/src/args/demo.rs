@@ -39,6 +39,12 @@ pub struct DemoArgs {
     /// Chooses what is requested
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Send so many requests, and none after them; the mesh goes on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub requests: Option<u64>,
+    /// A Zipkin that gets all traces as well, such as http://127.0.0.1:9411
+    #[arg(long, value_name = "URL")]
+    pub zipkin: Option<String>,
     /// Tell workloads apart by ports of 127.0.0.1, even where addresses of their own can be had
     #[arg(long)]
     pub ports: bool,

@@ -10,6 +10,7 @@ Examples:
   meshctl logs deployment/reviews-v1 --failed -f      requests that failed, as they come
   meshctl logs -l app=reviews --all-pods --flag UF,UH
   meshctl logs deployment/reviews-v1 --explain        failures by cause, as `meshctl explain` tells them
+  meshctl logs reviews-v1 --from demo --failed        of a demo that runs; of files, folders and recordings too
   meshctl logs --live --from http://127.0.0.1:15000 --failed --explain
                                                       what a mesh-proxy decides, as it does so, and why requests fail";
 
@@ -36,8 +37,8 @@ pub struct LogsArgs {
     /// What a mesh-proxy decides, as it does so: route, cluster, host, tries, flags; no log is needed for it
     #[arg(long, conflicts_with_all = ["follow", "since", "tail", "container", "format"])]
     pub live: bool,
-    /// With --live, instead of a pod: the admin port of a mesh-proxy, such as http://127.0.0.1:15000 or unix:PATH
-    #[arg(long, value_name = "SRC", requires = "live")]
+    /// In place of a cluster: access logs by their files (NAME.NAMESPACE.log), a folder of some, a recording, or `demo`; with --live the admin port of a mesh-proxy, such as http://127.0.0.1:15000 or unix:PATH
+    #[arg(long, value_name = "SRC")]
     pub from: Vec<String>,
     /// Only requests with one of these response flags, such as UF,UH
     #[arg(long, value_name = "FLAG", value_delimiter = ',')]

@@ -36,7 +36,9 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
         loopback: if args.ports { Loopback::Ports } else { Loopback::Any },
         rate: args.rate,
         seed: args.seed,
+        requests: args.requests,
         states: demos::folder(),
+        zipkin: args.zipkin.clone(),
         name: args.name.clone().unwrap_or_else(|| NAME.to_owned()),
         say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
     };
@@ -108,11 +110,15 @@ fn prometheus(demo: &Demo) -> String {
     format!("http://{}", demo.prometheus())
 }
 
+fn jaeger(demo: &Demo) -> String {
+    format!("http://{}", demo.jaeger())
+}
+
 /// Where everything listens, how to stop it, and what to type next.
 fn introduce(demo: &Demo) {
-    let (folder, prometheus, control_plane) = (folder(demo), prometheus(demo), demo.control_plane());
+    let (folder, prometheus, jaeger, control_plane) = (folder(demo), prometheus(demo), jaeger(demo), demo.control_plane());
     stdio::note(&format!(
-        "demo: bookinfo by http://{} (host {}), metrics on {prometheus}, control plane on http://{control_plane}, manifests in {folder}; stop with Ctrl-C",
+        "demo: bookinfo by http://{} (host {}), metrics on {prometheus}, traces on {jaeger} (Jaeger's API), control plane on http://{control_plane}, manifests in {folder}; stop with Ctrl-C",
         demo.gateway(),
         demo.host()
     ));
@@ -139,7 +145,8 @@ fn show(words: &[&str]) -> Result<(), Failure> {
 
 /// The terminal UI on it. A signal ends that alone: the demo is still to be put away.
 fn draw(demo: &Demo, context: &Context) -> Result<(), Failure> {
-    let words = ["tui", &folder(demo), "--prometheus", &prometheus(demo), "--since", "30s", "--refresh", "5s", "--open", "graph"];
+    let (logs, jaeger) = (demo.logs().display().to_string(), jaeger(demo));
+    let words = ["tui", &folder(demo), &logs, "--jaeger", &jaeger, "--prometheus", &prometheus(demo), "--since", "30s", "--refresh", "5s", "--open", "graph"];
     match parse(&words)?.command {
         Some(Command::Tui(args)) => tui::run_and(&args, context, |_| Ok(())).map(drop),
         _ => Ok(()),

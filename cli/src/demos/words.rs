@@ -1,4 +1,4 @@
-//! `demo` among the sources that were typed becomes what the running demo has: manifests, admin ports, Prometheus. No
+//! `demo` among the sources that were typed becomes what the running demo has: manifests, admin ports, Prometheus, Jaeger, logs. No
 //! command has to know of it.
 
 use super::{WORD, any, find};
@@ -18,13 +18,17 @@ struct Takes {
     proxies: bool,
     control_plane: bool,
     prometheus: bool,
+    jaeger: bool,
+    /// The access logs of its proxies.
+    logs: bool,
     /// It has a time that rates look back.
     since: bool,
     /// The proxies that `--pod` names, in place of that flag.
     pods: bool,
 }
 
-const MANIFESTS: Takes = Takes { manifests: true, complete: true, proxies: false, control_plane: false, prometheus: false, since: false, pods: false };
+const MANIFESTS: Takes =
+    Takes { manifests: true, complete: true, proxies: false, control_plane: false, prometheus: false, jaeger: false, logs: false, since: false, pods: false };
 const NONE: Takes = Takes { manifests: false, complete: false, ..MANIFESTS };
 
 const NO_DRIFT: &str = "its proxies listen at addresses of this machine, which no manifest says; `ps` tells whether they have what was sent";
@@ -48,16 +52,18 @@ fn takes(command: &Command) -> Result<Takes, String> {
         },
         Command::Canary(_) => Takes { manifests: true, prometheus: true, since: true, ..NONE },
         Command::Graph(_) | Command::Top(_) => Takes { prometheus: true, since: true, ..NONE },
-        Command::Tui(_) => Takes { proxies: true, prometheus: true, since: true, ..MANIFESTS },
+        Command::Tui(_) => Takes { proxies: true, prometheus: true, jaeger: true, logs: true, since: true, ..MANIFESTS },
         Command::Route(_) | Command::Explain(_) => Takes { pods: true, ..NONE },
         Command::ProxyConfig(_) | Command::Certs(_) => Takes { proxies: true, ..NONE },
         Command::ProxyStatus(a) => Takes { control_plane: a.what.len() < 2, proxies: !a.what.is_empty(), ..NONE },
         Command::Snapshot(a) => match a.what {
             SnapshotCommand::Diff(_) => Takes { proxies: true, ..NONE },
-            _ => Takes { manifests: true, proxies: true, prometheus: true, ..NONE },
+            _ => Takes { manifests: true, proxies: true, prometheus: true, jaeger: true, logs: true, ..NONE },
         },
         Command::Controlplane(_) => Takes { manifests: true, ..NONE },
-        Command::Traces(_) => return Err("the proxies of a demo send no traces yet".to_owned()),
+        Command::Traces(_) => Takes { jaeger: true, ..NONE },
+        Command::Logs(a) if a.live => Takes { proxies: true, ..NONE },
+        Command::Logs(_) => Takes { logs: true, ..NONE },
         Command::ZtunnelConfig(_) => return Err("a demo has sidecars, and no ztunnel".to_owned()),
         _ => return Err("this command takes no source".to_owned()),
     })
@@ -84,7 +90,7 @@ fn found(words: &[String], at: usize) -> Option<(usize, Option<&str>)> {
 /// Puts what a running demo has in place of its name. `None` where no demo is named, or where a file of the name is meant: no
 /// demo runs.
 pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>>, Failure> {
-    let Some(command) = cli.command.as_ref().filter(|c| !matches!(c, Command::Logs(_) | Command::Other(_) | Command::Demo(_))) else { return Ok(None) };
+    let Some(command) = cli.command.as_ref().filter(|c| !matches!(c, Command::Other(_) | Command::Demo(_))) else { return Ok(None) };
     let mut out = Vec::new();
     let mut at = 0;
     let mut is_found = false;
@@ -93,7 +99,9 @@ pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>
             out.extend_from_slice(&words[at..]);
             break;
         }
-        let Some((count, name)) = found(words, at) else {
+        // `logs -f` follows.
+        let follows = matches!(command, Command::Logs(_)) && words[at] == "-f";
+        let Some((count, name)) = found(words, at).filter(|_| !follows) else {
             out.push(words[at].clone());
             at += 1;
             continue;
@@ -149,6 +157,12 @@ fn sources(state: &State, takes: Takes, words: &[String], now: i64) -> Result<Ve
     }
     if takes.prometheus && !has(words, "--prometheus") {
         add("--prometheus", format!("http://{}", state.prometheus));
+    }
+    if takes.jaeger && !["--jaeger", "--zipkin", "--tempo"].iter().any(|f| has(words, f)) {
+        add("--jaeger", format!("http://{}", state.jaeger));
+    }
+    if takes.logs {
+        add("--from", state.logs.display().to_string());
     }
     if takes.since && !has(words, "--since") {
         add("--since", format!("{}s", (now - state.started).clamp(LEAST, SINCE)));
@@ -211,6 +225,8 @@ mod tests {
             gateway: at,
             host: String::new(),
             prometheus: at,
+            jaeger: at,
+            logs: "/l".into(),
             control_plane: at,
             admins: [("a.ns".to_owned(), at)].into(),
             control: at,

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod demo;
 #[cfg(unix)]
 pub mod envoy;
 pub mod mesh;

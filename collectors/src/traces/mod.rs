@@ -4,8 +4,11 @@
 //! OpenTelemetry's `resourceSpans` (Jaeger's `/api/v3`, files of collectors, one object or one a line), Tempo's `batches`. A span
 //! that can't be read costs itself, and is counted.
 
+pub mod forward;
 mod jaeger;
 mod otlp;
+pub mod query;
+pub mod serve;
 pub mod server;
 mod zipkin;
 

@@ -64,7 +64,7 @@ pub const SCENARIOS: &[Scenario] = &[
         make: |victim, dice| {
             let selector = if victim == "default" { String::new() } else { format!("  workloadSelector: {{labels: {{app: {victim}}}}}\n") };
             let hosts = if dice.bool() { "./*" } else { "bookinfo/*" };
-            let spec = format!("{selector}  egress: [{{hosts: ['{hosts}']}}]\n  outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}\n");
+            let spec = format!("{selector}  egress: [{{hosts: ['{hosts}', istio-system/*]}}]\n  outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}\n");
             Breakage { changes: vec![networking("Sidecar", victim, &spec)], cause: format!("Sidecar {NAMESPACE}/{victim}"), seen: "502", ..Breakage::default() }
         },
     },

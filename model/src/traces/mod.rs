@@ -3,6 +3,7 @@
 mod path;
 mod search;
 mod span;
+pub mod store;
 mod summary;
 mod tree;
 

@@ -44,6 +44,7 @@ impl<'a> Model<'_, 'a> {
             scope: Scope::nothing(),
             targets: Vec::new(),
             gateway: None,
+            records: super::records::Records::default(),
         };
         let configs = match layer {
             Layer::Http => cx.http_policies().into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),

@@ -1,5 +1,5 @@
-//! Connection managers and filters as istiod sends them. Access logs, tracing and statistics are left out: they do not
-//! decide where a request goes.
+//! Connection managers and filters as istiod sends them. Access logs and tracing stand in them where they are asked for
+//! ([`super::records`]): they do not decide where a request goes.
 
 use super::Context;
 use mesh_envoy::api::{
@@ -57,11 +57,21 @@ pub fn network_filter(name: &str, config: Any) -> listener::Filter {
 }
 
 /// A filter that proxies to one cluster.
-pub fn tcp_to(cluster: &str) -> listener::Filter {
-    tcp(tcp_proxy::TcpProxy { stat_prefix: cluster.to_owned(), cluster: Some(cluster.to_owned()), ..Default::default() })
+pub fn tcp_to(cx: &Context<'_, '_>, class: Class, cluster: &str) -> listener::Filter {
+    tcp(cx, class, to(cluster))
 }
 
-pub fn tcp(proxy: tcp_proxy::TcpProxy) -> listener::Filter {
+fn to(cluster: &str) -> tcp_proxy::TcpProxy {
+    tcp_proxy::TcpProxy { stat_prefix: cluster.to_owned(), cluster: Some(cluster.to_owned()), ..Default::default() }
+}
+
+/// A filter that lets nothing through, and tells of nothing.
+pub fn black_hole(cluster: &str) -> listener::Filter {
+    network_filter("envoy.filters.network.tcp_proxy", Any::pack(&to(cluster)))
+}
+
+pub fn tcp(cx: &Context<'_, '_>, class: Class, mut proxy: tcp_proxy::TcpProxy) -> listener::Filter {
+    proxy.access_log = cx.records.logs(class);
     network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy))
 }
 
@@ -187,8 +197,13 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
         proxy_100_continue: true,
         upgrade_configs: vec![hcm::HttpConnectionManagerUpgradeConfig { upgrade_type: "websocket".into(), ..Default::default() }],
         stream_idle_timeout: Some(Duration::default()),
+        tracing: cx.records.tracing(class),
+        access_log: cx.records.logs(class),
         request_id_extension: Some(hcm::RequestIDExtension {
-            typed_config: Some(Any::pack(&extensions::UuidRequestIdConfig { use_request_id_for_trace_sampling: Some(true), ..Default::default() })),
+            typed_config: Some(Any::pack(&extensions::UuidRequestIdConfig {
+                use_request_id_for_trace_sampling: Some(cx.records.samples_by_id(class)),
+                ..Default::default()
+            })),
         }),
         ..Default::default()
     };

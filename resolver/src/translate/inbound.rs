@@ -179,7 +179,7 @@ fn black_hole(cx: &Context<'_, '_>) -> listener::FilterChain {
     listener::FilterChain {
         name: "virtualInbound-blackhole".into(),
         filter_chain_match: Some(listener::FilterChainMatch { destination_port: Some(u32::from(port)), ..Default::default() }),
-        filters: filters::listener_exchange(cx).into_iter().chain([filters::tcp_to(BLACK_HOLE)]).collect(),
+        filters: filters::listener_exchange(cx).into_iter().chain([filters::black_hole(BLACK_HOLE)]).collect(),
         ..Default::default()
     }
 }
@@ -217,7 +217,7 @@ fn chains_of<'a>(cx: &Context<'_, 'a>, port: &Port<'a>) -> Vec<(listener::Filter
 fn tcp(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
     let mut out: Vec<listener::Filter> = filters::listener_exchange(cx).into_iter().collect();
     out.extend(cx.network_policies());
-    out.push(filters::tcp_to(&port.cluster()));
+    out.push(filters::tcp_to(cx, filters::Class::SidecarInbound, &port.cluster()));
     out
 }
 
@@ -272,8 +272,10 @@ fn finish<'a>(
             origins.push(*origin);
         }
     }
+    let access_log = if binds { Vec::new() } else { cx.records.of_listener(filters::Class::SidecarInbound) };
     let message = listener::Listener {
         name,
+        access_log,
         address: Some(filters::socket_address(address, number)),
         filter_chains,
         listener_filters,

@@ -22,6 +22,7 @@ mod open;
 mod outbound;
 mod overlooked;
 mod proxy;
+mod records;
 mod registry;
 mod request_authentication;
 mod resources;
@@ -55,6 +56,7 @@ use gateway::{GatewayConfig, MergedGateway};
 use mesh_envoy::api::{Duration, cluster::Cluster, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration};
 use mesh_model::{Kind, Node, Object};
 use networks::Networks;
+use records::Records;
 use registry::Target;
 use rustc_hash::FxHashMap;
 use scope::Scope;
@@ -123,11 +125,13 @@ pub struct ControlPlane {
     pub alpn_filter: bool,
     /// Proxies count requests by `istio.stats`, as mesh-wide Telemetry of Istio's installation has it.
     pub metrics: bool,
+    /// Access logs and traces are translated as well: whoever serves proxies wants them, whoever compares has them left out.
+    pub records: bool,
 }
 
 impl Default for ControlPlane {
     fn default() -> ControlPlane {
-        ControlPlane { metadata_exchange: true, alpn_filter: true, metrics: false }
+        ControlPlane { metadata_exchange: true, alpn_filter: true, metrics: false, records: false }
     }
 }
 
@@ -200,7 +204,11 @@ impl<'m, 'a> Model<'m, 'a> {
         let targets = self.registry.targets_of(self.mesh, &proxy);
         let scope = Scope::new(self, &proxy);
         let whereabouts = self.whereabouts(&proxy);
-        Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None }
+        let mut cx = Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None, records: Records::default() };
+        if control_plane.records {
+            cx.records = Records::of(&cx);
+        }
+        cx
     }
 
     /// The Sidecar that a proxy goes by.
@@ -305,6 +313,7 @@ struct Context<'c, 'a> {
     /// The ports that the proxy serves.
     targets: Vec<Target>,
     gateway: Option<MergedGateway<'a>>,
+    records: Records,
 }
 
 impl<'a> Context<'_, 'a> {

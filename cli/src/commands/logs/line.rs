@@ -21,6 +21,14 @@ impl Said {
     pub fn new(of: &LogOf, line: LogLine) -> Said {
         Said { key: key(&line.at), at: line.at, pod: format!("{}.{}", of.pod, of.namespace), container: of.container.clone(), text: line.text }
     }
+    /// A line of the proxy of a pod.
+    pub fn of(pod: String, line: LogLine) -> Said {
+        Said { key: key(&line.at), at: line.at, pod, container: PROXY_CONTAINER.to_owned(), text: line.text }
+    }
+    /// Whether it was said at a time or later; "" is always.
+    pub fn is_since(&self, at: &str) -> bool {
+        at.is_empty() || self.key >= key(at)
+    }
     /// Whether it was said no later than another.
     pub fn is_before_or_at(&self, other: &Said) -> bool {
         self.key <= other.key

@@ -53,6 +53,12 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
             ends if ends.iter().all(|s| matches!(s, Source::Live(_) | Source::Named(..))) => {
                 for end in ends {
                     let (Source::Live(endpoint) | Source::Named(_, endpoint)) = end else { continue };
+                    // Of several whose names are known one may be meant.
+                    if let (Source::Named(name, _), Some(pod)) = (end, &args.pod)
+                        && !super::files::is_of(name, pod)
+                    {
+                        continue;
+                    }
                     let admin = Admin::new(endpoint, Options::default()).map_err(|e| Failure::none(e.to_string()))?;
                     let (name, path, sender) = (endpoint.to_string(), path.clone(), sender.clone());
                     tasks.spawn(async move {

@@ -1,5 +1,6 @@
-//! `meshctl logs`: what an app and its proxy say, merged by time.
+//! `meshctl logs`: what an app and its proxy say, merged by time; of a cluster, of files, of a running demo.
 
+mod files;
 mod follow;
 mod line;
 mod live;
@@ -37,8 +38,10 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
     if args.live {
         return live::run(args, context);
     }
-    if args.pod.is_none() && args.which.selector.is_none() {
-        return Err(Failure::usage("whose logs? Name a pod (NAME, NAME.NAMESPACE, deployment/NAME) or select some with -l LABELS"));
+    if args.pod.is_none() && args.which.selector.is_none() && args.from.is_empty() {
+        return Err(Failure::usage(
+            "whose logs? Name a pod (NAME, NAME.NAMESPACE, deployment/NAME) or select some with -l LABELS; --from names files, folders, a recording or `demo`",
+        ));
     }
     if args.follow && (args.output == "json" || context.out.is_some()) {
         return Err(Failure::usage("-f prints lines as they come: neither -o json nor --out goes with it"));
@@ -57,6 +60,9 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
     let tail = args.tail.or((args.since.is_none()).then_some(TAIL));
     let mut shown =
         Shown { pods: Pods::One, reader, flags: args.flag.clone(), failed: args.failed, statuses, path: args.path.clone(), host: args.host.clone() };
+    if !args.from.is_empty() {
+        return files::run(args, shown, &files::Wanted { since, tail }, context);
+    }
     block_on(async {
         let place = DumpArgs {
             pod: args.pod.clone(),
@@ -96,7 +102,8 @@ pub fn run(args: &LogsArgs, context: &Context) -> Outcome {
         if said.is_empty() && !problems.is_empty() {
             return Err(Failure::none(problems.join("\n")));
         }
-        give(&said, &shown, args, &found, problems, context)
+        let namespace = found.first().map_or("NAMESPACE", |p| p.namespace.as_str());
+        give(&said, &shown, args, namespace, problems, context)
     })?
 }
 
@@ -127,7 +134,7 @@ fn wanted(found: &[Pod], args: &LogsArgs, since: &str, tail: Option<u64>) -> Res
     }
 }
 
-fn give(said: &[Said], shown: &Shown, args: &LogsArgs, found: &[Pod], problems: Vec<String>, context: &Context) -> Outcome {
+fn give(said: &[Said], shown: &Shown, args: &LogsArgs, namespace: &str, problems: Vec<String>, context: &Context) -> Outcome {
     let entries = said.iter().filter(|s| s.container == PROXY_CONTAINER && shown.is_entry(&s.text)).count();
     let of_proxies = said.iter().filter(|s| s.container == PROXY_CONTAINER).count();
     if args.explain && entries > 0 {
@@ -148,7 +155,6 @@ fn give(said: &[Said], shown: &Shown, args: &LogsArgs, found: &[Pod], problems: 
         stdio::note(&format!("error: not seen: {problem}"));
     }
     if entries == 0 && args.container.as_deref().is_none_or(|c| c == PROXY_CONTAINER) {
-        let namespace = found.first().map_or("NAMESPACE", |p| p.namespace.as_str());
         context.note(&format!(
             "no line of an access log is among the {of_proxies} of istio-proxy: nothing was requested in that time, the log has a format of its own (--format), or access logs are off"
         ));

@@ -22,7 +22,8 @@ use mesh_model::traces::{Criteria, Span};
 use mesh_model::{Completeness, Kind, Object, Role, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How much is taken.
@@ -103,8 +104,8 @@ pub fn capture(args: &CaptureArgs, at: i64, bounds: &Bounds, memory: &mut Memory
 pub struct Memory {
     /// A recording that was there is gone on with: what logs have by now may be in it already.
     goes_on: bool,
-    /// How much of each log was taken.
-    logs: BTreeMap<String, u64>,
+    /// How much of each log was taken: which file it was (its inode), and how many bytes of it.
+    logs: BTreeMap<String, Taken>,
     /// Up to when traces were asked for, in seconds since the epoch.
     traced: Option<i64>,
 }
@@ -196,18 +197,12 @@ impl Taking<'_> {
             }
             return false;
         }
-        if begins_as_log(path) {
-            let end = || std::fs::metadata(path).map(|m| m.len()).ok().filter(|_| self.memory.goes_on);
-            let from = self.memory.logs.get(word).copied().or_else(end);
-            match new_lines(path, from) {
-                Ok((text, end)) => {
-                    self.memory.logs.insert(word.to_owned(), end);
-                    if !text.is_empty() {
-                        self.add(&format!("logs/{}", tidy(word)), redact::log(&text));
-                    }
-                }
-                Err(e) => self.problem(format!("{word}: {e}")),
-            }
+        if begins_as_log(path) || self.memory.logs.contains_key(word) {
+            self.log(word);
+            return false;
+        }
+        if let Some(logs) = folder_of_logs(path) {
+            logs.iter().for_each(|l| self.log(&l.display().to_string()));
             return false;
         }
         let source = match dumps::Source::parse(word) {
@@ -233,6 +228,22 @@ impl Taking<'_> {
         pages.into_iter().for_each(|(path, page)| self.answer(&path, Ok(page)));
         problems.into_iter().for_each(|p| self.problem(p));
         found == 0 || path.is_dir()
+    }
+
+    /// The lines of a log that are new.
+    fn log(&mut self, word: &str) {
+        let path = Path::new(word);
+        let end = || std::fs::metadata(path).map(|m| (m.ino(), m.len())).ok().filter(|_| self.memory.goes_on);
+        let from = self.memory.logs.get(word).copied().or_else(end);
+        match new_lines(path, from) {
+            Ok((text, end)) => {
+                self.memory.logs.insert(word.to_owned(), end);
+                if !text.is_empty() {
+                    self.add(&format!("logs/{}", tidy(word)), redact::log(&text));
+                }
+            }
+            Err(e) => self.problem(format!("{word}: {e}")),
+        }
     }
 
     fn manifests(&mut self, files: &[String], folder: &str) {
@@ -401,11 +412,37 @@ fn begins_as_log(path: &Path) -> bool {
     read && !head.contains(&0) && is_log(&String::from_utf8_lossy(&head))
 }
 
-/// The whole lines of a log from a place on, and where they end. A log that is shorter than it was has begun anew.
-fn new_lines(path: &Path, from: Option<u64>) -> std::io::Result<(String, u64)> {
+/// The logs of a folder that holds nothing else; there may be no line in them yet.
+fn folder_of_logs(path: &Path) -> Option<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path).ok()?;
+    let mut all: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    // What was moved aside is a log's own past.
+    all.retain(|p| p.extension().is_none_or(|e| e != "1"));
+    all.sort();
+    (!all.is_empty() && all.iter().all(|p| p.is_file() && p.extension().is_some_and(|e| e == "log"))).then_some(all)
+}
+
+/// Which file a log is, and how much of it was taken.
+type Taken = (u64, u64);
+
+/// The whole lines of a log from a place on, and where they end. A log that is another file than it was, or shorter, has begun
+/// anew; what it was is read to its end where it was moved aside as `FILE.1`.
+fn new_lines(path: &Path, from: Option<Taken>) -> std::io::Result<(String, Taken)> {
+    let own = std::fs::metadata(path)?;
+    let aside = PathBuf::from(format!("{}.1", path.display()));
+    let is_aside = |id: u64| std::fs::metadata(&aside).is_ok_and(|m| m.ino() == id);
+    let before = from.map_or(Some((0, 0)), |(id, at)| Some((id, at)).filter(|_| id != own.ino() && is_aside(id)));
+    let mut text = before.map_or_else(String::new, |(_, at)| lines_from(&aside, at).map(|(text, _)| text).unwrap_or_default());
+    let at = from.filter(|(id, at)| *id == own.ino() && *at <= own.len()).map_or(0, |(_, at)| at);
+    let (new, end) = lines_from(path, at)?;
+    text.push_str(&new);
+    Ok((text, (own.ino(), end)))
+}
+
+/// The whole lines of a file from a place on, and where they end.
+fn lines_from(path: &Path, from: u64) -> std::io::Result<(String, u64)> {
     let mut file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
-    let from = from.filter(|f| *f <= length).unwrap_or(0);
     let begin = from.max(length.saturating_sub(LOG));
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();

@@ -20,7 +20,7 @@ pub fn find(path: &str) -> Vec<String> {
     if root.is_file() {
         return if begins_so(root) { vec![path.to_owned()] } else { Vec::new() };
     }
-    folder::files(root, &["log", "jsonl", "ndjson", "txt"]).into_iter().filter(|f| begins_so(f)).map(|f| f.display().to_string()).collect()
+    folder::files(root, &["log", "jsonl", "ndjson", "txt", "1"]).into_iter().filter(|f| begins_so(f)).map(|f| f.display().to_string()).collect()
 }
 
 fn begins_so(path: &Path) -> bool {

@@ -30,7 +30,7 @@ pub struct NotJudged<'a> {
 }
 
 impl<'a> NotJudged<'a> {
-    fn new(origin: Origin<'a>, what: impl Into<Cow<'static, str>>) -> NotJudged<'a> {
+    pub(super) fn new(origin: Origin<'a>, what: impl Into<Cow<'static, str>>) -> NotJudged<'a> {
         NotJudged { origin: Some(origin), what: what.into(), effect: Effect::Traffic }
     }
 }
@@ -67,8 +67,12 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     if cx.proxy.kind == ProxyKind::Waypoint {
         out.push(NotJudged { origin: None, what: "the configuration of waypoints is not translated".into(), effect: Effect::Traffic });
     }
-    for (kind, what, effect) in KINDS {
+    let records = cx.control_plane.records;
+    for (kind, what, effect) in KINDS.iter().filter(|(kind, ..)| !records || *kind != Kind::Telemetry) {
         out.extend(cx.policies(*kind).into_iter().map(|o| NotJudged { effect: *effect, ..NotJudged::new(Origin::whole(o), *what) }));
+    }
+    if records {
+        out.extend(super::records::not_judged(cx));
     }
     out.extend(custom(cx));
     out.extend(of_mesh(cx));
@@ -120,7 +124,8 @@ fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         let node = is_set(path)?;
         Some(NotJudged { effect: *effect, ..NotJudged::new(Origin { object, node }, format!("`{}` is not translated", path.join("."))) })
     };
-    OF_MESH.iter().filter_map(of).collect()
+    let is_left = |(path, effect): &&(&[&str], Effect)| !cx.control_plane.records || *effect == Effect::Traffic || path[0] == "enableEnvoyAccessLogService";
+    OF_MESH.iter().filter(is_left).filter_map(of).collect()
 }
 
 fn of_backends<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {

@@ -24,7 +24,7 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
     let mut chains = vec![listener::FilterChain {
         name: "virtualOutbound-blackhole".into(),
         filter_chain_match: Some(listener::FilterChainMatch { destination_port: Some(u32::from(port)), ..Default::default() }),
-        filters: vec![filters::tcp_to(BLACK_HOLE)],
+        filters: vec![filters::black_hole(BLACK_HOLE)],
         ..Default::default()
     }];
     let by_name = cx.scope.unknown == Unknown::AllowByName;
@@ -56,7 +56,7 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
     }
     chains.push(listener::FilterChain {
         name: "virtualOutbound-catchall-tcp".into(),
-        filters: vec![filters::tcp_to(egress_cluster(cx))],
+        filters: vec![filters::tcp_to(cx, filters::Class::SidecarOutbound, egress_cluster(cx))],
         ..Default::default()
     });
     Some(Piece::fixed(listener::Listener {
@@ -64,6 +64,7 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
         address: Some(filters::socket_address(cx.proxy.wildcard(), port)),
         filter_chains: chains,
         use_original_dst: Some(true),
+        access_log: cx.records.of_listener(filters::Class::SidecarOutbound),
         transparent: (cx.proxy.interception == Interception::Tproxy).then_some(true),
         traffic_direction: core::TrafficDirection::Outbound as i32,
         max_connections_to_accept_per_socket_event: Some(1),

@@ -1,0 +1,69 @@
+//! Spans in memory behind HTTP/1.1: proxies and applications hand them in as to a Zipkin (`POST /api/v2/spans`, JSON) or a collector of
+//! OpenTelemetry (`POST /v1/traces`, JSON), and they are read by Jaeger's query API.
+
+use super::query::{self, Request as Asked};
+use crate::http::{Limits, body, json, parameters};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use mesh_model::traces::store::Store;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Where reports are handed on as they came: to another server of traces ([`super::forward`]). What finds no room is lost there alone.
+pub type Next = mpsc::Sender<Bytes>;
+
+/// A report of a proxy is some hundred kilobytes.
+const LIMITS: fn() -> Limits = || Limits { body: 8 << 20, ..Limits::default() };
+
+/// Takes spans and answers questions until it is dropped.
+pub async fn serve(listener: TcpListener, store: Arc<RwLock<Store>>, next: Option<Next>) {
+    let answer = move |request| {
+        let (store, next) = (Arc::clone(&store), next.clone());
+        async move { answer(request, &store, next.as_ref()).await }
+    };
+    crate::http::serve(listener, LIMITS(), answer).await;
+}
+
+async fn answer(request: Request<Incoming>, store: &RwLock<Store>, next: Option<&Next>) -> Response<Full<Bytes>> {
+    let (head, incoming) = request.into_parts();
+    let path = head.uri.path();
+    let said = |status: StatusCode, why: &str| json(status, serde_json::json!({"errors": [{"code": status.as_u16(), "msg": why}]}).to_string());
+    match (head.method.clone(), path) {
+        (Method::GET, _) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64);
+            let given = parameters(head.uri.query().unwrap_or("").as_bytes());
+            let store = store.read().unwrap_or_else(PoisonError::into_inner);
+            let answer = query::answer(&store, &Asked { path, parameters: &given, now });
+            drop(store);
+            json(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), answer.body)
+        }
+        (Method::POST, "/api/v2/spans" | "/v1/traces") => {
+            let bytes = match body(incoming, LIMITS()).await {
+                Ok(bytes) => bytes,
+                Err((status, why)) => return said(status, why),
+            };
+            let found = match std::str::from_utf8(&bytes)
+                .map_err(|_| "no JSON: OpenTelemetry's is taken as JSON alone".to_owned())
+                .and_then(|t| super::read(path, t))
+            {
+                Ok(found) => found,
+                Err(why) => return said(StatusCode::BAD_REQUEST, &why),
+            };
+            store.write().unwrap_or_else(PoisonError::into_inner).add(found.spans);
+            // Zipkin's answers 202 and nothing; what is handed on is Zipkin's alone.
+            if path == "/v1/traces" {
+                return json(StatusCode::OK, "{}".to_owned());
+            }
+            if let Some(next) = next {
+                let _ = next.try_send(bytes);
+            }
+            let mut taken = json(StatusCode::ACCEPTED, String::new());
+            taken.headers_mut().remove(http::header::CONTENT_TYPE);
+            taken
+        }
+        _ => said(StatusCode::METHOD_NOT_ALLOWED, "questions are asked with GET, and spans handed in with POST at /api/v2/spans or /v1/traces"),
+    }
+}

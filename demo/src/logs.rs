@@ -1,0 +1,98 @@
+//! What the proxies write to their standard output, kept as a kubelet keeps it: a file for each, which is moved aside when it is
+//! full. Two are kept of each, so that all together are bounded.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of all logs together.
+const ALL: u64 = 16 << 20;
+/// A file is moved aside at this length, where there is room for so much.
+const LONGEST: u64 = 1 << 20;
+
+/// A folder with `NAME.NAMESPACE.log`, and `NAME.NAMESPACE.log.1` with what was before. It goes with this.
+#[derive(Debug)]
+pub struct Logs {
+    folder: tempfile::TempDir,
+    longest: u64,
+    files: Mutex<BTreeMap<String, (File, u64)>>,
+}
+
+impl Logs {
+    /// A folder for this user alone, with an empty file for each proxy.
+    ///
+    /// # Errors
+    /// A folder or a file that can't be made.
+    pub fn new(names: impl IntoIterator<Item = String>) -> io::Result<Logs> {
+        Logs::within(names, ALL)
+    }
+
+    fn within(names: impl IntoIterator<Item = String>, all: u64) -> io::Result<Logs> {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.prefix("meshctl-demo-logs-").tempdir()?;
+        let files: BTreeMap<String, (File, u64)> =
+            names.into_iter().map(|name| Ok((name.clone(), (open(&path(folder.path(), &name))?, 0)))).collect::<io::Result<_>>()?;
+        let longest = (all / 2 / files.len().max(1) as u64).min(LONGEST);
+        Ok(Logs { folder, longest, files: files.into() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Appends whole lines to a proxy's file. What can't be written is lost: a demo goes on without a disk.
+    pub fn take(&self, name: &str, lines: &str) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((file, length)) = files.get_mut(name) else { return };
+        let own = path(self.folder.path(), name);
+        if *length > 0
+            && *length + lines.len() as u64 > self.longest
+            && std::fs::rename(&own, own.with_extension("log.1")).is_ok()
+            && let Ok(fresh) = open(&own)
+        {
+            (*file, *length) = (fresh, 0);
+        }
+        if file.write_all(lines.as_bytes()).is_ok() {
+            *length += lines.len() as u64;
+        }
+    }
+}
+
+fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_there_and_all_is_bounded() {
+        let logs = Logs::within(["a.ns", "b.ns"].map(str::to_owned), 400).expect("a folder");
+        for i in 0..100 {
+            logs.take("a.ns", &format!("line {i:03}\n"));
+        }
+        logs.take("b.ns", "one\n");
+        logs.take("nobody", "none\n");
+        let read = |name: &str| std::fs::read_to_string(logs.folder().join(name)).unwrap_or_default();
+        let both = read("a.ns.log.1") + &read("a.ns.log");
+        assert!(both.len() <= 200 && both.ends_with("line 098\nline 099\n") && both.lines().all(|l| l.len() == 8), "{both}");
+        assert_eq!((read("b.ns.log"), read("b.ns.log.1")), ("one\n".to_owned(), String::new()));
+        assert_eq!(std::fs::read_dir(logs.folder()).expect("a folder").count(), 3);
+        let folder = logs.folder().to_owned();
+        drop(logs);
+        assert!(!folder.exists());
+    }
+}
