@@ -83,8 +83,7 @@ fn without_telemetry_the_mesh_says_what_is_logged_and_ids_are_marked() {
     let log = &m["accessLog"][0]["typedConfig"];
     assert_eq!((&log["path"], &log["logFormat"]["jsonFormat"]["response_code_details"]), (&json!("/dev/stdout"), &json!("%RESPONSE_CODE_DETAILS%")));
     assert_eq!(not_judged, Vec::<String>::new());
-    let (off, _) = managers(&"".replace(' ', ""), "OUTBOUND");
-    assert_eq!(off["accessLog"], m["accessLog"]);
+    assert_eq!(managers("", "OUTBOUND").0["accessLog"], m["accessLog"]);
 }
 
 #[test]
@@ -132,6 +131,8 @@ fn logs_are_those_of_the_providers_in_force() {
     let filter = &managers(&of_mesh, "INBOUND").0["accessLog"][0]["filter"]["extensionFilter"]["typedConfig"]["expression"];
     assert_eq!(filter, "response.code >= 400");
     let off = telemetry("b", "shop", "  accessLogging: [{disabled: true, match: {mode: SERVER}, providers: [{name: file}]}]\n");
+    // Without a format of its own `envoy` has the mesh's, which is JSON here.
+    assert!(managers(&of_mesh, "INBOUND").0["accessLog"][0]["typedConfig"]["logFormat"]["jsonFormat"].is_object());
     let both = format!("{of_mesh}{off}");
     // `envoy` is not among the providers of the last level.
     assert_eq!((paths(&both, "INBOUND"), paths(&both, "OUTBOUND")), (vec![], vec!["/dev/stderr".to_owned()]));

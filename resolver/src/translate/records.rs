@@ -149,7 +149,7 @@ impl<'a> Rules<'a> {
         let entries: Vec<Node<'a>> = self.entries("accessLogging").collect();
         if entries.is_empty() && default.is_empty() {
             let file = config.at(&["accessLogFile"]).map_or("", Node::text);
-            return if file.is_empty() { Vec::new() } else { vec![of_mesh(cx, file)] };
+            return if file.is_empty() { Vec::new() } else { vec![self::file(file, of_mesh(cx), None)] };
         }
         let named = |entry: Node<'a>| entry.list("providers").map(|p| p.text_of("name")).collect::<Vec<_>>();
         // What a level above names and the last one does not is forgotten.
@@ -422,31 +422,35 @@ fn fields(node: Node<'_>) -> Struct {
     node.entries().map(|(k, v)| (k.text(), value(v))).collect()
 }
 
-/// The log of `accessLogFile`.
-fn of_mesh(cx: &Context<'_, '_>, path: &str) -> AccessLog {
+/// The format of the mesh: of `accessLogFile`, and of the provider `envoy` where that has none of its own.
+fn of_mesh(cx: &Context<'_, '_>) -> core::SubstitutionFormatString {
     let config = cx.model.mesh.config;
     let of = |key: &str| config.at(&[key]).map_or("", Node::text);
     if of("accessLogEncoding") != "JSON" {
-        return file(path, text(of("accessLogFormat")), None);
+        return text(of("accessLogFormat"));
     }
     let own = serde_json::from_str::<BTreeMap<String, String>>(of("accessLogFormat")).ok();
     let fields = own.map_or_else(default_json, |own| own.iter().map(|(k, v)| (k.as_str(), Value::from(v.as_str()))).collect());
-    file(path, json(fields), None)
+    json(fields)
 }
 
 /// Where logs go that say nothing else.
 const STANDARD_OUTPUT: &str = "/dev/stdout";
 
-/// The log of a provider; `None` for one that is not translated. `envoy` is there without being configured.
+/// The provider that is there without being configured.
+const ENVOY: &str = "envoy";
+
+/// The log of a provider; `None` for one that is not translated.
 fn of_provider(cx: &Context<'_, '_>, name: &str, expression: Option<Node<'_>>) -> Option<AccessLog> {
     let Some(provider) = provider_of(cx, name) else {
-        return (name == "envoy").then(|| file(STANDARD_OUTPUT, text(""), expression));
+        return (name == ENVOY).then(|| file(STANDARD_OUTPUT, of_mesh(cx), expression));
     };
     let own = provider.get("envoyFileAccessLog")?;
     let path = Some(own.text_of("path")).filter(|p| !p.is_empty()).unwrap_or(STANDARD_OUTPUT);
     let format = match own.at(&["logFormat", "labels"]) {
         Some(labels) if labels.is_empty() => json(default_json()),
         Some(labels) => json(fields(labels)),
+        None if name == ENVOY && own.get("logFormat").is_none() => of_mesh(cx),
         None => text(own.at(&["logFormat", "text"]).map_or("", Node::text)),
     };
     let omits = own.get("omitEmptyValues").and_then(Node::bool) == Some(true);
@@ -468,7 +472,7 @@ pub fn not_judged<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         for (key, kinds) in [("tracing", &["zipkin", "opentelemetry"][..]), ("accessLogging", &["envoyFileAccessLog"])] {
             for name in spec.list(key).flat_map(|e| e.list("providers")) {
                 let known = provider_of(cx, name.text_of("name"));
-                let is_given = key == "accessLogging" && known.is_none() && name.text_of("name") == "envoy";
+                let is_given = key == "accessLogging" && known.is_none() && name.text_of("name") == ENVOY;
                 let is_known = known.is_some_and(|p| kinds.iter().any(|k| p.get(k).is_some_and(is_translated)));
                 if !is_known && !is_given {
                     say(object, name, format!("the provider {} is not translated", name.text_of("name")));
