@@ -28,6 +28,8 @@ pub struct Differences {
     pub(super) sidecars: bool,
     /// What gateways alone read differs.
     pub(super) gateways: bool,
+    /// A Telemetry differs: what is made of it is compared itself.
+    pub(super) records: bool,
 }
 
 impl Differences {
@@ -57,14 +59,14 @@ impl Differences {
 
     /// Nothing differs that a translation looks at.
     pub fn is_empty(&self) -> bool {
-        let Differences { whole, routes, routes_of_bytes: _, rules, hashes: _, services, workloads, peers, policies, sidecars, gateways } = self;
+        let Differences { whole, routes, routes_of_bytes: _, rules, hashes: _, services, workloads, peers, policies, sidecars, gateways, records } = self;
         whole.is_none()
             && !routes
             && rules.is_empty()
             && services.is_empty()
             && workloads.is_empty()
             && peers.is_empty()
-            && !(*policies || *sidecars || *gateways)
+            && !(*policies || *sidecars || *gateways || *records)
     }
 
     /// What keeps every translation from being taken over, if anything does: `Namespace shop differs`.
@@ -98,8 +100,9 @@ impl Differences {
             Kind::AuthorizationPolicy | Kind::RequestAuthentication => self.policies = true,
             Kind::Sidecar => self.sidecars = true,
             Kind::Gateway => self.gateways = true,
+            Kind::Telemetry => self.records = true,
             // Not looked at: what is not translated is said of the whole translation alone.
-            Kind::EnvoyFilter | Kind::Telemetry | Kind::ProxyConfig | Kind::WasmPlugin | Kind::TrafficExtension | Kind::Other => {}
+            Kind::EnvoyFilter | Kind::ProxyConfig | Kind::WasmPlugin | Kind::TrafficExtension | Kind::Other => {}
             // The control plane's and the injector's settings are `istio`, `istio-REVISION`, `istio-sidecar-injector`.
             Kind::ConfigMap if !object.name().starts_with("istio") => {}
             kind => {

@@ -15,6 +15,7 @@
 use super::cluster;
 use super::differences::Differences;
 use super::outbound;
+use super::records::Records;
 use super::registry::{RegisteredService, Resolution};
 use super::supposed::Addresses;
 use super::{Alike, Context, ControlPlane, Model, Piece, Proxy, ProxyKind, endpoints_of, gateway, inbound, virtual_host};
@@ -61,6 +62,8 @@ pub struct Kept {
     alike: Alike,
     control_plane: ControlPlane,
     base: Base,
+    /// They stand in every listener.
+    records: Records,
     /// Of a gateway: services have endpoints by server names too.
     passes_through: bool,
     services: Vec<Arc<OfService>>,
@@ -129,7 +132,7 @@ impl<'a> Model<'_, 'a> {
         };
         let alike = self.alike(proxy).without_targets();
         let mut cx = self.context_as(proxy, control_plane);
-        let whole = before.and_then(|(kept, differences)| kept.barrier(differences, &base, &alike, control_plane));
+        let whole = before.and_then(|(kept, differences)| kept.barrier(differences, &base, &alike, &cx));
         let before = before.filter(|_| whole.is_none());
         let mut renewed = Renewing { cx: &mut cx, before }.run(alike, base);
         renewed.whole = whole;
@@ -139,15 +142,18 @@ impl<'a> Model<'_, 'a> {
 
 impl Kept {
     /// Why nothing can be taken over.
-    fn barrier(&self, differences: &Differences, base: &Base, alike: &Alike, control_plane: ControlPlane) -> Option<String> {
+    fn barrier(&self, differences: &Differences, base: &Base, alike: &Alike, cx: &Context<'_, '_>) -> Option<String> {
         if let Some(why) = differences.whole() {
             return Some(why.to_owned());
         }
-        if self.alike != *alike || self.control_plane != control_plane {
+        if self.alike != *alike || self.control_plane != cx.control_plane {
             return Some("the proxy differs".to_owned());
         }
         if self.base != *base {
             return Some("networks, localities or the domain differ".to_owned());
+        }
+        if self.records != cx.records {
+            return Some("access logs or traces differ".to_owned());
         }
         // Supposed addresses are given by the order of all names.
         let moves = !differences.services.is_empty() || !differences.workloads.is_empty();
@@ -178,6 +184,7 @@ impl<'a> Renewing<'_, '_, 'a> {
             alike,
             control_plane: self.cx.control_plane,
             base,
+            records: self.cx.records.clone(),
             passes_through: self.cx.gateway.as_ref().is_some_and(gateway::MergedGateway::has_auto_passthrough),
             services: Vec::new(),
             by_host: FxHashMap::default(),

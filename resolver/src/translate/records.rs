@@ -21,13 +21,13 @@ use mesh_model::{Kind, Node, Object};
 use std::collections::BTreeMap;
 
 /// What connection managers, TCP proxies and listeners of one proxy have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     client: Told,
     server: Told,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Told {
     tracing: Option<HttpConnectionManagerTracing>,
     samples_by_chance: bool,
