@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// What a trace is told by; a service hands it on.
 const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of an answer.
 const MOST: usize = 64 * 1024;
 
