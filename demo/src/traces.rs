@@ -7,11 +7,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 
+/// What hands spans on, for as long as it is run.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A collector that does not listen yet.
 pub struct Traces {
     pub address: SocketAddr,
     socket: TcpListener,
-    next: Option<(serve::Next, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    next: Option<(serve::Next, Running)>,
 }
 
 impl Traces {
@@ -23,7 +26,7 @@ impl Traces {
             None => None,
             Some(url) => {
                 let (next, run) = forward::to(url, say.clone()).map_err(|e| DemoError::System(format!("the Zipkin: {e}")))?;
-                let run: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(run);
+                let run: Running = Box::pin(run);
                 Some((next, run))
             }
         };
