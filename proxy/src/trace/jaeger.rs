@@ -70,7 +70,7 @@ fn cut(text: &str) -> String {
 }
 
 /// A tag; `error` is a truth value, by which Jaeger finds spans that failed.
-fn tag(key: &Cow<'static, str>, value: &str) -> KeyValue {
+fn tag((key, value): &(Cow<'static, str>, String)) -> KeyValue {
     let value = if key == "error" && value == "true" { Value::Bool(true) } else { cut(value).into() };
     KeyValue::new(key.clone(), value)
 }
@@ -90,7 +90,7 @@ fn convert(span: &Span) -> SpanData {
         name: cut(&span.name).into(),
         start_time: span.started,
         end_time: span.started + span.duration,
-        attributes: span.tags.iter().map(|(k, v)| tag(k, v)).collect(),
+        attributes: span.tags.iter().map(tag).collect(),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),
