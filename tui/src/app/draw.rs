@@ -3,7 +3,7 @@
 use super::{Ages, App, Data, Mode, Shown, palette};
 use crate::action::{ACTIONS, Scope};
 use crate::command;
-use crate::screens::{Cx, not_available, span};
+use crate::screens::{Cx, message, not_available, span};
 use crate::text::width;
 use crate::theme::{Charset, Role};
 use crate::widgets::{LineEdit, Pen, pane};
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// Traffic that is older than so many seconds is not of now.
 const STALE: i64 = 120;
+
+/// A shorter piece of what was opened is left out.
+const LEAST_NAME: usize = 6;
 
 /// Below this nothing can be read.
 const LEAST: (u16, u16) = (30, 8);
@@ -31,7 +34,7 @@ impl App {
         let filter = self.filter();
         let body = self.body();
         match &self.data {
-            Data::Loading => not_available(&mut Pen { buffer, theme: &theme }, body, "Data", "The sources are being read…", "ctrl-c quits."),
+            Data::Loading => message(&mut Pen { buffer, theme: &theme }, body, ["The sources are being read…", &self.context, "ctrl-c quits."]),
             Data::Failed(why) => not_available(&mut Pen { buffer, theme: &theme }, body, "Data", why, "r reads them again, q quits."),
             Data::Ready(world) => {
                 let cx = Cx { world, theme: &theme, filter: &filter, area: body, ages: self.readings.ages(self.refresh, now) };
@@ -93,7 +96,8 @@ impl App {
             x += pen.text(x, 0, &format!("  /{text}"), left, Role::Key);
         }
         let left = room.saturating_sub(usize::from(x) + width(&tail) + 1);
-        let context = crate::text::shorten(context, left.min(40));
+        // A letter of a name says nothing.
+        let context = if left < LEAST_NAME { String::new() } else { crate::text::shorten(context, left.min(40)) };
         let start = room.saturating_sub(width(&context) + width(&tail));
         let x = start as u16;
         let w = pen.text(x, 0, &context, room, Role::Text);

@@ -139,11 +139,16 @@ pub fn not_available(pen: &mut Pen<'_>, area: Rect, what: &str, why: &str, how: 
     if area.height == 0 || area.width < 4 {
         return;
     }
-    let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
+    message(pen, area, [&format!("{what}: not available"), why, how]);
+}
+
+/// A title, a sentence and a hint in the middle of an area.
+pub fn message(pen: &mut Pen<'_>, area: Rect, [title, text, hint]: [&str; 3]) {
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let top = area.y + (area.height / 3).min(area.height.saturating_sub(4));
-    let y = pen.paragraph(inner, top, &format!("{what}: not available"), Role::Name);
-    let y = pen.paragraph(inner, y, why, Role::Text);
-    pen.paragraph(inner, y, how, Role::Dim);
+    let y = pen.paragraph(inner, top, title, Role::Name);
+    let y = pen.paragraph(inner, y, text, Role::Text);
+    pen.paragraph(inner, y, hint, Role::Dim);
 }
 
 /// The value, or the reason drawn instead.

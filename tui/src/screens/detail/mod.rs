@@ -9,6 +9,7 @@ mod traffic;
 use super::{Cx, Drawn, Request, Screen, command_line, not_available};
 use crate::action::{Action, Scope};
 use crate::graph::Health;
+use crate::text::{width, wrap};
 use crate::theme::Role;
 use crate::widgets::{Cursor, Pen};
 use crate::world::sections::Section;
@@ -73,6 +74,51 @@ impl Detail {
         configuration::lines(cx, &key, &mut out);
         out
     }
+    /// The same, with what is longer than the screen is wide going on below.
+    fn rows(&self, cx: &Cx<'_>) -> Vec<Line> {
+        let room = usize::from(cx.area.width).saturating_sub(1);
+        self.lines(cx).into_iter().flat_map(|line| folded(line, room)).collect()
+    }
+}
+
+/// How far what goes on is indented.
+const INDENT: usize = 8;
+
+/// A line and what of it goes on below.
+fn folded(line: Line, room: usize) -> Vec<Line> {
+    let length: usize = line.parts.iter().map(|(text, _)| width(text.trim_end())).sum();
+    if length <= room || room < INDENT * 3 {
+        return vec![line];
+    }
+    let (mut parts, mut rest, mut used) = (Vec::new(), Vec::new(), 0);
+    for (text, role) in line.parts {
+        let fits = rest.is_empty() && used + width(text.trim_end()) <= room;
+        if fits {
+            used += width(&text);
+            parts.push((text, role));
+            continue;
+        }
+        // Whole words stay on the first row while there is room.
+        let words = text.trim_start();
+        let blank = text.len() - words.len();
+        let left = room.saturating_sub(used + blank);
+        let first = wrap(words, left).into_iter().next().filter(|first| {
+            // A word is not cut for that, and nothing is lost to cleaning.
+            rest.is_empty() && left > INDENT && words.strip_prefix(first.as_str()).is_some_and(|rest| rest.starts_with(' '))
+        });
+        match first {
+            Some(first) => {
+                rest.push((words[first.len()..].trim().to_owned(), role));
+                parts.push((format!("{:blank$}{first}", ""), role));
+            }
+            None => rest.push((text.trim().to_owned(), role)),
+        }
+    }
+    let mut out = vec![Line { parts, opens: line.opens }];
+    let role = rest.iter().find(|(text, _)| !text.is_empty()).map_or(Role::Text, |(_, role)| *role);
+    let text = rest.into_iter().map(|(text, _)| text).filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ");
+    out.extend(wrap(&text, room - INDENT).into_iter().filter(|l| !l.is_empty()).map(|l| Line::of(vec![(format!("{:INDENT$}{l}", ""), role)])));
+    out
 }
 
 /// What the node is.
@@ -108,7 +154,7 @@ impl Screen for Detail {
         &[Scope::List]
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
-        let lines = self.lines(cx);
+        let lines = self.rows(cx);
         if action == Action::Open {
             return self.cursor.get(lines.len()).and_then(|i| lines[i].opens.clone()).into_iter().collect();
         }
@@ -127,7 +173,7 @@ impl Screen for Detail {
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
-        let lines = self.lines(cx);
+        let lines = self.rows(cx);
         let mut pen = Pen { buffer, theme: cx.theme };
         if lines.is_empty() {
             not_available(&mut pen, cx.area, "Detail", "No source holds services or workloads.", "Add a folder of manifests.");
@@ -187,4 +233,24 @@ pub fn text(cx: &Cx<'_>, key: &Key) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_goes_on_below() {
+        let shown = |parts: &[&str], room: usize| -> Vec<String> {
+            let line = Line::of(parts.iter().map(|p| ((*p).to_owned(), Role::Text)).collect());
+            folded(line, room).iter().map(|l| l.parts.iter().map(|(t, _)| t.as_str()).collect::<String>().trim_end().to_owned()).collect()
+        };
+        assert_eq!(shown(&["  ", "short"], 30), ["  short"]);
+        assert_eq!(shown(&["  ", "it answers slowly: a call takes long"], 26), ["  it answers slowly: a", "        call takes long"]);
+        assert_eq!(
+            shown(&["  bookinfo/reviews-v1    ", "http  ", "  7.9/s", "  2.9% fail"], 27),
+            ["  bookinfo/reviews-v1", "        http  7.9/s  2.9%", "        fail"]
+        );
+        assert_eq!(shown(&["too narrow for anything"], 10), ["too narrow for anything"]);
+    }
 }

@@ -88,7 +88,7 @@ fn suspects(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) -> V
 fn call(cx: &Cx<'_>, call: &Call, side: Side) -> Line {
     let other = if side == Side::Inbound { &call.from } else { &call.to };
     let failing = if call.health >= Health::Degraded { Role::Health(call.health) } else { Role::Text };
-    let mut parts = vec![mark(cx, call.health), (format!("{:<34} ", title(other)), Role::Text), (format!("{:<4} ", call.protocol), Role::Dim)];
+    let mut parts = vec![mark(cx, call.health), (name(cx, other), Role::Text), (format!("{:<4} ", call.protocol), Role::Dim)];
     parts.extend(figures(&call.flow, failing));
     Line::opening(parts, Request::Detail(other.0.clone(), other.1.clone()))
 }
@@ -105,6 +105,18 @@ fn figures(flow: &Flow, failing: Role) -> Vec<(String, Role)> {
         tls,
     ]
 }
+
+/// The name of a node as a column.
+fn name(cx: &Cx<'_>, key: &Key) -> String {
+    let columns = if cx.area.width >= WIDE { 34 } else { 24 };
+    let text = title(key);
+    // What is too long for a narrow screen loses its middle.
+    let text = if cx.area.width >= WIDE { text } else { crate::text::shorten(&text, columns) };
+    format!("{text:<columns$} ")
+}
+
+/// From this width on there is room for long names.
+const WIDE: u16 = 90;
 
 /// `ns/name`, or the name of what belongs to no namespace.
 fn title(key: &Key) -> String {
@@ -127,8 +139,7 @@ fn behind(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
             c.view.edges().iter().find(|e| (e.from, e.to) == (from, to)).map(|e| e.label.clone()).filter(|l| l.ends_with('%'))
         });
         let failing = if load.health >= Health::Degraded { Role::Health(load.health) } else { Role::Text };
-        let mut parts =
-            vec![mark(cx, load.health), (format!("{:<34} ", title(other)), Role::Text), (format!("{:>6} of it ", percent(share * 100.0)), Role::Name)];
+        let mut parts = vec![mark(cx, load.health), (name(cx, other), Role::Text), (format!("{:>6} of it ", percent(share * 100.0)), Role::Name)];
         parts.push((wanted.map_or(String::new(), |w| format!("(routes say {w}) ")), Role::Badge));
         parts.extend(figures(&load.inbound, failing));
         out.push(Line::opening(parts, Request::Detail(other.0.clone(), other.1.clone())));
@@ -167,7 +178,7 @@ fn hurt(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
         let health = traffic.loads.get(*other).map_or(Health::Unknown, |l| l.health);
         let how = if *distance == 1 { "calls it".to_owned() } else { format!("over {} others", distance - 1) };
         let how = if *distance == 2 { "over 1 other".to_owned() } else { how };
-        let parts = vec![mark(cx, health), (format!("{:<34} ", title(other)), Role::Text), (how, Role::Dim)];
+        let parts = vec![mark(cx, health), (name(cx, other), Role::Text), (how, Role::Dim)];
         out.push(Line::opening(parts, Request::Detail(other.0.clone(), other.1.clone())));
     }
     if all.len() > MOST {
