@@ -133,6 +133,7 @@ fn objects_that_are_wrong_are_named() {
         ("denied-by-policy", 5),
         ("bad-jwt", 6),
         ("blocked-egress", 7),
+        ("rate-limit", 8),
     ];
     for (name, seed) in all {
         demo.play(&[name], seed);

@@ -261,11 +261,14 @@ fn a_rate_limit_has_one_bucket_for_all_of_its_scope() {
         0,
         json!({"name": "limit", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "l",
-        "token_bucket": {"max_tokens": 3, "fill_interval": "3600s"}, "filter_enabled": always, "filter_enforced": always}}),
+        "token_bucket": {"max_tokens": 3, "fill_interval": "3600s"}, "filter_enabled": always, "filter_enforced": always,
+        "response_headers_to_add": [{"append_action": "OVERWRITE_IF_EXISTS_OR_ADD", "header": {"key": "X-Local-Rate-Limit", "value": "true"}}]}}),
     );
     let proxy = start(bootstrap(&m, &[cluster("up", &[up.address])]));
     let statuses: Vec<u16> = (0..5).map(|_| get(proxy.address("l").expect("a listener"), "/").status()).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    let refused = get(proxy.address("l").expect("a listener"), "/");
+    assert_eq!((refused.status(), refused.header("x-local-rate-limit")), (429, Some("true")));
 }
 
 #[test]

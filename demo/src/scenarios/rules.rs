@@ -1,6 +1,6 @@
 //! Rules that keep callers out.
 
-use super::{Breakage, Change, Scenario, networking, security};
+use super::{Breakage, Change, Scenario, networking, object, security};
 use crate::mesh::NAMESPACE;
 use crate::programs::Behaviour;
 use crate::tokens::{ISSUER, KEYS, OTHER_KEYS, Token};
@@ -58,6 +58,20 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "rate-limit",
+        what: "an EnvoyFilter lets through fewer requests than callers send",
+        victims: &["ratings", "details"],
+        make: |victim, dice| {
+            let (tokens, seconds) = (dice.u8(1..=3), dice.u8(30..=60));
+            Breakage {
+                changes: vec![local_rate_limit(victim, tokens, seconds)],
+                cause: format!("EnvoyFilter {NAMESPACE}/{victim}"),
+                seen: "429",
+                ..Breakage::default()
+            }
+        },
+    },
+    Scenario {
         name: "blocked-egress",
         what: "proxies let nothing out to hosts that they know nothing of, and a Sidecar hides one that is needed",
         victims: &["details", "default"],
@@ -69,3 +83,32 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
 ];
+
+/// A local rate limit for a workload as Istio's documentation writes it.
+fn local_rate_limit(app: &str, tokens: u8, seconds: u8) -> Change {
+    let spec = format!(
+        "  workloadSelector: {{labels: {{app: {app}}}}}
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener: {{filterChain: {{filter: {{name: envoy.filters.network.http_connection_manager}}}}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: envoy.filters.http.local_ratelimit
+        typed_config:
+          '@type': type.googleapis.com/udpa.type.v1.TypedStruct
+          type_url: type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+          value:
+            stat_prefix: http_local_rate_limiter
+            token_bucket: {{max_tokens: {tokens}, tokens_per_fill: {tokens}, fill_interval: {seconds}s}}
+            filter_enabled: {{runtime_key: local_rate_limit_enabled, default_value: {{numerator: 100, denominator: HUNDRED}}}}
+            filter_enforced: {{runtime_key: local_rate_limit_enforced, default_value: {{numerator: 100, denominator: HUNDRED}}}}
+            response_headers_to_add:
+            - append_action: OVERWRITE_IF_EXISTS_OR_ADD
+              header: {{key: x-limited, value: 'true'}}
+"
+    );
+    object("networking.istio.io/v1alpha3", "traffic.yaml", "EnvoyFilter", app, &spec)
+}

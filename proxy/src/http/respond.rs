@@ -7,8 +7,9 @@ use super::head::{Upgrades, answer_bytes, finish_answer, names};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use mesh_envoy::engine::gate::AddedHeader;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -67,6 +68,16 @@ impl Reply {
             out.body = reason.into();
         }
         out
+    }
+
+    /// With headers that configuration adds, each beside what is there.
+    pub fn with_added(mut self, added: &[AddedHeader]) -> Reply {
+        for a in added {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(a.name.as_bytes()), HeaderValue::from_str(&a.value)) {
+                self.headers.append(name, value);
+            }
+        }
+        self
     }
 
     /// Sends it. Clients that speak gRPC get it as a gRPC status.

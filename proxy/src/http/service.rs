@@ -22,7 +22,7 @@ use http::header::HeaderValue;
 use http::{Request, Response};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::action::{Action, Forward, Target};
-use mesh_envoy::engine::gate::{Context, CorsPolicy, Gate, Overrides, Routed};
+use mesh_envoy::engine::gate::{AddedHeader, Context, CorsPolicy, Gate, Overrides, Routed};
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{self as engine, Metadata};
 use mesh_envoy::engine::route::{Choice, RequireTls};
@@ -275,8 +275,8 @@ async fn decide(
             return reply.send(exchange);
         }
         Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
-        Err(Ended::Reply(reply)) => {
-            let reply = Reply::of_gate(reply, &exchange);
+        Err(Ended::Reply(reply, added)) => {
+            let reply = Reply::of_gate(reply, &exchange).with_added(&added);
             return reply.send(exchange);
         }
         Ok(cluster) => cluster,
@@ -340,7 +340,8 @@ enum Ended {
     Undecided(Unknown),
     Upgrade,
     Late(Late),
-    Reply(mesh_envoy::engine::gate::Reply),
+    /// With the headers that a rate limit adds.
+    Reply(mesh_envoy::engine::gate::Reply, Vec<AddedHeader>),
     /// The filters before this one have spoken, and the request is another one for the rest.
     Changed(usize, Vec<Change>),
 }
@@ -435,7 +436,8 @@ async fn ask(
                     exchange.raise("DI");
                     exchange.limits.within(&exchange.body, tokio::time::sleep(delay)).await.map_err(Ended::Late)?;
                 }
-                return Err(Ended::Reply(reply));
+                let added = filter.limit(scopes).map(|l| l.headers.to_vec()).unwrap_or_default();
+                return Err(Ended::Reply(reply, added));
             }
             Gate::Unknown(u) => return Err(Ended::Undecided(u.clone())),
             Gate::Ask(_) => {
