@@ -96,7 +96,7 @@ fn the_trust_domain_of_a_caller_is_named_where_it_is_assumed() {
 #[test]
 fn what_the_translation_leaves_out_is_said_and_makes_the_answer_partial() {
     let service = "{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.0.0.1, ports: [{name: http, port: 80}]}}";
-    let filter = "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {configPatches: []}}";
+    let filter = "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}}";
     let telemetry = "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}, spec: {}}";
     let dir = folder(&[
         ("plain.yaml", &format!("{service}\n---\n{telemetry}\n")),

@@ -131,7 +131,7 @@ fn sources_that_are_none_are_refused() {
 
 #[test]
 fn a_part_that_is_not_translated_leaves_tests_not_judged() {
-    let filter = "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: bookinfo}, spec: {configPatches: []}}";
+    let filter = "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: bookinfo}, spec: {configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}}";
     let k8s = testdata().join("recorded/bookinfo/k8s").display().to_string();
     let dir = folder(&[("t.yaml", FAILING), ("filter.yaml", filter)]);
     let run = meshctl(dir.path(), &["test", "t.yaml", "--from", &k8s, "--from", "filter.yaml"]);

@@ -55,6 +55,7 @@ pub fn proxy_of(model: &Model<'_, '_>, client: &Client, workload: Option<u32>) -
         interception: client.interception.or(known.map(|p| p.interception)).unwrap_or(Interception::Redirect),
         auto_allocated_addresses: client.auto_allocated_addresses,
         network_view: client.network_view.clone(),
+        metadata: Some(client.metadata.fields.iter().filter_map(|f| Some((f.key.clone(), f.value.as_ref()?.text()?.to_owned()))).collect()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! resource and field. Pure.
 
 use crate::translate::{ControlPlane, Effect, Model, NotJudged};
-use mesh_envoy::api::{cluster::Cluster, listener::Listener, route::RouteConfiguration};
+use mesh_envoy::api::{cluster::Cluster, listener::Listener, plain, route::RouteConfiguration};
 use mesh_envoy::diff::{Report, Side, diff};
 use mesh_envoy::dump::DumpError;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub fn compare(model: &Model<'_, '_>, workload: u32, dump: &Value) -> Result<Dri
         }
     });
     let held = document(&clusters, &listeners, &routes);
-    let report = diff(&without_records(wished).to_string(), &without_records(held).to_string())?;
+    let report = diff(&plain(without_records(wished)).to_string(), &plain(without_records(held)).to_string())?;
     let said = |n: &NotJudged<'_>| n.origin.map_or_else(|| n.what.to_string(), |o| format!("{}: {}", o.object.origin(), n.what));
     let not_judged = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect();
     Ok(Drift { report, not_judged })

@@ -341,7 +341,9 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
         not_judged.push(format!("port {port} goes past the sidecar: no policy counts for it, and everybody may"));
     }
     for kind in [Kind::EnvoyFilter, Kind::WasmPlugin] {
-        not_judged.extend(model.policies_for(kind, &proxy).iter().map(|o| format!("{} may change what is enforced", o.origin())));
+        let all = model.policies_for(kind, &proxy);
+        let may = all.iter().filter(|o| kind != Kind::EnvoyFilter || crate::translate::may_change_access(o));
+        not_judged.extend(may.map(|o| format!("{} may change what is enforced", o.origin())));
     }
     Access {
         workload: w.object.name().to_owned(),

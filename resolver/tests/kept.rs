@@ -239,11 +239,9 @@ fn what_is_not_touched_is_not_made_again() {
     first[13] = Some(0);
     let mut second = first.clone();
     let web = proxy(ProxyKind::Sidecar, "web");
-    second[13] = Some(1);
-    assert_eq!(follow(&[first.clone(), second.clone()], &web)[1], (false, [0; 4]));
     second[13] = Some(4);
     assert_eq!(follow(&[first.clone(), second.clone()], &web)[1], (false, [0; 4]));
-    for content in [2, 3] {
+    for content in [1, 2, 3] {
         second[13] = Some(content);
         assert!(follow(&[first.clone(), second.clone()], &web)[1].0, "{content}");
     }

@@ -77,6 +77,7 @@ fn proxy(kind: ProxyKind, namespace: &str) -> Proxy {
         interception: Interception::Redirect,
         auto_allocated_addresses: true,
         network_view: Vec::new(),
+        metadata: None,
     }
 }
 

@@ -42,7 +42,9 @@ const OBJECTS: &[&str] = &[
     "{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: n, namespace: shop}, spec: {jwtRules: [{issuer: c, jwks: '{}'}]}}",
     "{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: s, namespace: web}, spec: {egress: [{hosts: ['./*', shop/reviews.shop.svc.cluster.local]}]}}",
     "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}, spec: {}}",
-    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {}}",
+    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {configPatches: [{applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}}}, {applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 1s, metadata: {filter_metadata: {x: {a: 1}}}}}}]}}",
+    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: g, namespace: shop}, spec: {configPatches: [{applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: b, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}}}, {applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 2s, metadata: {filter_metadata: {x: {b: 1}}}}}}, {applyTo: HTTP_ROUTE, patch: {operation: MERGE, value: {nonsense: 1}}}]}}",
+    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: istio-system}, spec: {configPatches: [{applyTo: HTTP_ROUTE, patch: {operation: MERGE, value: {request_headers_to_remove: [x-a]}}}, {applyTo: VIRTUAL_HOST, match: {context: GATEWAY}, patch: {operation: ADD, value: {name: own, domains: [own]}}}]}}",
     "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: w, namespace: shop}, spec: {host: cart, trafficPolicy: {tunnel: {}, proxyProtocol: {}}}}",
     "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: h1, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: [{matches: [{path: {type: PathPrefix, value: /a}}], backendRefs: [{name: cart, port: 9080}]}]}}",
     "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: h2, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: [{matches: [{path: {type: Exact, value: /b}}], backendRefs: [{name: reviews, port: 9080}]}]}}",
@@ -59,6 +61,7 @@ fn proxy(kind: ProxyKind, namespace: &str, address: &str, labels: &[(&str, &str)
         interception: Interception::Redirect,
         auto_allocated_addresses: true,
         network_view: Vec::new(),
+        metadata: None,
     }
 }
 

@@ -34,7 +34,7 @@ const OBJECTS: &[&str] = &[
     "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l, namespace: istio-system}, spec: {action: DENY, rules: [{to: [{operation: {paths: [/admin*]}}]}]}}",
     "{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: m, namespace: shop}, spec: {jwtRules: [{issuer: b, jwks: '{}'}]}}",
     "{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: s, namespace: web}, spec: {egress: [{hosts: ['./*', shop/reviews.shop.svc.cluster.local]}]}}",
-    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: web}, spec: {}}",
+    "{apiVersion: networking.istio.io/v1, kind: EnvoyFilter, metadata: {name: f, namespace: web}, spec: {configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {}}}]}}",
 ];
 
 const CLIENTS: &[&str] = &["page.web", "cart.shop", "reviews-v1.shop", "outside"];

@@ -160,6 +160,15 @@ impl Call<'_> {
     pub fn is_to_nobody(&self) -> bool {
         self.graph.names.text(self.graph.nodes[self.to].service) == "BlackHoleCluster"
     }
+    /// Requests a second that were refused (4xx). One that the callee's proxy ends with a flag is an answer without one to the
+    /// caller's: what both tell counts once.
+    pub fn refused(&self) -> f64 {
+        let sum = |is_flagged: bool| {
+            let of = self.endings.iter().filter(|e| (400..500).contains(&e.code) && e.flags.is_empty() != is_flagged);
+            of.map(|e| e.rate).sum::<f64>()
+        };
+        sum(true).max(sum(false))
+    }
     pub fn name(&self, node: usize) -> String {
         name_of(self.graph, node)
     }

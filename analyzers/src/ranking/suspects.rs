@@ -405,7 +405,7 @@ impl<'a> Found<'_, '_, 'a, '_> {
             let here = path[path.len() - 1];
             let further = || calls.iter().filter(|c| c.from == here && !path.contains(&c.to)).flat_map(|c| c.endings.iter().map(move |e| (c, e)));
             // What a program is refused, by whatever version, it may answer with an error of its own, as often.
-            let refused: f64 = further().filter(|(_, e)| (400..500).contains(&e.code)).map(|(_, e)| e.rate).sum();
+            let refused: f64 = calls.iter().filter(|c| c.from == here && !path.contains(&c.to)).map(Call::refused).sum();
             let is_alike = refused >= last.rate * ALIKE && refused * ALIKE <= last.rate;
             let enough =
                 further().filter(|(_, e)| ((e.code >= 500 || e.code == 0) && e.rate >= last.rate * SHARE) || ((400..500).contains(&e.code) && is_alike));

@@ -1,7 +1,7 @@
 //! `google.protobuf.Any`: a message of any type, by its name.
 
 use super::messages::CODECS;
-use super::wire;
+use super::{unread, wire};
 use prost::{Message, Name};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
@@ -67,6 +67,39 @@ fn mark_lost(value: &mut serde_json::Value, lost: Vec<String>) {
     if let serde_json::Value::Object(fields) = value {
         fields.extend(lost.into_iter().map(|path| (path, "a field that is not known".into())));
     }
+}
+
+/// Whether there is a type of ours for a message, by its full name.
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some()
+}
+
+/// JSON in which each TypedStruct of a message that we have a type for is that message: Envoy takes one for the other, and
+/// prints a TypedStruct without the fields that have their defaults.
+pub fn plain(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(fields) => match of_struct(&fields) {
+            Some(message) => message,
+            None => fields.into_iter().map(|(k, v)| (k, plain(v))).collect(),
+        },
+        serde_json::Value::Array(items) => items.into_iter().map(plain).collect(),
+        other => other,
+    }
+}
+
+/// The message that a TypedStruct is.
+fn of_struct(fields: &serde_json::Map<String, serde_json::Value>) -> Option<serde_json::Value> {
+    let text = |key: &str| fields.get(key)?.as_str();
+    text("@type").filter(|t| t.ends_with(".TypedStruct"))?;
+    let url = text("typeUrl").or_else(|| text("type_url"))?.to_owned();
+    let mut message = fields.get("value")?.as_object()?.clone();
+    message.insert("@type".into(), url.clone().into());
+    let written = serde_json::Value::from(message);
+    find(url.rsplit('/').next().unwrap_or_default())?;
+    let (mut read, lost) = unread::read::<Any>(&written).ok()?;
+    // What our type lacks stays to be compared.
+    read.as_object_mut()?.extend(lost.iter().filter_map(|path| Some((unread::shown(path), unread::at(&written, path)?.clone()))));
+    Some(read)
 }
 
 fn find(name: &str) -> Option<Codec> {

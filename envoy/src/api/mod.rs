@@ -10,7 +10,7 @@ pub mod unread;
 pub mod well_known;
 pub mod wire;
 
-pub use any::Any;
+pub use any::{Any, is_known, plain};
 pub use messages::*;
 pub use unread::unread;
 pub use well_known::{Duration, Empty, Struct, Value};

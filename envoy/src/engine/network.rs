@@ -1,7 +1,7 @@
 //! Network filters of a chain: what becomes of a connection.
 
 use super::action::{Target, Weighted, WeightedCluster};
-use super::field::{Message, Read, Unknown};
+use super::field::{Message, Path, Read, Unknown};
 use super::gate::{Overrides, Rbac};
 use super::http::Manager;
 
@@ -39,6 +39,14 @@ const TRANSPARENT: &[&str] = &[
     // Values for the log and the upstream connection.
     "envoy.extensions.filters.network.set_filter_state.v3.Config",
 ];
+
+/// What meshctl does not know of a network filter, by itself: its type or a field. The path begins with `filter`.
+pub fn unjudged(filter: &serde_json::Value) -> Option<Unknown> {
+    match Message::new(filter, Path::root("filter")).map(|m| NetworkFilter::read(&m).kind) {
+        Ok(Kind::Unknown(u)) | Err(u) => Some(u),
+        Ok(_) => None,
+    }
+}
 
 impl NetworkFilter {
     pub(super) fn read(m: &Message<'_, '_>) -> NetworkFilter {

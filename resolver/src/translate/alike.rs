@@ -3,7 +3,8 @@
 use super::locality::{CLUSTER, HOSTNAME};
 use super::proxy::{Interception, Proxy, ProxyKind};
 use super::registry::Resolution;
-use super::{Model, Whereabouts};
+use super::{Model, Whereabouts, envoy_filter};
+use mesh_model::Kind;
 
 /// Two proxies with one key get the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +24,8 @@ pub struct Alike {
     whereabouts: Whereabouts,
     /// Its addresses, where they are written into what it gets.
     addresses: Vec<String>,
+    /// What it says of itself, where an EnvoyFilter asks for it.
+    metadata: Option<Vec<(String, String)>>,
 }
 
 impl Alike {
@@ -57,6 +60,11 @@ impl Model<'_, '_> {
             targets: self.registry.targets_of(self.mesh, proxy).iter().map(|t| (t.service, t.port, t.target)).collect(),
             whereabouts,
             addresses: if is_written { proxy.addresses.clone() } else { Vec::new() },
+            metadata: proxy
+                .metadata
+                .as_ref()
+                .filter(|_| self.policies_for(Kind::EnvoyFilter, proxy).into_iter().any(envoy_filter::asks_for_proxies))
+                .map(|m| m.iter().map(|(k, v)| (k.clone(), v.clone())).collect()),
         }
     }
 }

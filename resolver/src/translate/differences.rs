@@ -102,7 +102,7 @@ impl Differences {
             Kind::Gateway => self.gateways = true,
             Kind::Telemetry => self.records = true,
             // Not looked at: what is not translated is said of the whole translation alone.
-            Kind::EnvoyFilter | Kind::ProxyConfig | Kind::WasmPlugin | Kind::TrafficExtension | Kind::Other => {}
+            Kind::ProxyConfig | Kind::WasmPlugin | Kind::TrafficExtension | Kind::Other => {}
             // The control plane's and the injector's settings are `istio`, `istio-REVISION`, `istio-sidecar-injector`.
             Kind::ConfigMap if !object.name().starts_with("istio") => {}
             kind => {

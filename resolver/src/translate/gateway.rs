@@ -185,6 +185,10 @@ impl<'a> MergedGateway<'a> {
     pub fn takes_bytes(&self) -> bool {
         self.servers.iter().any(|s| !s.server.is_http())
     }
+    /// The ports of Gateways that a port of the proxy stands for.
+    pub fn server_ports(&self, number: u16) -> Vec<u16> {
+        self.ports.iter().filter(|p| p.number == number).flat_map(|p| &p.servers).map(|s| self.servers[*s].server.number).collect()
+    }
     pub fn has_auto_passthrough(&self) -> bool {
         self.servers.iter().any(|s| s.server.tls.as_ref().is_some_and(|t| t.mode == "AUTO_PASSTHROUGH"))
     }

@@ -9,7 +9,7 @@
 //!   does; its inbound ones, unless a policy or something behind its services does;
 //! - the route configurations of a sidecar, all or none.
 //!
-//! What reaches everything (the mesh configuration, Namespaces, Nodes, kinds of the Gateway API, …) has the whole
+//! A proxy that EnvoyFilters patch has nothing taken over. What reaches everything (EnvoyFilters, the mesh configuration, Namespaces, Nodes, kinds of the Gateway API, …) has the whole
 //! translation made again, and [`Renewed::whole`] says why.
 
 use super::cluster;
@@ -18,7 +18,7 @@ use super::outbound;
 use super::records::Records;
 use super::registry::{RegisteredService, Resolution};
 use super::supposed::Addresses;
-use super::{Alike, Context, ControlPlane, Model, Piece, Proxy, ProxyKind, endpoints_of, gateway, inbound, virtual_host};
+use super::{Alike, Context, ControlPlane, Model, Piece, Proxy, ProxyKind, Translation, endpoints_of, envoy_filter, gateway, inbound, virtual_host};
 use crate::host;
 use crate::protocol::Protocol;
 use crate::service::ServiceKind;
@@ -132,11 +132,39 @@ impl<'a> Model<'_, 'a> {
         };
         let alike = self.alike(proxy).without_targets();
         let mut cx = self.context_as(proxy, control_plane);
+        // Patches are taken into what stands, and there is no telling which of it they reached.
+        let is_patched = envoy_filter::is_patched(self, proxy);
         let whole = before.and_then(|(kept, differences)| kept.barrier(differences, &base, &alike, &cx));
+        let whole = whole.or_else(|| (is_patched && before.is_some()).then(|| "EnvoyFilters patch it".to_owned()));
         let before = before.filter(|_| whole.is_none());
         let mut renewed = Renewing { cx: &mut cx, before }.run(alike, base);
         renewed.whole = whole;
+        if is_patched {
+            patch(&cx, &mut renewed);
+        }
         renewed
+    }
+}
+
+/// Takes the patches of EnvoyFilters into a translation that is new as a whole.
+fn patch<'a>(cx: &Context<'_, 'a>, renewed: &mut Renewed<'a>) {
+    let mut whole = Translation {
+        clusters: pieces(&mut renewed.clusters),
+        routes: pieces(&mut renewed.routes),
+        listeners: pieces(&mut renewed.listeners),
+        ..Translation::default()
+    };
+    envoy_filter::apply(cx, &mut whole);
+    let Translation { clusters, routes, listeners, .. } = whole;
+    renewed.clusters = Section::Changed(clusters.into_iter().map(Entry::New).collect());
+    renewed.routes = Section::Changed(routes.into_iter().map(Entry::New).collect());
+    renewed.listeners = Section::Changed(listeners.into_iter().map(Entry::New).collect());
+}
+
+fn pieces<'a, M>(section: &mut Section<'a, M>) -> Vec<Piece<'a, M>> {
+    match std::mem::replace(section, Section::Same) {
+        Section::Same => Vec::new(),
+        Section::Changed(list) => list.into_iter().filter_map(|e| if let Entry::New(piece) = e { Some(piece) } else { None }).collect(),
     }
 }
 

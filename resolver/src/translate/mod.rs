@@ -9,6 +9,7 @@ mod authorization;
 mod cluster;
 mod differences;
 mod endpoint;
+mod envoy_filter;
 mod filters;
 mod gateway;
 mod gateway_api;
@@ -38,6 +39,7 @@ mod witnesses;
 pub use alike::Alike;
 pub use authorization::Layer;
 pub use differences::Differences;
+pub use envoy_filter::may_change_access;
 pub use kept::{Entry, Kept, Renewed, Section};
 pub use locality::Whereabouts;
 pub use networks::Gateway;
@@ -88,6 +90,14 @@ pub enum Part {
     VirtualHost(u32),
     /// Virtual host, and the route in it.
     Route(u32, u32),
+    /// Filter chain, and the HTTP filter of its connection manager that an EnvoyFilter put there or changed.
+    HttpFilter(u32, u32),
+    /// A filter chain that an EnvoyFilter changed.
+    ChainPatch(u32),
+    /// A virtual host that an EnvoyFilter changed.
+    HostPatch(u32),
+    /// The same of a route: virtual host, and the route in it.
+    RoutePatch(u32, u32),
 }
 
 /// A message and where it came from; nothing for what every proxy has.
@@ -264,6 +274,7 @@ impl<'a> Context<'_, 'a> {
         }
         out.endpoints = cx.scope.services.iter().flat_map(|s| endpoints_of(cx, s)).collect();
         out.not_judged = not_judged::of(cx);
+        envoy_filter::apply(cx, &mut out);
         out
     }
 }

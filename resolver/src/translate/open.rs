@@ -11,7 +11,7 @@ use super::route::{self, Place};
 use super::scope::{Egress, destinations};
 use super::virtual_host::{Stands, parts_of, service_on};
 use super::virtual_service::{self, MESH, Semantics, VirtualService};
-use super::{Context, Origin, Part, Proxy, ProxyKind, Translation, not_judged};
+use super::{Context, Origin, Part, Proxy, ProxyKind, Translation, envoy_filter, not_judged};
 use mesh_envoy::api::route as api;
 use mesh_model::{Kind, Object};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -83,7 +83,9 @@ impl<'c, 'a> Open<'c, 'a> {
     /// What is to be put where; `None` where that is not all. Changes nothing.
     fn prepare(&self, old: &Object, new: &'a Object) -> Option<(u32, VirtualService<'a>, FxHashMap<u16, Made<'a>>)> {
         let cx = &self.cx;
-        if cx.proxy.kind != ProxyKind::Sidecar || old.kind != Kind::VirtualService || !is_same_place(old, new) {
+        // Patches are taken in when all routes stand.
+        let is_patched = || envoy_filter::patches_routes(cx);
+        if cx.proxy.kind != ProxyKind::Sidecar || old.kind != Kind::VirtualService || !is_same_place(old, new) || is_patched() {
             return None;
         }
         let id = self.find(old)?;
@@ -158,8 +160,8 @@ impl<'c, 'a> Open<'c, 'a> {
             piece.message.virtual_hosts[*host as usize].routes = routes.iter().map(|(r, _)| r.clone()).collect();
             // Parts stand by virtual host.
             let of = |part: &Part| match part {
-                Part::VirtualHost(i) | Part::Route(i, _) => *i,
-                Part::FilterChain(_) | Part::DefaultFilterChain => 0,
+                Part::VirtualHost(i) | Part::Route(i, _) | Part::HostPatch(i) | Part::RoutePatch(i, _) => *i,
+                Part::FilterChain(_) | Part::DefaultFilterChain | Part::HttpFilter(..) | Part::ChainPatch(_) => 0,
             };
             let (start, end) = (piece.parts.partition_point(|(p, _)| of(p) < *host), piece.parts.partition_point(|(p, _)| of(p) <= *host));
             let mut parts: Vec<(Part, Origin<'a>)> = piece.parts[start..end].iter().filter(|(p, _)| matches!(p, Part::VirtualHost(_))).copied().collect();

@@ -41,6 +41,8 @@ pub struct Proxy {
     pub auto_allocated_addresses: bool,
     /// The networks whose endpoints it sees (`REQUESTED_NETWORK_VIEW`), as gateways between networks ask for; all where empty.
     pub network_view: Vec<String>,
+    /// What it says of itself, `ISTIO_VERSION` and the other texts of its node's metadata; `None` where that is not known.
+    pub metadata: Option<BTreeMap<String, String>>,
 }
 
 impl Proxy {
@@ -88,6 +90,9 @@ impl Proxy {
             },
             auto_allocated_addresses: is_true("DNS_CAPTURE"),
             network_view: networks(meta("REQUESTED_NETWORK_VIEW")),
+            metadata: node
+                .get("metadata")
+                .map(|m| m.entries().filter(|(_, v)| v.is_scalar()).map(|(k, v)| (k.text().to_owned(), v.text().to_owned())).collect()),
         })
     }
 
@@ -113,6 +118,7 @@ impl Proxy {
             },
             auto_allocated_addresses: false,
             network_view: networks(environment(w, "ISTIO_META_REQUESTED_NETWORK_VIEW")),
+            metadata: None,
         }
     }
 

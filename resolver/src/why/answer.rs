@@ -38,6 +38,7 @@ pub enum Stage {
     Inbound,
     Authentication,
     Authorization,
+    Limit,
     Application,
 }
 
@@ -54,6 +55,7 @@ impl Stage {
             Stage::Inbound => "inbound",
             Stage::Authentication => "authentication",
             Stage::Authorization => "authorization",
+            Stage::Limit => "limit",
             Stage::Application => "application",
         }
     }

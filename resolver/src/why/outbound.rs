@@ -15,6 +15,9 @@ use mesh_model::{Kind, Node};
 pub(super) const PASSTHROUGH: &str = "PassthroughCluster";
 pub(super) const BLACK_HOLE: &str = "BlackHoleCluster";
 
+/// What changes a rate limit.
+const RAISE: &str = "raise `max_tokens` and `tokens_per_fill`, or call less often";
+
 impl<'w, 'a> Why<'w, '_, 'a> {
     /// Lets a call run through a proxy, and on to whatever it sends it to.
     #[expect(clippy::too_many_arguments, reason = "what is known of a request at one point of its way")]
@@ -248,6 +251,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                         .thing(policies.first().map(|o| Thing::whole(o)))
                         .change("send a token of an issuer and audience that the RequestAuthentication lists"),
                 );
+            } else if let Some(limit) = s.note.strip_prefix("limits: ") {
+                let says = format!("a local rate limit of {limit}, applies here; whether it is spent is not known");
+                out.push(Step::new(Stage::Limit, Mark::Doubtful, says).thing(party.filter(verdict, &s.name)).change(RAISE));
+            } else if rejected && s.note.contains("local_rate_limited") {
+                let limit = s.note.split_once('(').map_or("", |(_, l)| l.trim_end_matches(')'));
+                let says = format!("the local rate limit of {limit} is spent: it answers with flag RL");
+                out.push(Step::new(Stage::Limit, Mark::Broken, says).thing(party.filter(verdict, &s.name)).change(RAISE));
             } else if rejected && !s.name.contains("fault") {
                 out.push(Step::new(Stage::Authorization, Mark::Broken, format!("{} {}", s.name, s.note)));
             } else if s.note.starts_with("delays") {

@@ -92,6 +92,30 @@ impl<'w, 'a> Party<'w, 'a> {
         piece.origins.first().map(|o| Thing::at(o.object, o.node))
     }
 
+    /// The EnvoyFilter that an HTTP filter of the taken chain comes from, or its configuration for the taken route.
+    pub fn filter(&self, verdict: &Verdict, name: &str) -> Option<Thing> {
+        let translation = self.translation.as_ref()?;
+        let has_it = |o: &&Origin<'a>| o.object.kind == Kind::EnvoyFilter && names_filter(o.node, name);
+        let routes = translation.routes.iter().find(|r| r.message.name == verdict.route_configuration);
+        let of_route = routes.and_then(|piece| {
+            let host = u32::try_from(piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host)?).ok()?;
+            let route = u32::try_from(verdict.route_index?).ok()?;
+            let of = |part: Part| piece.parts.iter().rev().find(|(p, o)| *p == part && has_it(&o)).map(|(_, o)| *o);
+            of(Part::RoutePatch(host, route)).or_else(|| of(Part::HostPatch(host))).or_else(|| piece.origins.iter().rev().find(has_it).copied())
+        });
+        // A proxy of one machine may bind its chains to listeners of their own: then the chain alone tells.
+        let of_listener = |is_named: bool| {
+            translation.listeners.iter().filter(|l| !is_named || l.message.name == verdict.listener).find_map(|piece| {
+                // Chains of one port share a name.
+                let is_chain = |i: u32| piece.message.filter_chains.get(i as usize).is_some_and(|c| c.name == verdict.filter_chain);
+                let is_of_chain = |p: &Part| matches!(*p, Part::ChainPatch(i) | Part::HttpFilter(i, _) if is_chain(i));
+                // The last patch that names it: what is merged into it, or into the route, comes behind what puts it there.
+                piece.parts.iter().rev().filter(|(p, _)| is_of_chain(p)).map(|(_, o)| o).find(has_it).copied()
+            })
+        };
+        of_route.or_else(|| of_listener(true)).or_else(|| of_listener(false)).map(|o| Thing::at(o.object, o.node))
+    }
+
     /// Where the route that was taken is written: its match or its rule.
     pub fn route(&self, verdict: &Verdict) -> Option<Origin<'a>> {
         let translation = self.translation.as_ref()?;
@@ -121,6 +145,12 @@ impl<'w, 'a> Party<'w, 'a> {
         };
         passed.iter().map(of).collect()
     }
+}
+
+/// Whether a patch puts in, merges or configures a filter of a name.
+fn names_filter(patch: Node<'_>, name: &str) -> bool {
+    let Some(value) = patch.at(&["patch", "value"]) else { return false };
+    value.text_of("name") == name || value.map("typed_per_filter_config").any(|(k, _)| k.text() == name)
 }
 
 /// The object that Envoy's metadata names, with its place where the input holds it.

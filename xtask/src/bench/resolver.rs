@@ -157,6 +157,7 @@ fn proxy(namespace: &str, labels: &[(&str, &str)]) -> Proxy {
         interception: Interception::Redirect,
         auto_allocated_addresses: false,
         network_view: Vec::new(),
+        metadata: None,
     }
 }
 

@@ -10,10 +10,10 @@ mod rbac;
 pub use cors::Policy as CorsPolicy;
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
-pub use rate_limit::Bucket;
+pub use rate_limit::{AddedHeader, Bucket, Limit};
 pub use rbac::{Decision, Rbac, Subject, denied};
 
-use super::field::{Message, Read, Unknown};
+use super::field::{Message, Path, Read, Unknown};
 use super::recorder::Recorder;
 use super::request::{Connection, Metadata, Request};
 use super::route::Fraction;
@@ -160,6 +160,11 @@ const TRANSPARENT: &[&str] = &[
     "envoy.extensions.filters.http.on_demand.v3.OnDemand",
 ];
 
+/// What meshctl does not know of an HTTP filter, by itself: its type or a field. The path begins with `filter`.
+pub fn unjudged(filter: &serde_json::Value) -> Option<Unknown> {
+    Message::new(filter, Path::root("filter")).map(|m| HttpFilter::read(&m).unknown().cloned()).unwrap_or_else(Some)
+}
+
 impl HttpFilter {
     pub(super) fn read(m: &Message<'_, '_>) -> HttpFilter {
         let name: Box<str> = m.text("name").unwrap_or("").into();
@@ -201,6 +206,18 @@ impl HttpFilter {
     /// Whether it runs for a request whose scopes, the most specific first, are these.
     pub fn is_on(&self, scopes: &[&Overrides]) -> bool {
         !scopes.iter().find_map(|s| s.0.get(&self.name)).map_or(self.disabled, |o| o.disabled)
+    }
+
+    /// The local rate limit that it is for a request whose scopes, the most specific first, are these.
+    pub fn limit<'c>(&'c self, scopes: &[&'c Overrides]) -> Option<Limit<'c>> {
+        let own = scopes.iter().find_map(|s| s.0.get(&self.name)).and_then(|o| o.config.as_ref());
+        match (&self.kind, own) {
+            _ if !self.is_on(scopes) => None,
+            (Kind::RateLimit(_), Some(Own::RateLimit(limit))) => limit.limit(),
+            (Kind::RateLimit(_), Some(Own::Unknown(_))) => None,
+            (Kind::RateLimit(limit), _) => limit.limit(),
+            _ => None,
+        }
     }
 
     /// What the filter does with a request.

@@ -370,7 +370,12 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
                 self.live.assume(format!("{} answers the question for {} with: {answer:?}", question.service, question.what()));
                 gate = question.answered(answer);
             }
+            let limit = filter.limit(&scopes);
             match gate {
+                Gate::Continue if limit.is_some() => {
+                    let note = limit.map_or_else(String::new, |l| format!("limits: {l}, then {} with flag RL", l.status));
+                    self.step(StepKind::HttpFilter, &filter.name, "", note);
+                }
                 Gate::Continue => {
                     let (passed, policy) = (self.trace.take(), self.trace.take_policy());
                     let is_silent = filter.is_transparent() || (passed.is_empty() && policy.is_empty());
@@ -393,7 +398,8 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
                     if delay.is_some() {
                         self.verdict.flags.push("DI");
                     }
-                    self.step(StepKind::HttpFilter, &filter.name, "", format!("answers {status}: {details}"));
+                    let limited = limit.map_or_else(String::new, |l| format!(" ({l})"));
+                    self.step(StepKind::HttpFilter, &filter.name, "", format!("answers {status}: {details}{limited}"));
                     return Err(replied(status, flag, &details));
                 }
                 Gate::Unknown(u) => return Err(up_to(u)),

@@ -35,9 +35,8 @@ impl<'a> NotJudged<'a> {
     }
 }
 
-/// Kinds that patch or extend what istiod makes, for the proxies that they select.
+/// Kinds that extend what istiod makes, for the proxies that they select. Of EnvoyFilters see [`super::envoy_filter`].
 const KINDS: &[(Kind, &str, Effect)] = &[
-    (Kind::EnvoyFilter, "an EnvoyFilter may change any part of the configuration", Effect::Traffic),
     (Kind::WasmPlugin, "a WasmPlugin adds a filter whose answer is not known", Effect::Traffic),
     (Kind::TrafficExtension, "a TrafficExtension adds a filter whose answer is not known", Effect::Traffic),
     (Kind::Telemetry, "access logs, metrics and tracing are not translated", Effect::Observation),
