@@ -74,7 +74,7 @@ const SLOTS: &[&[&str]] = &[
     ],
     &[
         "{apiVersion: networking.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: web}, spec: {}}",
-        "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: t, namespace: web}, spec: {}}",
+        "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: t, namespace: web}, spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 7s}}}, {applyTo: HTTP_ROUTE, patch: {operation: MERGE, value: {request_headers_to_remove: [x-a]}}}]}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {mesh: '{enableAutoMtls: false, connectTimeout: 3s}'}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: other, namespace: istio-system}, data: {mesh: '{connectTimeout: 4s}'}}",
@@ -115,6 +115,7 @@ fn proxy(kind: ProxyKind, namespace: &str) -> Proxy {
         dns_domain: format!("{namespace}.svc.cluster.local"),
         interception: Interception::Redirect,
         auto_allocated_addresses: true,
+        metadata: None,
         network_view: Vec::new(),
     }
 }

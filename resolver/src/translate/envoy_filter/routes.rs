@@ -146,12 +146,10 @@ pub(super) fn patch<'a>(
                         track.hosts[at] = HostTrack { origins: vec![p.origin()], ..HostTrack::default() };
                     }
                 }
-                (_, Some(lists)) => {
-                    if run.merge(i, host, lists) {
-                        track.hosts[at].patches.push(p.origin());
-                        if lists == Lists::Replace && run.value(i).is_some_and(|v| v.get("routes").is_some()) {
-                            track.hosts[at].routes.clear();
-                        }
+                (_, Some(lists)) if run.merge(i, host, lists) => {
+                    track.hosts[at].patches.push(p.origin());
+                    if lists == Lists::Replace && run.value(i).is_some_and(|v| v.get("routes").is_some()) {
+                        track.hosts[at].routes.clear();
                     }
                 }
                 _ => {}

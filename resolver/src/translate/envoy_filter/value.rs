@@ -51,7 +51,7 @@ pub(super) fn message<M: Serialize + DeserializeOwned>(written: &Value) -> Resul
 /// The type of the message that a path leads through, where there is none of ours for it.
 fn unknown_type<'v>(written: &'v Value, path: &[Step]) -> Option<&'v str> {
     let around = (0..path.len()).filter_map(|n| unread::at(written, &path[..n])?.get("@type")?.as_str());
-    around.map(|url| url.rsplit('/').next().unwrap_or(url)).last().filter(|name| !mesh_envoy::api::is_known(name))
+    around.map(|url| url.rsplit('/').next().unwrap_or(url)).next_back().filter(|name| !mesh_envoy::api::is_known(name))
 }
 
 /// The node at a path below another; the last one that there is.
