@@ -387,12 +387,12 @@ pub fn listeners<'a>(cx: &Context<'_, 'a>) -> Vec<Piece<'a, listener::Listener>>
         }
     }
     by_name.retain(|(_, _, chains)| !chains.is_empty());
-    let mut out: Vec<Piece<'a, listener::Listener>> = by_name.into_iter().map(|(name, number, chains)| finish(name, number, chains)).collect();
+    let mut out: Vec<Piece<'a, listener::Listener>> = by_name.into_iter().map(|(name, number, chains)| finish(cx, name, number, chains)).collect();
     out.sort_by(|a, b| a.message.name.cmp(&b.message.name));
     out
 }
 
-fn finish<'a>(name: String, number: u16, chains: Vec<Chain<'a>>) -> Piece<'a, listener::Listener> {
+fn finish<'a>(cx: &Context<'_, 'a>, name: String, number: u16, chains: Vec<Chain<'a>>) -> Piece<'a, listener::Listener> {
     let needs_tls = chains.iter().any(|c| !c.sni.is_empty() || c.socket.is_some());
     let parts: Vec<(Part, Origin<'a>)> = chains.iter().enumerate().map(|(i, c)| (Part::FilterChain(i as u32), c.origin)).collect();
     let mut origins: Vec<Origin<'a>> = Vec::new();
@@ -421,6 +421,7 @@ fn finish<'a>(name: String, number: u16, chains: Vec<Chain<'a>>) -> Piece<'a, li
         name,
         filter_chains: chains.into_iter().map(of).collect(),
         listener_filters: if needs_tls { vec![filters::tls_inspector()] } else { Vec::new() },
+        access_log: cx.records.of_listener(Class::Gateway),
         traffic_direction: core::TrafficDirection::Outbound as i32,
         max_connections_to_accept_per_socket_event: Some(1),
         ..Default::default()
