@@ -173,7 +173,7 @@ fn commands(demo: &Demo, id: &str) {
     says(&["traces", id, "--from", "demo"], 0, &["egress.bookinfo", "The end waited for"]);
     let one = says(&["logs", "reviews-v1", "--from", "demo"], 0, &["/reviews/0"]);
     assert!(one.lines().all(|l| l.contains("inbound|9080||")), "{one}");
-    says(&["logs", "productpage-v1.bookinfo", "--from", "demo", "--host", "details", "--tail", "5"], 0, &["outbound|9080||details"]);
+    says(&["logs", "productpage-v1.bookinfo", "--from", "demo", "--host", "details"], 0, &["outbound|9080||details"]);
     assert_eq!(says(&["logs", "--from", "demo", "--failed"], 0, &[]), "");
     assert!(demo.run(&["logs", "nobody", "--from", "demo"]).err.contains("there are logs of"));
     let shown = says(&["tui", "--no-tui", "--from", "demo"], 0, &[]);
