@@ -197,7 +197,7 @@ fn every_command_finds_it(states: &Path) {
         ("plan --delete VirtualService/x", 64, ""),
         ("pc clusters", 64, "name one as POD"),
         ("pc clusters nobody", 1, "there is nothing of nobody"),
-        ("traces", 0, "gateway.bookinfo"),
+        ("traces", 0, ".bookinfo.svc.cluster.local:9080"),
         ("traces 7", 1, "there is no trace 7"),
         ("logs ratings-v1", 0, "/ratings/0"),
         ("logs", 0, "gateway.bookinfo"),
