@@ -165,7 +165,8 @@ impl Shared {
         let there = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let one = |config: &Arc<ClusterConfig>| {
             let known = there.get(&config.name).filter(|r| Arc::ptr_eq(&r.config, config)).cloned();
-            known.unwrap_or_else(|| Arc::new(Runtime::new(config.clone(), self.begun, &snapshot, None)))
+            // Of one whose configuration changed a moment ago the hosts and their counts go on.
+            known.unwrap_or_else(|| Arc::new(Runtime::new(config.clone(), self.begun, &snapshot, there.get(&config.name).map(|r| &**r))))
         };
         let mut list: Vec<_> = snapshot.clusters.values().map(one).collect();
         list.sort_by(|a, b| a.config.name.cmp(&b.config.name));

@@ -97,8 +97,11 @@ fn bodies_stream_in_chunks_and_trailers_arrive() {
 
 #[test]
 fn a_client_that_leaves_is_logged_and_its_upstream_is_told() {
-    let up = Upstream::new(|_| {
-        std::thread::sleep(Duration::from_millis(300));
+    // It answers once the client is gone.
+    let (left, is_left) = std::sync::mpsc::channel::<()>();
+    let is_left = std::sync::Mutex::new(is_left);
+    let up = Upstream::new(move |_| {
+        let _ = is_left.lock().expect("unbroken").recv();
         answer(200, "", "late")
     });
     let scratch = tempfile::tempdir().expect("a folder");
@@ -106,13 +109,13 @@ fn a_client_that_leaves_is_logged_and_its_upstream_is_told() {
     let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), Some(&log)), &[cluster("up", &[up.address])]));
     let mut client = connect(proxy.address("l").expect("a listener"));
     client.stream().write_all(b"GET /gone HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
-    let until = Instant::now() + Duration::from_secs(5);
-    while up.connections() == 0 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    support::until("the upstream is asked", || !up.take().is_empty());
     drop(client);
     let line = &log_lines(&log, 1)[0];
     assert_eq!((line["status"].as_u64(), line["flags"].as_str(), line["details"].as_str()), (Some(0), Some("DC"), Some("downstream_remote_disconnect")));
+    // Whom it waited for.
+    assert_eq!((&line["host"], &line["attempts"]), (&json!(up.address.to_string()), &json!(1)), "{line}");
+    drop(left);
 }
 
 #[test]
@@ -234,6 +237,34 @@ fn an_upstream_connection_that_is_old_takes_no_more_requests() {
     let closed = || get(admin, "/stats?filter=max_duration_reached").text().contains("cluster.c.upstream_cx_max_duration_reached: 1\n");
     support::until("the connection is closed", closed);
     assert_eq!((get(address, "/").text().as_str(), up.connections()), ("x", 2));
+}
+
+#[test]
+fn a_connection_of_a_client_is_old_once() {
+    let mut m = manager(json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]), None);
+    m["common_http_protocol_options"] = json!({"max_connection_duration": "0.05s"});
+    let proxy = start(bootstrap(&m, &[]));
+    let (address, admin) = (proxy.address("l").expect("a listener"), proxy.admin.expect("an admin port"));
+    let old = |n: usize| get(admin, "/stats?filter=max_duration_reached").text().contains(&format!("http.in.downstream_cx_max_duration_reached: {n}\n"));
+    // Where the machine was busy for longer than an old connection is kept, the next one is asked.
+    for n in 1..10 {
+        let mut reader = connect(address);
+        reader.stream().write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+        if reader.message().is_none() {
+            continue;
+        }
+        support::until("it is old", || old(n));
+        // A head in two parts is read by somebody else, who has had time to look at the clock.
+        let _ = reader.stream().write_all(b"GET / HTTP/1.1\r\nho");
+        std::thread::sleep(Duration::from_millis(200));
+        let _ = reader.stream().write_all(b"st: a\r\n\r\n");
+        if let Some(answer) = reader.message() {
+            assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
+            assert!(old(n), "{}", get(admin, "/stats?filter=max_duration_reached").text());
+            return;
+        }
+    }
+    panic!("no old connection was asked in time");
 }
 
 #[test]

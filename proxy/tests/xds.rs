@@ -132,6 +132,26 @@ fn what_can_not_be_honoured_is_refused_and_the_rest_is_taken() {
 }
 
 #[test]
+fn the_page_of_clusters_goes_on_counting_where_a_cluster_changes() {
+    let up = Upstream::named("a");
+    let plane = ControlPlane::start();
+    plane.give("Cluster", &[eds_cluster("one")]);
+    plane.give("ClusterLoadAssignment", &[endpoints("one", &[up.address])]);
+    plane.give("Listener", &[rds_listener("l", 0, "80")]);
+    plane.give("RouteConfiguration", &[routes("80", all_to("one"))]);
+    let proxy = start(plane::bootstrap(&plane.address, "GRPC"));
+    let (address, admin) = (listening(&proxy, "l"), proxy.admin.expect("an admin port"));
+    assert_eq!(get(address, "/").text(), "a");
+    let mut other = eds_cluster("one");
+    other["circuitBreakers"] = json!({"thresholds": [{"maxConnections": 77}]});
+    plane.give("Cluster", &[other]);
+    assert_eq!(plane.verdict("Cluster"), None);
+    let page = || get(admin, "/clusters").text();
+    until("the other one is in use", || page().contains("one::default_priority::max_connections::77\n"));
+    assert!(page().contains(&format!("one::{}::rq_total::1\n", up.address)), "{}", page());
+}
+
+#[test]
 fn a_stream_that_breaks_is_opened_again_and_what_is_held_is_told() {
     for api in DIALECTS {
         let scratch = tempfile::tempdir().expect("a folder");

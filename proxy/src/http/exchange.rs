@@ -41,6 +41,8 @@ pub struct Connection {
     /// Requests that are not over.
     pub active: Cell<u32>,
     pub begun: Instant,
+    /// Whether it was counted as one that lasts longer than it may.
+    pub was_old: Cell<bool>,
     /// When the last one was over.
     pub quiet_since: Cell<Instant>,
     pub wire: Arc<Wire>,

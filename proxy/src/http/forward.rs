@@ -196,11 +196,18 @@ impl Router<'_> {
                     }
                 });
                 let mut sending = std::pin::pin!(sending);
-                let watch = Watch { source: &body, limits: self.limits, stream: &exchange.limits, begun: Instant::now() };
+                let begun = Instant::now();
+                let mut is_noted = false;
                 let outcome = std::future::poll_fn(|cx| {
                     if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                         return Poll::Ready(result.map_or_else(Outcome::Failed, |answer| Outcome::Answer(Box::new(answer))));
                     }
+                    // A client may leave before there is an outcome: whom it waited for is known then.
+                    if let Some(via) = via.take() {
+                        self.note(&mut exchange, &host, true, via);
+                        is_noted = true;
+                    }
+                    let watch = Watch { source: &body, limits: self.limits, stream: &exchange.limits, begun };
                     let since = connected.get();
                     let late = if of_connection { watch.poll(since, &mut connection.alarm.borrow_mut(), cx) } else { watch.poll(since, &mut own, cx) };
                     late.map(Outcome::Late)
@@ -208,7 +215,10 @@ impl Router<'_> {
                 .await;
                 self.connected = connected.get();
                 let has_host = !matches!(&outcome, Outcome::Failed(f) if f.reason == Reason::Overflow);
-                self.note(&mut exchange, &host, has_host, via.take());
+                match via.take() {
+                    None if is_noted && has_host => {}
+                    via => self.note(&mut exchange, &host, has_host, via.unwrap_or_default()),
+                }
                 outcome
             };
             if let Outcome::Late(due) = &outcome {
@@ -265,9 +275,8 @@ impl Router<'_> {
         let connection = &exchange.connection;
         self.cluster.choose(self.hash, self.subset, connection.client.original(), tried, attempts, &mut connection.client.worker.dice())
     }
-    fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, via: Option<Via>) {
+    fn note(&self, exchange: &mut Exchange, host: &Arc<Host>, has_host: bool, via: Via) {
         exchange.host = has_host.then(|| host.clone());
-        let via = via.unwrap_or_default();
         exchange.upstream_local = via.local.or(exchange.upstream_local);
         exchange.upstream_tls = via.tls;
     }

@@ -99,6 +99,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         requests: Cell::new(0),
         active: Cell::new(0),
         begun: now,
+        was_old: Cell::new(false),
         quiet_since: Cell::new(now),
         wire: wire.clone(),
         alarm: RefCell::default(),
@@ -178,28 +179,34 @@ async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
         () = ends(connection, Duration::ZERO) => {}
         // Clients hear of it, and what they sent until then is answered.
         () = connection.chain.life.retired() => {}
-        () = connection.wire.lateness() => return abandon(connection, serving).await,
+        () = connection.wire.lateness() => return abandon(&connection.active, serving).await,
     }
     serving.as_mut().graceful_shutdown();
     tokio::select! {
         ended = serving.as_mut() => ended,
-        () = connection.wire.lateness() => abandon(connection, serving).await,
+        () = connection.wire.lateness() => abandon(&connection.active, serving).await,
     }
 }
 
 /// A client of HTTP/2 does not end a head: until it does, it can send nothing else. What it asked for before is answered, and then
-/// the connection is closed.
-async fn abandon(connection: &Connection, mut serving: impl Future<Output = hyper::Result<()>> + Unpin) -> hyper::Result<()> {
+/// the connection is closed. `active` are requests that are not over.
+async fn abandon<E>(active: &Cell<u32>, mut serving: impl Future<Output = Result<(), E>> + Unpin) -> Result<(), E> {
     let answered = async {
-        while connection.active.get() > 0 {
+        while active.get() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        // A request is over before its answer's last bytes have left.
+        tokio::time::sleep(FLUSH).await;
     };
     tokio::select! {
+        biased;
         ended = &mut serving => ended,
         () = answered => Ok(()),
     }
 }
+
+/// So long a client has for the last of its answers (Envoy's `delayed_close_timeout`).
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// So long a connection of HTTP/1 that is old waits for a request, to say so in its answer (Envoy's `drain_timeout`).
 const DRAIN: Duration = Duration::from_secs(5);
@@ -209,9 +216,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 async fn ends(connection: &Connection, grace: Duration) {
     let old = async {
         let Some(max) = connection.manager.timeouts.connection else { return std::future::pending().await };
-        tokio::time::sleep_until((connection.begun + max).into()).await;
-        connection.stats.downstream_cx_max_duration_reached.inc();
-        tokio::time::sleep(grace).await;
+        let at = connection.begun + max;
+        tokio::time::sleep_until(at.into()).await;
+        // Two wait for it, one after the other, where hyper goes on with a connection that was plain.
+        if !connection.was_old.replace(true) {
+            connection.stats.downstream_cx_max_duration_reached.inc();
+        }
+        tokio::time::sleep_until((at + grace).into()).await;
     };
     let idle = async {
         let Some(span) = connection.manager.timeouts.connection_idle else { return std::future::pending().await };
@@ -234,6 +245,7 @@ async fn ends(connection: &Connection, grace: Duration) {
 mod tests {
     use super::*;
     use crate::downstream::raw::Raw;
+    use std::pin::pin;
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -248,5 +260,19 @@ mod tests {
         let mut early = BytesMut::new();
         let opening = opening(&mut Stream::Plain(Raw::new(server)), &mut early).await.expect("bytes");
         assert_eq!((opening, early.len()), (Opening::Http1, head.len()));
+    }
+
+    /// The last bytes of an answer are on their way when its request is over already.
+    #[tokio::test]
+    async fn a_connection_whose_head_never_ends_is_closed_behind_its_answers() {
+        let sent = Cell::new(false);
+        let serving = pin!(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            sent.set(true);
+            Ok::<(), ()>(())
+        });
+        assert_eq!((abandon(&Cell::new(0), serving).await, sent.get()), (Ok(()), true));
+        // A client that takes nothing is let go.
+        assert_eq!(abandon(&Cell::new(0), std::future::pending::<Result<(), ()>>()).await, Ok(()));
     }
 }
