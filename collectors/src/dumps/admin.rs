@@ -124,6 +124,14 @@ impl Admin {
         Ok(Admin { client, endpoint: endpoint.clone(), options })
     }
 
+    /// The same of another address. Addresses on TCP share one client, which takes longer to make than most pages to read.
+    pub fn of(&self, endpoint: &Endpoint) -> Result<Admin, AdminError> {
+        match (&self.endpoint, endpoint) {
+            (Endpoint::Url(_), Endpoint::Url(_)) => Ok(Admin { client: self.client.clone(), endpoint: endpoint.clone(), options: self.options }),
+            _ => Admin::new(endpoint, self.options),
+        }
+    }
+
     /// A page by its path and query, such as `/certs`. `expected` are the kinds that the answer may be of; any when empty.
     pub async fn get(&self, path: &str, expected: &[Content]) -> Result<Page, AdminError> {
         self.fetch(Method::Get, path, expected).await

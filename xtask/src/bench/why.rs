@@ -49,7 +49,7 @@ pub fn run(args: &[String]) -> Outcome {
     let url = |address: SocketAddr| vec!["--prometheus".to_owned(), format!("http://{address}")];
     let (kube, dead) = (["-f".to_owned(), "kube".to_owned()], ["-f".to_owned(), format!("silent.ns-0=http://{silent}")]);
     let all = |metrics: SocketAddr, more: &[String]| [url(metrics), kube.to_vec(), proxies.clone(), more.to_vec()].concat();
-    // The way to the cluster is inherited.
+    // It is told where the cluster is by its environment.
     println!("{services} services, {} pods, {} admin ports; {} bytes a proxy", 2 * services, services, pages.iter().map(|(_, p)| p.len()).sum::<usize>());
     for (name, sources) in [
         ("all sources answer", all(prometheus, &[])),
@@ -57,7 +57,7 @@ pub fn run(args: &[String]) -> Outcome {
         ("the Prometheus is silent", all(silent, &[])),
         ("manifests' part alone: the cluster", kube.to_vec()),
     ] {
-        let words: Vec<String> = ["env".to_owned(), format!("KUBECONFIG={}", kubeconfig.display()), binary.display().to_string(), "why".to_owned()]
+        let words: Vec<String> = ["/usr/bin/env".to_owned(), format!("KUBECONFIG={}", kubeconfig.display()), binary.display().to_string(), "why".to_owned()]
             .into_iter()
             .chain(sources)
             .chain(["-o".to_owned(), "json".to_owned()])
@@ -78,6 +78,7 @@ pub fn run(args: &[String]) -> Outcome {
             count("problems"),
             value["complete"]
         );
+        value["problems"].as_array().into_iter().flatten().filter_map(|p| p.as_str()).for_each(|p| println!("    {p}"));
     }
     Ok(())
 }

@@ -258,7 +258,7 @@ impl Live {
         let is_silent = |i: &usize| said.iter().all(|s| s.port != *i);
         let silent: Vec<&str> = (0..self.ports.len()).filter(is_silent).map(|i| self.ports[i].name.as_str()).collect();
         if !silent.is_empty() {
-            out.problems.push(round.silent(&format!("proxy {}", silent.join(", ")), "its endpoints, updates and certificates are not known"));
+            out.problems.push(round.silent(&named(&silent), "its endpoints, updates and certificates are not known"));
         }
         said.into_iter().for_each(|one| out.state.add(one.state));
         Ok(())
@@ -288,4 +288,16 @@ fn files(args: &WhyArgs, words: &Words, context: &Context, out: &mut Found) -> R
     }
     out.state.add(State::of(&dumps));
     Ok(())
+}
+
+/// Names in one problem.
+const NAMED: usize = 5;
+
+/// `proxy a.shop`, `7 proxies (a.shop, b.shop, … and 2 more)`.
+fn named(proxies: &[&str]) -> String {
+    if let [one] = proxies {
+        return format!("proxy {one}");
+    }
+    let more = proxies.len().checked_sub(NAMED).filter(|n| *n > 0).map_or_else(String::new, |n| format!(" and {n} more"));
+    format!("{} proxies ({}{more})", proxies.len(), proxies.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
 }

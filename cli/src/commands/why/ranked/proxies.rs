@@ -131,13 +131,16 @@ pub fn ask(ports: Vec<Port>, within: Duration, tell: &Sender<Said>) {
     let Ok(runtime) = dump::runtime() else { return };
     let options = Options { connect: within, answer: within, ..Options::default() };
     let places = Arc::new(Semaphore::new(AT_ONCE));
+    let on_tcp = ports.iter().find(|p| matches!(p.endpoint, Endpoint::Url(_)));
+    let shared = Arc::new(on_tcp.and_then(|p| Admin::new(&p.endpoint, options).ok()));
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for (i, port) in ports.into_iter().enumerate() {
-            let (tell, places) = (tell.clone(), Arc::clone(&places));
+            let (tell, places, shared) = (tell.clone(), Arc::clone(&places), Arc::clone(&shared));
             tasks.spawn(async move {
                 let _place = places.acquire_owned().await;
-                let pages = pages(&port.endpoint, options).await;
+                let admin = shared.as_ref().as_ref().map_or_else(|| Admin::new(&port.endpoint, options), |a| a.of(&port.endpoint));
+                let pages = pages(admin).await;
                 // Reading a dump keeps nobody from asking on.
                 let read = tokio::task::spawn_blocking(move || {
                     let _ = tell.send(Said { port: i, state: read(&port, pages) });
@@ -151,10 +154,10 @@ pub fn ask(ports: Vec<Port>, within: Duration, tell: &Sender<Said>) {
 
 type Answers = [Result<Page, AdminError>; 3];
 
-async fn pages(endpoint: &Endpoint, options: Options) -> Answers {
-    let one = async |path: &str, contents: &[Content]| match Admin::new(endpoint, options) {
+async fn pages(admin: Result<Admin, AdminError>) -> Answers {
+    let one = async |path: &str, contents: &[Content]| match &admin {
         Ok(admin) => admin.get(path, contents).await,
-        Err(e) => Err(e),
+        Err(e) => Err(e.clone()),
     };
     let gauge = format!("/stats?filter={CONNECTED}");
     let (dump, clusters, stats) = tokio::join!(
