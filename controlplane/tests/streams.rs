@@ -35,6 +35,25 @@ fn a_proxy_that_nobody_knows_gets_what_its_metadata_says_and_no_key() {
 }
 
 #[test]
+fn a_secret_that_comes_later_reaches_who_asked_for_it() {
+    let plane = plane(shop(), None);
+    let token = plane.running.token(Identity::new("cluster.local", "shop", "page")).expect("a token");
+    runtime().block_on(async {
+        let mut s = Stream::open(plane.channel().await, Some(&token)).await.expect("a stream");
+        s.ask(Some(node("page-v1", "shop", "page")), Type::Secret, &["ROOTCA", "kubernetes://late", "kubernetes://other/late"]).await;
+        let first = s.answer().await.expect("the root");
+        s.confirm(&first, &["ROOTCA", "kubernetes://late", "kubernetes://other/late"], None).await;
+        let of = |namespace: &str| {
+            format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: late, namespace: {namespace}}}\ndata: {{tls.crt: Y2VydA==, tls.key: a2V5}}\n")
+        };
+        plane.write("late.yaml", &format!("{}---\n{}", of("shop"), of("other")));
+        let second = s.answer().await.expect("the Secret");
+        let names: Vec<String> = second.resources.iter().filter_map(|r| r.unpack::<Secret>()).map(|s| s.name).collect();
+        assert!(names.contains(&"kubernetes://late".to_owned()) && !names.contains(&"kubernetes://other/late".to_owned()), "{names:?}");
+    });
+}
+
+#[test]
 fn certificates_are_for_their_own_caller_alone() {
     let plane = plane(shop(), None);
     let page = Identity::new("cluster.local", "shop", "page");

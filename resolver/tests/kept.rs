@@ -73,7 +73,7 @@ const SLOTS: &[&[&str]] = &[
         "{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: s, namespace: istio-system}, spec: {egress: [{hosts: ['./*', 'shop/*']}]}}",
     ],
     &[
-        "{apiVersion: networking.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: web}, spec: {}}",
+        "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: web}, spec: {}}",
         "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: t, namespace: web}, spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 7s}}}, {applyTo: HTTP_ROUTE, patch: {operation: MERGE, value: {request_headers_to_remove: [x-a]}}}]}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {mesh: '{enableAutoMtls: false, connectTimeout: 3s}'}}",
@@ -103,6 +103,73 @@ const SLOTS: &[&[&str]] = &[
         "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: web}, spec: {clusterIP: 10.0.0.8, selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}}",
         "{apiVersion: v1, kind: Service, metadata: {name: east, namespace: web, labels: {topology.istio.io/network: n2}}, spec: {clusterIP: 10.0.0.9, ports: [{name: tls, port: 15443}]}, status: {loadBalancer: {ingress: [{ip: 9.9.9.9}]}}}",
     ],
+    &[
+        "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: shop}, spec: {workloadSelector: {labels: {app: shop}}, configPatches: [{applyTo: CLUSTER, match: {cluster: {service: cart.shop.svc.cluster.local}}, patch: {operation: REMOVE}}, {applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}}}]}}",
+        "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: istio-system}, spec: {configPatches: [{applyTo: VIRTUAL_HOST, patch: {operation: ADD, value: {name: own, domains: [own]}}}, {applyTo: CLUSTER, patch: {operation: ADD, value: {name: more, connect_timeout: 1s}}}]}}",
+        "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: f, namespace: istio-system}, spec: {configPatches: [{applyTo: LISTENER, match: {proxy: {metadata: {TIER: gold}}}, patch: {operation: MERGE, value: {per_connection_buffer_limit_bytes: 7}}}]}}",
+    ],
+    &[
+        "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: logs, namespace: istio-system}, spec: {accessLogging: [{providers: [{name: envoy}]}]}}",
+        "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: logs, namespace: web}, spec: {accessLogging: [{providers: [{name: envoy}], filter: {expression: 'response.code >= 500'}}]}}",
+        "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: logs, namespace: shop}, spec: {selector: {matchLabels: {app: shop}}, tracing: [{disableSpanReporting: true}]}}",
+        "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: logs, namespace: shop}, spec: {tracing: [{providers: [{name: otel}], randomSamplingPercentage: 7, customTags: {a: {literal: {value: b}}}}]}}",
+    ],
+    &[
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-canary, namespace: istio-system}, data: {mesh: '{accessLogFile: /dev/stdout, extensionProviders: [{name: otel, opentelemetry: {service: reviews.shop.svc.cluster.local, port: 9080}}]}'}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-canary, namespace: istio-system}, data: {mesh: '{rootNamespace: web, outboundTrafficPolicy: {mode: REGISTRY_ONLY}}'}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-canary, namespace: istio-system}, data: {mesh: '{}', meshNetworks: '{networks: {n3: {endpoints: [{fromCidr: 10.1.0.0/24}], gateways: [{address: 7.7.7.7, port: 15443}]}}}'}}",
+    ],
+    &[
+        "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: ports, namespace: shop}, spec: {selector: {matchLabels: {app: reviews}}, portLevelMtls: {8080: {mode: DISABLE}}}}",
+        "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: ports, namespace: shop}, spec: {selector: {matchLabels: {app: shop}}, mtls: {mode: STRICT}}}",
+        "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: ports, namespace: istio-system}, spec: {mtls: {mode: STRICT}}}",
+    ],
+    &[
+        "{apiVersion: v1, kind: Node, metadata: {name: n-1, labels: {topology.kubernetes.io/region: r1, topology.kubernetes.io/zone: z1}}}",
+        "{apiVersion: v1, kind: Node, metadata: {name: n-1, labels: {topology.kubernetes.io/region: r2, topology.kubernetes.io/zone: z2}}}",
+    ],
+    &[
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, labels: {app: reviews, security.istio.io/tlsMode: istio}}, spec: {nodeName: n-1, serviceAccountName: reviews}, status: {podIP: 10.1.0.21}}",
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, labels: {app: cart, security.istio.io/tlsMode: istio, topology.istio.io/network: n2}}, spec: {nodeName: n-2, serviceAccountName: more}, status: {podIP: 10.1.0.8}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: reviews-v2, namespace: shop}, spec: {template: {metadata: {labels: {app: reviews, version: v2}}, spec: {serviceAccountName: two}}}}",
+    ],
+    &[
+        "{apiVersion: v1, kind: Service, metadata: {name: shop, namespace: shop, annotations: {networking.istio.io/traffic-distribution: PreferClose}}, spec: {clusterIP: 10.0.0.31, selector: {app: shop}, ports: [{name: http, port: 9080, targetPort: 9080}]}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: shop, namespace: shop}, spec: {clusterIP: 10.0.0.31, selector: {app: shop}, ports: [{name: grpc, port: 9080, targetPort: main}, {name: tls, port: 443}]}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: pods, namespace: shop}, spec: {clusterIP: None, selector: {app: reviews}, ports: [{name: http, port: 9080}, {name: mysql, port: 3306}]}}",
+    ],
+    &[
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: east-1, namespace: web, labels: {kubernetes.io/service-name: east}}, addressType: IPv4, ports: [{name: tls, port: 15443}], endpoints: [{addresses: [10.1.0.8], nodeName: n-1}]}",
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: pods-1, namespace: shop, labels: {kubernetes.io/service-name: pods}}, addressType: IPv4, ports: [{name: mysql, port: 3306}, {name: http, port: 9081}], endpoints: [{addresses: [10.1.0.21], targetRef: {kind: Pod, name: p}}, {addresses: [10.1.0.22]}]}",
+    ],
+    &[
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: same, namespace: shop}, spec: {hosts: [api.example.com], resolution: DNS, exportTo: ['.'], ports: [{number: 80, name: http, protocol: HTTP}]}}",
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: same, namespace: web}, spec: {hosts: [api.example.com, more.wild.com], addresses: [5.0.0.0/24], resolution: STATIC, location: MESH_INTERNAL, workloadSelector: {labels: {app: web}}, ports: [{number: 9090, name: tcp, protocol: TCP}]}}",
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: same, namespace: shop}, spec: {hosts: [mesh.shop.example], resolution: STATIC, location: MESH_INTERNAL, ports: [{number: 9080, name: http, protocol: HTTP}], endpoints: [{address: 10.1.0.8, ports: {http: 81}, locality: r1/z1, labels: {app: shop}, serviceAccount: s}, {address: 10.1.0.40, network: n2}]}}",
+    ],
+    &[
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: own, namespace: web}, spec: {host: reviews.shop.svc.cluster.local, workloadSelector: {matchLabels: {app: web}}, trafficPolicy: {connectionPool: {http: {maxRetries: 3}}}}}",
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: own, namespace: web}, spec: {host: '*.com', trafficPolicy: {tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 80}, loadBalancer: {consistentHash: {httpQueryParameterName: q}}}]}}}",
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: own, namespace: shop}, spec: {host: shop, trafficPolicy: {connectionPool: {tcp: {maxConnections: 8}, http: {maxConcurrentStreams: 9}}}}}",
+    ],
+    &[
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: h, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: [{backendRefs: [{name: reviews, port: 9080}]}]}}",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: k, namespace: web}, spec: {gatewayClassName: istio, addresses: [{type: Hostname, value: web.web.svc.cluster.local}], listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+        "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: h, namespace: shop, annotations: {kubernetes.io/ingress.class: istio}}, spec: {rules: [{host: in.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: reviews, port: {number: 9080}}}}]}}]}}",
+    ],
+    &[
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: on-gateway, namespace: web}, spec: {parentRefs: [{name: k}], rules: [{backendRefs: [{name: web, port: 80}]}]}}",
+        "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: web}, data: {tls.crt: eA==}}",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, labels: {topology.istio.io/network: n1}}}",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: web, labels: {istio.io/dataplane-mode: ambient}}}",
+        "{apiVersion: networking.istio.io/v1beta1, kind: ProxyConfig, metadata: {name: s, namespace: web}, spec: {concurrency: 3}}",
+        "{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {name: s, namespace: web}, spec: {url: oci://x}}",
+    ],
+    &[
+        "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: gate, namespace: web}, spec: {selector: {matchLabels: {app: web}}, action: DENY, rules: [{from: [{source: {notRequestPrincipals: ['*']}}]}]}}",
+        "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: tls, namespace: web}, spec: {hosts: [api.example.com], tls: [{match: [{port: 443, sniHosts: [api.example.com]}], route: [{destination: {host: reviews.shop.svc.cluster.local, port: {number: 9090}}}]}]}}",
+        "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: far, namespace: istio-system}, spec: {hosts: ['*'], gateways: [mesh, web/g], exportTo: [web], http: [{match: [{sourceLabels: {app: web}}], route: [{destination: {host: mesh.shop.example}}]}]}}",
+    ],
 ];
 
 fn proxy(kind: ProxyKind, namespace: &str) -> Proxy {
@@ -124,14 +191,26 @@ fn proxies() -> [Proxy; 3] {
     [proxy(ProxyKind::Sidecar, "shop"), proxy(ProxyKind::Sidecar, "web"), proxy(ProxyKind::Router, "web")]
 }
 
-/// By slot the content it has, if it is there.
+/// Those that differ in other ways.
+fn more_proxies() -> [Proxy; 3] {
+    let uncaptured = Proxy { interception: Interception::None, auto_allocated_addresses: false, ..proxy(ProxyKind::Sidecar, "shop") };
+    let metadata = [("TIER".to_owned(), "gold".to_owned())].into();
+    let golden = Proxy { interception: Interception::Tproxy, metadata: Some(metadata), ..proxy(ProxyKind::Sidecar, "web") };
+    let between = Proxy { network_view: vec!["n2".to_owned()], ..proxy(ProxyKind::Router, "web") };
+    [uncaptured, golden, between]
+}
+
+/// By slot the content it has, if it is there; one more says that the objects stand the other way round.
 type State = Vec<Option<usize>>;
 
 fn snapshot(state: &State) -> Snapshot {
     // Where an object stands says nothing.
     let comments = state.iter().flatten().sum::<usize>();
-    let text: String = state.iter().zip(SLOTS).filter_map(|(s, slot)| Some(format!("---\n{}\n", slot[(*s)?]))).collect();
-    let source = Source::new("objects", "# more\n".repeat(comments) + &text);
+    let mut texts: Vec<String> = state.iter().zip(SLOTS).filter_map(|(s, slot)| Some(format!("---\n{}\n", slot[(*s)?]))).collect();
+    if state.last().is_some_and(Option::is_some) {
+        texts.reverse();
+    }
+    let source = Source::new("objects", "# more\n".repeat(comments) + &texts.concat());
     let mut out = Snapshot::new();
     out.completeness = Completeness::Complete;
     out.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
@@ -188,10 +267,11 @@ fn follow(states: &[State], proxy: &Proxy) -> Vec<Work> {
         let snapshot = snapshot(state);
         let (kept, messages) = {
             let mesh = Mesh::new(&snapshot);
-            let model = Model::new(&mesh);
+            let control_plane = ControlPlane { records: true, ..ControlPlane::default() };
+            let model = Model::of(&mesh, control_plane);
             let differences = last.as_ref().map(|(old, _, _)| Differences::between(old, &snapshot));
             let before = last.as_ref().zip(differences.as_ref()).map(|((_, kept, _), d)| (kept, d));
-            let renewed = model.renew(proxy, ControlPlane::default(), before);
+            let renewed = model.renew(proxy, control_plane, before);
             let none = Messages::default();
             let messages = after(last.as_ref().map_or(&none, |(_, _, m)| m), &renewed);
             let expected = whole(&model, proxy);
@@ -207,7 +287,7 @@ fn follow(states: &[State], proxy: &Proxy) -> Vec<Work> {
 }
 
 fn without(slots: &[usize]) -> State {
-    (0..SLOTS.len()).map(|i| (!slots.contains(&i)).then_some(0)).collect()
+    (0..SLOTS.len()).map(|i| (!slots.contains(&i)).then_some(0)).chain([None]).collect()
 }
 
 /// What one other content of a slot costs a sidecar of `web` that no Sidecar narrows.
@@ -249,8 +329,36 @@ fn what_is_not_touched_is_not_made_again() {
 }
 
 #[test]
+fn endpoints_that_change_places_are_made_again() {
+    let mut first = without(&[3, 12, 13, 19, 21, 29, 30]);
+    first[2] = Some(2);
+    let mut second = first.clone();
+    second[SLOTS.len()] = Some(0);
+    let (whole, [_, endpoints, _, routes]) = follow(&[first, second], &proxy(ProxyKind::Sidecar, "web"))[1];
+    assert!(!whole && endpoints > 0 && routes == 0, "{endpoints} {routes}");
+}
+
+#[test]
+fn envoy_filters_and_telemetries_come_change_and_go() {
+    for slot in [19, 20] {
+        let contents = (0..SLOTS[slot].len()).map(Some);
+        let order: Vec<Option<usize>> = std::iter::once(None).chain(contents).chain([Some(0), None]).collect();
+        let of = |content: Option<usize>| {
+            let mut state = without(&[12, 13, 19, 20]);
+            state[slot] = content;
+            state
+        };
+        let states: Vec<State> = order.into_iter().map(of).collect();
+        for proxy in proxies().iter().chain(&more_proxies()) {
+            follow(&states, proxy);
+        }
+    }
+}
+
+#[test]
 fn another_proxy_is_translated_whole() {
-    let snapshot = snapshot(&without(&[12]));
+    // What EnvoyFilters patch is always made again.
+    let snapshot = snapshot(&without(&[12, 19]));
     let mesh = Mesh::new(&snapshot);
     let model = Model::new(&mesh);
     let [shop, web, _] = proxies();
@@ -265,15 +373,17 @@ fn another_proxy_is_translated_whole() {
 }
 
 fn change() -> impl Strategy<Value = (usize, Option<usize>)> {
-    (0..SLOTS.len()).prop_flat_map(|slot| (Just(slot), prop_oneof![1 => Just(None), 3 => (0..SLOTS[slot].len()).prop_map(Some)]))
+    let contents = |slot: usize| SLOTS.get(slot).map_or(1, |s| s.len());
+    (0..=SLOTS.len()).prop_flat_map(move |slot| (Just(slot), prop_oneof![1 => Just(None), 3 => (0..contents(slot)).prop_map(Some)]))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_sequence_of_changes(
-        start in proptest::collection::vec(any::<bool>(), SLOTS.len()),
+        start in proptest::collection::vec(any::<bool>(), SLOTS.len() + 1),
         changes in proptest::collection::vec(proptest::collection::vec(change(), 1..3), 1..8),
+        proxies in proptest::sample::subsequence(proxies().into_iter().chain(more_proxies()).collect::<Vec<_>>(), 2),
     ) {
         let mut state: State = start.iter().map(|there| there.then_some(0)).collect();
         let mut states = vec![state.clone()];
@@ -283,8 +393,8 @@ proptest! {
             }
             states.push(state.clone());
         }
-        for proxy in proxies() {
-            follow(&states, &proxy);
+        for proxy in &proxies {
+            follow(&states, proxy);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::shared::{Certify, Connection, Shared, lock, now};
 use crate::ca::{Identity, LIFETIME};
 use crate::client::Client;
 use crate::pushes::{Answer, Protocol, Request, Step, Stream};
-use crate::resource::{Resources, Type};
+use crate::resource::{Resource, Resources, Type};
 use crate::secrets;
 use crate::translator::Update;
 use futures_util::stream::{Stream as Answers, unfold};
@@ -232,10 +232,12 @@ impl Session<'_> {
     async fn update<W: Wire>(&mut self, update: &Update, to: &Sender<W>) -> Result<(), Status> {
         self.generation = update.generation;
         let millis = self.shared.millis();
+        let late = self.late();
         let answers = {
             let snapshot = Arc::clone(&lock(&self.shared.world).snapshot);
             let mut stream = lock(&self.connection.stream);
-            let changed = secrets::refreshed(stream.secrets(), &snapshot, &self.connection.client.namespace);
+            let mut changed = secrets::refreshed(stream.secrets(), &snapshot, &self.connection.client.namespace);
+            changed.extend(late);
             let mut answers = stream.update_secrets(changed, millis);
             answers.extend(stream.update(Arc::clone(&update.resources), millis));
             answers
@@ -267,7 +269,15 @@ impl Session<'_> {
         lock(&self.connection.stream).put_secrets(made);
     }
 
-    fn secret(&mut self, name: &str) -> Result<crate::resource::Resource, String> {
+    /// Secrets of the input that were not there yet when they were asked for: nobody asks twice.
+    fn late(&mut self) -> Vec<Resource> {
+        let names: Vec<String> = lock(&self.connection.refused).keys().filter(|n| n.starts_with(secrets::KUBERNETES)).cloned().collect();
+        let found: Vec<Resource> = names.iter().filter_map(|n| self.secret(n).ok()).collect();
+        lock(&self.connection.refused).retain(|name, _| found.iter().all(|r| r.name != *name));
+        found
+    }
+
+    fn secret(&mut self, name: &str) -> Result<Resource, String> {
         let certify = lock(&self.shared.certify).get(&self.connection.client.full_name()).cloned();
         let authority = match &certify {
             Some(Certify::By(other)) => other,

@@ -1,5 +1,5 @@
 //! What differs between two readings of an input, by how far it reaches in a translation. Only contents count: not where
-//! an object stands, nor in which order.
+//! an object stands. The order counts for what stands behind services alone, as endpoints are in that order.
 
 use mesh_model::{Kind, Node, Object, Snapshot};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -48,6 +48,8 @@ impl Differences {
         for (_, list) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
             list.iter().for_each(|o| out.note(o));
         }
+        let (was, is) = (behind_services(old, &after), behind_services(new, &before));
+        out.workloads.extend(was.into_iter().filter(|(namespace, order)| is.get(namespace) != Some(order)).map(|(namespace, _)| namespace.to_owned()));
         if !out.rules.is_empty() {
             let rules = old.objects.iter().chain(&new.objects).filter(|o| o.kind == Kind::DestinationRule);
             out.hashes = rules.filter_map(Object::spec).any(|spec| has_key(spec, "consistentHash"));
@@ -88,10 +90,7 @@ impl Differences {
             Kind::Service | Kind::ServiceEntry => {
                 self.services.insert(namespace());
             }
-            Kind::Pod | Kind::WorkloadEntry | Kind::WorkloadGroup | Kind::EndpointSlice | Kind::Endpoints => {
-                self.workloads.insert(namespace());
-            }
-            kind if Kind::TEMPLATES.contains(&kind) => {
+            kind if is_behind_services(kind) => {
                 self.workloads.insert(namespace());
             }
             Kind::PeerAuthentication => {
@@ -135,6 +134,22 @@ fn by_name(snapshot: &Snapshot) -> FxHashMap<Name<'_>, Vec<&Object>> {
     let mut out: FxHashMap<Name<'_>, Vec<&Object>> = FxHashMap::default();
     for o in &snapshot.objects {
         out.entry((o.cluster, o.kind, o.namespace(), o.name())).or_default().push(o);
+    }
+    out
+}
+
+fn is_behind_services(kind: Kind) -> bool {
+    matches!(kind, Kind::Pod | Kind::WorkloadEntry | Kind::WorkloadGroup | Kind::EndpointSlice | Kind::Endpoints) || Kind::TEMPLATES.contains(&kind)
+}
+
+/// Those that another reading has as well, in their order, by namespace.
+fn behind_services<'s>(snapshot: &'s Snapshot, other: &FxHashMap<Name<'_>, Vec<&Object>>) -> FxHashMap<&'s str, Vec<Name<'s>>> {
+    let mut out: FxHashMap<&str, Vec<Name<'_>>> = FxHashMap::default();
+    for o in snapshot.objects.iter().filter(|o| is_behind_services(o.kind)) {
+        let name = (o.cluster, o.kind, o.namespace(), o.name());
+        if other.contains_key(&name) {
+            out.entry(o.namespace()).or_default().push(name);
+        }
     }
     out
 }

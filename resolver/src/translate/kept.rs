@@ -9,8 +9,8 @@
 //!   does; its inbound ones, unless a policy or something behind its services does;
 //! - the route configurations of a sidecar, all or none.
 //!
-//! A proxy that EnvoyFilters patch has nothing taken over. What reaches everything (EnvoyFilters, the mesh configuration, Namespaces, Nodes, kinds of the Gateway API, …) has the whole
-//! translation made again, and [`Renewed::whole`] says why.
+//! A proxy that EnvoyFilters patch has nothing taken over. What reaches everything (EnvoyFilters, the mesh configuration,
+//! Namespaces, Nodes, kinds of the Gateway API, …) has the whole translation made again, and [`Renewed::whole`] says why.
 
 use super::cluster;
 use super::differences::Differences;
