@@ -45,6 +45,18 @@ pub enum Role {
     Inbound,
     Application,
     Outbound,
+    /// Somebody outside of the mesh, who is played here.
+    Outside,
+}
+
+/// What becomes of endpoints that are none of the mesh's workloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// They are reached where they are.
+    #[default]
+    AsWritten,
+    /// Those that are not on this machine are given a place on it: nothing leaves it.
+    Played,
 }
 
 impl Role {
@@ -53,6 +65,7 @@ impl Role {
             Role::Inbound => "inbound",
             Role::Application => "application",
             Role::Outbound => "outbound",
+            Role::Outside => "outside",
         }
     }
     /// The second byte of its loopback addresses.
@@ -61,6 +74,7 @@ impl Role {
             Role::Inbound => 20,
             Role::Application => 21,
             Role::Outbound => 22,
+            Role::Outside => 23,
         }
     }
 }
@@ -153,6 +167,7 @@ pub struct Bind {
     pub places: Places,
     /// Whose workloads have places here.
     cluster: u16,
+    outside: Outside,
     /// Names of workloads by their ids.
     names: Vec<String>,
     /// Workloads by the address that the mesh has for them, and whether a proxy stands before them.
@@ -163,12 +178,16 @@ pub struct Bind {
 
 impl Bind {
     pub fn new(places: Places) -> Bind {
-        Bind { places, cluster: 0, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
+        Bind { places, cluster: 0, outside: Outside::AsWritten, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
     }
 
     /// For the workloads of one of several clusters, by its index in the input.
     pub fn of_cluster(self, cluster: u16) -> Bind {
         Bind { cluster, ..self }
+    }
+
+    pub fn with_outside(self, outside: Outside) -> Bind {
+        Bind { outside, ..self }
     }
 
     /// Takes up a new model; workloads keep their places by their names.
@@ -221,9 +240,20 @@ impl Bind {
             self.serve(&own, c);
             c.transport_socket.iter_mut().for_each(secrets_by_ads);
             c.transport_socket_matches.iter_mut().filter_map(|t| t.transport_socket.as_mut()).for_each(secrets_by_ads);
-            c.load_assignment.iter_mut().for_each(|a| self.reach(a));
+            let is_outside = c.load_assignment.as_mut().is_some_and(|a| self.reach(a));
+            if is_outside && c.r#type.is_some_and(|t| t == ClusterDiscoveryType::StrictDns as i32 || t == ClusterDiscoveryType::LogicalDns as i32) {
+                // Addresses stand for the names that would be asked for.
+                c.r#type = Some(ClusterDiscoveryType::Static as i32);
+                c.dns_lookup_family = Default::default();
+                c.dns_refresh_rate = None;
+                c.dns_jitter = None;
+                c.respect_dns_ttl = false;
+                c.typed_dns_resolver_config = None;
+            }
         }
-        m.endpoints.iter_mut().for_each(|a| self.reach(a));
+        for a in &mut m.endpoints {
+            self.reach(a);
+        }
     }
 
     /// A listener for each port that the proxy serves, in place of one that takes what is captured.
@@ -307,19 +337,40 @@ impl Bind {
     }
 
     /// Endpoints that are workloads of the mesh are reached at their proxies, or at their own places where they have none.
-    fn reach(&mut self, assignment: &mut ClusterLoadAssignment) {
+    /// Whether one of them is outside and played here.
+    fn reach(&mut self, assignment: &mut ClusterLoadAssignment) -> bool {
+        let mut is_outside = false;
         for host in assignment.endpoints.iter_mut().flat_map(|g| &mut g.lb_endpoints) {
             let Some(at) = host.endpoint.as_mut().and_then(|e| e.address.as_mut()) else { continue };
             let Some(socket) = at.socket_address.as_ref() else { continue };
-            let (Some((id, has_proxy)), Some(port)) = (self.at.get(&socket.address).copied(), socket.port_value.and_then(|p| u16::try_from(p).ok())) else {
-                continue;
-            };
-            let name = self.name(id);
-            if let Some(ip) = self.addresses.get(&id) {
-                host.metadata = Some(stands_for(host.metadata.take(), SocketAddr::new(*ip, port)));
+            let Some(port) = socket.port_value.and_then(|p| u16::try_from(p).ok()) else { continue };
+            let Some((place, stands_for_address)) = self.endpoint(&socket.address, port) else { continue };
+            is_outside |= stands_for_address.is_none();
+            if let Some(ip) = stands_for_address {
+                host.metadata = Some(stands_for(host.metadata.take(), SocketAddr::new(ip, port)));
             }
-            *at = address(self.places.give(&name, if has_proxy { Role::Inbound } else { Role::Application }, "", port));
+            *at = address(place);
         }
+        is_outside
+    }
+
+    /// Where an endpoint is on this machine, and the address of the workload that it stands for; `None` where it stays as it is.
+    fn endpoint(&mut self, address: &str, port: u16) -> Option<(SocketAddr, Option<IpAddr>)> {
+        if let Some((id, has_proxy)) = self.at.get(address).copied() {
+            let name = self.name(id);
+            let place = self.places.give(&name, if has_proxy { Role::Inbound } else { Role::Application }, "", port);
+            return Some((place, self.addresses.get(&id).copied()));
+        }
+        let is_here = address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        (self.outside == Outside::Played && !is_here && !address.is_empty()).then(|| (self.places.give(address, Role::Outside, "", port), None))
+    }
+
+    /// Where an endpoint is reached on this machine, and whether it is a workload of the mesh: its proxy, its application where
+    /// it has none, or who plays it. `None` where that is elsewhere.
+    pub fn reached(&mut self, address: &str, port: u16) -> Option<(SocketAddr, bool)> {
+        let is_workload = self.at.contains_key(address);
+        let here = || address.parse().ok().filter(IpAddr::is_loopback).map(|ip| SocketAddr::new(ip, port));
+        self.endpoint(address, port).map(|(place, _)| place).or_else(here).map(|place| (place, is_workload))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that holds the mesh: takes a new reading of the input, translates it for every connected proxy, and hands
 //! each what it is to have. What is read borrows from the input, so that both live on this thread's stack.
 
-use crate::bind::{Bind, Loopback, Places};
+use crate::bind::{Bind, Loopback, Outside, Places};
 use crate::client::Client;
 use crate::resource::Resources;
 use crate::translate::{Before, Key, Made, Translations, Wanted};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub laptop: Option<Loopback>,
     /// The index of the own cluster in the input.
     pub cluster: u16,
+    /// There: what becomes of what is outside of the mesh.
+    pub outside: Outside,
 }
 
 /// What a proxy is to have, and whether the input knows it.
@@ -136,7 +138,7 @@ fn run(settings: Settings, from: &mpsc::Receiver<Message>, report: &Report) {
     snapshot.completeness = Completeness::Part;
     let mut world = World { snapshot: Arc::new(snapshot), version: String::new(), generation: 0 };
     let mut proxies: BTreeMap<u64, Connected> = BTreeMap::new();
-    let mut bind = settings.laptop.map(|l| Bind::new(Places::new(l)).of_cluster(settings.cluster));
+    let mut bind = settings.laptop.map(|l| Bind::new(Places::new(l)).of_cluster(settings.cluster).with_outside(settings.outside));
     let mut before: Option<(Arc<Snapshot>, Made)> = None;
     while let Some((next, made)) = hold(settings, &world, before.take(), &mut proxies, &mut bind, from, report) {
         before = (world.generation > 0).then_some((world.snapshot, made));

@@ -180,6 +180,73 @@ fn a_storm_of_proxies_is_bounded_and_leaves_nothing_behind() {
     until("the pages are served yet", || plane.page("/ready") == "ready\n");
 }
 
+/// Bytes of this process in memory; `None` where the system does not tell.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
+}
+
+#[test]
+fn proxies_that_come_again_and_again_starve_nobody_and_pile_up_nothing() {
+    let plane = plane(shop(), None);
+    let text = plane.read("traffic.yaml");
+    let with_subset = |round: usize| {
+        text.replace(
+            "\n  - {name: v2, labels: {version: v2}}",
+            &format!("\n  - {{name: v2, labels: {{version: v2}}}}\n  - {{name: extra{round}, labels: {{version: v1}}}}"),
+        )
+    };
+    let mut sizes = Vec::new();
+    runtime().block_on(async {
+        // One that stays: it gets every change in the middle of the storm.
+        let mut calm = Stream::open(plane.channel().await, None).await.expect("a stream");
+        calm.ask(Some(node("page-v1", "shop", "page")), Type::Cluster, &[]).await;
+        let first = calm.answer().await.expect("clusters");
+        calm.confirm(&first, &[], None).await;
+        for round in 0..8 {
+            plane.write("traffic.yaml", &with_subset(round));
+            let mut storm = tokio::task::JoinSet::new();
+            for i in 0..200 {
+                let channel = plane.channel().await;
+                storm.spawn(async move {
+                    let mut s = Stream::open(channel, None).await?;
+                    s.ask(Some(node(&format!("page-{i}"), "shop", "page")), Type::Cluster, &[]).await;
+                    let clusters = s.answer().await?;
+                    // Half of them are gone at once, and others refuse.
+                    if i % 2 == 0 {
+                        s.confirm(&clusters, &[], (i % 4 == 0).then_some("no")).await;
+                    }
+                    Ok::<usize, tonic::Status>(clusters.resources.len())
+                });
+            }
+            let wanted = format!("extra{round}");
+            loop {
+                let answer = calm.answer().await.expect("a change in the storm");
+                calm.confirm(&answer, &[], None).await;
+                if answer.resources.iter().any(|r| String::from_utf8_lossy(&r.value).contains(&wanted)) {
+                    break;
+                }
+            }
+            while let Some(served) = storm.join_next().await {
+                let count = served.expect("it ends").unwrap_or_else(|e| panic!("round {round}: {e}"));
+                assert!(count >= 6, "{count}");
+            }
+            for _ in 0..1500 {
+                if plane.running.connected() == 1 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            assert_eq!(plane.running.connected(), 1, "round {round}");
+            sizes.extend(resident());
+        }
+    });
+    // The first rounds fill pools; later ones add nothing that stays.
+    if let [_, _, early, .., last] = sizes[..] {
+        assert!(last < early + (32 << 20), "{sizes:?}");
+    }
+}
+
 #[test]
 fn pages_are_for_this_machine_and_change_nothing() {
     let plane = plane(shop(), None);

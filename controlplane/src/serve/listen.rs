@@ -3,12 +3,14 @@
 use super::caller::Caller;
 use super::shared::{Certify, Counts, Say, Shared, lock, now, rfc3339};
 use super::{debug, grpc};
+use crate::bind::Bind;
 use crate::ca::{Authority, Identity, identity_of};
 use crate::input::{Input, Reading};
 use crate::translator::{Round, Settings, Translator, World};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mesh_model::{Kind, Object, Snapshot};
+use mesh_resolver::translate::Model;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -143,6 +145,14 @@ impl Running {
     pub fn place(&self, workload: &str, role: crate::bind::Role, port: u16) -> Option<SocketAddr> {
         let workload = workload.to_owned();
         self.shared.translator.ask_and_wait(move |_, _, bind| bind.map(|b| b.places.give(&workload, role, "", port)))?
+    }
+    /// Asks something of the mesh that is served, and waits for the answer; `None` where it ends meanwhile.
+    pub fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Model<'_, '_>, &World, Option<&mut Bind>) -> T + Send + 'static) -> Option<T> {
+        self.shared.translator.ask_and_wait(question)
+    }
+    /// How often the input was read anew.
+    pub fn generation(&self) -> u64 {
+        lock(&self.shared.world).generation
     }
     /// Gives a proxy, `NAME.NAMESPACE`, something else than its right certificate when it asks next; `None` for the right one again.
     pub fn certify(&self, proxy: &str, how: Option<Certify>) {
