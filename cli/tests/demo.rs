@@ -248,7 +248,9 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
     assert!(said.contains("by http://127.0.0.1:2"), "{said}");
     assert!(!Path::new(&between(&said, "manifests in ", ";")).exists());
     for (arguments, why) in [
-        (&["--size", "200"][..], "not there yet"),
+        (&["--size", "3"][..], "4..=1000"),
+        (&["--size", "20", "."], "cannot be used with"),
+        (&["/nowhere/at/all"], "there is no such file or folder"),
         (&["break", "x"], "no way to break a mesh is called x"),
         (&["--for", "x"], "takes a time"),
         (&["--rate", "0"], "1..=200"),

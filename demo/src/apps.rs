@@ -1,7 +1,8 @@
 //! The bookshop's services: each answers at its own place, and asks others by its sidecar.
 
-use crate::mesh::{OUTSIDE, PORT, Workload};
+use crate::mesh::{OUTSIDE, PORT};
 use crate::programs::Programs;
+use crate::workload::Workload;
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Request, Response, StatusCode, header};
@@ -17,7 +18,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a trace is told by; a service hands it on.
-const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
+pub const TRACE: &[&str] =
+    &["x-request-id", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of an answer.
@@ -33,10 +35,10 @@ pub struct Outbound {
 }
 
 /// Serves a workload until the runtime ends.
-pub async fn serve(w: &'static Workload, socket: std::net::TcpListener, outbound: Outbound, programs: Arc<Programs>) {
+pub async fn serve(w: Arc<Workload>, socket: std::net::TcpListener, outbound: Outbound, programs: Arc<Programs>) {
     accept(socket, move |request| {
-        let programs = programs.clone();
-        async move { answer(w, &request, outbound, &programs).await }
+        let (w, programs) = (w.clone(), programs.clone());
+        async move { answer(&w, &request, outbound, &programs).await }
     })
     .await;
 }
@@ -72,10 +74,11 @@ where
 }
 
 async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, programs: &Programs) -> Response<Full<Bytes>> {
-    if !has_page(w.app, request.uri().path()) {
+    let (app, version) = (w.label("app"), w.label("version"));
+    if !has_page(app, request.uri().path()) {
         return page(StatusCode::NOT_FOUND, &json!({"error": "there is no such page"}));
     }
-    let behaviour = programs.of(w.name);
+    let behaviour = programs.of(&w.name);
     tokio::time::sleep(behaviour.takes).await;
     if fastrand::u8(..100) < behaviour.fails {
         return page(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
@@ -84,8 +87,8 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, p
     // Outside nobody is shown a token.
     let mut inside = trace.clone();
     inside.extend(header::HeaderValue::try_from(format!("Bearer {}", behaviour.token.text())).ok().map(|v| (header::AUTHORIZATION, v)));
-    let mut body = json!({"service": w.app, "version": w.version});
-    let asked: &[(&str, &str)] = match (w.app, w.version) {
+    let mut body = json!({"service": app, "version": version});
+    let asked: &[(&str, &str)] = match (app, version) {
         ("productpage", _) => &[("details", "/details/0"), ("reviews", "/reviews/0")],
         ("reviews", "v2" | "v3") => &[("ratings", "/ratings/0")],
         ("details", _) => &[(OUTSIDE, "/isbn/0")],
@@ -108,7 +111,7 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, p
         }
     }
     // As slow as a service that does something.
-    tokio::time::sleep(Duration::from_millis(if w.app == "productpage" { 4 } else { 2 })).await;
+    tokio::time::sleep(Duration::from_millis(if app == "productpage" { 4 } else { 2 })).await;
     page(status, &body)
 }
 

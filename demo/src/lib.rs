@@ -1,38 +1,38 @@
-//! A whole mesh in one process, on loopback: a control plane, a sidecar for each workload of a bookshop, the workloads
-//! themselves, a load, their metrics behind Prometheus' query API, their traces behind Jaeger's, and their logs. Everything ends with [`Demo`].
+//! A whole mesh in one process, on loopback: a control plane, a sidecar for each workload of a bookshop or of a mesh of one's
+//! own, the workloads themselves, a load, their metrics behind Prometheus' query API, their traces behind Jaeger's, and their
+//! logs. Everything ends with [`Demo`].
 
 mod apps;
+mod bookinfo;
 pub mod control;
+pub mod generate;
+mod limits;
 mod load;
 mod logs;
 mod manifests;
 mod mesh;
 mod metrics;
 mod orders;
+pub mod own;
 mod places;
 mod programs;
+mod proxies;
 pub mod scenarios;
 pub mod state;
 mod tokens;
+pub mod topology;
 mod traces;
+mod workload;
 
 pub use load::Counts;
-pub use mesh::WORKLOADS;
 
-use apps::Outbound;
 use logs::Logs;
-use mesh::Workload;
-use mesh_controlplane::bind::Role;
-use mesh_controlplane::bootstrap::Bootstrap;
-use mesh_controlplane::ca::{Authority, Identity};
+use mesh_controlplane::ca::Authority;
 use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
-use mesh_proxy::Proxy;
-use mesh_proxy::server::Settings as ProxySettings;
-use orders::Parts;
+use orders::{Parts, Scenery};
 use places::Reserved;
-use programs::Programs;
+use proxies::Proxies;
 use state::{Entry, State};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,21 @@ pub enum Loopback {
 /// Takes what control plane and proxies complain of.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Which mesh it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mesh {
+    #[default]
+    Bookinfo,
+    /// Manifests in files and folders.
+    Manifests(Vec<PathBuf>),
+    /// A file of isotope's: `kind: MockServiceGraph`.
+    Graph(PathBuf),
+    /// So many services, made by the seed.
+    Generated(usize),
+}
+
 pub struct Options {
+    pub mesh: Mesh,
     pub loopback: Loopback,
     /// Requests a second.
     pub rate: u32,
@@ -77,10 +91,12 @@ pub enum DemoError {
     Folder(std::io::Error),
     ControlPlane(String),
     /// A workload or its proxy.
-    Workload(&'static str, String),
+    Workload(String, String),
     System(String),
     /// Proxies that were not ready in time.
-    NotReady(Vec<&'static str>),
+    NotReady(Vec<String>),
+    /// What a mesh of one's own has, or lacks.
+    Mesh(String),
 }
 
 impl fmt::Display for DemoError {
@@ -89,8 +105,8 @@ impl fmt::Display for DemoError {
             DemoError::Folder(e) => write!(f, "no folder for the mesh's manifests: {e}"),
             DemoError::ControlPlane(e) => write!(f, "the control plane does not start: {e}"),
             DemoError::Workload(name, e) => write!(f, "{name} does not start: {e}"),
-            DemoError::System(e) => f.write_str(e),
-            DemoError::NotReady(names) => write!(f, "these proxies were not ready within {} seconds: {}", READY_WITHIN.as_secs(), names.join(", ")),
+            DemoError::System(e) | DemoError::Mesh(e) => f.write_str(e),
+            DemoError::NotReady(names) => write!(f, "these proxies were not ready in time: {}", names.join(", ")),
         }
     }
 }
@@ -99,106 +115,81 @@ impl std::error::Error for DemoError {}
 
 /// How long proxies may take until they have their configuration.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long connections may go on at the end.
-const DRAIN: Duration = Duration::from_secs(1);
+/// And how much longer for each of them.
+const READY_EACH: Duration = Duration::from_millis(300);
 
 /// A mesh that runs. It ends when this is dropped: threads, sockets and files.
 pub struct Demo {
+    follower: Option<own::Follower>,
     services: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
     parts: Option<Arc<Parts>>,
     control_plane: SocketAddr,
     counts: Arc<Counts>,
-    gateway: SocketAddr,
+    /// And a host that it has routes for.
+    gateway: Option<(SocketAddr, String)>,
     prometheus: SocketAddr,
     jaeger: SocketAddr,
     logs: Arc<Logs>,
-    manifests: PathBuf,
-    admins: Vec<(&'static str, SocketAddr)>,
+    manifests: Vec<PathBuf>,
+    admins: Vec<(String, SocketAddr)>,
     name: String,
-    entry: Option<Entry>,
+    entry: Option<Arc<Entry>>,
+    _folders: Vec<tempfile::TempDir>,
     _reserved: Reserved,
 }
 
 impl Demo {
     /// Starts everything, and returns when every proxy is ready and the load begins.
+    ///
+    /// # Errors
+    /// What stands in the way; nothing runs then.
     pub fn start(options: &Options) -> Result<Demo, DemoError> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let outside = listen(any).map_err(|e| DemoError::System(format!("no port for {}: {e}", mesh::OUTSIDE)))?;
+        let system = |e: std::io::Error| DemoError::System(e.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let traces = Traces::new(options.zipkin.as_deref(), &options.say)?;
         let jaeger = traces.address;
-        let logs = Logs::new(WORKLOADS.iter().map(|w| format!("{}.{}", w.name, mesh::NAMESPACE)));
-        let logs = Arc::new(logs.map_err(|e| DemoError::System(format!("no folder for the proxies' logs: {e}")))?);
-        let files = mesh::files(outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port(), jaeger.port());
-        let folder = mesh::folder(&files).map_err(DemoError::Folder)?;
-        let programs: Arc<Programs> = Arc::default();
-        let reserved = Reserved::new(options.loopback).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
-        let control = control_plane(folder.path(), reserved.loopback, options)?;
-        until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
-        let place = |w: &'static Workload, role: Role, port: u16| {
-            let none = || DemoError::Workload(w.name, "it has no place".to_owned());
-            control.place(&format!("{}.{}", w.name, mesh::NAMESPACE), role, port).ok_or_else(none)
+        let logs = Arc::new(Logs::new().map_err(|e| DemoError::System(format!("no folder for the proxies' logs: {e}")))?);
+        let given = Given { runtime: runtime.handle(), logs: &logs, traces: jaeger.port() };
+        let Cast { control, proxies, scenery, manifests, gateway, own, folders, reserved } = match &options.mesh {
+            Mesh::Bookinfo => bookinfo::cast(options, &given)?,
+            other => own::cast::cast(other, options, &given)?,
         };
-        let mut apps = Vec::new();
-        for w in WORKLOADS.iter().filter(|w| !w.is_gateway()) {
-            let at = place(w, Role::Application, mesh::PORT)?;
-            let outbound = Outbound { services: place(w, Role::Outbound, mesh::PORT)?, outside: place(w, Role::Outbound, mesh::OUTSIDE_PORT)? };
-            let socket = listen(at).map_err(|e| DemoError::Workload(w.name, format!("{at}: {e}")))?;
-            apps.push((w, socket, outbound));
-        }
-        let mut proxies: BTreeMap<&'static str, Proxy> = BTreeMap::new();
-        for w in WORKLOADS {
-            proxies.insert(w.name, proxy(w, any, &control, &options.say, &logs).map_err(|e| DemoError::Workload(w.name, e))?);
-        }
-        let entry = WORKLOADS.iter().find(|w| w.app == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
-        let gateway = place(entry, Role::Inbound, mesh::GATEWAY_PORT)?;
         let socket = listen(any).map_err(|e| DemoError::System(format!("no port for metrics: {e}")))?;
-        let prometheus = socket.local_addr().map_err(|e| DemoError::System(e.to_string()))?;
+        let prometheus = socket.local_addr().map_err(system)?;
         let orders = listen(any).map_err(|e| DemoError::System(format!("no port for orders: {e}")))?;
+        let orders_at = orders.local_addr().map_err(system)?;
         let token: Arc<str> = hex(&mesh_controlplane::serve::random().map_err(|e| DemoError::System(e.to_string()))?).into();
-        let mut state = State {
-            name: options.name.clone(),
-            pid: std::process::id(),
-            started: now(),
-            manifests: folder.path().to_owned(),
-            gateway,
-            host: mesh::HOST.to_owned(),
-            prometheus,
-            jaeger,
-            logs: logs.folder().to_owned(),
-            control_plane: control.http,
-            admins: proxies.iter().filter_map(|(w, p)| Some((format!("{w}.{}", mesh::NAMESPACE), p.admin?))).collect(),
-            control: orders.local_addr().map_err(|e| DemoError::System(e.to_string()))?,
-            token: token.to_string(),
-        };
-        let pages: Vec<(&'static Workload, SocketAddr)> = WORKLOADS.iter().filter_map(|w| Some((w, proxies.get(w.name)?.admin?))).collect();
-        let admins = pages.iter().map(|(w, admin)| (w.name, *admin)).collect();
         let control_plane = control.http;
-        let manifests = folder.path().to_owned();
-        let parts = Arc::new(Parts::new(control, proxies, (folder, files), programs.clone(), options.say.clone(), logs.clone()));
+        let parts = Arc::new(Parts::new(control, proxies.clone(), scenery, options.say.clone()));
         let carried_out = orders::of(&parts);
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| DemoError::System(e.to_string()))?;
         let (counted, rate, seed, requests) = (counts.clone(), options.rate, options.seed, options.requests);
+        let entries = own.as_ref().map(|own| (own.stage.clone(), own.entries.clone()));
+        let (scraped, all_carried_out) = (proxies.clone(), token.clone());
+        let bookinfo = gateway.as_ref().map(|(at, _)| *at);
+        let within = READY_WITHIN + READY_EACH * u32::try_from(proxies.pages().len()).unwrap_or(u32::MAX);
         let run = move || {
             runtime.block_on(async move {
-                for (w, socket, outbound) in apps {
-                    tokio::spawn(apps::serve(w, socket, outbound, programs.clone()));
-                }
-                tokio::spawn(apps::serve_outside(outside));
                 tokio::spawn(traces.run());
                 // Answers before all is there would be counted as failures.
-                let _ = ready.send(metrics::ready(&pages, READY_WITHIN).await);
-                tokio::spawn(metrics::run(pages, socket));
-                tokio::spawn(control::serve(orders, token, carried_out));
-                tokio::spawn(load::run(gateway, rate, seed, requests, counted));
+                let _ = ready.send(metrics::ready(scraped.pages(), within).await);
+                tokio::spawn(metrics::run(scraped, socket));
+                tokio::spawn(control::serve(orders, all_carried_out, carried_out));
+                match (entries, bookinfo) {
+                    (Some((stage, entries)), _) => drop(tokio::spawn(own::run(stage, entries, (rate, requests), seed, counted))),
+                    (None, Some(at)) => drop(tokio::spawn(load::run(at, rate, seed, requests, counted))),
+                    (None, None) => {}
+                }
                 let _ = stopped.await;
             });
             runtime.shutdown_background();
         };
-        let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(|e| DemoError::System(e.to_string()))?;
+        let thread = std::thread::Builder::new().name("demo".into()).spawn(run).map_err(system)?;
         let mut demo = Demo {
+            follower: None,
             services: Some((stop, thread)),
             parts: Some(parts),
             control_plane,
@@ -208,9 +199,10 @@ impl Demo {
             jaeger,
             logs,
             manifests,
-            admins,
+            admins: proxies.pages().into_iter().map(|(w, admin)| (w.name.clone(), admin)).collect(),
             name: String::new(),
             entry: None,
+            _folders: folders,
             _reserved: reserved,
         };
         match is_ready.recv() {
@@ -218,29 +210,62 @@ impl Demo {
             Ok(late) => return Err(DemoError::NotReady(late)),
             Err(_) => return Err(DemoError::System("the services' thread has ended".to_owned())),
         }
+        let own = own.map(|mut own| {
+            own.load();
+            demo.gateway = own.gateway();
+            own
+        });
+        let state = State {
+            name: options.name.clone(),
+            pid: std::process::id(),
+            started: now(),
+            manifests: demo.manifests.first().cloned().unwrap_or_default(),
+            also: demo.manifests.get(1..).unwrap_or_default().to_vec(),
+            gateway: demo.gateway.as_ref().map(|(at, _)| *at),
+            host: demo.gateway.as_ref().map_or_else(String::new, |(_, host)| host.clone()),
+            prometheus,
+            jaeger,
+            logs: demo.logs.folder().to_owned(),
+            control_plane,
+            admins: proxies.admins(),
+            control: orders_at,
+            token: token.to_string(),
+        };
+        demo.tell(state, own, &proxies, options)?;
+        Ok(demo)
+    }
+
+    /// Tells other processes of the demo, and follows a mesh whose manifests may change.
+    fn tell(&mut self, mut state: State, own: Option<own::Own>, proxies: &Arc<Proxies>, options: &Options) -> Result<(), DemoError> {
         if let Some(folder) = &options.states {
             match state::enter(folder, &mut state) {
-                Ok(entry) => demo.entry = Some(entry),
+                Ok(entry) => self.entry = Some(Arc::new(entry)),
                 Err(e) => (options.say)(&format!("`--from demo` does not find this demo: {}: {e}", folder.display())),
             }
         }
-        demo.name = state.name;
-        Ok(demo)
+        self.name.clone_from(&state.name);
+        let Some(own) = own else { return Ok(()) };
+        let (entry, proxies, say) = (self.entry.clone(), proxies.clone(), options.say.clone());
+        let changed = move || {
+            let state = State { admins: proxies.admins(), ..state.clone() };
+            if let Some(Err(e)) = entry.as_ref().map(|e| e.update(&state)) {
+                say(&format!("`--from demo` does not find what has changed: {e}"));
+            }
+        };
+        self.follower = Some(own::Follower::start(own, changed).map_err(|e| DemoError::System(e.to_string()))?);
+        Ok(())
     }
     /// What other processes call it; `None` where they can't find it.
     pub fn name(&self) -> Option<&str> {
         self.entry.as_ref().map(|_| self.name.as_str())
     }
     /// The mesh's manifests: what is written there reaches the proxies.
-    pub fn manifests(&self) -> &Path {
+    pub fn manifests(&self) -> &[PathBuf] {
         &self.manifests
     }
-    /// Where the load goes in, for requests to the host [`Demo::host`].
-    pub fn gateway(&self) -> SocketAddr {
-        self.gateway
-    }
-    pub fn host(&self) -> &'static str {
-        mesh::HOST
+    /// Where requests go in, and a host that is asked for; `None` for a mesh without a gateway.
+    pub fn gateway(&self) -> Option<(SocketAddr, &str)> {
+        self.gateway.as_ref().map(|(at, host)| (*at, host.as_str()))
     }
     /// Prometheus' query API.
     pub fn prometheus(&self) -> SocketAddr {
@@ -259,7 +284,7 @@ impl Demo {
         self.control_plane
     }
     /// Admin ports by workload.
-    pub fn admins(&self) -> &[(&'static str, SocketAddr)] {
+    pub fn admins(&self) -> &[(String, SocketAddr)] {
         &self.admins
     }
     /// What became of the load.
@@ -271,6 +296,7 @@ impl Demo {
 impl Drop for Demo {
     fn drop(&mut self) {
         // First nobody finds it any more.
+        drop(self.follower.take());
         drop(self.entry.take());
         if let Some((stop, thread)) = self.services.take() {
             let _ = stop.send(());
@@ -315,49 +341,47 @@ fn until(holds: impl Fn() -> bool) -> Result<(), ()> {
     Ok(())
 }
 
-fn control_plane(folder: &Path, loopback: mesh_controlplane::bind::Loopback, options: &Options) -> Result<Running, DemoError> {
+/// What all meshes are given.
+struct Given<'g> {
+    runtime: &'g tokio::runtime::Handle,
+    /// Where proxies write their access logs.
+    logs: &'g Arc<Logs>,
+    /// The port of 127.0.0.1 that takes spans.
+    traces: u16,
+}
+
+/// What a mesh is made of, before its proxies are ready.
+struct Cast {
+    control: Arc<Running>,
+    proxies: Arc<Proxies>,
+    /// What scenarios can break.
+    scenery: Option<Scenery>,
+    /// Where the control plane reads.
+    manifests: Vec<PathBuf>,
+    gateway: Option<(SocketAddr, String)>,
+    own: Option<own::Own>,
+    folders: Vec<tempfile::TempDir>,
+    reserved: Reserved,
+}
+
+/// More proxies than a demo has.
+const MOST_CONNECTIONS: usize = 10_000;
+
+fn control_plane(manifests: &[PathBuf], translation: Settings, trust_domain: &str, say: &Say) -> Result<Arc<Running>, DemoError> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let say = options.say.clone();
+    let say = say.clone();
     let options = ControlPlane {
         xds: any,
         tls: None,
         http: any,
-        translation: Settings { laptop: Some(loopback), ..Settings::default() },
-        authority: Authority::self_signed(mesh::TRUST_DOMAIN, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
+        translation,
+        authority: Authority::self_signed(trust_domain, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
         tokens: None,
-        most_connections: 100,
+        most_connections: MOST_CONNECTIONS,
         say: Arc::new(move |what| say(what)),
     };
-    let input = Manifests::new(vec![folder.display().to_string()], None);
-    Running::start(options, Box::new(input)).map_err(|e| DemoError::ControlPlane(e.to_string()))
-}
-
-/// The sidecar or the gateway of a workload, with a token of its own.
-fn proxy(w: &'static Workload, admin: SocketAddr, control: &Running, say: &Say, logs: &Arc<Logs>) -> Result<Proxy, String> {
-    let token = control.token(Identity::new(mesh::TRUST_DOMAIN, mesh::NAMESPACE, w.app)).map_err(|e| e.to_string())?;
-    let bootstrap = Bootstrap {
-        kind: if w.is_gateway() { "router" } else { "sidecar" },
-        name: w.name,
-        namespace: mesh::NAMESPACE,
-        account: w.app,
-        address: "127.0.0.1",
-        labels: w.labels(),
-        xds: control.xds,
-        admin,
-        token: Some(&token),
-        is_delta: true,
-    };
-    let mut value = bootstrap.envoy();
-    value["node"]["metadata"]["WORKLOAD_NAME"] = w.name.into();
-    let bootstrap = mesh_proxy::bootstrap::Bootstrap::new(value).map_err(|e| e.to_string())?;
-    let (say, name) = (say.clone(), w.name);
-    let (logs, log) = (logs.clone(), format!("{}.{}", w.name, mesh::NAMESPACE));
-    let settings = ProxySettings {
-        drain: DRAIN,
-        hostname: w.name.to_owned(),
-        complain: Arc::new(move |_, what| say(&format!("{name}: {what}"))),
-        output: Some(Arc::new(move |lines| logs.take(&log, lines))),
-        ..ProxySettings::default()
-    };
-    Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())
+    let input = Manifests::new(manifests.iter().map(|p| p.display().to_string()).collect(), None);
+    let control = Running::start(options, Box::new(input)).map_err(|e| DemoError::ControlPlane(e.to_string()))?;
+    until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
+    Ok(Arc::new(control))
 }

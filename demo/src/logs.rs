@@ -16,28 +16,37 @@ const LONGEST: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Logs {
     folder: tempfile::TempDir,
-    longest: u64,
+    all: u64,
     files: Mutex<BTreeMap<String, (File, u64)>>,
 }
 
 impl Logs {
-    /// A folder for this user alone, with an empty file for each proxy.
+    /// A folder for this user alone.
     ///
     /// # Errors
-    /// A folder or a file that can't be made.
-    pub fn new(names: impl IntoIterator<Item = String>) -> io::Result<Logs> {
-        Logs::within(names, ALL)
+    /// A folder that can't be made.
+    pub fn new() -> io::Result<Logs> {
+        Logs::within(ALL)
     }
 
-    fn within(names: impl IntoIterator<Item = String>, all: u64) -> io::Result<Logs> {
+    fn within(all: u64) -> io::Result<Logs> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.prefix("meshctl-demo-logs-").tempdir()?;
-        let files: BTreeMap<String, (File, u64)> =
-            names.into_iter().map(|name| Ok((name.clone(), (open(&path(folder.path(), &name))?, 0)))).collect::<io::Result<_>>()?;
-        let longest = (all / 2 / files.len().max(1) as u64).min(LONGEST);
-        Ok(Logs { folder, longest, files: files.into() })
+        Ok(Logs { folder, all, files: Mutex::default() })
+    }
+
+    /// An empty file for a proxy that has none.
+    ///
+    /// # Errors
+    /// A file that can't be made.
+    pub fn add(&self, name: &str) -> io::Result<()> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if !files.contains_key(name) {
+            files.insert(name.to_owned(), (open(&path(self.folder.path(), name))?, 0));
+        }
+        Ok(())
     }
 
     pub fn folder(&self) -> &Path {
@@ -47,10 +56,11 @@ impl Logs {
     /// Appends whole lines to a proxy's file. What can't be written is lost: a demo goes on without a disk.
     pub fn take(&self, name: &str, lines: &str) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = (self.all / 2 / files.len().max(1) as u64).min(LONGEST);
         let Some((file, length)) = files.get_mut(name) else { return };
         let own = path(self.folder.path(), name);
         if *length > 0
-            && *length + lines.len() as u64 > self.longest
+            && *length + lines.len() as u64 > longest
             && std::fs::rename(&own, own.with_extension("log.1")).is_ok()
             && let Ok(fresh) = open(&own)
         {
@@ -80,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_there_and_all_is_bounded() {
-        let logs = Logs::within(["a.ns", "b.ns"].map(str::to_owned), 400).expect("a folder");
+        let logs = Logs::within(400).expect("a folder");
+        ["a.ns", "b.ns", "a.ns"].iter().for_each(|name| logs.add(name).expect("a file"));
         for i in 0..100 {
             logs.take("a.ns", &format!("line {i:03}\n"));
         }

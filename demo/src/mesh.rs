@@ -1,7 +1,8 @@
 //! Which mesh it is.
 
 use crate::manifests;
-use std::collections::BTreeMap;
+use crate::workload::{Proxied, Workload};
+use std::sync::Arc;
 
 pub const NAMESPACE: &str = "bookinfo";
 pub const TRUST_DOMAIN: &str = "cluster.local";
@@ -20,39 +21,32 @@ const TRACES_AT: &str = "PORT_OF_TRACES";
 /// The host that the gateway takes requests for.
 pub const HOST: &str = "bookinfo.example.com";
 
-/// A Deployment of the manifests.
-#[derive(Debug)]
-pub struct Workload {
-    pub name: &'static str,
-    /// Its service, and its service account.
-    pub app: &'static str,
-    /// "" for none.
-    pub version: &'static str,
-}
-
-const fn workload(name: &'static str, app: &'static str, version: &'static str) -> Workload {
-    Workload { name, app, version }
-}
-
-pub static WORKLOADS: &[Workload] = &[
-    workload("gateway", GATEWAY, ""),
-    workload("egress", EGRESS, ""),
-    workload("productpage-v1", "productpage", "v1"),
-    workload("details-v1", "details", "v1"),
-    workload("ratings-v1", "ratings", "v1"),
-    workload("reviews-v1", "reviews", "v1"),
-    workload("reviews-v2", "reviews", "v2"),
-    workload("reviews-v3", "reviews", "v3"),
+/// The Deployments of the manifests: name, service and service account, version.
+const WORKLOADS: &[(&str, &str, &str)] = &[
+    ("gateway", GATEWAY, ""),
+    ("egress", EGRESS, ""),
+    ("productpage-v1", "productpage", "v1"),
+    ("details-v1", "details", "v1"),
+    ("ratings-v1", "ratings", "v1"),
+    ("reviews-v1", "reviews", "v1"),
+    ("reviews-v2", "reviews", "v2"),
+    ("reviews-v3", "reviews", "v3"),
 ];
 
-impl Workload {
-    /// A proxy that stands alone.
-    pub fn is_gateway(&self) -> bool {
-        matches!(self.app, GATEWAY | EGRESS)
-    }
-    pub fn labels(&self) -> BTreeMap<String, String> {
-        let pairs = [("app", self.app), ("version", self.version), ("istio", if self.is_gateway() { self.app } else { "" })];
-        pairs.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+pub fn workloads() -> Vec<Arc<Workload>> {
+    WORKLOADS.iter().map(|(name, app, version)| Arc::new(workload(name, app, version))).collect()
+}
+
+fn workload(name: &str, app: &str, version: &str) -> Workload {
+    let is_gateway = matches!(app, GATEWAY | EGRESS);
+    let pairs = [("app", app), ("version", version), ("istio", if is_gateway { app } else { "" })];
+    Workload {
+        name: name.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        account: app.to_owned(),
+        labels: pairs.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        owner: name.to_owned(),
+        proxied: if is_gateway { Proxied::Gateway } else { Proxied::Sidecar },
     }
 }
 

@@ -1,12 +1,14 @@
 //! The proxies' pages, scraped into a store that answers as Prometheus does.
 
-use crate::mesh::{NAMESPACE, Workload};
+use crate::proxies::{Page as Proxy, Proxies};
+use crate::workload::Workload;
 use mesh_collectors::dumps::admin::Options as Patience;
 use mesh_collectors::telemetry::scrape::{self, Target as Page};
 use mesh_collectors::telemetry::serve;
 use mesh_metrics::promql::Options;
 use mesh_metrics::series::{Limits, Store, Target};
 use mesh_metrics::text::scan;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,9 +18,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { series: 50_000, retention: 3600 * 1000, samples: 3600 };
 
 /// Waits until proxies have their configuration. Returns those that have not.
-pub async fn ready(pages: &[(&'static Workload, SocketAddr)], within: Duration) -> Vec<&'static str> {
+pub async fn ready(pages: Vec<Proxy>, within: Duration) -> Vec<String> {
     let end = Instant::now() + within;
-    let mut waiting: Vec<_> = pages.to_vec();
+    let mut waiting = pages;
     while !waiting.is_empty() && Instant::now() < end {
         let mut late = Vec::new();
         for (w, admin) in waiting {
@@ -31,21 +33,27 @@ pub async fn ready(pages: &[(&'static Workload, SocketAddr)], within: Duration) 
         waiting = late;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    waiting.into_iter().map(|(w, _)| w.name).collect()
+    waiting.into_iter().map(|(w, _)| w.name.clone()).collect()
 }
 
-/// Scrapes and answers until the runtime ends.
-pub async fn run(pages: Vec<(&'static Workload, SocketAddr)>, socket: std::net::TcpListener) {
+/// Scrapes the proxies that there are, and answers, until the runtime ends.
+pub async fn run(proxies: Arc<Proxies>, socket: std::net::TcpListener) {
     let store = Arc::new(RwLock::new(Store::new(LIMITS)));
     let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
     tokio::spawn(serve::serve(listener, store.clone(), Options::default(), serve::Limits::default()));
-    let mut targets: Vec<(Page, Target)> =
-        pages.iter().filter_map(|(w, admin)| Some((Page::parse(&format!("http://{admin}"))?.ok()?, target(w, *admin)))).collect();
+    let mut targets: BTreeMap<SocketAddr, (Page, Target)> = BTreeMap::new();
     let mut turns = tokio::time::interval(INTERVAL);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        for (page, target) in &mut targets {
+        let pages = proxies.pages();
+        targets.retain(|at, _| pages.iter().any(|(_, admin)| admin == at));
+        for (w, admin) in pages {
+            if let (false, Some(Ok(page))) = (targets.contains_key(&admin), Page::parse(&format!("http://{admin}"))) {
+                targets.insert(admin, (page, target(&w, admin)));
+            }
+        }
+        for (page, target) in targets.values_mut() {
             let got = scrape::once(page, Patience::default()).await;
             let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
             let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +66,6 @@ pub async fn run(pages: Vec<(&'static Workload, SocketAddr)>, socket: std::net::
 }
 
 fn target(w: &Workload, admin: SocketAddr) -> Target {
-    let pairs = [("job", "mesh-proxy".to_owned()), ("instance", admin.to_string()), ("namespace", NAMESPACE.to_owned()), ("pod", w.name.to_owned())];
+    let pairs = [("job", "mesh-proxy".to_owned()), ("instance", admin.to_string()), ("namespace", w.namespace.clone()), ("pod", w.name.clone())];
     Target::new(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
 }

@@ -1,30 +1,35 @@
 //! What a running demo is made of, and what it does when it is told to.
 
+use crate::Say;
 use crate::control::Orders;
-use crate::logs::Logs;
 use crate::manifests::{self, Object};
-use crate::mesh::{NAMESPACE, WORKLOADS};
+use crate::mesh;
 use crate::programs::Programs;
+use crate::proxies::Proxies;
 use crate::scenarios::{self, Breakage, Certificate, Change};
-use crate::{Say, proxy};
 use mesh_controlplane::Running;
 use mesh_controlplane::ca::Authority;
 use mesh_controlplane::serve::Certify;
-use mesh_proxy::Proxy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What scenarios change: manifests and programs of Bookinfo.
+pub struct Scenery {
+    pub folder: PathBuf,
+    /// What lies in it while nothing is broken.
+    pub files: Vec<(&'static str, String)>,
+    pub programs: Arc<Programs>,
+}
 
 /// The mesh that runs.
 pub struct Parts {
-    control: Running,
-    proxies: Mutex<BTreeMap<&'static str, Proxy>>,
-    folder: tempfile::TempDir,
-    /// What lies in it while nothing is broken.
-    files: Vec<(&'static str, String)>,
-    programs: Arc<Programs>,
+    control: Arc<Running>,
+    proxies: Arc<Proxies>,
+    /// `None` for a mesh of one's own, which scenarios know nothing of.
+    scenery: Option<Scenery>,
     say: Say,
-    logs: Arc<Logs>,
     broken: Mutex<Broken>,
 }
 
@@ -42,21 +47,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Parts {
-    pub fn new(
-        control: Running,
-        proxies: BTreeMap<&'static str, Proxy>,
-        (folder, files): (tempfile::TempDir, Vec<(&'static str, String)>),
-        programs: Arc<Programs>,
-        say: Say,
-        logs: Arc<Logs>,
-    ) -> Parts {
-        Parts { control, proxies: proxies.into(), folder, files, programs, say, logs, broken: Mutex::default() }
+    pub fn new(control: Arc<Running>, proxies: Arc<Proxies>, scenery: Option<Scenery>, say: Say) -> Parts {
+        Parts { control, proxies, scenery, say, broken: Mutex::default() }
     }
 
     /// Ends the proxies: all at once, and then one after the other is waited for.
     pub fn stop(&self) {
-        let proxies = std::mem::take(&mut *lock(&self.proxies));
-        proxies.values().for_each(Proxy::stop);
+        self.proxies.stop();
     }
 
     fn list(&self) -> Value {
@@ -66,6 +63,9 @@ impl Parts {
     }
 
     fn break_by(&self, name: &str, seed: u64) -> (u16, Value) {
+        if self.scenery.is_none() {
+            return (409, json!({"error": "scenarios break Bookinfo, and this is another mesh: change its manifests, which are followed"}));
+        }
         let Some(scenario) = scenarios::find(name) else { return (404, json!({"error": format!("no scenario is called {name}")})) };
         let mut broken = lock(&self.broken);
         if broken.active.iter().any(|(n, _)| *n == name) {
@@ -97,6 +97,7 @@ impl Parts {
 
     /// Makes the mesh what the active scenarios say.
     fn apply(&self, broken: &mut Broken) -> Result<(), String> {
+        let Some(Scenery { folder, files, programs: behaviours }) = &self.scenery else { return Ok(()) };
         let mut objects: Vec<Object> = Vec::new();
         let mut programs = BTreeMap::new();
         let mut certificates = BTreeMap::new();
@@ -109,26 +110,17 @@ impl Parts {
                 Change::ControlPlane => is_away = true,
             }
         }
-        manifests::write(self.folder.path(), &self.files, &objects).map_err(|e| format!("{}: {e}", self.folder.path().display()))?;
-        self.programs.set(programs);
+        manifests::write(folder, files, &objects).map_err(|e| format!("{}: {e}", folder.display()))?;
+        behaviours.set(programs);
         // A proxy that is given another certificate must be able to fetch it.
         self.control.away(false);
-        for w in WORKLOADS.iter().filter(|w| certificates.get(w.name) != broken.certificates.get(w.name)) {
-            let certify = certificates.get(w.name).map(|c| certify(*c)).transpose()?;
-            self.control.certify(&format!("{}.{NAMESPACE}", w.name), certify);
-            self.restart(w)?;
+        for w in mesh::workloads().iter().filter(|w| certificates.get(w.name.as_str()) != broken.certificates.get(w.name.as_str())) {
+            let certify = certificates.get(w.name.as_str()).map(|c| certify(*c)).transpose()?;
+            self.control.certify(&w.id(), certify);
+            self.proxies.restart(&w.id(), &self.control, &self.say)?;
         }
         broken.certificates = certificates;
         self.control.away(is_away);
-        Ok(())
-    }
-
-    /// Connections that are there go on with the certificate that they began with: a new proxy has none.
-    fn restart(&self, w: &'static crate::mesh::Workload) -> Result<(), String> {
-        let mut proxies = lock(&self.proxies);
-        let admin = proxies.remove(w.name).and_then(|p| p.admin).ok_or_else(|| format!("{} has no proxy", w.name))?;
-        let again = proxy(w, admin, &self.control, &self.say, &self.logs).map_err(|e| format!("{} does not start again: {e}", w.name))?;
-        proxies.insert(w.name, again);
         Ok(())
     }
 }

@@ -8,31 +8,42 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 /// Addresses for the workloads, kept from others by a socket for as long as this lives.
 pub struct Reserved {
     pub loopback: bind::Loopback,
-    _socket: TcpListener,
+    _locks: Vec<TcpListener>,
 }
 
-/// Whoever has this one has all of 127.20.0.0 to 127.22.255.255.
+/// Whoever has this one has all of 127.20.0.0 to 127.23.255.255.
 const OF_ADDRESSES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 22, 255, 254)), 29_999);
 /// Blocks of ports begin here; below where systems take ports for connections from.
 const FIRST: u16 = 21_000;
 const LAST: u16 = 31_000;
-/// More than a demo needs.
 const BLOCK: u16 = 100;
+/// Whoever has the port of a block from here on has the block: a demo binds its own ports one after the other.
+const LOCKS: u16 = 20_800;
 
 impl Reserved {
-    pub fn new(wanted: Loopback) -> io::Result<Reserved> {
+    /// Addresses, or so many ports where those can't be had or are not wanted.
+    ///
+    /// # Errors
+    /// No block of so many ports is free.
+    pub fn new(wanted: Loopback, ports: u16) -> io::Result<Reserved> {
         if wanted == Loopback::Any
             && let Ok(socket) = TcpListener::bind(OF_ADDRESSES)
-            && are_free((20..=22).map(|network| SocketAddr::from((Ipv4Addr::new(127, network, 0, 1), crate::mesh::PORT))))
+            && are_free((20..=23).map(|network| SocketAddr::from((Ipv4Addr::new(127, network, 0, 1), crate::mesh::PORT))))
         {
-            return Ok(Reserved { loopback: bind::Loopback::Addresses, _socket: socket });
+            return Ok(Reserved { loopback: bind::Loopback::Addresses, _locks: vec![socket] });
+        }
+        let blocks = ports.div_ceil(BLOCK).max(1);
+        let all = (LAST - FIRST) / BLOCK;
+        if blocks > all {
+            return Err(io::Error::other(format!("{ports} ports are needed, and {} are set aside: {FIRST} to {LAST}", LAST - FIRST)));
         }
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-        for first in (FIRST..LAST).step_by(usize::from(BLOCK)) {
-            // The first port is the block's lock.
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, first)) {
-                Ok(socket) if are_free((first + 1..first + BLOCK).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))) => {
-                    return Ok(Reserved { loopback: bind::Loopback::Ports(first + 1), _socket: socket });
+        for first in 0..=all - blocks {
+            let locked = (first..first + blocks).map(|block| TcpListener::bind((Ipv4Addr::LOCALHOST, LOCKS + block))).collect::<io::Result<Vec<_>>>();
+            let (from, to) = (FIRST + first * BLOCK, FIRST + (first + blocks) * BLOCK);
+            match locked {
+                Ok(locks) if are_free((from..to).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))) => {
+                    return Ok(Reserved { loopback: bind::Loopback::Ports(from), _locks: locks });
                 }
                 Ok(_) => {}
                 Err(e) => last = e,
@@ -52,9 +63,15 @@ mod tests {
 
     #[test]
     fn nobody_gets_what_another_has() {
-        let all: Vec<Reserved> = [Loopback::Any, Loopback::Any, Loopback::Ports].into_iter().map(|l| Reserved::new(l).expect("addresses")).collect();
+        let all: Vec<Reserved> = [Loopback::Any, Loopback::Any, Loopback::Ports].into_iter().map(|l| Reserved::new(l, 100).expect("addresses")).collect();
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a.loopback != b.loopback), "{:?}", a.loopback);
         }
+        // Several blocks: the next demo's begin behind them.
+        let first = |r: &Reserved| if let bind::Loopback::Ports(first) = r.loopback { first } else { 0 };
+        let large = Reserved::new(Loopback::Ports, 250).expect("ports");
+        let next = Reserved::new(Loopback::Ports, 1).expect("ports");
+        assert!(!(first(&large)..first(&large) + 300).contains(&first(&next)), "{} {}", first(&large), first(&next));
+        assert!(Reserved::new(Loopback::Ports, 20_000).is_err());
     }
 }

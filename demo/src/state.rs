@@ -18,8 +18,11 @@ pub struct State {
     pub started: i64,
     /// The folder of the mesh's manifests.
     pub manifests: PathBuf,
-    /// Where the load goes in, and the host that it asks for.
-    pub gateway: SocketAddr,
+    /// Others: what was added to a mesh of one's own.
+    #[serde(default)]
+    pub also: Vec<PathBuf>,
+    /// Where the load goes in, and the host that it asks for; `None` for a mesh without a gateway.
+    pub gateway: Option<SocketAddr>,
     pub host: String,
     /// Prometheus' query API.
     pub prometheus: SocketAddr,
@@ -49,6 +52,27 @@ pub struct Entry {
     path: PathBuf,
 }
 
+impl Entry {
+    /// Writes what has changed.
+    ///
+    /// # Errors
+    /// A folder that can't be written.
+    pub fn update(&self, state: &State) -> io::Result<()> {
+        let draft = self.path.with_file_name(format!(".{}-{}", state.name, state.pid));
+        write(&draft, state)?;
+        fs::rename(&draft, &self.path)
+    }
+}
+
+/// For this user alone.
+fn write(path: &Path, state: &State) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(&serde_json::to_vec_pretty(state)?)
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -74,11 +98,7 @@ pub fn enter(folder: &Path, state: &mut State) -> io::Result<Entry> {
         let path = folder.join(format!("{}.json", state.name));
         // Whole or not at all: it is written elsewhere, and gets its name when nobody has that.
         let draft = folder.join(format!(".{}-{}", state.name, state.pid));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&draft)?.write_all(&serde_json::to_vec_pretty(&state)?)?;
+        write(&draft, state)?;
         let mut linked = fs::hard_link(&draft, &path);
         if linked.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::AlreadyExists) && !read(&path).is_some_and(|s| is_alive(&s)) {
             let _ = fs::remove_file(&path);
@@ -121,7 +141,8 @@ mod tests {
             pid: 1,
             started: 0,
             manifests: "/m".into(),
-            gateway: control,
+            also: Vec::new(),
+            gateway: Some(control),
             host: "h".into(),
             prometheus: control,
             jaeger: control,
@@ -144,6 +165,9 @@ mod tests {
         let mut second = state(gone);
         let entry = enter(dir.path(), &mut second).expect("written");
         assert_eq!(second.name, "bookinfo");
+        second.also.push("/n".into());
+        entry.update(&second).expect("written");
+        assert_eq!(read(&dir.path().join("bookinfo.json")).map(|s| s.also), Some(second.also.clone()));
         drop(entry);
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 0);
         assert!(!format!("{first:?}").contains("secret"));

@@ -1,17 +1,21 @@
 //! `meshctl demo`.
 
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
   meshctl demo                     a mesh with traffic, and the terminal UI on it
   meshctl demo --once              ten seconds of it: graph and proxies as text, and everything is gone again
   meshctl demo --for 5m > log &    beside you, for five minutes
+  meshctl demo manifests/          a mesh of your own: its Deployments are played, its rules hold
+  meshctl demo graph.yaml          a MockServiceGraph (isotope): programs that follow its scripts
+  meshctl demo --size 50           a generated mesh of so many services
   meshctl demo break --list        ways to break it; `break NAME` does, `break --undo` mends it
 
 All of it is on loopback, at free ports, and ends with the command. The first lines say where everything listens and what to type next.
 
-Exit status: 0 ended as asked · 79 requests failed (--once) · 64 usage · 1 it does not start";
+Exit status: 0 ended as asked · 79 requests failed (--once) · 65 the mesh can't be read · 64 usage · 1 it does not start";
 
 pub const BREAK_EXAMPLES: &str = "\
 Examples:
@@ -36,7 +40,7 @@ pub struct DemoArgs {
     /// Requests a second, 1 to 200
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub rate: u32,
-    /// Chooses what is requested
+    /// Chooses what is requested, and the mesh of --size
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Send so many requests, and none after them; the mesh goes on
@@ -48,21 +52,21 @@ pub struct DemoArgs {
     /// Tell workloads apart by ports of 127.0.0.1, even where addresses of their own can be had
     #[arg(long)]
     pub ports: bool,
-    /// What `--from demo:NAME` calls it [default: bookinfo, or with a number where that one runs]
+    /// What `--from demo:NAME` calls it [default: bookinfo, or what DIR is called; with a number where that one runs]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Not there yet: a generated mesh of so many workloads
-    #[arg(long, hide = true, value_name = "N")]
-    pub size: Option<String>,
+    /// A generated mesh of so many services, 4 to 1000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1000), conflicts_with = "words")]
+    pub size: Option<u32>,
     /// Not there yet: several clusters
     #[arg(long, hide = true, value_name = "N")]
     pub clusters: Option<String>,
     /// Not there yet: a process each
     #[arg(long, hide = true)]
     pub processes: bool,
-    /// Not there yet: a mesh of one's own
-    #[arg(hide = true, value_name = "DIR")]
-    pub words: Vec<String>,
+    /// A mesh of your own: folders and files of Kubernetes and Istio YAML, which are followed; or one MockServiceGraph
+    #[arg(value_name = "DIR")]
+    pub words: Vec<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -10,9 +10,10 @@ use crate::demos;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use clap::Parser;
-use mesh_demo::{Demo, Loopback, Options};
+use mesh_demo::{Demo, DemoError, Loopback, Mesh, Options, topology};
 use mesh_metrics::promql::parse_duration;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -32,20 +33,26 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     refuse(args, context)?;
     let span = args.span.as_deref().map(span).transpose()?;
     let mut signals = Signals::follow()?;
+    let mesh = mesh(args)?;
+    let name = args.name.clone().unwrap_or_else(|| name_of(&mesh));
     let options = Options {
+        mesh,
         loopback: if args.ports { Loopback::Ports } else { Loopback::Any },
         rate: args.rate,
         seed: args.seed,
         requests: args.requests,
         states: demos::folder(),
         zipkin: args.zipkin.clone(),
-        name: args.name.clone().unwrap_or_else(|| NAME.to_owned()),
+        name,
         say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
     };
-    let demo = Demo::start(&options).map_err(|e| Failure::none(e.to_string()))?;
+    let demo = Demo::start(&options).map_err(|e| match e {
+        DemoError::Mesh(what) => Failure::input(what),
+        other => Failure::none(other.to_string()),
+    })?;
     let begun = Instant::now();
     if context.notes == Notes::Said {
-        introduce(&demo);
+        introduce(&demo, &options);
     }
     let is_drawn = !args.once && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if is_drawn && span.is_none() {
@@ -88,13 +95,49 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
 /// What is not there is said, and nothing is started.
 fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
     let refused = [
-        (args.size.is_some(), "--size: generated meshes are not there yet; the demo is Bookinfo"),
         (args.clusters.is_some(), "--clusters: a demo has one cluster"),
         (args.processes, "--processes: a demo is one process"),
-        (!args.words.is_empty(), "demo takes no words yet: meshes of one's own are not there; `demo break` is"),
         (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
     ];
     refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))
+}
+
+/// Bookinfo, unless something else is asked for.
+fn mesh(args: &DemoArgs) -> Result<Mesh, Failure> {
+    if let Some(size) = args.size {
+        return Ok(Mesh::Generated(size as usize));
+    }
+    let missing = args.words.iter().find(|w| !w.exists());
+    if let Some(word) = missing {
+        return Err(Failure::usage(format!(
+            "{}: there is no such file or folder; a demo takes manifests, a MockServiceGraph, or no word at all",
+            word.display()
+        )));
+    }
+    // Others that are told of them have another folder.
+    let words: Vec<PathBuf> = args.words.iter().map(|w| w.canonicalize().unwrap_or_else(|_| w.clone())).collect();
+    let graph = words.iter().find(|w| w.is_file() && topology::is_one(w));
+    match (words.as_slice(), graph) {
+        ([], _) => Ok(Mesh::Bookinfo),
+        ([_], Some(graph)) => Ok(Mesh::Graph(graph.clone())),
+        (_, Some(graph)) => Err(Failure::usage(format!("{} is a MockServiceGraph, which is a mesh by itself: name nothing beside it", graph.display()))),
+        (words, None) => Ok(Mesh::Manifests(words.to_vec())),
+    }
+}
+
+/// What a mesh is called that is given no name: as its file or folder.
+fn name_of(mesh: &Mesh) -> String {
+    let path = match mesh {
+        Mesh::Bookinfo => return NAME.to_owned(),
+        Mesh::Generated(_) => return "generated".to_owned(),
+        Mesh::Graph(path) => Some(path),
+        Mesh::Manifests(paths) => paths.first(),
+    };
+    let whole = path.and_then(|p| p.canonicalize().ok());
+    let stem = whole.as_deref().and_then(|p| if p.is_dir() { p.file_name() } else { p.file_stem() }).map(|n| n.to_string_lossy().to_lowercase());
+    let is_kept = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-' || *c == '_';
+    let name: String = stem.unwrap_or_default().chars().filter(is_kept).take(40).collect();
+    if name.is_empty() { "mesh".to_owned() } else { name }
 }
 
 fn span(text: &str) -> Result<Duration, Failure> {
@@ -102,8 +145,9 @@ fn span(text: &str) -> Result<Duration, Failure> {
     ms.map(Duration::from_millis).ok_or_else(|| Failure::usage(format!("--for takes a time of 5s at least, such as 30s or 5m, not `{text}`")))
 }
 
-fn folder(demo: &Demo) -> String {
-    demo.manifests().display().to_string()
+/// Manifests: those of the mesh, and what was added to them.
+fn folders(demo: &Demo) -> Vec<String> {
+    demo.manifests().iter().map(|p| p.display().to_string()).collect()
 }
 
 fn prometheus(demo: &Demo) -> String {
@@ -115,21 +159,27 @@ fn jaeger(demo: &Demo) -> String {
 }
 
 /// Where everything listens, how to stop it, and what to type next.
-fn introduce(demo: &Demo) {
-    let (folder, prometheus, jaeger, control_plane) = (folder(demo), prometheus(demo), jaeger(demo), demo.control_plane());
+fn introduce(demo: &Demo, options: &Options) {
+    let (folders, prometheus, jaeger, control_plane) = (folders(demo), prometheus(demo), jaeger(demo), demo.control_plane());
+    let entry = demo.gateway().map_or_else(|| " without a gateway".to_owned(), |(at, host)| format!(" by http://{at} (host {host})"));
     stdio::note(&format!(
-        "demo: bookinfo by http://{} (host {}), metrics on {prometheus}, traces on {jaeger} (Jaeger's API), control plane on http://{control_plane}, manifests in {folder}; stop with Ctrl-C",
-        demo.gateway(),
-        demo.host()
+        "demo: {}{entry}, metrics on {prometheus}, traces on {jaeger} (Jaeger's API), control plane on http://{control_plane}, manifests in {}; stop with Ctrl-C",
+        options.name,
+        folders.join(" and ")
     ));
     stdio::notes("next, in another terminal:");
+    let third = if options.mesh == Mesh::Bookinfo { "why productpage http://reviews:9080/reviews/0" } else { "why" };
     let next = match demo.name() {
         Some(name) => {
             let from = if name == NAME { demos::WORD.to_owned() } else { format!("{}:{name}", demos::WORD) };
-            ["top", "ps", "why productpage http://reviews:9080/reviews/0"].map(|command| format!("{command} --from {from}"))
+            ["top", "ps", third].map(|command| format!("{command} --from {from}"))
         }
         // Nobody finds it by its name here.
-        None => [format!("top --prometheus {prometheus} --since 30s"), format!("ps --from http://{control_plane}"), format!("analyze --complete {folder}")],
+        None => [
+            format!("top --prometheus {prometheus} --since 30s"),
+            format!("ps --from http://{control_plane}"),
+            format!("analyze --complete {}", folders.join(" ")),
+        ],
     };
     next.iter().for_each(|command| stdio::notes(&format!("  meshctl {command}")));
 }
@@ -145,8 +195,11 @@ fn show(words: &[&str]) -> Result<(), Failure> {
 
 /// The terminal UI on it. A signal ends that alone: the demo is still to be put away.
 fn draw(demo: &Demo, context: &Context) -> Result<(), Failure> {
+    let (folders, prometheus) = (folders(demo), prometheus(demo));
     let (logs, jaeger) = (demo.logs().display().to_string(), jaeger(demo));
-    let words = ["tui", &folder(demo), &logs, "--jaeger", &jaeger, "--prometheus", &prometheus(demo), "--since", "30s", "--refresh", "5s", "--open", "graph"];
+    let mut words = vec!["tui"];
+    words.extend(folders.iter().map(String::as_str));
+    words.extend([logs.as_str(), "--jaeger", &jaeger, "--prometheus", &prometheus, "--since", "30s", "--refresh", "5s", "--open", "graph"]);
     match parse(&words)?.command {
         Some(Command::Tui(args)) => tui::run_and(&args, context, |_| Ok(())).map(drop),
         _ => Ok(()),

@@ -134,7 +134,7 @@ fn sources(state: &State, takes: Takes, words: &[String], now: i64) -> Result<Ve
     let mut out = Vec::new();
     let mut add = |flag: &str, value: String| out.extend([flag.to_owned(), value]);
     if takes.manifests {
-        add("--from", state.manifests.display().to_string());
+        std::iter::once(&state.manifests).chain(&state.also).for_each(|folder| add("--from", folder.display().to_string()));
     }
     if takes.control_plane {
         add("--from", format!("http://{}", state.control_plane));
@@ -222,7 +222,8 @@ mod tests {
             pid: 1,
             started: 100,
             manifests: "/m".into(),
-            gateway: at,
+            also: Vec::new(),
+            gateway: Some(at),
             host: String::new(),
             prometheus: at,
             jaeger: at,
