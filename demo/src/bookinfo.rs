@@ -1,47 +1,52 @@
 //! Bookinfo in our own writing: its programs, its proxies, and where its load goes in.
 
 use crate::apps::{self, Outbound};
+use crate::clusters::{self, Clusters};
 use crate::orders::Scenery;
 use crate::places::Reserved;
 use crate::programs::Programs;
 use crate::proxies::Proxies;
 use crate::workload::Workload;
-use crate::{Cast, DemoError, Given, Options, control_plane, listen, mesh};
-use mesh_controlplane::Settings;
+use crate::{Cast, DemoError, Given, Options, listen, mesh};
 use mesh_controlplane::bind::Role;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-/// More ports than it needs.
-const PORTS: u16 = 100;
-
 pub fn cast(options: &Options, given: &Given<'_>) -> Result<Cast, DemoError> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let outside = listen(any).map_err(|e| DemoError::System(format!("no port for {}: {e}", mesh::OUTSIDE)))?;
-    let files = mesh::files(outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port(), given.traces);
-    let folder = mesh::folder(&files).map_err(DemoError::Folder)?;
+    let port = outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port();
     let programs: Arc<Programs> = Arc::default();
-    let reserved = Reserved::new(options.loopback, PORTS).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
-    let manifests = vec![folder.path().to_owned()];
-    let translation = Settings { laptop: Some(reserved.loopback), ..Settings::default() };
-    let control = control_plane(&manifests, translation, mesh::TRUST_DOMAIN, &options.say)?;
+    let reserved = Reserved::new(options.loopback, clusters::PORTS).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
+    let clusters = Clusters::start(options, (port, given.traces), &reserved)?;
+    let first = clusters.all().first().ok_or_else(|| DemoError::System("there is no cluster".to_owned()))?;
+    let (control, manifests) = (first.control.clone(), vec![first.folder.path().to_owned()]);
     let place = |w: &Workload, role: Role, port: u16| {
-        control.place(&w.id(), role, port).ok_or_else(|| DemoError::Workload(w.name.clone(), "it has no place".to_owned()))
+        let place = clusters.of(w).and_then(|c| c.control.place(&w.id(), role, port));
+        place.ok_or_else(|| DemoError::Workload(w.name.clone(), "it has no place".to_owned()))
     };
-    let workloads = mesh::workloads();
-    for w in workloads.iter().filter(|w| !w.is_gateway()) {
+    for w in clusters.workloads().filter(|w| !w.is_gateway()) {
         let at = place(w, Role::Application, mesh::PORT)?;
         let outbound = Outbound { services: place(w, Role::Outbound, mesh::PORT)?, outside: place(w, Role::Outbound, mesh::OUTSIDE_PORT)? };
         let socket = listen(at).map_err(|e| DemoError::Workload(w.name.clone(), format!("{at}: {e}")))?;
         given.runtime.spawn(apps::serve(w.clone(), socket, outbound, programs.clone()));
     }
     given.runtime.spawn(apps::serve_outside(outside));
-    let proxies = Arc::new(Proxies::new(mesh::TRUST_DOMAIN, given.logs));
-    for w in &workloads {
-        proxies.start(w, &control, &options.say).map_err(|e| DemoError::Workload(w.name.clone(), e))?;
+    let mut proxies = Proxies::new(mesh::TRUST_DOMAIN, given.logs);
+    let (mut folders, mut said) = (Vec::new(), None);
+    if let Some(processes) = &options.processes {
+        let folder = tempfile::Builder::new().prefix("meshctl-demo-said-").tempdir().map_err(DemoError::Folder)?;
+        proxies = proxies.apart(processes.clone(), folder.path().to_owned());
+        said = Some(folder.path().to_owned());
+        folders.push(folder);
     }
-    let entry = workloads.iter().find(|w| w.account == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
+    let proxies = Arc::new(proxies);
+    for (w, cluster) in clusters.workloads().filter_map(|w| Some((w, clusters.of(w)?))) {
+        proxies.start(w, &cluster.control, &options.say).map_err(|e| DemoError::Workload(w.name.clone(), e))?;
+    }
+    let entry = clusters.workloads().find(|w| w.account == mesh::GATEWAY).ok_or_else(|| DemoError::System("there is no gateway".to_owned()))?;
     let gateway = Some((place(entry, Role::Inbound, mesh::GATEWAY_PORT)?, mesh::HOST.to_owned()));
-    let scenery = Some(Scenery { folder: folder.path().to_owned(), files, programs });
-    Ok(Cast { control, proxies, scenery, manifests, gateway, own: None, folders: vec![folder], reserved })
+    let told = clusters.told();
+    let scenery = Some(Scenery { clusters, programs });
+    Ok(Cast { control, proxies, scenery, manifests, clusters: told, said, gateway, own: None, folders, reserved })
 }

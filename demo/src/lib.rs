@@ -4,6 +4,7 @@
 
 mod apps;
 mod bookinfo;
+mod clusters;
 pub mod control;
 pub mod generate;
 mod limits;
@@ -15,6 +16,7 @@ mod metrics;
 mod orders;
 pub mod own;
 mod places;
+pub mod process;
 mod programs;
 mod proxies;
 pub mod scenarios;
@@ -31,6 +33,7 @@ use mesh_controlplane::ca::Authority;
 use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
 use orders::{Parts, Scenery};
 use places::Reserved;
+use process::Processes;
 use proxies::Proxies;
 use state::{Entry, State};
 use std::fmt;
@@ -49,6 +52,11 @@ pub enum Loopback {
     Any,
     /// Ports of 127.0.0.1.
     Ports,
+}
+
+/// The names of Bookinfo's workloads, all of which have proxies.
+pub fn workloads() -> Vec<String> {
+    mesh::workloads().iter().map(|w| w.name.clone()).collect()
 }
 
 /// Takes what control plane and proxies complain of.
@@ -82,6 +90,10 @@ pub struct Options {
     pub name: String,
     /// A Zipkin that gets all traces too.
     pub zipkin: Option<String>,
+    /// How many clusters Bookinfo is spread over: 1 or 2.
+    pub clusters: usize,
+    /// Proxies of Bookinfo that have processes of their own; all are in this one without it.
+    pub processes: Option<Processes>,
     pub say: Say,
 }
 
@@ -131,9 +143,12 @@ pub struct Demo {
     jaeger: SocketAddr,
     logs: Arc<Logs>,
     manifests: Vec<PathBuf>,
+    clusters: Vec<state::Cluster>,
+    said: Option<PathBuf>,
     admins: Vec<(String, SocketAddr)>,
     name: String,
     entry: Option<Arc<Entry>>,
+    _control: Arc<Running>,
     _folders: Vec<tempfile::TempDir>,
     _reserved: Reserved,
 }
@@ -151,7 +166,7 @@ impl Demo {
         let jaeger = traces.address;
         let logs = Arc::new(Logs::new().map_err(|e| DemoError::System(format!("no folder for the proxies' logs: {e}")))?);
         let given = Given { runtime: runtime.handle(), logs: &logs, traces: jaeger.port() };
-        let Cast { control, proxies, scenery, manifests, gateway, own, folders, reserved } = match &options.mesh {
+        let Cast { control, proxies, scenery, manifests, clusters, said, gateway, own, folders, reserved } = match &options.mesh {
             Mesh::Bookinfo => bookinfo::cast(options, &given)?,
             other => own::cast::cast(other, options, &given)?,
         };
@@ -161,7 +176,7 @@ impl Demo {
         let orders_at = orders.local_addr().map_err(system)?;
         let token: Arc<str> = hex(&mesh_controlplane::serve::random().map_err(|e| DemoError::System(e.to_string()))?).into();
         let control_plane = control.http;
-        let parts = Arc::new(Parts::new(control, proxies.clone(), scenery, options.say.clone()));
+        let parts = Arc::new(Parts::new(proxies.clone(), scenery, options.say.clone()));
         let carried_out = orders::of(&parts);
         let counts: Arc<Counts> = Arc::default();
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -199,9 +214,12 @@ impl Demo {
             jaeger,
             logs,
             manifests,
+            clusters,
+            said,
             admins: proxies.pages().into_iter().map(|(w, admin)| (w.name.clone(), admin)).collect(),
             name: String::new(),
             entry: None,
+            _control: control,
             _folders: folders,
             _reserved: reserved,
         };
@@ -227,6 +245,8 @@ impl Demo {
             jaeger,
             logs: demo.logs.folder().to_owned(),
             control_plane,
+            clusters: demo.clusters.clone(),
+            said: demo.said.clone(),
             admins: proxies.admins(),
             control: orders_at,
             token: token.to_string(),
@@ -282,6 +302,14 @@ impl Demo {
     /// The control plane's debug pages.
     pub fn control_plane(&self) -> SocketAddr {
         self.control_plane
+    }
+    /// Its clusters, where there are several: their manifests, and the debug pages of their control planes.
+    pub fn clusters(&self) -> &[state::Cluster] {
+        &self.clusters
+    }
+    /// Where processes of its own write what they say; `None` where it has none.
+    pub fn said(&self) -> Option<&Path> {
+        self.said.as_deref()
     }
     /// Admin ports by workload.
     pub fn admins(&self) -> &[(String, SocketAddr)] {
@@ -358,6 +386,10 @@ struct Cast {
     scenery: Option<Scenery>,
     /// Where the control plane reads.
     manifests: Vec<PathBuf>,
+    /// Where there are several.
+    clusters: Vec<state::Cluster>,
+    /// Where processes of its own write what they say.
+    said: Option<PathBuf>,
     gateway: Option<(SocketAddr, String)>,
     own: Option<own::Own>,
     folders: Vec<tempfile::TempDir>,
@@ -368,6 +400,14 @@ struct Cast {
 const MOST_CONNECTIONS: usize = 10_000;
 
 fn control_plane(manifests: &[PathBuf], translation: Settings, trust_domain: &str, say: &Say) -> Result<Arc<Running>, DemoError> {
+    let authority = Authority::self_signed(trust_domain, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?;
+    let control = serve(Manifests::new(manifests.iter().map(|p| p.display().to_string()).collect(), None), translation, authority, say)?;
+    until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
+    Ok(control)
+}
+
+/// Starts a control plane, and does not wait until it has read anything.
+fn serve(input: Manifests, translation: Settings, authority: Authority, say: &Say) -> Result<Arc<Running>, DemoError> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let say = say.clone();
     let options = ControlPlane {
@@ -375,13 +415,10 @@ fn control_plane(manifests: &[PathBuf], translation: Settings, trust_domain: &st
         tls: None,
         http: any,
         translation,
-        authority: Authority::self_signed(trust_domain, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?,
+        authority,
         tokens: None,
         most_connections: MOST_CONNECTIONS,
         say: Arc::new(move |what| say(what)),
     };
-    let input = Manifests::new(manifests.iter().map(|p| p.display().to_string()).collect(), None);
-    let control = Running::start(options, Box::new(input)).map_err(|e| DemoError::ControlPlane(e.to_string()))?;
-    until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
-    Ok(Arc::new(control))
+    Running::start(options, Box::new(input)).map(Arc::new).map_err(|e| DemoError::ControlPlane(e.to_string()))
 }

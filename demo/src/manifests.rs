@@ -15,7 +15,8 @@ pub struct Object {
     pub text: String,
 }
 
-const BETWEEN: &str = "\n---\n";
+/// Documents have it between them.
+pub const BETWEEN: &str = "\n---\n";
 
 /// Writes files that differ from what lies there, each whole or not at all, and readable by this user alone.
 pub fn write(folder: &Path, files: &[(&str, String)], objects: &[Object]) -> io::Result<()> {
@@ -51,7 +52,7 @@ fn with(file: &str, text: &str, objects: &[Object]) -> String {
 }
 
 /// Whether a document of ours is an object: they have `kind` and `name` on lines that say nothing else of that form.
-fn is(document: &str, kind: &str, name: &str) -> bool {
+pub fn is(document: &str, kind: &str, name: &str) -> bool {
     let has_kind = document.lines().any(|l| l.strip_prefix("kind: ").is_some_and(|k| k.trim() == kind));
     let names = |l: &str| l.trim_start().strip_prefix("name: ").is_some_and(|n| n.trim() == name) || l.contains(&format!("metadata: {{name: {name},"));
     let head = document.split("\nspec:").next().unwrap_or(document);

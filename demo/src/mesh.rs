@@ -2,6 +2,7 @@
 
 use crate::manifests;
 use crate::workload::{Proxied, Workload};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub const NAMESPACE: &str = "bookinfo";
@@ -47,6 +48,7 @@ fn workload(name: &str, app: &str, version: &str) -> Workload {
         labels: pairs.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         owner: name.to_owned(),
         proxied: if is_gateway { Proxied::Gateway } else { Proxied::Sidecar },
+        metadata: BTreeMap::new(),
     }
 }
 

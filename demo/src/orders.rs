@@ -1,31 +1,26 @@
 //! What a running demo is made of, and what it does when it is told to.
 
 use crate::Say;
+use crate::clusters::Clusters;
 use crate::control::Orders;
 use crate::manifests::{self, Object};
-use crate::mesh;
 use crate::programs::Programs;
 use crate::proxies::Proxies;
 use crate::scenarios::{self, Breakage, Certificate, Change};
-use mesh_controlplane::Running;
 use mesh_controlplane::ca::Authority;
 use mesh_controlplane::serve::Certify;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What scenarios change: manifests and programs of Bookinfo.
 pub struct Scenery {
-    pub folder: PathBuf,
-    /// What lies in it while nothing is broken.
-    pub files: Vec<(&'static str, String)>,
+    pub clusters: Clusters,
     pub programs: Arc<Programs>,
 }
 
 /// The mesh that runs.
 pub struct Parts {
-    control: Arc<Running>,
     proxies: Arc<Proxies>,
     /// `None` for a mesh of one's own, which scenarios know nothing of.
     scenery: Option<Scenery>,
@@ -47,8 +42,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Parts {
-    pub fn new(control: Arc<Running>, proxies: Arc<Proxies>, scenery: Option<Scenery>, say: Say) -> Parts {
-        Parts { control, proxies, scenery, say, broken: Mutex::default() }
+    pub fn new(proxies: Arc<Proxies>, scenery: Option<Scenery>, say: Say) -> Parts {
+        Parts { proxies, scenery, say, broken: Mutex::default() }
     }
 
     /// Ends the proxies: all at once, and then one after the other is waited for.
@@ -97,7 +92,7 @@ impl Parts {
 
     /// Makes the mesh what the active scenarios say.
     fn apply(&self, broken: &mut Broken) -> Result<(), String> {
-        let Some(Scenery { folder, files, programs: behaviours }) = &self.scenery else { return Ok(()) };
+        let Some(Scenery { clusters, programs: behaviours }) = &self.scenery else { return Ok(()) };
         let mut objects: Vec<Object> = Vec::new();
         let mut programs = BTreeMap::new();
         let mut certificates = BTreeMap::new();
@@ -110,17 +105,21 @@ impl Parts {
                 Change::ControlPlane => is_away = true,
             }
         }
-        manifests::write(folder, files, &objects).map_err(|e| format!("{}: {e}", folder.display()))?;
+        for c in clusters.all() {
+            manifests::write(c.folder.path(), &c.files, &objects).map_err(|e| format!("{}: {e}", c.folder.path().display()))?;
+        }
         behaviours.set(programs);
         // A proxy that is given another certificate must be able to fetch it.
-        self.control.away(false);
-        for w in mesh::workloads().iter().filter(|w| certificates.get(w.name.as_str()) != broken.certificates.get(w.name.as_str())) {
-            let certify = certificates.get(w.name.as_str()).map(|c| certify(*c)).transpose()?;
-            self.control.certify(&w.id(), certify);
-            self.proxies.restart(&w.id(), &self.control, &self.say)?;
+        clusters.all().iter().for_each(|c| c.control.away(false));
+        for (c, w) in clusters.all().iter().flat_map(|c| c.workloads.iter().map(move |w| (c, w))) {
+            let wanted = certificates.get(w.name.as_str());
+            if wanted != broken.certificates.get(w.name.as_str()) {
+                c.control.certify(&w.id(), wanted.map(|how| certify(*how)).transpose()?);
+                self.proxies.restart(&w.id(), &c.control, &self.say)?;
+            }
         }
         broken.certificates = certificates;
-        self.control.away(is_away);
+        clusters.all().iter().for_each(|c| c.control.away(is_away));
         Ok(())
     }
 }

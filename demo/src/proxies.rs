@@ -2,6 +2,7 @@
 
 use crate::Say;
 use crate::logs::Logs;
+use crate::process::{Apart, Order, Processes};
 use crate::workload::Workload;
 use mesh_controlplane::Running;
 use mesh_controlplane::bootstrap::Bootstrap;
@@ -10,6 +11,7 @@ use mesh_proxy::Proxy;
 use mesh_proxy::server::Settings;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,19 +21,46 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// Where a proxy's pages are.
 pub type Page = (Arc<Workload>, SocketAddr);
 
+/// A proxy that runs.
+enum One {
+    Here(Proxy),
+    Apart(Apart),
+}
+
+impl One {
+    fn admin(&self) -> Option<SocketAddr> {
+        match self {
+            One::Here(proxy) => proxy.admin,
+            One::Apart(process) => Some(process.admin),
+        }
+    }
+    fn stop(&self) {
+        match self {
+            One::Here(proxy) => proxy.stop(),
+            One::Apart(process) => process.stop(),
+        }
+    }
+}
+
 /// Proxies by `NAME.NAMESPACE`.
 pub struct Proxies {
     /// Of their identities.
     trust_domain: String,
     logs: Arc<Logs>,
-    all: Mutex<BTreeMap<String, (Arc<Workload>, Proxy)>>,
+    /// Those that have processes of their own, and the folder of what these say.
+    processes: Option<(Processes, PathBuf)>,
+    all: Mutex<BTreeMap<String, (Arc<Workload>, One)>>,
 }
 
 impl Proxies {
     pub fn new(trust_domain: &str, logs: &Arc<Logs>) -> Proxies {
-        Proxies { trust_domain: trust_domain.to_owned(), logs: logs.clone(), all: Mutex::default() }
+        Proxies { trust_domain: trust_domain.to_owned(), logs: logs.clone(), processes: None, all: Mutex::default() }
     }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Arc<Workload>, Proxy)>> {
+    /// Some or all of them in processes of their own.
+    pub fn apart(self, processes: Processes, said: PathBuf) -> Proxies {
+        Proxies { processes: Some((processes, said)), ..self }
+    }
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Arc<Workload>, One)>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// Starts the proxy of a workload.
@@ -48,7 +77,7 @@ impl Proxies {
     pub fn restart(&self, id: &str, control: &Running, say: &Say) -> Result<(), String> {
         let mut all = self.lock();
         let (w, old) = all.remove(id).ok_or_else(|| format!("{id} has no proxy"))?;
-        let admin = old.admin.ok_or_else(|| format!("the proxy of {id} has no admin port"))?;
+        let admin = old.admin().ok_or_else(|| format!("the proxy of {id} has no admin port"))?;
         drop(old);
         let proxy = self.run(&w, admin, control, say).map_err(|e| format!("{id} does not start again: {e}"))?;
         all.insert(w.id(), (w, proxy));
@@ -69,7 +98,10 @@ impl Proxies {
     }
     /// Where a proxy listens for something: at the first of these listeners that it has.
     pub fn listener(&self, id: &str, names: &[&str]) -> Option<SocketAddr> {
-        let slots = self.lock().get(id)?.1.shared().listeners.slots();
+        let slots = match &self.lock().get(id)?.1 {
+            One::Here(proxy) => proxy.shared().listeners.slots(),
+            One::Apart(_) => return None,
+        };
         names.iter().find_map(|n| slots.iter().find(|s| *s.name == **n).map(|s| s.address))
     }
     /// Admin ports by `NAME.NAMESPACE`.
@@ -78,11 +110,11 @@ impl Proxies {
     }
     /// In the order of their names.
     pub fn pages(&self) -> Vec<Page> {
-        self.lock().values().filter_map(|(w, p)| Some((w.clone(), p.admin?))).collect()
+        self.lock().values().filter_map(|(w, p)| Some((w.clone(), p.admin()?))).collect()
     }
 
     /// The sidecar or the gateway of a workload, with a token of its own.
-    fn run(&self, w: &Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<Proxy, String> {
+    fn run(&self, w: &Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<One, String> {
         let token = control.token(Identity::new(&self.trust_domain, &w.namespace, &w.account)).map_err(|e| e.to_string())?;
         let bootstrap = Bootstrap {
             kind: if w.is_gateway() { "router" } else { "sidecar" },
@@ -98,17 +130,26 @@ impl Proxies {
         };
         let mut value = bootstrap.envoy();
         value["node"]["metadata"]["WORKLOAD_NAME"] = w.owner.as_str().into();
+        for (key, text) in &w.metadata {
+            value["node"]["metadata"][key.as_str()] = text.as_str().into();
+        }
+        let (logs, log) = (self.logs.clone(), w.id());
+        logs.add(&log).map_err(|e| format!("no file for its log: {e}"))?;
+        let output = move |lines: &str| logs.take(&log, lines);
+        if let Some((processes, said)) = self.processes.as_ref().filter(|(p, _)| p.has(&w.name)) {
+            let envoy = processes.envoys.get(&w.name).cloned();
+            let order = Order { bootstrap: value, hostname: w.name.clone(), drain: u64::try_from(DRAIN.as_millis()).unwrap_or(0), envoy };
+            return Apart::start(&w.id(), &processes.program, &order, &said.join(format!("{}.log", w.id())), output).map(One::Apart);
+        }
         let bootstrap = mesh_proxy::bootstrap::Bootstrap::new(value).map_err(|e| e.to_string())?;
         let (say, name) = (say.clone(), w.name.clone());
-        let (logs, log) = (self.logs.clone(), w.id());
-        logs.add(&log).map_err(|e| format!("its log: {e}"))?;
         let settings = Settings {
             drain: DRAIN,
             hostname: w.name.clone(),
             complain: Arc::new(move |_, what| say(&format!("{name}: {what}"))),
-            output: Some(Arc::new(move |lines| logs.take(&log, lines))),
+            output: Some(Arc::new(output)),
             ..Settings::default()
         };
-        Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())
+        Proxy::start(bootstrap, &settings).map(One::Here).map_err(|e| e.to_string())
     }
 }

@@ -8,6 +8,23 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// One of several clusters of a demo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    pub name: String,
+    /// The folder of its manifests.
+    pub manifests: PathBuf,
+    /// Its control plane's debug pages.
+    pub control_plane: SocketAddr,
+}
+
+impl Cluster {
+    /// Its manifests as a source of commands: `east=FOLDER`.
+    pub fn source(&self) -> String {
+        format!("{}={}", self.name, self.manifests.display())
+    }
+}
+
 /// What others need to know of a demo. It is written as JSON to `NAME.json`, readable by its owner alone.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct State {
@@ -32,6 +49,12 @@ pub struct State {
     pub logs: PathBuf,
     /// The control plane's debug pages.
     pub control_plane: SocketAddr,
+    /// Where there are several; the folder and the control plane above are those of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<Cluster>,
+    /// Where its processes write what they say, where proxies have processes of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<PathBuf>,
     /// Admin ports of proxies, by `NAME.NAMESPACE`.
     pub admins: BTreeMap<String, SocketAddr>,
     /// Where the demo takes orders, and the token that they need.
@@ -148,6 +171,8 @@ mod tests {
             jaeger: control,
             logs: "/l".into(),
             control_plane: control,
+            clusters: Vec::new(),
+            said: None,
             admins: BTreeMap::new(),
             control,
             token: "secret".into(),

@@ -24,6 +24,8 @@ pub struct Workload {
     /// What it is called in metrics: the name of what has made it.
     pub owner: String,
     pub proxied: Proxied,
+    /// What its proxy says of itself beside the usual (node metadata).
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl Workload {

@@ -11,6 +11,8 @@ Examples:
   meshctl demo manifests/          a mesh of your own: its Deployments are played, its rules hold
   meshctl demo graph.yaml          a MockServiceGraph (isotope): programs that follow its scripts
   meshctl demo --size 50           a generated mesh of so many services
+  meshctl demo --clusters 2        the bookshop over two clusters on two networks
+  meshctl demo --processes         each proxy in a process of its own
   meshctl demo break --list        ways to break it; `break NAME` does, `break --undo` mends it
 
 All of it is on loopback, at free ports, and ends with the command. The first lines say where everything listens and what to type next.
@@ -58,12 +60,15 @@ pub struct DemoArgs {
     /// A generated mesh of so many services, 4 to 1000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1000), conflicts_with = "words")]
     pub size: Option<u32>,
-    /// Not there yet: several clusters
-    #[arg(long, hide = true, value_name = "N")]
-    pub clusters: Option<String>,
-    /// Not there yet: a process each
-    #[arg(long, hide = true)]
+    /// 2: Bookinfo over two clusters with a control plane each, on networks of their own, and gateways between them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2), hide_default_value = true)]
+    pub clusters: u8,
+    /// Each proxy of Bookinfo in a process of its own: what becomes of a mesh when one is killed
+    #[arg(long)]
     pub processes: bool,
+    /// An Envoy before a workload of Bookinfo in place of a mesh-proxy, such as ratings-v1=/usr/local/bin/envoy; repeatable
+    #[arg(long, value_name = "WORKLOAD=PROGRAM")]
+    pub envoy: Vec<String>,
     /// A mesh of your own: folders and files of Kubernetes and Istio YAML, which are followed; or one MockServiceGraph
     #[arg(value_name = "DIR")]
     pub words: Vec<PathBuf>,
@@ -74,6 +79,12 @@ pub enum DemoCommand {
     /// Break the demo that runs in a way that is to be found out, or mend it again
     #[command(after_help = BREAK_EXAMPLES)]
     Break(BreakArgs),
+    /// A proxy of a demo, which starts it
+    #[command(hide = true)]
+    Part {
+        /// Which one, for those who list processes
+        name: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -10,10 +10,13 @@ use crate::demos;
 use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use clap::Parser;
+use mesh_demo::process::{self, Processes, Program, Which};
+use mesh_demo::state::Cluster;
 use mesh_demo::{Demo, DemoError, Loopback, Mesh, Options, topology};
 use mesh_metrics::promql::parse_duration;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -27,8 +30,13 @@ const FIRST: Duration = Duration::from_secs(10);
 const LONGER: Duration = Duration::from_secs(60);
 
 pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
-    if let Some(DemoCommand::Break(args)) = &args.what {
-        return breaking::run(args, context);
+    match &args.what {
+        Some(DemoCommand::Break(args)) => return breaking::run(args, context),
+        Some(DemoCommand::Part { .. }) => {
+            let say = Arc::new(|what: &str| stdio::note(what));
+            return process::serve(std::io::stdin(), &mut std::io::stdout(), say).map(|()| Status::Fine).map_err(Failure::none);
+        }
+        None => {}
     }
     refuse(args, context)?;
     let span = args.span.as_deref().map(span).transpose()?;
@@ -43,7 +51,9 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
         requests: args.requests,
         states: demos::folder(),
         zipkin: args.zipkin.clone(),
-        name,
+        name: name.clone(),
+        clusters: usize::from(args.clusters),
+        processes: processes(args)?,
         say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
     };
     let demo = Demo::start(&options).map_err(|e| match e {
@@ -78,7 +88,9 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
             return Ok(Status::Fine);
         }
     }
-    show(&["ps", "--from", &format!("http://{}", demo.control_plane())])?;
+    let pages = planes(&demo);
+    let words: Vec<&str> = std::iter::once("ps").chain(pages.iter().flat_map(|page| ["--from", page.as_str()])).collect();
+    show(&words)?;
     let counts = demo.counts();
     let (sent, fine, failed) = (counts.sent.load(Ordering::Relaxed), counts.fine.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
     context.answer(&format!("load: {sent} requests sent, {fine} answered with 200, {failed} failed\n"))?;
@@ -94,9 +106,10 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
 
 /// What is not there is said, and nothing is started.
 fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
+    let is_own = args.size.is_some() || !args.words.is_empty();
     let refused = [
-        (args.clusters.is_some(), "--clusters: a demo has one cluster"),
-        (args.processes, "--processes: a demo is one process"),
+        (is_own && args.clusters > 1, "--clusters is of Bookinfo: a mesh of your own has one cluster here"),
+        (is_own && (args.processes || !args.envoy.is_empty()), "--processes and --envoy are of Bookinfo: a mesh of your own is one process"),
         (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
     ];
     refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))
@@ -140,6 +153,29 @@ fn name_of(mesh: &Mesh) -> String {
     if name.is_empty() { "mesh".to_owned() } else { name }
 }
 
+/// Which processes there are beside this one: this program again, which is told what to be.
+fn processes(args: &DemoArgs) -> Result<Option<Processes>, Failure> {
+    let mut envoys = BTreeMap::new();
+    for word in &args.envoy {
+        let (workload, program) = word.split_once('=').ok_or_else(|| Failure::usage(format!("--envoy takes WORKLOAD=PROGRAM, not `{word}`")))?;
+        let names = mesh_demo::workloads();
+        if !names.iter().any(|n| n == workload) {
+            return Err(Failure::usage(format!("--envoy: no workload is called `{workload}`; there are {}", names.join(", "))));
+        }
+        let path = Path::new(program);
+        if !path.is_file() {
+            return Err(Failure::usage(format!("--envoy: {program} is no file; name the program itself")));
+        }
+        envoys.insert(workload.to_owned(), path.to_owned());
+    }
+    if !args.processes && envoys.is_empty() {
+        return Ok(None);
+    }
+    let path = std::env::current_exe().map_err(|e| Failure::none(format!("this program does not know where it is: {e}")))?;
+    let program = Program { path, arguments: vec!["demo".to_owned(), "part".to_owned()] };
+    Ok(Some(Processes { program, which: if args.processes { Which::All } else { Which::Envoys }, envoys }))
+}
+
 fn span(text: &str) -> Result<Duration, Failure> {
     let ms = parse_duration(text).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms >= 5000);
     ms.map(Duration::from_millis).ok_or_else(|| Failure::usage(format!("--for takes a time of 5s at least, such as 30s or 5m, not `{text}`")))
@@ -147,7 +183,16 @@ fn span(text: &str) -> Result<Duration, Failure> {
 
 /// Manifests: those of the mesh, and what was added to them.
 fn folders(demo: &Demo) -> Vec<String> {
-    demo.manifests().iter().map(|p| p.display().to_string()).collect()
+    match demo.clusters() {
+        [] => demo.manifests().iter().map(|p| p.display().to_string()).collect(),
+        several => several.iter().map(Cluster::source).collect(),
+    }
+}
+
+/// The debug pages of the control planes.
+fn planes(demo: &Demo) -> Vec<String> {
+    let others = demo.clusters().iter().skip(1).map(|c| c.control_plane);
+    std::iter::once(demo.control_plane()).chain(others).map(|at| format!("http://{at}")).collect()
 }
 
 fn prometheus(demo: &Demo) -> String {
@@ -160,13 +205,18 @@ fn jaeger(demo: &Demo) -> String {
 
 /// Where everything listens, how to stop it, and what to type next.
 fn introduce(demo: &Demo, options: &Options) {
-    let (folders, prometheus, jaeger, control_plane) = (folders(demo), prometheus(demo), jaeger(demo), demo.control_plane());
+    let (folders, prometheus, jaeger, planes) = (folders(demo), prometheus(demo), jaeger(demo), planes(demo));
+    let several = if planes.len() > 1 { "control planes" } else { "control plane" };
     let entry = demo.gateway().map_or_else(|| " without a gateway".to_owned(), |(at, host)| format!(" by http://{at} (host {host})"));
     stdio::note(&format!(
-        "demo: {}{entry}, metrics on {prometheus}, traces on {jaeger} (Jaeger's API), control plane on http://{control_plane}, manifests in {}; stop with Ctrl-C",
+        "demo: {}{entry}, metrics on {prometheus}, traces on {jaeger} (Jaeger's API), {several} on {}, manifests in {}; stop with Ctrl-C",
         options.name,
+        planes.join(" and "),
         folders.join(" and ")
     ));
+    if let Some(said) = demo.said() {
+        stdio::note(&format!("demo: what its processes say is in {}", said.display()));
+    }
     stdio::notes("next, in another terminal:");
     let third = if options.mesh == Mesh::Bookinfo { "why productpage http://reviews:9080/reviews/0" } else { "why" };
     let next = match demo.name() {
@@ -177,7 +227,7 @@ fn introduce(demo: &Demo, options: &Options) {
         // Nobody finds it by its name here.
         None => [
             format!("top --prometheus {prometheus} --since 30s"),
-            format!("ps --from http://{control_plane}"),
+            format!("ps --from {}", planes.join(" --from ")),
             format!("analyze --complete {}", folders.join(" ")),
         ],
     };

@@ -21,7 +21,7 @@ pub fn folder() -> Option<PathBuf> {
 /// The word for the running demo whose manifests are among some sources: shorter to type again.
 pub fn word_of(sources: &[String]) -> Option<String> {
     let all = folder().map(|f| running(&f)).unwrap_or_default();
-    let one = all.iter().find(|s| sources.iter().any(|w| Path::new(w) == s.manifests))?;
+    let one = all.iter().find(|s| sources.iter().any(|w| Path::new(w) == s.manifests || s.clusters.iter().any(|c| *w == c.source())))?;
     Some(if all.len() == 1 { WORD.to_owned() } else { format!("{WORD}:{}", one.name) })
 }
 

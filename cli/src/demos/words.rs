@@ -27,6 +27,14 @@ struct Takes {
     pods: bool,
 }
 
+impl Takes {
+    /// The same of a demo: a process may be gone, which its control plane does not say.
+    fn of(self, command: &Command, state: &State) -> Takes {
+        let asks_all = matches!(command, Command::ProxyStatus(_)) && state.said.is_some();
+        Takes { proxies: self.proxies || asks_all, ..self }
+    }
+}
+
 const MANIFESTS: Takes =
     Takes { manifests: true, complete: true, proxies: false, control_plane: false, prometheus: false, jaeger: false, logs: false, since: false, pods: false };
 const NONE: Takes = Takes { manifests: false, complete: false, ..MANIFESTS };
@@ -110,7 +118,7 @@ pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>
             return Ok(None);
         }
         let state = find(name)?;
-        let takes = takes(command).map_err(|why| Failure::usage(format!("--from {WORD}: {why}")))?;
+        let takes = takes(command).map(|t| t.of(command, &state)).map_err(|why| Failure::usage(format!("--from {WORD}: {why}")))?;
         out.extend(sources(&state, takes, words, now)?);
         is_found = true;
         at += count;
@@ -134,10 +142,14 @@ fn sources(state: &State, takes: Takes, words: &[String], now: i64) -> Result<Ve
     let mut out = Vec::new();
     let mut add = |flag: &str, value: String| out.extend([flag.to_owned(), value]);
     if takes.manifests {
-        std::iter::once(&state.manifests).chain(&state.also).for_each(|folder| add("--from", folder.display().to_string()));
+        match state.clusters.as_slice() {
+            [] => std::iter::once(&state.manifests).chain(&state.also).for_each(|folder| add("--from", folder.display().to_string())),
+            several => several.iter().for_each(|c| add("--from", c.source())),
+        }
     }
     if takes.control_plane {
         add("--from", format!("http://{}", state.control_plane));
+        state.clusters.iter().skip(1).for_each(|c| add("--from", format!("http://{}", c.control_plane)));
     }
     if takes.proxies {
         state.admins.iter().for_each(|(name, admin)| add("--from", format!("{name}=http://{admin}")));
@@ -193,6 +205,7 @@ fn without_pods(words: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mesh_demo::state::Cluster;
 
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
@@ -229,6 +242,8 @@ mod tests {
             jaeger: at,
             logs: "/l".into(),
             control_plane: at,
+            clusters: Vec::new(),
+            said: None,
             admins: [("a.ns".to_owned(), at)].into(),
             control: at,
             token: String::new(),
@@ -237,6 +252,10 @@ mod tests {
         let of = |text: &str, now| sources(&state, takes, &words(text), now).ok().map(|w| w.join(" "));
         assert_eq!(of("why", 110).as_deref(), Some("--from /m --from a.ns=http://127.0.0.1:1 --prometheus http://127.0.0.1:1 --since 10s --complete"));
         assert_eq!(of("why --since=1m --prometheus x --complete", 500).as_deref(), Some("--from /m --from a.ns=http://127.0.0.1:1"));
+        let cluster = |name: &str| Cluster { name: name.to_owned(), manifests: format!("/{name}").into(), control_plane: at };
+        let two = State { clusters: vec![cluster("east"), cluster("west")], ..state.clone() };
+        let of_two = sources(&two, Takes { control_plane: true, complete: false, ..MANIFESTS }, &[], 0).map(|w| w.join(" "));
+        assert_eq!(of_two.ok().as_deref(), Some("--from east=/east --from west=/west --from http://127.0.0.1:1 --from http://127.0.0.1:1"));
         let none = Takes { pods: true, ..NONE };
         assert!(sources(&state, none, &words("route --pod b"), 0).is_err() && sources(&state, none, &words("route"), 0).is_err());
     }

@@ -50,5 +50,5 @@ pub fn cast(mesh: &Mesh, options: &Options, given: &Given<'_>) -> Result<Cast, D
     let own =
         Own::begin(control.clone(), proxies.clone(), given.runtime.clone(), (added.path().to_owned(), given.traces), graph, options.say.clone(), options.seed)?;
     folders.push(added);
-    Ok(Cast { control, proxies, scenery: None, manifests: sources, gateway: None, own: Some(own), folders, reserved })
+    Ok(Cast { control, proxies, scenery: None, manifests: sources, clusters: Vec::new(), said: None, gateway: None, own: Some(own), folders, reserved })
 }

@@ -136,6 +136,7 @@ pub fn make(model: &Model<'_, '_>, bind: &mut Bind) -> Plan {
             labels: w.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             owner: owner(w),
             proxied,
+            metadata: BTreeMap::new(),
         };
         let begins = serves.is_empty() && proxied != Proxied::Gateway && !program.script.is_empty();
         let is_entry = w.annotation(ENTRY) == Some("true");

@@ -1,0 +1,192 @@
+//! The clusters of a demo: one, or two on networks of their own with a gateway between them. Each has its control plane and its
+//! manifests; of the other a control plane reads services and workloads, as istiod does by remote secrets.
+
+use crate::mesh;
+use crate::places::Reserved;
+use crate::workload::{Proxied, Workload};
+use crate::{DemoError, Options, manifests, now, serve, state, until};
+use mesh_controlplane::bind::{Loopback, Role};
+use mesh_controlplane::ca::Authority;
+use mesh_controlplane::{Cluster as Input, Manifests, Running, Settings};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A cluster as it is laid out.
+struct Plan {
+    /// "" where there is one only.
+    name: &'static str,
+    workloads: Vec<Arc<Workload>>,
+    files: Vec<(&'static str, String)>,
+}
+
+/// A cluster that runs.
+pub struct Cluster {
+    /// "" where there is one only.
+    pub name: &'static str,
+    pub control: Arc<Running>,
+    pub folder: tempfile::TempDir,
+    /// What lies in it while nothing is broken.
+    pub files: Vec<(&'static str, String)>,
+    pub workloads: Vec<Arc<Workload>>,
+}
+
+/// All of them.
+pub struct Clusters {
+    all: Vec<Cluster>,
+    /// Ports of those behind the first.
+    _reserved: Vec<Reserved>,
+}
+
+/// How many there may be, and more ports than one needs.
+pub const MOST: usize = 2;
+pub const PORTS: u16 = 100;
+const NAMES: [&str; MOST] = ["east", "west"];
+/// Workloads that are in the second one. What they call is in the first: requests pass both ways.
+const FAR: &[&str] = &["reviews-v2", "reviews-v3"];
+
+const SYSTEM: &str = "istio-system";
+const GATEWAY: &str = "eastwestgateway";
+/// Where a gateway takes what comes from another network.
+const PORT: u16 = 15443;
+const NETWORK: &str = include_str!("../manifests/network.yaml");
+
+impl Clusters {
+    /// Starts the control planes; ports are those of what is outside, and of the collector of traces. They know each other's gateways when this returns.
+    pub fn start(options: &Options, (outside, traces): (u16, u16), reserved: &Reserved) -> Result<Clusters, DemoError> {
+        let plans = plans(options.clusters, &mesh::files(outside, traces));
+        let bad = |e: &dyn std::fmt::Display| DemoError::ControlPlane(e.to_string());
+        let folders = plans.iter().map(|p| mesh::folder(&p.files)).collect::<Result<Vec<_>, _>>().map_err(DemoError::Folder)?;
+        let input = |p: &Plan, folder: &Path| Input { name: p.name.to_owned(), paths: vec![folder.display().to_string()] };
+        let inputs: Vec<Input> = plans.iter().zip(&folders).map(|(p, f)| input(p, f.path())).collect();
+        let several = plans.len() > 1;
+        let root = Authority::self_signed(mesh::TRUST_DOMAIN, now()).map_err(|e| bad(&e))?;
+        // One root, and an authority below it for each of several clusters, as `cacerts` has it.
+        let below = |p: &Plan| root.subordinate(p.name, now()).map_err(|e| bad(&e));
+        let authorities = if several { plans.iter().map(below).collect::<Result<Vec<_>, _>>()? } else { vec![root] };
+        let (mut all, mut more) = (Vec::new(), Vec::new());
+        for (i, ((plan, folder), authority)) in (0..).zip(plans.into_iter().zip(folders).zip(authorities)) {
+            let laptop = match reserved.loopback {
+                first if i == 0 => first,
+                Loopback::Ports(_) => {
+                    let own = Reserved::new(crate::Loopback::Ports, PORTS).map_err(|e| DemoError::System(format!("no ports for the workloads: {e}")))?;
+                    let loopback = own.loopback;
+                    more.push(own);
+                    loopback
+                }
+                _ => Loopback::AddressesAfter(i << 14),
+            };
+            let translation = Settings { laptop: Some(laptop), cluster: i, ..Settings::default() };
+            let control = serve(Manifests::of_clusters(inputs.clone(), i, None), translation, authority, &options.say)?;
+            all.push(Cluster { name: plan.name, control, folder, files: plan.files, workloads: plan.workloads });
+        }
+        let mut clusters = Clusters { all, _reserved: more };
+        let unread = || DemoError::ControlPlane("its manifests are not read".to_owned());
+        until(|| clusters.all.iter().all(|c| c.control.is_ready())).map_err(|()| unread())?;
+        if several {
+            clusters.connect()?;
+        }
+        Ok(clusters)
+    }
+
+    /// Writes where the gateways are, as a load balancer's controller does, and waits until both control planes know it.
+    fn connect(&mut self) -> Result<(), DemoError> {
+        for c in &mut self.all {
+            let gateway = format!("{GATEWAY}-{}.{SYSTEM}", c.name);
+            let at = c.control.place(&gateway, Role::Inbound, PORT).ok_or_else(|| DemoError::Workload(gateway, "it has no place".to_owned()))?;
+            for (_, text) in &mut c.files {
+                *text = text.replace("ADDRESS_HERE", &format!("{{ip: {}}}", at.ip())).replace("PORT_HERE", &at.port().to_string());
+            }
+            manifests::write(c.folder.path(), &c.files, &[]).map_err(DemoError::Folder)?;
+        }
+        let count = self.all.len();
+        let known = |c: &Cluster| {
+            c.control.ask(|model, _, _| {
+                let services = model.mesh.snapshot.objects.iter().filter(|o| o.kind.name() == "Service" && o.name() == GATEWAY);
+                services.filter(|s| s.at(&["status", "loadBalancer"]).is_some_and(|b| b.list("ingress").any(|i| i.get("ip").is_some()))).count()
+            })
+        };
+        until(|| self.all.iter().all(|c| known(c) == Some(count)))
+            .map_err(|()| DemoError::ControlPlane("the gateways between the clusters are not read".to_owned()))
+    }
+
+    /// What others are told of them; nothing where there is one only.
+    pub fn told(&self) -> Vec<state::Cluster> {
+        let of = |c: &Cluster| state::Cluster { name: c.name.to_owned(), manifests: c.folder.path().to_owned(), control_plane: c.control.http };
+        if self.all.len() > 1 { self.all.iter().map(of).collect() } else { Vec::new() }
+    }
+    pub fn all(&self) -> &[Cluster] {
+        &self.all
+    }
+    pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.all.iter().flat_map(|c| &c.workloads)
+    }
+    /// The cluster that a workload is in.
+    pub fn of(&self, w: &Workload) -> Option<&Cluster> {
+        self.all.iter().find(|c| c.workloads.iter().any(|own| own.id() == w.id()))
+    }
+}
+
+fn plans(count: usize, files: &[(&'static str, String)]) -> Vec<Plan> {
+    if count < 2 {
+        return vec![Plan { name: "", workloads: mesh::workloads(), files: files.to_vec() }];
+    }
+    (0..MOST).map(|i| plan(i, files)).collect()
+}
+
+/// Services and rules are in both clusters, a Deployment in one of them.
+fn plan(i: usize, files: &[(&'static str, String)]) -> Plan {
+    let name = NAMES[i];
+    let network = format!("network-{name}");
+    let is_here = |workload: &str| FAR.contains(&workload) == (i == 1);
+    let mut workloads: Vec<Arc<Workload>> = Vec::new();
+    for w in mesh::workloads().iter().filter(|w| is_here(&w.name)) {
+        let mut w = (**w).clone();
+        w.metadata.insert("CLUSTER_ID".to_owned(), name.to_owned());
+        workloads.push(Arc::new(w));
+    }
+    workloads.push(Arc::new(gateway(name, &network)));
+    let of_here = |text: &str| {
+        let here = |d: &&str| !mesh::workloads().iter().any(|w| !is_here(&w.name) && manifests::is(d, "Deployment", &w.name));
+        text.split(manifests::BETWEEN).filter(here).collect::<Vec<_>>().join(manifests::BETWEEN)
+    };
+    let mut files: Vec<(&'static str, String)> = files.iter().map(|(file, text)| (*file, of_here(text))).collect();
+    files.push(("network.yaml", NETWORK.replace("NETWORK_HERE", &network).replace("CLUSTER_HERE", name)));
+    Plan { name, workloads, files }
+}
+
+/// The gateway by which the other cluster comes in.
+fn gateway(cluster: &str, network: &str) -> Workload {
+    let pairs = |pairs: [(&str, &str); 2]| pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<BTreeMap<_, _>>();
+    let name = format!("{GATEWAY}-{cluster}");
+    Workload {
+        owner: name.clone(),
+        name,
+        namespace: SYSTEM.to_owned(),
+        account: GATEWAY.to_owned(),
+        labels: pairs([("app", GATEWAY), ("istio", GATEWAY)]),
+        proxied: Proxied::Gateway,
+        metadata: pairs([("CLUSTER_ID", cluster), ("REQUESTED_NETWORK_VIEW", network)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_in_one_cluster_and_services_are_in_both() {
+        let files = mesh::files(1, 2);
+        let plans = plans(2, &files);
+        let text = |p: &Plan| p.files.iter().map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(manifests::BETWEEN);
+        let has = |p: &Plan, kind: &str, name: &str| text(p).split(manifests::BETWEEN).any(|d| manifests::is(d, kind, name));
+        for w in mesh::workloads() {
+            let there: Vec<&str> = plans.iter().filter(|p| has(p, "Deployment", &w.name)).map(|p| p.name).collect();
+            let run: Vec<&str> = plans.iter().filter(|p| p.workloads.iter().any(|x| x.name == w.name)).map(|p| p.name).collect();
+            assert!(there == run && run.len() == 1, "{}: {there:?} {run:?}", w.name);
+        }
+        assert!(plans.iter().all(|p| has(p, "Service", "reviews") && has(p, "VirtualService", "reviews") && has(p, "Gateway", "cross-network")));
+        assert!(plans.iter().all(|p| has(p, "Deployment", &format!("{GATEWAY}-{}", p.name)) && p.workloads.iter().all(|w| w.metadata["CLUSTER_ID"] == p.name)));
+        assert!(plans.iter().all(|p| p.workloads.iter().all(|w| w.namespace == mesh::NAMESPACE || w.account == GATEWAY)));
+    }
+}
