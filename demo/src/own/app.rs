@@ -174,8 +174,8 @@ pub fn run<'a>(stage: &'a Arc<Stage>, plan: &'a Plan, member: &'a Member, script
                 Step::Call(c) => call(stage, plan, member, c, &headers).await?,
                 Step::Together(steps) => {
                     let mut tasks = tokio::task::JoinSet::new();
-                    for step in steps.iter().cloned() {
-                        let (stage, id, headers) = (stage.clone(), member.workload.id(), headers.clone());
+                    for step in steps {
+                        let (stage, id, headers, step) = (stage.clone(), member.workload.id(), headers.clone(), step.clone());
                         tasks.spawn(async move {
                             let plan = stage.plan();
                             let Some(member) = plan.members.get(&id) else { return Ok(()) };
