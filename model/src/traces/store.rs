@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// What a store may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Of memory, as it is counted here: what the allocator rounds up is not.
+    /// Of memory, as it is counted here. What lists keep in reserve and the allocator rounds up is not: half as much again.
     pub bytes: usize,
     /// Spans of one trace: what comes beyond is not taken.
     pub spans: usize,
@@ -17,7 +17,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 32 << 20, spans: 10_000, tags: 128 }
+        Limits { bytes: 24 << 20, spans: 10_000, tags: 128 }
     }
 }
 
