@@ -107,8 +107,8 @@ impl App {
     /// How often the sources are read by themselves: ` · ⟳ 15s`.
     fn interval(&self) -> String {
         match (self.refresh, self.is_paused) {
-            (None, _) => String::new(),
-            (Some(_), true) => " · paused".to_owned(),
+            (_, true) => " · paused".to_owned(),
+            (None, false) => String::new(),
             (Some(every), false) => format!(" · {} {}", self.theme.pick(["⟳"], ["every"])[0], span(every.as_secs() as i64)),
         }
     }

@@ -239,6 +239,14 @@ fn what_is_alive_is_read_again_unless_it_is_paused() {
     assert_eq!(app.update(Event::Tick, at(31)), []);
     app.update(Event::Key(Key::parse("space").expect("a key")), at(31));
     assert_eq!(app.update(Event::Tick, at(60)), [], "paused");
+    // A cluster that is followed has no interval, and is paused as well: that is to be seen.
+    let mut followed = ready();
+    assert!(!draw(&mut followed).contains("paused"));
+    keys(&mut followed, "space");
+    assert!(draw(&mut followed).contains(" · paused") && !draw(&mut followed).contains("by r alone"));
+    assert_eq!(followed.update(Event::Changed, at(1)), [], "paused");
+    keys(&mut followed, "space");
+    assert_eq!(followed.update(Event::Changed, at(2)), [loads(Tab::Overview, Ask::default())]);
 }
 
 #[test]
@@ -367,6 +375,19 @@ fn a_request_is_asked_about_at_the_selected_proxy_and_its_way_is_shown() {
     }
     assert!(!text.contains('\u{1b}'));
     assert_eq!(keys(&mut app, "C"), [Effect::Copy(question.command())]);
+    // What it was asked of has been read again: it says so.
+    let again = "the sources were read again since";
+    assert!(!text.contains(again));
+    let world = app.world().expect("a world");
+    app.update(Event::Loaded(Ok(world)), Duration::ZERO);
+    assert!(draw(&mut app).contains(again));
+    // The same words asked again are another question, and the late answer to the first is not its own.
+    let effects = keys(&mut app, "w enter");
+    let [Effect::Ask(second)] = effects.as_slice() else { panic!("{effects:?}") };
+    app.update(Event::Told(question.clone(), Err("too late".to_owned())), Duration::ZERO);
+    assert!(second.words == question.words && draw(&mut app).contains("being asked"));
+    app.update(Event::Told(second.clone(), Err("in time".to_owned())), Duration::ZERO);
+    assert!(draw(&mut app).contains("in time") && !draw(&mut app).contains(again));
     // What was typed is there to be changed.
     assert!(matches!(keys(&mut app, "w backspace z ' enter").as_slice(), [Effect::Ask(q)] if q.words[3] == "x: yz"));
     app.update(Event::Told(question.clone(), Err("too late".to_owned())), Duration::ZERO);

@@ -112,6 +112,7 @@ impl App {
                 let is_fresh = |section| world.fresh.contains(section);
                 if is_fresh(Section::Configuration) {
                     self.screens.graph.forget();
+                    self.screens.proxies.outdate();
                 }
                 if is_fresh(Section::Traces) {
                     self.screens.traces.forget();
@@ -450,8 +451,8 @@ impl App {
                 self.is_paused = !self.is_paused;
                 let every = self.refresh.map(|d| crate::screens::span(d.as_secs() as i64));
                 let text = match (every, self.is_paused) {
-                    (None, _) => "these sources are read again by r alone".to_owned(),
-                    (Some(_), true) => "paused: what is shown stays as it is".to_owned(),
+                    (None, false) => "not paused: a cluster is read again when it changes, all else by r".to_owned(),
+                    (_, true) => "paused: what is shown stays as it is".to_owned(),
                     (Some(every), false) => format!("read again every {every}"),
                 };
                 self.say(text, now);

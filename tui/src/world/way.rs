@@ -18,6 +18,8 @@ pub struct Question {
     /// `GET`, `http://reviews:9080/`, `-H`, `end-user: jason`, and whatever else `meshctl route` takes. Manifests are asked as
     /// `meshctl why` is: who sends it stands before.
     pub words: Vec<String>,
+    /// Which one it is of all that were asked: the same words may be asked again, and the late answer to the first is not theirs.
+    pub number: u64,
 }
 
 /// Methods that may stand before a URL.
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_question_is_a_command() {
-        let of = |of: Asked, words: &str| Question { of, words: crate::shell::words(words).expect("words") };
+        let of = |of: Asked, words: &str| Question { of, words: crate::shell::words(words).expect("words"), number: 0 };
         let proxy = |p: &str| Asked::Proxy(p.to_owned());
         assert_eq!(of(proxy("web.shop --from a.json"), "GET http://a/").command(), "meshctl route --pod web.shop --from a.json GET http://a/");
         let sources = || Asked::Sources(vec!["k8s/".to_owned(), "a b.json".to_owned()]);

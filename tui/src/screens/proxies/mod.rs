@@ -31,6 +31,10 @@ pub struct Proxies {
     shows_drift: bool,
     /// The request that was asked about, and what became of it.
     asked: Option<(Question, Told)>,
+    /// How many were asked.
+    questions: u64,
+    /// Whether what it was asked of was read again since.
+    is_outdated: bool,
     scroll: usize,
 }
 
@@ -66,10 +70,15 @@ impl Proxies {
             None if has_objects => return Err("say who sends it, as no proxy is known: `productpage http://reviews:9080/reviews/0`".to_owned()),
             None => return Err("no source holds the state of a proxy, or manifests to tell it from".to_owned()),
         };
-        let question = Question { of, words };
+        self.questions += 1;
+        let question = Question { of, words, number: self.questions };
         self.asked = Some((question.clone(), Told::Waited));
-        (self.shows_drift, self.scroll) = (false, 0);
+        (self.shows_drift, self.is_outdated, self.scroll) = (false, false, 0);
         Ok(question)
+    }
+    /// What it is asked of was read again: the answer that is shown is of before.
+    pub fn outdate(&mut self) {
+        self.is_outdated = self.asked.is_some();
     }
     /// What became of it; an answer to another question is too late.
     pub fn told(&mut self, question: &Question, answer: Result<Way, String>) {
@@ -84,7 +93,7 @@ impl Proxies {
     }
     /// Puts the cursor on a proxy of the world.
     pub fn show(&mut self, index: usize) {
-        *self = Proxies::default();
+        *self = Proxies { questions: self.questions, ..Proxies::default() };
         self.cursors[0].at = index;
     }
     /// Scrolls what lies over the columns; whether that was it.
@@ -177,7 +186,7 @@ impl Screen for Proxies {
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
         if let Some((question, told)) = &self.asked {
-            drawn.cursor = request::draw(&mut Pen { buffer, theme: cx.theme }, cx.area, question, told, self.scroll);
+            drawn.cursor = request::draw(&mut Pen { buffer, theme: cx.theme }, cx.area, (question, told, self.is_outdated), self.scroll);
             return drawn;
         }
         let Some(all) = known(&cx.world.proxies, "Proxies", cx, buffer, cx.area) else {

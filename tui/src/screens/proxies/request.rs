@@ -13,8 +13,9 @@ const KIND: usize = 21;
 
 type Row = Vec<(String, Role)>;
 
-/// Draws the answer, or that it is waited for; where the cursor stands.
-pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, question: &Question, told: &Told, scroll: usize) -> Option<Position> {
+/// Draws the answer, or that it is waited for, and whether what was asked was read again since; where the cursor stands.
+pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, asked: (&Question, &Told, bool), scroll: usize) -> Option<Position> {
+    let (question, told, is_outdated) = asked;
     let words = question.words.iter().map(|w| crate::shell::quoted(w)).collect::<Vec<_>>().join(" ");
     let title = match told {
         Told::Way(way) => format!("what a request would do: {}", way.request),
@@ -23,7 +24,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, question: &Question, told: &To
     let inner = pane(pen, area, &title, true);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let width = usize::from(inner.width);
-    let rows: Vec<Row> = match told {
+    let mut rows: Vec<Row> = match told {
         Told::Waited => vec![vec![("It is being asked…".to_owned(), Role::Dim)]],
         Told::Failed(why) => {
             let mut rows: Vec<Row> = wrap(why, width).into_iter().map(|l| vec![(l, Role::Health(Health::Failing))]).collect();
@@ -33,6 +34,10 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, question: &Question, told: &To
         }
         Told::Way(way) => steps(pen, way, width),
     };
+    if is_outdated && !matches!(told, Told::Waited) {
+        let text = "of before: the sources were read again since (w and enter ask them)";
+        rows.splice(..0, wrap(text, width).into_iter().map(|l| vec![(l, Role::Health(Health::Degraded))]));
+    }
     let most = rows.len().saturating_sub(usize::from(inner.height));
     for (row, y) in rows.iter().skip(scroll.min(most)).zip(inner.y..inner.bottom()) {
         let parts: Vec<(&str, Role)> = row.iter().map(|(text, role)| (text.as_str(), *role)).collect();
