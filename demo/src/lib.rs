@@ -40,6 +40,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use traces::Traces;
@@ -75,6 +76,7 @@ pub enum Mesh {
     Generated(usize),
 }
 
+#[derive(Clone)]
 pub struct Options {
     pub mesh: Mesh,
     pub loopback: Loopback,
@@ -148,6 +150,7 @@ pub struct Demo {
     admins: Vec<(String, SocketAddr)>,
     name: String,
     entry: Option<Arc<Entry>>,
+    ends: Arc<AtomicBool>,
     _control: Arc<Running>,
     _folders: Vec<tempfile::TempDir>,
     _reserved: Reserved,
@@ -159,6 +162,8 @@ impl Demo {
     /// # Errors
     /// What stands in the way; nothing runs then.
     pub fn start(options: &Options) -> Result<Demo, DemoError> {
+        let ends = Arc::new(AtomicBool::new(false));
+        let options = &Options { say: until_it_ends(&options.say, &ends), ..options.clone() };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let system = |e: std::io::Error| DemoError::System(e.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
@@ -219,6 +224,7 @@ impl Demo {
             admins: proxies.pages().into_iter().map(|(w, admin)| (w.name.clone(), admin)).collect(),
             name: String::new(),
             entry: None,
+            ends,
             _control: control,
             _folders: folders,
             _reserved: reserved,
@@ -323,6 +329,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
         // First nobody finds it any more.
         drop(self.follower.take());
         drop(self.entry.take());
@@ -341,6 +348,16 @@ impl Drop for Demo {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// What is said while the mesh runs. Parts of it miss each other at the end, as proxies their collector of traces, and that is no news.
+fn until_it_ends(say: &Say, ends: &Arc<AtomicBool>) -> Say {
+    let (say, ends) = (say.clone(), ends.clone());
+    Arc::new(move |what| {
+        if !ends.load(Ordering::Relaxed) {
+            say(what);
+        }
+    })
 }
 
 /// Seconds since the epoch.
@@ -421,4 +438,35 @@ fn serve(input: Manifests, translation: Settings, authority: Authority, say: &Sa
         say: Arc::new(move |what| say(what)),
     };
     Running::start(options, Box::new(input)).map(Arc::new).map_err(|e| DemoError::ControlPlane(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn the_end_of_a_demo_is_no_news() {
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let listener = heard.clone();
+        let options = Options {
+            mesh: Mesh::Bookinfo,
+            loopback: Loopback::Ports,
+            rate: 5,
+            seed: 1,
+            requests: None,
+            states: None,
+            name: "end".to_owned(),
+            zipkin: None,
+            clusters: 1,
+            processes: None,
+            say: Arc::new(move |what| listener.lock().expect("unbroken").push(what.to_owned())),
+        };
+        let demo = Demo::start(&options).expect("a demo");
+        until(|| demo.counts().fine.load(Ordering::Relaxed) > 3).expect("requests are answered");
+        let before = heard.lock().expect("unbroken").len();
+        drop(demo);
+        let after = &heard.lock().expect("unbroken")[before..];
+        assert!(!after.iter().any(|what| what.contains("spans are lost")), "{after:?}");
+    }
 }
