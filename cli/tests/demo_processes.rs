@@ -146,7 +146,9 @@ fn a_killed_sidecar_is_named_and_the_rest_works_and_no_process_outlives_the_demo
     demo.process.wait().expect("an end");
     until("no process is left", || !others.iter().any(|pid| lives(*pid)));
     let _ = std::fs::remove_dir_all(demo.said());
-    let _ = std::fs::remove_dir_all(demo.state["manifests"].as_str().expect("a folder"));
+    for left in ["manifests", "logs"] {
+        let _ = std::fs::remove_dir_all(demo.state[left].as_str().expect("a folder"));
+    }
 }
 
 #[test]
@@ -160,6 +162,8 @@ fn an_interruption_ends_all_processes_and_leaves_nothing() {
     assert!(demo.process.wait().expect("an end").success());
     assert!(!processes.values().any(|pid| lives(*pid)), "{processes:?}");
     assert!(!said.exists());
+    // Nor is it left to those who read what the processes write.
+    assert!(!Path::new(demo.state["logs"].as_str().expect("a folder")).exists());
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn an_envoy_takes_a_sidecars_place() {
     let Some(program) = common::component("envoy") else { return };
     let name = |workload: &str| format!("{workload}={}", program.display());
     let (ratings, page) = (name("ratings-v1"), name("productpage-v1"));
-    let demo = Demo::start(&["--envoy", &ratings, "--envoy", &page]);
+    let mut demo = Demo::start(&["--envoy", &ratings, "--envoy", &page]);
     // One is called by mesh-proxies and the other calls them, with nothing but mutual TLS between them.
     demo.flow("productpage-v1");
     for workload in ["reviews-v1", "reviews-v2", "reviews-v3", "details-v1"] {
@@ -190,6 +194,17 @@ fn an_envoy_takes_a_sidecars_place() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{words}: {text}");
     }
+    // Its access log is with the others'.
+    let log = Path::new(demo.state["logs"].as_str().expect("a folder")).join("ratings-v1.bookinfo.log");
+    until("the Envoy's access log", || std::fs::read_to_string(&log).is_ok_and(|t| t.contains("/ratings/0")));
+    // Who has started an Envoy is killed: it ends with the demo all the same.
+    let parts = demo.processes();
+    let envoys: Vec<u32> = parts.values().flat_map(|part| children(*part).into_values()).collect();
+    assert!(envoys.len() == 2 && envoys.iter().all(|pid| lives(*pid)), "{parts:?} {envoys:?}");
+    parts.values().for_each(|part| kill("-KILL", *part));
+    kill("-INT", demo.process.id());
+    assert!(demo.process.wait().expect("an end").success());
+    until("no Envoy is left", || !envoys.iter().any(|pid| lives(*pid)));
 }
 
 /// What arrived at a workload by its own count: an Envoy of upstream counts nothing in Istio's metrics.

@@ -141,14 +141,17 @@ impl Places {
         *self.numbers.entry(workload.to_owned()).or_insert(next)
     }
 
+    /// A port that was not given. Where all were, one is given again: whoever comes second there can't listen, and says so.
     fn free(&mut self, ip: IpAddr) -> SocketAddr {
-        loop {
-            let address = SocketAddr::new(ip, self.next);
+        let mut address = SocketAddr::new(ip, self.next);
+        for _ in 0..=u16::MAX {
+            address.set_port(self.next);
             self.next = self.next.checked_add(1).unwrap_or(FREE);
             if !self.taken.contains(&address) {
-                return address;
+                break;
             }
         }
+        address
     }
 
     /// All that were given, in order.
@@ -446,6 +449,16 @@ mod tests {
         assert_eq!(p.give("b.ns", Role::Inbound, "", 9080).to_string(), "127.20.0.2:9080");
         assert_eq!(p.give("a.ns", Role::Outbound, "", 9080), http);
         assert_eq!(p.find("b.ns", Role::Inbound, 9080).map(|a| a.to_string()).as_deref(), Some("127.20.0.2:9080"));
+    }
+
+    #[test]
+    fn more_places_than_ports_end_nothing() {
+        let mut p = Places::new(Loopback::Ports(FREE));
+        for port in 0..=u16::MAX - FREE {
+            p.give("a.ns", Role::Inbound, "", port);
+        }
+        assert_eq!(p.taken.len(), usize::from(u16::MAX - FREE) + 1);
+        assert_eq!(p.give("b.ns", Role::Inbound, "", 1).ip().to_string(), "127.0.0.1");
     }
 
     #[test]

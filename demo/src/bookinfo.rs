@@ -35,7 +35,7 @@ pub fn cast(options: &Options, given: &Given<'_>) -> Result<Cast, DemoError> {
     let mut proxies = Proxies::new(mesh::TRUST_DOMAIN, given.logs);
     let (mut folders, mut said) = (Vec::new(), None);
     if let Some(processes) = &options.processes {
-        let folder = tempfile::Builder::new().prefix("meshctl-demo-said-").tempdir().map_err(DemoError::Folder)?;
+        let folder = crate::folders::own("meshctl-demo-said-").map_err(DemoError::Folder)?;
         proxies = proxies.apart(processes.clone(), folder.path().to_owned());
         said = Some(folder.path().to_owned());
         folders.push(folder);

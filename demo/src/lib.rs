@@ -6,6 +6,7 @@ mod apps;
 mod bookinfo;
 mod clusters;
 pub mod control;
+mod folders;
 pub mod generate;
 mod limits;
 mod load;

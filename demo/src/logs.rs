@@ -30,18 +30,18 @@ impl Logs {
     }
 
     fn within(all: u64) -> io::Result<Logs> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.prefix("meshctl-demo-logs-").tempdir()?;
+        let folder = crate::folders::own("meshctl-demo-logs-")?;
         Ok(Logs { folder, all, files: Mutex::default() })
     }
 
     /// An empty file for a proxy that has none.
     ///
     /// # Errors
-    /// A file that can't be made.
+    /// A file that can't be made, or a name that is no file's: it would lead out of the folder.
     pub fn add(&self, name: &str) -> io::Result<()> {
+        if name.contains(['/', '\\', '\0']) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name of a file")));
+        }
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if !files.contains_key(name) {
             files.insert(name.to_owned(), (open(&path(self.folder.path(), name))?, 0));
@@ -87,6 +87,17 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let within = tempfile::tempdir().expect("a folder");
+        let logs = Logs::new().expect("a folder");
+        let out = within.path().join("out");
+        for name in [out.display().to_string(), format!("..{}", out.display()), "../out.ns".to_owned()] {
+            assert!(logs.add(&name).is_err(), "{name}");
+        }
+        assert_eq!(std::fs::read_dir(within.path()).expect("a folder").count(), 0);
+    }
 
     #[test]
     fn the_last_lines_are_there_and_all_is_bounded() {

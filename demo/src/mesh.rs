@@ -67,7 +67,7 @@ pub fn files(outside: u16, traces: u16) -> Vec<(&'static str, String)> {
 
 /// Manifests in a folder of their own, for this user alone.
 pub fn folder(files: &[(&'static str, String)]) -> std::io::Result<tempfile::TempDir> {
-    let folder = tempfile::Builder::new().prefix("meshctl-demo-").tempdir()?;
+    let folder = crate::folders::own("meshctl-demo-")?;
     manifests::write(folder.path(), files, &[])?;
     Ok(folder)
 }

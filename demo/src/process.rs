@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How a process of its own is started.
@@ -83,6 +84,8 @@ const END: Duration = Duration::from_secs(5);
 pub struct Apart {
     child: Child,
     stdin: Mutex<Option<ChildStdin>>,
+    /// Who reads what it writes, and holds on to where that goes.
+    reader: Option<JoinHandle<()>>,
     pub admin: SocketAddr,
 }
 
@@ -102,7 +105,7 @@ impl Apart {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|e| bad(&e))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut apart = Apart { child, stdin: Mutex::new(stdin), admin: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let mut apart = Apart { child, stdin: Mutex::new(stdin), reader: None, admin: SocketAddr::from(([0, 0, 0, 0], 0)) };
         let (to, answer) = mpsc::channel();
         if let Some(stdout) = stdout {
             // Nobody waits for a full pipe.
@@ -117,7 +120,7 @@ impl Apart {
                     line.clear();
                 }
             };
-            std::thread::Builder::new().name("log".into()).spawn(read).map_err(|e| bad(&e))?;
+            apart.reader = Some(std::thread::Builder::new().name("log".into()).spawn(read).map_err(|e| bad(&e))?);
         }
         let text = serde_json::to_string(order).map_err(|e| bad(&e))?;
         if let Some(stdin) = apart.stdin.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -142,14 +145,19 @@ impl Drop for Apart {
     fn drop(&mut self) {
         self.stop();
         let end = Instant::now() + END;
-        while Instant::now() < end {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(10));
         }
+        // One that was killed itself has left its Envoy behind, which is of its group.
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process_group(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::KILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What the reader holds is to be taken away with the demo.
+        let end = Instant::now() + END;
+        while self.reader.as_ref().is_some_and(|r| !r.is_finished()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -231,12 +239,14 @@ impl Envoy {
     /// Starts it, and waits until it has written where its admin port is.
     fn start(program: &Path, order: &Order) -> Result<Envoy, String> {
         let bad = |e: &dyn std::fmt::Display| format!("{}: {e}", program.display());
-        let folder = tempfile::Builder::new().prefix("meshctl-demo-envoy-").tempdir().map_err(|e| bad(&e))?;
+        let folder = crate::folders::own("meshctl-demo-envoy-").map_err(|e| bad(&e))?;
         let (bootstrap, admin) = (folder.path().join("bootstrap.json"), folder.path().join("admin"));
         own_file(&bootstrap, false).and_then(|mut f| f.write_all(order.bootstrap.to_string().as_bytes())).map_err(|e| bad(&e))?;
         let mut command = Command::new(program);
         command.arg("-c").arg(&bootstrap).arg("--admin-address-path").arg(&admin).args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(|e| bad(&e))?;
+        // Its access log goes where this process's would, and not after the ten seconds that are usual.
+        command.args(["--file-flush-interval-msec", "1000"]).stdout(Stdio::inherit());
+        let mut child = command.stdin(Stdio::null()).spawn().map_err(|e| bad(&e))?;
         let end = Instant::now() + START;
         loop {
             if let Some(admin) = std::fs::read_to_string(&admin).ok().and_then(|t| t.trim().parse().ok()) {

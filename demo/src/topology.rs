@@ -16,6 +16,8 @@ const PORT: u16 = 8080;
 /// Replicas of one service, and Pods of a graph.
 const MOST_REPLICAS: i64 = 100;
 const MOST_PODS: usize = 2000;
+/// Policies of a graph: a few lines may ask for millions.
+const MOST_POLICIES: i64 = 20_000;
 
 #[derive(Clone, Debug)]
 struct Service {
@@ -61,6 +63,10 @@ pub fn manifests(source: &std::sync::Arc<Source>) -> Result<String, Wrong> {
     let pods: i64 = services.iter().map(|s| s.replicas).sum();
     if pods > MOST_PODS as i64 {
         return Err(broken(&format!("{pods} Pods are more than the {MOST_PODS} that are run here")));
+    }
+    let policies: i64 = services.iter().map(|s| s.policies).sum();
+    if policies > MOST_POLICIES {
+        return Err(broken(&format!("{policies} AuthorizationPolicies are more than the {MOST_POLICIES} that are made here")));
     }
     Ok(write(&services))
 }
@@ -409,6 +415,9 @@ mod tests {
             let got = of(&CANONICAL.replacen(from, to, 1));
             assert!(got.as_ref().is_err_and(|e| e.contains(says)), "{from} {to}: {got:?}");
         }
+        let many: String = (0..21).map(|i| format!("- name: s{i}\n")).collect();
+        let many = of(&format!("kind: MockServiceGraph\ndefaults: {{numRbacPolicies: 1000}}\nservices:\n{many}"));
+        assert!(many.as_ref().is_err_and(|e| e.contains("21000 AuthorizationPolicies")), "{many:?}");
         assert!(of("kind: MockServiceGraph\n").is_err_and(|e| e.contains("services: a list")));
     }
 

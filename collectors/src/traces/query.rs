@@ -5,7 +5,7 @@ use mesh_model::traces::store::{Query, Store};
 use mesh_model::traces::{Kind, Span};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request with GET.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub struct Answer {
 /// Traces that are given where nobody says how many, and at most.
 const TRACES: usize = 20;
 const MOST: usize = 1_500;
+/// Bytes of text in an answer. Words that many spans have are held once, and told for each.
+const LONGEST: usize = 128 << 20;
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// JSON, or a status and why.
@@ -113,7 +115,9 @@ fn tags(request: &Request<'_>) -> Result<Vec<(String, String)>, (u16, String)> {
 fn search(store: &Store, request: &Request<'_>) -> Said {
     let ids: Vec<&str> = given(request, "traceID").collect();
     if !ids.is_empty() {
-        return Ok(traces(ids.into_iter().map(|id| store.trace(id)).filter(|t| !t.is_empty())));
+        // Each is told once, however often it is asked for.
+        let mut seen = BTreeSet::new();
+        return told(store, ids.into_iter().filter_map(|id| store.held(id)).filter(|t| seen.insert(*t)).take(MOST).collect());
     }
     let service = given(request, "service").next().ok_or_else(|| (400, "parameter 'service' is required".to_owned()))?;
     // The kind is no tag of what is held.
@@ -129,15 +133,26 @@ fn search(store: &Store, request: &Request<'_>) -> Said {
         most: duration(request, "maxDuration")?,
     };
     let limit = integer(request, "limit")?.map_or(TRACES, |l| usize::try_from(l).unwrap_or(0)).min(MOST);
-    Ok(traces(store.find(&query, limit).into_iter().map(|t| store.spans(t))))
+    told(store, store.find(&query, limit))
 }
 
 fn one(store: &Store, id: &str) -> Said {
     if super::id(id).is_none() {
         return Err(wrong("traceID", id, "number of base 16"));
     }
-    let found = store.trace(id);
-    if found.is_empty() { Err((404, "trace not found".to_owned())) } else { Ok(traces(std::iter::once(found))) }
+    store.held(id).map_or_else(|| Err((404, "trace not found".to_owned())), |found| told(store, vec![found]))
+}
+
+/// Traces that were found, unless they are too much to tell.
+fn told(store: &Store, found: Vec<u128>) -> Said {
+    let length = found.iter().map(|t| store.length(*t)).fold(0, usize::saturating_add);
+    if length > LONGEST {
+        return Err((
+            400,
+            format!("{} traces have {} MiB of text, and {} are told at once: ask for fewer, by `limit`", found.len(), length >> 20, LONGEST >> 20),
+        ));
+    }
+    Ok(traces(found.into_iter().map(|t| store.spans(t))))
 }
 
 fn dependencies(store: &Store, request: &Request<'_>) -> Said {
@@ -319,6 +334,24 @@ mod tests {
         let told = super::super::read("spans", SPANS).expect("spans").spans;
         let key = |s: &Span| (s.trace.clone(), s.id.clone(), s.parent.clone(), s.service.clone(), s.operation.clone(), s.kind, s.start, s.duration);
         assert_eq!(again.iter().map(key).collect::<Vec<_>>(), told[..2].iter().map(key).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_short_question_gets_no_endless_answer() {
+        let many = ask("/api/traces", &"traceID=ab&".repeat(50)).1;
+        assert_eq!(many["data"].as_array().map(Vec::len), Some(1));
+        // A word is held once, and each span would tell it.
+        let mut store = Store::default();
+        let mut span = super::super::read("spans", SPANS).expect("spans").spans.remove(0);
+        span.tags.insert("long".to_owned(), "x".repeat(4 << 20));
+        for _ in 0..40 {
+            store.add([span.clone()]);
+        }
+        for (path, query) in [("/api/traces/ab", ""), ("/api/traces", "traceID=ab"), ("/api/traces", "service=web.shop")] {
+            let parameters = crate::http::parameters(query.as_bytes());
+            let answer = answer(&store, &Request { path, parameters: &parameters, now: 3_000_000 });
+            assert!(answer.status == 400 && answer.body.contains("ask for fewer"), "{path}?{query}: {}", answer.status);
+        }
     }
 
     #[test]

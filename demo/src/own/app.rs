@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,17 +31,23 @@ const HOPS_HEADER: &str = "x-demo-hops";
 /// How long a peer may say nothing.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// How long a client may take until it is known what it speaks.
+const FIRST: Duration = Duration::from_secs(5);
+/// Calls of all programs on their way at once. Scripts that lead in a circle and call several at once would multiply without end.
+const AT_ONCE: usize = 1000;
+
 /// What all programs of a mesh share.
 pub struct Stage {
     plan: RwLock<Arc<Plan>>,
     pub proxies: Arc<Proxies>,
     /// Of errors and probabilities.
     dice: Mutex<fastrand::Rng>,
+    calls: Semaphore,
 }
 
 impl Stage {
     pub fn new(proxies: Arc<Proxies>, seed: u64) -> Stage {
-        Stage { plan: RwLock::default(), proxies, dice: Mutex::new(fastrand::Rng::with_seed(seed)) }
+        Stage { plan: RwLock::default(), proxies, dice: Mutex::new(fastrand::Rng::with_seed(seed)), calls: Semaphore::new(AT_ONCE) }
     }
     pub fn plan(&self) -> Arc<Plan> {
         self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -88,11 +95,17 @@ async fn echo(mut stream: TcpStream) {
 /// HTTP/1.1, or HTTP/2 where the client begins with it.
 async fn exchange(stage: Arc<Stage>, id: String, stream: TcpStream) {
     let mut first = [0; 3];
-    while let Ok(Ok(n @ 1..)) = tokio::time::timeout(QUIET, stream.peek(&mut first)).await {
-        if n == 3 {
-            break;
+    if !matches!(tokio::time::timeout(QUIET, stream.peek(&mut first)).await, Ok(Ok(1..))) {
+        return;
+    }
+    let begun = async {
+        // What was peeked at is there still, even when the client has gone.
+        while stream.peek(&mut first).await.is_ok_and(|n| n < 3) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    if tokio::time::timeout(FIRST, begun).await.is_err() {
+        return;
     }
     let service = service_fn(move |request| {
         let (stage, id) = (stage.clone(), id.clone());
@@ -202,6 +215,7 @@ pub async fn call(stage: &Stage, plan: &Plan, member: &Member, call: &Call, head
     if headers.get(HOPS_HEADER).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).is_some_and(|hops: u32| hops >= HOPS) {
         return Err(format!("{}: this call came by {HOPS} programs: scripts lead in a circle", call.host));
     }
+    let Ok(_place) = stage.calls.try_acquire() else { return Err(format!("{}: {AT_ONCE} calls are on their way already", call.host)) };
     let service = plan.resolve(&call.host, &member.workload.namespace);
     let fits = |carries: Carries| call.carries.is_none_or(|c| c == carries);
     let port = service.and_then(|s| s.ports.iter().find(|p| call.port.map_or(fits(p.carries), |n| n == p.number)));
@@ -291,5 +305,74 @@ async fn bytes(at: SocketAddr, size: usize) -> Result<(), String> {
         Ok(1..) => Ok(()),
         Ok(_) => Err("the connection was closed".to_owned()),
         Err(e) => Err(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::Logs;
+    use crate::own::plan::{Port, Program, Service};
+    use crate::workload::{Proxied, Workload};
+    use std::collections::BTreeMap;
+    use std::io::{Read, Write};
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    }
+
+    fn stage() -> Arc<Stage> {
+        let logs = Arc::new(Logs::new().expect("a folder"));
+        Arc::new(Stage::new(Arc::new(Proxies::new("cluster.local", &logs)), 1))
+    }
+
+    #[test]
+    fn calls_that_multiply_are_bounded() {
+        let workload = Workload {
+            name: "a".into(),
+            namespace: "ns".into(),
+            account: "a".into(),
+            labels: BTreeMap::new(),
+            owner: "a".into(),
+            proxied: Proxied::Not,
+            metadata: BTreeMap::new(),
+        };
+        let member = Member { workload: Arc::new(workload), program: Arc::new(Program::default()), serves: Vec::new(), begins: false, is_entry: false };
+        runtime().block_on(async {
+            let (stage, socket) = (stage(), crate::listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port"));
+            let port = Port { number: 80, carries: Carries::Http, listeners: Vec::new(), endpoints: vec![socket.local_addr().expect("an address")] };
+            let service = Service { namespace: "ns".into(), ports: vec![port], ..Service::default() };
+            let plan = Plan { services: BTreeMap::from([("a".to_owned(), service)]), ..Plan::default() };
+            tokio::spawn(serve(stage.clone(), "a.ns".into(), Carries::Http, socket));
+            let to = Call { host: "a".into(), port: None, path: "/".into(), carries: None, size: 0, percent: 100.0 };
+            assert_eq!(call(&stage, &plan, &member, &to, &HeaderMap::new()).await, Ok(()));
+            let others = stage.calls.try_acquire_many(u32::try_from(AT_ONCE).unwrap_or(0)).expect("all places");
+            let refused = call(&stage, &plan, &member, &to, &HeaderMap::new()).await;
+            assert!(refused.as_ref().is_err_and(|e| e.contains("on their way")), "{refused:?}");
+            drop(others);
+            assert_eq!(call(&stage, &plan, &member, &to, &HeaderMap::new()).await, Ok(()));
+        });
+    }
+
+    #[test]
+    fn a_client_that_goes_after_a_byte_keeps_nobody_busy() {
+        runtime().block_on(async {
+            let socket = crate::listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+            let at = socket.local_addr().expect("an address");
+            tokio::spawn(serve(stage(), "a.ns".into(), Carries::Http, socket));
+            let ask = move || {
+                let mut stream = std::net::TcpStream::connect(at)?;
+                stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+                stream.write_all(b"G")?;
+                stream.shutdown(std::net::Shutdown::Write)?;
+                match stream.read(&mut [0; 16]) {
+                    // A connection that is closed while something is unread is reset.
+                    Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => Ok(0),
+                    other => other,
+                }
+            };
+            let got = tokio::task::spawn_blocking(ask).await.expect("it ends");
+            assert_eq!(got.map_err(|e: std::io::Error| e.kind()), Ok(0));
+        });
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 fn folder() -> Result<tempfile::TempDir, DemoError> {
-    tempfile::Builder::new().prefix("meshctl-demo-").tempdir().map_err(DemoError::Folder)
+    crate::folders::own("meshctl-demo-").map_err(DemoError::Folder)
 }
 
 /// Writes what is to be written, and starts the control plane, the programs and the proxies.

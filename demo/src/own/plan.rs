@@ -104,6 +104,10 @@ pub fn make(model: &Model<'_, '_>, bind: &mut Bind) -> Plan {
     let mut plan = Plan { domain: if mesh.domain.is_empty() { host::CLUSTER_DOMAIN.to_owned() } else { mesh.domain.to_owned() }, ..Plan::default() };
     for w in mesh.workloads.all() {
         let name = format!("{} {}/{}", w.object.kind_name(), w.namespace, w.object.name());
+        if !is_name(w.object.name()) || !is_name(w.namespace) {
+            plan.notes.insert(format!("{name} is not played: no cluster takes such a name"));
+            continue;
+        }
         if let Some(why) = left_out(w) {
             plan.notes.insert(format!("{name} is not played: {why}"));
             continue;
@@ -151,6 +155,13 @@ pub fn make(model: &Model<'_, '_>, bind: &mut Bind) -> Plan {
 
 fn id_of(w: &Declared<'_>) -> String {
     format!("{}.{}", w.object.name(), w.namespace)
+}
+
+/// What Kubernetes takes as the name of a workload: a subdomain of DNS. Files are called by it.
+fn is_name(text: &str) -> bool {
+    let is_part =
+        |p: &str| !p.is_empty() && !p.starts_with('-') && !p.ends_with('-') && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    text.len() <= 253 && text.split('.').all(is_part)
 }
 
 fn left_out(w: &Declared<'_>) -> Option<&'static str> {
@@ -256,5 +267,18 @@ fn services(model: &Model<'_, '_>, bind: &mut Bind, plan: &mut Plan) {
         let is_played = !is_gateway && (is_outside || members().next().is_some());
         let service = Service { namespace: s.namespace.to_owned(), ports, is_outside, is_played, is_entry };
         plan.services.entry(s.host.clone()).or_insert(service);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn names_that_no_cluster_takes_are_not_played() {
+        assert!(is_name("reviews-v1") && is_name("a.b-2") && is_name(&"a".repeat(253)));
+        for name in ["", "..", "../a", "a/b", "/etc/a", "a\n", "A", "-a", "a.", &"a".repeat(254)] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 }

@@ -233,6 +233,19 @@ impl Store {
         number(id.trim_start_matches('0'), 32).map_or_else(Vec::new, |t| self.spans(t))
     }
 
+    /// The trace of an id, where it is held.
+    pub fn held(&self, id: &str) -> Option<u128> {
+        number(id.trim_start_matches('0'), 32).filter(|t| self.traces.contains_key(t))
+    }
+
+    /// Bytes of all words of a trace, written out for each span that has them: much more than what is held of them, where many
+    /// spans have the same.
+    pub fn length(&self, trace: u128) -> usize {
+        let of = |id: Id| self.words.text(id).len();
+        let span = |h: &Held| of(h.service) + of(h.operation) + h.tags.iter().map(|(k, v)| of(*k) + of(*v)).sum::<usize>();
+        self.traces.get(&trace).into_iter().flatten().map(span).fold(0, usize::saturating_add)
+    }
+
     /// The spans of a trace that was found.
     pub fn spans(&self, trace: u128) -> Vec<Span> {
         self.traces.get(&trace).into_iter().flatten().map(|h| self.span(trace, h)).collect()
