@@ -388,6 +388,16 @@ fn methods_and_paths_of_access_logs_are_let_through_and_no_others() {
 }
 
 #[test]
+fn what_is_open_to_every_path_is_said() {
+    let good = line(("GET", "/a"), 200, "via_upstream", None) + "\n";
+    let (run, _) = with_log(&good, "", &[]);
+    assert!(run.status == 0 && !run.err.contains("every path"), "{}{}", run.out, run.err);
+    // One request of a stranger opens everything.
+    let (run, _) = with_log(&(good + &line(("GET", "/{{7*7}}"), 404, "via_upstream", None) + "\n"), "", &[]);
+    assert!(run.out.contains("- /*\n") && run.err.contains("sa/web may ask cart.shop for every path with GET: "), "{}{}", run.out, run.err);
+}
+
+#[test]
 fn a_certificate_tells_whose_requests_they_are() {
     let log = line(("GET", "/a"), 200, "via_upstream", Some("web")) + "\n" + &line(("PUT", "/b"), 200, "via_upstream", Some("idle")) + "\n";
     let (run, dir) = with_log(&log, "", &[]);

@@ -205,6 +205,17 @@ fn proxy_status_says_what_was_rejected_and_what_is_stale() {
 }
 
 #[test]
+fn a_source_that_does_not_answer_costs_its_own_line_and_all_of_them_the_answer() {
+    let closed = || server(Vec::new(), 0);
+    let web = server(vec![("/config_dump", page("mesh/proxies/web/web-1/config_dump"))], 2);
+    let (gone, other) = (closed(), closed());
+    let run = at(&["ps", "--from", &web, "--from", &gone]);
+    assert!(run.status == 75 && run.out.contains("web-1.web") && run.err.contains(&format!("not seen: {gone}")), "{} {}{}", run.status, run.out, run.err);
+    let run = at(&["ps", "--from", &gone, "--from", &other]);
+    assert!(run.status == 1 && run.err.contains(&gone) && run.err.contains(&other), "{} {}{}", run.status, run.out, run.err);
+}
+
+#[test]
 fn proxy_status_prints_as_istioctl_does() {
     let run = at(&["ps", "--from", "syncz-xds.json", "--compat", "istioctl"]);
     let want = "\

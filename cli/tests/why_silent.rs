@@ -98,7 +98,8 @@ fn proxies_and_clusters_without_sense_cost_their_part() {
     for manner in MANNERS {
         let port = format!("cart.shop=http://{}", server(manner));
         let dir = folder(&[("broken.yaml", &format!("{REVIEWS}---\n{BROKEN}")), ("kubeconfig", &kubeconfig(server(manner)))]);
-        let run = ask(dir.path(), &["why", "-f", "broken.yaml", "-f", &port, "-f", &good, "--within", "2s"]);
+        // The good one has to answer within it, on a busy machine as well.
+        let run = ask(dir.path(), &["why", "-f", "broken.yaml", "-f", &port, "-f", &good, "--within", "10s"]);
         assert!(run.status == 79 && run.err.contains("note: proxy cart.shop: "), "{manner:?}: {} {}{}", run.status, run.out, run.err);
         // What the others say counts.
         assert!(run.out.contains("have lost it") && run.out.contains("web.shop"), "{manner:?}: {}{}", run.out, run.err);

@@ -29,10 +29,17 @@ pub(super) fn entrance<'m, 'a>(model: &'m Model<'_, 'a>, host: &str, port: u16) 
     let host = host.strip_suffix('.').unwrap_or(host).trim_matches(['[', ']']);
     let mut own: Vec<&'m RegisteredService<'a>> = model.registry.services.iter().filter(|s| s.object.kind == Kind::Service).collect();
     own.sort_by_key(|s| s.object.origin());
-    let by_address = own.iter().find_map(|s| Some((*s, Way::Address(address(s.object, host)?))));
-    if let Some((service, way)) = by_address {
-        return Some(at(service, port, host, port, &way));
+    // Several Services may share an address, each with its ports, and it may be a node's at the same time.
+    let by_address: Vec<_> = own.iter().filter_map(|s| Some((*s, address(s.object, host)?))).collect();
+    let with_port = by_address.iter().find(|(s, _)| s.port(port).is_some());
+    let without = || by_address.first().map(|(s, node)| at(s, port, host, port, &Way::Address(*node)));
+    match with_port {
+        Some((service, node)) => Some(at(service, port, host, port, &Way::Address(*node))),
+        None => by_port_of_node(model, &own, host, port).or_else(without),
     }
+}
+
+fn by_port_of_node<'m, 'a>(model: &'m Model<'_, 'a>, own: &[&'m RegisteredService<'a>], host: &str, port: u16) -> Option<Entrance<'m, 'a>> {
     let (service, number) = own.iter().find_map(|s| Some((*s, by_node_port(s.object, port)?)))?;
     let nodes = model.mesh.objects_everywhere(Kind::Node);
     let way = match nodes.iter().any(|n| is_node(n, host)) {

@@ -57,6 +57,7 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
             }
             other => match read(std::slice::from_ref(other), None, &[Content::Syncz, Content::ConfigDump], Whole::No, &args.source) {
                 Ok(found) => dumps.merge(found),
+                Err(failure @ (Failure::Usage(_) | Failure::Closed)) => return Err(failure),
                 // Of several sources one that does not answer costs its own line.
                 Err(failure) if sources.len() > 1 => {
                     silent.extend(if let Source::Named(name, _) = other { Some(name.clone()) } else { None });
@@ -65,6 +66,9 @@ fn all(args: &ProxyStatusArgs, format: Format, context: &Context) -> Outcome {
                 Err(failure) => return Err(failure),
             },
         }
+    }
+    if !unseen.is_empty() && unseen.len() == sources.len() {
+        return Err(Failure::none(unseen.join("\n")));
     }
     note_passed_over(&dumps.proxies, &[Content::ConfigDump], context);
     let (mut states, mut problems) = state::states(&dumps);

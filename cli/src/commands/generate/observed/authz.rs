@@ -212,6 +212,14 @@ fn policy(
     let mut by_operations: BTreeMap<(&Ports, String), Allowed<'_>> = BTreeMap::new();
     for (id, ports) in identities {
         let operations = told.operations(id, ports);
+        let open = operations.as_deref().filter(|_| told.level == Operations::Paths).map(operations::open).unwrap_or_default();
+        if !open.is_empty() {
+            let methods = open.into_iter().collect::<Vec<_>>().join(", ");
+            notes.push(format!(
+                "{id} may ask {} for every path with {methods}: too many were seen, or one that a policy can't say or that begins with what may be secret",
+                client(w)
+            ));
+        }
         let key = operations.as_ref().map_or_else(String::new, |o| json!(o).to_string());
         by_operations.entry((ports, key)).or_insert_with(|| (operations, Vec::new())).1.push(id);
         if told.is_untold(id, ports) {

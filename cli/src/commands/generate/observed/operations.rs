@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const SIBLINGS: usize = 10;
 /// A policy with more patterns than that says methods alone.
 const PATTERNS: usize = 200;
+/// Behind so many segments a path is told by its beginning: whoever asks for `////…` may neither fill a policy nor take our time.
+const DEEPEST: usize = 32;
 
 /// The operations of one caller at a port: what it asked for, and what somebody did of whom the log does not tell.
 pub fn of(asked: &Asked, identity: &str, port: u16, level: Operations) -> Vec<Value> {
@@ -45,22 +47,30 @@ pub fn of(asked: &Asked, identity: &str, port: u16, level: Operations) -> Vec<Va
     out
 }
 
+/// The methods with which operations let through every path, though paths were to be told.
+pub fn open(operations: &[Value]) -> BTreeSet<&str> {
+    let is_open = |o: &&Value| o["paths"].as_array().is_none_or(|paths| paths.iter().any(|p| p == "/*"));
+    let methods = operations.iter().filter(is_open).filter_map(|o| o["methods"].as_array()).flatten();
+    // A CONNECT has no path.
+    methods.filter_map(Value::as_str).filter(|m| *m != "CONNECT").collect()
+}
+
 /// The paths as Istio matches them: whole, or by a prefix before what differs from request to request.
 fn patterns(paths: &BTreeSet<&str>) -> BTreeSet<String> {
     // How many values stand in one place.
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for path in paths {
-        for (before, segment) in segments(path) {
+        for (before, segment) in segments(path).take(DEEPEST) {
             values.entry(before).or_default().insert(segment);
         }
     }
     let cut = |path: &str| {
-        segments(path).find_map(|(before, segment)| {
+        segments(path).take(DEEPEST + 1).enumerate().find_map(|(depth, (before, segment))| {
             // Of the first place many are many things, and not many of one; its prefix is everything.
             let is_first = before == "/";
             let is_one_of_many = values.get(before).is_some_and(|v| v.len() > SIBLINGS);
             let is_cut = if is_first { is_secret(segment) } else { is_number(segment) || is_secret(segment) || is_one_of_many };
-            is_cut.then(|| format!("{before}*"))
+            (is_cut || depth == DEEPEST).then(|| format!("{before}*"))
         })
     };
     let all: BTreeSet<String> = paths.iter().map(|p| cut(p).unwrap_or_else(|| (*p).to_owned())).collect();
@@ -153,11 +163,27 @@ mod tests {
 
     #[test]
     fn every_path_is_matched_by_its_pattern() {
-        let paths = ["/", "/a", "/a/1", "/a/1/b", "//", "/a//b", "/x/0123456789abcdef/y", "/q/%20", "/1"];
+        let deep = "/d".repeat(100_000);
+        let paths = ["/", "/a", "/a/1", "/a/1/b", "//", "/a//b", "/x/0123456789abcdef/y", "/q/%20", "/1", &"/".repeat(60_000), &deep];
         let patterns = of_paths(&paths);
+        assert!(patterns.iter().all(|p| p.len() < 1000), "a policy is no place for such paths");
         for path in paths {
             assert!(patterns.iter().any(|p| p.strip_suffix('*').map_or(p == path, |prefix| path.starts_with(prefix))), "{path}: {patterns:?}");
         }
+    }
+
+    #[test]
+    fn methods_that_are_open_to_every_path_are_told() {
+        let of = |paths: &[(&str, &str)]| {
+            let asked: Asked = paths.iter().map(|(m, p)| (((*m).to_owned(), (*p).to_owned()), [None].into())).collect();
+            let operations = super::of(&asked, "a", 80, Operations::Paths);
+            open(&operations).into_iter().collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(of(&[("GET", "/a"), ("POST", "/a/1"), ("CONNECT", "")]), "");
+        assert_eq!(of(&[("GET", "/eyJhbGciOiJIUzI1NiIsInR5cCI6"), ("POST", "/a")]), "GET");
+        assert_eq!(of(&[("OPTIONS", "*"), ("GET", "/a")]), "OPTIONS");
+        let many: Vec<String> = (0..=PATTERNS).map(|i| format!("/p{i}")).collect();
+        assert_eq!(of(&many.iter().map(|p| ("GET", p.as_str())).collect::<Vec<_>>()), "GET");
     }
 
     #[test]
