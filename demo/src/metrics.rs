@@ -8,14 +8,41 @@ use mesh_collectors::telemetry::serve;
 use mesh_metrics::promql::Options;
 use mesh_metrics::series::{Limits, Store, Target};
 use mesh_metrics::text::scan;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const INTERVAL: Duration = Duration::from_secs(1);
-/// An hour of a demo.
-const LIMITS: Limits = Limits { series: 50_000, retention: 3600 * 1000, samples: 3600 };
+/// How a mesh is measured.
+struct Measure {
+    interval: Duration,
+    limits: Limits,
+    /// Only what begins so is kept.
+    prefix: &'static str,
+}
+
+/// An hour of a small mesh, each second, with all that its proxies tell.
+const SMALL: Measure = Measure { interval: Duration::from_secs(1), limits: Limits { series: 50_000, retention: 3600 * 1000, samples: 3600 }, prefix: "" };
+/// A quarter of an hour of a large one, each five seconds, and of its traffic alone: a proxy has a hundred series for each service.
+const LARGE: Measure = Measure { interval: Duration::from_secs(5), limits: Limits { series: 200_000, retention: 900 * 1000, samples: 180 }, prefix: "istio_" };
+/// A mesh of more proxies is large.
+const MANY: usize = 40;
+
+impl Measure {
+    fn of(proxies: usize) -> Measure {
+        if proxies > MANY { LARGE } else { SMALL }
+    }
+    /// The lines of a page that are kept.
+    fn kept<'p>(&self, page: &'p str) -> Cow<'p, str> {
+        if self.prefix.is_empty() {
+            return Cow::Borrowed(page);
+        }
+        let name = |line: &'p str| line.strip_prefix("# TYPE ").or_else(|| line.strip_prefix("# HELP ")).unwrap_or(line);
+        let lines = page.split_inclusive('\n').filter(|l| name(l).starts_with(self.prefix) || l.starts_with("# EOF"));
+        Cow::Owned(lines.collect())
+    }
+}
 
 /// Waits until proxies have their configuration. Returns those that have not.
 pub async fn ready(pages: Vec<Proxy>, within: Duration) -> Vec<String> {
@@ -38,11 +65,12 @@ pub async fn ready(pages: Vec<Proxy>, within: Duration) -> Vec<String> {
 
 /// Scrapes the proxies that there are, and answers, until the runtime ends.
 pub async fn run(proxies: Arc<Proxies>, socket: std::net::TcpListener) {
-    let store = Arc::new(RwLock::new(Store::new(LIMITS)));
+    let measure = Measure::of(proxies.pages().len());
+    let store = Arc::new(RwLock::new(Store::new(measure.limits)));
     let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
     tokio::spawn(serve::serve(listener, store.clone(), Options::default(), serve::Limits::default()));
     let mut targets: BTreeMap<SocketAddr, (Page, Target)> = BTreeMap::new();
-    let mut turns = tokio::time::interval(INTERVAL);
+    let mut turns = tokio::time::interval(measure.interval);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
@@ -58,7 +86,7 @@ pub async fn run(proxies: Arc<Proxies>, socket: std::net::TcpListener) {
             let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
             let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
             match got {
-                Ok(got) => drop(target.ingest(&mut store, &scan(got.text.as_bytes()), at)),
+                Ok(got) => drop(target.ingest(&mut store, &scan(measure.kept(&got.text).as_bytes()), at)),
                 Err(_) => target.failed(&mut store, at),
             }
         }
@@ -68,4 +96,16 @@ pub async fn run(proxies: Arc<Proxies>, socket: std::net::TcpListener) {
 fn target(w: &Workload, admin: SocketAddr) -> Target {
     let pairs = [("job", "mesh-proxy".to_owned()), ("instance", admin.to_string()), ("namespace", w.namespace.clone()), ("pod", w.name.clone())];
     Target::new(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Measure;
+
+    #[test]
+    fn of_a_large_mesh_its_traffic_is_kept() {
+        let page = "# TYPE envoy_x counter\nenvoy_x 1\n# TYPE istio_requests_total counter\nistio_requests_total{a=\"istio_\"} 2\nx{y=\"istio_\"} 1\n";
+        assert_eq!(Measure::of(8).kept(page), page);
+        assert_eq!(Measure::of(200).kept(page), "# TYPE istio_requests_total counter\nistio_requests_total{a=\"istio_\"} 2\n");
+    }
 }
