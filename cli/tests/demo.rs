@@ -214,7 +214,10 @@ fn every_command_finds_it(states: &Path) {
     assert!(matches!(output.status.code(), Some(0 | 79)) && text.contains("VirtualService bookinfo/reviews"), "{:?} {text}", output.status.code());
     let report = states.join("report.tar.gz");
     let output = meshctl(states).args(["snapshot", "bug-report", "--from", "demo", "--out"]).arg(&report).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Of a demo that runs for long not all traces are taken, which is said.
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let is_all_but_old_traces = output.status.code() == Some(75) && text.lines().all(|l| l.contains("traces of this moment the newest"));
+    assert!(output.status.success() || is_all_but_old_traces, "{:?} {text}", output.status.code());
     let again = meshctl(states).args(["pc", "clusters", "ratings-v1", "--from"]).arg(&report).output().expect("it runs");
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }

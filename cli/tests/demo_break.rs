@@ -40,7 +40,11 @@ impl Demo {
         let mut process =
             meshctl(states.path()).args(["demo", "--for", "10m", "--rate", "8"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
-        while !lines.next().expect("a line").expect("text").contains("meshctl why") {}
+        let mut said = Vec::new();
+        while !said.last().is_some_and(|l: &String| l.contains("meshctl why")) {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:?}"));
+            said.push(line.expect("text"));
+        }
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|l| println!("{l}")));
         Demo { _alone: alone, process, states }
     }
