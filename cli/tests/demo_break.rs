@@ -127,6 +127,29 @@ fn programs_that_fail_or_are_slow_are_named() {
 }
 
 #[test]
+fn programs_that_drop_trace_headers_are_named() {
+    let demo = Demo::start();
+    demo.play(&["broken-trace-headers"], 1);
+    demo.until("mended", |subjects, _| subjects.is_empty());
+    let (causes, ..) = demo.broken(&["broken-trace-headers"], 2);
+    demo.until("broken", |subjects, text| {
+        subjects.iter().all(|s| causes.contains(s)) && text.contains("began traces of their own") && text.contains("traceparent")
+    });
+    // The command that the line ends with shows it too, as soon as its traces are not those of before.
+    let end = Instant::now() + Duration::from_secs(90);
+    loop {
+        let text = String::from_utf8_lossy(&demo.run(&["why", "--from", "demo", "--since", "8s"]).stdout).into_owned();
+        let more: Vec<&str> = text.lines().next().and_then(|l| l.rsplit_once("| meshctl ")).map_or_else(Vec::new, |(_, words)| words.split(' ').collect());
+        let shown = if more.is_empty() { String::new() } else { String::from_utf8_lossy(&demo.run(&more).stdout).into_owned() };
+        if more.contains(&"traces") && shown.contains("Trace headers that are not handed on") && shown.contains("began traces of their own") {
+            break;
+        }
+        assert!(Instant::now() < end, "{text}{shown}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
 fn objects_that_are_wrong_are_named() {
     let demo = Demo::start();
     let all = [

@@ -90,6 +90,22 @@ fn a_prometheus_without_sense_costs_the_traffic_alone() {
 }
 
 #[test]
+fn a_server_of_traces_without_sense_costs_the_traces_alone() {
+    let dir = folder(&[("broken.yaml", &format!("{REVIEWS}---\n{BROKEN}")), ("fine.yaml", REVIEWS)]);
+    for manner in MANNERS {
+        let url = format!("http://{}", server(manner));
+        let run = ask(dir.path(), &["why", "-f", "broken.yaml", "--jaeger", &url, "--within", "1s"]);
+        assert!(run.status == 79 && run.out.contains("VirtualService shop/reviews"), "{manner:?}: {} {}{}", run.status, run.out, run.err);
+        let said =
+            run.err.lines().any(|l| l.starts_with("note: traces of ") && l.contains(&url) && l.contains("who does not hand trace headers on was not seen"));
+        assert!(said, "{manner:?}: {}", run.err);
+        // A request that is asked about, or one service, has nothing to do with it.
+        let run = ask(dir.path(), &["why", "reviews", "-f", "fine.yaml", "--jaeger", &url, "--within", "1s"]);
+        assert!(!run.err.contains(&url), "{manner:?}: {}", run.err);
+    }
+}
+
+#[test]
 fn proxies_and_clusters_without_sense_cost_their_part() {
     let clusters = r#"{"cluster_statuses": [{"name": "outbound|80||reviews.shop.svc.cluster.local"}]}"#;
     let pages = [("/clusters".to_owned(), clusters.to_owned()), ("/stats".to_owned(), "control_plane.connected_state: 0\n".to_owned())].into();

@@ -83,7 +83,7 @@ async fn answer(w: &Workload, request: &Request<Incoming>, outbound: Outbound, p
     if fastrand::u8(..100) < behaviour.fails {
         return page(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
     }
-    let trace = trace(request.headers());
+    let trace = if behaviour.drops_trace { HeaderMap::new() } else { trace(request.headers()) };
     // Outside nobody is shown a token.
     let mut inside = trace.clone();
     inside.extend(header::HeaderValue::try_from(format!("Bearer {}", behaviour.token.text())).ok().map(|v| (header::AUTHORIZATION, v)));

@@ -14,6 +14,8 @@ pub struct Behaviour {
     pub takes: Duration,
     /// What it shows to the services that it calls.
     pub token: Token,
+    /// It calls others without the headers of the trace that it was called in.
+    pub drops_trace: bool,
 }
 
 /// Behaviours by workload.

@@ -41,6 +41,9 @@ pub struct WhyArgs {
     pub within: String,
     #[command(flatten)]
     pub access: super::telemetry::PrometheusArgs,
+    // Where no request is asked about: who does not hand trace headers on.
+    #[command(flatten)]
+    pub traces: super::traces::TraceServerArgs,
     /// text, json or yaml
     #[arg(short, long, default_value = "text", value_name = "FORMAT")]
     pub output: String,

@@ -51,7 +51,8 @@ fn takes(command: &Command) -> Result<Takes, String> {
         Command::Drift(_) => return Err(NO_DRIFT.to_owned()),
         Command::ProxyStatus(a) if a.drift => return Err(NO_DRIFT.to_owned()),
         Command::Why(a) if a.url.is_some() => Takes { proxies: true, ..MANIFESTS },
-        Command::Why(_) => Takes { proxies: true, prometheus: true, since: true, ..MANIFESTS },
+        Command::Why(a) if a.who.is_some() => Takes { proxies: true, prometheus: true, since: true, ..MANIFESTS },
+        Command::Why(_) => Takes { proxies: true, prometheus: true, jaeger: true, since: true, ..MANIFESTS },
         Command::Authz(a) => match &a.what {
             AuthzCommand::Check(_) => Takes { proxies: true, ..NONE },
             AuthzCommand::Can(a) if a.to.is_some() => Takes { manifests: true, ..NONE },

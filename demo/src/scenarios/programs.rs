@@ -84,6 +84,16 @@ pub const SCENARIOS: &[Scenario] = &[
             seen: "UH",
         },
     },
+    Scenario {
+        name: "broken-trace-headers",
+        what: "one workload calls others without the headers of its trace",
+        victims: &["productpage-v1", "details-v1", "reviews-v2", "reviews-v3"],
+        make: |victim, _| Breakage {
+            changes: vec![Change::Program(victim, Behaviour { drops_trace: true, ..Behaviour::default() })],
+            cause: workload(victim),
+            ..Breakage::default()
+        },
+    },
 ];
 
 fn fails(workload: &'static str, percent: u8) -> Change {

@@ -4,7 +4,7 @@ use super::time;
 use crate::print::table::Table;
 use crate::print::time::rfc3339;
 use crate::term::safe;
-use mesh_model::traces::{Trace, summary};
+use mesh_model::traces::{Trace, dropped, summary};
 
 /// Places that are listed.
 const PLACES: usize = 15;
@@ -59,6 +59,11 @@ pub fn render(traces: &[Trace]) -> String {
         for trace in traces {
             trace.notes.iter().for_each(|n| out.push_str(&format!("  {}: {}\n", trace.id, safe(&n.to_string()))));
         }
+    }
+    let dropped = dropped(traces);
+    if !dropped.is_empty() {
+        out.push_str("\nTrace headers that are not handed on:\n");
+        dropped.iter().for_each(|d| out.push_str(&format!("  {}\n", safe(&d.to_string()))));
     }
     if let Some(longest) = traces.iter().max_by_key(|t| t.duration()) {
         out.push_str(&format!("\nThe longest: meshctl traces {}\n", longest.id));

@@ -1,6 +1,6 @@
 //! Traces as JSON.
 
-use mesh_model::traces::{Trace, critical_path, self_times, summary};
+use mesh_model::traces::{Dropped, Trace, critical_path, dropped, self_times, summary};
 use serde_json::{Value, json};
 
 pub fn value(traces: &[Trace], problems: &[String]) -> Value {
@@ -18,6 +18,14 @@ pub fn value(traces: &[Trace], problems: &[String]) -> Value {
         "problems": problems,
         "traces": traces.iter().map(trace).collect::<Vec<_>>(),
         "summary": places,
+        "dropped": dropped(traces).iter().map(of_dropped).collect::<Vec<_>>(),
+    })
+}
+
+fn of_dropped(d: &Dropped) -> Value {
+    json!({
+        "service": d.service, "namespace": d.namespace, "canonicalService": d.canonical, "canonicalRevision": d.revision,
+        "calls": d.calls, "begun": d.begun, "says": d.to_string(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod ask;
 mod onset;
 mod others;
+mod propagation;
 mod proxies;
 pub mod retries;
 
@@ -55,7 +56,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
             "name what to answer from: --prometheus or a file of series for traffic, and with -f manifests, dumps, `kube`, or a recording that has all of it",
         ));
     }
-    let Found { traffic: answer, retried, history, snapshot, state, problems } = ask::all(args, &metrics, &others, context)?;
+    let Found { traffic: answer, retried, history, snapshot, state, dropped, problems } = ask::all(args, &metrics, &others, context)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
     let findings = analyze(&mesh, &options, |_| true).findings;
@@ -83,7 +84,10 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         faults.retain(|f| is_about(f, who));
     }
     let onset = history.as_ref().and_then(|h| onset::onset(&faults, h, &snapshot));
-    let lines = lines(args, &faults, &state, &findings, &metrics);
+    let mut lines = lines(args, &faults, &state, &findings, &metrics);
+    // Nothing fails for it: the last of all.
+    let demo = demos::word_of(&args.mesh.from).map(|word| format!("--from {word}"));
+    lines.extend(propagation::lines(&dropped, &mesh, &args.traces, demo.as_deref()));
     let text = if args.output == "json" {
         document(value(&lines, &faults, &state, onset.as_ref(), &problems), Document::Json, context.compat)
     } else {

@@ -1,5 +1,6 @@
 //! All sources, asked beside each other: what they say within the time, and the names of those that say nothing.
 
+use super::propagation;
 use super::proxies::{self, Port, Said, State};
 use super::retries;
 use crate::args::mesh::MeshArgs;
@@ -21,6 +22,7 @@ use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_model::graph::{Appender, Options};
 use mesh_model::history::{Detail, History};
+use mesh_model::traces::Dropped;
 use mesh_model::{Role, Snapshot};
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub struct Found {
     pub history: Option<History>,
     pub snapshot: Snapshot,
     pub state: State,
+    /// Who does not hand trace headers on.
+    pub dropped: Vec<Dropped>,
     pub problems: Vec<String>,
 }
 
@@ -84,6 +88,7 @@ pub fn all(args: &WhyArgs, metrics: &[String], words: &[String], context: &Conte
     options.appenders.remove(&Appender::AggregateNode);
     let server = if metrics.is_empty() { args.prometheus.clone() } else { None };
     let server = server.map(|url| Server::ask(&round, url, &source, &options, &quiet)).transpose()?;
+    let traces = propagation::ask(&round, args, telemetry::at(&source)?.unwrap_or(context.now))?;
     let live = Live::ask(&round, &words, args, &quiet);
     let mut out = Found { snapshot: Snapshot::new(), ..Found::default() };
     // What lies here is read while they think.
@@ -95,6 +100,9 @@ pub fn all(args: &WhyArgs, metrics: &[String], words: &[String], context: &Conte
     match server {
         Some(server) => server.take(&round, &source, &options, context, &mut out)?,
         None => recorded(metrics, &source, &options, context, &mut out)?,
+    }
+    if let Some(traces) = traces {
+        out.dropped = traces.take(&round, &mut out.problems);
     }
     drop(progress);
     out.state.judge(context.now);
