@@ -1,7 +1,7 @@
 //! Translation: from what exists and a proxy to the Envoy configuration that istiod would send it.
 //!
-//! Pure, and the same bytes for the same input in whatever order its objects stand. Every piece carries the objects it
-//! came from, with the node of each: that is a source and a span. What is not modelled is named in
+//! Pure, and the same bytes for the same input. The order in which objects stand changes no answer: endpoints alone stand in
+//! the order of their Pods, slices and entries. Every piece carries the objects it came from, with the node of each: that is a source and a span. What is not modelled is named in
 //! [`Translation::not_judged`].
 
 mod alike;
