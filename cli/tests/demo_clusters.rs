@@ -1,62 +1,37 @@
 //! `meshctl demo --clusters 2`: requests pass from cluster to cluster through the gateways between their networks, and every
 //! command shows both.
-#![allow(clippy::print_stdout)]
 
+mod common;
+
+use common::Run;
+use common::demo::json;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-fn meshctl(states: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states).env("KUBECONFIG", "/nonexistent").stdin(Stdio::null());
-    command
-}
-
+/// A demo, and what it tells others.
 struct Demo {
-    process: Child,
-    states: tempfile::TempDir,
-    /// What it tells others.
+    it: common::demo::Demo,
     state: Value,
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
 }
 
 impl Demo {
     fn start(arguments: &[&str]) -> Demo {
-        let states = tempfile::tempdir().expect("a folder");
-        let mut process = meshctl(states.path())
-            .args(["demo", "--clusters", "2", "--for", "10m"])
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
-        while !lines.next().expect("a line").expect("text").contains("meshctl why") {}
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|l| println!("{l}")));
-        let state = std::fs::read_to_string(states.path().join("meshctl/demos/bookinfo.json")).expect("a state");
-        Demo { process, states, state: serde_json::from_str(&state).expect("JSON") }
+        let it = common::demo::Demo::start(&[&["--clusters", "2"][..], arguments].concat());
+        let state = it.state();
+        Demo { it, state }
     }
-
-    fn run(&self, words: &str) -> Output {
-        meshctl(self.states.path()).args(words.split(' ')).args(["--from", "demo"]).output().expect("it runs")
+    fn run(&self, words: &str) -> Run {
+        self.it.run(&words.split(' ').chain(["--from", "demo"]).collect::<Vec<_>>())
     }
 
     /// Requests so far: labels to numbers.
     fn totals(&self, by: &str, selector: &str) -> Vec<(String, f64)> {
-        let body = page(
+        let answer = json(
             self.state["prometheus"].as_str().expect("an address"),
             &format!("/api/v1/query?query=sum%20by%20({by})%20(istio_requests_total%7B{selector}%7D)"),
         );
-        let answer: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
         let labels = |s: &Value| by.split(',').map(|l| s["metric"][l].as_str().unwrap_or("")).collect::<Vec<_>>().join(" ");
         let value = |s: &Value| s["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0);
         answer["data"]["result"].as_array().into_iter().flatten().map(|s| (labels(s), value(s))).collect()
@@ -67,25 +42,16 @@ impl Demo {
         let end = Instant::now() + Duration::from_secs(90);
         loop {
             let output = self.run("why --since 8s -o json");
-            let value: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+            let value: Option<Value> = serde_json::from_str(&output.out).ok();
             let subject = |l: &Value| l["subject"].as_str().unwrap_or_default().to_owned();
             let subjects: Option<Vec<String>> = value.as_ref().and_then(|v| Some(v["lines"].as_array()?.iter().map(subject).collect()));
             if subjects.as_ref().is_some_and(|s| is_it(s)) {
                 return;
             }
-            assert!(Instant::now() < end, "{what}: why says {subjects:?} {}", String::from_utf8_lossy(&output.stderr));
+            assert!(Instant::now() < end, "{what}: why says {subjects:?} {}", output.err);
             std::thread::sleep(Duration::from_millis(500));
         }
     }
-}
-
-fn page(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
-    let mut text = String::new();
-    let _ = stream.read_to_string(&mut text);
-    text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
 }
 
 /// Who calls whom, and in which cluster each is.
@@ -138,26 +104,26 @@ fn requests_pass_between_clusters_and_every_command_shows_both() {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let output = demo.run(command);
-            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            if output.status.code() == Some(0) && words.iter().all(|w| text.contains(w)) {
+            let text = format!("{}{}", output.out, output.err);
+            if output.status == 0 && words.iter().all(|w| text.contains(w)) {
                 break;
             }
-            assert!(Instant::now() < end, "{command}: {:?} {text}", output.status.code());
+            assert!(Instant::now() < end, "{command}: {:?} {text}", output.status);
             std::thread::sleep(Duration::from_millis(500));
         }
     }
     demo.until("nothing is wrong", <[String]>::is_empty);
     // A program of the far cluster fails, and is named.
-    let told = meshctl(demo.states.path()).args(["demo", "break", "failing-version", "-o", "json", "--seed", "2"]).output().expect("it runs");
-    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let told = demo.it.run(&["demo", "break", "failing-version", "-o", "json", "--seed", "2"]);
+    let told: Value = serde_json::from_str(&told.out).expect("JSON");
     let cause = told[0]["cause"].as_str().expect("a cause").to_owned();
     demo.until(&cause, |subjects| *subjects == [cause.clone()]);
-    let undone = meshctl(demo.states.path()).args(["demo", "break", "--undo"]).output().expect("it runs");
-    assert!(undone.status.success());
+    let undone = demo.it.run(&["demo", "break", "--undo"]);
+    assert!(undone.status == 0);
     demo.until("mended", <[String]>::is_empty);
     // A rule is one object, though each cluster has it.
-    let told = meshctl(demo.states.path()).args(["demo", "break", "missing-subset", "-o", "json"]).output().expect("it runs");
-    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let told = demo.it.run(&["demo", "break", "missing-subset", "-o", "json"]);
+    let told: Value = serde_json::from_str(&told.out).expect("JSON");
     let cause = told[0]["cause"].as_str().expect("a cause").to_owned();
     demo.until(&cause, |subjects| !subjects.is_empty() && subjects.iter().all(|s| *s == cause));
 }
@@ -174,8 +140,8 @@ fn ports_tell_clusters_apart_and_nothing_is_left() {
         std::thread::sleep(Duration::from_millis(200));
     }
     let why = demo.run("why productpage http://reviews:9080/reviews/0");
-    assert_eq!(why.status.code(), Some(0), "{}", String::from_utf8_lossy(&why.stdout));
-    let told = Command::new("kill").args(["-INT", &demo.process.id().to_string()]).status().expect("kill");
-    assert!(told.success() && demo.process.wait().expect("an end").success());
+    assert_eq!(why.status, 0, "{}", why.out);
+    let told = Command::new("kill").args(["-INT", &demo.it.process.id().to_string()]).status().expect("kill");
+    assert!(told.success() && demo.it.process.wait().expect("an end").success());
     assert!(folders.iter().all(|f| !Path::new(f).exists()), "{folders:?}");
 }

@@ -5,52 +5,32 @@
 
 mod common;
 
+use common::Run;
+use common::demo::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-fn meshctl(states: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states).env("KUBECONFIG", "/nonexistent").stdin(Stdio::null());
-    command
-}
-
+/// A demo, and what it tells others.
 struct Demo {
-    process: Child,
-    states: tempfile::TempDir,
-    /// What it tells others.
+    it: common::demo::Demo,
     state: Value,
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
 }
 
 impl Demo {
     fn start(arguments: &[&str]) -> Demo {
-        let states = tempfile::tempdir().expect("a folder");
-        let mut command = meshctl(states.path());
-        command.args(["demo", "--for", "10m", "--rate", "20"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
-        while !lines.next().expect("a line").expect("text").contains("meshctl why") {}
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|l| println!("{l}")));
-        let state = std::fs::read_to_string(states.path().join("meshctl/demos/bookinfo.json")).expect("a state");
-        Demo { process, states, state: serde_json::from_str(&state).expect("JSON") }
+        let it = common::demo::Demo::start(&[&["--rate", "20"][..], arguments].concat());
+        let state = it.state();
+        Demo { it, state }
     }
-    fn run(&self, words: &str) -> Output {
-        meshctl(self.states.path()).args(words.split(' ')).args(["--from", "demo"]).output().expect("it runs")
+    fn run(&self, words: &str) -> Run {
+        self.it.run(&words.split(' ').chain(["--from", "demo"]).collect::<Vec<_>>())
     }
     /// Processes by the proxy that they are.
     fn processes(&self) -> BTreeMap<String, u32> {
-        children(self.process.id())
+        children(self.it.process.id())
     }
     fn said(&self) -> PathBuf {
         self.state["said"].as_str().expect("a folder").into()
@@ -59,8 +39,7 @@ impl Demo {
     fn answers(&self, workload: &str) -> (f64, f64) {
         let of = |selector: &str| {
             let query = format!("sum(istio_requests_total%7Breporter=%22source%22,destination_workload=%22{workload}%22,response_code{selector}%22200%22%7D)");
-            let body = page(self.state["prometheus"].as_str().expect("an address"), &format!("/api/v1/query?query={query}"));
-            let answer: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
+            let answer = json(self.state["prometheus"].as_str().expect("an address"), &format!("/api/v1/query?query={query}"));
             answer["data"]["result"][0]["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0)
         };
         (of("="), of("!="))
@@ -104,15 +83,6 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn page(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
-    let mut text = String::new();
-    let _ = stream.read_to_string(&mut text);
-    text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
-}
-
 #[test]
 fn a_killed_sidecar_is_named_and_the_rest_works_and_no_process_outlives_the_demo() {
     let mut demo = Demo::start(&["--processes"]);
@@ -124,26 +94,26 @@ fn a_killed_sidecar_is_named_and_the_rest_works_and_no_process_outlives_the_demo
         let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("words");
         assert!(!words.contains("authorization") && !words.contains("Bearer"), "{words:?}");
     }
-    assert_eq!(demo.run("ps").status.code(), Some(0));
+    assert_eq!(demo.run("ps").status, 0);
     kill("-KILL", processes["details-v1.bookinfo"]);
     let (_, failed) = demo.answers("details-v1");
     until("calls of details fail", || demo.answers("details-v1").1 > failed + 3.0);
     let ps = demo.run("ps");
-    let text = String::from_utf8_lossy(&ps.stdout).into_owned() + &String::from_utf8_lossy(&ps.stderr);
-    assert!(ps.status.code() == Some(79) && text.contains("details-v1.bookinfo") && text.contains("productpage-v1.bookinfo"), "{:?} {text}", ps.status.code());
+    let text = format!("{}{}", ps.out, ps.err);
+    assert!(ps.status == 79 && text.contains("details-v1.bookinfo") && text.contains("productpage-v1.bookinfo"), "{:?} {text}", ps.status);
     assert!(text.lines().any(|l| l.contains("details-v1.bookinfo") && l.contains("connected to no istiod")), "{text}");
     until("why names it", || {
         let why = demo.run("why --since 10s");
-        let text = String::from_utf8_lossy(&why.stdout).into_owned() + &String::from_utf8_lossy(&why.stderr);
-        println!("{:?} {text}", why.status.code());
-        why.status.code() == Some(79) && text.contains("details-v1")
+        let text = format!("{}{}", why.out, why.err);
+        println!("{:?} {text}", why.status);
+        why.status == 79 && text.contains("details-v1")
     });
     // Who does not call it goes on.
     demo.flow("ratings-v1");
     let others: Vec<u32> = processes.iter().filter(|(name, _)| *name != "details-v1.bookinfo").map(|(_, pid)| *pid).collect();
     assert!(others.iter().all(|pid| lives(*pid)));
-    demo.process.kill().expect("killed");
-    demo.process.wait().expect("an end");
+    demo.it.process.kill().expect("killed");
+    demo.it.process.wait().expect("an end");
     until("no process is left", || !others.iter().any(|pid| lives(*pid)));
     let _ = std::fs::remove_dir_all(demo.said());
     for left in ["manifests", "logs"] {
@@ -158,8 +128,8 @@ fn an_interruption_ends_all_processes_and_leaves_nothing() {
     demo.flow("ratings-v1");
     let said = demo.said();
     assert!(said.join("ratings-v1.bookinfo.log").exists());
-    kill("-INT", demo.process.id());
-    assert!(demo.process.wait().expect("an end").success());
+    kill("-INT", demo.it.process.id());
+    assert!(demo.it.process.wait().expect("an end").success());
     assert!(!processes.values().any(|pid| lives(*pid)), "{processes:?}");
     assert!(!said.exists());
     // Nor is it left to those who read what the processes write.
@@ -180,19 +150,19 @@ fn an_envoy_takes_a_sidecars_place() {
     demo.flow("ratings-v1");
     for proxy in ["ratings-v1.bookinfo", "productpage-v1.bookinfo"] {
         let admin = demo.state["admins"][proxy].as_str().expect("an address");
-        let stats = self::page(admin, "/stats?filter=(update_rejected|ssl.handshake)");
+        let stats = common::demo::page(admin, "/stats?filter=(update_rejected|ssl.handshake)");
         let rejected: Vec<&str> = stats.lines().filter(|l| l.contains("update_rejected") && !l.ends_with(": 0")).collect();
         assert!(rejected.is_empty(), "{proxy}: {rejected:?}");
         assert!(stats.lines().any(|l| l.contains("ssl.handshake") && !l.ends_with(": 0")), "{proxy}: {stats}");
     }
     let ps = demo.run("ps");
-    let text = String::from_utf8_lossy(&ps.stdout).into_owned() + &String::from_utf8_lossy(&ps.stderr);
-    assert!(ps.status.code() == Some(0) && !text.contains("REFUSED"), "{:?} {text}", ps.status.code());
+    let text = format!("{}{}", ps.out, ps.err);
+    assert!(ps.status == 0 && !text.contains("REFUSED"), "{:?} {text}", ps.status);
     // Both route by what the control plane says, and say it to who asks.
     for words in ["why productpage http://reviews:9080/reviews/0", "pc routes productpage-v1", "certs"] {
         let output = demo.run(words);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{words}: {text}");
+        let text = format!("{}{}", output.out, output.err);
+        assert_eq!(output.status, 0, "{words}: {text}");
     }
     // Its access log is with the others'.
     let log = Path::new(demo.state["logs"].as_str().expect("a folder")).join("ratings-v1.bookinfo.log");
@@ -202,16 +172,15 @@ fn an_envoy_takes_a_sidecars_place() {
     let envoys: Vec<u32> = parts.values().flat_map(|part| children(*part).into_values()).collect();
     assert!(envoys.len() == 2 && envoys.iter().all(|pid| lives(*pid)), "{parts:?} {envoys:?}");
     parts.values().for_each(|part| kill("-KILL", *part));
-    kill("-INT", demo.process.id());
-    assert!(demo.process.wait().expect("an end").success());
+    kill("-INT", demo.it.process.id());
+    assert!(demo.it.process.wait().expect("an end").success());
     until("no Envoy is left", || !envoys.iter().any(|pid| lives(*pid)));
 }
 
 /// What arrived at a workload by its own count: an Envoy of upstream counts nothing in Istio's metrics.
 fn arrived(demo: &Demo, workload: &str) -> f64 {
     let query = format!("sum(istio_requests_total%7Breporter=%22destination%22,destination_workload=%22{workload}%22,response_code=%22200%22%7D)");
-    let body = page(demo.state["prometheus"].as_str().expect("an address"), &format!("/api/v1/query?query={query}"));
-    let answer: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
+    let answer = json(demo.state["prometheus"].as_str().expect("an address"), &format!("/api/v1/query?query={query}"));
     answer["data"]["result"][0]["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0)
 }
 
@@ -225,8 +194,7 @@ fn what_is_no_envoy_is_refused() {
         (&["--envoy", "ratings-v1=/bin/true"], 1, "it ended at once"),
         (&["part"], 1, "which starts it"),
     ] {
-        let output = meshctl(states.path()).arg("demo").args(arguments).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(status) && text.contains(why), "{arguments:?}: {:?} {text}", output.status.code());
+        let output = common::run(common::demo::meshctl(states.path()).arg("demo").args(arguments).output().expect("it runs"));
+        assert!(output.status == status && output.err.contains(why), "{arguments:?}: {:?} {}", output.status, output.err);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Demo {
-    process: Child,
+    pub process: Child,
     /// Where demos tell of themselves: those of other tests are not met.
     states: tempfile::TempDir,
     /// What it says on standard error until it is ready.
@@ -27,7 +27,8 @@ impl Drop for Demo {
     }
 }
 
-fn meshctl(states: &Path) -> Command {
+/// The program as tests of demos run it.
+pub fn meshctl(states: &Path) -> Command {
     let mut command = super::command(states);
     command.env("XDG_RUNTIME_DIR", states).env_remove("MESHCTL_JAEGER").env_remove("MESHCTL_ZIPKIN");
     command
@@ -86,14 +87,19 @@ impl Demo {
 
 /// The JSON of a page.
 pub fn json(address: &str, path: &str) -> Value {
+    let text = page(address, path);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// The body of a page.
+pub fn page(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() };
-    serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {text}"))
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() }
 }
 
 /// The chunks of a body.
