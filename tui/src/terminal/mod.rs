@@ -49,6 +49,9 @@ const WAIT: Duration = Duration::from_millis(100);
 const WAIT_READING: Duration = Duration::from_millis(15);
 /// How long what was typed is looked for once it is there.
 const LOOK: Duration = Duration::from_millis(1);
+/// How often it is looked for before all of it is taken to be read: keys that crossterm has read already are not seen by a wait,
+/// and a look that is interrupted for longer than [`LOOK`] finds none of them.
+const LOOKS: u8 = 3;
 /// How often the age in the top line is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Terminals take about so much by OSC 52.
@@ -105,6 +108,7 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     resize(app, host)?;
     let mut is_dirty = true;
     let mut ticks = false;
+    let mut inbox = Inbox::default();
     let mut shown = app.told((host.now)());
     loop {
         if let Some(signal) = signals.end() {
@@ -142,7 +146,7 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
         let mut events = match std::mem::take(&mut ticks) {
             true if !is_reading && (host.changed)() => vec![Event::Tick, Event::Changed],
             true => vec![Event::Tick],
-            false => waited(is_reading || open > 0)?,
+            false => inbox.waited(is_reading || open > 0)?,
         };
         for answer in answers.try_iter() {
             match &answer {
@@ -211,37 +215,56 @@ fn ask(host: &Host<'_>, question: Question, sender: &Sender<Event>) {
     });
 }
 
-/// What was typed, waited for a moment; everything that is there.
-fn waited(is_reading: bool) -> io::Result<Vec<Event>> {
-    let mut out = Vec::new();
-    let wait = if is_reading { WAIT_READING } else { WAIT };
-    wait_for_input(wait)?;
-    loop {
-        // Without any time at all crossterm does not look.
-        match event::poll(LOOK) {
-            Ok(false) => return Ok(out),
-            Ok(true) => out.extend(translate(event::read()?)),
-            // A signal came; it is looked at by the loop.
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(out),
-            Err(e) => return Err(e),
+/// What is typed, as crossterm reads it.
+#[derive(Default)]
+struct Inbox {
+    /// How often it is still looked for without input that waits.
+    looks: u8,
+}
+
+impl Inbox {
+    /// What was typed, waited for a moment; everything that is there.
+    fn waited(&mut self, is_reading: bool) -> io::Result<Vec<Event>> {
+        let mut out = Vec::new();
+        let wait = if is_reading { WAIT_READING } else { WAIT };
+        if wait_for_input(wait)? {
+            self.looks = LOOKS;
+        } else if self.looks == 0 {
+            // Crossterm would spend all of its time looking.
+            return Ok(out);
         }
+        loop {
+            // Without any time at all crossterm does not look.
+            match event::poll(LOOK) {
+                Ok(false) => break,
+                Ok(true) => {
+                    self.looks = LOOKS;
+                    out.extend(translate(event::read()?));
+                }
+                // A signal came; it is looked at by the loop.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => break,
+                Err(e) => return Err(e),
+            }
+        }
+        self.looks = self.looks.saturating_sub(1);
+        Ok(out)
     }
 }
 
-/// Waits for input. A terminal that has gone away is an error: crossterm would read its end for ever.
-fn wait_for_input(wait: Duration) -> io::Result<()> {
+/// Waits for input, and tells whether there is any. A terminal that has gone away is an error: crossterm would read its end for ever.
+fn wait_for_input(wait: Duration) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
     let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
     let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
     match poll(&mut watched, Some(&wait)) {
         // A signal came; it is looked at by the loop.
-        Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(rustix::io::Errno::INTR) => Ok(false),
         Err(e) => Err(e.into()),
         Ok(_) if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
             Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone"))
         }
-        Ok(_) => Ok(()),
+        Ok(n) => Ok(n > 0),
     }
 }
 

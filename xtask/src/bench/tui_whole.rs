@@ -211,9 +211,9 @@ fn watch(child: &mut Child, started: Instant) -> Outcome {
     // Reading is over when nothing more is drawn.
     while told.recv_timeout(Duration::from_secs(3)).is_ok() {}
     let pid = running(child.id())?;
-    let (before, bytes, woken) = (ticks(pid)?, seen.load(Ordering::Relaxed), wakeups(pid)?);
+    let (before, bytes, woken) = (busy(pid)?, seen.load(Ordering::Relaxed), wakeups(pid)?);
     std::thread::sleep(REST);
-    let share = (ticks(pid)? - before) as f64 / 100.0 / REST.as_secs_f64() * 100.0;
+    let share = busy(pid)?.saturating_sub(before).as_secs_f64() / REST.as_secs_f64() * 100.0;
     println!("{:<52} {share:>6.2} %                0.5 %", "of a core at rest, 1,000 workloads");
     // A count, which a busy machine does not change.
     println!("{:<52} {:>9.1}", "wake-ups a second at rest", wakeups(pid)?.saturating_sub(woken) as f64 / REST.as_secs_f64());
@@ -242,11 +242,10 @@ fn wakeups(pid: u32) -> Result<u64, String> {
     Ok(tasks.flatten().filter_map(of).sum())
 }
 
-/// Processor time so far, in hundredths of a second.
-fn ticks(pid: u32) -> Result<u64, String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|e| format!("/proc/{pid}/stat: {e}"))?;
-    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let at = |i: usize| fields.get(i).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
-    Ok(at(11) + at(12))
+/// Processor time of its threads so far, as the scheduler counts it: ticks count as a whole what is short but wakes with them.
+fn busy(pid: u32) -> Result<Duration, String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|e| format!("/proc/{pid}/task: {e}"))?;
+    // A thread may end meanwhile.
+    let of = |task: std::fs::DirEntry| -> Option<u64> { std::fs::read_to_string(task.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok() };
+    Ok(Duration::from_nanos(tasks.flatten().filter_map(of).sum()))
 }
