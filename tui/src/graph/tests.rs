@@ -49,6 +49,13 @@ pub(crate) fn mesh(nodes: usize, edges: usize) -> View {
     View::new(all, pairs)
 }
 
+/// A knot: namespaces of 20 in rings, and as many calls between namespaces, so that each node leads to each other one.
+fn knot(nodes: usize) -> View {
+    let within = |i: usize| (i / 20 * 20 + (i + 1) % 20).min(nodes - 1);
+    let calls = (0..nodes).flat_map(|i| [edge(i, within(i)), edge(i, (i * 7 + 13) % nodes)]).collect();
+    View::new((0..nodes).map(|i| node(i / 20, i)).collect(), calls)
+}
+
 fn details() -> [(Detail, Labels); 4] {
     [(Detail::Full, Labels::Shown), (Detail::Full, Labels::Hidden), (Detail::Compact, Labels::Shown), (Detail::Compact, Labels::Hidden)]
 }
@@ -221,14 +228,7 @@ proptest! {
 
     #[test]
     fn the_order_of_the_input_does_not_matter(view in any_view(16, 30), seed in any::<u64>()) {
-        let mut order: Vec<usize> = (0..view.nodes().len()).collect();
-        order.sort_by_key(|&i| (i as u64).wrapping_mul(seed | 1).rotate_left(17));
-        let place = |i: usize| order.iter().position(|&o| o == i).unwrap_or(0);
-        let nodes = order.iter().map(|&i| view.nodes()[i].clone()).collect();
-        let edges = view.edges().iter().rev().map(|e| Edge { from: place(e.from), to: place(e.to), ..e.clone() }).collect();
-        let shuffled = View::new(nodes, edges);
-        prop_assert_eq!(&shuffled, &view);
-        prop_assert_eq!(layout(&shuffled, Detail::Full, Labels::Shown, None), layout(&view, Detail::Full, Labels::Shown, None));
+        same_in_any_order(&view, seed)?;
     }
 
     #[test]
@@ -252,11 +252,48 @@ proptest! {
     }
 }
 
+fn same_in_any_order(view: &View, seed: u64) -> Result<(), TestCaseError> {
+    let mut order: Vec<usize> = (0..view.nodes().len()).collect();
+    order.sort_by_key(|&i| (i as u64).wrapping_mul(seed | 1).rotate_left(17));
+    let place = |i: usize| order.iter().position(|&o| o == i).unwrap_or(0);
+    let nodes = order.iter().map(|&i| view.nodes()[i].clone()).collect();
+    let edges = view.edges().iter().rev().map(|e| Edge { from: place(e.from), to: place(e.to), ..e.clone() }).collect();
+    let shuffled = View::new(nodes, edges);
+    prop_assert_eq!(&shuffled, view);
+    prop_assert_eq!(layout(&shuffled, Detail::Full, Labels::Shown, None), layout(view, Detail::Full, Labels::Shown, None));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Most of these have a knot of more nodes than are walked through.
+    #[test]
+    fn large_knots_are_pictures_like_others(view in any_view(90, 220), seed in any::<u64>()) {
+        for detail in [Detail::Full, Detail::Compact] {
+            let layout = layout(&view, detail, Labels::Hidden, None);
+            check(&view, &layout);
+            check_reading(&view, &layout);
+        }
+        same_in_any_order(&view, seed)?;
+    }
+}
+
+/// Every line that passes through a layer costs: of a walk through all of it a knot of 300 nodes is 7,000 columns wide.
+#[test]
+fn a_large_knot_is_not_a_long_chain() {
+    for (nodes, columns) in [(100, 600), (400, 1_200)] {
+        let layout = layout(&knot(nodes), Detail::Full, Labels::Shown, None);
+        check(&knot(nodes), &layout);
+        assert!(layout.width < columns, "{nodes} nodes in a knot take {} columns", layout.width);
+    }
+}
+
 /// Old nodes in the order of before, and hardly moved inside their namespaces.
 #[test]
 fn one_node_more_moves_hardly_anything() {
-    for (nodes, edges) in [(10, 14), (60, 91), (300, 496)] {
-        let view = mesh(nodes, edges);
+    for view in [mesh(10, 14), mesh(60, 91), mesh(300, 496), knot(300)] {
+        let nodes = view.nodes().len();
         let old = layout(&view, Detail::Full, Labels::Hidden, None);
         assert_eq!(layout(&view, Detail::Full, Labels::Hidden, Some(old.seed())).nodes, old.nodes, "the same view stays where it is");
         for caller in [0, nodes / 2, nodes - 1] {
@@ -288,8 +325,7 @@ fn one_node_more_moves_hardly_anything() {
 
 #[test]
 fn meshes_are_laid_out_without_false_joins() {
-    for (nodes, edges) in [(60, 91), (150, 260)] {
-        let view = mesh(nodes, edges);
+    for view in [mesh(60, 91), mesh(150, 260), knot(100)] {
         for detail in [Detail::Full, Detail::Compact] {
             let layout = layout(&view, detail, Labels::Hidden, None);
             check(&view, &layout);

@@ -1,6 +1,6 @@
 //! A layered layout in character cells, from left to right, one horizontal band for each namespace.
 //!
-//! 1. [`cycles`] finds the calls that go backwards.
+//! 1. [`cycles`] finds the calls that go backwards, in large [`knots`] by the distance from where these are entered.
 //! 2. [`rank`] gives every node a layer.
 //! 3. [`lanes`] orders the namespaces.
 //! 4. [`layers`] makes the graph of items: nodes, and *buses*, which carry everything that goes to one node through the
@@ -14,6 +14,7 @@
 
 mod assemble;
 mod cycles;
+mod knots;
 mod lanes;
 mod layers;
 mod nets;

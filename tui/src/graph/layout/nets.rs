@@ -17,6 +17,7 @@
 //! A net that can't have its place, or whose place contradicts another's, is led over a free row ([`Part`]): then it may
 //! stand anywhere.
 
+use super::knots::knots;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -300,51 +301,8 @@ fn contradictions(nets: &Nets) -> Vec<usize> {
     out
 }
 
-/// Strongly connected components of the limits (Tarjan, without recursion): a number for each net.
 fn components(nets: &Nets) -> Vec<usize> {
-    const NEW: usize = usize::MAX;
-    let count = nets.nets.len();
-    let mut next = vec![Vec::new(); count];
+    let mut next = vec![Vec::new(); nets.nets.len()];
     nets.limits.iter().for_each(|&(a, b, _)| next[a].push(b));
-    let (mut index, mut low, mut component) = (vec![NEW; count], vec![0; count], vec![NEW; count]);
-    let (mut counter, mut found) = (0, 0);
-    let mut open: Vec<usize> = Vec::new();
-    let mut calls: Vec<(usize, usize)> = Vec::new();
-    for start in 0..count {
-        if index[start] != NEW {
-            continue;
-        }
-        calls.push((start, 0));
-        while let Some(&mut (node, ref mut at)) = calls.last_mut() {
-            if *at == 0 {
-                index[node] = counter;
-                low[node] = counter;
-                counter += 1;
-                open.push(node);
-            }
-            if let Some(&to) = next[node].get(*at) {
-                *at += 1;
-                if index[to] == NEW {
-                    calls.push((to, 0));
-                } else if component[to] == NEW {
-                    low[node] = low[node].min(index[to]);
-                }
-                continue;
-            }
-            calls.pop();
-            if let Some(&(caller, _)) = calls.last() {
-                low[caller] = low[caller].min(low[node]);
-            }
-            if low[node] == index[node] {
-                while let Some(member) = open.pop() {
-                    component[member] = found;
-                    if member == node {
-                        break;
-                    }
-                }
-                found += 1;
-            }
-        }
-    }
-    component
+    knots(&next)
 }
