@@ -126,7 +126,7 @@ impl Recording {
                     let _ = self.store.add_rate(pairs(), *rate);
                 }
                 Data::Points(points) => {
-                    for point in points {
+                    for point in points.iter() {
                         let _ = self.store.append(pairs(), point.at, point.value);
                     }
                 }

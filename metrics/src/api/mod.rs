@@ -178,7 +178,7 @@ fn result(answer: &promql::Answer, at: i64) -> String {
 fn selected<'s>(store: &'s Store, request: &Request<'_>) -> Result<Vec<&'s Series>, Refusal> {
     let (start, end) = (request.time("start")?.unwrap_or(i64::MIN), request.time("end")?.unwrap_or(i64::MAX));
     let is_there = |series: &&Series| match &series.data {
-        Data::Points(points) => points.get(points.partition_point(|p| p.at < start)).is_some_and(|p| p.at <= end),
+        Data::Points(points) => points.at(end).is_some_and(|p| p.at >= start),
         Data::Rate(_) => true,
     };
     Ok(store.select_any(&request.matchers()?).into_iter().filter_map(|id| store.get(id)).filter(is_there).collect())

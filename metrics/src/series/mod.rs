@@ -2,11 +2,13 @@
 //! limits; what was not taken is counted and named, never lost in silence.
 
 mod matcher;
+mod samples;
 mod scrape;
 mod select;
 mod symbols;
 
 pub use matcher::{Matcher, Op, anchored};
+pub use samples::Samples;
 pub use scrape::{Ingested, Target};
 pub use symbols::{Symbol, Symbols};
 
@@ -40,7 +42,7 @@ pub type Labels = Arc<[(Symbol, Symbol)]>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     /// Samples in time order, one a time.
-    Points(Vec<Point>),
+    Points(Samples),
     /// All that a recording kept is what `rate()` gave, per second. `rate`, `irate` and `increase` answer from it, at any time and over any
     /// range; nothing else does.
     Rate(f64),
@@ -191,7 +193,7 @@ impl Store {
     pub fn append<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, at: i64, value: f64) -> Result<SeriesId, Refused> {
         let added = self
             .intern(labels, Empty::Dropped)
-            .and_then(|pairs| self.series_of(&pairs, Data::Points(Vec::new())))
+            .and_then(|pairs| self.series_of(&pairs, Data::Points(Samples::default())))
             .and_then(|id| self.append_to(id, at, value).map(|()| id));
         added.inspect_err(|reason| self.dropped.count(*reason))
     }
@@ -215,12 +217,7 @@ impl Store {
             _ => {}
         }
         points.push(Point { at, value });
-        // Old samples go in batches, so that each append stays cheap.
-        let oldest = at.saturating_sub(limits.retention);
-        let stale = points.partition_point(|p| p.at < oldest).max(points.len().saturating_sub(limits.samples));
-        if stale > points.len() / 4 {
-            points.drain(..stale);
-        }
+        points.limit(at.saturating_sub(limits.retention), limits.samples);
         Ok(())
     }
 
@@ -230,7 +227,7 @@ impl Store {
         let mut gone: Vec<Labels> = Vec::new();
         for series in self.series.values_mut() {
             if let Data::Points(points) = &mut series.data {
-                points.drain(..points.partition_point(|p| p.at < oldest));
+                points.expire(oldest);
                 if points.is_empty() {
                     gone.push(series.labels.clone());
                 }

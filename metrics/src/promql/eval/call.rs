@@ -201,12 +201,13 @@ impl Evaluator<'_> {
         // `last_over_time` gives a sample as it is, with its name.
         let keeps_name = function.name == "last_over_time";
         let mut out = Vec::with_capacity(selected.len());
-        let mut fresh: Vec<Point> = Vec::new();
+        let (mut fresh, mut room): (Vec<Point>, Vec<Point>) = (Vec::new(), Vec::new());
+        let opens = self.opens(end, *length);
         let mut rates = 0_usize;
         for (id, set) in selected.iter() {
             let value = match self.store.get(*id).map(|s| &s.data) {
                 Some(Data::Points(points)) => {
-                    let mut points = self.window(points, end, *length);
+                    let mut points = points.between(opens, end, &mut room);
                     if points.iter().any(|p| is_stale(p.value)) {
                         fresh.clear();
                         fresh.extend(points.iter().copied().filter(|p| !is_stale(p.value)));

@@ -259,15 +259,13 @@ impl<'s> Evaluator<'s> {
         at.saturating_sub(selector.offset)
     }
 
-    /// Of points in time order those in the window of `length` that ends at `end`.
-    fn window<'p>(&self, points: &'p [Point], end: i64, length: i64) -> &'p [Point] {
+    /// The first time of the window of `length` that ends at `end`.
+    fn opens(&self, end: i64, length: i64) -> i64 {
         let start = end.saturating_sub(length);
-        let from = match self.options.rules {
-            Rules::Prometheus2 => points.partition_point(|p| p.at < start),
-            Rules::Prometheus3 => points.partition_point(|p| p.at <= start),
-        };
-        let to = points.partition_point(|p| p.at <= end);
-        &points[from.min(to)..to]
+        match self.options.rules {
+            Rules::Prometheus2 => start,
+            Rules::Prometheus3 => start.saturating_add(1),
+        }
     }
 
     /// The current sample of each selected series.
@@ -279,8 +277,9 @@ impl<'s> Evaluator<'s> {
         for (id, set) in selected.iter() {
             match self.store.get(*id).map(|s| &s.data) {
                 Some(Data::Points(points)) => {
-                    if let Some(point) = self.window(points, end, self.options.lookback).last().filter(|p| !is_stale(p.value)) {
-                        rows.push((*set, *point));
+                    let opens = self.opens(end, self.options.lookback);
+                    if let Some(point) = points.at(end).filter(|p| p.at >= opens && !is_stale(p.value)) {
+                        rows.push((*set, point));
                     }
                 }
                 Some(Data::Rate(_)) => rates += 1,
@@ -303,11 +302,11 @@ impl<'s> Evaluator<'s> {
         let (end, range) = (self.moment(selector, at), selector.range.unwrap_or(0));
         let mut order: Vec<Row> = Vec::new();
         let mut found: FxHashMap<Set, Vec<Point>> = FxHashMap::default();
-        let mut rates = 0_usize;
+        let (mut rates, mut room) = (0_usize, Vec::new());
         for (id, set) in selected.iter() {
             match self.store.get(*id).map(|s| &s.data) {
                 Some(Data::Points(points)) => {
-                    let points: Vec<Point> = self.window(points, end, range).iter().copied().filter(|p| !is_stale(p.value)).collect();
+                    let points: Vec<Point> = points.between(self.opens(end, range), end, &mut room).iter().copied().filter(|p| !is_stale(p.value)).collect();
                     if !points.is_empty() {
                         self.charge(points.len(), expr.span)?;
                         order.push((*set, 0.0));
