@@ -2,6 +2,7 @@
 //! configuration it was bound for: another one of the same address takes its place without a connection noticing.
 
 use crate::config::listener::Listener;
+use crate::worker::Drained;
 use mesh_envoy::engine::listener::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{SocketAddr, TcpListener};
@@ -48,6 +49,8 @@ pub struct Bound {
 pub struct Listeners {
     workers: Mutex<Vec<mpsc::UnboundedSender<Accept>>>,
     slots: Mutex<Vec<Arc<Slot>>>,
+    /// Whose take no connections any more.
+    stopped: Mutex<Drained>,
 }
 
 impl Listeners {
@@ -79,6 +82,11 @@ impl Listeners {
     /// # Errors
     /// A socket that can't listen.
     pub fn open(&self, listener: &Arc<Listener>, bound: Vec<Bound>) -> Result<(), String> {
+        // Held until the slots are there: who stops listeners meanwhile finds them.
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped.covers(listener.direction) {
+            return Ok(());
+        }
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for Bound { address, sockets } in bound {
             let slot =
@@ -101,6 +109,14 @@ impl Listeners {
     pub fn replace(&self, listener: &Arc<Listener>) {
         for slot in self.slots().iter().filter(|s| s.name == listener.engine.name) {
             *slot.current.write().unwrap_or_else(PoisonError::into_inner) = listener.clone();
+        }
+    }
+    /// Takes no more connections for these listeners, nor for those of the kind that come later.
+    pub fn stop(&self, whose: Drained) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        *stopped = (*stopped).max(whose);
+        for slot in self.slots().iter().filter(|s| stopped.covers(s.current().direction)) {
+            self.close(&slot.name);
         }
     }
     /// Takes no more connections for a listener. Those that wait to be accepted still are.

@@ -136,8 +136,15 @@ impl Proxy {
         let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
         let (background, drain) = (shared.clone(), settings.drain);
-        let context =
-            admin::Context { shared: shared.clone(), bootstrap: Arc::new(bootstrap.into()), workers, dynamic, secrets, levels: settings.levels.clone() };
+        let context = admin::Context {
+            shared: shared.clone(),
+            bootstrap: Arc::new(bootstrap.into()),
+            workers,
+            dynamic,
+            secrets,
+            levels: settings.levels.clone(),
+            drain: settings.drain,
+        };
         threads.push(thread("background", move || beside(background, admin_socket, context, beside_workers, drain))?);
         if let Some(control) = control {
             threads.push(thread("control-plane", move || control.run())?);

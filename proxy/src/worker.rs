@@ -14,6 +14,7 @@ use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
+use crate::telemetry::Direction;
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
 use crate::telemetry::requests::Counted;
@@ -37,6 +38,33 @@ pub enum Phase {
     Draining,
     /// Everything ends now.
     Stopping,
+}
+
+/// Whose connections are asked to end while the proxy goes on, and whose listeners may be closed (`/drain_listeners`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drained {
+    #[default]
+    Nobody,
+    /// Listeners whose traffic is inbound.
+    Inbound,
+    Everybody,
+}
+
+impl Drained {
+    pub fn covers(self, direction: Direction) -> bool {
+        match self {
+            Drained::Nobody => false,
+            Drained::Inbound => direction == Direction::Inbound,
+            Drained::Everybody => true,
+        }
+    }
+}
+
+/// What workers look at to see whether connections should end.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    phase: Phase,
+    drained: Drained,
 }
 
 /// Takes messages for the proxy's own log.
@@ -66,8 +94,8 @@ pub struct Shared {
     watched: mpsc::UnboundedSender<Weak<Runtime>>,
     connections: AtomicU64,
     pub open: AtomicU64,
-    phase: watch::Sender<Phase>,
-    /// Whether the drain was asked for by the admin port alone: the process stays.
+    state: watch::Sender<State>,
+    /// 1 where the admin port said that it is not healthy.
     pub health: AtomicU8,
 }
 
@@ -93,7 +121,7 @@ impl Shared {
             runtimes: Mutex::default(),
             connections: AtomicU64::new(0),
             open: AtomicU64::new(0),
-            phase: watch::Sender::new(Phase::Serving),
+            state: watch::Sender::new(State { phase: Phase::Serving, drained: Drained::Nobody }),
             health: AtomicU8::new(0),
         };
         (shared, to_watch)
@@ -102,11 +130,11 @@ impl Shared {
         self.snapshot.read().map(|s| s.clone()).unwrap_or_default()
     }
     pub fn phase(&self) -> Phase {
-        *self.phase.borrow()
+        self.state.borrow().phase
     }
     pub async fn reached(&self, phase: Phase) {
         // The sender is this very value.
-        let _ = self.phase.subscribe().wait_for(|p| *p >= phase).await;
+        let _ = self.state.subscribe().wait_for(|s| s.phase >= phase).await;
     }
     /// Connections of clients that are open, in all workers.
     pub fn active_connections(&self) -> u64 {
@@ -114,11 +142,19 @@ impl Shared {
     }
     /// Goes on to a later phase; there is no way back.
     pub fn advance(&self, to: Phase) {
-        self.phase.send_if_modified(|phase| {
-            let later = to > *phase;
-            *phase = (*phase).max(to);
+        self.state.send_if_modified(|state| {
+            let later = to > state.phase;
+            state.phase = state.phase.max(to);
             later
         });
+    }
+    /// Asks clients to end their connections, and goes on otherwise; there is no way back. False where they were asked before.
+    pub fn drain(&self, whose: Drained) -> bool {
+        self.state.send_if_modified(|state| {
+            let more = whose > state.drained;
+            state.drained = state.drained.max(whose);
+            more
+        })
     }
     /// Other configuration for what begins from now on. What has begun ends with the one that it has.
     pub fn publish(&self, snapshot: Snapshot) {
@@ -236,7 +272,7 @@ pub struct Worker {
     pub heard: Heard,
     pub counted: Counted,
     ring: Arc<Ring>,
-    phase: watch::Receiver<Phase>,
+    state: watch::Receiver<State>,
     pub active: Cell<u64>,
     /// `date` of answers, for the second that it was made for.
     date: RefCell<(u64, HeaderValue)>,
@@ -266,7 +302,7 @@ impl Worker {
             heard: Heard::default(),
             counted: Counted::default(),
             ring: shared.rings.attach(),
-            phase: shared.phase.subscribe(),
+            state: shared.state.subscribe(),
             active: Cell::new(0),
             date: RefCell::new((0, HeaderValue::from_static(""))),
             scratch: RefCell::default(),
@@ -327,9 +363,14 @@ impl Worker {
         self.tracing.get(&self.shared.registry, "http", prefix)
     }
     async fn reached(&self, phase: Phase) {
-        let mut receiver = self.phase.clone();
+        let mut receiver = self.state.clone();
         // The sender lives as long as the worker.
-        let _ = receiver.wait_for(|p| *p >= phase).await;
+        let _ = receiver.wait_for(|s| s.phase >= phase).await;
+    }
+    /// Completes when clients of listeners of this direction are asked to go.
+    pub async fn drained(&self, direction: Direction) {
+        let mut receiver = self.state.clone();
+        let _ = receiver.wait_for(|s| s.drained.covers(direction)).await;
     }
     /// Completes when connections should come to their end.
     pub async fn draining(&self) {
@@ -423,9 +464,12 @@ impl Worker {
     }
     /// Tells clients of HTTP/1 to come again on another connection.
     pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
-        let limit = exchange.connection.manager.limits.requests_per_connection;
+        let manager = &exchange.connection.manager;
+        let limit = manager.limits.requests_per_connection;
         let full = limit > 0 && exchange.connection.requests.get() >= limit;
-        let ends = full || exchange.connection.is_old() || *self.phase.borrow() >= Phase::Draining || exchange.connection.chain.life.is_retired();
+        let state = *self.state.borrow();
+        let drains = state.phase >= Phase::Draining || state.drained.covers(manager.telemetry.direction);
+        let ends = full || exchange.connection.is_old() || drains || exchange.connection.chain.life.is_retired();
         if exchange.protocol != "HTTP/2" && ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -328,3 +328,19 @@ fn names_are_resolved() {
     }
     assert_eq!(get(proxy.address("l").expect("a listener"), "/").text(), "found");
 }
+
+/// Clients as Java's offer HTTP/2 with their first request over plain TCP: they are served over HTTP/1.1, as by Envoy.
+#[test]
+fn an_offer_of_http2_over_plain_tcp_goes_unheard() {
+    let up = Upstream::named("x");
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    let mut client = connect(proxy.address("l").expect("a listener"));
+    let offer = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\nte: gzip, trailers\r\n";
+    for _ in 0..2 {
+        client.stream().write_all(format!("GET / HTTP/1.1\r\nhost: a\r\n{offer}\r\n").as_bytes()).expect("sent");
+        assert_eq!(client.message().expect("an answer").text(), "x");
+    }
+    for got in up.take() {
+        assert!(["connection", "upgrade", "http2-settings"].iter().all(|h| got.header(h).is_none()) && got.header("te") == Some("trailers"), "{got:?}");
+    }
+}

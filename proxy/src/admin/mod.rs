@@ -14,7 +14,7 @@ mod why;
 use crate::bootstrap::Kept;
 use crate::logging::{Levels, Logger};
 use crate::tls::secrets::Secrets;
-use crate::worker::{Phase, Shared};
+use crate::worker::{Drained, Phase, Shared};
 use crate::xds::Dynamic;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -38,6 +38,8 @@ pub struct Context {
     pub dynamic: Option<Arc<Dynamic>>,
     pub secrets: Arc<Secrets>,
     pub levels: Arc<Levels>,
+    /// How long a graceful drain takes.
+    pub drain: Duration,
 }
 
 impl Context {
@@ -90,7 +92,7 @@ GET:
   /stats/prometheus      counters for Prometheus
   /unused                listeners, routes and clusters that nothing came to
 POST:
-  /drain_listeners       no new connections (?graceful)
+  /drain_listeners       no new connections (?inboundonly, ?graceful asks clients to go first, ?skip_exit goes on taking)
   /healthcheck/fail, /healthcheck/ok
   /logging               levels of the proxy's own log (?level=L, ?paths=NAME:L,…, ?NAME=L)
   /quitquitquit          the end
@@ -153,10 +155,7 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
             context.shared.health.store(0, Ordering::Relaxed);
             Page::text("OK\n")
         }
-        "/drain_listeners" => {
-            context.shared.advance(Phase::Draining);
-            Page::text("OK\n")
-        }
+        "/drain_listeners" => drain_listeners(context, query),
         "/quitquitquit" => {
             context.shared.advance(Phase::Stopping);
             Page::text("OK\n")
@@ -171,6 +170,22 @@ fn page(context: &Context, method: &Method, path: &str, query: &str) -> Page {
         },
         _ => Page::status(404, format!("there is no page {path}\n{HELP}")),
     }
+}
+
+/// As Envoy drains: the process stays. `graceful` asks clients to come again elsewhere, and listeners take connections until the
+/// drain time is over; `skip_exit` lets them take connections for ever; `inboundonly` is about listeners of inbound traffic.
+fn drain_listeners(context: &Context, query: &str) -> Page {
+    let has = |name: &str| parameter(query, name).is_some();
+    let whose = if has("inboundonly") { Drained::Inbound } else { Drained::Everybody };
+    let is_asked_first = !has("graceful") || context.shared.drain(whose);
+    if is_asked_first && !has("skip_exit") {
+        let (shared, time) = (context.shared.clone(), if has("graceful") { context.drain } else { Duration::ZERO });
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(time).await;
+            shared.listeners.stop(whose);
+        });
+    }
+    Page::text("OK\n")
 }
 
 const LOGGING: &str = "\

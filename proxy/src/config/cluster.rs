@@ -33,7 +33,7 @@ pub struct Cluster {
     pub max_requests_per_connection: u64,
     pub max_concurrent_streams: u32,
     pub outlier: Option<Outlier>,
-    pub dns_refresh: Duration,
+    pub dns: Dns,
     /// How long it waits for its endpoints over EDS before it is used without; `None` for ever.
     pub fetch_timeout: Option<Duration>,
     pub transports: Transports,
@@ -43,8 +43,8 @@ pub struct Cluster {
     pub keeps_alpn: bool,
     /// Whether servers of bytes are told who this is where they agree to it, and tell it themselves.
     pub greets_servers: bool,
-    /// The address that connections come from.
-    pub bind: Option<SocketAddr>,
+    /// The addresses that connections come from: the first of the same family as the host's.
+    pub bind: Arc<[SocketAddr]>,
     /// The service that it leads to, for metrics.
     pub service_name: Option<Arc<Service>>,
 }
@@ -90,6 +90,44 @@ pub struct Thresholds {
     pub retries: u64,
     /// In place of `retries`: the share of active requests in percent, and the least number.
     pub budget: Option<(f64, u64)>,
+}
+
+/// How names of hosts are resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dns {
+    pub refresh: Duration,
+    /// By how much the next look comes later, at most: by lot, so that proxies do not all ask at once.
+    pub jitter: Duration,
+    pub family: Family,
+}
+
+/// `dns_lookup_family`: which of a name's addresses are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Those of IPv6, and without any those of IPv4.
+    Auto,
+    V4Only,
+    V6Only,
+    /// Those of IPv4, and without any those of IPv6.
+    V4Preferred,
+    All,
+}
+
+impl Dns {
+    fn read(m: &Message<'_, '_>) -> Read<Dns> {
+        let families = ["AUTO", "V4_ONLY", "V6_ONLY", "V4_PREFERRED", "ALL"];
+        Ok(Dns {
+            refresh: m.duration("dns_refresh_rate")?.unwrap_or(Duration::from_secs(5)),
+            jitter: m.duration("dns_jitter")?.unwrap_or_default(),
+            family: match m.enumeration("dns_lookup_family", &families)? {
+                "V4_ONLY" => Family::V4Only,
+                "V6_ONLY" => Family::V6Only,
+                "V4_PREFERRED" => Family::V4Preferred,
+                "ALL" => Family::All,
+                _ => Family::Auto,
+            },
+        })
+    }
 }
 
 const DEFAULT: Thresholds = Thresholds { connections: 1024, pending: 1024, requests: 1024, retries: 3, budget: None };
@@ -156,13 +194,13 @@ impl Cluster {
             max_requests_per_connection: options.max_requests.or(m.uint("max_requests_per_connection")?).unwrap_or(0),
             max_concurrent_streams: options.max_streams.unwrap_or(1024),
             outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o)).transpose()?,
-            dns_refresh: m.duration("dns_refresh_rate")?.unwrap_or(seconds(5)),
+            dns: Dns::read(&m)?,
             fetch_timeout: super::fetch_timeout(&m.message_or_empty("eds_cluster_config")?, "eds_config")?,
             transports: Transports::read(&m, compiler, names)?,
             names_request: options.names_request,
             keeps_alpn: alpn::stays(&m)?,
             greets_servers: m.messages("filters")?.iter().map(greets_peers).collect::<Read<Vec<_>>>()?.contains(&true),
-            bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.flatten(),
+            bind: m.message("upstream_bind_config")?.map(|b| bind(&b)).transpose()?.unwrap_or_default().into(),
             service_name: Service::read(&m)?.map(Arc::new),
             alternative_name: m.text("alt_stat_name")?.into(),
             engine,
@@ -191,14 +229,23 @@ struct Options {
     checks_names: bool,
 }
 
-/// `upstream_bind_config`; `None` for any address.
-fn bind(m: &Message<'_, '_>) -> Read<Option<SocketAddr>> {
-    let Some(source) = m.message("source_address")? else { return Ok(None) };
-    let text = source.text("address")?;
-    let ip: IpAddr = text.parse().map_err(|_| source.unknown_field("address", format!("`{text}` is no address")))?;
-    let port = source.uint("port_value")?.unwrap_or(0);
-    let port = u16::try_from(port).map_err(|_| source.unknown_field("port_value", format!("{port} is no port")))?;
-    Ok(Some(SocketAddr::new(ip, port)).filter(|a| !a.ip().is_unspecified() || a.port() != 0))
+/// `upstream_bind_config`; none for any address.
+fn bind(m: &Message<'_, '_>) -> Read<Vec<SocketAddr>> {
+    let mut out = Vec::new();
+    out.extend(m.message("source_address")?.map(|a| source(&a)).transpose()?);
+    for extra in m.messages("extra_source_addresses")? {
+        out.extend(extra.message("address")?.map(|a| source(&a)).transpose()?);
+    }
+    out.retain(|a| !a.ip().is_unspecified() || a.port() != 0);
+    Ok(out)
+}
+
+fn source(m: &Message<'_, '_>) -> Read<SocketAddr> {
+    let text = m.text("address")?;
+    let ip: IpAddr = text.parse().map_err(|_| m.unknown_field("address", format!("`{text}` is no address")))?;
+    let port = m.uint("port_value")?.unwrap_or(0);
+    let port = u16::try_from(port).map_err(|_| m.unknown_field("port_value", format!("{port} is no port")))?;
+    Ok(SocketAddr::new(ip, port))
 }
 
 impl Options {

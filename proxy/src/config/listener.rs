@@ -24,6 +24,7 @@ pub struct Listener {
     /// In the engine's order: the default chain last.
     pub chains: Vec<Arc<Chain>>,
     pub stat_prefix: Box<str>,
+    pub direction: Direction,
     /// Whether workers have a socket each.
     pub shares_port: bool,
     pub backlog: i32,
@@ -116,6 +117,7 @@ impl Listener {
         Ok(Listener {
             chains,
             stat_prefix,
+            direction,
             shares_port: m.bool("enable_reuse_port")?.or(m.bool("reuse_port")?).unwrap_or(true),
             inspection_timeout: Some(m.duration("listener_filters_timeout")?.unwrap_or(Duration::from_secs(15))).filter(|d| !d.is_zero()),
             logs: Arc::new(Log::read_all(&m, compiler)?),

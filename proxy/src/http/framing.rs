@@ -344,7 +344,8 @@ impl Framing {
                 }
             }
             6 if name.eq_ignore_ascii_case(b"expect") => self.expects = line.len() < EXPECT_LINE && value.eq_ignore_ascii_case(b"100-continue"),
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.head.has_upgrade = true,
+            // An offer of HTTP/2 over plain TCP is never taken up (RFC 9113 §3.1 has done away with it).
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.head.has_upgrade |= !value.eq_ignore_ascii_case(b"h2c"),
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.head.names_upgrade |= value.split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
             }

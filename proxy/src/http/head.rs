@@ -125,10 +125,10 @@ pub fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// The protocol that a request asks to go over to.
+/// The protocol that a request asks to go over to. An offer of HTTP/2 over plain TCP is none: it goes unheard, as with Envoy.
 pub fn upgrade(headers: &HeaderMap) -> Option<&str> {
     let asks = headers.get(header::CONNECTION)?.to_str().ok()?.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade"));
-    if asks { headers.get(header::UPGRADE)?.to_str().ok() } else { None }
+    if asks { headers.get(header::UPGRADE)?.to_str().ok().filter(|p| !p.eq_ignore_ascii_case("h2c")) } else { None }
 }
 
 /// Whether a client waits for leave to send its body.
@@ -206,7 +206,8 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     strip_hop_by_hop(headers, upgrades);
     // Most requests have none of them: one look at the names is cheaper than a look-up each.
     if headers.keys().any(|name| *name == header::TE || *name == INTERNAL) {
-        let te_trailers = headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+        let takes = |v: &HeaderValue| v.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+        let te_trailers = headers.get_all(header::TE).iter().any(takes);
         headers.remove(header::TE);
         if te_trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));

@@ -179,6 +179,7 @@ async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
         () = ends(connection, Duration::ZERO) => {}
         // Clients hear of it, and what they sent until then is answered.
         () = connection.chain.life.retired() => {}
+        () = connection.worker().drained(connection.manager.telemetry.direction) => {}
         () = connection.wire.lateness() => return abandon(&connection.active, serving).await,
     }
     serving.as_mut().graceful_shutdown();

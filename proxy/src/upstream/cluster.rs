@@ -251,7 +251,7 @@ impl Handle {
     }
     fn connector(&self, host: &Host, server_name: Option<Box<str>>, alpn: Option<Offer>) -> Connector {
         let config = self.config();
-        Connector { timeout: config.connect_timeout, bind: config.bind, transport: config.transports.get(host.transport).clone(), server_name, alpn }
+        Connector { timeout: config.connect_timeout, bind: config.bind.clone(), transport: config.transports.get(host.transport).clone(), server_name, alpn }
     }
     /// A connection for bytes.
     ///

@@ -130,7 +130,8 @@ pub struct Http2 {
 pub struct Connector {
     /// For the socket and for TLS together.
     pub timeout: Duration,
-    pub bind: Option<SocketAddr>,
+    /// Where connections come from: the first of the host's family; any without one.
+    pub bind: Arc<[SocketAddr]>,
     pub transport: Client,
     /// The name that the server is asked by, in place of the configured one.
     pub server_name: Option<Box<str>>,
@@ -192,11 +193,11 @@ impl Connector {
     async fn socket(&self, host: &Host) -> io::Result<(Socket, Option<SocketAddr>)> {
         match &host.address {
             Address::Socket(address) => {
-                let stream = match self.bind.filter(|b| b.is_ipv4() == address.is_ipv4()) {
+                let stream = match self.bind.iter().find(|b| b.is_ipv4() == address.is_ipv4()) {
                     None => TcpStream::connect(address).await?,
                     Some(from) => {
                         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-                        socket.bind(from)?;
+                        socket.bind(*from)?;
                         socket.connect(*address).await?
                     }
                 };

@@ -1,6 +1,7 @@
 //! Clusters whose hosts are names (`STRICT_DNS`): every address of every name is a host.
 
 use super::cluster::Runtime;
+use crate::config::cluster::Family;
 use mesh_envoy::engine::pick::Assignment;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -16,7 +17,7 @@ pub async fn follow(watched: Weak<Runtime>) {
             // A name that can't be resolved keeps the addresses that it had.
             match tokio::net::lookup_host(&*endpoint.address).await {
                 Ok(addresses) => {
-                    let mut list: Vec<SocketAddr> = addresses.collect();
+                    let mut list = of_family(config.dns.family, addresses.collect());
                     list.sort_unstable();
                     list.dedup();
                     found.push((i, list));
@@ -29,11 +30,25 @@ pub async fn follow(watched: Weak<Runtime>) {
             runtime.replace(Arc::new(resolved(&own, &found)));
             last = Some(found);
         }
-        tokio::time::sleep(config.dns_refresh).await;
+        tokio::time::sleep(config.dns.refresh + config.dns.jitter.mul_f64(fastrand::f64())).await;
         if watched.strong_count() == 0 {
             return;
         }
     }
+}
+
+/// Those addresses that are to be used.
+fn of_family(family: Family, mut all: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let has = |v4: bool| all.iter().any(|a| a.is_ipv4() == v4);
+    let v4 = match family {
+        Family::All => return all,
+        Family::V4Only => true,
+        Family::V6Only => false,
+        Family::V4Preferred => has(true),
+        Family::Auto => !has(false),
+    };
+    all.retain(|a| a.is_ipv4() == v4);
+    all
 }
 
 /// An endpoint for each address, with all that configuration says of the name.
@@ -51,4 +66,23 @@ fn resolved(own: &Assignment, found: &[(usize, Vec<SocketAddr>)]) -> Assignment 
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_the_family_that_is_asked_for() {
+        let (v4, v6): (SocketAddr, SocketAddr) = (([10, 0, 0, 1], 80).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 80).into());
+        let of = |family, all: &[SocketAddr]| of_family(family, all.to_vec());
+        assert_eq!(of(Family::V4Only, &[v6, v4]), [v4]);
+        assert_eq!(of(Family::V4Only, &[v6]), []);
+        assert_eq!(of(Family::V6Only, &[v6, v4]), [v6]);
+        assert_eq!(of(Family::V4Preferred, &[v6, v4]), [v4]);
+        assert_eq!(of(Family::V4Preferred, &[v6]), [v6]);
+        assert_eq!(of(Family::Auto, &[v4, v6]), [v6]);
+        assert_eq!(of(Family::Auto, &[v4]), [v4]);
+        assert_eq!(of(Family::All, &[v4, v6]), [v4, v6]);
+    }
 }

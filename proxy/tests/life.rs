@@ -1,0 +1,96 @@
+//! How a proxy begins and how it is told to end, as Istio's agent does both.
+
+mod support;
+
+use mesh_proxy::Proxy;
+use mesh_proxy::bootstrap::Bootstrap;
+use mesh_proxy::server::Settings;
+use serde_json::{Value, json};
+use std::net::TcpStream;
+use std::time::Duration;
+use support::{ask, bootstrap, cluster, connect, get, manager, until};
+
+/// The parts of the bootstrap that Istio's agent writes (1.31) which are no resources.
+fn of_agent() -> Value {
+    json!({
+        "application_log_config": {"log_format": {"text_format": "%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v\tthread=%t"}},
+        "node": {"id": "sidecar~10.0.0.1~a.b~b.svc.cluster.local", "cluster": "a.b", "locality": {}, "metadata": {"NAMESPACE": "b"}},
+        "layered_runtime": {"layers": [
+            {"name": "global config", "static_layer": {
+                "envoy.reloadable_features.http_reject_path_with_fragment": false, "re2.max_program_size.error_level": "32768"}},
+            {"name": "admin", "admin_layer": {}}]},
+        "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
+            "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+            "type_url": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener", "value": {"buffer_size_kb": 64}}}],
+        "stats_flush_interval": "5s",
+        "stats_eviction_interval": "10s",
+        "stats_config": {"use_all_default_tags": false, "stats_tags": [{"tag_name": "cluster_name", "regex": "^cluster(\\.(.+);)"}]},
+        "cluster_manager": {"outlier_detection": {"event_log_path": "/dev/stdout"}, "enable_deferred_cluster_creation": true},
+        "admin": {"profile_path": "/var/lib/istio/data/envoy.prof", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+    })
+}
+
+/// A sidecar's two listeners, each before one upstream.
+fn sidecar(up: &support::Upstream) -> Value {
+    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "up"}}]);
+    let mut value = bootstrap(&manager(routes, None), &[cluster("up", &[up.address])]);
+    let mut listeners = Vec::new();
+    for (name, direction) in [("in", "INBOUND"), ("out", "OUTBOUND")] {
+        let mut listener = value["static_resources"]["listeners"][0].clone();
+        (listener["name"], listener["traffic_direction"]) = (json!(name), json!(direction));
+        listeners.push(listener);
+    }
+    value["static_resources"]["listeners"] = json!(listeners);
+    value
+}
+
+fn start(value: Value, drain: Duration) -> Proxy {
+    let bootstrap = Bootstrap::new(value).unwrap_or_else(|e| panic!("{e}"));
+    Proxy::start(bootstrap, &Settings { drain, ..Settings::default() }).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn the_bootstrap_of_istios_agent_is_taken() {
+    let up = support::Upstream::named("up");
+    let mut value = of_agent();
+    value["static_resources"] = sidecar(&up)["static_resources"].clone();
+    let proxy = start(value, Duration::from_secs(5));
+    assert_eq!(get(proxy.address("out").expect("a listener"), "/").text(), "up");
+}
+
+/// Istio's agent drains what comes from outside; the application goes on speaking until the agent ends the proxy.
+#[test]
+fn listeners_of_inbound_traffic_are_drained_alone_and_the_process_stays() {
+    let up = support::Upstream::named("up");
+    let proxy = start(sidecar(&up), Duration::from_millis(300));
+    let (inbound, outbound, admin) = (proxy.address("in").expect("in"), proxy.address("out").expect("out"), proxy.admin.expect("an admin port"));
+    let mut open = connect(inbound);
+    let ask_again = |reader: &mut support::Reader| {
+        std::io::Write::write_all(reader.stream(), b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+        reader.message().expect("an answer")
+    };
+    assert_eq!(ask_again(&mut open).header("connection"), None);
+    assert_eq!(ask(admin, "POST /drain_listeners?inboundonly&graceful HTTP/1.1\r\nhost: a", "").text(), "OK\n");
+    // Who is connected is told to go with the next answer, and not cut off before.
+    assert_eq!(ask_again(&mut open).header("connection"), Some("close"));
+    let mut other = connect(outbound);
+    assert_eq!((ask_again(&mut other).header("connection"), ask_again(&mut other).text().as_str()), (None, "up"));
+    until("inbound listeners close", || TcpStream::connect(inbound).is_err());
+    assert_eq!((get(outbound, "/").text().as_str(), get(admin, "/ready").text().as_str()), ("up", "LIVE\n"));
+}
+
+/// `/drain` of the agent, with native sidecars: clients are told, for ever, and new ones are served.
+#[test]
+fn a_drain_that_skips_the_exit_goes_on_taking_connections() {
+    let up = support::Upstream::named("up");
+    let proxy = start(sidecar(&up), Duration::ZERO);
+    let (inbound, admin) = (proxy.address("in").expect("in"), proxy.admin.expect("an admin port"));
+    assert_eq!(ask(admin, "POST /drain_listeners?graceful&skip_exit HTTP/1.1\r\nhost: a", "").status(), 200);
+    for _ in 0..3 {
+        assert_eq!(get(inbound, "/").header("connection"), Some("close"));
+    }
+    // Without `graceful` it is over at once.
+    assert_eq!(ask(admin, "POST /drain_listeners HTTP/1.1\r\nhost: a", "").status(), 200);
+    until("all listeners close", || TcpStream::connect(inbound).is_err() && TcpStream::connect(proxy.address("out").unwrap_or(inbound)).is_err());
+    assert_eq!(get(admin, "/ready").text(), "LIVE\n");
+}
