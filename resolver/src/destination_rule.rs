@@ -123,8 +123,12 @@ pub fn subset<'a>(united: &[&'a Object], name: &str) -> Option<(&'a Object, Node
 /// The mode of TLS that a traffic policy sets for a port of the service. Settings of a port replace those of the
 /// policy, even by nothing.
 pub fn tls_mode(policy: Node<'_>, port: u16) -> Option<Node<'_>> {
-    let own = policy.list("portLevelSettings").find(|p| p.at(&["port", "number"]).and_then(Node::int) == Some(i64::from(port)));
-    own.unwrap_or(policy).at(&["tls", "mode"])
+    settings_of_port(policy, port).unwrap_or(policy).at(&["tls", "mode"])
+}
+
+/// What a traffic policy says for a port of the service alone.
+pub fn settings_of_port(policy: Node<'_>, port: u16) -> Option<Node<'_>> {
+    policy.list("portLevelSettings").find(|p| p.at(&["port", "number"]).and_then(Node::int) == Some(i64::from(port)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod drift;
 pub mod held;
 pub mod host;
 pub mod injection;
+pub mod issued;
 pub mod labels;
 pub mod laptop;
 pub mod machine;

@@ -12,7 +12,6 @@ pub mod gateway;
 pub mod gateway_api;
 pub mod injection;
 pub mod input;
-mod issued;
 pub mod resilience;
 pub mod routing;
 pub mod schema;

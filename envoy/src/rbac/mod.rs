@@ -10,7 +10,7 @@ mod recorder;
 mod subject;
 
 pub use condition::{Condition, Test};
-pub use policy_name::PolicyName;
+pub use policy_name::{BAD_CUSTOM, PolicyName};
 pub use recorder::{Failed, Node, Recorder, Step, Trace};
 pub use subject::{Fact, Request, Source, Subject};
 

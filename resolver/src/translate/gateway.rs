@@ -67,11 +67,11 @@ pub enum TlsSettings<'a> {
 }
 
 impl Server<'_> {
-    fn is_passthrough(&self) -> bool {
+    pub fn is_passthrough(&self) -> bool {
         self.tls.as_ref().is_some_and(|t| matches!(t.mode, "PASSTHROUGH" | "AUTO_PASSTHROUGH"))
     }
     /// HTTP, or HTTPS that ends here.
-    fn is_http(&self) -> bool {
+    pub fn is_http(&self) -> bool {
         self.protocol.is_http() || (self.protocol == Protocol::Https && !self.is_passthrough())
     }
     fn terminates_https(&self) -> bool {

@@ -140,7 +140,7 @@ fn gateway<'a>(mesh: &Mesh<'a>, object: &'a Object, listener: Node<'a>) -> Optio
 }
 
 /// The namespaces whose routes a listener takes; `*` for all.
-fn allowed_namespaces<'a>(mesh: &Mesh<'a>, object: &'a Object, listener: Node<'a>) -> Vec<&'a str> {
+pub(super) fn allowed_namespaces<'a>(mesh: &Mesh<'a>, object: &'a Object, listener: Node<'a>) -> Vec<&'a str> {
     let namespaces = listener.at(&["allowedRoutes", "namespaces"]);
     match namespaces.map_or("", |n| n.text_of("from")) {
         "All" => vec!["*"],
@@ -323,7 +323,7 @@ fn backend(mesh: &Mesh<'_>, object: &Object, b: Node<'_>) -> Destination {
 }
 
 /// Whether a ReferenceGrant of the backend's namespace lets the route refer to it.
-fn is_granted(mesh: &Mesh<'_>, object: &Object, namespace: &str, b: Node<'_>) -> bool {
+pub(super) fn is_granted(mesh: &Mesh<'_>, object: &Object, namespace: &str, b: Node<'_>) -> bool {
     let kind = match b.text_of("kind") {
         "" => "Service",
         kind => kind,

@@ -26,6 +26,15 @@ pub struct Wanted<'w> {
     pub routes_http: bool,
     /// What Envoy's metadata calls the VirtualService that counts; "" for none.
     pub applied: &'w str,
+    /// The objects whose routes stand in the virtual host that was taken, delegates among them.
+    pub in_force: &'w [&'w Object],
+}
+
+impl Wanted<'_> {
+    fn counts(&self, v: &VirtualService<'_>) -> bool {
+        let is_one = |o: &Object| std::ptr::eq(o, v.object) || v.http.iter().any(|r| r.object.is_some_and(|r| std::ptr::eq(o, r)));
+        v.config == self.applied || self.in_force.iter().any(|o| is_one(o))
+    }
 }
 
 impl<'a> Model<'_, 'a> {
@@ -34,13 +43,13 @@ impl<'a> Model<'_, 'a> {
         let scope = Scope::new(self, proxy);
         let own = self.gateways_of(proxy);
         let mut out = Vec::new();
-        for (id, v) in self.virtual_services.iter().enumerate().filter(|(_, v)| v.semantics == Semantics::Istio && v.config != wanted.applied) {
+        for (id, v) in self.virtual_services.iter().enumerate().filter(|(_, v)| v.semantics == Semantics::Istio && !wanted.counts(v)) {
             let at = |path: &[&str], why: String, change: &str| {
                 let node = v.object.spec_at(path).unwrap_or(v.object.name_node());
                 Overlooked { origin: Origin { object: v.object, node }, why, change: change.to_owned() }
             };
             if !v.hosts.iter().any(|h| host::covers(h, wanted.host)) {
-                if let Some(found) = short_host(self, v, wanted.host) {
+                if let Some(found) = short_host(self, v, wanted.host).or_else(|| partial_host(v, wanted.host)) {
                     out.push(at(&["hosts"], found, "write the full host name"));
                 }
                 continue;
@@ -63,6 +72,21 @@ impl<'a> Model<'_, 'a> {
                 at(&["hosts"], format!("{sidecar} imports none of its hosts"), "add its host to `egress.hosts` of the Sidecar")
             } else if !wanted.routes_http && !v.http.is_empty() {
                 at(&["http"], "its http routes do not count on a port that is not HTTP".to_owned(), "name the port `http-…`, or give it `appProtocol: http`")
+            } else if let Some(lost) = self.lost_delegates(v.object).into_iter().next().filter(|_| v.http.is_empty()) {
+                lost.lost
+            } else if proxy.kind == ProxyKind::Router && v.http.is_empty() {
+                let field = if v.tls.is_empty() { "tcp" } else { "tls" };
+                at(
+                    &[field],
+                    format!("it has `{field}` routes only, and the server is for HTTP: these are for servers that pass TLS or bytes on"),
+                    "write `http` routes",
+                )
+            } else if wanted.in_force.is_empty() && wanted.applied.is_empty() {
+                at(
+                    &["http"],
+                    "none of its rules is for this proxy and port (`gateways`, `port`, `sourceLabels` or `sourceNamespace` of their matches)".to_owned(),
+                    "add a rule without them",
+                )
             } else {
                 at(&["hosts"], "another VirtualService for the host comes before it".to_owned(), "write the rules of a host in one VirtualService")
             });
@@ -71,7 +95,7 @@ impl<'a> Model<'_, 'a> {
     }
 
     /// The Gateways that configure a proxy, as VirtualServices name them.
-    fn gateways_of(&self, proxy: &Proxy) -> Vec<String> {
+    pub(super) fn gateways_of(&self, proxy: &Proxy) -> Vec<String> {
         if proxy.kind != ProxyKind::Router {
             return Vec::new();
         }
@@ -124,4 +148,12 @@ fn short_host(model: &Model<'_, '_>, v: &VirtualService<'_>, wanted: &str) -> Op
         let meant = host::expand(written.text(), v.namespace, model.mesh.domain);
         format!("its host `{name}` is {meant}: a short name belongs to the VirtualService's own namespace")
     })
+}
+
+/// Whether a host is the beginning of the one that is meant, as DNS completes it: `cart.shop`. With a dot in it a host
+/// counts as it stands.
+fn partial_host(v: &VirtualService<'_>, wanted: &str) -> Option<String> {
+    let is_part = |h: &str| h.contains('.') && !h.starts_with('*') && wanted.strip_prefix(h).is_some_and(|rest| rest.starts_with('.'));
+    let written = v.hosts.iter().find(|h| is_part(h))?;
+    Some(format!("its host `{written}` has a dot, and counts as it stands: it is not {wanted}"))
 }

@@ -250,7 +250,7 @@ fn merge_route<'a>(root: &HttpRoute<'a>, route: &HttpRoute<'a>) -> Option<HttpRo
     Some(out)
 }
 
-fn merge_matches<'a>(root: &[HttpMatch<'a>], own: &[HttpMatch<'a>]) -> Option<Vec<HttpMatch<'a>>> {
+pub(super) fn merge_matches<'a>(root: &[HttpMatch<'a>], own: &[HttpMatch<'a>]) -> Option<Vec<HttpMatch<'a>>> {
     if root.is_empty() || own.is_empty() {
         return Some(if root.is_empty() { own.to_vec() } else { root.to_vec() });
     }

@@ -61,6 +61,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             authority: question.authority(),
             path: &question.url.path,
             plaintext_by: None,
+            plaintext_change: String::new(),
             tls_by: None,
             has_proxy: true,
         };

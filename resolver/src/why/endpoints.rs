@@ -1,10 +1,10 @@
 //! The cluster and its endpoints: which are there, and why none are.
 
 use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
-use super::outbound::{PASSTHROUGH, shown};
+use super::outbound::{BLACK_HOLE, PASSTHROUGH, shown};
 use super::party::{Party, named};
 use super::question::Question;
-use super::{Why, server};
+use super::{NOBODY, Why, server, uncounted};
 use crate::destination_rule;
 use crate::ownership::Place;
 use crate::translate::{RegisteredService, Resolution};
@@ -46,6 +46,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             };
             return finish(part, answer, mark, says);
         }
+        if branch.cluster == BLACK_HOLE {
+            // Why is told with the listener.
+            return finish(part, answer, Mark::Broken, "what is unknown is refused".to_owned());
+        }
         let name = ClusterName::parse_any(&branch.cluster);
         let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
         if let End::Replied(_) | End::Closed { .. } = &branch.end {
@@ -56,8 +60,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
         part.steps.push(self.destination(party, branch));
         let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| a.parse().ok()).collect();
+        // Where only DNS knows the address, a made one is nobody's.
+        reached.retain(|a| a.ip() != NOBODY || question.address == Some(NOBODY));
         if branch.cluster == PASSTHROUGH
-            && let Some(service) = service
+            && let Some(service) = service.filter(|s| s.port(question.url.port).is_some() && s.resolution != Resolution::Alias)
+            && (service.is_kubernetes() || service.resolution == Resolution::Static)
         {
             // The network finds the service where the proxy does not: in plaintext, to any of its Pods.
             reached = self.addresses(service, question.url.port);
@@ -65,12 +72,23 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 part.steps.push(self.nobody(service, question.url.port, ""));
             }
         }
+        if let Some(headless) = target.filter(|s| is_headless(s) && s.port(question.url.port).is_some() && branch.cluster != PASSTHROUGH) {
+            // Each of its Pods may be the one that DNS answers with.
+            let all = self.addresses(headless, question.url.port);
+            if reached.iter().any(|r| all.contains(r)) {
+                reached = all;
+            }
+        }
         if reached.is_empty() {
             let step = match (target, name) {
                 (Some(s), Some(n)) if s.resolution == Resolution::Static => self.nobody(s, n.port, n.subset),
-                (Some(s), _) if matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns) => {
+                (Some(s), _) if matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns | Resolution::Alias) => {
                     Step::new(Stage::Endpoints, Mark::Good, format!("{} is asked of DNS", s.host)).thing(Thing::whole(s.object))
                 }
+                (Some(s), _) if s.resolution == Resolution::Passthrough && !s.is_kubernetes() => {
+                    Step::new(Stage::Endpoints, Mark::Good, "it goes to the address that the application connects to").thing(Thing::whole(s.object))
+                }
+                (_, _) if branch.cluster == PASSTHROUGH => Step::new(Stage::Endpoints, Mark::Good, "it goes to the address that the application connects to"),
                 _ => Step::new(Stage::Endpoints, Mark::NotJudged, "its endpoints are not in the input"),
             };
             let mark = step.mark;
@@ -90,11 +108,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         self.serve(&sent, &reached, question, part, hops, answer);
     }
 
-    /// The endpoints of a service at a port.
+    /// The endpoints of a service at a port. Behind a headless one nothing translates the port: it is the Pod's own.
     pub(super) fn addresses(&self, service: &RegisteredService<'a>, port: u16) -> Vec<SocketAddr> {
-        let Some(port) = service.port(port) else { return Vec::new() };
-        let all = self.model.registry.endpoints(self.model.mesh, service, port);
-        all.iter().filter_map(|e| Some(SocketAddr::new(e.address.parse().ok()?, e.port))).collect()
+        let Some(found) = service.port(port) else { return Vec::new() };
+        let all = self.model.registry.endpoints(self.model.mesh, service, found);
+        let own = |e: &crate::translate::Endpoint<'_>| if is_headless(service) { port } else { e.port };
+        all.iter().filter_map(|e| Some(SocketAddr::new(e.address.parse().ok()?, own(e)))).collect()
     }
 
     pub(super) fn destination(&self, party: &Party<'w, 'a>, branch: &Branch) -> Step {
@@ -121,7 +140,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if details == "cluster_not_found" {
             let written = party.route(verdict).map(|o| Thing::at(o.object, destination_of(o.node, name).unwrap_or(o.node)));
             let written = written.or_else(|| verdict.steps.iter().rev().find_map(|s| named(self.model.mesh, &s.source)));
-            return self.missing_cluster(party, branch, name, target).thing(written);
+            let step = self.missing_cluster(party, branch, verdict, name, target);
+            return if step.thing.is_some() { step } else { step.thing(written) };
         }
         if details.contains("overflow") || matches!(&branch.end, End::Closed { why: "overflow", .. }) {
             let rule = party.cluster(&branch.cluster).iter().find(|o| o.object.kind == Kind::DestinationRule);
@@ -143,9 +163,22 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
     }
 
-    fn missing_cluster(&self, party: &Party<'w, 'a>, branch: &Branch, name: Option<ClusterName<'_>>, target: Option<&RegisteredService<'a>>) -> Step {
+    fn missing_cluster(
+        &self,
+        party: &Party<'w, 'a>,
+        branch: &Branch,
+        verdict: &Verdict,
+        name: Option<ClusterName<'_>>,
+        target: Option<&RegisteredService<'a>>,
+    ) -> Step {
         let of = |says: String| Step::new(Stage::Destination, Mark::Broken, says);
-        let Some(n) = name else { return of(format!("the proxy holds no cluster {}", branch.cluster)) };
+        let Some(n) = name else {
+            let ungranted = party.route(verdict).and_then(|o| self.model.ungranted(o.object, o.node));
+            return match ungranted {
+                Some(u) => of(u.why).change(u.change).thing(Thing::at(u.origin.object, u.origin.node)),
+                None => of(format!("the proxy holds no cluster {}", branch.cluster)),
+            };
+        };
         let mesh = self.model.mesh;
         let Some(service) = target.filter(|s| s.host == n.host) else {
             let short = n.host.split('.').next().unwrap_or(n.host);
@@ -167,12 +200,23 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             return of(format!("{} has no port {}", service.object.origin(), n.port)).change("correct `destination.port.number`");
         }
         if n.subset.is_empty() {
+            if let Some((why, thing, change)) = uncounted::unseen(self.model, party, service) {
+                let miss = Miss { name: thing.object.clone(), thing: Some(thing), why: "hides it from this proxy".to_owned() };
+                return of(format!("the proxy holds no cluster for {}: {why}", n.host)).change(change).misses(vec![miss]);
+            }
             return of(format!("the proxy holds no cluster for {}", n.host)).change("see `exportTo` of the service and `egress` of the Sidecar");
         }
         let rules = mesh.destination_rules.effective(&party.namespace, &service.host, service.namespace);
         let subsets = rules.iter().flat_map(|o| o.spec().into_iter().flat_map(|s| s.list("subsets")).map(move |s| (*o, s)));
-        let misses: Vec<Miss> =
+        let mut misses: Vec<Miss> =
             subsets.map(|(o, s)| Miss { name: format!("subset {}", s.text_of("name")), thing: Some(Thing::at(o, s)), why: "is another".to_owned() }).collect();
+        let uncounted = uncounted::with_subset(self.model, party, service, n.subset);
+        misses.extend(uncounted.iter().map(uncounted::Uncounted::miss));
+        if let Some(first) = uncounted.first() {
+            let before =
+                rules.first().map_or_else(|| format!("subset {} of {} is nowhere", n.subset, n.host), |r| format!("{} has no subset {}", r.origin(), n.subset));
+            return of(format!("{before}; {} {}", first.object.origin(), first.why)).change(first.change.clone()).misses(misses);
+        }
         match rules.first() {
             None => of(format!("subset {} of {} is nowhere: no DestinationRule for the host counts in namespace {}", n.subset, n.host, party.namespace))
                 .change(format!("create a DestinationRule for {} with the subset", n.host)),
@@ -254,6 +298,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             destination_rule::subset(&of_host.collect::<Vec<_>>(), subset)
         })
     }
+}
+
+/// Whether the name leads to Pods, and to no address of the Service's.
+pub(super) fn is_headless(service: &RegisteredService<'_>) -> bool {
+    service.is_kubernetes() && service.resolution == Resolution::Passthrough
 }
 
 fn service_selector(object: &Object) -> Option<Node<'_>> {

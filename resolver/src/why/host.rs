@@ -108,6 +108,11 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
             .map(|p| Miss { name: format!("port {}", p.number), thing: Some(Thing::at(p.object, p.node)), why: format!("named `{}`", p.name) })
             .collect();
         let says = format!("{} has no port {port}", object.origin());
+        if !service.is_kubernetes() {
+            // The name leads somewhere all the same; what becomes of it the proxy's listeners say.
+            let step = step(Mark::Doubtful, says).thing(Thing::whole(object)).change(format!("add port {port} to {}", object.origin())).misses(has);
+            return Found { service: Some(service), step, is_reached: true };
+        }
         let change = has.first().map_or_else(|| format!("give it port {port}"), |p| format!("call {}", p.name));
         return Found { service: Some(service), step: step(Mark::Broken, says).thing(Thing::whole(object)).change(change).misses(has), is_reached: false };
     };

@@ -15,8 +15,10 @@ mod outbound;
 mod party;
 mod passage;
 mod question;
+mod refused_by_gateway;
 mod server;
 mod source;
+mod uncounted;
 mod unrouted;
 mod url;
 
@@ -214,7 +216,13 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
         }
         let found = host::find(self.model, &question.url.host, question.url.port, &party.namespace, self.knows_manifests());
         let is_reached = found.is_reached;
-        part.steps.push(found.step);
+        let pod = self.pod_at(question).filter(|_| found.service.is_none());
+        part.steps.push(match pod {
+            Some(pod) => {
+                Step::new(Stage::Host, Mark::Good, format!("{} is the address of {} itself", question.url.host, pod.origin())).thing(Thing::whole(pod))
+            }
+            None => found.step,
+        });
         if !is_reached {
             answer.parts.push(part);
             return;
@@ -225,7 +233,18 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
             found.service.and_then(|s| proxy.map_or(s.address.as_str(), |p| s.address_for(p)).parse::<IpAddr>().ok()).filter(|a| !a.is_unspecified());
         let of_dump = party.held.and_then(|h| h.address_of(&question.url.host));
         // A dump knows the real address where the manifests only suppose one.
-        let address = given.or(of_dump).or(of_service).unwrap_or_else(|| {
+        let headless = found.service.filter(|s| endpoints::is_headless(s));
+        if let Some(service) = headless.filter(|s| given.is_none() && party.held.is_none() && self.addresses(s, question.url.port).is_empty()) {
+            part.steps.push(self.nobody(service, question.url.port, ""));
+            answer.parts.push(part);
+            return;
+        }
+        // Without an address of its own a Service's name leads to its Pods.
+        let of_pods = || {
+            let first = self.addresses(headless?, question.url.port).into_iter().min()?;
+            Some(first.ip())
+        };
+        let address = given.or(of_dump).or(of_service).or_else(of_pods).unwrap_or_else(|| {
             answer.assume(format!("the address of {} is one that no listener has of its own", question.url.host));
             NOBODY
         });

@@ -3,12 +3,12 @@
 use super::answer::{Answer, Mark, Outcome, Part, Stage, Step, Thing};
 use super::party::{Party, named, policy};
 use super::question::Question;
-use super::{Why, unrouted};
+use super::{Why, refused_by_gateway, unrouted};
 use crate::held::entry_outbound;
-use crate::translate::{Effect, RegisteredService, Wanted};
+use crate::translate::{Effect, OF_BYTES, RegisteredService, Wanted};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::walk::{Branch, Call, End, Replied, StepKind, Verdict, walk};
-use mesh_envoy::rbac::PolicyName;
+use mesh_envoy::rbac::{BAD_CUSTOM, PolicyName};
 use mesh_model::{Kind, Node};
 
 /// What istiod calls the clusters that are for unknown destinations.
@@ -34,13 +34,33 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let verdict = walk(&party.configuration, call, &question.world);
         verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
         part.steps.extend(self.disagreement(party, call, question, &verdict));
-        part.steps.extend(self.not_translated(party, &verdict));
+        part.steps.extend(self.not_translated(party, &verdict, question, party.is_gateway()));
+        if let Some(step) = refused_by_gateway::no_certificate(self.model, party, &verdict) {
+            let outcome = Outcome { share: 1_000_000, cluster: String::new(), ..closed(&step) };
+            part.steps.push(step);
+            answer.parts.push(part);
+            answer.outcomes.push(outcome);
+            return;
+        }
         part.steps.push(self.listener(party, &verdict, question, service));
         if matches!(verdict.virtual_host.as_str(), "block_all" | "allow_any") {
             // Told with the listener.
         } else if has(&verdict, StepKind::VirtualHost) {
-            part.steps.push(self.route(party, &verdict, question, service));
-        } else if question.is_http() && verdict.branches.iter().any(|b| !b.cluster.is_empty()) {
+            let step = self.route(party, &verdict, question, service);
+            let is_open = step.mark == Mark::NotJudged;
+            part.steps.push(step);
+            if let Some(branch) = verdict.branches.first().filter(|b| is_open && b.cluster.is_empty()) {
+                // Where a rule that would decide is not in the input, what is left says nothing.
+                answer.outcomes.push(Outcome {
+                    status: None,
+                    flags: String::new(),
+                    details: String::new(),
+                    ..self.outcome(branch, Mark::NotJudged, String::new())
+                });
+                answer.parts.push(part);
+                return;
+            }
+        } else if question.is_http() && verdict.branches.iter().any(|b| !matches!(b.cluster.as_str(), "" | PASSTHROUGH | BLACK_HOLE)) {
             part.steps.extend(self.not_http(party, &verdict, question, service));
         }
         part.steps.extend(self.filters(party, &verdict));
@@ -94,6 +114,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     .filter(|_| party.is_gateway())
                     .map(|p| self.model.gateways_elsewhere(p, question.bare_authority()))
                     .unwrap_or_default();
+                if let Some(step) = Some(())
+                    .filter(|()| *why == "no listener" && party.is_gateway())
+                    .and_then(|()| refused_by_gateway::no_listener(self.model, party, question))
+                {
+                    return step;
+                }
                 if let (Some(first), "no listener") = (elsewhere.first(), *why) {
                     return of(Mark::Broken, format!("{says}; {}: {}", first.origin.object.origin(), first.why))
                         .thing(Thing::at(first.origin.object, first.origin.node))
@@ -107,7 +133,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 || verdict.route == "allow_any"
                 || matches!(verdict.virtual_host.as_str(), "block_all" | "allow_any") =>
             {
-                unrouted::step(self.model, party, &place, verdict, service, question)
+                unrouted::step(self.model, party, &place, verdict, service, question, self.pod_at(question))
             }
             _ => of(Mark::Good, place).thing(party.listener(&verdict.listener)),
         }
@@ -128,7 +154,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     .change("call a host that a Gateway and a VirtualService (or a Service) have in common")
             }
             Some(End::Replied(Replied { details, .. })) if details == "route_not_found" => {
-                Step::new(Stage::Route, Mark::Broken, format!("no route of {} matches the request", verdict.virtual_host))
+                let of = match verdict.virtual_host.strip_prefix("blackhole:") {
+                    Some(port) => format!("nothing is routed at port {port} of the gateway"),
+                    None => format!("no route of {} matches the request", verdict.virtual_host),
+                };
+                Step::new(Stage::Route, Mark::Broken, of)
+                    .thing(party.rules_of_host(verdict).first().map(|o| Thing::whole(o)))
                     .change("add a route without a match at the end, or call what one matches")
             }
             Some(End::Replied(Replied { status, details, .. })) if details == "fault_filter_abort" => {
@@ -139,7 +170,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             Some(End::Replied(Replied { status, details, location, .. })) if details == "direct_response" => {
                 let to = location.as_ref().map_or_else(String::new, |l| format!(" to {l}"));
                 let mark = if *status >= 400 { Mark::Broken } else { Mark::Good };
-                Step::new(Stage::Route, mark, format!("{name} answers {status}{to} itself"))
+                let step = Step::new(Stage::Route, mark, format!("{name} answers {status}{to} itself"));
+                if *status == 301 && !has(verdict, StepKind::Route) {
+                    // The server's `httpsRedirect`: no rule is asked.
+                    return step.thing(party.listener(&verdict.listener));
+                }
+                step
             }
             _ => {
                 let says = [verdict.virtual_host.as_str(), name, conditions].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(", ");
@@ -178,8 +214,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let host = service.map_or(bare, |s| s.host.as_str());
         let applied = verdict.steps.iter().rev().find(|s| s.kind == StepKind::Route).map_or("", |s| s.source.as_str());
         let routes_http = has(verdict, StepKind::VirtualHost);
-        let mut found = self.model.overlooked(proxy, &Wanted { host, port: question.url.port, routes_http, applied });
+        let in_force = party.rules_of_host(verdict);
+        self.lost(&in_force, party.route(verdict).map(|o| o.node), question, out);
+        let mut found = self.model.overlooked(proxy, &Wanted { host, port: question.url.port, routes_http, applied, in_force: &in_force });
         if party.is_gateway() && out.mark == Mark::Broken {
+            found.extend(self.model.unattached(proxy, bare));
             found.extend(self.model.gateways_elsewhere(proxy, bare));
         }
         let Some(first) = found.first() else { return };
@@ -197,6 +236,34 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let misses =
             found.iter().map(|f| super::Miss { name: f.origin.object.origin(), thing: Some(Thing::at(f.origin.object, f.origin.node)), why: f.why.clone() });
         out.misses.extend(misses);
+    }
+
+    /// Rules of what counts that vanished with their delegates, and that may have been meant for the request.
+    fn lost(&self, in_force: &[&'a mesh_model::Object], taken: Option<Node<'a>>, question: &Question, out: &mut Step) {
+        let is_before = |rule: Node<'_>| taken.is_none_or(|t| rule.id() < t.id());
+        let all = in_force.iter().flat_map(|o| self.model.lost_delegates(o).into_iter().map(move |l| (*o, l)));
+        let takes = |(o, l): &(&'a mesh_model::Object, crate::translate::LostDelegate<'a>)| {
+            is_before(l.rule) && self.model.may_take(o, l.rule, &question.method, &question.url.path)
+        };
+        let Some((_, first)) = all.into_iter().find(takes) else { return };
+        let is_open = matches!(out.mark, Mark::Good | Mark::Broken);
+        if !is_open {
+            return;
+        }
+        out.mark = match (first.is_unseen, out.mark) {
+            (true, _) => Mark::NotJudged,
+            (false, Mark::Broken) => Mark::Broken,
+            (false, _) => Mark::Doubtful,
+        };
+        out.says += &format!("; a rule of {} that stands before is gone: {}", first.lost.origin.object.origin(), first.lost.why);
+        out.thing = Some(Thing::at(first.lost.origin.object, first.lost.origin.node));
+        out.change.clone_from(&first.lost.change);
+    }
+
+    /// The Pod whose own address is asked for.
+    pub(super) fn pod_at(&self, question: &Question) -> Option<&'a mesh_model::Object> {
+        let id = question.url.host.parse().ok().and_then(|a: std::net::IpAddr| self.by_address.get(&a))?;
+        Some(self.model.mesh.workloads.get(*id).object)
     }
 
     /// An HTTP request on a port that is bytes to the proxy.
@@ -226,6 +293,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 let by = PolicyName::parse(&s.policy).and_then(|n| policy(mesh, &n));
                 let misses = party.misses(mesh, &s.passed);
                 out.push(match (rejected, &by) {
+                    (true, Some(thing)) if s.policy.ends_with(BAD_CUSTOM) => {
+                        let says = format!("{} asks a provider that the mesh configuration does not have: what it covers is denied", policy_name(&s.policy));
+                        Step::new(Stage::Authorization, Mark::Broken, says)
+                            .thing(thing.clone())
+                            .change("add the provider to `extensionProviders` of the mesh configuration, or name one that it has")
+                    }
                     (true, Some(thing)) => Step::new(Stage::Authorization, Mark::Broken, format!("denied by {}", policy_name(&s.policy)))
                         .thing(thing.clone())
                         .change("narrow the rule, or call otherwise"),
@@ -275,7 +348,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     }
 
     /// What touches this request and the translation leaves out.
-    pub(super) fn not_translated(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Vec<Step> {
+    /// Policies count where `judges` says so: at gateways and servers.
+    pub(super) fn not_translated(&self, party: &Party<'w, 'a>, verdict: &Verdict, question: &Question, judges: bool) -> Vec<Step> {
         if party.held.is_some() {
             return Vec::new();
         }
@@ -286,8 +360,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
         involved.extend(party.route(verdict).map(|o| std::ptr::from_ref(o.object)));
         let everywhere = [Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension, Kind::AuthorizationPolicy, Kind::MeshConfig, Kind::MeshNetworks];
+        let policy = |n: &crate::translate::NotJudged<'_>| n.origin.is_some_and(|o| o.object.kind == Kind::AuthorizationPolicy);
+        let counts = |n: &crate::translate::NotJudged<'_>| !policy(n) || judges && !(question.is_http() && n.what == OF_BYTES);
         let touches = |o: &mesh_model::Object| everywhere.contains(&o.kind) || involved.contains(&std::ptr::from_ref(o));
-        let of_request = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic && n.origin.is_none_or(|o| touches(o.object)));
+        let of_request = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic && counts(n) && n.origin.is_none_or(|o| touches(o.object)));
         of_request
             .map(|n| {
                 Step::new(Stage::Listener, Mark::NotJudged, n.what.to_string())
@@ -326,6 +402,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         };
         Outcome { share: branch.share, cluster: branch.cluster.clone(), server: String::new(), mark, says, status, flags, details }
     }
+}
+
+/// A connection that is closed by what a step says.
+fn closed(step: &Step) -> Outcome {
+    let says = format!("the connection is closed: {}", step.says);
+    let none = String::new;
+    Outcome { share: 0, cluster: none(), server: none(), mark: step.mark, says, status: None, flags: none(), details: none() }
 }
 
 /// How something ends, for comparisons: what is forwarded, and what is answered by which status.

@@ -37,7 +37,7 @@ impl Why<'_, '_, '_> {
         verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
         let mut part = Part { title: party.name.clone(), ..Part::default() };
         part.steps.extend(self.disagreement(&party, &call, question, &verdict));
-        part.steps.extend(self.not_translated(&party, &verdict));
+        part.steps.extend(self.not_translated(&party, &verdict, question, true));
         part.steps.push(self.listener(&party, &verdict, question, None));
         for own in &verdict.branches {
             let reached: Vec<SocketAddr> = own.endpoints.iter().filter_map(|(a, _)| a.parse().ok()).collect();

@@ -18,6 +18,9 @@ use mesh_model::{Kind, Node, Object};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+/// The details of a connection that the server closed behind its beginning.
+const CLOSED: &str = "upstream_reset_before_response_started{connection_termination}";
+
 /// What a client's proxy sends.
 pub(super) struct Sent<'s, 'w, 'a> {
     pub party: &'s Party<'w, 'a>,
@@ -65,6 +68,8 @@ pub(super) struct Arrival<'s> {
     pub path: &'s str,
     /// Why it is plaintext, where it is: an object of the client's side.
     pub plaintext_by: Option<(Thing, String)>,
+    /// What would change that; "" for the usual.
+    pub plaintext_change: String,
     /// The rule that asks for TLS, where one does.
     pub tls_by: Option<Thing>,
     pub has_proxy: bool,
@@ -99,7 +104,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             None if sent.branch.cluster == super::outbound::PASSTHROUGH => (Wire::Plaintext, ""),
             Some(UpstreamTransport::Other(_)) | None => (Wire::NotKnown, ""),
         };
-        let (mut tls_by, plaintext_by) = self.who_encrypts(sent);
+        let (mut tls_by, mut plaintext_by) = self.who_encrypts(sent);
+        let mut plaintext_change = String::new();
+        if sent.branch.cluster == super::outbound::PASSTHROUGH {
+            let (why, thing, change) = super::unrouted::reason(self.model, sent.party, sent.service, question, self.pod_at(question));
+            plaintext_change = change;
+            plaintext_by = thing.map(|t| (t, format!("its proxy lets it through as it is: {why}")));
+        }
         if wire == Wire::OfApplication {
             tls_by = sent.service.and_then(|s| s.port(question.url.port)).filter(|p| p.protocol.is_http()).map(|p| Thing::at(p.object, p.node));
         }
@@ -112,6 +123,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             authority: sent.upstream.map_or(question.authority(), |u| &u.0),
             path: sent.upstream.map_or(&question.url.path, |u| &u.1),
             plaintext_by,
+            plaintext_change,
             tls_by,
             has_proxy: true,
         };
@@ -128,6 +140,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             authority: question.authority(),
             path: &question.url.path,
             plaintext_by: None,
+            plaintext_change: String::new(),
             tls_by: None,
             has_proxy: false,
         };
@@ -269,7 +282,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let call = Call { entry: party.entry_inbound(), connection: self.connection(arrival, address, question), request, expects: None };
         let verdict = walk(&party.configuration, &call, &question.world);
         verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
-        part.steps.extend(self.not_translated(&party, &verdict));
+        part.steps.extend(self.not_translated(&party, &verdict, question, true));
         let end = verdict.branches.first().map(|b| &b.end);
         let refused = match end {
             Some(End::Closed { why, .. })
@@ -279,19 +292,29 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             }
             _ => None,
         };
-        part.steps.push(self.encryption(arrival, w, address.port(), refused, &verdict));
+        // Whoever speaks no HTTP to a chain that does is not refused for its TLS.
+        let speaks_otherwise = refused == Some("protocol error") && !question.is_http() && arrival.wire != Wire::OfApplication;
+        part.steps.push(self.encryption(arrival, w, (question.url.port, address.port()), refused.filter(|_| !speaks_otherwise), &verdict));
+        if speaks_otherwise {
+            let mut step = self.inbound(&party, &verdict, address.port());
+            step.mark = Mark::Broken;
+            step.says = format!("{}: the port is HTTP by its name, and what the client speaks is not", verdict.filter_chain);
+            part.steps.push(step.change("name the port `tcp-…`, or give it `appProtocol: tcp`"));
+        }
         let unjudged = part.steps.iter().any(|s| s.mark == Mark::NotJudged);
         if let Some(why) = refused {
             let is_tls = !matches!(arrival.wire, Wire::Plaintext);
             let (status, flags, details) = match (arrival.has_proxy && question.is_http() && arrival.is_routed, is_tls) {
                 (false, _) => (None, String::new(), String::new()),
-                (true, false) => (Some(503), "UC", "upstream_reset_before_response_started{connection_termination}").into_texts(),
+                (true, false) => (Some(503), "UC", CLOSED).into_texts(),
+                // With TLS 1.3 a client learns only behind its handshake that its certificate was missed.
+                (true, true) if why == "invalid mutual TLS" && arrival.wire != Wire::Mesh => (Some(503), "UC", CLOSED).into_texts(),
                 (true, true) => (Some(503), "URX,UF", "upstream_reset_before_response_started{remote_connection_failure}").into_texts(),
             };
             let says = format!("{title} closes the connection: {why}");
             return Served { part, outcome: Outcome { mark: Mark::Broken, says, status, flags, details, ..outcome } };
         }
-        part.steps.push(self.inbound(&party, &verdict));
+        part.steps.push(self.inbound(&party, &verdict, address.port()));
         part.steps.extend(self.authentication(&party, &verdict));
         let filters = self.filters(&party, &verdict);
         if filters.is_empty() && !unjudged && !matches!(end, Some(End::UpTo(_))) {
@@ -373,7 +396,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         served
     }
 
-    fn encryption(&self, arrival: &Arrival<'_>, w: Option<&Workload<'a>>, port: u16, refused: Option<&str>, verdict: &Verdict) -> Step {
+    fn encryption(&self, arrival: &Arrival<'_>, w: Option<&Workload<'a>>, (asked, port): (u16, u16), refused: Option<&str>, verdict: &Verdict) -> Step {
         let of = |mark, says: String| Step::new(Stage::Encryption, mark, says);
         let effective = w.map(|w| self.model.mesh.peer_authentications.of_workload(w, Some(port)));
         let policy = effective.and_then(|e| e.policy).map(|o| Thing::at(o, mode_node(o, port)));
@@ -390,17 +413,25 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 .change("let the server take mutual TLS (PERMISSIVE or STRICT), or have clients send plaintext by `tls.mode: DISABLE`"),
             (Wire::Plaintext, None) => {
                 let (thing, why) = arrival.plaintext_by.clone().map_or((policy, String::new()), |(t, w)| (Some(t), format!(" ({w})")));
-                of(Mark::Doubtful, format!("plaintext{why}; the server takes it, {mode}"))
-                    .thing(thing)
-                    .change("let the client use mutual TLS, then set the server to STRICT")
+                of(Mark::Doubtful, format!("plaintext{why}; the server takes it, {mode}")).thing(thing).change(if arrival.plaintext_change.is_empty() {
+                    "let the client use mutual TLS, then set the server to STRICT"
+                } else {
+                    &arrival.plaintext_change
+                })
             }
             (Wire::Plaintext, Some(why)) if is_strict || why == "no filter chain" => {
                 let (thing, reason) = match (&arrival.plaintext_by, arrival.has_proxy) {
                     (Some((t, w)), _) => (Some(t.clone()), w.clone()),
                     (None, false) => (policy, "it has no sidecar".to_owned()),
-                    (None, true) => (policy, "its proxy knows no better".to_owned()),
+                    (None, true) => (policy, "its proxy lets it through as it is".to_owned()),
+                };
+                let misplaced = effective.and_then(|e| misplaced_port(e.policy?, asked, port));
+                let (thing, mode) = match misplaced {
+                    Some((t, says)) if arrival.plaintext_by.is_none() => (Some(t), format!("{mode}; {says}")),
+                    _ => (thing, mode),
                 };
                 let change = match arrival.has_proxy {
+                    _ if !arrival.plaintext_change.is_empty() => &arrival.plaintext_change,
                     true => "set `tls.mode: ISTIO_MUTUAL` in the DestinationRule, or remove its `tls`",
                     false => "give the client a sidecar, or set the port to PERMISSIVE in a PeerAuthentication",
                 };
@@ -423,12 +454,20 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
     }
 
-    fn inbound(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Step {
+    fn inbound(&self, party: &Party<'w, 'a>, verdict: &Verdict, port: u16) -> Step {
         let cluster = verdict.branches.first().map_or("", |b| b.cluster.as_str());
         let says = match has(verdict, StepKind::VirtualHost) {
             true => format!("{}, as HTTP", verdict.filter_chain),
             false => format!("{}, as bytes", verdict.filter_chain),
         };
+        if cluster.starts_with("InboundPassthrough")
+            && let Some(sidecar) = party.proxy.as_ref().and_then(|p| self.model.sidecar_of(p))
+            && let Some(node) = sidecar.spec_at(&["ingress"]).filter(|n| !n.is_empty())
+        {
+            return Step::new(Stage::Inbound, Mark::Doubtful, format!("{says}; {} lists other ports under `ingress`", sidecar.origin()))
+                .thing(Thing::at(sidecar, node))
+                .change(format!("add port {port} to its `ingress`"));
+        }
         let says = if cluster.starts_with("InboundPassthrough") { format!("{says}; no Service has this port") } else { says };
         let chain = party.translation.as_ref().and_then(|t| {
             let piece = t.listeners.iter().find(|l| l.message.name == verdict.listener)?;
@@ -475,6 +514,14 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 _ => (Some(thing), None),
             };
         }
+        if !mesh.config.auto_mtls()
+            && let Some((object, policy)) =
+                destination_rule::traffic_policy(&rules).filter(|(_, p)| p.at(&["tls", "mode"]).is_some_and(|m| m.text() != "DISABLE"))
+            && let Some(node) = destination_rule::settings_of_port(policy, port)
+        {
+            let why = format!("the settings of {} for port {port} stand in place of its `tls`, and automatic mutual TLS is switched off", object.origin());
+            return (None, Some((Thing::at(object, node), why)));
+        }
         let dump = super::party::named(mesh, &sent.branch.source).filter(|t| t.object.starts_with("DestinationRule"));
         if let Some(object) = mesh.snapshot.mesh_config.as_ref().filter(|_| !mesh.config.auto_mtls()) {
             let node = object.at(&["enableAutoMtls"]).unwrap_or(object.root());
@@ -485,16 +532,22 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 
     /// Encryption towards what is outside of the mesh.
     pub(super) fn outward(&self, party: &Party<'w, 'a>, branch: &Branch, target: Option<&RegisteredService<'a>>, question: &Question) -> Option<Step> {
-        let service = target.filter(|s| s.is_external || matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin))?;
+        let passes = branch.cluster == super::outbound::PASSTHROUGH;
+        let of_dns = |s: &&RegisteredService<'a>| matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin | Resolution::Passthrough);
+        let service = target.filter(|s| s.is_external || of_dns(s));
+        if service.is_none() && (target.is_some() || !passes) {
+            return None;
+        }
         let rule = party.cluster(&branch.cluster).iter().find(|o| o.object.kind == Kind::DestinationRule).map(|o| Thing::whole(o.object));
         let of_application = question.speaks_tls && !party.is_gateway();
-        let step = |mark, says: &str| Some(Step::new(Stage::Encryption, mark, says).thing(rule.clone().unwrap_or_else(|| Thing::whole(service.object))));
+        let step = |mark, says: &str| Some(Step::new(Stage::Encryption, mark, says).thing(rule.clone().or_else(|| service.map(|s| Thing::whole(s.object)))));
         // Of endpoints that come from DNS the walk says nothing.
         let of_cluster =
             party.translation.as_ref().and_then(|t| t.clusters.iter().find(|c| c.message.name == branch.cluster)).map(|c| c.message.transport_socket.is_some());
         let originates = match &branch.transport {
             Some(UpstreamTransport::Tls { .. }) => Some(true),
             Some(UpstreamTransport::Plaintext) => Some(false),
+            _ if passes => Some(false),
             _ => of_cluster,
         };
         match (originates, of_application) {
@@ -517,6 +570,14 @@ impl Texts for (Option<u16>, &str, &str) {
     fn into_texts(self) -> (Option<u16>, String, String) {
         (self.0, self.1.to_owned(), self.2.to_owned())
     }
+}
+
+/// A mode that a policy sets for the Service's port: it counts the workload's own.
+fn misplaced_port(policy: &Object, asked: u16, own: u16) -> Option<(Thing, String)> {
+    let ports = policy.spec_at(&["portLevelMtls"]).filter(|_| asked != own)?;
+    let (key, _) = ports.entries().find(|(k, _)| k.text() == asked.to_string())?;
+    (ports.get(&own.to_string()).is_none())
+        .then(|| (Thing::at(policy, key), format!("its portLevelMtls names port {asked}, which is the Service's: the workload's own, {own}, is what counts")))
 }
 
 /// The port behind the proxy: whether a container says that it listens there.

@@ -4,7 +4,9 @@ use super::answer::{Mark, Stage, Step, Thing};
 use super::outbound::BLACK_HOLE;
 use super::party::Party;
 use super::question::Question;
-use crate::translate::{Model, RegisteredService};
+use super::uncounted;
+use crate::protocol::Protocol;
+use crate::translate::{Model, RegisteredService, Resolution};
 use mesh_envoy::engine::walk::{End, Verdict};
 use mesh_model::Object;
 
@@ -15,6 +17,7 @@ pub(super) fn step(
     verdict: &Verdict,
     service: Option<&RegisteredService<'_>>,
     question: &Question,
+    pod: Option<&Object>,
 ) -> Step {
     if let Some(port) = service.and_then(|s| s.port(question.url.port)).filter(|p| p.protocol.is_http() && question.speaks_tls) {
         let says = format!("{place}: the application speaks TLS to port `{}`, which is HTTP: the connection is let through as it is", port.name);
@@ -22,7 +25,7 @@ pub(super) fn step(
     }
     let branch = verdict.branches.first();
     let refused = branch.is_some_and(|b| b.cluster == BLACK_HOLE || matches!(&b.end, End::Replied(r) if r.status >= 400));
-    let (why, thing, change) = reason(model, party, service);
+    let (why, thing, change) = reason(model, party, service, question, pod);
     let policy = party.proxy.as_ref().and_then(|p| model.unknown_traffic_of(p));
     let policy_thing = policy.map(|(o, n)| Thing::at(o, n));
     match refused {
@@ -43,22 +46,43 @@ pub(super) fn step(
 }
 
 /// Why the proxy does not know the destination.
-fn reason(model: &Model<'_, '_>, party: &Party<'_, '_>, service: Option<&RegisteredService<'_>>) -> (String, Option<Thing>, String) {
+pub(super) fn reason(
+    model: &Model<'_, '_>,
+    party: &Party<'_, '_>,
+    service: Option<&RegisteredService<'_>>,
+    question: &Question,
+    pod: Option<&Object>,
+) -> (String, Option<Thing>, String) {
     let Some(service) = service else {
+        if let Some(pod) = pod {
+            let says = format!("{} is the address of {} itself: nothing that is said of a Service counts", question.url.host, pod.origin());
+            return (says, Some(Thing::whole(pod)), "call its Service".to_owned());
+        }
         return ("no Service and no ServiceEntry has the host and port".to_owned(), None, String::new());
     };
     let object = service.object;
-    if !model.registry.is_visible(model.mesh, service, &party.namespace) {
-        let node = object.spec_at(&["exportTo"]).or_else(|| object.at(&["metadata", "annotations", "networking.istio.io/exportTo"]));
-        let thing = Thing::at(object, node.unwrap_or(object.name_node()));
-        return (format!("{} is not exported to {}", object.origin(), party.namespace), Some(thing), format!("add {} to its exportTo", party.namespace));
+    if let Some((why, thing, change)) = uncounted::unseen(model, party, service) {
+        return (why, Some(thing), change);
     }
-    let sidecar = party.proxy.as_ref().and_then(|p| model.sidecar_of(p));
-    let is_held = party.translation.as_ref().is_some_and(|t| t.clusters.iter().any(|c| c.message.name.ends_with(&format!("|{}", service.host))));
-    if let Some(sidecar) = sidecar.filter(|_| !is_held) {
-        let egress = sidecar.spec_at(&["egress"]).unwrap_or(sidecar.name_node());
-        let change = format!("add `{}/{}` to its egress hosts", service.namespace, service.host);
-        return (format!("{} does not import {}", sidecar.origin(), service.host), Some(Thing::at(sidecar, egress)), change);
+    let Some(port) = service.port(question.url.port) else {
+        let has: Vec<String> = service.ports.iter().map(|p| p.number.to_string()).collect();
+        let change = format!("add the port to {}, or call one that it has ({})", object.origin(), has.join(", "));
+        return (format!("{} has no port {}", object.origin(), question.url.port), Some(Thing::whole(object)), change);
+    };
+    let of_port = |says: String, change: &str| (says, Some(Thing::at(port.object, port.node)), change.to_owned());
+    if service.resolution == Resolution::Alias {
+        let name = object.spec().map_or("", |s| s.text_of("externalName"));
+        let node = object.spec_at(&["externalName"]).unwrap_or(object.name_node());
+        let says = format!("{} is another name of {name}, which no Service and no ServiceEntry has", object.origin());
+        return (says, Some(Thing::at(object, node)), format!("add a ServiceEntry for {name}"));
+    }
+    if matches!(port.protocol, Protocol::Tls | Protocol::Https) && !question.speaks_tls {
+        let says = format!("port `{}` is TLS, which is told apart by its server name, and the application speaks plaintext", port.name);
+        return of_port(says, "call with https; or declare the port HTTP, and let a DestinationRule originate TLS");
+    }
+    if port.protocol.is_http() && !question.is_http() {
+        let says = format!("port `{}` is HTTP by its name, and what the application speaks is not", port.name);
+        return of_port(says, "name the port `tcp-…`, or give it `appProtocol: tcp`");
     }
     (format!("no listener of the proxy leads to {}", object.origin()), Some(Thing::whole(object)), "see `meshctl proxy-config listener`".to_owned())
 }

@@ -88,17 +88,17 @@ use super::picked::{Cache, Picked, selector};
 use crate::codes::{IST0101, IST0161};
 use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
-use crate::rules::issued::Issued;
 use crate::spelling;
 use crate::validation::base64;
 use mesh_envoy::certificate::{Certificate, first_block};
 use mesh_model::{Kind, Node, Object, Timestamp};
 use mesh_resolver::Place;
+use mesh_resolver::issued::Issued;
 use std::borrow::Cow;
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let mut cache = Cache::default();
-    let issued = Issued::new(cx);
+    let issued = Issued::new(cx.mesh);
     for gateway in cx.mesh.objects(Kind::Gateway).iter().copied() {
         let names = gateway.spec().into_iter().flat_map(|s| s.list("servers")).filter_map(|s| s.get("tls")?.get("credentialName"));
         for name in names.filter(|n| !n.text().is_empty()) {

@@ -87,16 +87,16 @@ use crate::codes::MSH0408;
 use crate::reference::{Missing, missing};
 use crate::rule::{Context, NotJudged, Sink};
 use crate::rules::gateway::credential;
-use crate::rules::issued::Issued;
 use mesh_model::{Kind, Node, Object, Role};
 use mesh_resolver::Place;
+use mesh_resolver::issued::Issued;
 
 /// Settings of a Gateway's TLS that replace or need no certificate of their own.
 const TERMINATE_MODE: &str = "gateway.istio.io/tls-terminate-mode";
 
 pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
     let grants = Grants::new(cx);
-    let issued = Issued::new(cx);
+    let issued = Issued::new(cx.mesh);
     for owner in [Kind::K8sGateway, Kind::ListenerSet, Kind::XListenerSet].iter().flat_map(|k| cx.mesh.objects(*k)).copied().filter(|o| o.role == Role::Judged)
     {
         for tls in listeners_of(owner).filter_map(|l| l.node.get("tls")) {

@@ -98,16 +98,16 @@ fn key<'n>(n: &'n NotJudged<'_>) -> (Option<(&'n str, &'n str, &'n str, u16)>, &
     (object.map(|o| (o.kind_name(), o.namespace(), o.name(), o.cluster)), &n.what)
 }
 
+/// What is said of a CUSTOM policy: it means no HTTP request.
+pub const OF_BYTES: &str = "whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be";
+
 /// Policies that ask an outside party. Requests are translated; bytes are not.
 fn custom<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     let mut out = Vec::new();
     let takes_bytes = cx.gateway.as_ref().map_or(cx.proxy.kind == ProxyKind::Sidecar, |g| g.takes_bytes());
     for object in cx.with_action("CUSTOM") {
         if takes_bytes {
-            out.push(NotJudged::new(
-                Origin::whole(object),
-                "whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be",
-            ));
+            out.push(NotJudged::new(Origin::whole(object), OF_BYTES));
         }
         if !cx.model.mesh.knows_config() {
             out.push(NotJudged::new(Origin::whole(object), "its provider stands in the mesh configuration, which the input lacks"));

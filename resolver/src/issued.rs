@@ -1,7 +1,7 @@
 //! Secrets and ConfigMaps that something makes at run time from an object of the input: they count as existing, and
 //! what they hold is not known.
 
-use crate::rule::Context;
+use crate::mesh::Mesh;
 use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashSet;
 
@@ -18,15 +18,15 @@ pub struct Issued<'a> {
 }
 
 impl<'a> Issued<'a> {
-    pub fn new(cx: &Context<'a>) -> Issued<'a> {
+    pub fn new(mesh: &Mesh<'a>) -> Issued<'a> {
         let mut this = Issued::default();
-        for object in cx.mesh.objects(Kind::Other).iter().copied() {
+        for object in mesh.objects(Kind::Other).iter().copied() {
             this.add(object);
         }
-        for secret in cx.mesh.objects(Kind::Secret).iter().filter(|s| is_copied(s.annotations())) {
+        for secret in mesh.objects(Kind::Secret).iter().filter(|s| is_copied(s.annotations())) {
             this.secrets.insert((None, secret.name()));
         }
-        for service in cx.mesh.objects(Kind::Service) {
+        for service in mesh.objects(Kind::Service) {
             this.secrets.extend(SERVING_CERTIFICATE.iter().filter_map(|a| service.annotation(a)).map(|name| (Some(service.namespace()), name)));
         }
         this
@@ -83,7 +83,6 @@ fn is_copied(mut annotations: mesh_model::yaml::Entries<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Options;
     use mesh_model::snapshot::read_manifest;
     use mesh_model::yaml::Limits;
     use mesh_model::{Role, Snapshot, Source};
@@ -128,9 +127,8 @@ metadata: {name: web, namespace: edge, annotations: {service.beta.openshift.io/s
         let source = Source::new("", text);
         let mut snapshot = Snapshot::new();
         snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
-        let mesh = mesh_resolver::Mesh::new(&snapshot);
-        let options = Options::default();
-        let issued = Issued::new(&Context { mesh: &mesh, options: &options, faults: Vec::new() });
+        let mesh = Mesh::new(&snapshot);
+        let issued = Issued::new(&mesh);
         for name in ["by-certificate", "copied", "by-name", "sealed", "mounted", "serving"] {
             assert!(issued.has(Kind::Secret, "edge", name), "{name}");
             assert_eq!(issued.has(Kind::Secret, "shop", name), name == "copied", "{name}");
