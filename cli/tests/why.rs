@@ -111,7 +111,7 @@ fn who_can_speaks_of_ztunnel() {
     let run = who("ambient-http-rule.yaml");
     assert!(run.out.contains("asks for HTTP, which ztunnel does not see"), "{}{}", run.out, run.err);
     let run = who("ambient-waypoint.yaml");
-    assert!(run.out.contains("waypoint shop/wp decides"), "{}{}", run.out, run.err);
+    assert!(run.out.contains("AuthorizationPolicy shop/readers, rule 0") && !run.out.contains("not judged"), "{}{}", run.out, run.err);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Who may call a workload: every identity of the mesh asked of its policies, with what is not given left open. An answer
 //! is therefore "always", "never", or under conditions, which are printed. Pure.
 
-use crate::ambient::waypoint::{self, Bound, Waypoint};
+mod before;
+
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Ztunnel};
 use crate::injection::InMesh;
 use crate::peer_authentication::{Effective, MtlsMode};
-use crate::translate::{Layer, Model};
+use crate::translate::{Layer, Model, PEER_PRINCIPAL};
 use crate::why::Thing;
 use crate::workload::Workload;
+use before::Ways;
 use mesh_envoy::matcher::Truth;
 use mesh_envoy::rbac::{Action, Fact, Filter, PolicyName, Request, Ruling, Trace};
 use mesh_model::{Kind, Object, Role};
@@ -81,7 +83,7 @@ pub struct Authorizer<'a> {
     /// What judges instead of filters, in ambient mode.
     ztunnel: Option<Ztunnel<'a>>,
     /// Waypoints that judge who is in the mesh: ztunnel sees their identity then.
-    waypoints: Vec<Condition>,
+    ways: Ways<'a>,
 }
 
 impl<'a> Authorizer<'a> {
@@ -94,16 +96,11 @@ impl<'a> Authorizer<'a> {
         let is_http = of_service.map_or(asks_http, |p| p.is_http() || (asks_http && !p.is_tcp()));
         let layer = if is_http { Layer::Http } else { Layer::Tcp };
         let proxy = model.proxy_of(workload);
-        let filters = model.rbac_of(&proxy, layer).iter().map(Filter::compile).collect();
+        let filters = model.rbac_of(&proxy, layer, None).iter().map(Filter::compile).collect();
         let mode = mode_of(model, w, port).mode;
         let ztunnel = (model.mesh.in_mesh(w) == InMesh::Ambient).then(|| Ztunnel::of(model, workload));
-        let before = if ztunnel.is_some() { waypoints(model, w, port) } else { Vec::new() };
-        let waypoints = before.iter().map(|(b, service)| Condition {
-            rule: format!("waypoint {}", b.shown()),
-            wants: format!("what it decides on requests to {}", service.origin()),
-            thing: Some(Thing::at(b.object, b.node)),
-        });
-        Authorizer { filters, port, mode, is_http, ztunnel, waypoints: waypoints.collect() }
+        let ways = if ztunnel.is_some() { Ways::of(model, w, port, asks_http) } else { Ways::default() };
+        Authorizer { filters, port, mode, is_http, ztunnel, ways }
     }
 
     pub fn filters(&self) -> &[Filter] {
@@ -140,7 +137,7 @@ impl<'a> Authorizer<'a> {
     fn header_names(&self) -> BTreeSet<String> {
         let mut trace = Trace::default();
         let nothing = Request::default();
-        for filter in &self.filters {
+        for filter in self.filters.iter().chain(self.ways.filters()) {
             if let Ruling::Rules(rules) = &filter.rules {
                 rules.decide(&nothing, &mut trace);
             }
@@ -161,11 +158,12 @@ pub struct Asking<'z, 'a> {
     request: Request,
 }
 
-const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
+/// Where the rule of a policy stands.
+type Find<'f> = dyn Fn(&PolicyName<'_>) -> Option<Thing> + 'f;
 
 impl Asking<'_, '_> {
     /// Whether a caller may, as far as that is given.
-    pub fn may(&mut self, caller: &Caller, find: &dyn Fn(&PolicyName<'_>) -> Option<Thing>) -> May {
+    pub fn may(&mut self, caller: &Caller, find: &Find<'_>) -> May {
         match (caller, self.authorizer.mode) {
             (Caller::Anybody, MtlsMode::Strict) => return May::Never(Cow::Borrowed("the port takes mutual TLS only (STRICT)")),
             // To ztunnel DISABLE is PERMISSIVE.
@@ -176,62 +174,13 @@ impl Asking<'_, '_> {
         }
         if let Some(ztunnel) = &self.authorizer.ztunnel {
             // Plaintext from outside of the mesh goes past waypoints.
-            if *caller != Caller::Anybody && !self.authorizer.waypoints.is_empty() {
-                return May::If(self.authorizer.waypoints.clone());
+            if *caller != Caller::Anybody && !self.authorizer.ways.is_empty() {
+                return self.by_ways(ztunnel, caller, self.authorizer.port, find);
             }
             return by_ztunnel(ztunnel, caller, self.authorizer.port);
         }
         self.call_as(caller);
-        let request = &self.request;
-        let mut conditions: Vec<Condition> = Vec::new();
-        for filter in &self.authorizer.filters {
-            if let Ruling::Rules(shadow) = &filter.shadow {
-                let mut trace = Trace::default();
-                shadow.decide(request, &mut trace);
-                for step in trace.steps.iter().filter(|s| s.truth != Truth::No && PolicyName::parse(s.policy()).is_some_and(|n| n.is_custom)) {
-                    conditions.push(condition("CUSTOM", step.policy(), "its provider allows it".to_owned(), find));
-                }
-            }
-            let rules = match &filter.rules {
-                Ruling::None => continue,
-                Ruling::Rules(rules) => rules,
-                Ruling::Unknown(why) => {
-                    conditions.push(Condition { rule: "a filter".to_owned(), wants: why.clone(), thing: None });
-                    continue;
-                }
-            };
-            // What is certain needs no telling.
-            let decision = rules.decide(request, &mut ());
-            let trace = || {
-                let mut trace = Trace::default();
-                rules.decide(request, &mut trace);
-                trace
-            };
-            match (rules.action, decision.allowed) {
-                (Action::Log, _) | (_, Truth::Yes) => {}
-                (Action::Deny, Truth::No) => {
-                    return May::Never(Cow::Owned(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))));
-                }
-                (Action::Allow, Truth::No) => return May::Never(Cow::Borrowed("no rule allows it")),
-                (Action::Deny, Truth::Unknown) => {
-                    for step in trace().steps.iter().filter(|s| s.truth == Truth::Unknown) {
-                        conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
-                    }
-                }
-                (Action::Allow, Truth::Unknown) => {
-                    // One of the rules must hold.
-                    let trace = trace();
-                    let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
-                    let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
-                    if let Some(first) = open.first() {
-                        conditions.push(condition("ALLOW", first.policy(), wants, find));
-                    }
-                }
-            }
-        }
-        conditions.sort();
-        conditions.dedup();
-        if conditions.is_empty() { May::Always } else { May::If(conditions) }
+        decide(&self.authorizer.filters, &self.request, find)
     }
 
     /// The texts of the last identity are written over.
@@ -255,6 +204,59 @@ impl Asking<'_, '_> {
             peer => *peer = Fact::Is(vec![format!("spiffe://{id}")]),
         }
     }
+}
+
+/// What filters say of a request, as far as that is given.
+fn decide(filters: &[Filter], request: &Request, find: &Find<'_>) -> May {
+    let mut conditions: Vec<Condition> = Vec::new();
+    for filter in filters {
+        if let Ruling::Rules(shadow) = &filter.shadow {
+            let mut trace = Trace::default();
+            shadow.decide(request, &mut trace);
+            for step in trace.steps.iter().filter(|s| s.truth != Truth::No && PolicyName::parse(s.policy()).is_some_and(|n| n.is_custom)) {
+                conditions.push(condition("CUSTOM", step.policy(), "its provider allows it".to_owned(), find));
+            }
+        }
+        let rules = match &filter.rules {
+            Ruling::None => continue,
+            Ruling::Rules(rules) => rules,
+            Ruling::Unknown(why) => {
+                conditions.push(Condition { rule: "a filter".to_owned(), wants: why.clone(), thing: None });
+                continue;
+            }
+        };
+        // What is certain needs no telling.
+        let decision = rules.decide(request, &mut ());
+        let trace = || {
+            let mut trace = Trace::default();
+            rules.decide(request, &mut trace);
+            trace
+        };
+        match (rules.action, decision.allowed) {
+            (Action::Log, _) | (_, Truth::Yes) => {}
+            (Action::Deny, Truth::No) => {
+                return May::Never(Cow::Owned(format!("denied by {}", decision.policy.map_or_else(String::new, |p| shown(&p.name)))));
+            }
+            (Action::Allow, Truth::No) => return May::Never(Cow::Borrowed("no rule allows it")),
+            (Action::Deny, Truth::Unknown) => {
+                for step in trace().steps.iter().filter(|s| s.truth == Truth::Unknown) {
+                    conditions.push(condition("DENY", step.policy(), format!("not ({})", wanted(step)), find));
+                }
+            }
+            (Action::Allow, Truth::Unknown) => {
+                // One of the rules must hold.
+                let trace = trace();
+                let open: Vec<_> = trace.steps.iter().filter(|s| s.truth == Truth::Unknown).collect();
+                let wants = open.iter().map(|s| wanted(s)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", or ");
+                if let Some(first) = open.first() {
+                    conditions.push(condition("ALLOW", first.policy(), wants, find));
+                }
+            }
+        }
+    }
+    conditions.sort();
+    conditions.dedup();
+    if conditions.is_empty() { May::Always } else { May::If(conditions) }
 }
 
 fn by_ztunnel(ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16) -> May {
@@ -327,13 +329,15 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     };
     let callers = callers.map(answer).collect();
     let proxy = model.proxy_of(workload);
-    let policies: Vec<&Object> = model.policies_for(Kind::AuthorizationPolicy, &proxy);
+    let mut policies: Vec<&Object> = model.policies_for(Kind::AuthorizationPolicy, &proxy);
     let mut not_judged: Vec<String> = Vec::new();
     match mesh.in_mesh(w) {
         InMesh::No => not_judged.push(format!("{} has no sidecar: no policy counts for it, and everybody may", w.object.origin())),
-        InMesh::Ambient => not_judged.extend(waypoints(model, w, port).iter().map(|(b, service)| {
-            format!("waypoint {} decides on requests to {}, and ztunnel sees its identity in place of theirs", b.shown(), service.origin())
-        })),
+        InMesh::Ambient => {
+            let (open, by_waypoints) = before::described(model, w, port);
+            not_judged.extend(open);
+            policies.extend(by_waypoints);
+        }
         InMesh::Unknown => not_judged.push(format!("whether {} has a sidecar, which enforces policies, is not in the input", w.object.origin())),
         InMesh::Sidecar | InMesh::Gateway => {}
     }
@@ -362,21 +366,6 @@ fn mode_of<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> Effective<
         InMesh::Ambient => ztunnel::mode(model.mesh, w, port),
         _ => model.mesh.peer_authentications.of_workload(w, Some(port)),
     }
-}
-
-/// Waypoints that judge requests before the workload's ztunnel does: it sees their identity then.
-fn waypoints<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> Vec<(Bound<'a>, &'a Object)> {
-    let mesh = model.mesh;
-    let leads = mesh.services.selecting(w).into_iter().filter(|s| s.ports.iter().any(|p| p.of_workload(w) == Some(port)));
-    let of = |s: &crate::Service<'a>| match waypoint::of_service(mesh, s.object) {
-        Waypoint::Stands(b, _) | Waypoint::Unseen(b) => Some((b, s.object)),
-        _ => None,
-    };
-    let mut out: Vec<_> = leads.filter_map(of).collect();
-    let key = |(b, service): &(Bound<'a>, &Object)| (b.shown(), service.origin());
-    out.sort_by_key(key);
-    out.dedup_by_key(|one| key(one));
-    out
 }
 
 /// The ports of a workload that Services lead to, or, where none does, that its containers declare.

@@ -115,14 +115,35 @@ fn strict_of_a_port_is_left_out_where_the_mesh_is_strict_and_the_namespace_says_
 #[test]
 fn a_waypoint_decides_who_may() {
     let strict = policy("default", "mtls: {mode: STRICT}");
-    let by_waypoint = "waypoint shop/wp: what it decides on requests to Service shop/cart";
     let refused = "never: the port takes mutual TLS only (STRICT)";
     assert_eq!(answers("", &(strict.clone() + ONLY_WEB))[0], "always");
-    assert_eq!(answers(WAYPOINT, &(strict.clone() + ONLY_WEB)), [by_waypoint, by_waypoint, refused]);
-    assert_eq!(answers(WAYPOINT, &strict), [by_waypoint, by_waypoint, refused]);
+    // ztunnel sees the waypoint, and not who calls.
+    let in_its_place = "never: ztunnel refuses waypoint shop/wp, which calls in its place: no rule allows it";
+    assert_eq!(answers(WAYPOINT, &(strict.clone() + ONLY_WEB)), [in_its_place, in_its_place, refused]);
+    assert_eq!(answers(WAYPOINT, &strict), ["always", "always", refused]);
     // Who is not in the mesh goes past waypoints.
-    assert_eq!(answers(WAYPOINT, ""), [by_waypoint, by_waypoint, "always"]);
+    assert_eq!(answers(WAYPOINT, ""), ["always", "always", "always"]);
     assert_eq!(answers(WAYPOINT, ONLY_WEB)[2], "never: no rule allows it");
+}
+
+#[test]
+fn policies_of_the_service_are_the_waypoints() {
+    let of_cart = |rule: &str| {
+        format!(
+            "---\n{{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {{name: of-cart, namespace: shop}}, spec: {{targetRefs: [{{kind: Service, group: '', name: cart}}], rules: [{rule}]}}}}\n"
+        )
+    };
+    let web = answers(WAYPOINT, &of_cart("{from: [{source: {serviceAccounts: [web]}}]}"));
+    assert_eq!((web[0].as_str(), web[2].as_str()), ("always", "always"), "{web:?}");
+    assert!(web[1].starts_with("ALLOW AuthorizationPolicy shop/of-cart, rule 0: "), "{web:?}");
+    let others = answers(WAYPOINT, &of_cart("{from: [{source: {serviceAccounts: [bank]}}]}"));
+    assert_eq!(others[0], "never: no rule allows it at waypoint shop/wp; ztunnel lets through who calls the Pod's own address, past the waypoint");
+    // Without the waypoint nobody enforces it.
+    assert_eq!(answers("", &of_cart("{from: [{source: {serviceAccounts: [bank]}}]}"))[0], "always");
+    // Where ztunnel takes the waypoint alone, nobody goes past it.
+    const BY_IT: &str = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: by-it, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {serviceAccounts: [wp]}}]}]}}\n";
+    let closed = answers(WAYPOINT, &(of_cart("{from: [{source: {serviceAccounts: [web]}}]}") + BY_IT));
+    assert_eq!((closed[0].as_str(), closed[2].as_str()), ("always", "never: no rule allows it"), "{closed:?}");
 }
 
 #[test]
@@ -141,10 +162,12 @@ fn ztunnel_closes_plaintext_at_a_port_that_disables_under_an_inherited_strict() 
 }
 
 #[test]
-fn what_the_servers_ztunnel_closes_is_open_where_the_waypoint_may_send_elsewhere() {
+fn what_the_servers_ztunnel_closes_counts_where_the_waypoint_sends() {
+    const WEB: &str = "---\n{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}}\n";
     const ROUTE: &str = "---\n{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: cart, namespace: shop}, spec: {hosts: [cart], http: [{route: [{destination: {host: web}}]}]}}\n";
-    const GRPC: &str = "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: cart, namespace: shop}, spec: {parentRefs: [{group: '', kind: Service, name: cart}], rules: []}}\n";
-    for (route, expected) in [("", Mark::Broken), (ROUTE, Mark::NotJudged), (GRPC, Mark::NotJudged)] {
+    const ELSEWHERE: &str = "---\n{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: cart, namespace: bank}, spec: {hosts: [cart.shop.svc.cluster.local], http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}}\n";
+    let (here, there) = (WEB.to_owned() + ROUTE, WEB.to_owned() + ELSEWHERE);
+    for (route, expected) in [("", Mark::Broken), (here.as_str(), Mark::Good), (there.as_str(), Mark::Broken)] {
         let snapshot = snapshot(WAYPOINT, &(ONLY_WEB.to_owned() + route));
         let mesh = Mesh::new(&snapshot);
         let model = Model::supposing(&mesh);

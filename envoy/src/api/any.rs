@@ -102,8 +102,11 @@ fn of_struct(fields: &serde_json::Map<String, serde_json::Value>) -> Option<serd
     Some(read)
 }
 
+/// Protobuf's own among them.
+const WELL_KNOWN: &[(&str, Codec)] = &[("google.protobuf.StringValue", codec::<super::StringValue>())];
+
 fn find(name: &str) -> Option<Codec> {
-    CODECS.iter().find(|(n, _)| *n == name).map(|(_, c)| *c)
+    CODECS.iter().chain(WELL_KNOWN).find(|(n, _)| *n == name).map(|(_, c)| *c)
 }
 
 impl Serialize for Any {

@@ -13,4 +13,4 @@ pub mod wire;
 pub use any::{Any, is_known, plain};
 pub use messages::*;
 pub use unread::unread;
-pub use well_known::{Duration, Empty, Struct, Value};
+pub use well_known::{Duration, Empty, StringValue, Struct, Value};

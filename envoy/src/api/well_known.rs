@@ -8,6 +8,22 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, Serialize, Deserialize)]
 pub struct Empty {}
 
+/// `google.protobuf.StringValue` in an `Any`: JSON `{"value": "text"}`. As a field it is a text.
+#[derive(Clone, PartialEq, Eq, prost::Message, Serialize, Deserialize)]
+pub struct StringValue {
+    #[prost(string, tag = "1")]
+    #[serde(default)]
+    pub value: String,
+}
+
+impl prost::Name for StringValue {
+    const NAME: &'static str = "StringValue";
+    const PACKAGE: &'static str = "google.protobuf";
+    fn type_url() -> String {
+        "type.googleapis.com/google.protobuf.StringValue".into()
+    }
+}
+
 /// `google.protobuf.Duration`; JSON `1.500s`.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Duration {

@@ -66,7 +66,8 @@ pub enum Health {
 
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// `10.0.0.1:80`, a path, or `envoy://listener`.
+    /// `10.0.0.1:80`, a path, or `envoy://listener`; behind that `/` and what the endpoint is told from others by, if anything
+    /// is: as Envoy prints it. What istiod puts there is where the tunnel leads.
     pub address: Box<str>,
     pub hostname: Box<str>,
     pub health: Health,
@@ -350,11 +351,12 @@ impl Endpoint {
         let address = endpoint.message_or_empty("address")?;
         let socket = address.message_or_empty("socket_address")?;
         let pipe = address.message_or_empty("pipe")?.text("path")?;
-        let internal = address.message_or_empty("envoy_internal_address")?.text("server_listener_name")?;
+        let internal_address = address.message_or_empty("envoy_internal_address")?;
+        let (internal, told_apart) = (internal_address.text("server_listener_name")?, internal_address.text("endpoint_id")?);
         let text = if !pipe.is_empty() {
             pipe.to_owned()
         } else if !internal.is_empty() {
-            format!("envoy://{internal}")
+            if told_apart.is_empty() { format!("envoy://{internal}") } else { format!("envoy://{internal}/{told_apart}") }
         } else {
             let (ip, port) = (socket.text("address")?, socket.uint("port_value")?.unwrap_or(0));
             if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }

@@ -1,6 +1,7 @@
 //! Which waypoint stands before a service or a workload: the label `istio.io/use-waypoint` of it or of its namespace, and the
 //! Gateway of that name, which says by `istio.io/waypoint-for` what it is for.
 
+use crate::labels::Selector;
 use crate::mesh::Mesh;
 use crate::workload::Workload;
 use mesh_model::{Kind, Node, Object};
@@ -9,12 +10,36 @@ pub const USE: &str = "istio.io/use-waypoint";
 pub const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
 pub const FOR: &str = "istio.io/waypoint-for";
 pub const CLASS: &str = "istio-waypoint";
+/// The label by which a Pod is known to be a Gateway's.
+pub const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+/// Who made a Deployment or a Service for a Gateway.
+const MANAGED: &str = "gateway.istio.io/managed";
+/// For a gateway to send requests to a service through its waypoint.
+pub const FROM_INGRESS: &str = "istio.io/ingress-use-waypoint";
+
+/// Whether labels are those of a waypoint's own Pod or Service.
+pub fn is_own<'l>(label: impl Fn(&str) -> Option<&'l str>) -> bool {
+    label(MANAGED) == Some("istio.io-mesh-controller")
+}
+
+/// Whether a Gateway is a waypoint.
+pub fn is_waypoint(gateway: &Object) -> bool {
+    gateway.spec().is_some_and(|s| s.text_of("gatewayClassName") == CLASS)
+}
+
+/// Whether gateways send what is for a service to its waypoint: by the label of it, else of its namespace.
+pub fn is_used_from_ingress(mesh: &Mesh<'_>, service: &Object) -> bool {
+    let said = service.label(FROM_INGRESS).or_else(|| mesh.namespace_label(service.namespace(), FROM_INGRESS));
+    said.is_some_and(|v| matches!(v, "true" | "TRUE" | "True" | "t" | "T" | "1"))
+}
 
 /// The label that asks for a waypoint, and what it names.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound<'a> {
     pub name: &'a str,
     pub namespace: &'a str,
+    /// The namespace of what is bound.
+    of: &'a str,
     /// Where the label is written.
     pub object: &'a Object,
     pub node: Node<'a>,
@@ -35,21 +60,36 @@ pub enum Waypoint<'a> {
     Stands(Bound<'a>, &'a Object),
     /// It is there, and for other traffic than this: `istio.io/waypoint-for`, or another class of Gateway.
     OfOther(Bound<'a>, &'a Object, &'a str),
+    /// It is there, and its listener does not let the namespace in (`allowedRoutes`).
+    Closed(Bound<'a>, &'a Object),
     /// The input is complete, and does not hold it: the traffic goes without.
     Missing(Bound<'a>),
     /// The input does not hold it, and is a part.
     Unseen(Bound<'a>),
 }
 
-/// Before requests to a service.
+/// Before requests to a service. Waypoints and gateways between networks have none, nor has another name of a service.
 pub fn of_service<'a>(mesh: &Mesh<'a>, service: &'a Object) -> Waypoint<'a> {
+    let is_alias = service.kind == Kind::Service && service.spec().is_some_and(|s| s.text_of("type") == "ExternalName");
+    if is_alias || matches!(service.label(MANAGED), Some("istio.io-mesh-controller" | "istio.io-eastwest-controller")) {
+        return Waypoint::None;
+    }
     let labels = service.metadata().and_then(|m| m.get("labels"));
     stands(mesh, bound(mesh, service, labels, service.namespace()), &["service", "all"])
 }
 
-/// Before connections to a workload's own address.
+/// Before connections to a workload's own address; a waypoint's own Pods have none.
 pub fn of_workload<'a>(mesh: &Mesh<'a>, w: &Workload<'a>) -> Waypoint<'a> {
+    if w.label(GATEWAY_NAME).and_then(|name| mesh.find(Kind::K8sGateway, w.namespace, name)).is_some_and(is_waypoint) {
+        return Waypoint::None;
+    }
     stands(mesh, bound(mesh, w.object, w.pod.at(&["metadata", "labels"]), w.namespace), &["workload", "all"])
+}
+
+/// Before connections to the address of a WorkloadEntry.
+pub fn of_entry<'a>(mesh: &Mesh<'a>, entry: &'a Object) -> Waypoint<'a> {
+    let labels = entry.metadata().and_then(|m| m.get("labels"));
+    stands(mesh, bound(mesh, entry, labels, entry.namespace()), &["workload", "all"])
 }
 
 /// The object's own label goes before its namespace's.
@@ -64,7 +104,7 @@ fn bound<'a>(mesh: &Mesh<'a>, object: &'a Object, labels: Option<Node<'a>>, name
         return None;
     }
     let elsewhere = Some(labels.text_of(USE_NAMESPACE)).filter(|n| !n.is_empty());
-    Some(Bound { name: node.text(), namespace: elsewhere.unwrap_or(namespace), object, node })
+    Some(Bound { name: node.text(), namespace: elsewhere.unwrap_or(namespace), of: namespace, object, node })
 }
 
 fn stands<'a>(mesh: &Mesh<'a>, bound: Option<Bound<'a>>, fits: &[&str]) -> Waypoint<'a> {
@@ -76,8 +116,27 @@ fn stands<'a>(mesh: &Mesh<'a>, bound: Option<Bound<'a>>, fits: &[&str]) -> Waypo
     if class != CLASS {
         return Waypoint::OfOther(bound, gateway, class);
     }
-    let is_for = gateway.label(FOR).filter(|f| !f.is_empty()).unwrap_or("service");
+    if !lets_in(mesh, gateway, bound.of) {
+        return Waypoint::Closed(bound, gateway);
+    }
+    let is_for = gateway.label(FOR).or_else(|| mesh.find(Kind::GatewayClass, "", class)?.label(FOR)).filter(|f| !f.is_empty()).unwrap_or("service");
     if fits.contains(&is_for) { Waypoint::Stands(bound, gateway) } else { Waypoint::OfOther(bound, gateway, is_for) }
+}
+
+/// Whether what is in a namespace may use a waypoint: `allowedRoutes` of its HBONE listener, without which it is for its own
+/// namespace alone.
+fn lets_in(mesh: &Mesh<'_>, gateway: &Object, namespace: &str) -> bool {
+    let is_hbone = |l: &Node<'_>| l.text_of("protocol") == "HBONE" && l.get("port").and_then(Node::int) == Some(i64::from(super::HBONE));
+    let listener = gateway.spec().and_then(|s| s.list("listeners").find(is_hbone));
+    let namespaces = listener.and_then(|l| l.at(&["allowedRoutes", "namespaces"]));
+    match namespaces.map_or("", |n| n.text_of("from")) {
+        "All" => true,
+        "Selector" => {
+            let selector = Selector::from_label_selector(namespaces.and_then(|n| n.get("selector")));
+            selector.matches(|k| mesh.namespace_label(namespace, k))
+        }
+        _ => gateway.namespace() == namespace,
+    }
 }
 
 /// Policies of waypoints: those that name this Gateway or the Service by `targetRefs`.
@@ -114,6 +173,7 @@ mod tests {
             Waypoint::None => "none".to_owned(),
             Waypoint::Stands(b, _) => format!("{} by {}", b.shown(), b.object.kind.name()),
             Waypoint::OfOther(b, _, what) => format!("{} is for {what}", b.shown()),
+            Waypoint::Closed(b, _) => format!("{} lets others in", b.shown()),
             Waypoint::Missing(b) => format!("{} missing", b.shown()),
             Waypoint::Unseen(b) => format!("{} not seen", b.shown()),
         };
@@ -128,6 +188,10 @@ mod tests {
         const ALL: &str = "metadata: {name: wp, namespace: shop, labels: {istio.io/waypoint-for: all}}, spec: {gatewayClassName: istio-waypoint}";
         const WORKLOADS: &str = "metadata: {name: wp, namespace: shop, labels: {istio.io/waypoint-for: workload}}, spec: {gatewayClassName: istio-waypoint}";
         const INFRA: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint}";
+        const OPEN: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint, listeners: [{port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]}";
+        const SOME: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint, listeners: [{port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}]}";
+        const THERE: &str = "istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra";
+        const THERE_OF_A: &str = "istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra, team: a";
         const INGRESS: &str = "metadata: {name: wp, namespace: shop}, spec: {gatewayClassName: istio}";
         use Completeness::{Complete, Part};
         for (namespace, service, pod, gateway, completeness, to_service, to_workload) in [
@@ -137,7 +201,11 @@ mod tests {
             ("", ASKS, "", WP, Complete, "shop/wp by Service", "none"),
             ("", "", ASKS, WORKLOADS, Complete, "none", "shop/wp by Pod"),
             (ASKS, "", "", WORKLOADS, Complete, "shop/wp is for workload", "shop/wp by Namespace"),
-            ("istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra", "", "", INFRA, Complete, "infra/wp by Namespace", "infra/wp is for service"),
+            (THERE, "", "", INFRA, Complete, "infra/wp lets others in", "infra/wp lets others in"),
+            (THERE, "", "", OPEN, Complete, "infra/wp by Namespace", "infra/wp is for service"),
+            (THERE, "", "", SOME, Complete, "infra/wp lets others in", "infra/wp lets others in"),
+            (THERE_OF_A, "", "", SOME, Complete, "infra/wp by Namespace", "infra/wp is for service"),
+            (ASKS, "gateway.istio.io/managed: istio.io-mesh-controller", "", WP, Complete, "none", "shop/wp is for service"),
             (ASKS, "", "", "", Complete, "shop/wp missing", "shop/wp missing"),
             (ASKS, "", "", "", Part, "shop/wp not seen", "shop/wp not seen"),
             (ASKS, "", "", INGRESS, Complete, "shop/wp is for istio", "shop/wp is for istio"),

@@ -4,9 +4,10 @@ use super::outbound::Range;
 use super::proxy::{Proxy, ProxyKind};
 use super::route::quote;
 use super::scope::Scope;
-use super::{Context, Model, Whereabouts, filters};
+use super::{Context, Model, RegisteredService, Whereabouts, filters};
 use mesh_envoy::api::common::{
-    ListMatcher, ListStringMatcher, MetadataMatcher, MetadataMatcherPathSegment, OrMatcher, PathMatcher, RegexMatcher, StringMatcher, ValueMatcher,
+    FilterStateMatcher, ListMatcher, ListStringMatcher, MetadataMatcher, MetadataMatcherPathSegment, OrMatcher, PathMatcher, RegexMatcher, StringMatcher,
+    ValueMatcher,
 };
 use mesh_envoy::api::rbac::{Permission, PermissionSet, Policy, Principal, PrincipalAuthenticated, PrincipalSet, RBAC, RBACAction};
 use mesh_envoy::api::{Any, Duration, core, ext_authz, extensions, hcm, http_rbac, listener, network_filters, route};
@@ -34,8 +35,9 @@ enum Level {
 struct Untold;
 
 impl<'a> Model<'_, 'a> {
-    /// The configurations of the RBAC filters of a sidecar's inbound chains in their order, as protobuf JSON.
-    pub fn rbac_of(&self, proxy: &Proxy, layer: Layer) -> Vec<serde_json::Value> {
+    /// The configurations of the RBAC filters of a sidecar's inbound chains in their order, as protobuf JSON; of a waypoint's
+    /// chains for a service where one is given.
+    pub fn rbac_of(&self, proxy: &Proxy, layer: Layer, service: Option<&RegisteredService<'a>>) -> Vec<serde_json::Value> {
         let cx = Context {
             model: self,
             control_plane: self.control_plane,
@@ -44,47 +46,29 @@ impl<'a> Model<'_, 'a> {
             scope: Scope::nothing(),
             targets: Vec::new(),
             gateway: None,
+            waypoint: None,
             records: super::records::Records::default(),
         };
         let configs = match layer {
-            Layer::Http => cx.http_policies().into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
-            Layer::Tcp => cx.network_policies().into_iter().map(|f| serde_json::to_value(&f)).collect(),
+            Layer::Http => cx.http_policies_of(service).into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
+            Layer::Tcp => cx.network_policies_of(service).into_iter().map(|f| serde_json::to_value(&f)).collect(),
         };
         // Our own messages are JSON always.
         configs.into_iter().filter_map(Result::ok).filter_map(|mut f| f.get_mut("typedConfig").map(serde_json::Value::take)).collect()
     }
-
-    /// The policies of a kind that are for a proxy, the root namespace's first.
-    pub fn policies_for(&self, kind: Kind, proxy: &Proxy) -> Vec<&'a Object> {
-        let root = self.mesh.config.root_namespace();
-        let namespaces = [root, proxy.namespace.as_str()];
-        let count = if root == proxy.namespace { 1 } else { 2 };
-        let mut out: Vec<&'a Object> = Vec::new();
-        for namespace in &namespaces[..count] {
-            let mut own: Vec<&'a Object> = self.mesh.objects_in(kind, namespace).iter().copied().filter(|o| is_for(o, proxy)).collect();
-            own.sort_by_key(|o| (o.creation(), o.name()));
-            out.extend(own);
-        }
-        out
-    }
-}
-
-fn is_for(object: &Object, proxy: &Proxy) -> bool {
-    let refs: Vec<Node<'_>> = object.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef"))).collect();
-    if refs.is_empty() {
-        let labels = object.spec_at(&["selector", "matchLabels"]).or_else(|| object.spec_at(&["workloadSelector", "labels"]));
-        return proxy.has_labels(labels);
-    }
-    let gateway = proxy.label("gateway.networking.k8s.io/gateway-name");
-    proxy.kind == ProxyKind::Router && refs.iter().any(|r| r.text_of("kind") == "Gateway" && Some(r.text_of("name")) == gateway)
 }
 
 impl<'a> Context<'_, 'a> {
     /// The HTTP filters of policies, in the order in which they judge.
     pub fn http_policies(&self) -> Vec<hcm::HttpFilter> {
-        let mut out = self.custom();
-        out.extend(self.request_authentication().map(|jwt| filters::jwt_http(&jwt)));
-        for (rules, shadow) in self.enforced(Level::Http) {
+        self.http_policies_of(None)
+    }
+
+    /// The same of a waypoint's chain for a service.
+    pub fn http_policies_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
+        let mut out = self.custom(service);
+        out.extend(self.request_authentication(service).map(|jwt| filters::jwt_http(&jwt)));
+        for (rules, shadow) in self.enforced(Level::Http, service) {
             out.push(filters::rbac_http(&http_rbac::RBAC {
                 shadow_rules_stat_prefix: shadow_prefix(shadow.as_ref()),
                 rules,
@@ -97,6 +81,11 @@ impl<'a> Context<'_, 'a> {
 
     /// The same for connections that are no HTTP.
     pub fn network_policies(&self) -> Vec<listener::Filter> {
+        self.network_policies_of(None)
+    }
+
+    /// The same of a waypoint's chain for a service.
+    pub fn network_policies_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<listener::Filter> {
         let filter = |(rules, shadow): (Option<RBAC>, Option<RBAC>)| {
             let config = network_filters::RBAC {
                 shadow_rules_stat_prefix: shadow_prefix(shadow.as_ref()),
@@ -107,7 +96,7 @@ impl<'a> Context<'_, 'a> {
             };
             filters::network_filter("envoy.filters.network.rbac", Any::pack(&config))
         };
-        self.enforced(Level::Tcp).into_iter().map(filter).collect()
+        self.enforced(Level::Tcp, service).into_iter().map(filter).collect()
     }
 
     /// The policies of a kind that are for this proxy, the root namespace's first.
@@ -116,16 +105,16 @@ impl<'a> Context<'_, 'a> {
     }
 
     /// The AuthorizationPolicies of an action.
-    pub fn with_action(&self, action: &str) -> Vec<&'a Object> {
+    pub fn with_action(&self, action: &str, service: Option<&RegisteredService<'a>>) -> Vec<&'a Object> {
         let of = |o: &&Object| Some(o.spec().map_or("", |s| s.text_of("action"))).filter(|a| !a.is_empty()).unwrap_or("ALLOW") == action;
-        self.policies(Kind::AuthorizationPolicy).into_iter().filter(of).collect()
+        self.model.policies_at(Kind::AuthorizationPolicy, &self.proxy, service).into_iter().filter(of).collect()
     }
 
     /// Rules in force and on trial, by action.
-    fn enforced(&self, level: Level) -> Vec<(Option<RBAC>, Option<RBAC>)> {
+    fn enforced(&self, level: Level, service: Option<&RegisteredService<'a>>) -> Vec<(Option<RBAC>, Option<RBAC>)> {
         let actions = [("AUDIT", RBACAction::Log), ("DENY", RBACAction::Deny), ("ALLOW", RBACAction::Allow)];
         let of = |(name, action)| {
-            let all = self.with_action(name);
+            let all = self.with_action(name, service);
             let (trial, real): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.annotation("istio.io/dry-run") == Some("true"));
             let rules = |list: &[&'a Object]| (!list.is_empty()).then(|| self.rbac(list, action, level, ""));
             let (real, trial) = (rules(&real), rules(&trial));
@@ -260,7 +249,9 @@ impl<'a> Context<'_, 'a> {
             }
             _ => {}
         }
-        let ids: Vec<Principal> = expanded.iter().filter_map(|v| one_principal(object, who, v)).collect();
+        // Who has made a tunnel is not who shows a certificate inside of it.
+        let told = if self.proxy.kind == ProxyKind::Waypoint { Told::ByFilterState } else { Told::ByCertificate };
+        let ids: Vec<Principal> = expanded.iter().filter_map(|v| one_principal(object, who, v, told)).collect();
         if ids.len() < expanded.len() { Err(Untold) } else { Ok(any(ids)) }
     }
 
@@ -296,8 +287,8 @@ impl<'a> Context<'_, 'a> {
     }
 
     /// Filters that ask outside authorizers, by provider.
-    fn custom(&self) -> Vec<hcm::HttpFilter> {
-        let all = self.with_action("CUSTOM");
+    fn custom(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
+        let all = self.with_action("CUSTOM", service);
         let mut providers: Vec<&str> = all.iter().filter_map(|o| o.spec_at(&["provider", "name"])).map(Node::text).collect();
         providers.sort_unstable();
         providers.dedup();
@@ -513,8 +504,18 @@ impl<'k> Who<'k> {
     }
 }
 
-fn one_principal(object: &Object, who: &Who<'_>, value: &str) -> Option<Principal> {
-    let named = |m: StringMatcher| Principal { authenticated: Some(PrincipalAuthenticated { principal_name: Some(m) }), ..Default::default() };
+/// Where the identity of a caller stands.
+#[derive(Clone, Copy)]
+enum Told {
+    ByCertificate,
+    ByFilterState,
+}
+
+fn one_principal(object: &Object, who: &Who<'_>, value: &str, told: Told) -> Option<Principal> {
+    let named = |m: StringMatcher| match told {
+        Told::ByCertificate => Principal { authenticated: Some(PrincipalAuthenticated { principal_name: Some(m) }), ..Default::default() },
+        Told::ByFilterState => Principal { filter_state: Some(FilterStateMatcher { key: PEER_PRINCIPAL.into(), string_match: Some(m) }), ..Default::default() },
+    };
     Some(match who {
         Who::Principal => named(match value.strip_prefix('*') {
             Some("") => regex(".+"),
@@ -566,6 +567,8 @@ fn request_principal(value: &str) -> Principal {
 }
 
 const JWT: &str = "envoy.filters.http.jwt_authn";
+/// The filter state in which the end of a tunnel keeps who has made it.
+pub const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
 
 /// A claim that is one of the values, or a list with one of them.
 fn claim(path: &[&str], values: &[&str]) -> MetadataMatcher {

@@ -87,7 +87,7 @@ pub fn rest<'a>(cx: &mut Context<'_, 'a>, out: &mut Vec<Piece<'a, Cluster>>) {
     }
 }
 
-fn fixed(cx: &Context<'_, '_>, name: &str, kind: ClusterDiscoveryType) -> Cluster {
+pub fn fixed(cx: &Context<'_, '_>, name: &str, kind: ClusterDiscoveryType) -> Cluster {
     Cluster {
         name: name.to_owned(),
         alt_stat_name: format!("{name};"),
@@ -97,7 +97,7 @@ fn fixed(cx: &Context<'_, '_>, name: &str, kind: ClusterDiscoveryType) -> Cluste
     }
 }
 
-fn passthrough_http() -> upstream_http::HttpProtocolOptions {
+pub fn passthrough_http() -> upstream_http::HttpProtocolOptions {
     upstream_http::HttpProtocolOptions {
         common_http_protocol_options: Some(core::HttpProtocolOptions { idle_timeout: Some(Duration::from_seconds(300)), ..Default::default() }),
         use_downstream_protocol_config: Some(either_protocol()),
@@ -135,13 +135,13 @@ fn by_name(cx: &Context<'_, '_>) -> Cluster {
     out
 }
 
-fn set_http(cluster: &mut Cluster, options: upstream_http::HttpProtocolOptions) {
+pub fn set_http(cluster: &mut Cluster, options: upstream_http::HttpProtocolOptions) {
     if options != upstream_http::HttpProtocolOptions::default() {
         cluster.typed_extension_protocol_options.insert("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(&options));
     }
 }
 
-fn unlimited() -> cluster::CircuitBreakers {
+pub fn unlimited() -> cluster::CircuitBreakers {
     cluster::CircuitBreakers { thresholds: vec![thresholds()] }
 }
 
@@ -155,7 +155,7 @@ fn bind_to(address: &str) -> core::BindConfig {
     core::BindConfig { source_address: Some(source), ..Default::default() }
 }
 
-fn discovery(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> ClusterDiscoveryType {
+pub fn discovery(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> ClusterDiscoveryType {
     match service.resolution {
         Resolution::Dns => ClusterDiscoveryType::StrictDns,
         Resolution::DnsRoundRobin => ClusterDiscoveryType::LogicalDns,
@@ -164,7 +164,7 @@ fn discovery(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> ClusterDi
     }
 }
 
-fn services_metadata<'s, 'a: 's>(services: impl Iterator<Item = &'s RegisteredService<'a>>) -> Struct {
+pub fn services_metadata<'s, 'a: 's>(services: impl Iterator<Item = &'s RegisteredService<'a>>) -> Struct {
     let of = |s: &RegisteredService<'_>| {
         Value::from(
             [("host", Value::from(s.host.as_str())), ("name", Value::from(s.name)), ("namespace", Value::from(s.namespace))].into_iter().collect::<Struct>(),
@@ -174,7 +174,7 @@ fn services_metadata<'s, 'a: 's>(services: impl Iterator<Item = &'s RegisteredSe
 }
 
 /// A cluster before policies.
-fn base(cx: &Context<'_, '_>, name: String, service: &RegisteredService<'_>, port: &ServicePort<'_>, kind: ClusterDiscoveryType) -> Building {
+pub fn base(cx: &Context<'_, '_>, name: String, service: &RegisteredService<'_>, port: &ServicePort<'_>, kind: ClusterDiscoveryType) -> Building {
     let mut out = fixed(cx, &name, kind);
     let mut http = upstream_http::HttpProtocolOptions::default();
     out.common_lb_config = Some(cluster::ClusterCommonLbConfig::default());
@@ -207,19 +207,20 @@ fn http2() -> upstream_http::HttpProtocolOptionsExplicitHttpConfig {
     upstream_http::HttpProtocolOptionsExplicitHttpConfig { http2_protocol_options: Some(core::Http2ProtocolOptions::default()), ..Default::default() }
 }
 
-struct Building {
-    cluster: Cluster,
-    http: upstream_http::HttpProtocolOptions,
+/// A cluster that is not finished.
+pub struct Building {
+    pub cluster: Cluster,
+    pub http: upstream_http::HttpProtocolOptions,
 }
 
 impl Building {
-    fn is_http2(&self) -> bool {
+    pub fn is_http2(&self) -> bool {
         self.http.explicit_http_config.as_ref().is_some_and(|c| c.http2_protocol_options.is_some())
     }
     fn is_passthrough(&self) -> bool {
         self.cluster.r#type == Some(ClusterDiscoveryType::OriginalDst as i32)
     }
-    fn finish(mut self) -> Cluster {
+    pub fn finish(mut self) -> Cluster {
         if self.cluster.r#type == Some(ClusterDiscoveryType::Eds as i32) {
             let service_name = self.cluster.name.clone();
             self.cluster.eds_cluster_config = Some(cluster::ClusterEdsClusterConfig { eds_config: Some(filters::ads()), service_name });
@@ -261,14 +262,15 @@ fn outbound<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
     }
 }
 
+/// What a cluster is made of.
 #[derive(Clone, Copy)]
-struct Wanted<'w, 'a> {
-    service: &'w RegisteredService<'a>,
-    port: &'w ServicePort<'a>,
-    rules: &'w Rules<'a>,
-    policy: TrafficPolicy<'a>,
-    subset: Option<Subset<'a>>,
-    accounts: &'w [String],
+pub struct Wanted<'w, 'a> {
+    pub service: &'w RegisteredService<'a>,
+    pub port: &'w ServicePort<'a>,
+    pub rules: &'w Rules<'a>,
+    pub policy: TrafficPolicy<'a>,
+    pub subset: Option<Subset<'a>>,
+    pub accounts: &'w [String],
 }
 
 impl<'a> Wanted<'_, 'a> {
@@ -282,7 +284,7 @@ impl<'a> Wanted<'_, 'a> {
         }
         let mut building = base(cx, name(port.number, subset_name, &service.host), service, port, kind);
         if matches!(kind, ClusterDiscoveryType::StrictDns | ClusterDiscoveryType::LogicalDns) {
-            let assignment = endpoint::assignment(cx, service, port, subset.as_ref(), &policy)?;
+            let assignment = endpoint::assignment(cx, service, port, subset.as_ref(), &policy, endpoint::From::Caller)?;
             building.cluster.load_assignment = Some(Box::new(assignment));
         }
         self.connections(cx, &mut building);
@@ -293,6 +295,9 @@ impl<'a> Wanted<'_, 'a> {
                 Some(cluster::ClusterCommonLbConfigLocalityWeightedLbConfig {});
         }
         self.encryption(cx, &mut building);
+        if cx.sends_hbone() {
+            super::waypoint::or_by_hbone(&mut building.cluster, policy.tls.map_or("", |t| t.text_of("mode")));
+        }
         building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
 
         let mut istio = services_metadata(std::iter::once(service));
@@ -301,6 +306,8 @@ impl<'a> Wanted<'_, 'a> {
         }
         if let Some(subset) = subset {
             istio.insert("subset", Value::from(subset.name));
+        } else if cx.sends_hbone() && self.all_take_hbone(cx) {
+            istio.insert("disable_mx", Value::from(true));
         } else if service.is_external {
             istio.insert("external", Value::from(true));
         }
@@ -311,7 +318,13 @@ impl<'a> Wanted<'_, 'a> {
         Some(building.finish())
     }
 
-    fn connections(&self, cx: &Context<'_, '_>, building: &mut Building) {
+    /// Whether all that serve a port are reached by HBONE.
+    fn all_take_hbone(&self, cx: &Context<'_, 'a>) -> bool {
+        let all = cx.model.registry.endpoints(cx.model.mesh, self.service, self.port);
+        !all.is_empty() && all.iter().all(|e| e.takes_hbone)
+    }
+
+    pub fn connections(&self, cx: &Context<'_, '_>, building: &mut Building) {
         let pool = self.policy.connection_pool;
         let upgrade = pool.and_then(|p| p.at(&["http", "h2UpgradePolicy"])).map_or("", Node::text);
         let by_mesh = cx.model.mesh.config.at(&["h2UpgradePolicy"]).map(Node::text) == Some("UPGRADE") && self.port.protocol.is_http();
@@ -365,19 +378,19 @@ impl<'a> Wanted<'_, 'a> {
                 }
                 let names = if service.kind == ServiceKind::ServiceEntry { accounts } else { &[] };
                 if settings.text_of("sni").is_empty() {
-                    let validates =
-                        settings.get("subjectAltNames").is_none_or(Node::is_empty) && settings.get("insecureSkipVerify").and_then(Node::bool) != Some(true);
-                    building.http.upstream_http_protocol_options = Some(mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions {
-                        auto_sni: true,
-                        auto_san_validation: validates,
-                        ..Default::default()
-                    });
+                    building.http.upstream_http_protocol_options = Some(automatic_sni(settings));
                 }
                 building.cluster.transport_socket = Some(tls::own_client(settings, names, building.is_http2()));
             }
             _ => {}
         }
     }
+}
+
+/// The server name of what is called, where a rule asks for TLS and names none.
+pub fn automatic_sni(settings: Node<'_>) -> mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions {
+    let validates = settings.get("subjectAltNames").is_none_or(Node::is_empty) && settings.get("insecureSkipVerify").and_then(Node::bool) != Some(true);
+    mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions { auto_sni: true, auto_san_validation: validates, ..Default::default() }
 }
 
 fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
@@ -418,7 +431,7 @@ fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
     }
 }
 
-fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
+pub fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
     let Some(node) = node else { return };
     let number = |key: &str| node.get(key).and_then(Node::int).and_then(|n| u32::try_from(n).ok());
     let enforced = |n: Option<u32>| n.map(|n| if n > 0 { 100 } else { 0 });
@@ -444,7 +457,7 @@ fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
     out.common_lb_config.get_or_insert_default().healthy_panic_threshold = Some(Percent { value: least });
 }
 
-fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
+pub fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
     let common = out.common_lb_config.get_or_insert_default();
     common.healthy_panic_threshold.get_or_insert_default();
     if out.r#type == Some(ClusterDiscoveryType::OriginalDst as i32) {

@@ -3,7 +3,7 @@
 use super::locality::{self, Setting};
 use super::registry::{Endpoint, RegisteredService, Resolution, ServicePort};
 use super::traffic_policy::{Subset, TrafficPolicy};
-use super::{Context, filters};
+use super::{Context, filters, waypoint};
 use crate::mesh::Mesh;
 use crate::peer_authentication::MtlsMode;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
@@ -19,6 +19,15 @@ pub enum Found {
     ByName,
 }
 
+/// From where endpoints are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// By whoever calls the service.
+    Caller,
+    /// By the waypoint that stands before it: by HBONE wherever that is taken.
+    Waypoint,
+}
+
 /// The endpoints of a service's port, or of a subset, by locality; none where there are none. `policy` is that of the
 /// port or subset.
 pub fn assignment<'a>(
@@ -27,6 +36,7 @@ pub fn assignment<'a>(
     port: &ServicePort<'a>,
     subset: Option<&Subset<'a>>,
     policy: &TrafficPolicy<'a>,
+    from: From,
 ) -> Option<eds::ClusterLoadAssignment> {
     let mut endpoints = cx.model.registry.endpoints(cx.model.mesh, service, port);
     let name = subset.map_or("", |s| s.name);
@@ -45,7 +55,7 @@ pub fn assignment<'a>(
     let groups: Vec<(String, Vec<Endpoint<'a>>)> = localities.into_iter().map(|(l, list)| (l, cx.model.networks.seen_by(cx, list))).collect();
     let mut out = eds::ClusterLoadAssignment {
         cluster_name: super::cluster::name(port.number, name, &service.host),
-        endpoints: groups.iter().map(|(l, list)| group(cx, l, list)).collect(),
+        endpoints: groups.iter().map(|(l, list)| group(cx, l, list, from)).collect(),
         ..Default::default()
     };
     if let Some(setting) = Setting::of(cx, service, policy) {
@@ -56,11 +66,11 @@ pub fn assignment<'a>(
     Some(out)
 }
 
-fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>]) -> eds::LocalityLbEndpoints {
+fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>], from: From) -> eds::LocalityLbEndpoints {
     let [region, zone, sub_zone] = locality::parts(locality).map(str::to_owned);
     let locality = core::Locality { region, zone, sub_zone };
     let weight = |e: &Endpoint<'_>| e.weight.max(1);
-    let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e))).collect();
+    let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e), from)).collect();
     eds::LocalityLbEndpoints {
         locality: Some(locality),
         load_balancing_weight: Some(list.iter().map(weight).fold(0, u32::saturating_add)).filter(|_| !list.is_empty()),
@@ -88,7 +98,18 @@ pub fn is_mtls(cx: &Context<'_, '_>, e: &Endpoint<'_>) -> bool {
     e.takes_mtls == Some(true) && (e.gateway.is_some() || !is_off())
 }
 
-fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint {
+/// Whether an endpoint is reached by HBONE.
+fn is_tunnelled(cx: &Context<'_, '_>, e: &Endpoint<'_>, from: From) -> bool {
+    // Who takes mutual TLS of sidecars is sent that.
+    e.takes_hbone && e.gateway.is_none() && (from == From::Waypoint || (cx.sends_hbone() && e.takes_mtls != Some(true)))
+}
+
+/// `10.0.0.1:80`, `[::1]:80`
+pub fn joined(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From) -> eds::LbEndpoint {
     let mut metadata = core::Metadata::default();
     if is_mtls(cx, e) {
         let mode: Struct = std::iter::once(("tlsMode", Value::from("istio"))).collect();
@@ -103,8 +124,19 @@ fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32) -> eds::LbEndpoint 
         None => format!("{};{};{name};{revision};{cluster}", e.object.name(), e.namespace),
     };
     metadata.filter_metadata.insert("istio".into(), std::iter::once(("workload", Value::from(workload.as_str()))).collect());
+    let address = if is_tunnelled(cx, e, from) {
+        let (address, local) = waypoint::tunnelled(e);
+        if from == From::Caller {
+            let tunnel: Struct = std::iter::once(("tunnel", Value::from("http"))).collect();
+            metadata.filter_metadata.insert("envoy.transport_socket_match".into(), tunnel);
+        }
+        metadata.filter_metadata.insert(waypoint::ORIGINAL_DST.to_owned(), local);
+        address
+    } else {
+        filters::socket_address(&e.address, e.port)
+    };
     eds::LbEndpoint {
-        endpoint: Some(eds::Endpoint { address: Some(filters::socket_address(&e.address, e.port)), ..Default::default() }),
+        endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }),
         metadata: Some(metadata),
         load_balancing_weight: Some(weight),
         ..Default::default()

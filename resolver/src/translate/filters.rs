@@ -13,6 +13,15 @@ pub enum Class {
     SidecarOutbound,
     SidecarInbound,
     Gateway,
+    /// What a waypoint takes out of tunnels.
+    Waypoint,
+}
+
+impl Class {
+    /// Whether it is the server's side.
+    pub fn is_server(self) -> bool {
+        matches!(self, Class::SidecarInbound | Class::Waypoint)
+    }
 }
 
 /// The protocols that the HTTP inspector tells.
@@ -75,7 +84,7 @@ pub fn tcp(cx: &Context<'_, '_>, class: Class, mut proxy: tcp_proxy::TcpProxy) -
     network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy))
 }
 
-fn http_filter(name: &str, config: Any) -> hcm::HttpFilter {
+pub fn http_filter(name: &str, config: Any) -> hcm::HttpFilter {
     hcm::HttpFilter { name: name.to_owned(), typed_config: Some(config), ..Default::default() }
 }
 
@@ -89,6 +98,17 @@ pub fn ext_authz_http(config: &ext_authz::ExtAuthz) -> hcm::HttpFilter {
 
 pub fn jwt_http(jwt: &jwt_authn::JwtAuthentication) -> hcm::HttpFilter {
     http_filter("envoy.filters.http.jwt_authn", Any::pack(jwt))
+}
+
+/// The last filter.
+pub fn router() -> hcm::HttpFilter {
+    http_filter("envoy.filters.http.router", Any::pack(&router::Router::default()))
+}
+
+/// A waypoint's filter that finds out who is at one of its sides.
+pub fn peer_discovery(side: &str, more: Option<(&str, Value)>) -> Any {
+    let workload = Value::from(one("workload_discovery", Value::from(Struct::default())));
+    typed_struct("io.istio.http.peer_metadata.Config", std::iter::once((side, Value::from(vec![workload]))).chain(more).collect())
 }
 
 fn peer_metadata(class: Class) -> hcm::HttpFilter {
@@ -140,8 +160,8 @@ pub struct Http {
     pub is_http2: bool,
     /// Filters of policies: custom authorization, JWT, RBAC, in this order.
     pub policies: Vec<hcm::HttpFilter>,
-    /// Unknown hosts are resolved by the proxy.
-    pub resolves_names: bool,
+    /// Where hosts are resolved by the proxy, the cache of their names.
+    pub resolves_names: Option<dynamic_forward_proxy::DnsCacheConfig>,
 }
 
 /// The cache of names that the proxy resolves itself.
@@ -157,26 +177,29 @@ pub fn name_cache() -> dynamic_forward_proxy::DnsCacheConfig {
 /// The connection manager of a filter chain.
 pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter {
     let Http { class, routes, stat_prefix, is_http2, policies, resolves_names } = http;
-    let mut filters = if cx.exchanges() { vec![peer_metadata(class)] } else { Vec::new() };
+    let mut filters = if cx.exchanges() && class != Class::Waypoint { vec![peer_metadata(class)] } else { Vec::new() };
     filters.extend(policies);
     let stats = grpc_stats::FilterConfig { emit_filter_state: true, stats_for_all_methods: Some(false), ..Default::default() };
     filters.push(http_filter("envoy.filters.http.grpc_stats", Any::pack(&stats)));
-    if class != Class::SidecarInbound && cx.control_plane.alpn_filter {
+    if !class.is_server() && cx.control_plane.alpn_filter {
         filters.push(alpn_override());
     }
     filters.push(http_filter("envoy.filters.http.fault", Any::pack(&fault::HTTPFault::default())));
     filters.push(http_filter("envoy.filters.http.cors", Any::pack(&cors::Cors::default())));
-    if resolves_names {
-        let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: Some(name_cache()), ..Default::default() };
+    if resolves_names.is_some() {
+        let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: resolves_names, ..Default::default() };
         filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
+    }
+    if class == Class::Waypoint {
+        filters.push(super::waypoint::upstream_metadata());
     }
     if cx.control_plane.metrics {
         let fallback = Value::from(true);
         // A host that anybody may send is no name for a series.
-        let config = if class == Class::SidecarInbound { one("disable_host_header_fallback", fallback) } else { Struct::default() };
+        let config = if class.is_server() { one("disable_host_header_fallback", fallback) } else { Struct::default() };
         filters.push(http_filter("istio.stats", typed_struct("stats.PluginConfig", config)));
     }
-    filters.push(http_filter("envoy.filters.http.router", Any::pack(&router::Router::default())));
+    filters.push(router());
     let (normalize, merge, unescape) = match cx.model.mesh.config.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {
         "NONE" => (false, false, false),
         "MERGE_SLASHES" => (true, true, false),
@@ -223,6 +246,10 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
             if is_http2 {
                 out.http2_protocol_options = Some(core::Http2ProtocolOptions::default());
             }
+        }
+        Class::Waypoint => {
+            out.server_name = "istio-envoy".into();
+            out.http2_protocol_options = is_http2.then(core::Http2ProtocolOptions::default);
         }
         Class::Gateway => {
             out.server_name = "istio-envoy".into();

@@ -443,7 +443,7 @@ fn chains<'a>(
             stat_prefix,
             is_http2: false,
             policies: cx.http_policies(),
-            resolves_names: false,
+            resolves_names: None,
         };
         vec![filters::connection_manager(cx, http)]
     };

@@ -237,7 +237,7 @@ fn http(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
         stat_prefix: if port.is_passthrough() { format!("{cluster};") } else { format!("inbound_{};", port.name(true)) },
         is_http2: matches!(port.protocol, Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb),
         policies: cx.http_policies(),
-        resolves_names: false,
+        resolves_names: None,
     };
     filters::listener_exchange(cx).into_iter().chain([filters::connection_manager(cx, http)]).collect()
 }
@@ -308,7 +308,8 @@ fn tls_disabled(needs: &BTreeMap<u32, bool>) -> Option<Predicate> {
     Some(if everywhere { any } else { Predicate { not_match: Some(Box::new(any)), ..Default::default() } })
 }
 
-fn any_port(ports: Vec<u32>) -> Option<Predicate> {
+/// Any of these ports; nothing for none.
+pub fn any_port(ports: Vec<u32>) -> Option<Predicate> {
     let range = |p: u32| Predicate { destination_port_range: Some(common::Int32Range { start: p as i32, end: p as i32 + 1 }), ..Default::default() };
     let mut rules: Vec<Predicate> = ports.into_iter().map(range).collect();
     match rules.len() {

@@ -189,6 +189,10 @@ impl Kept {
     }
 }
 
+fn whole<M>(pieces: Vec<Piece<'_, M>>) -> Section<'_, M> {
+    Section::Changed(pieces.into_iter().map(Entry::New).collect())
+}
+
 struct Renewing<'r, 'c, 'a> {
     cx: &'r mut Context<'c, 'a>,
     before: Option<(&'r Kept, &'r Differences)>,
@@ -220,12 +224,13 @@ impl<'a> Renewing<'_, '_, 'a> {
             asked: BTreeSet::new(),
         };
         if self.cx.proxy.kind == ProxyKind::Waypoint {
+            let all = super::waypoint::translate(self.cx);
             return Renewed {
-                clusters: Section::Changed(Vec::new()),
-                endpoints: Section::Changed(Vec::new()),
-                listeners: Section::Changed(Vec::new()),
-                routes: Section::Changed(Vec::new()),
-                whole: None,
+                clusters: whole(all.clusters),
+                endpoints: whole(all.endpoints),
+                listeners: whole(all.listeners),
+                routes: whole(all.routes),
+                whole: self.before.map(|_| "what a waypoint holds is always made again".to_owned()),
                 kept,
             };
         }

@@ -5,6 +5,7 @@
 //! [`Translation::not_judged`].
 
 mod alike;
+mod attachment;
 mod authorization;
 mod cluster;
 mod differences;
@@ -37,10 +38,11 @@ mod traffic_policy;
 mod unattached;
 mod virtual_host;
 mod virtual_service;
+mod waypoint;
 mod witnesses;
 
 pub use alike::Alike;
-pub use authorization::Layer;
+pub use authorization::{Layer, PEER_PRINCIPAL};
 pub use differences::Differences;
 pub use envoy_filter::may_change_access;
 pub use kept::{Entry, Kept, Renewed, Section};
@@ -68,7 +70,7 @@ use registry::Target;
 use rustc_hash::FxHashMap;
 use scope::Scope;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use virtual_host::Stands;
 use virtual_service::VirtualService;
 
@@ -127,6 +129,8 @@ pub struct Translation<'a> {
     pub clusters: Vec<Piece<'a, Cluster>>,
     /// Of the clusters whose endpoints the input holds.
     pub endpoints: Vec<Piece<'a, ClusterLoadAssignment>>,
+    /// Where the routes of configurations that stand in listeners were written, by the configuration's name and in its order.
+    pub inline_routes: BTreeMap<String, Vec<Origin<'a>>>,
     /// What touches this proxy and is not translated: its effect is unknown.
     pub not_judged: Vec<NotJudged<'a>>,
 }
@@ -219,7 +223,8 @@ impl<'m, 'a> Model<'m, 'a> {
         let targets = self.registry.targets_of(self.mesh, &proxy);
         let scope = Scope::new(self, &proxy);
         let whereabouts = self.whereabouts(&proxy);
-        let mut cx = Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None, records: Records::default() };
+        let waypoint = (proxy.kind == ProxyKind::Waypoint).then(|| waypoint::Served::of(self, &proxy));
+        let mut cx = Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None, waypoint, records: Records::default() };
         if control_plane.records {
             cx.records = Records::of(&cx);
         }
@@ -262,7 +267,7 @@ impl<'a> Context<'_, 'a> {
     fn translate(&mut self, stands: &mut Vec<Stands>) -> Translation<'a> {
         let cx = self;
         if cx.proxy.kind == ProxyKind::Waypoint {
-            return Translation { not_judged: not_judged::of(cx), ..Translation::default() };
+            return waypoint::translate(cx);
         }
         let mut out = Translation::default();
         if cx.proxy.kind == ProxyKind::Router {
@@ -297,7 +302,7 @@ fn endpoints_of<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>) -> Ve
         let wanted = std::iter::once(None).chain(subsets.iter().map(Some));
         for subset in wanted {
             let policy = subset.map_or_else(|| rules.policy(port.number), |s| rules.subset_policy(s, port.number));
-            let Some(message) = endpoint::assignment(cx, service, port, subset, &policy) else { continue };
+            let Some(message) = endpoint::assignment(cx, service, port, subset, &policy, endpoint::From::Caller) else { continue };
             let piece = Piece { message, origins: vec![Origin { object: service.object, node: port.node }], parts: Vec::new() };
             // What comes from another network asks by the server name.
             if passes_through && !service.is_external {
@@ -329,10 +334,16 @@ struct Context<'c, 'a> {
     /// The ports that the proxy serves.
     targets: Vec<Target>,
     gateway: Option<MergedGateway<'a>>,
+    /// What stands behind it, where it is a waypoint.
+    waypoint: Option<waypoint::Served>,
     records: Records,
 }
 
 impl<'a> Context<'_, 'a> {
+    /// Whether what takes HBONE is sent it.
+    fn sends_hbone(&self) -> bool {
+        self.proxy.kind == ProxyKind::Waypoint
+    }
     /// Whether proxies tell each other who they are.
     fn exchanges(&self) -> bool {
         self.control_plane.metadata_exchange

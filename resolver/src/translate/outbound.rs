@@ -469,7 +469,7 @@ fn one_destination<'a>(cx: &Context<'_, 'a>, cluster: &str, subset: &str, servic
 }
 
 /// A TCP proxy with the timeouts of the service's rules.
-fn tcp<'a>(cx: &Context<'_, 'a>, stat_prefix: &str, subset: &str, service: Option<&RegisteredService<'a>>) -> tcp_proxy::TcpProxy {
+pub fn tcp<'a>(cx: &Context<'_, 'a>, stat_prefix: &str, subset: &str, service: Option<&RegisteredService<'a>>) -> tcp_proxy::TcpProxy {
     let rules = service.map(|s| cx.rules(s)).unwrap_or_default();
     let top = crate::destination_rule::traffic_policy(&rules.0).map(|(_, n)| n);
     let pool = top.and_then(|n| n.at(&["connectionPool", "tcp"]));
@@ -549,7 +549,7 @@ fn finish<'a>(cx: &Context<'_, 'a>, entry: &Entry<'a>, names: &mut BTreeSet<Stri
                     stat_prefix: format!("outbound_{name};"),
                     is_http2: false,
                     policies: Vec::new(),
-                    resolves_names: cx.scope.unknown == Unknown::AllowByName,
+                    resolves_names: (cx.scope.unknown == Unknown::AllowByName).then(filters::name_cache),
                 };
                 vec![filters::connection_manager(cx, http)]
             }

@@ -72,6 +72,14 @@ impl<'a> Model<'_, 'a> {
                 at(&["hosts"], format!("{sidecar} imports none of its hosts"), "add its host to `egress.hosts` of the Sidecar")
             } else if !wanted.routes_http && !v.http.is_empty() {
                 at(&["http"], "its http routes do not count on a port that is not HTTP".to_owned(), "name the port `http-…`, or give it `appProtocol: http`")
+            } else if proxy.kind == ProxyKind::Waypoint {
+                let is_near = v.namespace == proxy.namespace || self.registry.by_host(wanted.host).any(|(_, s)| s.namespace == v.namespace);
+                if is_near {
+                    // Those of one host are united there.
+                    continue;
+                }
+                let why = "a waypoint goes by the routes of the service's namespace and of its own alone".to_owned();
+                at(&["hosts"], why, "write it into the namespace of the service")
             } else if let Some(lost) = self.lost_delegates(v.object).into_iter().next().filter(|_| v.http.is_empty()) {
                 lost.lost
             } else if proxy.kind == ProxyKind::Router && v.http.is_empty() {

@@ -1,5 +1,6 @@
 //! The proxy that configuration is translated for.
 
+use crate::ambient::waypoint;
 use crate::injection::InMesh;
 use crate::mesh::Mesh;
 use crate::workload::Workload;
@@ -88,7 +89,7 @@ impl Proxy {
                 "TPROXY" => Interception::Tproxy,
                 _ => Interception::Redirect,
             },
-            auto_allocated_addresses: is_true("DNS_CAPTURE"),
+            auto_allocated_addresses: kind == ProxyKind::Waypoint || is_true("DNS_CAPTURE"),
             network_view: networks(meta("REQUESTED_NETWORK_VIEW")),
             metadata: node
                 .get("metadata")
@@ -98,7 +99,11 @@ impl Proxy {
 
     /// The proxy beside a workload, as injection makes it.
     pub fn of_workload(mesh: &Mesh<'_>, w: &Workload<'_>) -> Proxy {
-        let kind = if mesh.in_mesh(w) == InMesh::Gateway { ProxyKind::Router } else { ProxyKind::Sidecar };
+        let kind = match mesh.in_mesh(w) {
+            _ if waypoint::is_own(|k| w.label(k)) => ProxyKind::Waypoint,
+            InMesh::Gateway => ProxyKind::Router,
+            _ => ProxyKind::Sidecar,
+        };
         let ips = w.object.at(&["status", "podIPs"]).into_iter().flat_map(Node::items).map(|i| i.text_of("ip").to_owned());
         let mut addresses: Vec<String> = ips.filter(|i| !i.is_empty()).collect();
         if addresses.is_empty() {
@@ -116,8 +121,25 @@ impl Proxy {
                 Some("TPROXY") => Interception::Tproxy,
                 _ => Interception::Redirect,
             },
-            auto_allocated_addresses: false,
+            auto_allocated_addresses: kind == ProxyKind::Waypoint,
             network_view: networks(environment(w, "ISTIO_META_REQUESTED_NETWORK_VIEW")),
+            metadata: None,
+        }
+    }
+
+    /// The proxy of a waypoint, by the name and namespace of its Gateway.
+    pub fn waypoint(name: &str, namespace: &str) -> Proxy {
+        Proxy {
+            kind: ProxyKind::Waypoint,
+            id: format!("{name}.{namespace}"),
+            addresses: Vec::new(),
+            namespace: namespace.to_owned(),
+            labels: std::iter::once((waypoint::GATEWAY_NAME.to_owned(), name.to_owned())).collect(),
+            dns_domain: format!("{namespace}.svc.{}", crate::host::CLUSTER_DOMAIN),
+            interception: Interception::Redirect,
+            // Waypoints take these always.
+            auto_allocated_addresses: true,
+            network_view: Vec::new(),
             metadata: None,
         }
     }

@@ -7,7 +7,10 @@
 use super::filters::Class;
 use super::proxy::ProxyKind;
 use super::{Context, NotJudged, Origin};
-use mesh_envoy::api::accesslog::{AccessLog, AccessLogFilter, AndFilter, ExpressionFilter, ExtensionFilter, FileAccessLog, ResponseFlagFilter};
+use mesh_envoy::api::accesslog::{
+    AccessLog, AccessLogFilter, AndFilter, ComparisonFilter, ComparisonFilterOp, ExpressionFilter, ExtensionFilter, FileAccessLog, ResponseFlagFilter,
+    StatusCodeFilter,
+};
 use mesh_envoy::api::common::{
     CustomTag, CustomTagEnvironment, CustomTagHeader, CustomTagLiteral, CustomTagMetadata, MetadataKey, MetadataKeyPathSegment, MetadataKind,
     MetadataKindRequest, Percent,
@@ -52,7 +55,7 @@ impl Records {
         Records { client: told(Mode::Client), server: told(Mode::Server) }
     }
     fn told(&self, class: Class) -> &Told {
-        if class == Class::SidecarInbound { &self.server } else { &self.client }
+        if class.is_server() { &self.server } else { &self.client }
     }
     pub fn tracing(&self, class: Class) -> Option<HttpConnectionManagerTracing> {
         self.told(class).tracing.clone()
@@ -70,14 +73,41 @@ impl Records {
     }
 }
 
+impl Records {
+    /// The log of tunnels that end here: of those that are refused alone, as what is inside has logs of its own.
+    pub fn of_ended_tunnels(&self) -> Vec<AccessLog> {
+        let refused = AccessLogFilter {
+            status_code_filter: Some(StatusCodeFilter {
+                comparison: Some(ComparisonFilter {
+                    op: ComparisonFilterOp::Ge as i32,
+                    value: Some(core::RuntimeUInt32 { default_value: 400, runtime_key: "istio.io/unset".into() }),
+                }),
+            }),
+            ..Default::default()
+        };
+        self.logs(Class::Waypoint).into_iter().map(|log| and(refused.clone(), log)).collect()
+    }
+
+    /// The log of tunnels that begin here: of those that reach nobody alone.
+    pub fn of_begun_tunnels(&self, class: Class) -> Vec<AccessLog> {
+        let failed = AccessLogFilter { response_flag_filter: Some(ResponseFlagFilter { flags: vec!["UF".into()] }), ..Default::default() };
+        self.logs(class).into_iter().map(|log| and(failed.clone(), log)).collect()
+    }
+}
+
+/// A log with one more condition.
+fn and(condition: AccessLogFilter, log: AccessLog) -> AccessLog {
+    let filter = match log.filter.clone() {
+        None => condition,
+        Some(own) => AccessLogFilter { and_filter: Some(AndFilter { filters: vec![condition, own] }), ..Default::default() },
+    };
+    AccessLog { filter: Some(filter), ..log }
+}
+
 /// Connections without a filter chain alone: all others are told of elsewhere.
 fn of_lost(log: &AccessLog) -> AccessLog {
     let lost = AccessLogFilter { response_flag_filter: Some(ResponseFlagFilter { flags: vec!["NR".into()] }), ..Default::default() };
-    let filter = match log.filter.clone() {
-        None => lost,
-        Some(own) => AccessLogFilter { and_filter: Some(AndFilter { filters: vec![lost, own] }), ..Default::default() },
-    };
-    AccessLog { filter: Some(filter), ..log.clone() }
+    and(lost, log.clone())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

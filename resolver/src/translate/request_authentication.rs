@@ -1,8 +1,8 @@
 //! The JWT filter of RequestAuthentications: a token must be good, none need be there.
 
-use super::Context;
 use super::cluster;
 use super::virtual_service::duration;
+use super::{Context, RegisteredService};
 use mesh_envoy::api::jwt_authn::{
     JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtProviderNormalizePayload, JwtRequirement, JwtRequirementAndList, JwtRequirementOrList,
     RemoteJwks, RequirementRule,
@@ -12,8 +12,8 @@ use mesh_model::{Kind, Node};
 
 impl<'a> Context<'_, 'a> {
     /// The filter for all rules that are for this proxy; by issuer, so that the order of objects does not count.
-    pub fn request_authentication(&self) -> Option<JwtAuthentication> {
-        let policies = self.policies(Kind::RequestAuthentication);
+    pub fn request_authentication(&self, service: Option<&RegisteredService<'a>>) -> Option<JwtAuthentication> {
+        let policies = self.model.policies_at(Kind::RequestAuthentication, &self.proxy, service);
         let mut rules: Vec<Node<'a>> = policies.iter().filter_map(|o| o.spec()).flat_map(|s| s.list("jwtRules")).collect();
         rules.sort_by_key(|r| r.text_of("issuer"));
         if rules.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::cluster;
 use super::filters::config_metadata;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, ProxyKind};
 use super::registry::RegisteredService;
 use super::virtual_service::{
     Destination, HeaderChanges, HeaderOperations, HttpMatch, HttpRoute, Redirect, RedirectPort, Retries, Semantics, StringMatch, VirtualService, duration,
@@ -52,6 +52,10 @@ pub fn of_virtual_service<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, plac
 /// What can be told when the configuration is made: the port, the gateway, and who asks.
 fn applies(m: &HttpMatch<'_>, proxy: &Proxy, place: &Place<'_, '_>) -> bool {
     if m.port != 0 && m.port != place.port {
+        return false;
+    }
+    // A waypoint knows no labels of who calls.
+    if proxy.kind == ProxyKind::Waypoint && !m.source_labels.is_empty() {
         return false;
     }
     if !m.gateways.is_empty() {
@@ -140,7 +144,7 @@ fn destination<'a>(
     action.host_rewrite_literal = Some(authority).filter(|a| !a.is_empty());
     for (mirror, share) in http.mirrors.iter().filter(|(_, share)| *share > 0.0) {
         action.request_mirror_policies.push(route::RouteActionRequestMirrorPolicy {
-            cluster: cluster_of(mirror, place),
+            cluster: cluster_of(cx, mirror, place),
             runtime_fraction: Some(runtime_fraction(if *share == 100.0 { percent(100) } else { millionths(*share) })),
             trace_sampled: Some(false),
             ..Default::default()
@@ -148,7 +152,7 @@ fn destination<'a>(
     }
     let mut hashes = false;
     if let [one] = http.destinations.as_slice() {
-        action.cluster = Some(cluster_of(&one.destination, place));
+        action.cluster = Some(cluster_of(cx, &one.destination, place));
         let mut own = String::new();
         add_headers(out, &one.headers, &mut own);
         if !own.is_empty() && action.host_rewrite_literal.is_none() {
@@ -161,7 +165,7 @@ fn destination<'a>(
     } else {
         let mut clusters = Vec::new();
         for d in http.destinations.iter().filter(|d| d.weight > 0) {
-            let mut of = route::WeightedClusterClusterWeight { name: cluster_of(&d.destination, place), weight: Some(d.weight), ..Default::default() };
+            let mut of = route::WeightedClusterClusterWeight { name: cluster_of(cx, &d.destination, place), weight: Some(d.weight), ..Default::default() };
             let mut own = String::new();
             of.request_headers_to_add = added(&d.headers.request, &mut own);
             of.request_headers_to_remove = removed(&d.headers.request);
@@ -179,12 +183,12 @@ fn destination<'a>(
 }
 
 /// The cluster of a destination: its port, else the only one of the service, else that of the listener.
-fn cluster_of(d: &Destination, place: &Place<'_, '_>) -> String {
+fn cluster_of<'a>(cx: &Context<'_, 'a>, d: &Destination, place: &Place<'_, 'a>) -> String {
     if d.host.is_empty() {
         return "UnknownService".to_owned();
     }
     let service = (place.lookup)(&d.host);
-    cluster_name(d, service.as_ref(), place.port)
+    cx.cluster_of(d, service.as_ref(), place.port)
 }
 
 pub fn cluster_name(d: &Destination, service: Option<&RegisteredService<'_>>, listener_port: u16) -> String {

@@ -330,6 +330,13 @@ pub fn destinations(v: &VirtualService<'_>, namespace: &str) -> Vec<(String, Vec
     out
 }
 
+/// The hosts that a VirtualService leads to from anywhere.
+pub fn all_destinations(v: &VirtualService<'_>) -> Vec<String> {
+    let of_http = v.http.iter().flat_map(|r| r.destinations.iter().map(|d| &d.destination).chain(r.mirrors.iter().map(|(d, _)| d)));
+    let of_bytes = v.tcp.iter().chain(&v.tls).flat_map(|r| &r.destinations).map(|d| &d.destination);
+    of_http.chain(of_bytes).map(|d| d.host.clone()).filter(|h| !h.is_empty()).collect()
+}
+
 /// A VirtualService as sidecars of a namespace see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lead {

@@ -102,6 +102,24 @@ pub fn mesh_client(sni: &str, names: &[String], is_http2: bool, exchanges: bool)
     socket(Any::pack(&tls::UpstreamTlsContext { common_tls_context: Some(common), sni: sni.to_owned(), ..Default::default() }))
 }
 
+/// Mutual TLS of tunnels (HBONE): certificates of the trust domains, besides those whose names `own` matches.
+pub fn tunnel(trust_domains: &[&str], own: Option<StringMatcher>) -> tls::CommonTlsContext {
+    let prefix = |d: &&str| StringMatcher { prefix: Some(format!("spiffe://{d}/")), ..Default::default() };
+    let uri = |matcher: StringMatcher| tls::SubjectAltNameMatcher { san_type: tls::SubjectAltNameMatcherSanType::Uri as i32, matcher: Some(matcher) };
+    let names = trust_domains.iter().map(prefix).chain(own).map(uri).collect();
+    let v1_3 = tls::TlsParametersTlsProtocol::Tlsv13 as i32;
+    tls::CommonTlsContext {
+        tls_params: Some(tls::TlsParameters { tls_minimum_protocol_version: v1_3, tls_maximum_protocol_version: v1_3, ..Default::default() }),
+        tls_certificate_sds_secret_configs: vec![own_secret("default")],
+        combined_validation_context: Some(tls::CommonTlsContextCombinedCertificateValidationContext {
+            default_validation_context: Some(tls::CertificateValidationContext { match_typed_subject_alt_names: names, ..Default::default() }),
+            validation_context_sds_secret_config: Some(own_secret("ROOTCA")),
+        }),
+        alpn_protocols: texts(&["h2"]),
+        ..Default::default()
+    }
+}
+
 fn names(node: Node<'_>) -> Vec<String> {
     node.list("subjectAltNames").map(|n| n.text().to_owned()).collect()
 }

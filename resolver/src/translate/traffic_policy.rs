@@ -57,6 +57,15 @@ impl<'a> Rules<'a> {
         let label = |k: &str| proxy.label(k).map(str::to_owned);
         Rules(model.mesh.destination_rules.of_workload(&proxy.namespace, label, &service.host, service.namespace))
     }
+    /// The same for what a proxy takes in: rules for some workloads alone do not count there.
+    pub fn inbound(model: &Model<'_, 'a>, proxy: &Proxy, service: &RegisteredService<'a>) -> Rules<'a> {
+        Rules(model.mesh.destination_rules.effective(&proxy.namespace, &service.host, service.namespace))
+    }
+    /// Whether anything is set for a port.
+    pub fn has_policy(&self, port: u16) -> bool {
+        let policy = destination_rule::traffic_policy(&self.0).map(|(_, n)| n);
+        policy.is_some_and(|n| TrafficPolicy::for_port(n, port).1 || !n.is_empty())
+    }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Mark, Outcome, Part, Stage, Step, Thing};
 use super::question::Question;
 use super::server::{Arrival, Served, Wire, application};
+use super::waypoint::{Destination, Sender};
 use super::{EPHEMERAL, SOMEBODY, Why, host, source};
 use crate::ambient::waypoint::{self, Waypoint};
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Rule, Ztunnel};
@@ -26,6 +27,18 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             answer.parts.push(part);
             return;
         }
+        let domain = mesh.config.trust_domain();
+        let own = format!("{domain}/ns/{}/sa/{}", w.namespace, w.service_account());
+        let address = self.model.proxy_of(client).addresses.first().and_then(|a| a.parse().ok());
+        if let Some(service) = service.filter(|s| s.resolution != Resolution::Passthrough)
+            && let Waypoint::Stands(bound, gateway) = waypoint::of_service(mesh, service.object)
+        {
+            let says = format!("ztunnel sends what is for {} to waypoint {}", service.host, bound.shown());
+            part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
+            answer.parts.push(part);
+            let to = Destination { service, address: question.address, port: question.url.port };
+            return self.by_waypoint(&Sender { principal: &own, address }, &to, &bound, gateway, question, answer);
+        }
         let Some(service) = service.filter(|s| s.is_kubernetes() || s.resolution == Resolution::Static) else {
             let says = "taken by ztunnel: what becomes of it outside of the mesh is not judged";
             part.steps.push(Step::new(Stage::Route, Mark::NotJudged, says));
@@ -39,19 +52,23 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             answer.parts.push(part);
             return;
         }
-        let domain = mesh.config.trust_domain();
-        let own = format!("{domain}/ns/{}/sa/{}", w.namespace, w.service_account());
-        let waypoint = waypoint::of_service(mesh, service.object);
-        part.steps.push(self.through(service, &waypoint));
-        let principal = match &waypoint {
-            Waypoint::Stands(b, _) => {
-                answer.assume(format!("waypoint {} runs as the service account of its name", b.shown()));
-                format!("{domain}/ns/{}/sa/{}", b.namespace, b.name)
-            }
-            Waypoint::Unseen(_) => String::new(),
-            _ => own,
+        let waypoint = match service.resolution {
+            // Its Pods are called by their own addresses, which services' waypoints do not stand before.
+            Resolution::Passthrough => self.before_pods(&reached),
+            _ => waypoint::of_service(mesh, service.object),
         };
-        let address = self.model.proxy_of(client).addresses.first().and_then(|a| a.parse().ok());
+        if let Waypoint::Stands(bound, gateway) = waypoint {
+            let says = format!("ztunnel sends what is for the Pods of {} to waypoint {}", service.host, bound.shown());
+            part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
+            answer.parts.push(part);
+            for pod in &reached {
+                let to = Destination { service, address: Some(pod.ip()), port: pod.port() };
+                self.by_waypoint(&Sender { principal: &own, address }, &to, &bound, gateway, question, answer);
+            }
+            return;
+        }
+        part.steps.push(self.through(service, &waypoint));
+        let principal = if matches!(waypoint, Waypoint::Unseen(_)) { String::new() } else { own };
         let arrival = Arrival {
             wire: Wire::Hbone,
             server_name: "",
@@ -68,10 +85,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
         let before = answer.outcomes.len();
         self.each(&arrival, &branch, &reached, question, &mut part, 1, answer);
-        if let Waypoint::Stands(b, _) | Waypoint::Unseen(b) = &waypoint {
-            // Without routes it sends to the service's own Pods, and what closes there stays closed.
-            let goes_here = matches!(waypoint, Waypoint::Stands(..)) && self.routes_of(service).is_empty();
-            let is_open = |o: &Outcome| o.mark < Mark::NotJudged || (o.mark == Mark::Broken && !goes_here);
+        if let Waypoint::Unseen(b) = &waypoint {
+            // It may send elsewhere than to the service's own Pods.
+            let is_open = |o: &Outcome| o.mark < Mark::NotJudged || o.mark == Mark::Broken;
             for outcome in answer.outcomes.iter_mut().skip(before).filter(|o| is_open(o)) {
                 outcome.mark = Mark::NotJudged;
                 outcome.says = format!("{}, if waypoint {} lets it pass and sends it there", outcome.says, b.shown());
@@ -81,17 +97,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 
     /// The waypoint, or that there is none and what then counts for nothing.
     fn through(&self, service: &RegisteredService<'a>, waypoint: &Waypoint<'a>) -> Step {
-        let mesh = self.model.mesh;
         let of = |mark, says: String| Step::new(Stage::Route, mark, says);
         match waypoint {
-            Waypoint::Stands(b, gateway) => {
-                let policies = waypoint::policies(mesh, gateway, service.object);
-                let names: Vec<String> = policies.iter().map(|o| o.origin()).collect();
-                let with = if names.is_empty() { String::new() } else { format!(", {} among them", names.join(", ")) };
-                of(Mark::NotJudged, format!("waypoint {} decides on routes and HTTP policies{with}: what it holds is not translated", b.shown()))
-                    .thing(Thing::at(b.object, b.node))
-                    .change("give the waypoint's config dump to `meshctl route --from`")
-            }
+            // Followed before it comes to this.
+            Waypoint::Stands(b, _) => of(Mark::Good, format!("by waypoint {}", b.shown())).thing(Thing::at(b.object, b.node)),
             Waypoint::Unseen(b) => of(Mark::NotJudged, format!("waypoint {} decides on routes and HTTP policies, and is not in the input", b.shown()))
                 .thing(Thing::at(b.object, b.node))
                 .change("add its Gateway to the input"),
@@ -106,6 +115,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     .thing(Thing::at(gateway, node))
                     .change(format!("label it `{}: service` or `all`, with the class {}", waypoint::FOR, waypoint::CLASS))
             }
+            Waypoint::Closed(b, gateway) => {
+                let says =
+                    format!("waypoint {} lets no requests of this namespace in: the connection goes without, and no HTTP route or policy counts", b.shown());
+                of(Mark::Doubtful, says).thing(Thing::whole(gateway)).change("give its HBONE listener `allowedRoutes.namespaces`, from All or by a selector")
+            }
             Waypoint::None => match self.routes_of(service).first() {
                 None => of(Mark::Good, "no waypoint: ztunnel passes connections on to the service's Pods".to_owned()),
                 Some((object, node)) => {
@@ -115,6 +129,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 }
             },
         }
+    }
+
+    /// What stands before Pods that are called by their own addresses, the first that has something.
+    fn before_pods(&self, reached: &[SocketAddr]) -> Waypoint<'a> {
+        let ids = reached.iter().filter_map(|a| self.by_address.get(&a.ip()));
+        let mut all = ids.map(|id| waypoint::of_workload(self.model.mesh, self.model.mesh.workloads.get(*id)));
+        all.find(|w| matches!(w, Waypoint::Stands(..) | Waypoint::Unseen(_))).unwrap_or(Waypoint::None)
     }
 
     /// HTTP routes that mean a service.
@@ -185,7 +206,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let peer = match (is_tunnel, arrival.principal) {
             (false, _) => Peer::Nobody,
             (true, "") => Peer::Somebody,
-            (true, id) => Peer::Is(id),
+            (true, id) => Peer::Is(id.strip_prefix("spiffe://").unwrap_or(id)),
         };
         // Addresses that manifests do not give are nobody's: no rule can be judged by them.
         let ztunnel = Ztunnel::of(self.model, server);

@@ -4,6 +4,7 @@ use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
 use super::outbound::{BLACK_HOLE, PASSTHROUGH, shown};
 use super::party::{Party, named};
 use super::question::Question;
+use super::waypoint::socket;
 use super::{NOBODY, Why, server, uncounted};
 use crate::destination_rule;
 use crate::ownership::Place;
@@ -59,7 +60,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             return finish(part, answer, Mark::Broken, says);
         }
         part.steps.push(self.destination(party, branch));
-        let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| a.parse().ok()).collect();
+        let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| socket(a)).collect();
         // Where only DNS knows the address, a made one is nobody's.
         reached.retain(|a| a.ip() != NOBODY || question.address == Some(NOBODY));
         if branch.cluster == PASSTHROUGH

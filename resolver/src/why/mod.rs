@@ -21,6 +21,7 @@ mod source;
 mod uncounted;
 mod unrouted;
 mod url;
+mod waypoint;
 
 pub use answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
 pub use find::{Named, names};
@@ -79,6 +80,8 @@ pub struct Why<'w, 'm, 'a> {
     by_address: FxHashMap<IpAddr, u32>,
     /// Proxies that were made for earlier questions.
     parties: RefCell<FxHashMap<u32, Rc<Party<'w, 'a>>>>,
+    /// The same of waypoints, by their Gateways.
+    waypoints: RefCell<FxHashMap<String, Rc<Party<'w, 'a>>>>,
 }
 
 impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
@@ -90,7 +93,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
                 by_address.entry(address).or_insert(id);
             }
         }
-        Why { model, held, by_address, parties: RefCell::default() }
+        Why { model, held, by_address, parties: RefCell::default(), waypoints: RefCell::default() }
     }
 
     pub fn model(&self) -> &'w Model<'m, 'a> {

@@ -7,6 +7,7 @@ use super::{Why, refused_by_gateway, unrouted};
 use crate::held::entry_outbound;
 use crate::translate::{Effect, OF_BYTES, RegisteredService, Wanted};
 use mesh_envoy::cluster_name::ClusterName;
+use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Branch, Call, End, Replied, StepKind, Verdict, walk};
 use mesh_envoy::rbac::{BAD_CUSTOM, PolicyName};
 use mesh_model::{Kind, Node};
@@ -303,7 +304,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                         .thing(thing.clone())
                         .change("narrow the rule, or call otherwise"),
                     (true, None) => {
-                        let nearest = misses.first().and_then(|m| m.thing.clone()).or_else(|| self.first_policy(party));
+                        let nearest = misses.first().and_then(|m| m.thing.clone()).or_else(|| self.first_policy(party, verdict));
                         let says = if misses.is_empty() {
                             "no rule of the ALLOW policies can match such a connection: all are denied"
                         } else {
@@ -318,7 +319,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     step.misses = misses;
                 }
             } else if rejected && s.name.contains("jwt") {
-                let policies = party.proxy.as_ref().map(|p| self.model.policies_for(Kind::RequestAuthentication, p)).unwrap_or_default();
+                let service = self.service_of_chain(party, &verdict.filter_chain);
+                let policies = party.proxy.as_ref().map(|p| self.model.policies_at(Kind::RequestAuthentication, p, service)).unwrap_or_default();
                 out.push(
                     Step::new(Stage::Authentication, Mark::Broken, s.note.clone())
                         .thing(policies.first().map(|o| Thing::whole(o)))
@@ -340,9 +342,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         out
     }
 
-    fn first_policy(&self, party: &Party<'w, 'a>) -> Option<Thing> {
+    fn first_policy(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Option<Thing> {
         let proxy = party.proxy.as_ref()?;
-        let all = self.model.policies_for(Kind::AuthorizationPolicy, proxy);
+        let all = self.model.policies_at(Kind::AuthorizationPolicy, proxy, self.service_of_chain(party, &verdict.filter_chain));
         let allows = |o: &&&mesh_model::Object| matches!(o.spec().map_or("", |s| s.text_of("action")), "" | "ALLOW");
         all.iter().find(allows).map(|o| Thing::whole(o))
     }
@@ -378,7 +380,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let (Some(_), Some(translation)) = (party.held, &party.translation) else { return None };
         let configuration = mesh_envoy::engine::Configuration::read(&translation.resources()).ok()?;
         // What is captured by the manifests' word may be listened for by its own: on a machine without capture.
-        let call = Call { entry: entry_outbound(&configuration), connection: call.connection.clone(), request: call.request, expects: call.expects };
+        let entry = if call.entry == Entry::CapturedInbound { call.entry } else { entry_outbound(&configuration) };
+        let call = Call { entry, connection: call.connection.clone(), request: call.request, expects: call.expects };
         let wished = walk(&configuration, &call, &question.world);
         // Where it is sent; whether an endpoint is healthy is no matter of configuration.
         let sent = |b: &Branch| if b.cluster.is_empty() { ending(&b.end) } else { String::new() };

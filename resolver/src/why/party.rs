@@ -54,6 +54,26 @@ impl<'w, 'a> Party<'w, 'a> {
         }
     }
 
+    /// A proxy that stands before no workload: as the manifests make it, or as its dump says.
+    pub fn of_proxy(model: &Model<'_, 'a>, name: String, proxy: Proxy, principal: String, held: Option<&'w Held>) -> Party<'w, 'a> {
+        let translation = model.translate(&proxy);
+        let configuration = match held {
+            Some(held) => Cow::Borrowed(&held.configuration),
+            None => Cow::Owned(Configuration::read(&translation.resources()).unwrap_or_default()),
+        };
+        Party {
+            name,
+            workload: None,
+            addresses: proxy.addresses.iter().filter_map(|a| a.parse().ok()).collect(),
+            principal,
+            namespace: proxy.namespace.clone(),
+            translation: Some(translation),
+            configuration,
+            held,
+            proxy: Some(proxy),
+        }
+    }
+
     /// A proxy of which nothing but its dump is known.
     pub fn of_dump(mesh: &Mesh<'_>, held: &'w Held, assumptions: &mut Vec<String>) -> Party<'w, 'a> {
         Party {
@@ -119,6 +139,9 @@ impl<'w, 'a> Party<'w, 'a> {
     /// Where the route that was taken is written: its match or its rule.
     pub fn route(&self, verdict: &Verdict) -> Option<Origin<'a>> {
         let translation = self.translation.as_ref()?;
+        if let Some(inline) = translation.inline_routes.get(&verdict.route_configuration) {
+            return inline.get(verdict.route_index?).copied();
+        }
         let piece = translation.routes.iter().find(|r| r.message.name == verdict.route_configuration)?;
         let host = piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host)?;
         self.route_at(piece.message.name.as_str(), host, verdict.route_index?)

@@ -4,6 +4,7 @@ use super::answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
 use super::outbound::has;
 use super::party::Party;
 use super::question::Question;
+use super::waypoint::tunnel_to;
 use super::{Why, source};
 use crate::destination_rule;
 use crate::injection::InMesh;
@@ -20,6 +21,9 @@ use std::rc::Rc;
 
 /// The details of a connection that the server closed behind its beginning.
 const CLOSED: &str = "upstream_reset_before_response_started{connection_termination}";
+
+/// The transport of what is handed to a listener of the proxy's own.
+const TO_A_LISTENER: &str = "InternalUpstreamTransport";
 
 /// What a client's proxy sends.
 pub(super) struct Sent<'s, 'w, 'a> {
@@ -102,6 +106,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             Some(UpstreamTransport::Plaintext) | None if of_application => (Wire::OfApplication, question.server_name()),
             Some(UpstreamTransport::Plaintext) => (Wire::Plaintext, ""),
             None if sent.branch.cluster == super::outbound::PASSTHROUGH => (Wire::Plaintext, ""),
+            // What no tunnel leads to is reached as it is.
+            Some(UpstreamTransport::Other(name)) if &**name == TO_A_LISTENER => {
+                (if sent.branch.endpoints.iter().any(|(e, _)| tunnel_to(e).is_some()) { Wire::Hbone } else { Wire::Plaintext }, "")
+            }
             Some(UpstreamTransport::Other(_)) | None => (Wire::NotKnown, ""),
         };
         let (mut tls_by, mut plaintext_by) = self.who_encrypts(sent);

@@ -335,6 +335,9 @@ pub struct ClusterOriginalDstLbConfig {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "upstream_port_override")]
     pub upstream_port_override: Option<u32>,
+    #[prost(message, optional, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "metadata_key")]
+    pub metadata_key: Option<super::common::MetadataKey>,
 }
 
 /// `envoy.config.cluster.v3.Cluster.RingHashLbConfig`

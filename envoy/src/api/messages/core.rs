@@ -326,6 +326,9 @@ pub struct Http2ProtocolOptions {
     #[prost(bool, tag = "5")]
     #[serde(skip_serializing_if = "json::is_default", alias = "allow_connect")]
     pub allow_connect: bool,
+    #[prost(message, optional, tag = "15")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "connection_keepalive")]
+    pub connection_keepalive: Option<super::core::KeepaliveSettings>,
 }
 
 /// `envoy.config.core.v3.HttpProtocolOptions`

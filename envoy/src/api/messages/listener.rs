@@ -116,6 +116,9 @@ pub struct Listener {
     #[prost(message, repeated, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "filter_chains")]
     pub filter_chains: Vec<super::listener::FilterChain>,
+    #[prost(message, optional, boxed, tag = "32")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "filter_chain_matcher")]
+    pub filter_chain_matcher: Option<Box<super::chain_matcher::Matcher>>,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "json::is_default", alias = "use_original_dst")]
     pub use_original_dst: Option<bool>,

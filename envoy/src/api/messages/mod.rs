@@ -2,6 +2,7 @@
 
 pub mod accesslog;
 pub mod alpn;
+pub mod chain_matcher;
 pub mod cluster;
 pub mod common;
 pub mod compressor;
@@ -12,14 +13,17 @@ pub mod endpoint;
 pub mod ext_authz;
 pub mod extensions;
 pub mod fault;
+pub mod filter_state;
 pub mod grpc_stats;
 pub mod hash_policy;
 pub mod hcm;
 pub mod http_rbac;
+pub mod internal_upstream;
 pub mod jwt_authn;
 pub mod listener;
 pub mod listener_filters;
 pub mod local_ratelimit;
+pub mod network_filter_state;
 pub mod network_filters;
 pub mod rbac;
 pub mod route;
@@ -58,18 +62,24 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.filters.http.rbac.v3.RBAC", codec::<http_rbac::RBAC>()),
     ("envoy.extensions.filters.http.rbac.v3.RBACPerRoute", codec::<http_rbac::RBACPerRoute>()),
     ("envoy.extensions.filters.http.router.v3.Router", codec::<router::Router>()),
+    ("envoy.extensions.filters.http.set_filter_state.v3.Config", codec::<filter_state::Config>()),
     ("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", codec::<listener_filters::HttpInspector>()),
     ("envoy.extensions.filters.listener.original_dst.v3.OriginalDst", codec::<listener_filters::OriginalDst>()),
     ("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", codec::<listener_filters::TlsInspector>()),
     ("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", codec::<hcm::HttpConnectionManager>()),
     ("envoy.extensions.filters.network.rbac.v3.RBAC", codec::<network_filters::RBAC>()),
+    ("envoy.extensions.filters.network.set_filter_state.v3.Config", codec::<network_filter_state::Config>()),
     ("envoy.extensions.filters.network.sni_cluster.v3.SniCluster", codec::<network_filters::SniCluster>()),
     ("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", codec::<tcp_proxy::TcpProxy>()),
+    ("envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", codec::<chain_matcher::ApplicationProtocolInput>()),
+    ("envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput", codec::<chain_matcher::DestinationIPInput>()),
+    ("envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput", codec::<chain_matcher::DestinationPortInput>()),
     ("envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig", codec::<extensions::CaresDnsResolverConfig>()),
     ("envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig", codec::<extensions::UriTemplateMatchConfig>()),
     ("envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", codec::<extensions::UuidRequestIdConfig>()),
     ("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", codec::<extensions::PreviousHostsPredicate>()),
     ("envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig", codec::<trace::EnvironmentResourceDetectorConfig>()),
+    ("envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", codec::<internal_upstream::InternalUpstreamTransport>()),
     ("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", codec::<extensions::RawBuffer>()),
     ("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", codec::<tls::DownstreamTlsContext>()),
     ("envoy.extensions.transport_sockets.tls.v3.Secret", codec::<tls::Secret>()),
@@ -77,4 +87,5 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", codec::<upstream_http::HttpProtocolOptions>()),
     ("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", codec::<alpn::FilterConfig>()),
     ("udpa.type.v1.TypedStruct", codec::<extensions::TypedStruct>()),
+    ("xds.type.matcher.v3.IPMatcher", codec::<chain_matcher::IPMatcher>()),
 ];

@@ -616,6 +616,18 @@ pub struct RouteActionUpgradeConfig {
     #[prost(message, optional, tag = "2")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub enabled: Option<bool>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "connect_config")]
+    pub connect_config: Option<super::route::RouteActionUpgradeConfigConnectConfig>,
+}
+
+/// `envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RouteActionUpgradeConfigConnectConfig {
+    #[prost(bool, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "allow_post")]
+    pub allow_post: bool,
 }
 
 /// `envoy.config.route.v3.RouteConfiguration`

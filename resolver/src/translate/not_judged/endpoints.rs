@@ -13,15 +13,19 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     let mut out: Vec<NotJudged<'a>> = Vec::new();
     let networks = &cx.model.networks;
     out.extend(networks.unreadable.iter().map(|o| NotJudged::new(Origin::whole(o), "its `meshNetworks` can't be read")));
-    for service in &cx.scope.services {
+    let behind: Vec<&RegisteredService<'a>> = match cx.waypoint {
+        Some(_) => cx.served().collect(),
+        None => cx.scope.services.iter().map(|s| &**s).collect(),
+    };
+    for service in behind {
         let Some(port) = service.ports.iter().find(|p| p.protocol != Protocol::Udp) else { continue };
         let endpoints = cx.model.registry.endpoints(cx.model.mesh, service, port);
         let first = |is: &dyn Fn(&&Endpoint<'a>) -> bool| endpoints.iter().find(is).map(|e| Origin::whole(e.object));
         let unknown = "is of another network, and the gateway to it or the network of the proxy is not in the input";
         out.extend(first(&|e| !networks.is_judged(cx, e)).map(|o| NotJudged::new(o, unknown)));
         let hbone = "is reached over HBONE, which is not translated";
-        out.extend(first(&|e| e.takes_hbone).map(|o| NotJudged::new(o, hbone)));
-        if waypoint(cx, service) {
+        out.extend(first(&|e| e.takes_hbone && cx.waypoint.is_none()).map(|o| NotJudged::new(o, hbone)));
+        if cx.waypoint.is_none() && waypoint(cx, service) {
             out.push(NotJudged::new(Origin::whole(service.object), "a waypoint stands before it; the way through waypoints is not translated"));
         }
         out.extend(by_locality(cx, service, &endpoints));

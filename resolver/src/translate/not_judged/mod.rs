@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod fields;
+mod waypoint;
 
 use super::proxy::ProxyKind;
 use super::virtual_service::VirtualService;
@@ -63,17 +64,20 @@ const OF_MESH: &[(&[&str], Effect)] = &[
 /// By object and place, each once.
 pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     let mut out = Vec::new();
-    if cx.proxy.kind == ProxyKind::Waypoint {
-        out.push(NotJudged { origin: None, what: "the configuration of waypoints is not translated".into(), effect: Effect::Traffic });
-    }
     let records = cx.control_plane.records;
+    if cx.waypoint.is_some() {
+        out.extend(waypoint::of(cx));
+    }
     for (kind, what, effect) in KINDS.iter().filter(|(kind, ..)| !records || *kind != Kind::Telemetry) {
         out.extend(cx.policies(*kind).into_iter().map(|o| NotJudged { effect: *effect, ..NotJudged::new(Origin::whole(o), *what) }));
     }
     if records {
         out.extend(super::records::not_judged(cx));
     }
-    out.extend(custom(cx));
+    if cx.waypoint.is_none() {
+        let takes_bytes = cx.gateway.as_ref().map_or(cx.proxy.kind == ProxyKind::Sidecar, |g| g.takes_bytes());
+        custom_of(cx, cx.with_action("CUSTOM", None), takes_bytes, &mut out);
+    }
     out.extend(of_mesh(cx));
     out.extend(of_backends(cx));
     out.extend(endpoints::of(cx));
@@ -102,10 +106,8 @@ fn key<'n>(n: &'n NotJudged<'_>) -> (Option<(&'n str, &'n str, &'n str, u16)>, &
 pub const OF_BYTES: &str = "whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be";
 
 /// Policies that ask an outside party. Requests are translated; bytes are not.
-fn custom<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
-    let mut out = Vec::new();
-    let takes_bytes = cx.gateway.as_ref().map_or(cx.proxy.kind == ProxyKind::Sidecar, |g| g.takes_bytes());
-    for object in cx.with_action("CUSTOM") {
+fn custom_of<'a>(cx: &Context<'_, 'a>, policies: Vec<&'a Object>, takes_bytes: bool, out: &mut Vec<NotJudged<'a>>) {
+    for object in policies {
         if takes_bytes {
             out.push(NotJudged::new(Origin::whole(object), OF_BYTES));
         }
@@ -113,7 +115,6 @@ fn custom<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
             out.push(NotJudged::new(Origin::whole(object), "its provider stands in the mesh configuration, which the input lacks"));
         }
     }
-    out
 }
 
 fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
@@ -144,8 +145,10 @@ fn of_backends<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
 /// The objects that were read for this proxy, each once.
 fn objects<'a>(cx: &Context<'_, 'a>) -> Vec<&'a Object> {
     let mut out: Vec<&'a Object> = cx.scope.sidecar.into_iter().collect();
-    for service in &cx.scope.services {
-        out.extend(cx.rules(service).0);
+    if cx.waypoint.is_some() {
+        out.extend(waypoint::objects(cx));
+    } else {
+        out.extend(cx.scope.services.iter().flat_map(|s| cx.rules(s).0));
     }
     let mut routes: Vec<u32> = cx.scope.egress.iter().filter(|_| cx.proxy.kind == ProxyKind::Sidecar).flat_map(|e| &e.virtual_services).copied().collect();
     if let Some(gateway) = &cx.gateway {

@@ -45,7 +45,7 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
             stat_prefix: "outbound_virtualOutbound_allow_any_dynamic_dns;".into(),
             is_http2: false,
             policies: Vec::new(),
-            resolves_names: true,
+            resolves_names: Some(filters::name_cache()),
         };
         chains.push(listener::FilterChain {
             name: "virtualOutbound-catchall-tcp-http".into(),

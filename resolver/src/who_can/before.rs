@@ -1,0 +1,201 @@
+//! Waypoints before a workload: they judge requests to its Services, and ztunnel sees their identity in place of the caller's.
+//! Who has a sidecar, and gateways, go past them.
+
+use super::{Asking, Caller, Condition, Find, May, by_ztunnel, decide};
+use crate::ambient::waypoint::{self, Bound, Waypoint};
+use crate::ambient::ztunnel::Ztunnel;
+use crate::injection::InMesh;
+use crate::translate::{Layer, Model, Proxy, RegisteredService};
+use crate::why::Thing;
+use crate::workload::Workload;
+use mesh_envoy::rbac::{Fact, Filter};
+use mesh_model::{Kind, Object};
+use rustc_hash::FxHashSet;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The ways to a port of a workload in ambient mode.
+#[derive(Default)]
+pub struct Ways<'a> {
+    through: Vec<Through>,
+    /// Waypoints that are not in the input.
+    unseen: Vec<Condition>,
+    /// Whether a Service without a waypoint leads there too.
+    past: bool,
+    /// Namespaces and service accounts of those who call through waypoints, and of those who do not.
+    tunnelling: FxHashSet<(&'a str, &'a str)>,
+    others: FxHashSet<(&'a str, &'a str)>,
+}
+
+/// A Service's way through its waypoint.
+struct Through {
+    shown: String,
+    /// The Service's.
+    port: u16,
+    filters: Vec<Filter>,
+    principal: Arc<str>,
+}
+
+/// A waypoint and a Service before which it stands.
+pub struct Stands<'m, 'a> {
+    pub bound: Bound<'a>,
+    pub gateway: Option<&'a Object>,
+    pub service: &'m RegisteredService<'a>,
+    port: u16,
+}
+
+impl Stands<'_, '_> {
+    pub fn proxy(&self) -> Proxy {
+        Proxy::waypoint(self.bound.name, self.bound.namespace)
+    }
+}
+
+/// The Services that lead to a port and have a waypoint, by name; and whether others lead there.
+pub fn standing<'m, 'a>(model: &'m Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec<Stands<'m, 'a>>, bool) {
+    let (mut out, mut past) = (Vec::new(), false);
+    for service in model.mesh.services.selecting(w) {
+        let Some(own) = service.ports.iter().find(|p| p.of_workload(w) == Some(port)) else { continue };
+        let registered = service.hosts.first().and_then(|h| model.registry.by_host(h).map(|(_, s)| s).find(|s| std::ptr::eq(s.object, service.object)));
+        let (bound, gateway) = match waypoint::of_service(model.mesh, service.object) {
+            Waypoint::Stands(bound, gateway) if !service.is_headless() => (bound, Some(gateway)),
+            Waypoint::Unseen(bound) if !service.is_headless() => (bound, None),
+            _ => {
+                past = true;
+                continue;
+            }
+        };
+        out.extend(registered.map(|service| Stands { bound, gateway, service, port: own.number }));
+    }
+    let key = |s: &Stands<'_, '_>| (s.bound.shown(), s.service.object.origin());
+    out.sort_by_key(key);
+    out.dedup_by_key(|s| key(s));
+    (out, past)
+}
+
+impl<'a> Ways<'a> {
+    pub fn of(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16, asks_http: bool) -> Ways<'a> {
+        let (standing, past) = standing(model, w, port);
+        let mut out = Ways { past, ..Ways::default() };
+        for s in &standing {
+            let Some(gateway) = s.gateway else {
+                out.unseen.push(Condition {
+                    rule: format!("waypoint {}", s.bound.shown()),
+                    wants: format!("what it decides on requests to {}", s.service.object.origin()),
+                    thing: Some(Thing::at(s.bound.object, s.bound.node)),
+                });
+                continue;
+            };
+            let is_http = s.service.port(s.port).is_some_and(|p| p.protocol.is_http() || (asks_http && !p.protocol.is_tcp()));
+            let layer = if is_http { Layer::Http } else { Layer::Tcp };
+            let filters = model.rbac_of(&s.proxy(), layer, Some(s.service)).iter().map(Filter::compile).collect();
+            let own = |w: &&Workload<'a>| w.label(waypoint::GATEWAY_NAME) == Some(gateway.name());
+            let account = model.mesh.workloads.in_namespace(gateway.namespace()).find(own).map_or(gateway.name(), Workload::service_account);
+            let principal = format!("{}/ns/{}/sa/{account}", model.mesh.config.trust_domain(), gateway.namespace()).into();
+            out.through.push(Through { shown: s.bound.shown(), port: s.port, filters, principal });
+        }
+        if !standing.is_empty() {
+            for caller in model.mesh.workloads.all() {
+                match model.mesh.in_mesh(caller) {
+                    InMesh::Sidecar | InMesh::Gateway => _ = out.others.insert((caller.namespace, caller.service_account())),
+                    InMesh::Ambient => _ = out.tunnelling.insert((caller.namespace, caller.service_account())),
+                    InMesh::No | InMesh::Unknown => {}
+                }
+            }
+        }
+        out
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.through.is_empty() && self.unseen.is_empty()
+    }
+
+    pub fn filters(&self) -> impl Iterator<Item = &Filter> {
+        self.through.iter().flat_map(|t| &t.filters)
+    }
+
+    /// Whether somebody calls through waypoints, and past them.
+    fn of_caller(&self, caller: &Caller) -> (bool, bool) {
+        let Caller::Identity(id) = caller else { return (*caller == Caller::AnyIdentity, *caller == Caller::Anybody) };
+        let account = id.split_once("/ns/").and_then(|(_, rest)| rest.split_once("/sa/"));
+        let is = |set: &FxHashSet<(&str, &str)>| account.is_some_and(|a| set.contains(&a));
+        let past = is(&self.others);
+        (is(&self.tunnelling) || !past, past)
+    }
+}
+
+impl Asking<'_, '_> {
+    /// By the widest of the ways that a caller has.
+    pub(super) fn by_ways(&mut self, ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16, find: &Find<'_>) -> May {
+        let ways = &self.authorizer.ways;
+        let (through, past) = ways.of_caller(caller);
+        let direct = by_ztunnel(ztunnel, caller, port);
+        if !through {
+            return direct;
+        }
+        let mut best = if past || ways.past { Some(direct.clone()) } else { None };
+        self.call_as(caller);
+        for t in &ways.through {
+            self.request.destination_port = Fact::Is(t.port);
+            let may = match decide(&t.filters, &self.request, find) {
+                May::Never(why) => May::Never(at(&t.shown, &why, &direct)),
+                may => both(may, behind(ztunnel, t, port)),
+            };
+            best = Some(best.map_or_else(|| may.clone(), |b| b.min(may.clone())));
+        }
+        if !ways.unseen.is_empty() {
+            let open = May::If(ways.unseen.clone());
+            best = Some(best.map_or_else(|| open.clone(), |b| b.min(open.clone())));
+        }
+        self.request.destination_port = Fact::Is(port);
+        best.unwrap_or(direct)
+    }
+}
+
+/// Why a waypoint refuses, and that it can be gone past where it can.
+fn at(waypoint: &str, why: &str, direct: &May) -> Cow<'static, str> {
+    let aside = if matches!(direct, May::Never(_)) { "" } else { "; ztunnel lets through who calls the Pod's own address, past the waypoint" };
+    Cow::Owned(format!("{why} at waypoint {waypoint}{aside}"))
+}
+
+/// What the workload's ztunnel says of the waypoint.
+fn behind(ztunnel: &Ztunnel<'_>, t: &Through, port: u16) -> May {
+    match by_ztunnel(ztunnel, &Caller::Identity(Arc::clone(&t.principal)), port) {
+        May::Never(why) => May::Never(Cow::Owned(format!("ztunnel refuses waypoint {}, which calls in its place: {why}", t.shown))),
+        may => may,
+    }
+}
+
+fn both(a: May, b: May) -> May {
+    match (a, b) {
+        (May::Never(why), _) | (_, May::Never(why)) => May::Never(why),
+        (May::Always, other) | (other, May::Always) => other,
+        (May::If(mut a), May::If(b)) => {
+            a.extend(b);
+            a.sort();
+            a.dedup();
+            May::If(a)
+        }
+    }
+}
+
+/// What of the waypoints before a port is not judged, and the policies that they enforce.
+pub fn described<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec<String>, Vec<&'a Object>) {
+    let (mut not_judged, mut policies): (Vec<String>, Vec<&'a Object>) = (Vec::new(), Vec::new());
+    for s in standing(model, w, port).0 {
+        if s.gateway.is_none() {
+            let says = "decides on requests to";
+            not_judged.push(format!("waypoint {} {says} {}, and ztunnel sees its identity in place of theirs", s.bound.shown(), s.service.object.origin()));
+            continue;
+        }
+        let proxy = s.proxy();
+        policies.extend(model.policies_at(Kind::AuthorizationPolicy, &proxy, Some(s.service)));
+        for kind in [Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension] {
+            let all = model.policies_at(kind, &proxy, Some(s.service));
+            let may = all.iter().filter(|o| kind != Kind::EnvoyFilter || crate::translate::may_change_access(o));
+            not_judged.extend(may.map(|o| format!("{} may change what is enforced", o.origin())));
+        }
+    }
+    policies.sort_by_key(|o| o.origin());
+    policies.dedup_by_key(|o| std::ptr::from_ref(*o));
+    (not_judged, policies)
+}
