@@ -18,6 +18,7 @@ pub use fields::{Finding, findings};
 use crate::access_log::Sinks;
 use crate::jwt::remote::Remotes;
 use crate::tls::material::Secret;
+use crate::tls::parameters;
 use crate::tls::secrets::Secrets;
 use crate::trace::exporter::Exporters;
 use cluster::Cluster;
@@ -32,7 +33,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::crypto::CryptoProvider;
 
 /// Everything that requests are decided by, compiled. Never changed: an update makes another one, which shares what stayed.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +75,7 @@ impl Default for Compiler {
             exporters: Arc::default(),
             remotes: Arc::default(),
             secrets: Arc::default(),
-            crypto: Arc::new(aws_lc_rs::default_provider()),
+            crypto: Arc::new(parameters::provider()),
         }
     }
 }

@@ -44,7 +44,7 @@ pub async fn accept(mut raw: Raw, context: &ServerContext, timeout: Option<Durat
             if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
                 stats.session_reused.inc();
             }
-            let session = Session::of_server(connection, identity);
+            let session = Session::of_server(connection, identity, &server.verifier);
             // A session that is taken up again is not checked again: a certificate may have expired since.
             if session.peer.as_ref().is_some_and(|p| p.facts.not_after < now()) {
                 stats.connection_error.inc();

@@ -199,7 +199,7 @@ impl Fact {
             true
         };
         let own: Option<&Facts> = session.own.as_ref().map(|i| &i.leaf);
-        let peer: Option<&Facts> = session.peer.as_ref().map(|p| &p.facts);
+        let peer: Option<&Facts> = session.peer.as_ref().map(|p| &*p.facts);
         match self {
             Fact::Version => text(session.version, out),
             Fact::Cipher => text(&session.cipher, out),

@@ -155,30 +155,29 @@ pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
 
 /// Takes away what is between two neighbours only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
-    // Most messages have none of them: one look at the names is cheaper than a look-up each.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
-    }
-    if upgrades == Upgrades::No {
+    // Most messages have none of them, or one: one look at the names is cheaper than a look-up each.
+    let there: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if there.contains(&header::CONNECTION) && upgrades == Upgrades::No {
         // Headers that `connection` names go with it.
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
             .filter_map(|v| v.to_str().ok())
             .flat_map(|v| v.split(','))
+            // This one goes in any case.
+            .filter(|n| !n.trim().eq_ignore_ascii_case("keep-alive"))
             .filter_map(|n| n.trim().parse().ok())
             .filter(|n: &HeaderName| *n != header::HOST && *n != header::CONTENT_LENGTH && *n != header::COOKIE)
             .collect();
         for name in named {
             headers.remove(name);
         }
-        headers.remove(header::CONNECTION);
-        headers.remove(header::UPGRADE);
     }
-    headers.remove(header::TRANSFER_ENCODING);
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove("http2-settings");
+    for name in there {
+        if upgrades == Upgrades::No || (name != header::CONNECTION && name != header::UPGRADE) {
+            headers.remove(name);
+        }
+    }
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
@@ -282,9 +281,10 @@ fn forward_certificate(headers: &mut HeaderMap, connection: &Connection) {
 
 /// Adds to a list in one header.
 pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    let before = headers.get_all(&name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>().join(",");
-    let joined = if before.is_empty() { value.to_owned() } else { format!("{before},{value}") };
-    if let Ok(value) = HeaderValue::from_str(&joined) {
+    let before = headers.get_all(&name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
+    // Most lists begin here.
+    let made = if matches!(before[..], [] | [""]) { HeaderValue::from_str(value) } else { HeaderValue::from_str(&format!("{},{value}", before.join(","))) };
+    if let Ok(value) = made {
         headers.insert(name, value);
     }
 }
@@ -334,8 +334,22 @@ mod tests {
         for (k, v) in [("connection", "close, x-a"), ("x-a", "1"), ("keep-alive", "5"), ("x-b", "2"), ("transfer-encoding", "chunked"), ("upgrade", "h2c")] {
             headers.append(k, HeaderValue::from_static(v));
         }
+        let mut upgraded = headers.clone();
         strip_hop_by_hop(&mut headers, Upgrades::No);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-b"]);
+        strip_hop_by_hop(&mut upgraded, Upgrades::Yes);
+        let mut left: Vec<_> = upgraded.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["connection", "upgrade", "x-a", "x-b"]);
+    }
+
+    #[test]
+    fn a_list_goes_on_behind_what_it_has() {
+        let mut headers = HeaderMap::new();
+        for (value, whole) in [("1.1.1.1", "1.1.1.1"), ("2.2.2.2", "1.1.1.1,2.2.2.2")] {
+            append(&mut headers, FORWARDED_FOR, value);
+            assert_eq!(headers.get_all(FORWARDED_FOR).iter().collect::<Vec<_>>(), [whole]);
+        }
     }
 
     #[test]

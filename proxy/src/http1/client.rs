@@ -3,7 +3,8 @@
 
 use super::chunks::{Chunks, Next};
 use super::head::{self, Answer, Encoder, Length};
-use super::output::{BODY, Output};
+use super::output::Output;
+use super::room::Room;
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::upload::Upload;
 use crate::http::wire::Wire;
@@ -27,6 +28,8 @@ const TIGHT: usize = 1024;
 pub struct Connection {
     io: Transport,
     read: BytesMut,
+    /// For the body that is read.
+    room: Room,
     write: Output,
     /// What is being sent: its body is taken from here.
     request: Option<Request<Upload>>,
@@ -53,6 +56,7 @@ impl Connection {
         Connection {
             io,
             read: BytesMut::new(),
+            room: Room::default(),
             write: Output::default(),
             request: None,
             encoder: Encoder::Length(0),
@@ -233,9 +237,9 @@ impl Download {
             Length::UntilClose => Rest::UntilClose,
         };
         let download = Download { connection: connection.clone(), rest };
-        if matches!(download.rest, Rest::Nothing) {
-            connection.borrow_mut().is_answered = true;
-        }
+        let connection = &mut *connection.borrow_mut();
+        connection.room = Room::default();
+        connection.is_answered |= matches!(download.rest, Rest::Nothing);
         download
     }
     fn end(&mut self) {
@@ -256,24 +260,24 @@ impl Download {
         loop {
             let room = match &mut self.rest {
                 Rest::Nothing => return Poll::Ready(None),
-                Rest::Bytes(left) if connection.read.is_empty() => usize::try_from(*left).unwrap_or(BODY).min(BODY),
+                Rest::Bytes(left) if connection.read.is_empty() => connection.room.of(*left),
                 Rest::Bytes(left) => {
                     let n = usize::try_from(*left).unwrap_or(usize::MAX).min(connection.read.len());
                     *left -= n as u64;
                     return Poll::Ready(Some(Ok(Frame::data(connection.read.split_to(n).freeze()))));
                 }
-                Rest::UntilClose if connection.read.is_empty() => BODY,
+                Rest::UntilClose if connection.read.is_empty() => connection.room.of(u64::MAX),
                 Rest::UntilClose => return Poll::Ready(Some(Ok(Frame::data(connection.read.split().freeze())))),
                 Rest::Chunks(chunks) => match chunks.next(&mut connection.read) {
                     Ok(Next::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                     Ok(Next::End(None)) => return Poll::Ready(None),
                     Ok(Next::End(Some(trailers))) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                    Ok(Next::More) => BODY,
+                    Ok(Next::More) => connection.room.of(u64::MAX),
                     Err(_) => return Poll::Ready(Some(Err(Reason::ProtocolError))),
                 },
             };
             match ready!(connection.poll_read(room, cx)) {
-                Ok(1..) => {}
+                Ok(n @ 1..) => connection.room.took(n, room),
                 Ok(0) if matches!(self.rest, Rest::UntilClose) => return Poll::Ready(None),
                 Ok(0) | Err(_) => return Poll::Ready(Some(Err(Reason::ConnectionTermination))),
             }

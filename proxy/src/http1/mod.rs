@@ -4,4 +4,5 @@ pub mod chunks;
 pub mod client;
 pub mod head;
 pub mod output;
+pub mod room;
 pub mod server;

@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 
 /// Pieces of a body that are not larger are copied behind what waits to be written.
 const SMALL: usize = 8 * 1024;
-/// Room for a body's bytes.
+/// With so many bytes together that are small, they are written before more are taken.
 pub const BODY: usize = 64 * 1024;
 
 /// What waits to be written: bytes, and a large piece behind them.

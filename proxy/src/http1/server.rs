@@ -3,6 +3,7 @@
 
 use super::head::{self, Asked, Encoder, Stays};
 use super::output::{BODY, Output};
+use super::room::Room;
 use crate::downstream::stream::Stream;
 use crate::http::body;
 use crate::http::exchange::Connection;
@@ -50,6 +51,8 @@ struct Wire {
     read: BytesMut,
     /// Bytes of the request's body that were not taken yet.
     left: u64,
+    /// For that body.
+    room: Room,
     /// The client sends no more.
     is_over: bool,
     /// Of the request whose body may be read.
@@ -126,7 +129,7 @@ fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) ->
 
 /// Serves a connection for as long as its requests are plain. `ends` completes when it should come to its end.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
-    let wire = Rc::new(RefCell::new(Wire { stream, read: early, left: 0, is_over: false, serial: 0 }));
+    let wire = Rc::new(RefCell::new(Wire { stream, read: early, left: 0, room: Room::default(), is_over: false, serial: 0 }));
     let mut output = Output::default();
     let mut ends = pin!(ends);
     loop {
@@ -160,7 +163,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
         let length = *request.body();
         let serial = {
             let wire = &mut *wire.borrow_mut();
-            wire.left = length;
+            (wire.left, wire.room) = (length, Room::default());
             wire.serial += 1;
             wire.serial
         };
@@ -339,9 +342,9 @@ impl Body for Content {
             return Poll::Ready(None);
         }
         if wire.read.is_empty() {
-            let room = usize::try_from(wire.left).unwrap_or(BODY).min(BODY);
+            let room = wire.room.of(wire.left);
             match ready!(wire.poll_read(room, cx)) {
-                Ok(1..) => {}
+                Ok(n @ 1..) => wire.room.took(n, room),
                 Ok(0) | Err(_) => return Poll::Ready(Some(Err(Broken::Codec(Reason::ConnectionTermination)))),
             }
         }

@@ -1,6 +1,7 @@
 //! Bytes both ways between two connections. Each direction ends by itself: what one side has finished sending, the other side
 //! is told, and may still answer. A side that takes nothing holds the other one back.
 
+use crate::http1::room;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// The most that is read at once, and so the most that waits in one direction.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = room::LARGE;
 
 /// How it ended.
 #[derive(Debug)]

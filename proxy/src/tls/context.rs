@@ -3,6 +3,7 @@
 //! so that new handshakes see a rotation and connections that are open do not.
 
 use super::material::Identity;
+use super::parameters::parameters;
 use super::secrets::Slot;
 use super::validation::{ServerNames, Validation, Verifier};
 use crate::config::Compiler;
@@ -16,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{DnsName, IpAddr, Ipv4Addr, ServerName};
 use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage};
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{CipherSuite, ClientConfig, NamedGroup, ServerConfig, SupportedProtocolVersion};
+use tokio_rustls::rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 
 /// Why a context can't be used now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,85 +131,6 @@ fn slot(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Arc<Slot>> {
     }
 }
 
-type Parameters = (Arc<CryptoProvider>, Vec<&'static SupportedProtocolVersion>);
-
-/// `TlsParameters`. TLS 1.2 is the oldest version; what only older ones have is left out.
-fn parameters(m: &Message<'_, '_>, compiler: &Compiler, newest: &'static SupportedProtocolVersion) -> Read<Parameters> {
-    const VERSIONS: &[&str] = &["TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"];
-    let oldest = m.enumeration("tls_minimum_protocol_version", VERSIONS)?;
-    let newest = match m.enumeration("tls_maximum_protocol_version", VERSIONS)? {
-        "TLS_AUTO" | "" => newest,
-        "TLSv1_3" => &TLS13,
-        "TLSv1_2" => &TLS12,
-        _ => return Err(m.unknown_field("tls_maximum_protocol_version", "TLS 1.2 is the oldest version that mesh-proxy speaks")),
-    };
-    let versions: Vec<&'static SupportedProtocolVersion> =
-        [&TLS13, &TLS12].into_iter().filter(|v| **v == TLS12 || *newest == TLS13).filter(|v| oldest != "TLSv1_3" || **v == TLS13).collect();
-    if versions.is_empty() {
-        return Err(m.unknown_field("tls_minimum_protocol_version", "newer than the maximum"));
-    }
-    let (suites, groups) = (m.texts("cipher_suites")?, m.texts("ecdh_curves")?);
-    if suites.is_empty() && groups.is_empty() {
-        return Ok((compiler.crypto.clone(), versions));
-    }
-    let mut provider = aws_lc_rs::default_provider();
-    if !suites.is_empty() {
-        // `[A|B]` are suites of the same rank.
-        let names = suites.iter().flat_map(|s| s.split(['[', ']', '|'])).filter(|n| !n.is_empty());
-        let wanted: Vec<CipherSuite> = names.filter_map(suite).collect();
-        // Those of TLS 1.3 are not chosen by this list.
-        let is_wanted = |s: &tokio_rustls::rustls::SupportedCipherSuite| s.version() == &TLS13 || wanted.contains(&s.suite());
-        provider.cipher_suites.retain(is_wanted);
-        if wanted.is_empty() && versions.iter().all(|v| **v == TLS12) {
-            return Err(m.unknown_field("cipher_suites", "none of them is one that mesh-proxy has: they need forward secrecy and AEAD"));
-        }
-    }
-    if !groups.is_empty() {
-        let wanted: Vec<NamedGroup> = groups.iter().flat_map(|g| g.split(':')).filter_map(group).collect();
-        provider.kx_groups.retain(|g| wanted.contains(&g.name()));
-        if provider.kx_groups.is_empty() {
-            return Err(m.unknown_field("ecdh_curves", "mesh-proxy has X25519, P-256, P-384 and X25519MLKEM768"));
-        }
-    }
-    Ok((Arc::new(provider), versions))
-}
-
-/// A cipher suite of TLS 1.2 by OpenSSL's name or the standard's. Those without forward secrecy or AEAD have none here.
-fn suite(name: &str) -> Option<CipherSuite> {
-    Some(match name {
-        "ECDHE-ECDSA-AES256-GCM-SHA384" | "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        "ECDHE-ECDSA-AES128-GCM-SHA256" | "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        "ECDHE-ECDSA-CHACHA20-POLY1305" | "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" => CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        "ECDHE-RSA-AES256-GCM-SHA384" | "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        "ECDHE-RSA-AES128-GCM-SHA256" | "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        "ECDHE-RSA-CHACHA20-POLY1305" | "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        _ => return None,
-    })
-}
-
-/// The name that OpenSSL, and so Envoy's log, gives a suite of TLS 1.2; `None` for those of TLS 1.3, which have one name.
-pub fn openssl_name(suite: CipherSuite) -> Option<&'static str> {
-    Some(match suite {
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        _ => return None,
-    })
-}
-
-fn group(name: &str) -> Option<NamedGroup> {
-    Some(match name {
-        "X25519" => NamedGroup::X25519,
-        "P-256" | "prime256v1" => NamedGroup::secp256r1,
-        "P-384" | "secp384r1" => NamedGroup::secp384r1,
-        "X25519MLKEM768" => NamedGroup::X25519MLKEM768,
-        _ => return None,
-    })
-}
-
 /// The server's side of a filter chain.
 #[derive(Debug)]
 pub struct ServerContext {
@@ -223,6 +145,7 @@ pub struct ServerContext {
 #[derive(Debug)]
 pub struct Server {
     stamp: u64,
+    pub verifier: Arc<Verifier>,
     certificates: Vec<Certificate>,
 }
 
@@ -302,8 +225,7 @@ impl ServerContext {
         let common = &self.common;
         let validation = common.validation()?;
         let (asks, demands) = (self.requires_certificate || !validation.is_empty(), self.requires_certificate || validation.demands_certificate());
-        let verifier = Verifier::new(validation, demands, ServerNames::AsConfigured, &common.provider).map_err(NotReady::Unusable)?;
-        let verifier = Arc::new(verifier);
+        let verifier = Arc::new(Verifier::new(validation, demands, ServerNames::AsConfigured, &common.provider).map_err(NotReady::Unusable)?);
         // Sessions of before a rotation are not taken up again: their peers were checked by other rules.
         let ticketer = aws_lc_rs::Ticketer::new().map_err(|e| NotReady::Unusable(e.to_string()))?;
         let mut certificates = Vec::new();
@@ -323,7 +245,7 @@ impl ServerContext {
             alpn.alpn_protocols.clone_from(protocols);
             certificates.push(Certificate { identity, alpn: Arc::new(alpn), plain: Arc::new(plain), protocols: protocols.clone() });
         }
-        Ok(Server { stamp, certificates })
+        Ok(Server { stamp, verifier, certificates })
     }
 }
 
@@ -343,6 +265,7 @@ pub struct ClientContext {
 #[derive(Debug)]
 pub struct Client {
     stamp: u64,
+    pub verifier: Arc<Verifier>,
     /// What is shown to servers that ask for a certificate.
     pub identity: Option<Arc<Identity>>,
     /// By [`Speaks`]; all the same where protocols are configured.
@@ -423,10 +346,10 @@ impl ClientContext {
     }
     fn build(&self, stamp: u64) -> Result<Client, NotReady> {
         let common = &self.common;
-        let verifier = Verifier::new(common.validation()?, true, self.server_names, &common.provider).map_err(NotReady::Unusable)?;
+        let verifier = Arc::new(Verifier::new(common.validation()?, true, self.server_names, &common.provider).map_err(NotReady::Unusable)?);
         let identity = common.identities()?.into_iter().next();
         let builder = ClientConfig::builder_with_provider(common.provider.clone()).with_protocol_versions(&common.versions);
-        let builder = builder.map_err(|e| NotReady::Unusable(e.to_string()))?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let builder = builder.map_err(|e| NotReady::Unusable(e.to_string()))?.dangerous().with_custom_certificate_verifier(verifier.clone());
         let mut config = match &identity {
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key.clone()))),
             None => builder.with_no_client_auth(),
@@ -443,7 +366,7 @@ impl ClientContext {
         };
         let mut greeting = config.clone();
         greeting.alpn_protocols.clone_from(&common.greeting_alpn);
-        Ok(Client { stamp, identity, configs: [with(b""), with(b"http/1.1"), with(b"h2"), Arc::new(greeting)] })
+        Ok(Client { stamp, verifier, identity, configs: [with(b""), with(b"http/1.1"), with(b"h2"), Arc::new(greeting)] })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a finished handshake found out, for policies, headers and logs.
 
-use super::context::openssl_name;
 use super::facts::Facts;
 use super::material::Identity;
+use super::parameters::openssl_name;
+use super::validation::Verifier;
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CommonState, ProtocolVersion, ServerConnection, SupportedCipherSuite};
@@ -24,7 +25,7 @@ pub struct Session {
 /// The other side's certificate.
 #[derive(Debug)]
 pub struct Peer {
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// [`Facts::principals`]
     pub principals: Vec<String>,
     /// The certificate itself.
@@ -32,8 +33,9 @@ pub struct Peer {
 }
 
 impl Session {
-    pub fn of(state: &CommonState, own: Option<Arc<Identity>>) -> Session {
-        let peer = state.peer_certificates().and_then(|c| Some((Facts::of(c.first()?)?, c.first()?)));
+    /// `verifier` is the one that looked at the peer.
+    pub fn of(state: &CommonState, own: Option<Arc<Identity>>, verifier: &Verifier) -> Session {
+        let peer = state.peer_certificates().and_then(|c| Some((verifier.facts(c)?, c.first()?)));
         Session {
             version: match state.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -46,8 +48,8 @@ impl Session {
         }
     }
     /// Of a server, with the certificate that it showed.
-    pub fn of_server(connection: &ServerConnection, own: Arc<Identity>) -> Session {
-        Session::of(connection, Some(own))
+    pub fn of_server(connection: &ServerConnection, own: Arc<Identity>, verifier: &Verifier) -> Session {
+        Session::of(connection, Some(own), verifier)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a peer's certificate has to be (`CertificateValidationContext`), and the check of it in a handshake.
 
 use super::facts::Facts;
+use super::known::{self, Known};
 use crate::config::data_source;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::matcher::{StringMatcher, StringTest};
@@ -197,6 +198,7 @@ pub struct Verifier {
     is_mandatory: bool,
     server_names: ServerNames,
     provider: Arc<CryptoProvider>,
+    known: Known,
 }
 
 impl Verifier {
@@ -210,14 +212,29 @@ impl Verifier {
             }
             None => None,
         };
-        Ok(Verifier { rules, clients, is_mandatory, server_names, provider: provider.clone() })
+        Ok(Verifier { rules, clients, is_mandatory, server_names, provider: provider.clone(), known: Known::default() })
     }
-    fn facts(certificate: &CertificateDer<'_>) -> Result<Facts, Error> {
-        Facts::of(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
+    /// What stands in the first certificate of a peer's chain. `None` for bytes that are no certificate.
+    pub fn facts(&self, chain: &[CertificateDer<'_>]) -> Option<Arc<Facts>> {
+        let (leaf, others) = chain.split_first()?;
+        self.known.facts(&known::key(leaf, others)).or_else(|| Facts::of(leaf).map(Arc::new))
     }
-    fn check(&self, certificate: &CertificateDer<'_>) -> Result<Facts, Error> {
-        let facts = Verifier::facts(certificate)?;
+    /// What stands in a leaf that this verifier's rules are content with. `vouched` looks at the chain, unless that was done before.
+    fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+        vouched: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<Arc<Facts>, Error> {
+        let key = known::key(leaf, others);
+        if let Some(facts) = self.known.good(&key, now) {
+            return Ok(facts);
+        }
+        vouched()?;
+        let facts = Arc::new(Facts::of(leaf).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?);
         self.rules.check(&facts).map_err(Refusal::error)?;
+        self.known.put(key, &facts, others);
         Ok(facts)
     }
 }
@@ -230,10 +247,10 @@ impl ClientCertVerifier for Verifier {
         self.clients.as_ref().map_or(&[], |c| c.root_hint_subjects())
     }
     fn verify_client_cert(&self, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], now: UnixTime) -> Result<ClientCertVerified, Error> {
-        if let Some(clients) = &self.clients {
-            clients.verify_client_cert(end_entity, intermediates, now)?;
-        }
-        self.check(end_entity)?;
+        self.check(end_entity, intermediates, now, || match &self.clients {
+            Some(clients) => clients.verify_client_cert(end_entity, intermediates, now).map(|_| ()),
+            None => Ok(()),
+        })?;
         Ok(ClientCertVerified::assertion())
     }
     fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
@@ -256,15 +273,17 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(roots) = &self.rules.roots {
-            let parsed = ParsedCertificate::try_from(end_entity)?;
-            verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.provider.signature_verification_algorithms.all)?;
-        }
-        let facts = self.check(end_entity)?;
+        let facts = self.check(end_entity, intermediates, now, || match &self.rules.roots {
+            Some(roots) => {
+                let parsed = ParsedCertificate::try_from(end_entity)?;
+                verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.provider.signature_verification_algorithms.all)
+            }
+            None => Ok(()),
+        })?;
         if self.server_names == ServerNames::AsAskedFor {
             let asked = server_name.to_str();
             if !facts.dns.iter().any(|n| covers(n, &asked)) && !facts.ips.iter().any(|i| **i == *asked) {
-                return Err(Refusal::Names(facts.sans).error());
+                return Err(Refusal::Names(facts.sans.clone()).error());
             }
         }
         Ok(ServerCertVerified::assertion())

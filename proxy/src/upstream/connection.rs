@@ -179,7 +179,7 @@ impl Connector {
         match shaken {
             Ok(stream) => {
                 stats.handshake.inc();
-                let session = Session::of(stream.get_ref().1, client.identity.clone());
+                let session = Session::of(stream.get_ref().1, client.identity.clone(), &client.verifier);
                 Ok((Transport::Tls(Box::new(stream)), socket, local, Some(session)))
             }
             Err(e) => {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench proxy [CASE…]`: what requests cost at `mesh-proxy` and at a real Envoy, turn by turn on the same load, in CPU
 //! seconds of the proxy per million requests. The proxy has one worker and a core of its own where there are two; the load and the
-//! upstream share the other. `mesh-proxy` also counts Istio's metrics, which this Envoy cannot.
+//! upstream share the other. `mesh-proxy` also counts Istio's metrics, which this Envoy cannot. Where bytes can be handed on as they
+//! are, a third line tells what the calls of a proxy cost that does nothing else: the share that is the kernel's.
 //!
 //! Needs wrk, h2load and nginx, and the Envoy that `.ci/install-components` installs.
 
@@ -26,20 +27,23 @@ struct Case {
     name: &'static str,
     load: Load,
     goal: f64,
+    kinds: &'static [Kind],
 }
 
 const CASES: [Case; 5] = [
-    Case { name: "small GETs, HTTP/1.1 kept alive", load: Load::Http1 { path: "/", closes: load::Closes::No }, goal: 0.30 },
-    Case { name: "small GETs, HTTP/2", load: Load::Http2, goal: 0.30 },
-    Case { name: "a connection for each request", load: Load::Http1 { path: "/", closes: load::Closes::Yes }, goal: 0.40 },
-    Case { name: "mTLS handshakes, P-256", load: Load::Handshakes, goal: 0.55 },
-    Case { name: "bodies of 1 MiB", load: Load::Http1 { path: "/1m", closes: load::Closes::No }, goal: 0.70 },
+    Case { name: "small GETs, HTTP/1.1 kept alive", load: Load::Http1 { path: "/", closes: load::Closes::No }, goal: 0.30, kinds: &Kind::ALL },
+    // Somebody has to make HTTP/1.1 of it.
+    Case { name: "small GETs, HTTP/2", load: Load::Http2, goal: 0.30, kinds: &Kind::BOTH },
+    Case { name: "a connection for each request", load: Load::Http1 { path: "/", closes: load::Closes::Yes }, goal: 0.40, kinds: &Kind::ALL },
+    Case { name: "mTLS handshakes, P-256", load: Load::Handshakes, goal: 0.55, kinds: &Kind::ALL },
+    Case { name: "bodies of 1 MiB", load: Load::Http1 { path: "/1m", closes: load::Closes::No }, goal: 0.70, kinds: &Kind::ALL },
 ];
 
 /// What is run, and where.
 struct Tools {
     envoy: PathBuf,
     mesh_proxy: PathBuf,
+    floor: PathBuf,
     scratch: PathBuf,
 }
 
@@ -50,11 +54,14 @@ pub fn run(args: &[String]) -> Outcome {
     let certificates = config::Certificates::new().map_err(|e| e.to_string())?;
     let mut half = None;
     for case in CASES.iter().filter(|c| wants(c.name)) {
-        let mut costs = [Vec::new(), Vec::new()];
-        let mut rates = [0.0f64; 2];
+        let mut costs = [Vec::new(), Vec::new(), Vec::new()];
+        let mut rates = [0.0f64; 3];
         for _ in 0..ROUNDS {
-            for kind in Kind::BOTH {
-                let proxy = Proxy::start(kind, &tools, &config::loaded(kind, upstream.address, &certificates, &tools.scratch))?;
+            for kind in case.kinds.iter().copied() {
+                let proxy = match kind {
+                    Kind::Floor => Proxy::floor(&tools, upstream.address, &certificates)?,
+                    Kind::Envoy | Kind::Ours => Proxy::start(kind, &tools, &config::loaded(kind, upstream.address, &certificates, &tools.scratch))?,
+                };
                 let i = kind as usize;
                 let before = proxy.cpu()?;
                 let done = load::run(&case.load, &proxy, &certificates, SPAN)?;
@@ -66,7 +73,7 @@ pub fn run(args: &[String]) -> Outcome {
                 rates[i] = rates[i].max(done.requests as f64 / SPAN.as_secs_f64());
             }
         }
-        let [envoy, ours] = costs.map(median);
+        let [envoy, ours, floor] = costs.map(median);
         println!(
             "{}: Envoy {envoy:.1}, mesh-proxy {ours:.1} CPU s per million requests: {:.2} of Envoy's (goal {:.2}); at {:.0} and {:.0} requests a second",
             case.name,
@@ -75,6 +82,9 @@ pub fn run(args: &[String]) -> Outcome {
             rates[0],
             rates[1]
         );
+        if case.kinds.contains(&Kind::Floor) {
+            println!("  the calls alone: {floor:.1}, {:.2} of Envoy's, at {:.0} requests a second", floor / envoy, rates[2]);
+        }
         if matches!(case.load, Load::Http1 { path: "/", closes: load::Closes::No }) {
             half = Some(rates[0] / 2.0);
         }
@@ -158,10 +168,10 @@ fn tools() -> Result<Tools, String> {
     for tool in ["wrk", "h2load", "nginx", "taskset"] {
         Command::new(tool).arg("--version").output().map_err(|e| format!("{tool}: {e}; the benchmark needs it"))?;
     }
-    super::analyze::status(Command::new("cargo").args(["build", "--release", "--package", "mesh-proxy"]).current_dir(root()))?;
+    super::analyze::status(Command::new("cargo").args(["build", "--release", "--package", "mesh-proxy", "--bins", "--examples"]).current_dir(root()))?;
     let scratch = root().join("target/bench/proxy");
     std::fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
-    Ok(Tools { envoy, mesh_proxy: root().join("target/release/mesh-proxy"), scratch })
+    Ok(Tools { envoy, mesh_proxy: root().join("target/release/mesh-proxy"), floor: root().join("target/release/examples/floor"), scratch })
 }
 
 fn find(lib: &Path) -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! The processes that are measured, and the upstream behind them. Loopback only; all of them end with their values.
 
 use super::Tools;
+use super::config::Certificates;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -16,15 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Kind {
     Envoy,
     Ours,
+    /// What makes the same calls and nothing else (`proxy/examples/floor.rs`).
+    Floor,
 }
 
 impl Kind {
     pub const BOTH: [Kind; 2] = [Kind::Envoy, Kind::Ours];
+    pub const ALL: [Kind; 3] = [Kind::Envoy, Kind::Ours, Kind::Floor];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Envoy => "Envoy",
             Kind::Ours => "mesh-proxy",
+            Kind::Floor => "floor",
         }
     }
 }
@@ -86,6 +91,28 @@ impl Proxy {
         while !is_live(admin) {
             if start.elapsed() > PATIENCE || proxy.process.try_wait().is_ok_and(|s| s.is_some()) {
                 return Err(format!("{} did not start with {}", kind.name(), path.display()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        proxy.ready_after = start.elapsed();
+        Ok(proxy)
+    }
+    /// Starts the floor.
+    pub fn floor(tools: &Tools, upstream: SocketAddr, certificates: &Certificates) -> Result<Proxy, String> {
+        let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (plain, tls) = (local(free_port()?), local(free_port()?));
+        let path = tools.scratch.join("floor.pem");
+        let pem = [&*certificates.root, &certificates.leaf, &certificates.key].concat();
+        std::fs::write(&path, pem).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut command = on_core(0, &tools.floor);
+        command.arg(plain.port().to_string()).arg(upstream.port().to_string()).arg(tls.port().to_string()).arg(&path);
+        let start = Instant::now();
+        let process = command.stdout(Stdio::null()).spawn().map_err(|e| format!("{}: {e}", tools.floor.display()))?;
+        let mut proxy = Proxy { process, plain, tls, ready_after: Duration::ZERO };
+        // A connection to the port of TLS that says nothing would keep the others waiting.
+        while TcpStream::connect(plain).is_err() {
+            if start.elapsed() > PATIENCE || proxy.process.try_wait().is_ok_and(|s| s.is_some()) {
+                return Err("the floor did not start".to_owned());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
