@@ -89,3 +89,48 @@ fn what_changes_nothing_is_fine() {
     let (changes, run) = plan(same, &[]);
     assert!(run.status == 0 && changes.is_empty(), "{} {}", run.status, run.out);
 }
+
+/// A gateway that ends TLS and one that passes it on, beside the mesh.
+const GATEWAYS: &str = "
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: edge, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  template: {metadata: {labels: {istio: ingressgateway}}, spec: {containers: [{name: istio-proxy, image: istio/proxyv2}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: istio-system}
+spec: {selector: {istio: ingressgateway}, ports: [{name: https, port: 443, targetPort: 8443}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 443, name: https, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: shop}, hosts: ['*.example.com']}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: shop, namespace: istio-system}
+type: kubernetes.io/tls
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cart, namespace: shop}
+spec: {hosts: ['*.example.com'], gateways: [istio-system/edge], http: [{route: [{destination: {host: cart}}]}]}
+";
+
+#[test]
+fn what_a_gateway_serves_within_tls_is_asked_too() {
+    let policy = "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: admin, namespace: shop}, spec: {action: DENY, rules: [{to: [{operation: {methods: [POST], paths: [/admin/*]}}]}]}}";
+    let dir = folder(&[("mesh.yaml", &format!("{MESH}{GATEWAYS}")), ("change.yaml", policy)]);
+    let run = meshctl(dir.path(), &["plan", "change.yaml", "-f", "mesh.yaml", "--complete", "-o", "json"]);
+    let value: Value = serde_json::from_str(&run.out).unwrap_or_default();
+    let changes = value["changes"].as_array().cloned().unwrap_or_default();
+    let change = find(&changes, "permission", "edge.istio-system");
+    assert!(run.status == 79 && change["witness"] == "POST https://any.example.com:443/admin/x", "{}{}", run.out, run.err);
+}

@@ -64,6 +64,9 @@ fn values_enable(config_map: &Object) -> bool {
     parsed.tree.as_ref().and_then(setting) == Some(true)
 }
 
+/// Namespaces that injection leaves alone, whatever their labels (IgnoredNamespaces of pkg/kube/inject).
+const NEVER_INJECTED: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
 /// By its proxy container, else as injection and the ambient labels will have it (istioctl's order: container, pod label,
 /// pod annotation, namespace label).
 pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
@@ -78,6 +81,9 @@ pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
     if w.spec().and_then(|s| s.get("hostNetwork")).and_then(Node::bool) == Some(true) {
         return InMesh::No;
     }
+    if NEVER_INJECTED.contains(&w.namespace) {
+        return InMesh::No;
+    }
     let asked = w.label(POD_LABEL).or_else(|| w.annotation(POD_LABEL));
     let by_pod = asked.or(w.label(REVISION_LABEL)).is_some();
     let ambient_pod = w.label(DATAPLANE_LABEL);
@@ -86,6 +92,10 @@ pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
     // What is given no sidecar may still be enrolled: the node's agent asks for these labels alone.
     let is_ambient = ambient_pod.or(label(DATAPLANE_LABEL)) == Some("ambient");
     let without = |otherwise| if is_ambient { InMesh::Ambient } else { otherwise };
+    // Injection is done when a Pod is made: what runs without a sidecar has none, whatever its namespace says by now.
+    if runs_bare(w) {
+        return without(InMesh::No);
+    }
     if asked.is_some_and(|a| !a.eq_ignore_ascii_case("true")) {
         return without(InMesh::No);
     }
@@ -98,6 +108,12 @@ pub(crate) fn decide(mesh: &Mesh<'_>, w: &Workload<'_>) -> InMesh {
         (Some(_), _) => without(InMesh::No),
         (None, false) => without(unlabelled(mesh)),
     }
+}
+
+/// Whether it is a Pod that runs, without a proxy of its own.
+pub(crate) fn runs_bare(w: &Workload<'_>) -> bool {
+    let runs = || w.object.at(&["status", "phase"]).is_some_and(|p| p.text() == "Running");
+    w.object.kind == Kind::Pod && w.proxy_container().is_none() && runs()
 }
 
 /// Of what nobody has said anything.
@@ -158,6 +174,21 @@ mod tests {
         ] {
             assert_eq!(place(namespace, pod, "", Completeness::Complete), expected, "{namespace:?} {pod}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_runs_has_what_it_was_made_with() {
+        let of = |phase: &str, namespace: &str| {
+            let text = format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{istio-injection: enabled}}}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: cart, namespace: {namespace}}}\nspec: {{containers: [{{name: app, image: cart}}]}}\nstatus: {{phase: {phase}}}\n"
+            );
+            let mut snapshot = Snapshot::new();
+            let source = Source::new("", text);
+            snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+            let mesh = Mesh::new(&snapshot);
+            mesh.in_mesh(mesh.workloads.get(0))
+        };
+        assert_eq!([of("Running", "shop"), of("Pending", "shop"), of("Pending", "kube-system")], [InMesh::No, InMesh::Sidecar, InMesh::No]);
     }
 
     #[test]

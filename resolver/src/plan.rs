@@ -80,7 +80,7 @@ pub fn compare(before: &Why<'_, '_, '_>, after: &Why<'_, '_, '_>) -> Plan {
         for target in of_gateway.as_ref().unwrap_or(&targets) {
             let mut witnesses: BTreeSet<Witness> = before.model().witnesses(&target.host, &target.namespace).into_iter().collect();
             witnesses.extend(after.model().witnesses(&target.host, &target.namespace));
-            for witness in witnesses.iter().filter(|w| target.is_http || (w.path == "/" && w.method == "GET" && w.headers.is_empty())) {
+            for witness in witnesses.iter().filter(|w| target.speaks.is_routed() || (w.path == "/" && w.method == "GET" && w.headers.is_empty())) {
                 if plan.asked >= MOST {
                     plan.is_cut = true;
                     break 'all;
@@ -119,7 +119,33 @@ struct Target {
     host: String,
     port: u16,
     namespace: String,
-    is_http: bool,
+    speaks: Speaks,
+}
+
+/// What a client speaks to a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Speaks {
+    Http,
+    /// HTTP within TLS that a gateway ends.
+    Https,
+    /// TLS that goes through as it is.
+    Tls,
+    Bytes,
+}
+
+impl Speaks {
+    /// Whether requests of all sorts can be told apart.
+    fn is_routed(self) -> bool {
+        matches!(self, Speaks::Http | Speaks::Https)
+    }
+    fn of(protocol: crate::Protocol) -> Speaks {
+        match protocol {
+            crate::Protocol::Unsupported => Speaks::Http,
+            p if p.is_http() => Speaks::Http,
+            crate::Protocol::Tls | crate::Protocol::Https => Speaks::Tls,
+            _ => Speaks::Bytes,
+        }
+    }
 }
 
 fn clients(model: &Model<'_, '_>) -> BTreeSet<String> {
@@ -132,14 +158,7 @@ fn targets(model: &Model<'_, '_>) -> BTreeSet<Target> {
     let of = |s: &crate::translate::RegisteredService<'_>| {
         let namespace = s.namespace.to_owned();
         let ports = s.ports.iter().filter(|p| p.protocol != crate::Protocol::Udp);
-        ports
-            .map(|p| Target {
-                host: s.host.clone(),
-                port: p.number,
-                namespace: namespace.clone(),
-                is_http: p.protocol.is_http() || p.protocol == crate::Protocol::Unsupported,
-            })
-            .collect::<Vec<_>>()
+        ports.map(|p| Target { host: s.host.clone(), port: p.number, namespace: namespace.clone(), speaks: Speaks::of(p.protocol) }).collect::<Vec<_>>()
     };
     services.flat_map(of).collect()
 }
@@ -155,12 +174,26 @@ fn gateway_targets(before: &Why<'_, '_, '_>, after: &Why<'_, '_, '_>, client: &s
 fn served_by(model: &Model<'_, '_>, client: &str) -> Option<Vec<Target>> {
     let ids = crate::why::Named::parse(client, None).workloads(model.mesh);
     let id = ids.first().copied().filter(|i| model.mesh.in_mesh(model.mesh.workloads.get(*i)) == InMesh::Gateway)?;
-    let hosts = model.hosts_of_gateway(&model.proxy_of(id));
-    Some(hosts.into_iter().map(|(host, port)| Target { host, port, namespace: String::new(), is_http: true }).collect())
+    let proxy = model.proxy_of(id);
+    let servers = model.servers_of(&proxy);
+    let speaks = |host: &str, port: u16| {
+        let has_tls = |s: &&crate::translate::ServerOf<'_>| s.number == port && s.has(host) && (s.ends_tls || s.passes_tls);
+        match servers.iter().find(has_tls) {
+            Some(s) if s.passes_tls => Speaks::Tls,
+            Some(_) => Speaks::Https,
+            None => Speaks::Http,
+        }
+    };
+    let of = |(host, port): (String, u16)| Target { speaks: speaks(&host, port), host, port, namespace: String::new() };
+    Some(model.hosts_of_gateway(&proxy).into_iter().map(of).collect())
 }
 
 fn question(target: &Target, witness: &Witness) -> Question {
-    let (scheme, path) = if target.is_http { ("http", witness.path.clone()) } else { ("tcp", String::new()) };
+    let (scheme, path) = match target.speaks {
+        Speaks::Http => ("http", witness.path.clone()),
+        Speaks::Https | Speaks::Tls => ("https", witness.path.clone()),
+        Speaks::Bytes => ("tcp", String::new()),
+    };
     let authority = format!("{}:{}", target.host, target.port);
     let mut question = Question::get(Url { scheme: scheme.to_owned(), authority, host: target.host.clone(), port: target.port, path });
     question.method.clone_from(&witness.method);

@@ -73,6 +73,13 @@ impl<'a> Workload<'a> {
         };
         included && !lists("traffic.sidecar.istio.io/excludeInboundPorts")
     }
+    /// Whether it takes requests, as far as the input tells: a Pod that has ended or is not ready does not.
+    pub fn is_ready(&self) -> bool {
+        let status = self.object.at(&["status"]).filter(|_| self.object.kind == Kind::Pod);
+        let Some(status) = status else { return true };
+        let says_no = |c: Node<'_>| c.text_of("type") == "Ready" && c.text_of("status") == "False";
+        !matches!(status.text_of("phase"), "Succeeded" | "Failed") && !status.list("conditions").any(says_no)
+    }
     /// The `istio-proxy` container: an ordinary one, or a native sidecar among the init containers.
     pub fn proxy_container(&self) -> Option<Node<'a>> {
         let spec = self.spec()?;

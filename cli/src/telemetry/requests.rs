@@ -81,7 +81,7 @@ impl<'m, 'a> Places<'m, 'a> {
 impl Requests {
     fn add(&mut self, entry: &Entry<'_>, places: &Places<'_, '_>) {
         let method = entry.text(Field::Method);
-        let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-' || b == b'_');
+        let is_method = is_method(method);
         let cluster = ClusterName::parse_any(entry.text(Field::UpstreamCluster));
         // Bytes have no method, and what no cluster was chosen for reached nobody.
         let (true, Some(cluster)) = (is_method, cluster) else { return };
@@ -105,6 +105,12 @@ impl Requests {
             self.by_port.entry((name(id), port)).or_default().entry((method.to_owned(), path.clone())).or_default().insert(whose.clone());
         }
     }
+}
+
+/// Whether a text is a method (a token of RFC 9110) that a policy can name: `*` stands for anything there, and `-` for none in a log.
+fn is_method(text: &str) -> bool {
+    let is_sign = |b: u8| b"!#$%&'+-.^_`|~".contains(&b);
+    !matches!(text, "" | "-") && text.bytes().all(|b| b.is_ascii_alphanumeric() || is_sign(b))
 }
 
 /// Of a server's own line: what it was asked, but for what a policy refused.
@@ -136,4 +142,15 @@ fn at_client(entry: &Entry<'_>, cluster: &ClusterName<'_>, places: &Places<'_, '
 /// Whose a request at a server is, by its certificate. Addresses are given to others in time, and with `x-forwarded-for` are another's.
 fn caller(entry: &Entry<'_>) -> Option<String> {
     entry.text(Field::PeerUriSan).split(',').find_map(|u| u.trim().strip_prefix("spiffe://")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_method;
+
+    #[test]
+    fn methods_are_tokens_in_whatever_case() {
+        assert!(["GET", "get", "M-SEARCH", "VERSION-CONTROL"].into_iter().all(is_method));
+        assert!(!["", "-", "*", "G T", "P\u{e9}"].into_iter().any(is_method));
+    }
 }

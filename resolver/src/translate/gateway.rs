@@ -77,7 +77,7 @@ impl Server<'_> {
     fn terminates_https(&self) -> bool {
         self.protocol == Protocol::Https && self.tls.is_some() && !self.is_passthrough()
     }
-    fn is_tls(&self) -> bool {
+    pub fn is_tls(&self) -> bool {
         self.tls.is_some() && !self.protocol.is_http()
     }
     fn redirects(&self) -> bool {

@@ -65,6 +65,10 @@ impl<'a> Model<'_, 'a> {
                 at(&["gateways"], format!("its gateways are {}, and `mesh` is not among them", v.gateways.join(", ")), "add `mesh` to `gateways`")
             } else if proxy.kind == ProxyKind::Router && !self.serves(&own, &v.gateways, wanted.host) {
                 at(&["hosts"], format!("no server of {} has the host {}", v.gateways.join(", "), wanted.host), "add the host to a server of the Gateway")
+            } else if let Some(server) = self.for_others(&own, v, wanted.host).filter(|_| proxy.kind == ProxyKind::Router) {
+                let gateway = server.object.origin();
+                let why = format!("the server of {gateway} takes rules of other namespaces only (`NAMESPACE/` before its host), not of {}", v.namespace);
+                at(&["hosts"], why, &format!("write the host as {}/… or */… in {gateway}", v.namespace))
             } else if !v.is_visible_to(&proxy.namespace) {
                 at(&["exportTo"], format!("it is exported to {} only, not to {}", v.export_to.join(", "), proxy.namespace), "widen `exportTo`")
             } else if !imported && proxy.kind == ProxyKind::Sidecar {
@@ -118,6 +122,21 @@ impl<'a> Model<'_, 'a> {
         let is_named = |name: &String| own.contains(name) && named.contains(name);
         let of = self.gateways.iter().filter(|g| is_named(&format!("{}/{}", g.namespace, g.name)));
         of.flat_map(|g| &g.servers).flat_map(|s| &s.hosts).any(|h| host::covers(h.split_once('/').map_or(h.as_str(), |(_, h)| h), host))
+    }
+
+    /// The hosts of the server that has a host for VirtualServices of other namespaces only, where no other server has it.
+    fn for_others(&self, own: &[String], v: &VirtualService<'a>, host: &str) -> Option<Origin<'a>> {
+        let is_named = |name: &String| own.contains(name) && v.gateways.contains(name);
+        let servers = || self.gateways.iter().filter(|g| is_named(&format!("{}/{}", g.namespace, g.name))).flat_map(|g| g.servers.iter().map(move |s| (g, s)));
+        let has = |h: &String, open: bool| match h.split_once('/') {
+            Some((ns, h)) => host::covers(h, host) && (open == matches!(ns, "*" | "") || ns == v.namespace) && (open || ns != v.namespace),
+            None => open && host::covers(h, host),
+        };
+        if servers().any(|(_, s)| s.hosts.iter().any(|h| has(h, true))) {
+            return None;
+        }
+        let (g, s) = servers().find(|(_, s)| s.hosts.iter().any(|h| has(h, false)))?;
+        Some(Origin { object: g.object, node: s.node.get("hosts").unwrap_or(s.node) })
     }
 
     /// Gateways with a host that do not select a proxy, with their selectors.

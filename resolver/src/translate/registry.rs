@@ -215,7 +215,10 @@ impl<'a> Registry<'a> {
                 None => {
                     let selector = mesh.services.get(service.id).selector();
                     let ids = if selector.is_empty() { Vec::new() } else { mesh.workloads.matching_ids(Some(service.namespace), &selector) };
-                    ids.into_iter().filter_map(|id| self.of_workload(mesh, id, target_port(port, mesh.workloads.get(id))?)).collect()
+                    // As Kubernetes' own controller makes EndpointSlices.
+                    let all = mesh.services.get(service.id).object.spec_at(&["publishNotReadyAddresses"]).and_then(Node::bool) == Some(true);
+                    let ready = ids.into_iter().filter(|id| all || mesh.workloads.get(*id).is_ready());
+                    ready.filter_map(|id| self.of_workload(mesh, id, target_port(port, mesh.workloads.get(id))?)).collect()
                 }
             },
         }

@@ -16,6 +16,8 @@ pub struct ServerOf<'a> {
     pub number: u16,
     /// Whether TLS goes through as it is.
     pub passes_tls: bool,
+    /// Whether TLS ends here.
+    pub ends_tls: bool,
     /// Whether what arrives is routed as HTTP.
     pub is_http: bool,
     pub hosts: Vec<String>,
@@ -40,6 +42,7 @@ impl<'a> Model<'_, 'a> {
                 gateway: name.clone(),
                 number: s.number,
                 passes_tls: s.is_passthrough(),
+                ends_tls: s.is_tls() && !s.is_passthrough(),
                 is_http: s.is_http(),
                 hosts: s.hosts.clone(),
             })

@@ -4,8 +4,7 @@
 use super::virtual_service::{HttpMatch, StringMatch};
 use super::{Model, gateway};
 use crate::host;
-use crate::protocol::Protocol;
-use mesh_model::{Kind, Node};
+use mesh_model::{Kind, Node, Object};
 use std::collections::BTreeSet;
 
 /// A request, as far as routes and policies look at it.
@@ -20,7 +19,8 @@ pub struct Witness {
 const MOST: usize = 32;
 
 impl Model<'_, '_> {
-    /// For a host as its clients write it in full; the plain one first.
+    /// For a host as its clients write it in full; the plain one first. Policies of the root namespace and the server's may
+    /// judge, those of all where that is "".
     pub fn witnesses(&self, name: &str, server_namespace: &str) -> Vec<Witness> {
         let plain = Witness { method: "GET".to_owned(), path: "/".to_owned(), headers: Vec::new() };
         let mut out: BTreeSet<Witness> = BTreeSet::new();
@@ -29,14 +29,15 @@ impl Model<'_, '_> {
             out.extend(of_match(m));
         }
         let root = self.mesh.config.root_namespace();
-        for namespace in [root, server_namespace] {
-            for policy in self.mesh.objects_in(Kind::AuthorizationPolicy, namespace) {
-                let rules = policy.spec().into_iter().flat_map(|s| s.list("rules"));
-                for operation in rules.flat_map(|r| r.list("to")).filter_map(|t| t.get("operation")) {
-                    let methods = some_or(operation, "methods", "GET");
-                    for path in some_or(operation, "paths", "/") {
-                        out.extend(methods.iter().map(|m| Witness { method: m.clone(), path: path.clone(), headers: Vec::new() }));
-                    }
+        let places = [root, server_namespace];
+        // Behind a gateway any server may stand.
+        let may_judge = |o: &Object| server_namespace.is_empty() || places.contains(&o.namespace());
+        for policy in self.mesh.objects(Kind::AuthorizationPolicy).iter().filter(|o| may_judge(o)) {
+            let rules = policy.spec().into_iter().flat_map(|s| s.list("rules"));
+            for operation in rules.flat_map(|r| r.list("to")).filter_map(|t| t.get("operation")) {
+                let methods = some_or(operation, "methods", "GET");
+                for path in some_or(operation, "paths", "/") {
+                    out.extend(methods.iter().map(|m| Witness { method: m.clone(), path: path.clone(), headers: Vec::new() }));
                 }
             }
         }
@@ -44,7 +45,7 @@ impl Model<'_, '_> {
         std::iter::once(plain).chain(out).take(MOST).collect()
     }
 
-    /// The hosts and ports that a gateway serves over plain HTTP, as VirtualServices name them.
+    /// The hosts and ports that a gateway serves, as VirtualServices name them.
     pub fn hosts_of_gateway(&self, proxy: &super::Proxy) -> Vec<(String, u16)> {
         let cx = self.context(proxy);
         let Some(merged) = gateway::merge(&cx) else { return Vec::new() };
@@ -52,13 +53,26 @@ impl Model<'_, '_> {
         let mut out = BTreeSet::new();
         for g in self.gateways.iter().filter(|g| names.contains(format!("{}/{}", g.namespace, g.name).as_str())) {
             let own = format!("{}/{}", g.namespace, g.name);
-            for server in g.servers.iter().filter(|s| matches!(s.protocol, Protocol::Http | Protocol::Http2 | Protocol::Grpc)) {
+            for server in g.servers.iter().filter(|s| s.is_http() || s.is_tls()) {
                 let bound = self.virtual_services.iter().filter(|v| v.gateways.contains(&own));
-                let hosts = bound.flat_map(|v| &v.hosts).filter(|h| !h.starts_with('*'));
-                out.extend(hosts.map(|h| (h.clone(), server.number)));
+                for host in bound.flat_map(|v| &v.hosts) {
+                    // Where a rule is for every host, those of the server are meant.
+                    let of_server = server.hosts.iter().map(|h| h.split_once('/').map_or(h.as_str(), |(_, h)| h));
+                    let meant: Vec<&str> = if host == "*" { of_server.collect() } else { vec![host] };
+                    out.extend(meant.into_iter().map(|h| (some_host(h), server.number)));
+                }
             }
         }
         out.into_iter().collect()
+    }
+}
+
+/// A host that a wildcard covers.
+fn some_host(host: &str) -> String {
+    match host.strip_prefix('*') {
+        Some("") => "any.example".to_owned(),
+        Some(rest) => format!("any{rest}"),
+        None => host.to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::waypoint::socket;
 use super::{NOBODY, Why, server, uncounted};
 use crate::destination_rule;
 use crate::ownership::Place;
-use crate::translate::{RegisteredService, Resolution};
+use crate::translate::{RegisteredService, Resolution, ServicePort};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict};
 use mesh_model::{Kind, Node, Object};
@@ -83,6 +83,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if reached.is_empty() {
             let step = match (target, name) {
                 (Some(s), Some(n)) if s.resolution == Resolution::Static => self.nobody(s, n.port, n.subset),
+                (Some(s), _) if matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin) && s.host.starts_with('*') && !has_endpoints(s) => {
+                    let says = format!("{} is asked of DNS as it stands, which has no such name: a wildcard can't have resolution {:?}", s.host, s.resolution);
+                    let node = s.object.spec_at(&["resolution"]).unwrap_or(s.object.name_node());
+                    let change = "set `resolution: NONE` (or DYNAMIC_DNS), or name the hosts";
+                    Step::new(Stage::Endpoints, Mark::Broken, says.replace("Dns", "DNS")).thing(Thing::at(s.object, node)).change(change)
+                }
                 (Some(s), _) if matches!(s.resolution, Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns | Resolution::Alias) => {
                     Step::new(Stage::Endpoints, Mark::Good, format!("{} is asked of DNS", s.host)).thing(Thing::whole(s.object))
                 }
@@ -256,8 +262,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 .change("make the selector that of the Pods")
                 .misses(misses);
         }
-        if !subset.is_empty()
-            && let Some((rule, node)) = self.subset(service, subset)
+        let of_subset = self.subset(service, subset).filter(|_| !subset.is_empty());
+        let has_labels = |w: &&crate::workload::Workload<'a>, node: Node<'a>| node.map("labels").all(|(k, v)| w.label(k.text()) == Some(v.text()));
+        if let Some((rule, node)) = of_subset
+            && !picked.iter().any(|w| has_labels(w, node))
         {
             let labels = node.get("labels");
             let pairs: Vec<String> = labels.into_iter().flat_map(Node::entries).map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
@@ -270,6 +278,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 .misses(misses);
         }
         let Some(p) = service.port(port) else { return of(Mark::Broken, format!("{} has no port {port}", object.origin())).thing(Thing::whole(object)) };
+        if let Some(step) = self.idle(service, p, &picked) {
+            return step;
+        }
         let misses = picked.iter().flat_map(|w| w.container_ports().map(|c| (w.object, c)));
         let mut misses: Vec<Miss> = misses
             .map(|(o, c)| Miss {
@@ -289,6 +300,40 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         of(Mark::Broken, says).thing(Thing::at(p.object, node)).change(change).misses(misses)
     }
 
+    /// Workloads that a service selects and that take nothing: they are not ready, or in localities that get nothing.
+    fn idle(&self, service: &RegisteredService<'a>, port: &ServicePort<'a>, picked: &[&crate::workload::Workload<'a>]) -> Option<Step> {
+        let mesh = self.model.mesh;
+        let broken = |says: String| Some(Step::new(Stage::Endpoints, Mark::Broken, says));
+        if !self.model.registry.endpoints(mesh, service, port).is_empty() {
+            let rules = mesh.destination_rules.effective(service.namespace, &service.host, service.namespace);
+            let setting = rules.iter().find_map(|o| Some((*o, o.spec_at(&["trafficPolicy", "loadBalancer", "localityLbSetting"])?)));
+            return match setting {
+                Some((rule, node)) => broken(format!("its endpoints are in localities to which {} sends nothing (localityLbSetting)", rule.origin()))?
+                    .thing(Thing::at(rule, node))
+                    .change("send a share to a locality that has endpoints")
+                    .into(),
+                None => broken("it has endpoints, and none that this proxy may use".to_owned())?.thing(Thing::whole(service.object)).into(),
+            };
+        }
+        let is_of = |s: &&&Object| s.label("kubernetes.io/service-name") == Some(service.name);
+        let slices: Vec<&Object> = mesh.objects_in(Kind::EndpointSlice, service.namespace).iter().filter(is_of).copied().collect();
+        let listed: usize = slices.iter().map(|s| s.root().list("endpoints").count()).sum();
+        let asleep: Vec<Miss> = picked
+            .iter()
+            .filter(|w| !w.is_ready())
+            .map(|w| Miss { name: w.object.origin(), thing: Some(Thing::whole(w.object)), why: "is not ready".to_owned() })
+            .collect();
+        let change = "see why its Pods are not ready: their probes, their logs";
+        if let Some(slice) = slices.first().filter(|_| listed > 0) {
+            let says = format!("none of the {listed} endpoints in {} is ready, or has the port `{}`", slice.origin(), port.name);
+            return broken(says)?.thing(Thing::whole(service.object)).change(change).misses(asleep).into();
+        }
+        (!picked.is_empty() && asleep.len() == picked.len()).then(|| {
+            broken(format!("none of the Pods behind {} is ready", service.object.origin()))
+                .map(|s| s.thing(Thing::whole(service.object)).change(change).misses(asleep))
+        })?
+    }
+
     fn subset(&self, service: &RegisteredService<'a>, subset: &str) -> Option<(&'a Object, Node<'a>)> {
         let mesh = self.model.mesh;
         let seen = mesh.destination_rules.effective(service.namespace, &service.host, service.namespace);
@@ -304,6 +349,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 /// Whether the name leads to Pods, and to no address of the Service's.
 pub(super) fn is_headless(service: &RegisteredService<'_>) -> bool {
     service.is_kubernetes() && service.resolution == Resolution::Passthrough
+}
+
+fn has_endpoints(service: &RegisteredService<'_>) -> bool {
+    service.object.spec_at(&["endpoints"]).is_some_and(|e| !e.is_empty())
 }
 
 fn service_selector(object: &Object) -> Option<Node<'_>> {

@@ -4,6 +4,7 @@ use super::answer::{Mark, Miss, Stage, Step, Thing};
 use crate::host;
 use crate::mesh::Mesh;
 use crate::ownership::Place;
+use crate::protocol::Protocol;
 use crate::translate::{Model, RegisteredService};
 use std::net::IpAddr;
 
@@ -122,6 +123,11 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
         let step = step(Mark::Doubtful, says).thing(Thing::at(object, node.unwrap_or(object.name_node()))).change(format!("add {namespace} to its exportTo"));
         return Found { service: Some(service), step, is_reached: true };
     }
+    if found.protocol == Protocol::Udp {
+        let says = format!("port {port} of {} is UDP: nobody takes connections there, and the mesh carries none", object.origin());
+        let step = step(Mark::Broken, says).thing(Thing::at(object, found.node)).change("call a port of TCP, or give it `protocol: TCP`");
+        return Found { service: Some(service), step, is_reached: false };
+    }
     let protocol = format!("{:?}", found.protocol).to_uppercase();
     let says = format!(
         "{name}:{port} is {}, port `{}`, {}",
@@ -133,7 +139,7 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
 }
 
 /// Whether two names differ by one letter, or by the order of two.
-fn is_near(a: &str, b: &str) -> bool {
+pub(super) fn is_near(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) > 1 || a.len() < 3 {
         return false;

@@ -204,6 +204,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             out.misses.push(super::Miss { name: String::new(), thing: origin.map(|o| Thing::at(o.object, behind)), why: "stands behind it".to_owned() });
         }
         out.misses.extend(party.misses(mesh, passed));
+        if let [route] = party.rules_of_host(verdict).as_slice() {
+            // What is generated of a route of the Gateway API is nobody's to look up.
+            let is_generated = |t: &Thing| t.place.is_empty() && route.kind != Kind::VirtualService;
+            out.misses.iter_mut().filter(|m| m.thing.as_ref().is_some_and(is_generated)).for_each(|m| m.thing = Some(Thing::whole(route)));
+        }
         self.overlooked(party, verdict, question, service, &mut out);
         out
     }
@@ -310,7 +315,16 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                         } else {
                             "no rule of the ALLOW policies matches"
                         };
-                        Step::new(Stage::Authorization, Mark::Broken, says).thing(nearest).change("add a rule that allows this caller and request")
+                        let asks_token = misses.iter().any(|m| m.why.contains("jwt_authn"));
+                        let reads_none = party.proxy.as_ref().is_some_and(|p| self.model.policies_for(Kind::RequestAuthentication, p).is_empty());
+                        let (says, change) = match asks_token && reads_none {
+                            true => (
+                                format!("{says}: it asks for a token, and no RequestAuthentication is for this proxy, so that none is read"),
+                                "add a RequestAuthentication that selects the workload",
+                            ),
+                            false => (says.to_owned(), "add a rule that allows this caller and request"),
+                        };
+                        Step::new(Stage::Authorization, Mark::Broken, says).thing(nearest).change(change)
                     }
                     (false, Some(thing)) => Step::new(Stage::Authorization, Mark::Good, format!("allowed by {}", policy_name(&s.policy))).thing(thing.clone()),
                     (false, None) => Step::new(Stage::Authorization, Mark::Good, "no policy denies it"),

@@ -13,6 +13,9 @@ use mesh_model::{Kind, Node, Object};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// Kinds whose rules become routes.
+const ROUTING: &[Kind] = &[Kind::VirtualService, Kind::HttpRoute, Kind::GrpcRoute];
+
 pub(super) struct Party<'w, 'a> {
     /// `Kind namespace/name` of a workload, or the name in a dump.
     pub name: String,
@@ -152,7 +155,7 @@ impl<'w, 'a> Party<'w, 'a> {
             return Vec::new();
         };
         let host = piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host).and_then(|i| u32::try_from(i).ok());
-        let of_host = piece.parts.iter().filter(|(p, o)| matches!(*p, Part::Route(h, _) if Some(h) == host) && o.object.kind == Kind::VirtualService);
+        let of_host = piece.parts.iter().filter(|(p, o)| matches!(*p, Part::Route(h, _) if Some(h) == host) && ROUTING.contains(&o.object.kind));
         let mut out: Vec<&'a Object> = Vec::new();
         for (_, origin) in of_host {
             if !out.iter().any(|o| std::ptr::eq(*o, origin.object)) {

@@ -359,6 +359,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 Wire::Plaintext => (Mark::Doubtful, "plaintext, to an endpoint that is no workload of the input"),
                 Wire::Twice => (Mark::Broken, "TLS twice: the application speaks TLS, and its proxy wraps it again"),
                 Wire::NotKnown => (Mark::NotJudged, "what it receives is not known"),
+                Wire::Mesh if arrival.server_name.starts_with("outbound_.") && self.held.is_empty() => {
+                    (Mark::NotJudged, "mutual TLS, to an endpoint whose proxy is not in the input: what its policies say is not judged")
+                }
                 _ => (Mark::Good, "TLS, to an endpoint that is no workload of the input"),
             };
             served.part.steps.push(of(mark, says).thing(arrival.tls_by.clone()));

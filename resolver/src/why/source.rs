@@ -55,6 +55,16 @@ pub(super) fn step(mesh: &Mesh<'_>, w: &Workload<'_>) -> Step {
             let host_network = w.spec().and_then(|s| s.get("hostNetwork")).filter(|n| n.bool() == Some(true));
             let (thing, says, change) = if let Some(node) = host_network {
                 (Thing::at(w.object, node), "it uses the host's network, where nothing is injected", "run it without hostNetwork")
+            } else if crate::injection::runs_bare(w)
+                && pod(POD_LABEL).is_none_or(|n| n.text() == "true")
+                && of_namespace(NAMESPACE_LABEL).is_none_or(|(_, n)| n.text() == "enabled")
+                && (pod(POD_LABEL).is_some() || of_namespace(NAMESPACE_LABEL).or_else(|| of_namespace(REVISION_LABEL)).is_some())
+            {
+                (
+                    Thing::whole(w.object),
+                    "its Pod runs without one: it was made before injection was asked for, or the injector did not answer",
+                    "restart it, so that it is injected",
+                )
             } else if let Some(node) = pod(POD_LABEL) {
                 (Thing::at(w.object, node), "it refuses injection", "remove the label, and restart it")
             } else if let Some((object, node)) = of_namespace(NAMESPACE_LABEL) {

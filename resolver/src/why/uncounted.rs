@@ -50,6 +50,20 @@ pub(super) fn with_subset<'a>(model: &Model<'_, 'a>, party: &Party<'_, '_>, serv
             Some(Uncounted { object: o, node, why, change })
         })
         .collect();
+    // Rules for a host that is nobody's, and nearly this one.
+    let name = service.host.split('.').next().unwrap_or_default();
+    out.extend(
+        mesh.objects(Kind::DestinationRule).iter().copied().filter(|o| o.namespace() == service.namespace || o.namespace() == party.namespace).filter_map(
+            |o| {
+                let host = o.spec()?.get("host")?;
+                let full = host::expand(host.text(), o.namespace(), mesh.domain);
+                let is_mistyped = model.registry.by_host(&full).next().is_none() && super::host::is_near(host.text().split('.').next()?, name);
+                let node = o.spec()?.list("subsets").find(|s| s.text_of("name") == subset).filter(|_| is_mistyped)?;
+                let why = format!("has it, and is for {full}, which is no service");
+                Some(Uncounted { object: o, node, why, change: format!("correct the host of {}", o.origin()) })
+            },
+        ),
+    );
     out.sort_by_key(|u| u.object.origin());
     out
 }

@@ -35,7 +35,7 @@ pub fn of_service(mesh: &Mesh<'_>, service: &Service<'_>, facts: &mut Facts) {
     // What is the same for all is said once.
     let mut merged: Vec<(Fact, Vec<&str>)> = Vec::new();
     for w in &all {
-        let mut own = Facts::default();
+        let mut own = Facts(Vec::new(), facts.1.clone());
         workload::policies(mesh, w, &mut own);
         for fact in own.0 {
             match merged.iter_mut().find(|(f, _)| (&f.about, &f.object, &f.says) == (&fact.about, &fact.object, &fact.says)) {

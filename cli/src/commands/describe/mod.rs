@@ -32,15 +32,18 @@ pub struct Fact {
     is_warning: bool,
 }
 
+/// What applies; objects are named with their clusters where there are several (names by [`Object::cluster`]).
 #[derive(Default)]
-pub struct Facts(Vec<Fact>);
+pub struct Facts(Vec<Fact>, Vec<String>);
 
 impl Facts {
     fn say(&mut self, about: &str, says: impl Into<String>) {
         self.0.push(Fact { about: about.to_owned(), says: says.into(), object: String::new(), is_warning: false });
     }
     fn of(&mut self, about: &str, object: &Object, says: impl Into<String>) {
-        self.0.push(Fact { about: about.to_owned(), says: says.into(), object: object.origin(), is_warning: false });
+        let cluster = self.1.get(object.cluster as usize).filter(|name| self.1.len() > 1 && !name.is_empty());
+        let says = cluster.map_or_else(String::new, |c| format!("in cluster {c}: ")) + &says.into();
+        self.0.push(Fact { about: about.to_owned(), says, object: object.origin(), is_warning: false });
     }
     fn push(&mut self, about: &str, object: String, says: impl Into<String>) {
         self.0.push(Fact { about: about.to_owned(), says: says.into(), object, is_warning: false });
@@ -65,7 +68,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
     }
     let input = mesh_input::read(&mesh_args, context)?;
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
-    let mut facts = Facts::default();
+    let mut facts = Facts(Vec::new(), input.snapshot.clusters.clone());
     let name = match &subject {
         Subject::Gateway(target) => {
             let found = gateway(&mesh, target)?;
