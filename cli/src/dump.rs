@@ -167,11 +167,23 @@ fn held(source: &Source, want: &Want<'_>, needs: &[Need]) -> Result<Dumps, Failu
     };
     let mut pages = Vec::new();
     let mut failures = Vec::new();
+    let mut lacks_pages = false;
     for need in needs {
-        match block_on(live(endpoint, *need, want.pod))? {
+        match block_on(page(endpoint, *need, want.pod))? {
             Ok(page) => pages.push(page),
-            Err(failure) => failures.push(failure),
+            Err(e) => {
+                lacks_pages |= matches!(e, AdminError::Status { code: 404, .. });
+                failures.push(of_admin(&e, *need));
+            }
         }
+    }
+    // A control plane has no dump of its own, and tells of its proxies.
+    if pages.is_empty()
+        && lacks_pages
+        && want.contents.contains(&Content::Syncz)
+        && let Some(page) = block_on(syncz(endpoint))?
+    {
+        return Ok(Dumps { control_planes: vec![Proxy { name: String::new(), is_known: false, pages: vec![page] }], ..Dumps::default() });
     }
     match pages.first().map(|p| p.origin.clone()) {
         None => Err(failures.into_iter().next().unwrap_or_else(|| Failure::none(format!("{endpoint}: nothing was asked for")))),
@@ -245,9 +257,15 @@ fn no_choice(choice: Choice, dumps: &Dumps, problems: &[String], need: Need, pod
     }
 }
 
+/// What a control plane says of its proxies.
+async fn syncz(endpoint: &Endpoint) -> Option<Page> {
+    let page = Admin::new(endpoint, Options::default()).ok()?.get("/debug/syncz", &[Content::Syncz, Content::OtherJson]).await.ok()?;
+    Some(Page { content: Content::Syncz, ..page })
+}
+
 /// A page of a live source.
-pub async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<Page, Failure> {
-    let admin = Admin::new(endpoint, Options::default()).map_err(|e| of_admin(&e, need))?;
+async fn page(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Result<Page, AdminError> {
+    let admin = Admin::new(endpoint, Options::default())?;
     let answer = match need {
         Need::Sections(kinds) => admin.sections(kinds).await,
         Need::Whole => admin.get("/config_dump?include_eds", &[Content::ConfigDump]).await,
@@ -258,9 +276,9 @@ pub async fn live(endpoint: &Endpoint, need: Need, pod: Option<&PodName>) -> Res
     match (answer, pod) {
         // istiod has no such page, but knows what it would send to a proxy.
         (Err(AdminError::Status { code: 404, .. }), Some(pod)) if matches!(need, Need::Sections(_) | Need::Whole) => {
-            admin.get(&format!("/debug/config_dump?proxyID={pod}"), &[Content::ConfigDump]).await.map_err(|e| of_admin(&e, need))
+            admin.get(&format!("/debug/config_dump?proxyID={pod}"), &[Content::ConfigDump]).await
         }
-        (answer, _) => answer.map_err(|e| of_admin(&e, need)),
+        (answer, _) => answer,
     }
 }
 

@@ -391,6 +391,30 @@ fn killed_and_suspended_it_gives_the_terminal_back() {
 }
 
 #[test]
+fn the_terminal_says_whether_it_is_light() {
+    let mut command = command(&[]);
+    ["NO_COLOR", "COLORFGBG"].iter().for_each(|name| command.env_remove(name));
+    command.env("COLORTERM", "truecolor");
+    let mut s = Session::start(100, 30, command);
+    s.wait("What is wrong now");
+    let has = |s: &Session, part: &str| String::from_utf8_lossy(&s.seen.lock().expect("not poisoned").1).contains(part);
+    assert!(has(&s, "\u{1b}]11;?\u{7}"), "it is asked");
+    // The text of the light colours, which the dark ones do not have.
+    let light = "38;2;36;41;47";
+    assert!(!has(&s, light));
+    s.keys("\u{1b}]11;rgb:ffff/ffff/eeee\u{7}");
+    let start = Instant::now();
+    while !has(&s, light) {
+        assert!(start.elapsed() < PATIENCE, "the colours are dark still\n{}", s.screen());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Nothing of the answer was taken for keys.
+    assert!(s.screen().contains("What is wrong now") && !s.screen().contains("does nothing here"), "{}", s.screen());
+    s.keys("\u{3}");
+    assert!(s.ended().success());
+}
+
+#[test]
 fn colours_and_characters_are_those_that_the_terminal_says_it_has() {
     struct Case(&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
     // What is set, a part that must be among the bytes, and parts that must not.

@@ -48,7 +48,11 @@ const STATES: [(&str, &str, &str); 6] = [
 ];
 
 /// Further views of screens: name, sources, keys.
-const VIEWS: [(&str, &str, &str); 23] = [
+const VIEWS: [(&str, &str, &str); 27] = [
+    ("detail-list", FULL, "3 w R"),
+    ("findings-yaml", RECORDED, "4 y"),
+    ("overview-aloud", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json --a11y", "1"),
+    ("graph-aloud", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json --a11y", "2"),
     ("graph-selected", FULL, "2 l l a a"),
     ("graph-found", FULL, "2 f e r r > 1 enter"),
     ("graph-tree", FULL, "2 v v"),

@@ -1,5 +1,7 @@
 //! The one table of what a key can do: it makes the key map, the footer's hints, the help and the palette.
 
+use crate::widgets::By;
+
 /// Everything that a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -37,6 +39,13 @@ pub enum Action {
     Later,
     Pause,
     Sort,
+    /// By a column of its own; the same again turns the list round.
+    SortBy(By),
+    Turn,
+    Yaml,
+    All,
+    Edit,
+    Interval,
     Explain,
     Findings,
     Graph,
@@ -104,6 +113,7 @@ pub enum Scope {
     List,
     Overview,
     Graph,
+    Detail,
     Findings,
     Proxies,
     Traces,
@@ -116,6 +126,7 @@ impl Scope {
             Scope::List => "In lists",
             Scope::Overview => "In the overview",
             Scope::Graph => "In the graph",
+            Scope::Detail => "In the detail",
             Scope::Findings => "In the findings",
             Scope::Proxies => "In the proxies",
             Scope::Traces => "In the traces",
@@ -145,6 +156,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Explain, Scope::Findings, "explain", "x", "show or hide the explanation of the code", "explain"),
     spec(Action::Findings, Scope::Overview, "show-findings", "f", "the findings of the selected namespace", "findings"),
     spec(Action::Graph, Scope::Overview, "show-graph", "m", "the graph (map) of the selected namespace", "map"),
+    spec(Action::All, Scope::Detail, "all", "w", "all services, workloads and gateways as a list, and one of them again", "all"),
+    spec(Action::Graph, Scope::Detail, "show-node-in-graph", "m", "the graph (map) at this one", "map"),
     spec(Action::CriticalPath, Scope::Traces, "critical-path", "p", "in a waterfall, show only what the end waited for, and everything again", "path"),
     spec(Action::Graph, Scope::Traces, "show-span-in-graph", "m", "the graph (map) at the selected span's workload", "map"),
     spec(Action::Drift, Scope::Proxies, "difference", "d", "what the proxy holds against what the manifests say that it should, and back", "difference"),
@@ -184,6 +197,13 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::PageDown, Scope::Global, "page-down", "ctrl-d pgdn", "a page down", ""),
     spec(Action::PageUp, Scope::Global, "page-up", "ctrl-u pgup", "a page up", ""),
     spec(Action::Sort, Scope::List, "sort", "o", "sort by the next column", ""),
+    spec(Action::Turn, Scope::List, "sort-turn", "O", "the other way round", ""),
+    spec(Action::SortBy(By::Name), Scope::List, "sort-name", "A", "sort by name; again turns it round, as with the following", ""),
+    spec(Action::SortBy(By::Errors), Scope::List, "sort-errors", "E", "sort by what fails or how bad it is", ""),
+    spec(Action::SortBy(By::Rate), Scope::List, "sort-rate", "R", "sort by rate", ""),
+    spec(Action::SortBy(By::Latency), Scope::List, "sort-latency", "P", "sort by latency: the 95th percentile, or how long it took", ""),
+    spec(Action::SortBy(By::Time), Scope::List, "sort-time", "S", "sort by when it began", ""),
+    spec(Action::Edit, Scope::List, "edit", "e", "the object in focus in $VISUAL or $EDITOR, where it is a file", ""),
     spec(Action::NextPane, Scope::Global, "next-pane", "tab", "to the next pane", ""),
     spec(Action::PreviousPane, Scope::Global, "previous-pane", "backtab", "to the pane before", ""),
     spec(Action::Filter, Scope::Global, "filter", "/", "filter: words, !word, ns:NAME, level:error, health:failing", "filter"),
@@ -206,6 +226,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(Action::Screen(Tab::Mesh), Scope::Global, "mesh", "7", "clusters, versions and certificates", ""),
     spec(Action::Screen(Tab::Logs), Scope::Global, "logs", "8", "access logs", ""),
     spec(Action::Refresh, Scope::Global, "refresh", "r", "read the sources again", ""),
+    spec(Action::Interval, Scope::Global, "interval", "T", "read the sources again less often; after the longest time never, then often", ""),
+    spec(Action::Yaml, Scope::Global, "yaml", "y", "the object in focus as YAML", "yaml"),
     spec(Action::CopyName, Scope::Global, "copy", "c", "copy the name of what is selected", ""),
     spec(Action::CopyCommand, Scope::Global, "copy-command", "C", "show and copy the command that prints the same", ""),
     spec(Action::Window, Scope::Global, "window", "t", "a longer time window of traffic; after the longest the shortest", ""),

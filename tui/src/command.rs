@@ -8,6 +8,8 @@ use crate::world::World;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Show(Tab, Option<String>),
+    /// The list of services, workloads and gateways, filtered by words.
+    List(String),
     Filter(String),
     /// Marks what an expression finds in the graph, or leaves it out; "" ends that.
     Find(String),
@@ -22,7 +24,10 @@ pub enum Command {
     /// A moment of a recording.
     At(String),
     Help,
-    Refresh,
+    /// Read the sources now, or every so many seconds from now on; `Some(None)` is not by themselves.
+    Refresh(Option<Option<u64>>),
+    /// The object in focus.
+    Yaml,
     Quit,
 }
 
@@ -39,6 +44,7 @@ enum Argument {
     Expression,
     Moment,
     Request,
+    Interval,
 }
 
 struct Spec {
@@ -51,7 +57,10 @@ struct Spec {
 const COMMANDS: &[Spec] = &[
     Spec { names: &["overview", "ov"], argument: Argument::None, what: "namespaces and what is wrong now" },
     Spec { names: &["graph", "g"], argument: Argument::Node, what: "the graph, at a node if one is named" },
-    Spec { names: &["detail", "svc", "wl"], argument: Argument::Node, what: "one service or workload" },
+    Spec { names: &["detail"], argument: Argument::Node, what: "one service or workload" },
+    Spec { names: &["all", "ls"], argument: Argument::Words, what: "services, workloads and gateways as a list" },
+    Spec { names: &["svc", "service", "services"], argument: Argument::Node, what: "one service, or a list of all" },
+    Spec { names: &["wl", "workload", "workloads"], argument: Argument::Node, what: "one workload, or a list of all" },
     Spec { names: &["findings", "f"], argument: Argument::Words, what: "the findings, filtered by words" },
     Spec { names: &["traces"], argument: Argument::Words, what: "traces, filtered by words" },
     Spec { names: &["proxies", "pc"], argument: Argument::Proxy, what: "what proxies hold" },
@@ -69,7 +78,8 @@ const COMMANDS: &[Spec] = &[
         what: "what a request would do at the selected proxy, or by the manifests if its sender stands first",
     },
     Spec { names: &["at"], argument: Argument::Moment, what: "go to a moment of a recording" },
-    Spec { names: &["refresh"], argument: Argument::None, what: "read the sources again" },
+    Spec { names: &["refresh"], argument: Argument::Interval, what: "read the sources again; with a time, every so often from now on; off" },
+    Spec { names: &["yaml", "y"], argument: Argument::None, what: "the object in focus as YAML" },
     Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
     Spec { names: &["q", "quit"], argument: Argument::None, what: "quit" },
 ];
@@ -93,6 +103,10 @@ pub fn parse(text: &str) -> Result<Command, String> {
     match (spec.names[0], given) {
         ("ns", None) => Ok(Command::Filter(String::new())),
         ("ns", Some(ns)) => Ok(Command::Filter(format!("ns:{ns}"))),
+        ("all", given) => Ok(Command::List(given.unwrap_or_default())),
+        ("svc", None) => Ok(Command::List("kind:service".to_owned())),
+        ("wl", None) => Ok(Command::List("kind:workload".to_owned())),
+        ("svc" | "wl", given) => Ok(Command::Show(Tab::Detail, given)),
         ("find", given) => Ok(Command::Find(given.unwrap_or_default())),
         ("hide", given) => Ok(Command::Hide(given.unwrap_or_default())),
         ("theme", given) => {
@@ -107,10 +121,24 @@ pub fn parse(text: &str) -> Result<Command, String> {
         ("request", None) => Err("`request` takes what to send, such as GET http://reviews:9080/reviews/0 -H 'end-user: jason'".to_owned()),
         ("at", Some(time)) => Ok(Command::At(time)),
         ("at", None) => Err("`at` takes a time such as 11:40:00, first, last or error".to_owned()),
-        ("refresh", _) => Ok(Command::Refresh),
+        ("refresh", given) => given.map(|text| interval(&text)).transpose().map(Command::Refresh),
+        ("yaml", _) => Ok(Command::Yaml),
         ("help", _) => Ok(Command::Help),
         ("q", _) => Ok(Command::Quit),
         (name, given) => Tab::ALL.into_iter().find(|t| t.name() == name).map(|t| Command::Show(t, given)).ok_or_else(|| format!("`{name}` does nothing yet")),
+    }
+}
+
+/// Seconds of `off`, `30s`, `5m`, `1h`.
+fn interval(text: &str) -> Result<Option<u64>, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = text[..text.len() - unit.len()].parse::<u64>().ok().filter(|n| (1..=86_400).contains(n));
+    match (text, number, unit) {
+        ("off", ..) => Ok(None),
+        (_, Some(n), "" | "s") => Ok(Some(n)),
+        (_, Some(n), "m") => Ok(Some(n * 60)),
+        (_, Some(n), "h") => Ok(Some(n * 3600)),
+        _ => Err(format!("`refresh` takes a time of a second at least, such as 30s or 5m, or off, not `{text}`")),
     }
 }
 
@@ -141,6 +169,7 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
             ["first", "last", "error"].map(|w| (w.to_owned(), "moment".to_owned())).into_iter().chain(marks.map(said)).collect()
         }
         Argument::Request => requests(world),
+        Argument::Interval => ["5s", "15s", "1m", "5m", "off"].map(|w| (w.to_owned(), "how often".to_owned())).to_vec(),
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
         Argument::Proxy => world.proxies.shared().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
@@ -206,6 +235,12 @@ mod tests {
         assert_eq!(parse(" ns bookinfo "), Ok(Command::Filter("ns:bookinfo".into())));
         assert_eq!(parse("grpah"), Err("there is no command `grpah`; is `graph` meant?".into()));
         assert_eq!(parse("theme pink").map_err(|e| e.contains("deuteranopia")), Err(true));
+        let every = |text: &str| parse(&format!("refresh {text}"));
+        assert_eq!(
+            [every("30s"), every("5m"), every("off"), every("")].map(|c| c.expect("a command")),
+            [Some(Some(30)), Some(Some(300)), Some(None), None].map(Command::Refresh)
+        );
+        assert!(["0s", "5 days", "-1", "99999999999999999999"].iter().all(|t| every(t).is_err_and(|e| e.contains("such as 30s"))));
         assert_eq!(parse("w /etc/passwd"), Err("`w` takes a file that ends in .svg or .txt".into()));
         for c in COMMANDS.iter().filter(|c| !["theme", "w", "screen", "request", "at"].contains(&c.names[0])) {
             assert!(c.names.iter().all(|n| parse(n).is_ok()), "{:?}", c.names);

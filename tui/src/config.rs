@@ -2,7 +2,7 @@
 
 use crate::action::ACTIONS;
 use crate::keys::{Keymap, distance};
-use crate::theme::{Charset, Palette};
+use crate::theme::{Charset, Medium, Palette};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ pub struct Config {
     pub charset: Option<Charset>,
     /// Whether the mouse is taken at the start.
     pub mouse: Option<Mouse>,
+    /// Whether the screen is for a screen reader.
+    pub medium: Option<Medium>,
     pub keymap: Keymap,
 }
 
@@ -27,6 +29,7 @@ struct File {
     theme: Option<toml::Spanned<String>>,
     characters: Option<toml::Spanned<String>>,
     mouse: Option<toml::Spanned<bool>>,
+    a11y: Option<bool>,
     #[serde(default)]
     keys: BTreeMap<toml::Spanned<String>, toml::Spanned<Keys>>,
 }
@@ -38,7 +41,7 @@ enum Keys {
     Many(Vec<String>),
 }
 
-const SETTINGS: [&str; 4] = ["theme", "characters", "mouse", "keys"];
+const SETTINGS: [&str; 5] = ["theme", "characters", "mouse", "a11y", "keys"];
 
 /// Reads a configuration. All mistakes, each as `file:line: what`; nothing is ignored silently.
 pub fn parse(name: &str, text: &str) -> Result<Config, Vec<String>> {
@@ -71,6 +74,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<String>> {
         };
     }
     config.mouse = file.mouse.as_ref().map(|m| if *m.get_ref() { Mouse::Taken } else { Mouse::Left });
+    config.medium = file.a11y.map(|is_read| if is_read { Medium::Read } else { Medium::Seen });
     for (id, keys) in &file.keys {
         let list = match keys.get_ref() {
             Keys::One(key) => vec![key.clone()],
@@ -95,7 +99,8 @@ pub fn example() -> String {
         "# meshctl tui: everything at its default. Place: $XDG_CONFIG_HOME/meshctl/tui.toml\n\n\
          # dark, light, deuteranopia, tritanopia, high-contrast, mono\ntheme = \"dark\"\n\
          # unicode or ascii\ncharacters = \"unicode\"\n\
-         # whether the mouse selects and scrolls; M changes it\nmouse = true\n\n[keys]\n",
+         # whether the mouse selects and scrolls; M changes it\nmouse = true\n\
+         # for screen readers: words and lines in place of marks, frames and charts\na11y = false\n\n[keys]\n",
     );
     for spec in ACTIONS {
         let keys: Vec<String> = spec.keys.split(' ').map(|k| format!("\"{k}\"")).collect();
@@ -112,6 +117,7 @@ mod tests {
     fn the_example_is_read_and_changes_nothing() {
         let config = parse("tui.toml", &example()).expect("the example is right");
         assert_eq!((config.theme, config.charset, config.mouse), (Some(Palette::Dark), Some(Charset::Unicode), Some(Mouse::Taken)));
+        assert_eq!(config.medium, Some(Medium::Seen));
         for spec in ACTIONS {
             assert_eq!(config.keymap.keys(spec.action, spec.scope), Keymap::default().keys(spec.action, spec.scope), "{}", spec.id);
         }

@@ -59,6 +59,14 @@ pub fn cut(text: &str, columns: usize) -> String {
     format!("{head}…")
 }
 
+/// The text without its first columns.
+pub fn after(text: &str, columns: usize) -> String {
+    let skipped = take(text.chars(), columns).len();
+    // Of a character of two columns that is cut through nothing is left.
+    let is_whole = width(&text.chars().take(skipped).collect::<String>()) == columns;
+    text.chars().skip(skipped + usize::from(!is_whole)).collect()
+}
+
 fn take(chars: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
     let mut left = columns;
     let mut out = Vec::new();

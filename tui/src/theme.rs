@@ -19,6 +19,15 @@ pub enum Charset {
     Ascii,
 }
 
+/// How the screen reaches its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Medium {
+    #[default]
+    Seen,
+    /// It is read aloud: words in place of marks, no frames, no charts, nothing that moves.
+    Read,
+}
+
 /// Sets of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Palette {
@@ -81,11 +90,12 @@ pub struct Theme {
     pub palette: Palette,
     pub depth: Depth,
     pub charset: Charset,
+    pub medium: Medium,
 }
 
 impl Default for Theme {
     fn default() -> Theme {
-        Theme { palette: Palette::Dark, depth: Depth::True, charset: Charset::Unicode }
+        Theme { palette: Palette::Dark, depth: Depth::True, charset: Charset::Unicode, medium: Medium::Seen }
     }
 }
 
@@ -176,7 +186,13 @@ impl Theme {
         }
     }
 
+    /// A health's mark, or a word where the screen is read aloud.
     pub fn glyph(&self, health: Health) -> &'static str {
+        if self.is_read() { crate::find::name_of(health) } else { self.mark(health) }
+    }
+
+    /// A health's mark, one column wide, for pictures.
+    pub fn mark(&self, health: Health) -> &'static str {
         let at = match health {
             Health::Ok => 0,
             Health::Degraded => 1,
@@ -241,6 +257,10 @@ impl Theme {
         }
     }
 
+    /// Whether the screen is read aloud.
+    pub fn is_read(&self) -> bool {
+        self.medium == Medium::Read
+    }
     fn has_colour(&self) -> bool {
         self.depth != Depth::None && self.palette != Palette::Mono
     }

@@ -45,6 +45,9 @@ pub struct TuiArgs {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+    /// For screen readers: words in place of marks, lines in place of frames and charts, the graph as a tree
+    #[arg(long)]
+    pub a11y: bool,
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,

@@ -1,6 +1,7 @@
 //! `meshctl tui`: the sources, the terminal's manners, and the library that draws.
 
 mod dumps;
+mod editor;
 mod environment;
 pub mod logs;
 pub mod picture;
@@ -22,8 +23,8 @@ use mesh_tui::action::Tab;
 use mesh_tui::app::{App, MouseUse, Options, Start};
 use mesh_tui::config::Mouse;
 use mesh_tui::graph::Health;
-use mesh_tui::terminal::{self, Host};
-use mesh_tui::theme::{Charset, Depth, Palette, Theme};
+use mesh_tui::terminal::{self, Background, Host};
+use mesh_tui::theme::{Charset, Depth, Medium, Palette, Theme};
 use mesh_tui::world::sections::Sections;
 use mesh_tui::world::{Ask, Load, Target, World};
 use std::cell::Cell;
@@ -86,6 +87,10 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
     Ok(Status::Fine)
 }
 
+fn medium(is_read: bool) -> Medium {
+    if is_read { Medium::Read } else { Medium::Seen }
+}
+
 /// Admin ports and Prometheus are read again by themselves; a cluster is followed, and read when something has changed.
 fn refresh(args: &TuiArgs, paths: &[String], metrics: &telemetry::Named) -> Result<Option<Duration>, Failure> {
     let has_server = traces::address(&args.traces).is_some();
@@ -138,7 +143,7 @@ fn print(request: &sources::Request, ask: Ask, open: Option<&Start>) -> Outcome 
 fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Option<Start>, file: &str) -> Outcome {
     let sizes = args.size.split(',').map(picture::size).collect::<Result<Vec<_>, _>>()?;
     let palette = args.theme.as_deref().and_then(Palette::parse).unwrap_or_default();
-    let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode } };
+    let theme = Theme { palette, depth: Depth::True, charset: if args.ascii { Charset::Ascii } else { Charset::Unicode }, medium: medium(args.a11y) };
     let options = Options {
         theme,
         keymap: mesh_tui::keys::Keymap::default(),
@@ -189,14 +194,18 @@ fn draw(
     refresh: Option<Duration>,
 ) -> Result<Option<i32>, Failure> {
     let config = environment::config()?;
-    let palette = match args.theme.as_deref() {
-        None => config.theme.unwrap_or_else(environment::palette),
-        Some(name) => Palette::parse(name)
-            .ok_or_else(|| Failure::usage(format!("--theme: there is no theme `{name}`; there are {}", Palette::ALL.map(Palette::name).join(", "))))?,
+    let named = match args.theme.as_deref() {
+        None => config.theme.or_else(environment::palette),
+        Some(name) => Some(
+            Palette::parse(name)
+                .ok_or_else(|| Failure::usage(format!("--theme: there is no theme `{name}`; there are {}", Palette::ALL.map(Palette::name).join(", "))))?,
+        ),
     };
+    let depth = environment::depth(context.color);
+    let background = if named.is_none() && depth != Depth::None && environment::knows_colours() { Background::Asked } else { Background::Chosen };
     let charset = if args.ascii { Charset::Ascii } else { config.charset.unwrap_or_else(environment::charset) };
     let mouse = if args.no_mouse || config.mouse == Some(Mouse::Left) { MouseUse::Left } else { MouseUse::Taken };
-    let theme = Theme { palette, depth: environment::depth(context.color), charset };
+    let theme = Theme { palette: named.unwrap_or_default(), depth, charset, medium: if args.a11y { Medium::Read } else { config.medium.unwrap_or_default() } };
     let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh, ask });
     // A panic must not leave the terminal raw, and its message must be readable.
     let before = std::panic::take_hook();
@@ -225,6 +234,8 @@ fn draw(
             let (end, took) = *last.lock().unwrap_or_else(PoisonError::into_inner);
             end.elapsed() >= took * 4 && followers.have_changed()
         },
+        edit: &editor::open,
+        background,
         write: &|path, text| stdio::file(std::path::Path::new(path), text.as_bytes()).map_err(|e| e.to_string()),
     };
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());

@@ -61,7 +61,7 @@ fn takes(command: &Command) -> Result<Takes, String> {
         },
         Command::Canary(_) => Takes { manifests: true, prometheus: true, since: true, ..NONE },
         Command::Graph(_) | Command::Top(_) => Takes { prometheus: true, since: true, ..NONE },
-        Command::Tui(_) => Takes { proxies: true, prometheus: true, jaeger: true, logs: true, since: true, ..MANIFESTS },
+        Command::Tui(_) => Takes { proxies: true, control_plane: true, prometheus: true, jaeger: true, logs: true, since: true, ..MANIFESTS },
         Command::Route(_) | Command::Explain(_) => Takes { pods: true, ..NONE },
         Command::ProxyConfig(_) | Command::Certs(_) => Takes { proxies: true, ..NONE },
         Command::ProxyStatus(a) => Takes { control_plane: a.what.len() < 2, proxies: !a.what.is_empty(), ..NONE },

@@ -1,7 +1,7 @@
 //! Drawing: the top line, the screen, the footer, and what lies over them.
 
 use super::{Ages, App, Data, Mode, Shown, palette};
-use crate::action::{ACTIONS, Scope};
+use crate::action::{ACTIONS, Action, Scope};
 use crate::command;
 use crate::screens::{Cx, message, not_available, span};
 use crate::text::width;
@@ -50,6 +50,7 @@ impl App {
             Mode::Command { line, at } => self.completions(buffer, line, *at),
             Mode::Palette { line, at } => self.palette(buffer, line, *at, &mut shown),
             Mode::Help { scroll } => self.help(buffer, *scroll),
+            Mode::Document(pager) => self.pager(buffer, pager, &mut shown),
         }
         if theme.charset == Charset::Ascii {
             ascii(buffer, area);
@@ -139,11 +140,31 @@ impl App {
         match &self.mode {
             Mode::Filter(line) => return typed(&mut pen, "/", line, shown),
             Mode::Command { line, .. } => return typed(&mut pen, ":", line, shown),
+            Mode::Document(pager) => {
+                if let Some(line) = App::pager_line(pager) {
+                    return typed(&mut pen, "/", line, shown);
+                }
+            }
             _ => {}
         }
         if let Some((text, _)) = &self.toast {
             pen.row(area, y, &[(" ", Role::Text), (text, Role::Name)]);
             return;
+        }
+        if matches!(self.mode, Mode::Document(_)) {
+            let of = |action, scope, what| (self.keymap.keys(action, scope).first().map(ToString::to_string).unwrap_or_default(), what);
+            let hints = [
+                of(Action::Filter, Scope::Global, "find"),
+                of(Action::NextMatch, Scope::Global, "next"),
+                of(Action::CopyName, Scope::Global, "copy"),
+                of(Action::Edit, Scope::List, "edit"),
+                of(Action::Escape, Scope::Global, "close"),
+            ];
+            let parts: Vec<(&str, Role)> = hints
+                .iter()
+                .flat_map(|(key, what)| [(" ", Role::Text), (key.as_str(), Role::Key), (" ", Role::Text), (*what, Role::Text), (" ", Role::Text)])
+                .collect();
+            return pen.row(area, y, &parts);
         }
         let scopes = self.screens.get(self.tab).scopes();
         let hints = ACTIONS.iter().filter(|s| !s.hint.is_empty() && (s.scope == Scope::Global || scopes.contains(&s.scope)));
@@ -259,7 +280,7 @@ fn ascii(buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn clear(buffer: &mut Buffer, area: Rect) {
+pub(super) fn clear(buffer: &mut Buffer, area: Rect) {
     let area = area.intersection(buffer.area);
     for y in area.top()..area.bottom() {
         for x in area.left()..area.right() {

@@ -3,8 +3,10 @@
 //! [`App::update`] takes an event and the time and returns effects, which the terminal's loop carries out. [`App::draw`]
 //! only looks. Neither knows a clock, a file or a terminal.
 
+mod document;
 mod draw;
 mod load;
+mod mouse;
 mod palette;
 mod readings;
 mod replay;
@@ -18,7 +20,7 @@ use crate::filter::Filter;
 use crate::keys::{Key, Keymap};
 use crate::screens::graph::{Job, Made, Whole};
 use crate::screens::{Cx, Request, Screens};
-use crate::theme::Theme;
+use crate::theme::{Palette, Theme};
 use crate::widgets::LineEdit;
 use crate::world::sections::{Section, needs};
 use crate::world::timeline::Timeline;
@@ -41,9 +43,13 @@ pub enum Event {
     Paste(String),
     /// A click at a cell.
     Click(u16, u16),
+    /// The mouse was moved to a cell with its button held.
+    Drag(u16, u16),
     /// The wheel, by so many rows; above zero is down.
     Wheel(i32),
     Resize(u16, u16),
+    /// The terminal said what colours suit its background.
+    Background(Palette),
     Focus(Focus),
     /// Time passed.
     Tick,
@@ -87,6 +93,11 @@ pub enum Effect {
         text: String,
     },
     Mouse(MouseUse),
+    /// Open a file at a line in an editor, if it is one of this machine.
+    Edit {
+        file: String,
+        line: u32,
+    },
     Suspend,
     Quit,
 }
@@ -138,6 +149,7 @@ enum Mode {
     Command { line: LineEdit, at: Option<usize> },
     Palette { line: LineEdit, at: usize },
     Help { scroll: usize },
+    Document(Box<document::Pager>),
 }
 
 pub struct App {
@@ -164,6 +176,8 @@ pub struct App {
     spots: Vec<(Rect, usize)>,
     start: Option<Start>,
     last_click: Option<(u16, u16, Duration)>,
+    /// Where the mouse was when it was dragged last.
+    dragged: Option<(u16, u16)>,
     ask: Ask,
     refresh: Option<Duration>,
     is_paused: bool,
@@ -195,6 +209,10 @@ impl App {
             Some(Start::Screen(tab)) => *tab,
             Some(Start::Node(_)) => Tab::Graph,
         };
+        let mut screens = Screens::default();
+        if options.theme.is_read() {
+            screens.graph.as_lines();
+        }
         App {
             theme: options.theme,
             keymap: options.keymap,
@@ -204,7 +222,7 @@ impl App {
             reading: Some(Load { ask: options.ask, sections: needs(first) }),
             readings: Readings::default(),
             read: Duration::ZERO,
-            screens: Screens::default(),
+            screens,
             tab: Tab::Overview,
             history: vec![Tab::Overview],
             at: 0,
@@ -215,6 +233,7 @@ impl App {
             spots: Vec::new(),
             start: options.open,
             last_click: None,
+            dragged: None,
             ask: options.ask,
             refresh: options.refresh,
             is_paused: false,

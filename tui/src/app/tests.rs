@@ -1,5 +1,6 @@
 //! The state without a terminal: keys in, effects and pictures out.
 
+mod manners;
 mod reading;
 
 use super::*;
@@ -17,6 +18,11 @@ use ratatui::buffer::Buffer;
 const MANIFESTS: &str = concat!(include_str!("../../../testdata/bookinfo/apps.yaml"), "\n---\n", include_str!("../../../testdata/bookinfo/traffic.yaml"));
 const DUMP: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/productpage-v1-79f59ff6bd-b7wxt/config_dump.json");
 const CLUSTERS: &str = include_str!("../../../testdata/recorded/bookinfo/envoy/productpage-v1-79f59ff6bd-b7wxt/clusters.json");
+
+/// An object as its source has it.
+fn written(object: &mesh_model::Object) -> Result<String, String> {
+    Ok(object.source().slice(object.root().span()).to_owned())
+}
 
 fn world() -> World {
     world_of(MANIFESTS, DUMP, CLUSTERS)
@@ -72,11 +78,12 @@ fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
         faults: Vec::new(),
         before: None,
         created: None,
+        write: written,
     })
 }
 
-fn app() -> App {
-    App::new(Options {
+fn options() -> Options {
+    Options {
         theme: Theme::default(),
         keymap: Keymap::default(),
         mouse: MouseUse::Taken,
@@ -84,7 +91,11 @@ fn app() -> App {
         open: None,
         refresh: None,
         ask: Ask::default(),
-    })
+    }
+}
+
+fn app() -> App {
+    App::new(options())
 }
 
 fn draw(app: &mut App) -> String {
@@ -462,7 +473,8 @@ fn nothing_that_is_shown_is_a_control_character() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let letter = prop_oneof![
-        proptest::sample::select("hjklgGHJKLoxXdevzibw'=+_-[]{}pnN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>()).prop_map(|c| c.to_string()),
+        proptest::sample::select("hjklgGHJKLoOxXdevzibwyTAERPS'=+_-[]{}pnN/:?q12345678rcCtMfmasF<>! \u{e9}日".chars().collect::<Vec<_>>())
+            .prop_map(|c| c.to_string()),
         proptest::sample::select(vec![
             "enter",
             "esc",
@@ -490,6 +502,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (1u16..=300, 1u16..=100).prop_map(|(w, h)| Event::Resize(w, h)),
         1 => (0u16..300, 0u16..100).prop_map(|(x, y)| Event::Click(x, y)),
         1 => (-9i32..9).prop_map(Event::Wheel),
+        1 => (0u16..300, 0u16..100).prop_map(|(x, y)| Event::Drag(x, y)),
         1 => "\\PC{0,12}".prop_map(Event::Paste),
         1 => Just(Event::Tick),
         1 => proptest::bool::ANY.prop_map(|ok| Event::Loaded(if ok { Ok(Arc::new(with_traffic())) } else { Err("x".to_owned()) })),

@@ -13,8 +13,14 @@ use crate::world::timeline::Jump;
 use crossterm::event::KeyCode;
 use std::time::Duration;
 
-/// Two clicks on one place within this time open it.
-const DOUBLE: Duration = Duration::from_millis(400);
+/// Times between two readings, in seconds.
+const INTERVALS: [u64; 6] = [5, 10, 15, 30, 60, 300];
+
+/// The next longer time between two readings; after the longest none, after none the shortest.
+fn longer(every: Option<Duration>) -> Option<Duration> {
+    let now = every.map_or(0, |d| d.as_secs());
+    INTERVALS.into_iter().find(|s| *s > now).map(Duration::from_secs)
+}
 
 impl App {
     /// Changes the state. `now` is the time since the UI started.
@@ -27,18 +33,24 @@ impl App {
             Event::Paste(text) => {
                 match &mut self.mode {
                     Mode::Filter(line) | Mode::Command { line, .. } | Mode::Palette { line, .. } => line.insert(&text),
+                    Mode::Document(pager) => App::pager_paste(pager, &text),
                     // Pasted text is no command: nothing runs by accident.
                     _ => self.say("paste works where text is typed: / : ctrl-p", now),
                 }
                 Vec::new()
             }
             Event::Click(x, y) => self.click(x, y, now),
-            Event::Wheel(rows) => {
-                let action = if rows > 0 { Action::Down } else { Action::Up };
-                (0..rows.unsigned_abs().min(9)).flat_map(|_| self.act(action, now)).collect()
+            Event::Drag(x, y) => {
+                self.drag(x, y);
+                Vec::new()
             }
+            Event::Wheel(rows) => self.wheel(rows, now),
             Event::Resize(width, height) => {
                 self.size = (width, height);
+                Vec::new()
+            }
+            Event::Background(palette) => {
+                self.theme.palette = palette;
                 Vec::new()
             }
             Event::Focus(_) => Vec::new(),
@@ -170,6 +182,7 @@ impl App {
             }
             Mode::Command { .. } => self.command_key(key, now),
             Mode::Palette { .. } => self.palette_key(key, now),
+            Mode::Document(_) => self.pager_key(key, now),
             Mode::Help { scroll } => {
                 match self.keymap.find(&[], key) {
                     Some(Action::Down) => *scroll += 1,
@@ -261,6 +274,11 @@ impl App {
             }
             Command::Show(tab @ (Tab::Graph | Tab::Detail), Some(name)) => self.open_node(tab, &name, now),
             Command::Show(tab, Some(_)) => self.go(tab),
+            Command::List(filter) => {
+                self.go(Tab::Detail);
+                self.set_filter(filter);
+                self.screens.detail.list();
+            }
             Command::Filter(text) => self.set_filter(text),
             Command::Find(text) => {
                 self.go(Tab::Graph);
@@ -287,7 +305,9 @@ impl App {
             }
             Command::At(time) => return self.go_to(&time, now),
             Command::Help => self.mode = Mode::Help { scroll: 0 },
-            Command::Refresh => return self.act(Action::Refresh, now),
+            Command::Refresh(None) => return self.act(Action::Refresh, now),
+            Command::Refresh(Some(every)) => self.set_interval(every.map(Duration::from_secs), now),
+            Command::Yaml => self.show_yaml(now),
             Command::Quit => return vec![Effect::Quit],
         }
         Vec::new()
@@ -370,13 +390,15 @@ impl App {
             }
             Request::Detail(namespace, name) => {
                 self.go(Tab::Detail);
+                // A filter is of the list.
+                self.set_filter(String::new());
                 self.screens.detail.show(namespace, name);
             }
         }
     }
 
     /// Does what a key stands for.
-    fn act(&mut self, action: Action, now: Duration) -> Vec<Effect> {
+    pub(super) fn act(&mut self, action: Action, now: Duration) -> Vec<Effect> {
         match action {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
@@ -457,6 +479,10 @@ impl App {
                 };
                 self.say(text, now);
             }
+            Action::Interval if self.has_timeline() => self.say("a recording stays as it is: it is not read again by itself", now),
+            Action::Interval => self.set_interval(longer(self.refresh), now),
+            Action::Yaml => self.show_yaml(now),
+            Action::Edit => return self.edit(now),
             Action::CopyName => match self.with_screen(|screen, cx| screen.name(cx)).flatten() {
                 Some(name) => return vec![Effect::Copy(name)],
                 None => self.say("nothing is selected", now),
@@ -474,25 +500,12 @@ impl App {
         Vec::new()
     }
 
-    fn click(&mut self, x: u16, y: u16, now: Duration) -> Vec<Effect> {
-        if !matches!(self.mode, Mode::Screen) {
-            self.mode = Mode::Screen;
-            return Vec::new();
-        }
-        let is_double = self.last_click.is_some_and(|(cx, cy, at)| (cx, cy) == (x, y) && now.saturating_sub(at) <= DOUBLE);
-        self.last_click = Some((x, y, now));
-        if y == 0 {
-            // The crumbs lead back.
-            return self.act(Action::Escape, now);
-        }
-        // What was drawn last lies on top.
-        let spot = self.spots.iter().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
-        match spot {
-            Some(spot) => {
-                self.with_screen(|screen, cx| screen.select(spot, cx));
-                if is_double { self.act(Action::Open, now) } else { Vec::new() }
-            }
-            None => Vec::new(),
-        }
+    /// The sources are read again this often; `None` is never.
+    fn set_interval(&mut self, every: Option<Duration>, now: Duration) {
+        self.refresh = every;
+        let text = every.map_or("not read again by themselves; r reads the sources".to_owned(), |d| {
+            format!("read again every {}", crate::screens::span(d.as_secs() as i64))
+        });
+        self.say(text, now);
     }
 }

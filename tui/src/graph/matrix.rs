@@ -37,7 +37,7 @@ pub fn paint(view: &View, selected: Option<usize>, theme: &Theme, area: Rect, bu
         pen.text(area.x + 4, y, &shorten(&name, NAME), NAME, if is_selected { Role::Selected } else { Role::Text });
         for (c, x) in (left..count).take(columns).zip((area.x + NAME as u16 + 6..).step_by(3)) {
             let (text, role) = match calls.get(&(r, c)).and_then(|i| view.edges().get(*i)) {
-                Some(e) => (theme.glyph(e.health), Role::Health(e.health)),
+                Some(e) => (theme.mark(e.health), Role::Health(e.health)),
                 None if r == c => (theme.pick(["╲"], ["\\"])[0], Role::Dim),
                 None => (theme.pick(["·"], ["."])[0], Role::Dim),
             };

@@ -143,7 +143,7 @@ fn titles(layout: &Layout, view: &View, look: &Look<'_>, pen: &mut Pen<'_>) {
     for lane in layout.lanes.iter().filter(|l| l.area.meets(&window)) {
         let (worst, counts) = view.health_of(lane.nodes.clone());
         let count = counts.get(&worst).copied().unwrap_or(0);
-        let mark = format!("{}{count}", pen.theme.glyph(worst));
+        let mark = format!("{}{count}", pen.theme.mark(worst));
         let room = (lane.title as usize).saturating_sub(4 + width(&mark));
         let name = if lane.namespace.is_empty() { "(no namespace)" } else { &lane.namespace };
         let name = shorten(name, room);
@@ -242,7 +242,7 @@ fn full(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
         _ => Role::Dim,
     };
     pen.text(at.left + 1, at.top, &format!(" {name} "), theme.style(text));
-    pen.text(at.left + 1, at.top + 1, &format!("{} ", theme.glyph(node.health)), health);
+    pen.text(at.left + 1, at.top + 1, &format!("{} ", theme.mark(node.health)), health);
     let figures = if mark.is_near { health } else { theme.style(Role::Dim) };
     pen.text(at.left + 3, at.top + 1, &cut(&node.figures, (at.width() - 5).max(0) as usize), figures);
     let own = if mark.calls_itself { theme.pick(["↺"], ["@"])[0] } else { "" };
@@ -267,7 +267,7 @@ fn compact(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
             pen.put(x, y, " ", theme.style(Role::Text));
         }
     }
-    pen.text(at.left, at.top, theme.glyph(node.health), theme.style(Role::Health(node.health)));
+    pen.text(at.left, at.top, theme.mark(node.health), theme.style(Role::Health(node.health)));
     let short = shorten(&node.name, NAME);
     pen.text(at.left + 2, at.top, &short, name);
     if !node.badges.is_empty() {

@@ -1,17 +1,16 @@
 //! What is wrong in the configuration: the list, and for the selected one its source, explanation and fix.
 
 use super::overview::spots;
-use super::{Cx, Drawn, Request, Screen, command_line, known};
+use super::{Cx, Drawn, HEAD, Request, Screen, command_line, known};
 use crate::action::{Action, Scope};
 use crate::text::width;
 use crate::theme::Role;
-use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
+use crate::widgets::{By, Column, Cursor, Order, Pen, Row, Table, pane};
 use crate::world::Finding;
 use crate::world::sections::Section;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-#[derive(Default)]
 pub struct Findings {
     cursor: Cursor,
     order: Order,
@@ -21,14 +20,14 @@ pub struct Findings {
     in_detail: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Order {
-    #[default]
-    Level,
-    Namespace,
-    Code,
-    File,
+impl Default for Findings {
+    fn default() -> Findings {
+        Findings { cursor: Cursor::default(), order: Order { by: ORDERS[0], turned: false }, explains: false, scroll: 0, in_detail: false }
+    }
 }
+
+/// What the list can be sorted by; first as it comes, the worst first.
+const ORDERS: [By; 5] = [By::Errors, By::Namespace, By::Code, By::File, By::Name];
 
 const COLUMNS: [Column; 4] = [Column::left("", 1, 0, 0), Column::left("CODE", 7, 0, 0), Column::left("OBJECT", 14, 2, 1), Column::left("MESSAGE", 20, 5, 0)];
 
@@ -49,12 +48,14 @@ impl Findings {
             ])
         };
         let mut out: Vec<(usize, &Finding)> = all.iter().enumerate().filter(|(_, f)| fields(f)).collect();
-        match self.order {
-            Order::Level => {}
-            Order::Namespace => out.sort_by(|a, b| (&a.1.namespace, a.0).cmp(&(&b.1.namespace, b.0))),
-            Order::Code => out.sort_by(|a, b| (&a.1.code, a.0).cmp(&(&b.1.code, b.0))),
-            Order::File => out.sort_by(|a, b| (&a.1.place, a.0).cmp(&(&b.1.place, b.0))),
+        match self.order.by {
+            By::Namespace => out.sort_by(|a, b| (&a.1.namespace, a.0).cmp(&(&b.1.namespace, b.0))),
+            By::Code => out.sort_by(|a, b| (&a.1.code, a.0).cmp(&(&b.1.code, b.0))),
+            By::File => out.sort_by(|a, b| (&a.1.place, a.0).cmp(&(&b.1.place, b.0))),
+            By::Name => out.sort_by(|a, b| (&a.1.object, a.0).cmp(&(&b.1.object, b.0))),
+            _ => {}
         }
+        self.order.turn(&mut out);
         out
     }
     fn chosen<'w>(&self, cx: &Cx<'w>) -> Option<&'w Finding> {
@@ -91,13 +92,7 @@ impl Findings {
 impl Screen for Findings {
     fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
         let [errors, warnings, infos] = cx.world.levels();
-        let order = match self.order {
-            Order::Level => "",
-            Order::Namespace => " by namespace",
-            Order::Code => " by code",
-            Order::File => " by file",
-        };
-        vec![format!("{errors} errors · {warnings} warnings · {infos} infos{order}")]
+        vec![format!("{errors} errors · {warnings} warnings · {infos} infos")]
     }
     fn scopes(&self) -> &'static [Scope] {
         &[Scope::Findings, Scope::List]
@@ -105,19 +100,14 @@ impl Screen for Findings {
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
         let Some(all) = cx.world.findings.known() else { return Vec::new() };
         let count = self.rows(all, cx).len();
+        if let Some(sorted) = self.order.act(action, &ORDERS) {
+            (self.cursor.at, self.scroll) = (0, 0);
+            return sorted.err().map(Request::Say).into_iter().collect();
+        }
         match action {
             Action::Explain | Action::Open if Findings::is_small(cx) => (self.in_detail, self.explains) = (!self.in_detail, !self.in_detail),
             Action::Explain | Action::Open => self.explains = !self.explains,
             Action::NextPane | Action::PreviousPane => self.in_detail = !self.in_detail,
-            Action::Sort => {
-                self.order = match self.order {
-                    Order::Level => Order::Namespace,
-                    Order::Namespace => Order::Code,
-                    Order::Code => Order::File,
-                    Order::File => Order::Level,
-                };
-                self.cursor.at = 0;
-            }
             Action::Down if self.in_detail => self.scroll = (self.scroll + 1).min(1_000),
             Action::Up if self.in_detail => self.scroll = self.scroll.saturating_sub(1),
             _ => {
@@ -138,7 +128,9 @@ impl Screen for Findings {
         let mut pen = Pen { buffer, theme: cx.theme };
         let (list, detail) = self.areas(cx);
         let rows = self.rows(all, cx);
-        let inner = pane(&mut pen, list, &cx.titled("Findings", &[Section::Configuration]), !self.in_detail);
+        let order = self.order.said(ORDERS[0]);
+        let title = if order.is_empty() { "Findings".to_owned() } else { format!("Findings {order}") };
+        let inner = pane(&mut pen, list, &cx.titled(&title, &[Section::Configuration]), !self.in_detail);
         if rows.is_empty() {
             let text = if all.is_empty() { "Nothing was found in what was read." } else { "Nothing that the filter lets through." };
             pen.paragraph(inner, inner.y, text, Role::Text);
@@ -156,7 +148,9 @@ impl Screen for Findings {
                 ]
             })
             .collect();
-        let shown = Table { columns: &COLUMNS, rows: &cells, cursor: self.cursor, is_focused: !self.in_detail }.draw(&mut pen, inner);
+        let table = Table { columns: &COLUMNS, rows: &cells, cursor: self.cursor, is_focused: !self.in_detail };
+        let shown = table.draw(&mut pen, inner);
+        drawn.heads(&table, inner);
         spots(&mut drawn, &shown, rows.len(), 0);
         drawn.cursor = shown.cursor;
         if let Some(f) = self.chosen(cx).filter(|_| detail.height > 2) {
@@ -170,11 +164,17 @@ impl Screen for Findings {
         drawn
     }
     fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
+        if let Some(column) = spot.checked_sub(HEAD) {
+            return self.order.click(COLUMNS.get(column).map_or("", |c| c.title), &ORDERS);
+        }
         self.cursor.at = spot;
         self.scroll = 0;
     }
     fn name(&self, cx: &Cx<'_>) -> Option<String> {
         self.chosen(cx).map(|f| format!("{} {}", f.object, f.place))
+    }
+    fn objects(&self, cx: &Cx<'_>) -> Vec<String> {
+        self.chosen(cx).map(|f| f.object.clone()).into_iter().collect()
     }
     fn command(&self, cx: &Cx<'_>) -> String {
         match self.chosen(cx) {

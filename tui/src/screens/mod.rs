@@ -13,7 +13,7 @@ use crate::action::{Action, Scope, Tab};
 use crate::app::Ages;
 use crate::filter::Filter;
 use crate::theme::{Role, Theme};
-use crate::widgets::Pen;
+use crate::widgets::{Pen, Table};
 use crate::world::sections::Section;
 use crate::world::{Answer, World};
 use ratatui::buffer::Buffer;
@@ -71,6 +71,16 @@ pub struct Drawn {
     pub spots: Vec<(Rect, usize)>,
 }
 
+/// Spots from here on are titles of columns, by their numbers.
+pub const HEAD: usize = 1 << 30;
+
+impl Drawn {
+    /// Makes the titles of a table spots.
+    pub fn heads(&mut self, table: &Table<'_>, area: Rect) {
+        self.spots.extend(table.heads(area).into_iter().map(|(rect, column)| (rect, HEAD + column)));
+    }
+}
+
 pub trait Screen {
     /// Behind the screen's name in the top line.
     fn crumbs(&self, cx: &Cx<'_>) -> Vec<String>;
@@ -89,6 +99,10 @@ pub trait Screen {
     /// What `copy` copies.
     fn name(&self, _cx: &Cx<'_>) -> Option<String> {
         None
+    }
+    /// The objects in focus, `VirtualService bookinfo/reviews`, what is closest first.
+    fn objects(&self, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
     }
     /// The command that prints the same facts.
     fn command(&self, cx: &Cx<'_>) -> String;

@@ -1,12 +1,12 @@
 //! The first screen: what is wrong now, the namespaces, and what expires next.
 
-use super::{Cx, Drawn, Request, Screen, command_line, span};
+use super::{Cx, Drawn, HEAD, Request, Screen, command_line, span};
 use crate::action::{Action, Scope, Tab};
 use crate::graph::Health;
 use crate::graph::flow::{milliseconds, percent};
 use crate::text::{width, wrap};
 use crate::theme::Role;
-use crate::widgets::{Column, Cursor, Pen, Row, Table, pane, sparkline};
+use crate::widgets::{By, Column, Cursor, Order, Pen, Row, Table, pane, sparkline};
 use crate::world::sections::Section;
 use crate::world::{Namespace, Problem, Target};
 use ratatui::buffer::Buffer;
@@ -24,7 +24,12 @@ pub struct Overview {
     pane: Pane,
     problem: Cursor,
     namespace: Cursor,
+    /// Of the namespaces.
+    order: Order,
 }
+
+/// What namespaces can be sorted by.
+const ORDERS: [By; 5] = [By::Given, By::Name, By::Errors, By::Rate, By::Latency];
 
 const PROBLEMS: [Column; 3] = [Column::left("", 1, 0, 0), Column::left("WHAT", 16, 2, 0), Column::left("WHY", 20, 5, 1)];
 /// The same on narrow screens: what is wrong says little without why.
@@ -76,7 +81,19 @@ impl Overview {
         cx.world.problems.iter().filter(|p| cx.filter.matches(&[("name", &p.subject), ("text", &p.text)])).collect()
     }
     fn namespaces<'w>(&self, cx: &Cx<'w>) -> Vec<&'w Namespace> {
-        cx.world.namespaces.iter().filter(|n| cx.filter.matches(&[("ns", &n.name)])).collect()
+        let mut out: Vec<&Namespace> = cx.world.namespaces.iter().filter(|n| cx.filter.matches(&[("ns", &n.name)])).collect();
+        // What has no figure comes last.
+        let most = |figure: Option<f64>| std::cmp::Reverse(figure.map_or(-1, |f| (f * 1e6) as i64));
+        let flow = |n: &Namespace| n.flow.unwrap_or_default();
+        match self.order.by {
+            By::Name => out.sort_by(|a, b| a.name.cmp(&b.name)),
+            By::Errors => out.sort_by_key(|n| (most(flow(n).errors()), std::cmp::Reverse((n.errors, n.warnings)))),
+            By::Rate => out.sort_by_key(|n| most(n.flow.map(|f| f.requests))),
+            By::Latency => out.sort_by_key(|n| most(flow(n).p95)),
+            _ => {}
+        }
+        self.order.turn(&mut out);
+        out
     }
     /// Above the problems, below the namespaces; beside each other where it is wide.
     fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect, Rect) {
@@ -124,6 +141,10 @@ impl Screen for Overview {
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
         let (top, below, _) = self.areas(cx);
+        if let Some(sorted) = self.order.act(action, &ORDERS) {
+            self.namespace.at = 0;
+            return sorted.err().map(Request::Say).into_iter().collect();
+        }
         match action {
             Action::NextPane | Action::PreviousPane => self.pane = if self.pane == Pane::Problems { Pane::Namespaces } else { Pane::Problems },
             Action::Open => return self.open(cx),
@@ -174,15 +195,14 @@ impl Screen for Overview {
             }
         }
         let list = self.namespaces(cx);
-        let inner = pane(&mut pen, below, &cx.titled("Namespaces", &[Section::Configuration, Section::Metrics]), self.pane == Pane::Namespaces);
+        let order = self.order.said(ORDERS[0]);
+        let title = if order.is_empty() { "Namespaces".to_owned() } else { format!("Namespaces {order}") };
+        let inner = pane(&mut pen, below, &cx.titled(&title, &[Section::Configuration, Section::Metrics]), self.pane == Pane::Namespaces);
         let rows: Vec<Row> = list.iter().map(|n| namespace_row(n, cx)).collect();
-        let columns: Vec<Column> = match (cx.world.traffic.known(), &cx.world.history) {
-            (None, _) => NAMESPACES.to_vec(),
-            (Some(_), Some(_)) => WITH_TRAFFIC.to_vec(),
-            (Some(_), None) => WITH_TRAFFIC.into_iter().filter(|c| !OVER_TIME.contains(&c.title)).collect(),
-        };
+        let columns = columns(cx);
         let table = Table { columns: &columns, rows: &rows, cursor: self.namespace, is_focused: self.pane == Pane::Namespaces };
         let shown = table.draw(&mut pen, inner);
+        drawn.heads(&table, inner);
         spots(&mut drawn, &shown, list.len(), 1 << 20);
         if self.pane == Pane::Namespaces {
             drawn.cursor = shown.cursor;
@@ -194,8 +214,10 @@ impl Screen for Overview {
         }
         drawn
     }
-    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
-        if spot >= 1 << 20 {
+    fn select(&mut self, spot: usize, cx: &Cx<'_>) {
+        if let Some(column) = spot.checked_sub(HEAD) {
+            self.order.click(columns(cx).get(column).map_or("", |c| c.title), &ORDERS);
+        } else if spot >= 1 << 20 {
             (self.pane, self.namespace.at) = (Pane::Namespaces, spot - (1 << 20));
         } else {
             (self.pane, self.problem.at) = (Pane::Problems, spot);
@@ -210,6 +232,17 @@ impl Screen for Overview {
             }
         }
     }
+    fn objects(&self, cx: &Cx<'_>) -> Vec<String> {
+        if self.pane == Pane::Namespaces {
+            return self.chosen(cx).map(|n| format!("Namespace {}", n.name)).into_iter().collect();
+        }
+        let problems = self.problems(cx);
+        match self.problem.get(problems.len()).map(|i| &problems[i].target) {
+            Some(Target::Node(key)) => cx.world.objects(key),
+            Some(Target::Finding(i)) => cx.world.findings.known().and_then(|all| Some(all.get(*i)?.object.clone())).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
     fn command(&self, cx: &Cx<'_>) -> String {
         match self.pane {
             Pane::Problems => command_line(cx, "tui --no-tui"),
@@ -218,6 +251,15 @@ impl Screen for Overview {
                 None => command_line(cx, "analyze"),
             },
         }
+    }
+}
+
+/// The columns of the namespaces.
+fn columns(cx: &Cx<'_>) -> Vec<Column> {
+    match (cx.world.traffic.known(), &cx.world.history) {
+        (None, _) => NAMESPACES.to_vec(),
+        (Some(_), Some(_)) => WITH_TRAFFIC.to_vec(),
+        (Some(_), None) => WITH_TRAFFIC.into_iter().filter(|c| !OVER_TIME.contains(&c.title)).collect(),
     }
 }
 

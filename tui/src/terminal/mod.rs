@@ -3,6 +3,7 @@
 //! The terminal is given back as it was after the end, a panic ([`leave`] is for a panic hook), SIGTERM, SIGHUP and before
 //! a suspend. Frames are written whole (synchronized output), and nothing is written when nothing changed.
 
+mod background;
 mod guard;
 mod screen;
 
@@ -41,6 +42,17 @@ pub struct Host<'h> {
     pub changed: &'h dyn Fn() -> bool,
     /// Writes a file that only its owner may read.
     pub write: &'h dyn Fn(&str, &str) -> Result<(), String>,
+    /// Opens a file at a line in the user's editor, while the terminal is given back; comes back when that ends.
+    pub edit: &'h dyn Fn(&str, u32) -> Result<(), String>,
+    pub background: Background,
+}
+
+/// Whether the terminal is asked for its background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// The colours are chosen already.
+    Chosen,
+    Asked,
 }
 
 /// How long the loop waits for input at most: signals are seen then.
@@ -109,6 +121,11 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
     let mut is_dirty = true;
     let mut ticks = false;
     let mut inbox = Inbox::default();
+    if host.background == Background::Asked {
+        write!(guard.out(), "{}", background::QUESTION)?;
+        guard.out().flush()?;
+        inbox.answer = background::Answer::Asked;
+    }
     let mut shown = app.told((host.now)());
     loop {
         if let Some(signal) = signals.end() {
@@ -185,6 +202,14 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                         });
                     }
                     Effect::Mouse(mouse) => guard.mouse(mouse)?,
+                    Effect::Edit { file, line } => {
+                        guard.leave()?;
+                        let done = (host.edit)(&file, line).map(|()| format!("back from {file}; r reads the sources again"));
+                        guard.enter_again(app.mouse())?;
+                        canvas.forget();
+                        resize(app, host)?;
+                        app.update(Event::Done(done), (host.now)());
+                    }
                     Effect::Copy(text) => {
                         let done = copy(&text, guard.out());
                         app.update(Event::Done(done), (host.now)());
@@ -220,6 +245,8 @@ fn ask(host: &Host<'_>, question: Question, sender: &Sender<Event>) {
 struct Inbox {
     /// How often it is still looked for without input that waits.
     looks: u8,
+    /// What the terminal answers comes among the keys.
+    answer: background::Answer,
 }
 
 impl Inbox {
@@ -239,7 +266,7 @@ impl Inbox {
                 Ok(false) => break,
                 Ok(true) => {
                     self.looks = LOOKS;
-                    out.extend(translate(event::read()?));
+                    out.extend(self.event(event::read()?));
                 }
                 // A signal came; it is looked at by the loop.
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => break,
@@ -248,6 +275,15 @@ impl Inbox {
         }
         self.looks = self.looks.saturating_sub(1);
         Ok(out)
+    }
+
+    fn event(&mut self, input: Input) -> Option<Event> {
+        let Input::Key(key) = &input else { return translate(input) };
+        match self.answer.take(key) {
+            background::Taken::Key => translate(input),
+            background::Taken::Part => None,
+            background::Taken::End(palette) => palette.map(Event::Background),
+        }
     }
 }
 
@@ -274,6 +310,7 @@ fn translate(input: Input) -> Option<Event> {
         Input::Key(_) => None,
         Input::Mouse(m) => match m.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(Event::Click(m.column, m.row)),
+            MouseEventKind::Drag(MouseButton::Left) => Some(Event::Drag(m.column, m.row)),
             MouseEventKind::ScrollDown => Some(Event::Wheel(3)),
             MouseEventKind::ScrollUp => Some(Event::Wheel(-3)),
             _ => None,
@@ -304,13 +341,14 @@ fn suspend(app: &App, guard: &mut Guard<'_, impl Write>) -> io::Result<()> {
 
 /// Copies by OSC 52, which works over ssh too.
 fn copy(text: &str, out: &mut impl Write) -> Result<String, String> {
-    let text = clean(text);
+    let lines: Vec<_> = text.lines().map(clean).collect();
+    let text = lines.join("\n");
     let encoded = data_encoding::BASE64.encode(text.as_bytes());
     if encoded.len() > COPY {
         return Err("too long to be copied".to_owned());
     }
     write!(out, "\u{1b}]52;c;{encoded}\u{7}").and_then(|()| out.flush()).map_err(|e| e.to_string())?;
-    Ok(format!("copied: {text}"))
+    Ok(if lines.len() == 1 { format!("copied: {text}") } else { format!("copied: {} lines", lines.len()) })
 }
 
 /// How the mouse is used, for the guard.

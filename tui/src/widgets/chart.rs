@@ -9,6 +9,9 @@ use ratatui::layout::Rect;
 pub fn sparkline(values: &[f64], columns: usize, theme: &Theme) -> String {
     const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
     const ASCII: [&str; 9] = [" ", ".", ".", ":", "-", "=", "+", "*", "#"];
+    if theme.is_read() {
+        return trend(values);
+    }
     let glyphs = theme.pick(BARS, ASCII);
     let most = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
     if values.is_empty() || columns == 0 {
@@ -22,6 +25,21 @@ pub fn sparkline(values: &[f64], columns: usize, theme: &Theme) -> String {
             glyphs[eighths]
         })
         .collect()
+}
+
+/// Where values went, in a word: their last quarter against what was before.
+fn trend(values: &[f64]) -> String {
+    let mean = |list: &[f64]| list.iter().filter(|v| v.is_finite()).sum::<f64>() / list.len().max(1) as f64;
+    let (before, last) = values.split_at(values.len() - values.len().div_ceil(4));
+    let (before, last) = (mean(before), mean(last));
+    match (before, last) {
+        _ if values.len() < 2 => "",
+        (b, l) if b == 0.0 && l == 0.0 => "none",
+        (b, l) if l > b * 1.2 => "rising",
+        (b, l) if l < b * 0.8 => "falling",
+        _ => "steady",
+    }
+    .to_owned()
 }
 
 /// The most within one of `columns` stretches; 0 without values.
@@ -120,5 +138,8 @@ mod tests {
         assert_eq!(sparkline(&[1.0], 3, &theme), "███");
         assert_eq!(sparkline(&[f64::NAN, 0.0], 2, &theme), "  ");
         assert_eq!(sparkline(&[], 5, &theme), "");
+        let aloud = Theme { medium: crate::theme::Medium::Read, ..theme };
+        let said = |values: &[f64]| sparkline(values, 14, &aloud);
+        assert_eq!([&[1.0, 1.0, 1.0, 2.0][..], &[4.0, 4.0, 4.0, 1.0], &[4.0, 4.0], &[0.0, 0.0], &[1.0]].map(said), ["rising", "falling", "steady", "none", ""]);
     }
 }

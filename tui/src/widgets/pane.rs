@@ -57,6 +57,12 @@ pub fn pane(pen: &mut Pen<'_>, area: Rect, title: &str, is_focused: bool) -> Rec
     if area.width < 2 || area.height < 2 {
         return Rect { width: 0, height: 0, ..area };
     }
+    if pen.theme.is_read() {
+        let role = if is_focused { Role::Name } else { Role::Heading };
+        let word = if is_focused && !title.is_empty() { ", in focus" } else { "" };
+        pen.text(area.x, area.y, &format!("{title}{word}:"), usize::from(area.width), role);
+        return Rect { y: area.y + 1, height: area.height - 1, ..area };
+    }
     let role = if is_focused { Role::Focus } else { Role::Frame };
     let style = pen.theme.style(role);
     let (right, bottom) = (area.right() - 1, area.bottom() - 1);

@@ -49,6 +49,19 @@ pub struct Shown {
 }
 
 impl Table<'_> {
+    /// Where the titles of the columns are, by the numbers of these.
+    pub fn heads(&self, area: Rect) -> Vec<(Rect, usize)> {
+        if area.height == 0 || area.width < 3 {
+            return Vec::new();
+        }
+        let mut x = area.x + 2;
+        let mut out = Vec::new();
+        for (i, w) in self.widths(area.width.saturating_sub(2)).into_iter().enumerate().filter(|(_, w)| *w > 0) {
+            out.push((Rect { x, y: area.y, width: w, height: 1 }, i));
+            x += w + 1;
+        }
+        out
+    }
     pub fn draw(&self, pen: &mut Pen<'_>, area: Rect) -> Shown {
         let area = area.intersection(pen.buffer.area);
         if area.height == 0 || area.width < 3 {

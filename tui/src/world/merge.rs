@@ -83,6 +83,11 @@ pub(super) fn proxies(input: &Input<'_>) -> (Held, Sections) {
     let drifts = drift::compare(input.mesh, &input.proxies);
     let read = |(page, drift)| Proxy { drift: Some(drift), ..proxies::read(page) };
     let mut list: Vec<Proxy> = input.proxies.iter().zip(drifts).map(read).collect();
+    // A page of endpoints alone says nothing of a proxy that others say more of.
+    let is_bare = |p: &Proxy| p.listeners.is_empty() && p.routes.is_empty() && p.clusters.is_empty() && p.certificates.is_empty() && p.version.is_empty();
+    if !list.iter().all(is_bare) {
+        list.retain(|p| !is_bare(p));
+    }
     // Of one proxy that several pages are of, the fullest counts.
     list.sort_by(|a, b| (&a.namespace, &a.name, b.listeners.len(), b.clusters.len()).cmp(&(&b.namespace, &b.name, a.listeners.len(), a.clusters.len())));
     list.dedup_by(|b, a| (&a.namespace, &a.name) == (&b.namespace, &b.name));

@@ -6,6 +6,7 @@
 mod ask;
 pub mod changes;
 pub mod configuration;
+pub mod documents;
 pub mod drift;
 pub mod logs;
 mod merge;
@@ -170,6 +171,8 @@ pub struct World {
     pub sync: Answer<Vec<sync::Sync>>,
     /// What configuration says of who is routed where.
     pub configuration: Answer<configuration::Configured>,
+    /// The objects that were read, as YAML.
+    pub documents: Arc<documents::Documents>,
     /// Who calls whom, how much and how well.
     pub traffic: Answer<Arc<Traffic>>,
     pub logs: Answer<Arc<logs::Logs>>,
@@ -217,6 +220,8 @@ pub struct Input<'i> {
     pub before: Option<Measured<'i>>,
     /// Objects that were made within the last hour, with their times; `None` where no object says when it was made.
     pub created: Option<Vec<(i64, String)>>,
+    /// How an object is written for people.
+    pub write: documents::Writing,
 }
 
 /// The traffic graph of some time.
@@ -297,6 +302,7 @@ impl World {
             logs,
             traces,
             shown,
+            documents: Arc::new(documents::Documents::new(input.mesh.snapshot, input.write)),
             timeline: input.timeline,
             history: measured.history,
             faults: measured.faults,

@@ -53,6 +53,7 @@ fn world() -> World {
         faults: Vec::new(),
         before: None,
         created: None,
+        write: mesh_collectors::recording::redact::object,
     });
     let key = |i: usize| (format!("ns{:02}", i / 20), format!("workload-{i:04}"));
     let flow = Flow { requests: 10.0, failed: 0.0, p95: Some(20.0), secure: 10.0, judged: 10.0, ..Flow::default() };

@@ -36,6 +36,8 @@ pub type Said = Vec<(String, Result<String, String>)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
     Manifests,
+    /// No manifests and no proxy's state: a control plane's word on its proxies.
+    ControlPlane,
     Nothing,
 }
 
@@ -72,7 +74,10 @@ impl Found {
         self.control_planes.extend(told);
         let (proxies, views) = (with_state(typed, dumps.proxies), with_state(typed, dumps.views));
         let state = match (proxies.len(), views.len(), other) {
-            (0, 0, _) if is_told && !is_folder => Ok("a control plane's word on its proxies".to_owned()),
+            (0, 0, _) if is_told && !is_folder => {
+                say(typed, Ok("a control plane's word on its proxies".to_owned()));
+                return Rest::ControlPlane;
+            }
             (0, 0, Some(content)) if !is_folder => Err(format!("this is {}, which the terminal UI does not show", content.describe())),
             (0, 0, _) => return Rest::Manifests,
             (0, 1, _) => Ok("istiod's view of 1 proxy".to_owned()),

@@ -44,10 +44,16 @@ pub fn charset() -> Charset {
     if locale.contains("utf-8") || locale.contains("utf8") { Charset::Unicode } else { Charset::Ascii }
 }
 
-/// Light where the terminal says that its background is (`COLORFGBG=0;15`).
-pub fn palette() -> Palette {
-    let background = variable("COLORFGBG").and_then(|v| v.rsplit(';').next().and_then(|b| b.parse::<u8>().ok()));
-    if matches!(background, Some(7 | 9..=15)) { Palette::Light } else { Palette::Dark }
+/// Light or dark where the environment says what the terminal's background is (`COLORFGBG=0;15`).
+pub fn palette() -> Option<Palette> {
+    let background = variable("COLORFGBG").and_then(|v| v.rsplit(';').next().and_then(|b| b.parse::<u8>().ok()))?;
+    Some(if matches!(background, 7 | 9..=15) { Palette::Light } else { Palette::Dark })
+}
+
+/// Whether the terminal may be asked for its background: consoles print what they do not know.
+pub fn knows_colours() -> bool {
+    let term = variable("TERM").unwrap_or_default();
+    !term.is_empty() && !["linux", "vt", "cons", "dumb"].iter().any(|t| term.starts_with(t))
 }
 
 /// `$XDG_CONFIG_HOME/meshctl/tui.toml`, else `~/.config/meshctl/tui.toml`.

@@ -20,7 +20,7 @@ use crate::status::Failure;
 use crate::worlds;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
-use mesh_collectors::recording;
+use mesh_collectors::recording::{self, redact};
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
 use mesh_tui::shell::quoted;
@@ -163,7 +163,7 @@ fn places(request: &Request, paths: &[String], metrics: &mut Named, scraped: &sc
                     _ if is_place => Some(Rest::Manifests),
                     Source::Path(_) => request.kept().rests.get(path).copied(),
                     // Ports are asked for nothing but what proxies hold.
-                    _ => Some(Rest::Nothing),
+                    _ => Some(request.kept().rests.get(path).copied().unwrap_or(Rest::Nothing)),
                 };
                 match known {
                     Some(rest) => rest,
@@ -184,8 +184,11 @@ fn places(request: &Request, paths: &[String], metrics: &mut Named, scraped: &sc
                 }
             }
         };
-        if rest == Rest::Manifests {
-            out.manifests.push(path.clone());
+        match rest {
+            Rest::Manifests => out.manifests.push(path.clone()),
+            // It holds neither objects nor what a proxy does.
+            Rest::ControlPlane => out.objects.retain(|o| o != path),
+            Rest::Nothing => {}
         }
     }
     if !wanted.contains(Section::Proxies) {
@@ -360,6 +363,7 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             history: history.clone(),
             faults,
             created: created(mesh.snapshot),
+            write: redact::object,
             before: before_then.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
             traffic: match &measured {
                 None => Answer::unavailable(no_traffic().0, no_traffic().1),
@@ -442,7 +446,9 @@ fn analyze_args(paths: &[String], complete: bool) -> Result<Box<crate::args::Ana
 /// Objects that were made within the last hour; `None` where none says when it was made.
 fn created(snapshot: &Snapshot) -> Option<Vec<(i64, String)>> {
     let now = snapshot.as_of.0;
-    let all = snapshot.objects.iter().filter(|o| o.role != Role::Assumed);
+    // Events tell of changes, and are none; nor is a lease that is renewed all the time.
+    let is_change = |o: &&mesh_model::Object| o.role != Role::Assumed && !["Event", "Lease"].contains(&o.kind_name());
+    let all = snapshot.objects.iter().filter(is_change);
     let mut times = all.filter_map(|o| Some((parse_rfc3339(o.creation())?, o.origin()))).peekable();
     times.peek()?;
     Some(times.filter(|(at, _)| (0..=HOUR).contains(&(now - at))).collect())

@@ -26,6 +26,7 @@ fn nothing(asked: Asked<'_>) -> World {
         faults: Vec::new(),
         before: None,
         created: None,
+        write: written,
     })
 }
 

@@ -16,7 +16,7 @@ const LEAST: (u16, u16) = (60, 20);
 
 /// How much of a screen the charts of a node take; 0 where there is nothing to draw, or no room.
 pub(super) fn height(cx: &Cx<'_>, key: &Key) -> u16 {
-    let is_known = cx.world.signals(key).is_some();
+    let is_known = cx.world.signals(key).is_some() && !cx.theme.is_read();
     if is_known && cx.area.width >= LEAST.0 && cx.area.height >= LEAST.1 { ROWS } else { 0 }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     heading(cx, Section::Configuration, out, "CONFIGURATION");
     for object in &objects {
         let words = format!("object:{}", object.rsplit('/').next().unwrap_or(object));
-        out.push(Line::opening(vec![(format!("    {object}"), Role::Text)], Request::Findings(words)));
+        out.push(Line::opening(vec![(format!("    {object}"), Role::Text)], Request::Findings(words)).about(object));
     }
     if objects.is_empty() {
         out.push(Line::dim("none that was read"));

@@ -1,17 +1,18 @@
-//! One service, workload or gateway: everything that the sources say of it.
+//! One service, workload or gateway: everything that the sources say of it; and all of them as a list.
 
 mod charts;
 mod configuration;
+mod list;
 mod logs;
 mod traces;
 mod traffic;
 
-use super::{Cx, Drawn, Request, Screen, command_line, not_available};
+use super::{Cx, Drawn, HEAD, Request, Screen, command_line, not_available};
 use crate::action::{Action, Scope};
 use crate::graph::Health;
 use crate::text::{width, wrap};
 use crate::theme::Role;
-use crate::widgets::{Cursor, Pen};
+use crate::widgets::{Cursor, Order, Pen};
 use crate::world::sections::Section;
 use crate::world::traffic::Key;
 use ratatui::buffer::Buffer;
@@ -21,23 +22,42 @@ use ratatui::layout::{Position, Rect};
 pub struct Detail {
     subject: Option<Key>,
     cursor: Cursor,
+    view: View,
+    /// In the list.
+    row: Cursor,
+    order: Order,
+}
+
+/// What of it is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum View {
+    #[default]
+    One,
+    List,
+    /// One that was opened from the list, to which one goes back.
+    OneOfList,
 }
 
 /// A row: its parts, and what opening it shows.
 struct Line {
     parts: Vec<(String, Role)>,
     opens: Option<Request>,
+    /// The object that it is about.
+    object: Option<String>,
 }
 
 impl Line {
     fn of(parts: Vec<(String, Role)>) -> Line {
-        Line { parts, opens: None }
+        Line { parts, opens: None, object: None }
     }
     fn dim(text: impl Into<String>) -> Line {
         Line::of(vec![(format!("  {}", text.into()), Role::Dim)])
     }
     fn opening(parts: Vec<(String, Role)>, opens: Request) -> Line {
-        Line { parts, opens: Some(opens) }
+        Line { parts, opens: Some(opens), object: None }
+    }
+    fn about(self, object: &str) -> Line {
+        Line { object: Some(object.to_owned()), ..self }
     }
 }
 
@@ -57,6 +77,17 @@ impl Detail {
     pub fn show(&mut self, namespace: String, name: String) {
         self.subject = Some((namespace, name));
         self.cursor.at = 0;
+        self.view = View::One;
+    }
+    /// Shows all of them.
+    pub fn list(&mut self) {
+        self.view = View::List;
+        self.row = Cursor::default();
+    }
+    /// The row of the list that is selected.
+    fn listed(&self, cx: &Cx<'_>) -> Option<Key> {
+        let list = list::entries(cx, self.order);
+        self.row.get(list.len()).map(|i| list[i].key.clone())
     }
     /// What is shown: the node asked for, else the worst one.
     fn subject(&self, cx: &Cx<'_>) -> Option<Key> {
@@ -114,7 +145,7 @@ fn folded(line: Line, room: usize) -> Vec<Line> {
             None => rest.push((text.trim().to_owned(), role)),
         }
     }
-    let mut out = vec![Line { parts, opens: line.opens }];
+    let mut out = vec![Line { parts, opens: line.opens, object: line.object }];
     let role = rest.iter().find(|(text, _)| !text.is_empty()).map_or(Role::Text, |(_, role)| *role);
     let text = rest.into_iter().map(|(text, _)| text).filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ");
     out.extend(wrap(&text, room - INDENT).into_iter().filter(|l| !l.is_empty()).map(|l| Line::of(vec![(format!("{:INDENT$}{l}", ""), role)])));
@@ -148,12 +179,47 @@ fn head(cx: &Cx<'_>, key: &Key) -> Line {
 
 impl Screen for Detail {
     fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
+        if self.view == View::List {
+            return vec![format!("all {}", list::entries(cx, self.order).len())];
+        }
         self.subject(cx).map(|(ns, name)| format!("{ns}/{name}")).into_iter().collect()
     }
     fn scopes(&self) -> &'static [Scope] {
-        &[Scope::List]
+        &[Scope::Detail, Scope::List]
+    }
+    fn escape(&mut self) -> bool {
+        let is_back = self.view == View::OneOfList;
+        if is_back {
+            self.view = View::List;
+        }
+        is_back
     }
     fn act(&mut self, action: Action, cx: &Cx<'_>) -> Vec<Request> {
+        if action == Action::All {
+            self.view = if self.view == View::List { View::One } else { View::List };
+            return Vec::new();
+        }
+        if self.view == View::List {
+            if let Some(sorted) = self.order.act(action, &list::ORDERS) {
+                self.row = Cursor::default();
+                return sorted.err().map(Request::Say).into_iter().collect();
+            }
+            match (action, self.listed(cx)) {
+                (Action::Open, Some((namespace, name))) => {
+                    self.show(namespace, name);
+                    self.view = View::OneOfList;
+                }
+                (Action::Graph, Some(node)) => return vec![Request::Graph { filter: String::new(), node: Some(node) }],
+                _ => {
+                    let count = list::entries(cx, self.order).len();
+                    self.row.act(action, count, usize::from(cx.area.height.saturating_sub(3)));
+                }
+            }
+            return Vec::new();
+        }
+        if action == Action::Graph {
+            return self.subject(cx).map(|node| Request::Graph { filter: String::new(), node: Some(node) }).into_iter().collect();
+        }
         let lines = self.rows(cx);
         if action == Action::Open {
             return self.cursor.get(lines.len()).and_then(|i| lines[i].opens.clone()).into_iter().collect();
@@ -173,6 +239,9 @@ impl Screen for Detail {
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
+        if self.view == View::List {
+            return list::draw(cx, self.row, self.order, buffer);
+        }
         let lines = self.rows(cx);
         let mut pen = Pen { buffer, theme: cx.theme };
         if lines.is_empty() {
@@ -210,14 +279,35 @@ impl Screen for Detail {
         }
         drawn
     }
-    fn select(&mut self, spot: usize, _cx: &Cx<'_>) {
-        self.cursor.at = spot;
+    fn select(&mut self, spot: usize, cx: &Cx<'_>) {
+        if let Some(column) = spot.checked_sub(HEAD) {
+            self.order.click(list::columns(cx).get(column).map_or("", |c| c.title), &list::ORDERS);
+        } else if self.view == View::List {
+            self.row.at = spot;
+        } else {
+            self.cursor.at = spot;
+        }
     }
     fn name(&self, cx: &Cx<'_>) -> Option<String> {
-        self.subject(cx).map(|(ns, name)| format!("{ns}/{name}"))
+        let named = if self.view == View::List { self.listed(cx) } else { self.subject(cx) };
+        named.map(|(ns, name)| format!("{ns}/{name}"))
+    }
+    fn objects(&self, cx: &Cx<'_>) -> Vec<String> {
+        if self.view == View::List {
+            return self.listed(cx).map_or(Vec::new(), |key| cx.world.objects(&key));
+        }
+        let lines = self.rows(cx);
+        let line = self.cursor.get(lines.len()).map(|i| &lines[i]);
+        match line.map(|l| (&l.object, &l.opens)) {
+            Some((Some(object), _)) => vec![object.clone()],
+            Some((_, Some(Request::Finding(i)))) => cx.world.findings.known().and_then(|all| Some(all.get(*i)?.object.clone())).into_iter().collect(),
+            Some((_, Some(Request::Detail(ns, name)))) => cx.world.objects(&(ns.clone(), name.clone())),
+            _ => self.subject(cx).map_or(Vec::new(), |key| cx.world.objects(&key)),
+        }
     }
     fn command(&self, cx: &Cx<'_>) -> String {
-        let Some((namespace, name)) = self.subject(cx) else { return command_line(cx, "tui --no-tui --open detail") };
+        let named = if self.view == View::List { self.listed(cx) } else { self.subject(cx) };
+        let Some((namespace, name)) = named else { return command_line(cx, "tui --no-tui --open detail") };
         let node = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
         command_line(cx, &format!("tui --no-tui --open {}", crate::shell::quoted(&node)))
     }

@@ -33,7 +33,7 @@ pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
         if !blame.why.is_empty() {
             let parts = vec![(format!("    {}", blame.why), Role::Text)];
             let opens = if blame.at == *key { None } else { Some(Request::Detail(blame.at.0.clone(), blame.at.1.clone())) };
-            out.push(Line { parts, opens });
+            out.push(Line { opens, ..Line::of(parts) });
         }
         let known = suspects(cx, traffic, key, out);
         for object in blame.objects.iter().filter(|o| !known.contains(o)) {
@@ -156,7 +156,8 @@ fn endings(cx: &Cx<'_>, traffic: &Traffic, key: &Key, out: &mut Vec<Line>) {
     heading(cx, Section::Metrics, out, "HOW REQUESTS TO IT END");
     for e in all.iter().take(MOST) {
         let share = e.rate / total;
-        let bar = cx.theme.pick(["█"], ["#"])[0].repeat((share * 30.0).round() as usize);
+        let cells = if cx.theme.is_read() { 0 } else { (share * 30.0).round() as usize };
+        let bar = cx.theme.pick(["█"], ["#"])[0].repeat(cells);
         let role = if e.is_failure { Role::Health(Health::Failing) } else { Role::Health(Health::Ok) };
         out.push(Line::of(vec![
             (format!("    {:<16} ", e.name()), Role::Text),

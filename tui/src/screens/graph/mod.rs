@@ -92,6 +92,18 @@ impl Graph {
             || self.found.nodes.get(node) == Some(&true)
             || view.edges().iter().zip(&self.found.edges).any(|(e, hit)| *hit && e.to == node)
     }
+    /// Lines of text in place of a picture; `v` draws one all the same.
+    pub fn as_lines(&mut self) {
+        self.shape = Shape::Tree;
+    }
+    /// Whether nodes and lines are drawn, which can be moved.
+    pub fn is_picture(&self) -> bool {
+        self.shape == Shape::Picture && self.picture().is_some_and(|p| matches!(p.form, Form::Drawn(_)))
+    }
+    /// Moves the picture by so many columns and rows.
+    pub fn drag(&mut self, (columns, rows): (i32, i32)) {
+        self.pan = (self.pan.0 - columns, self.pan.1 - rows);
+    }
     pub fn choose(&mut self, node: Name) {
         self.selected = Some(node);
         self.boxed = None;
@@ -385,6 +397,11 @@ impl Screen for Graph {
             return Some(boxed.to_owned());
         }
         self.node(view).and_then(|n| view.nodes().get(n)).map(|n| if n.name == COLLAPSED { n.namespace.clone() } else { format!("{}/{}", n.namespace, n.name) })
+    }
+    fn objects(&self, cx: &Cx<'_>) -> Vec<String> {
+        let view = self.picture().map(|p| &p.view);
+        let node = view.and_then(|v| v.nodes().get(self.node(v)?));
+        node.map_or(Vec::new(), |n| cx.world.objects(&(n.namespace.clone(), n.name.clone())))
     }
     fn command(&self, cx: &Cx<'_>) -> String {
         match cx.world.traffic.known().filter(|_| self.is_traffic(cx.world)) {

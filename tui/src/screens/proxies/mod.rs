@@ -278,7 +278,9 @@ impl Screen for Proxies {
 /// Writes a pane's title again, after something was drawn over its upper border.
 fn retitle(pen: &mut Pen<'_>, area: Rect, title: &str, is_focused: bool) {
     let line = Rect { height: 2.min(area.height), ..area };
-    if line.height == 2 && line.width >= 2 {
+    if pen.theme.is_read() {
+        pane(pen, line, title, is_focused);
+    } else if line.height == 2 && line.width >= 2 {
         let style = pen.theme.style(if is_focused { Role::Focus } else { Role::Frame });
         for x in line.x + 1..line.right() - 1 {
             pen.styled(x, line.y, pen.theme.line_glyph(3, false, false), 1, style);

@@ -4,39 +4,27 @@ mod scatter;
 mod search;
 mod waterfall;
 
-use super::{Cx, Drawn, Request, Screen, known};
+use super::{Cx, Drawn, HEAD, Request, Screen, known};
 use crate::action::{Action, Scope};
 use crate::filter::Filter;
-use crate::widgets::Cursor;
+use crate::widgets::{By, Cursor, Order};
 use crate::world::traces::{Traces as Known, workload};
 use mesh_model::traces::{Criteria, Place, Trace, summary};
 use ratatui::buffer::Buffer;
 use waterfall::Waterfall;
 
-/// How the list is sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Order {
-    #[default]
-    Newest,
-    Longest,
-    /// Those with the most failures first.
-    Failed,
-}
+/// What the list can be sorted by.
+const ORDERS: [By; 3] = [By::Time, By::Latency, By::Errors];
 
-impl Order {
-    fn next(self) -> Order {
-        match self {
-            Order::Newest => Order::Longest,
-            Order::Longest => Order::Failed,
-            Order::Failed => Order::Newest,
-        }
-    }
-    fn name(self) -> &'static str {
-        match self {
-            Order::Newest => "newest first",
-            Order::Longest => "longest first",
-            Order::Failed => "most failures first",
-        }
+/// How a list of traces is sorted.
+fn said(order: Order) -> &'static str {
+    match (order.by, order.turned) {
+        (By::Latency, false) => "longest first",
+        (By::Latency, true) => "shortest first",
+        (By::Errors, false) => "most failures first",
+        (By::Errors, true) => "fewest failures first",
+        (_, false) => "newest first",
+        (_, true) => "oldest first",
     }
 }
 
@@ -104,12 +92,13 @@ impl Traces {
             .collect();
         out.sort_by_key(|i| {
             let line = &known.lines[*i];
-            match self.order {
-                Order::Newest => (std::cmp::Reverse(line.start), *i),
-                Order::Longest => (std::cmp::Reverse(line.duration), *i),
-                Order::Failed => (std::cmp::Reverse(line.errors as i64), *i),
+            match self.order.by {
+                By::Latency => (std::cmp::Reverse(line.duration), *i),
+                By::Errors => (std::cmp::Reverse(line.errors as i64), *i),
+                _ => (std::cmp::Reverse(line.start), *i),
             }
         });
+        self.order.turn(&mut out);
         out
     }
     /// The trace that is selected or open.
@@ -150,7 +139,7 @@ impl Screen for Traces {
         let Some(known) = cx.world.traces.known() else { return Vec::new() };
         match self.opened(known) {
             Some(trace) => vec![trace.id.clone()],
-            None => vec![format!("{} of {}", self.rows(known, cx).len(), known.all.len()), self.order.name().to_owned()],
+            None => vec![format!("{} of {}", self.rows(known, cx).len(), known.all.len()), said(self.order).to_owned()],
         }
     }
     fn scopes(&self) -> &'static [Scope] {
@@ -173,15 +162,15 @@ impl Screen for Traces {
             return Vec::new();
         }
         let rows = self.rows(known, cx);
+        if let Some(sorted) = self.order.act(action, &ORDERS) {
+            self.cursor = Cursor::default();
+            return sorted.err().map(Request::Say).into_iter().collect();
+        }
         match action {
             Action::Open => {
                 if let Some(i) = self.cursor.get(rows.len()) {
                     self.show(known.all[rows[i]].id.clone());
                 }
-            }
-            Action::Sort => {
-                self.order = self.order.next();
-                self.cursor = Cursor::default();
             }
             // The points are walked by their time.
             Action::Left | Action::Right => {
@@ -219,6 +208,8 @@ impl Screen for Traces {
     fn select(&mut self, spot: usize, cx: &Cx<'_>) {
         if cx.world.traces.known().is_some_and(|k| self.opened(k).is_some()) {
             self.waterfall.cursor.at = spot;
+        } else if let Some(column) = spot.checked_sub(HEAD) {
+            self.order.click(search::COLUMNS.get(column).map_or("", |c| c.title), &ORDERS);
         } else {
             self.cursor.at = spot;
         }

@@ -71,7 +71,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, points: &[Point], now: i64) -> Vec<(u
         };
         let role = if cell.is_selected { Role::Selected } else { Role::Health(cell.health) };
         // What failed differs by more than its colour.
-        let glyph = if cell.health >= Health::Degraded { pen.theme.glyph(cell.health) } else { glyph };
+        let glyph = if cell.health >= Health::Degraded { pen.theme.mark(cell.health) } else { glyph };
         pen.text(x, y, glyph, 1, role);
     }
     let (from, to) = (moment(first.div_euclid(1_000_000), now), moment(last.div_euclid(1_000_000), now));

@@ -2,11 +2,11 @@
 
 use super::super::overview::spots;
 use super::scatter::{self, Point};
-use super::{Traces, time};
+use super::{Traces, said, time};
 use crate::graph::Health;
 use crate::screens::{Cx, Drawn};
 use crate::text::moment;
-use crate::theme::Role;
+use crate::theme::{Role, Theme};
 use crate::widgets::{Column, Pen, Row, Table, pane};
 use crate::world::sections::Section;
 use crate::world::traces::Traces as Known;
@@ -14,7 +14,7 @@ use mesh_model::traces::Place;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-const COLUMNS: [Column; 9] = [
+pub(super) const COLUMNS: [Column; 9] = [
     Column::left("", 1, 0, 0),
     Column::left("START", 9, 0, 1),
     Column::right("TOOK", 8, 0),
@@ -29,8 +29,8 @@ const COLUMNS: [Column; 9] = [
 const BAR: i64 = 10;
 
 /// Points above, the list, and the places beside or below it.
-fn areas(area: Rect) -> (Rect, Rect, Rect) {
-    let points = if area.height >= 20 { (area.height / 3).clamp(7, 16) } else { 0 };
+fn areas(area: Rect, theme: &Theme) -> (Rect, Rect, Rect) {
+    let points = if area.height >= 20 && !theme.is_read() { (area.height / 3).clamp(7, 16) } else { 0 };
     let top = Rect { height: points, ..area };
     let rest = Rect { y: top.bottom(), height: area.height - points, ..area };
     let (side, below) = match (rest.width >= 150, rest.height >= 24) {
@@ -51,7 +51,7 @@ impl Traces {
         let mut drawn = Drawn::default();
         let mut pen = Pen { buffer, theme: cx.theme };
         let rows = self.rows(known, cx);
-        let (top, list, side) = areas(cx.area);
+        let (top, list, side) = areas(cx.area, cx.theme);
         let chosen = self.cursor.get(rows.len());
         if top.height > 0 {
             let inner = pane(&mut pen, top, &cx.titled("Duration over time", &[Section::Traces]), false);
@@ -68,7 +68,7 @@ impl Traces {
             let spots = places.iter().enumerate().map(|(n, (x, y))| (Rect { x: *x, y: *y, width: 1, height: 1 }, n));
             drawn.spots.extend(spots);
         }
-        let inner = pane(&mut pen, list, &cx.titled(&format!("Traces, {}", self.order.name()), &[Section::Traces]), true);
+        let inner = pane(&mut pen, list, &cx.titled(&format!("Traces, {}", said(self.order)), &[Section::Traces]), true);
         if rows.is_empty() {
             let outside = known.all.len();
             let text = match (cx.filter.is_empty(), cx.world.shown_time()) {
@@ -84,7 +84,7 @@ impl Traces {
             .iter()
             .map(|i| {
                 let line = &known.lines[*i];
-                let bar = (line.duration * BAR / longest).clamp(1, BAR) as usize;
+                let bar = if cx.theme.is_read() { 0 } else { (line.duration * BAR / longest).clamp(1, BAR) as usize };
                 let failed = if line.errors > 0 { Role::Health(line.health) } else { Role::Dim };
                 vec![
                     (cx.theme.glyph(line.health).to_owned(), Role::Health(line.health)),
@@ -99,7 +99,9 @@ impl Traces {
                 ]
             })
             .collect();
-        let shown = Table { columns: &COLUMNS, rows: &table, cursor: self.cursor, is_focused: true }.draw(&mut pen, inner);
+        let table = Table { columns: &COLUMNS, rows: &table, cursor: self.cursor, is_focused: true };
+        let shown = table.draw(&mut pen, inner);
+        drawn.heads(&table, inner);
         spots(&mut drawn, &shown, rows.len(), 0);
         drawn.cursor = shown.cursor;
         if side.width > 0 && side.height > 0 {

@@ -175,7 +175,7 @@ impl Waterfall {
             (format!("  {} spans of {} services", trace.spans.len(), trace.services().len()), Role::Text),
             (format!("  {errors} failed"), failed),
             (format!("  from {begun}"), Role::Dim),
-            (format!("   {}", cx.theme.pick(["█"], ["#"])[0]), Role::Focus),
+            (if cx.theme.is_read() { "  times:".to_owned() } else { format!("   {}", cx.theme.pick(["█"], ["#"])[0]) }, Role::Focus),
             (if self.shown == Shown::Path { " the critical path alone".to_owned() } else { " what the end waited for".to_owned() }, Role::Dim),
         ];
         let parts: Vec<(&str, Role)> = parts.iter().map(|(t, r)| (t.as_str(), *r)).collect();
@@ -302,6 +302,11 @@ fn bar(pen: &mut Pen<'_>, area: Rect, trace: &Trace, i: usize, times: &Times) {
     let span = &trace.spans[i].span;
     let (start, whole, columns) = (trace.start(), trace.duration().max(1), i64::from(area.width));
     if columns == 0 {
+        return;
+    }
+    if pen.theme.is_read() {
+        let text = if times.on_path[i] > 0 { format!("waited for {}", time(times.on_path[i])) } else { String::new() };
+        pen.text(area.x, area.y, &text, area.width.into(), Role::Text);
         return;
     }
     let column = |at: i64| ((i128::from(at - start) * i128::from(columns)) / i128::from(whole)).clamp(0, i128::from(columns)) as i64;

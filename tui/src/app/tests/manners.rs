@@ -1,0 +1,183 @@
+//! What is expected of a terminal UI by those who know others: YAML, sorting, the mouse, how often it reads.
+
+use super::*;
+use crate::theme::{Medium, Palette, Theme};
+
+/// Lines that hold a text, by their place on the screen.
+fn line_of(text: &str, word: &str) -> usize {
+    text.lines().position(|l| l.contains(word)).unwrap_or_else(|| panic!("{word}\n{text}"))
+}
+
+#[test]
+fn the_object_in_focus_is_shown_as_yaml() {
+    let mut app = ready();
+    // Of a finding.
+    keys(&mut app, "4 y");
+    let text = draw(&mut app);
+    assert!(text.contains("VirtualService bookinfo/reviews") && text.contains("# bookinfo.yaml:") && text.contains("kind: VirtualService"), "{text}");
+    // It is looked through, copied and left.
+    keys(&mut app, "/ s p e c enter");
+    let text = draw(&mut app);
+    assert!(text.lines().nth(2).is_some_and(|l| l.contains("spec:")), "{text}");
+    assert!(matches!(keys(&mut app, "c").as_slice(), [Effect::Copy(yaml)] if yaml.contains("kind: VirtualService\n")));
+    assert!(matches!(keys(&mut app, "e").as_slice(), [Effect::Edit { file, line }] if file == "bookinfo.yaml" && *line > 1));
+    keys(&mut app, "G ctrl-u l h n N q");
+    assert!(draw(&mut app).contains("help: do this"), "the screen before is there again");
+    // Of a node of the graph: all that says something of it.
+    keys(&mut app, ": g r a p h space r e v i e w s enter y");
+    let text = draw(&mut app);
+    assert!(text.contains("and ") && text.contains("more"), "{text}");
+    keys(&mut app, "esc");
+    assert_eq!(app.tab(), Tab::Graph);
+    // Of a row of Detail.
+    keys(&mut app, "enter");
+    let rows = draw(&mut app).lines().count();
+    for _ in 0..rows {
+        keys(&mut app, "j");
+        if draw(&mut app).lines().any(|l| l.starts_with("▶") && l.contains("DestinationRule bookinfo/reviews")) {
+            break;
+        }
+    }
+    assert!(matches!(keys(&mut app, "e").as_slice(), [Effect::Edit { .. }]));
+    keys(&mut app, "y");
+    assert!(draw(&mut app).contains("kind: DestinationRule"));
+    // What is no object says so.
+    let mut other = ready();
+    keys(&mut other, "6 y");
+    assert!(draw(&mut other).contains("no object is in focus"));
+    assert_eq!(keys(&mut other, ": y a m l enter"), []);
+}
+
+#[test]
+fn all_services_and_workloads_are_a_list() {
+    let mut app = busy();
+    keys(&mut app, ": w l enter");
+    let text = draw(&mut app);
+    assert!(text.contains("workloads, gateways") && text.contains("REPLICAS") && text.contains("/kind:workload"), "{text}");
+    // One is opened, and esc leads back to the list.
+    keys(&mut app, "esc A");
+    let text = draw(&mut app);
+    assert!(text.contains("by name") && line_of(&text, "audit") < line_of(&text, "cart"), "{text}");
+    keys(&mut app, "/ c a r t enter enter");
+    assert!(draw(&mut app).contains("CALLED BY"));
+    assert_eq!(keys(&mut app, "c"), [Effect::Copy("shop/cart".to_owned())]);
+    keys(&mut app, "esc");
+    assert!(draw(&mut app).contains("all 1"));
+    keys(&mut app, "m");
+    assert_eq!(app.tab(), Tab::Graph);
+    // A configuration alone is one, too.
+    let mut still = ready();
+    keys(&mut still, "3 w");
+    let text = draw(&mut still);
+    assert!(text.contains("productpage") && !text.contains("RATE"), "{text}");
+    keys(&mut still, "w");
+    assert!(draw(&mut still).contains("CONFIGURATION"));
+}
+
+#[test]
+fn letters_sort_lists() {
+    let mut app = ready();
+    keys(&mut app, "4");
+    let first = |app: &mut App| {
+        let text = draw(app);
+        (line_of(&text, "IST0101"), line_of(&text, "IST0127"))
+    };
+    let (error, warning) = first(&mut app);
+    assert!(error < warning, "the worst first");
+    keys(&mut app, "E");
+    let (error, warning) = first(&mut app);
+    assert!(error > warning, "turned round");
+    assert!(draw(&mut app).contains("by errors, turned round"));
+    keys(&mut app, "A");
+    assert!(draw(&mut app).contains("by name"));
+    keys(&mut app, "R");
+    assert!(draw(&mut app).contains("this list is not sorted by rate"), "what a list lacks is told");
+    let mut busy = busy();
+    keys(&mut busy, "R");
+    assert!(draw(&mut busy).contains("Namespaces by rate"));
+    keys(&mut busy, "o o");
+    assert!(draw(&mut busy).contains("Namespaces ─"), "after the last column the order of before");
+}
+
+#[test]
+fn a_click_on_a_title_sorts() {
+    let mut app = busy();
+    let click = |app: &mut App, title: &str| {
+        let text = draw(app);
+        let (y, line) = text.lines().enumerate().find(|(_, l)| l.contains("NAMESPACE")).expect("the titles of the namespaces");
+        let x = line.chars().collect::<String>().find(title).map(|at| line[..at].chars().count()).expect("a title");
+        app.update(Event::Click(x as u16, y as u16), Duration::ZERO);
+        app.update(Event::Click(x as u16, y as u16), Duration::from_millis(100));
+        draw(app)
+    };
+    assert!(click(&mut app, "RATE").contains("Namespaces by rate, turned round"), "two clicks are two, and open nothing");
+    assert!(click(&mut app, "WARNINGS").contains("Namespaces by rate, turned round"), "what it is not sorted by changes nothing");
+    assert_eq!(app.tab(), Tab::Overview);
+}
+
+#[test]
+fn how_often_sources_are_read_is_changed_by_a_key() {
+    let mut app = busy();
+    keys(&mut app, "T");
+    assert!(draw(&mut app).contains("⟳ 5s") && draw(&mut app).contains("read again every 5s"));
+    keys(&mut app, "T T T T T");
+    assert!(draw(&mut app).contains("⟳ 5m"));
+    keys(&mut app, "T");
+    assert!(!draw(&mut app).contains("⟳") && app.refresh.is_none());
+    keys(&mut app, ": r e f r e s h space 3 0 s enter");
+    assert_eq!(app.refresh, Some(Duration::from_secs(30)));
+    keys(&mut app, ": r e f r e s h space n o w enter");
+    assert!(draw(&mut app).contains("such as 30s"));
+    assert!(matches!(keys(&mut app, ": r e f r e s h enter").as_slice(), [Effect::Load(_)]));
+}
+
+#[test]
+fn the_mouse_moves_the_picture() {
+    let mut app = busy();
+    app.update(Event::Resize(60, 20), Duration::ZERO);
+    for job in keys(&mut app, "2 z") {
+        if let Effect::LayOut(job) = job {
+            app.update(Event::LaidOut(Box::new(job.run())), Duration::ZERO);
+        }
+    }
+    let before = draw(&mut app);
+    let mut tell = |event: Event| {
+        app.update(event, Duration::ZERO);
+        draw(&mut app)
+    };
+    // A press that is not moved, and a drag that begins with it.
+    let pressed = tell(Event::Click(59, 18));
+    assert_eq!(pressed, before);
+    let moved = tell(Event::Drag(53, 14));
+    assert_ne!(moved, before);
+    assert_eq!(tell(Event::Drag(59, 18)), before, "and back");
+    assert_ne!(tell(Event::Wheel(3)), before);
+    assert_eq!(tell(Event::Wheel(-3)), before);
+}
+
+#[test]
+fn a_screen_that_is_read_aloud_has_words_and_lines() {
+    for tab in "12345678".chars() {
+        let mut app = App::new(Options { theme: Theme { medium: Medium::Read, ..Theme::default() }, ..options() });
+        app.update(Event::Resize(160, 50), Duration::ZERO);
+        app.update(Event::Loaded(Ok(Arc::new(with_traffic()))), Duration::ZERO);
+        keys(&mut app, &tab.to_string());
+        app.update(Event::Loaded(Ok(Arc::new(with_traffic()))), Duration::ZERO);
+        let text = draw(&mut app);
+        let marks: Vec<char> = text.chars().filter(|c| "●▲✖○◌─│╭╮╰╯▁▂▃▄▅▆▇█┆┄".contains(*c)).collect();
+        assert!(marks.is_empty(), "screen {tab}: {marks:?}\n{text}");
+    }
+    let mut app = App::new(Options { theme: Theme { medium: Medium::Read, ..Theme::default() }, ..options() });
+    app.update(Event::Resize(120, 40), Duration::ZERO);
+    app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
+    let text = draw(&mut app);
+    assert!(text.contains("What is wrong now, in focus:") && text.contains("failing"), "{text}");
+}
+
+#[test]
+fn a_light_background_makes_the_colours_light() {
+    let mut app = ready();
+    assert_eq!(app.theme().palette, Palette::Dark);
+    assert_eq!(app.update(Event::Background(Palette::Light), Duration::ZERO), []);
+    assert_eq!(app.theme().palette, Palette::Light);
+}
