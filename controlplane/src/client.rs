@@ -119,6 +119,7 @@ impl Client {
                 // Not of one that lists nothing: upstream Envoys refuse it.
                 metrics: !node.extensions.is_empty() && has(&node.extensions, STATS),
                 records: true,
+                ambient: false,
             },
             namespace,
             metadata,
@@ -171,6 +172,6 @@ mod tests {
     fn what_a_proxy_lacks_it_is_not_sent() {
         let upstream = vec![Extension { name: "envoy.filters.http.router".into(), ..Extension::default() }];
         let c = Client::read(Some(&Node { extensions: upstream, ..node("router~1.2.3.4~gw.infra~x", Struct::default()) })).expect("a proxy");
-        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true });
+        assert_eq!(c.has, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true, ambient: false });
     }
 }

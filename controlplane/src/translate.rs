@@ -126,6 +126,7 @@ impl<'m, 'a> Translations<'m, 'a> {
             alpn_filter: self.control_plane.alpn_filter && client.has.alpn_filter,
             metrics: client.has.metrics,
             records: client.has.records,
+            ambient: client.has.ambient,
         };
         let key = (self.model.alike(&proxy), control_plane);
         Wanted { proxy, workload, key, last: None }

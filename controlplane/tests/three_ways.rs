@@ -198,7 +198,11 @@ fn real_envoys_answer_as_their_configuration_is_read() {
         let mesh = Mesh::new(&snapshot);
         let (model, plain) = (
             Model::supposing(&mesh),
-            Model::build(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: false }, Addresses::Supposed),
+            Model::build(
+                &mesh,
+                ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: false, ambient: false },
+                Addresses::Supposed,
+            ),
         );
         let engine = Engine::new(&model);
         let envoys = Envoys::start(&program, &plain);

@@ -30,6 +30,7 @@ pub fn control_plane_of(dump: &str) -> ControlPlane {
         alpn_filter: dump.contains("istio.alpn"),
         metrics: false,
         records: false,
+        ambient: dump.contains(crate::translate::ORIGINATE),
     }
 }
 

@@ -159,7 +159,7 @@ fn other_networks_and_hbone() {
     names(&config_map("networks: {east: {endpoints: [{fromRegistry: a}]}}"), &[]);
     names(&config_map("networks: {east: ["), &["ConfigMap istio-system/istio: its `meshNetworks` can't be read"]);
     let hbone = "Pod shop/cart-2: is reached over HBONE, which is not translated";
-    names(&pod("istio.io/dataplane-mode: ambient"), &[hbone]);
+    names(&pod("istio.io/dataplane-mode: ambient"), &[]);
     names(&pod("networking.istio.io/tunnel: http"), &[hbone]);
     let waypoint = "{apiVersion: v1, kind: Service, metadata: {name: pay, namespace: shop, labels: {istio.io/use-waypoint: w}}, spec: {clusterIP: 10.0.0.2, ports: [{port: 80}]}}";
     names(waypoint, &["Service shop/pay: a waypoint stands before it; the way through waypoints is not translated"]);

@@ -138,7 +138,7 @@ fn the_recorded_mesh_comes_out_as_its_proxies_hold_it() {
     let snapshot = snapshot(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Some(&mesh_config));
     let mesh = Mesh::new(&snapshot);
     // That control plane ran with both switched off: its proxies were plain Envoys.
-    let model = Model::of(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true });
+    let model = Model::of(&mesh, ControlPlane { metadata_exchange: false, alpn_filter: false, metrics: false, records: true, ambient: false });
     let mut out = Vec::new();
     for entry in std::fs::read_dir(dir.join("envoy")).expect("envoy").flatten() {
         let pod = entry.file_name().to_string_lossy().into_owned();

@@ -69,7 +69,7 @@ fn rendered(resources: &Value) -> String {
     let mut out = Vec::new();
     for l in list(resources, "/listeners") {
         out.push(format!("listener {}", l["name"].as_str().unwrap_or_default()));
-        if l["name"] == "main_internal" {
+        if l.get("filterChainMatcher").is_some() {
             out.extend(list(l, "/filterChains").map(chain));
             for r in list(l, "/filterChainMatcher/matcherTree/customMatch/typedConfig/rangeMatchers") {
                 let ways = keys(r, "/onMatch/matcher/matcherTree/exactMatchMap/map");
@@ -79,7 +79,8 @@ fn rendered(resources: &Value) -> String {
     }
     for c in list(resources, "/clusters") {
         let kind = c["type"].as_str().unwrap_or(if c.get("clusterType").is_some() { "by name" } else { "STATIC" });
-        out.push(format!("cluster {} {kind}", c["name"].as_str().unwrap_or_default()));
+        let sockets: String = list(c, "/transportSocketMatches").map(|m| format!(" {}", m["name"].as_str().unwrap_or_default())).collect();
+        out.push(format!("cluster {} {kind}{sockets}", c["name"].as_str().unwrap_or_default()));
     }
     for e in list(resources, "/endpoints") {
         for host in list(e, "/endpoints").flat_map(|l| list(l, "/lbEndpoints")) {
@@ -90,7 +91,9 @@ fn rendered(resources: &Value) -> String {
                 Some(ip) => ip.to_owned(),
                 None => format!("{}/{}", text(&internal["serverListenerName"]), text(&internal["endpointId"])),
             };
-            out.push(format!("endpoint {} {shown}", text(&e["clusterName"])));
+            let told = &host["metadata"]["filterMetadata"]["envoy.filters.listener.original_dst"];
+            let meant = told.get("waypoint").map_or_else(String::new, |_| format!(" for {}", text(&told["local"])));
+            out.push(format!("endpoint {} {shown}{meant}", text(&e["clusterName"])));
         }
     }
     out.sort();
@@ -121,6 +124,20 @@ fn a_waypoint_holds_what_istiod_sends_it() {
     // The Gateway alone says as much: its Pods are made by a controller.
     let of_gateway = rendered(&model.translate(&Proxy::waypoint("wp", "shop")).resources());
     assert!(of_gateway == want, "{of_gateway}");
+}
+
+#[test]
+fn sidecars_and_gateways_send_hbone_as_istiod_has_them() {
+    let snapshot = snapshot(&text("clients.yaml"));
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::new(&mesh);
+    for (pod, expected) in [("client-1", "sidecar.txt"), ("ingress-1", "gateway.txt")] {
+        let workload = mesh.workloads.all().iter().find(|w| w.object.name() == pod).expect("the Pod");
+        let translation = model.translate(&Proxy::of_workload(&mesh, workload));
+        let got = rendered(&translation.resources());
+        assert!(got == text(expected), "{pod}\n{got}");
+        assert!(translation.not_judged.is_empty(), "{:?}", translation.not_judged);
+    }
 }
 
 #[test]

@@ -321,7 +321,8 @@ impl<'a> Wanted<'_, 'a> {
     /// Whether all that serve a port are reached by HBONE.
     fn all_take_hbone(&self, cx: &Context<'_, 'a>) -> bool {
         let all = cx.model.registry.endpoints(cx.model.mesh, self.service, self.port);
-        !all.is_empty() && all.iter().all(|e| e.takes_hbone)
+        // A waypoint's own Pods end tunnels, and are not counted.
+        !all.is_empty() && all.iter().all(|e| e.takes_hbone && !crate::ambient::waypoint::is_own(|k| e.label(k)))
     }
 
     pub fn connections(&self, cx: &Context<'_, '_>, building: &mut Building) {

@@ -26,6 +26,8 @@ pub enum From {
     Caller,
     /// By the waypoint that stands before it: by HBONE wherever that is taken.
     Waypoint,
+    /// By a gateway, through the waypoint: these are the waypoint's.
+    Ingress,
 }
 
 /// The endpoints of a service's port, or of a subset, by locality; none where there are none. `policy` is that of the
@@ -38,9 +40,14 @@ pub fn assignment<'a>(
     policy: &TrafficPolicy<'a>,
     from: From,
 ) -> Option<eds::ClusterLoadAssignment> {
-    let mut endpoints = cx.model.registry.endpoints(cx.model.mesh, service, port);
+    let waypoint = waypoint::from_ingress(cx, service).filter(|_| from == From::Caller);
+    let mut endpoints = match waypoint {
+        Some(gateway) => waypoint::pods(cx, gateway),
+        None => cx.model.registry.endpoints(cx.model.mesh, service, port),
+    };
+    let from = waypoint.map_or(from, |_| From::Ingress);
     let name = subset.map_or("", |s| s.name);
-    if let Some(subset) = subset {
+    if let Some(subset) = subset.filter(|_| from != From::Ingress) {
         let labels = subset.node.get("labels");
         // The host itself, asked from DNS, stands for every subset.
         endpoints.retain(|e| e.address == service.host || labels.into_iter().flat_map(Node::entries).all(|(k, v)| e.label(k.text()) == Some(v.text())));
@@ -55,7 +62,7 @@ pub fn assignment<'a>(
     let groups: Vec<(String, Vec<Endpoint<'a>>)> = localities.into_iter().map(|(l, list)| (l, cx.model.networks.seen_by(cx, list))).collect();
     let mut out = eds::ClusterLoadAssignment {
         cluster_name: super::cluster::name(port.number, name, &service.host),
-        endpoints: groups.iter().map(|(l, list)| group(cx, l, list, from)).collect(),
+        endpoints: groups.iter().map(|(l, list)| group(cx, l, list, from, (service.address_for(&cx.proxy), port.number))).collect(),
         ..Default::default()
     };
     if let Some(setting) = Setting::of(cx, service, policy) {
@@ -66,11 +73,11 @@ pub fn assignment<'a>(
     Some(out)
 }
 
-fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>], from: From) -> eds::LocalityLbEndpoints {
+fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>], from: From, meant: (&str, u16)) -> eds::LocalityLbEndpoints {
     let [region, zone, sub_zone] = locality::parts(locality).map(str::to_owned);
     let locality = core::Locality { region, zone, sub_zone };
     let weight = |e: &Endpoint<'_>| e.weight.max(1);
-    let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e), from)).collect();
+    let hosts: Vec<eds::LbEndpoint> = list.iter().map(|e| host(cx, e, weight(e), from, meant)).collect();
     eds::LocalityLbEndpoints {
         locality: Some(locality),
         load_balancing_weight: Some(list.iter().map(weight).fold(0, u32::saturating_add)).filter(|_| !list.is_empty()),
@@ -101,7 +108,7 @@ pub fn is_mtls(cx: &Context<'_, '_>, e: &Endpoint<'_>) -> bool {
 /// Whether an endpoint is reached by HBONE.
 fn is_tunnelled(cx: &Context<'_, '_>, e: &Endpoint<'_>, from: From) -> bool {
     // Who takes mutual TLS of sidecars is sent that.
-    e.takes_hbone && e.gateway.is_none() && (from == From::Waypoint || (cx.sends_hbone() && e.takes_mtls != Some(true)))
+    e.takes_hbone && e.gateway.is_none() && (from != From::Caller || (cx.sends_hbone() && e.takes_mtls != Some(true)))
 }
 
 /// `10.0.0.1:80`, `[::1]:80`
@@ -109,7 +116,8 @@ pub fn joined(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
-fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From) -> eds::LbEndpoint {
+/// `meant` is the address and port of the service.
+fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From, meant: (&str, u16)) -> eds::LbEndpoint {
     let mut metadata = core::Metadata::default();
     if is_mtls(cx, e) {
         let mode: Struct = std::iter::once(("tlsMode", Value::from("istio"))).collect();
@@ -125,8 +133,8 @@ fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From) -> eds:
     };
     metadata.filter_metadata.insert("istio".into(), std::iter::once(("workload", Value::from(workload.as_str()))).collect());
     let address = if is_tunnelled(cx, e, from) {
-        let (address, local) = waypoint::tunnelled(e);
-        if from == From::Caller {
+        let (address, local) = if from == From::Ingress { waypoint::through(e, meant.0, meant.1) } else { waypoint::tunnelled(e) };
+        if from != From::Waypoint {
             let tunnel: Struct = std::iter::once(("tunnel", Value::from("http"))).collect();
             metadata.filter_metadata.insert("envoy.transport_socket_match".into(), tunnel);
         }

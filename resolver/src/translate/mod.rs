@@ -57,6 +57,7 @@ pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePor
 pub use scope::{Lead, Unknown};
 pub use servers::ServerOf;
 pub use supposed::Addresses;
+pub use waypoint::ORIGINATE;
 pub use witnesses::Witness;
 
 use crate::mesh::Mesh;
@@ -146,11 +147,20 @@ pub struct ControlPlane {
     pub metrics: bool,
     /// Access logs and traces are translated as well: whoever serves proxies wants them, whoever compares has them left out.
     pub records: bool,
+    /// `PILOT_ENABLE_AMBIENT`: sidecars and gateways send HBONE to what takes it.
+    pub ambient: bool,
+}
+
+impl ControlPlane {
+    /// With the defaults; in ambient mode where the mesh is.
+    pub fn of_mesh(mesh: &Mesh<'_>) -> ControlPlane {
+        ControlPlane { ambient: waypoint::is_ambient(mesh), ..ControlPlane::default() }
+    }
 }
 
 impl Default for ControlPlane {
     fn default() -> ControlPlane {
-        ControlPlane { metadata_exchange: true, alpn_filter: true, metrics: false, records: false }
+        ControlPlane { metadata_exchange: true, alpn_filter: true, metrics: false, records: false, ambient: false }
     }
 }
 
@@ -170,7 +180,7 @@ pub struct Model<'m, 'a> {
 
 impl<'m, 'a> Model<'m, 'a> {
     pub fn new(mesh: &'m Mesh<'a>) -> Model<'m, 'a> {
-        Model::of(mesh, ControlPlane::default())
+        Model::of(mesh, ControlPlane::of_mesh(mesh))
     }
 
     pub fn of(mesh: &'m Mesh<'a>, control_plane: ControlPlane) -> Model<'m, 'a> {
@@ -179,7 +189,7 @@ impl<'m, 'a> Model<'m, 'a> {
 
     /// Of manifests: what has no address yet counts as if it had one ([`supposed`]).
     pub fn supposing(mesh: &'m Mesh<'a>) -> Model<'m, 'a> {
-        Model::build(mesh, ControlPlane::default(), Addresses::Supposed)
+        Model::build(mesh, ControlPlane::of_mesh(mesh), Addresses::Supposed)
     }
 
     pub fn build(mesh: &'m Mesh<'a>, control_plane: ControlPlane, addresses: Addresses) -> Model<'m, 'a> {
@@ -285,6 +295,10 @@ impl<'a> Context<'_, 'a> {
         out.endpoints = cx.scope.services.iter().flat_map(|s| endpoints_of(cx, s)).collect();
         out.not_judged = not_judged::of(cx);
         envoy_filter::apply(cx, &mut out);
+        if cx.control_plane.ambient {
+            // Patches reach neither.
+            waypoint::originate(cx, &mut out);
+        }
         out
     }
 }
@@ -342,7 +356,7 @@ struct Context<'c, 'a> {
 impl<'a> Context<'_, 'a> {
     /// Whether what takes HBONE is sent it.
     fn sends_hbone(&self) -> bool {
-        self.proxy.kind == ProxyKind::Waypoint
+        self.proxy.kind == ProxyKind::Waypoint || self.control_plane.ambient
     }
     /// Whether proxies tell each other who they are.
     fn exchanges(&self) -> bool {

@@ -4,6 +4,7 @@ use super::locality;
 use super::networks::Gateway;
 use super::proxy::{Proxy, UNSPECIFIED};
 use super::supposed::{self, Addresses, Taken};
+use crate::ambient::waypoint;
 use crate::injection::InMesh;
 use crate::labels::Selector;
 use crate::mesh::Mesh;
@@ -108,6 +109,25 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
+    /// One that a controller makes, at an address that nobody has.
+    pub(super) fn supposed(address: String, port: u16, object: &'a Object) -> Endpoint<'a> {
+        Endpoint {
+            address,
+            port,
+            labels: Vec::new(),
+            takes_mtls: None,
+            locality: String::new(),
+            zone: "",
+            node: "",
+            network: "",
+            takes_hbone: true,
+            weight: 0,
+            service_account: None,
+            namespace: object.namespace(),
+            object,
+            gateway: None,
+        }
+    }
     pub fn label(&self, key: &str) -> Option<&'a str> {
         self.labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v)
     }
@@ -452,7 +472,7 @@ fn target_port(port: &ServicePort<'_>, w: &Workload<'_>) -> Option<u16> {
 const NETWORK: &str = "topology.istio.io/network";
 
 fn takes_hbone(mesh: &Mesh<'_>, w: &Workload<'_>) -> bool {
-    mesh.in_mesh(w) == InMesh::Ambient || w.label(TUNNEL) == Some("http")
+    mesh.in_mesh(w) == InMesh::Ambient || w.label(TUNNEL) == Some("http") || waypoint::is_own(|k| w.label(k))
 }
 
 /// The label of what speaks HBONE by itself.

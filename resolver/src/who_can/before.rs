@@ -1,5 +1,5 @@
 //! Waypoints before a workload: they judge requests to its Services, and ztunnel sees their identity in place of the caller's.
-//! Who has a sidecar, and gateways, go past them.
+//! Who has a sidecar goes past them, and so do gateways but where a Service asks them not to.
 
 use super::{Asking, Caller, Condition, Find, May, by_ztunnel, decide};
 use crate::ambient::waypoint::{self, Bound, Waypoint};
@@ -94,10 +94,12 @@ impl<'a> Ways<'a> {
             out.through.push(Through { shown: s.bound.shown(), port: s.port, filters, principal });
         }
         if !standing.is_empty() {
+            let from_ingress = standing.iter().any(|s| waypoint::is_used_from_ingress(model.mesh, s.service.object));
             for caller in model.mesh.workloads.all() {
                 match model.mesh.in_mesh(caller) {
-                    InMesh::Sidecar | InMesh::Gateway => _ = out.others.insert((caller.namespace, caller.service_account())),
-                    InMesh::Ambient => _ = out.tunnelling.insert((caller.namespace, caller.service_account())),
+                    InMesh::Sidecar => _ = out.others.insert((caller.namespace, caller.service_account())),
+                    InMesh::Gateway if !from_ingress => _ = out.others.insert((caller.namespace, caller.service_account())),
+                    InMesh::Ambient | InMesh::Gateway => _ = out.tunnelling.insert((caller.namespace, caller.service_account())),
                     InMesh::No | InMesh::Unknown => {}
                 }
             }

@@ -36,7 +36,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let says = format!("ztunnel sends what is for {} to waypoint {}", service.host, bound.shown());
             part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
             answer.parts.push(part);
-            let to = Destination { service, address: question.address, port: question.url.port };
+            let to = Destination { service, address: question.address, port: question.url.port, authority: question.authority(), path: &question.url.path };
             return self.by_waypoint(&Sender { principal: &own, address }, &to, &bound, gateway, question, answer);
         }
         let Some(service) = service.filter(|s| s.is_kubernetes() || s.resolution == Resolution::Static) else {
@@ -62,7 +62,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
             answer.parts.push(part);
             for pod in &reached {
-                let to = Destination { service, address: Some(pod.ip()), port: pod.port() };
+                let to = Destination { service, address: Some(pod.ip()), port: pod.port(), authority: question.authority(), path: &question.url.path };
                 self.by_waypoint(&Sender { principal: &own, address }, &to, &bound, gateway, question, answer);
             }
             return;
@@ -80,6 +80,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             plaintext_by: None,
             plaintext_change: String::new(),
             tls_by: None,
+            tunnelled_by: "the client's ztunnel",
             has_proxy: true,
         };
         let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
@@ -190,7 +191,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             served
         };
         if is_tunnel {
-            let says = format!("mutual TLS by ztunnels (HBONE, port {}); the server is {mode}", crate::ambient::HBONE);
+            let says = format!("mutual TLS by {} and the server's ztunnel (HBONE, port {}); the server is {mode}", arrival.tunnelled_by, crate::ambient::HBONE);
             served.part.steps.push(of(Mark::Good, says).thing(policy));
         } else if effective.mode == MtlsMode::Strict {
             let says = format!("the client is not in the mesh, and the server's ztunnel takes mutual TLS only: {mode}");

@@ -1,11 +1,12 @@
 //! The cluster and its endpoints: which are there, and why none are.
 
 use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
-use super::outbound::{BLACK_HOLE, PASSTHROUGH, shown};
+use super::outbound::{BLACK_HOLE, PASSTHROUGH, parsed, shown};
 use super::party::{Party, named};
 use super::question::Question;
-use super::waypoint::socket;
+use super::waypoint::{Destination, Sender, socket};
 use super::{NOBODY, Why, server, uncounted};
+use crate::ambient::waypoint::FROM_INGRESS;
 use crate::destination_rule;
 use crate::ownership::Place;
 use crate::translate::{RegisteredService, Resolution, ServicePort};
@@ -51,7 +52,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             // Why is told with the listener.
             return finish(part, answer, Mark::Broken, "what is unknown is refused".to_owned());
         }
-        let name = ClusterName::parse_any(&branch.cluster);
+        let name = parsed(&branch.cluster);
         let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
         if let End::Replied(_) | End::Closed { .. } = &branch.end {
             let step = self.no_endpoint(party, branch, verdict, name, target);
@@ -60,6 +61,18 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             return finish(part, answer, Mark::Broken, says);
         }
         part.steps.push(self.destination(party, branch));
+        if let (Some(service), Some(number)) = (target, name.map(|n| n.port))
+            && let Some((bound, gateway)) = self.taken_by_gateway(party, service)
+        {
+            let says = format!("the gateway sends it to waypoint {}, as the label `{}` asks", bound.shown(), FROM_INGRESS);
+            part.steps.push(Step::new(Stage::Endpoints, Mark::Good, says).thing(Thing::whole(gateway)));
+            answer.parts.push(std::mem::take(part));
+            let (authority, path) = verdict.upstream_request.as_ref().map_or((question.authority(), question.url.path.as_str()), |(a, p)| (a, p));
+            let to = Destination { service, address: None, port: number, authority, path };
+            let principal = party.principal.strip_prefix("spiffe://").unwrap_or(&party.principal);
+            let sender = Sender { principal, address: party.addresses.first().copied() };
+            return self.by_waypoint(&sender, &to, &bound, gateway, question, answer);
+        }
         let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| socket(a)).collect();
         // Where only DNS knows the address, a made one is nobody's.
         reached.retain(|a| a.ip() != NOBODY || question.address == Some(NOBODY));
@@ -125,7 +138,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 
     pub(super) fn destination(&self, party: &Party<'w, 'a>, branch: &Branch) -> Step {
         let origins = party.cluster(&branch.cluster);
-        let has_subset = ClusterName::parse(&branch.cluster).is_some_and(|c| !c.subset.is_empty());
+        let has_subset = parsed(&branch.cluster).is_some_and(|c| !c.subset.is_empty());
         let written = origins.get(usize::from(has_subset)).or(origins.first()).map(|o| Thing::at(o.object, o.node));
         Step::new(Stage::Destination, Mark::Good, shown(&branch.cluster)).thing(written.or_else(|| named(self.model.mesh, &branch.source)))
     }

@@ -447,9 +447,16 @@ pub(super) fn policy_name(name: &str) -> String {
     PolicyName::parse(name).map_or_else(|| name.to_owned(), |n| n.to_string())
 }
 
+/// A cluster's name taken apart; of a waypoint's without the protocol that stands before the subset (`http/v1`).
+pub(super) fn parsed(cluster: &str) -> Option<ClusterName<'_>> {
+    let name = ClusterName::parse_any(cluster)?;
+    let subset = if name.direction == "inbound-vip" { name.subset.split_once('/').map_or("", |(_, subset)| subset) } else { name.subset };
+    Some(ClusterName { subset, ..name })
+}
+
 /// `reviews:9080, subset v1` of a cluster's name.
 pub fn shown(cluster: &str) -> String {
-    match ClusterName::parse_any(cluster) {
+    match parsed(cluster) {
         Some(c) if !c.subset.is_empty() => format!("{}:{}, subset {}", c.host, c.port, c.subset),
         Some(c) if !c.host.is_empty() => format!("{}:{}", c.host, c.port),
         _ => cluster.to_owned(),

@@ -92,6 +92,10 @@ impl<'w, 'a> Party<'w, 'a> {
         }
     }
 
+    pub fn is_waypoint(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|p| p.kind == ProxyKind::Waypoint)
+    }
+
     pub fn is_gateway(&self) -> bool {
         match &self.proxy {
             Some(proxy) => proxy.kind == ProxyKind::Router,

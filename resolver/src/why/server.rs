@@ -11,7 +11,6 @@ use crate::injection::InMesh;
 use crate::peer_authentication::{MtlsMode, mode_node};
 use crate::translate::{RegisteredService, Resolution};
 use crate::workload::Workload;
-use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::pick::UpstreamTransport;
 use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Entry, Protocol};
 use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict, walk};
@@ -76,6 +75,8 @@ pub(super) struct Arrival<'s> {
     pub plaintext_change: String,
     /// The rule that asks for TLS, where one does.
     pub tls_by: Option<Thing>,
+    /// Who makes the tunnel, where there is one.
+    pub tunnelled_by: &'s str,
     pub has_proxy: bool,
 }
 
@@ -133,6 +134,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             plaintext_by,
             plaintext_change,
             tls_by,
+            tunnelled_by: if sent.party.is_waypoint() { "the waypoint" } else { "the client's proxy" },
             has_proxy: true,
         };
         self.each(&arrival, sent.branch, reached, question, part, hops, answer);
@@ -150,6 +152,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             plaintext_by: None,
             plaintext_change: String::new(),
             tls_by: None,
+            tunnelled_by: "",
             has_proxy: false,
         };
         let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
@@ -509,7 +512,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     /// What on the client's side asks for TLS, and what for plaintext.
     fn who_encrypts(&self, sent: &Sent<'_, 'w, 'a>) -> (Option<Thing>, Option<(Thing, String)>) {
         let mesh = self.model.mesh;
-        let name = ClusterName::parse(&sent.branch.cluster);
+        let name = super::outbound::parsed(&sent.branch.cluster);
         let rules: Vec<&'a Object> = sent.party.cluster(&sent.branch.cluster).iter().map(|o| o.object).filter(|o| o.kind == Kind::DestinationRule).collect();
         let port = name.map_or(0, |n| n.port);
         let of_subset = name

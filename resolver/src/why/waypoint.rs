@@ -5,9 +5,9 @@ use super::party::Party;
 use super::question::Question;
 use super::{EPHEMERAL, HOPS, NOBODY, SOMEBODY, Why, find};
 use crate::ambient::HBONE;
-use crate::ambient::waypoint::{Bound, GATEWAY_NAME};
+use crate::ambient::waypoint::{self, Bound, GATEWAY_NAME, Waypoint};
 use crate::held::Held;
-use crate::translate::{PEER_PRINCIPAL, Proxy, RegisteredService};
+use crate::translate::{PEER_PRINCIPAL, Proxy, RegisteredService, Resolution};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::Call;
@@ -28,6 +28,9 @@ pub(super) struct Destination<'s, 'a> {
     /// The service's address, or a Pod's own.
     pub address: Option<IpAddr>,
     pub port: u16,
+    /// What the request has become on its way.
+    pub authority: &'s str,
+    pub path: &'s str,
 }
 
 impl<'w, 'a> Why<'w, '_, 'a> {
@@ -43,7 +46,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     ) {
         let party = self.waypoint(gateway);
         let mut part = Part { title: format!("waypoint {}", bound.shown()), ..Part::default() };
-        let says = format!("the end of ztunnel's HBONE, port {HBONE}: who calls is {}", sender.principal);
+        let says = format!("the end of HBONE, port {HBONE}: who calls is {}", sender.principal);
         part.steps.push(Step::new(Stage::Listener, Mark::Good, says).thing(Thing::whole(gateway)));
         if self.account(gateway).is_none() {
             answer.assume(format!("waypoint {} runs as the service account of its name", bound.shown()));
@@ -55,9 +58,18 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mut connection = question.connection(SocketAddr::new(sender.address.unwrap_or(SOMEBODY), EPHEMERAL), SocketAddr::new(address, to.port));
         connection.filter_state = &state;
         let headers = question.headers();
-        let request = question.request(question.authority(), &question.url.path, &headers);
+        let request = question.request(to.authority, to.path, &headers);
         let call = Call { entry: Entry::CapturedInbound, connection, request, expects: None };
         self.follow(&party, &call, question, Some(to.service), part, HOPS, answer);
+    }
+
+    /// The waypoint that a gateway sends requests to a service to.
+    pub(super) fn taken_by_gateway(&self, party: &Party<'w, 'a>, service: &RegisteredService<'a>) -> Option<(Bound<'a>, &'a Object)> {
+        let is_asked = party.is_gateway() && self.model.control_plane.ambient && service.resolution != Resolution::Passthrough;
+        match waypoint::of_service(self.model.mesh, service.object) {
+            Waypoint::Stands(bound, gateway) if is_asked && waypoint::is_used_from_ingress(self.model.mesh, service.object) => Some((bound, gateway)),
+            _ => None,
+        }
     }
 
     /// The proxy of a waypoint, made once.

@@ -5,7 +5,7 @@ use super::NotJudged;
 use crate::protocol::Protocol;
 use crate::translate::locality::{self, Setting};
 use crate::translate::registry::{Endpoint, RegisteredService};
-use crate::translate::{Context, Origin};
+use crate::translate::{Context, Origin, waypoint};
 
 const WAYPOINT: &str = "istio.io/use-waypoint";
 
@@ -24,16 +24,18 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         let unknown = "is of another network, and the gateway to it or the network of the proxy is not in the input";
         out.extend(first(&|e| !networks.is_judged(cx, e)).map(|o| NotJudged::new(o, unknown)));
         let hbone = "is reached over HBONE, which is not translated";
-        out.extend(first(&|e| e.takes_hbone && cx.waypoint.is_none()).map(|o| NotJudged::new(o, hbone)));
-        if cx.waypoint.is_none() && waypoint(cx, service) {
+        out.extend(first(&|e| e.takes_hbone && !cx.sends_hbone()).map(|o| NotJudged::new(o, hbone)));
+        if !cx.sends_hbone() && has_waypoint(cx, service) {
             out.push(NotJudged::new(Origin::whole(service.object), "a waypoint stands before it; the way through waypoints is not translated"));
         }
+        let through = waypoint::from_ingress(cx, service).filter(|gateway| waypoint::pods(cx, gateway).is_empty());
+        out.extend(through.map(|gateway| NotJudged::new(Origin::whole(gateway), "the Pods of this waypoint, which a gateway sends to, are not in the input")));
         out.extend(by_locality(cx, service, &endpoints));
     }
     out
 }
 
-fn waypoint(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {
+fn has_waypoint(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {
     let own = service.object.label(WAYPOINT);
     own.or_else(|| cx.model.mesh.namespace_label(service.namespace, WAYPOINT)).is_some_and(|w| !matches!(w, "" | "none"))
 }

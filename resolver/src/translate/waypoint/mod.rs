@@ -21,13 +21,18 @@ mod tunnel;
 pub use policies::is_attached;
 pub use sending::or_by_hbone;
 
+use super::filters::Class;
 use super::registry::{Endpoint, RegisteredService, Resolution};
+use super::supposed::Addresses;
 use super::virtual_service::{Destination, VirtualService};
-use super::{Context, Model, Proxy, Translation, endpoint, envoy_filter, not_judged};
+use super::{Context, Model, Proxy, ProxyKind, Translation, endpoint, envoy_filter, not_judged};
+use crate::ambient::HBONE;
 use crate::ambient::waypoint::{self, Bound, GATEWAY_NAME, Waypoint};
+use crate::injection::{DATAPLANE_LABEL, REDIRECTION};
+use crate::mesh::Mesh;
 use crate::protocol::Protocol;
 use mesh_envoy::api::{Struct, Value, core};
-use mesh_model::{Kind, Node};
+use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
 pub use tunnel::upstream as upstream_metadata;
@@ -159,11 +164,62 @@ pub fn translate<'a>(cx: &mut Context<'_, 'a>) -> Translation<'a> {
     out
 }
 
+/// What sidecars and gateways hold that send HBONE: the listener that makes tunnels, and the cluster of these.
+pub fn originate<'a>(cx: &Context<'_, 'a>, out: &mut Translation<'a>) {
+    let class = if cx.proxy.kind == ProxyKind::Router { Class::Gateway } else { Class::SidecarOutbound };
+    out.listeners.push(super::Piece::fixed(tunnel::originate(cx, class)));
+    out.clusters.push(super::Piece::fixed(tunnel::client(cx, None)));
+}
+
+/// Whether a mesh has anything in ambient mode, or its control plane is set up for that.
+pub fn is_ambient(mesh: &Mesh<'_>) -> bool {
+    let is_set = |o: &&Object| {
+        let containers = o.spec_at(&["template", "spec"]).into_iter().flat_map(|s| s.list("containers"));
+        let mut variables = containers.flat_map(|c| c.list("env"));
+        o.name().starts_with("istiod") && variables.any(|v| v.text_of("name") == "PILOT_ENABLE_AMBIENT" && v.text_of("value") == "true")
+    };
+    mesh.objects(Kind::K8sGateway).iter().any(|g| waypoint::is_waypoint(g))
+        || mesh.objects(Kind::Namespace).iter().any(|n| n.label(DATAPLANE_LABEL) == Some("ambient"))
+        || mesh.objects(Kind::Deployment).iter().any(is_set)
+        || mesh.workloads.all().iter().any(|w| w.label(DATAPLANE_LABEL) == Some("ambient") || w.annotation(REDIRECTION) == Some("enabled"))
+}
+
 /// Where an endpoint is reached by HBONE: the internal listener that makes the tunnel, and what is told it.
 pub fn tunnelled(e: &Endpoint<'_>) -> (core::Address, Struct) {
     let to = endpoint::joined(&e.address, e.port);
     let local = std::iter::once(("local", Value::from(to.as_str()))).collect();
     (internal_address(ORIGINATE, &to), local)
+}
+
+/// The same of a waypoint's Pod, which is told that a service is meant.
+pub fn through(e: &Endpoint<'_>, service: &str, port: u16) -> (core::Address, Struct) {
+    let to = endpoint::joined(&e.address, e.port);
+    let local = endpoint::joined(service, port);
+    let told = [("local", Value::from(local.as_str())), ("waypoint", Value::from(to.as_str()))].into_iter().collect();
+    (internal_address(ORIGINATE, &to), told)
+}
+
+/// The waypoint that a gateway sends requests to a service to: where the service has one, an address, and the label that asks
+/// for it.
+pub fn from_ingress<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>) -> Option<&'a Object> {
+    let is_asked = cx.proxy.kind == ProxyKind::Router && cx.control_plane.ambient && service.address_for(&cx.proxy) != super::proxy::UNSPECIFIED;
+    match waypoint::of_service(cx.model.mesh, service.object) {
+        Waypoint::Stands(_, gateway) if is_asked && waypoint::is_used_from_ingress(cx.model.mesh, service.object) => Some(gateway),
+        _ => None,
+    }
+}
+
+/// The Pods of a waypoint, at the port of HBONE; one that is supposed to be there where manifests give none, as a controller
+/// makes them.
+pub fn pods<'a>(cx: &Context<'_, 'a>, gateway: &'a Object) -> Vec<Endpoint<'a>> {
+    let all = cx.model.registry.services.iter().filter(|s| s.is_kubernetes() && s.namespace == gateway.namespace());
+    let own = all.filter(|s| s.object.label(GATEWAY_NAME) == Some(gateway.name()));
+    let at = |s: &RegisteredService<'a>| s.port(HBONE).map(|p| cx.model.registry.endpoints(cx.model.mesh, s, p)).unwrap_or_default();
+    let out: Vec<Endpoint<'a>> = own.flat_map(at).collect();
+    match cx.model.registry.addresses() {
+        Addresses::Supposed if out.is_empty() => vec![Endpoint::supposed(crate::why::NOBODY.to_string(), HBONE, gateway)],
+        _ => out,
+    }
 }
 
 /// The address of an internal listener; `id` tells endpoints apart that have the same one.
