@@ -198,7 +198,7 @@ fn describe(f: &Finding, cx: &Cx<'_>, explains: bool, columns: usize) -> Vec<Lin
     }
     out.push(Vec::new());
     let gutter = f.lines.last().map_or(1, |l| l.number.to_string().len());
-    let bar = cx.theme.pick(["│"], ["|"])[0];
+    let bar = if cx.theme.is_read() { "" } else { cx.theme.pick(["│"], ["|"])[0] };
     for line in &f.lines {
         let number = format!("{:>gutter$} {bar} ", line.number);
         let role = if line.marked.is_some() { Role::Text } else { Role::Dim };
