@@ -232,8 +232,11 @@ fn config(pem: &[u8]) -> Result<ServerConfig, Box<dyn Error>> {
     let mut certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
     let mut roots = RootCertStore::empty();
     roots.add(certificates.remove(0))?;
-    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build()?;
-    let mut config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(certificates, PrivateKeyDer::from_pem_slice(pem)?)?;
+    // The same suites and groups as mesh-proxy has.
+    let provider = Arc::new(mesh_proxy::tls::parameters::provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(certificates, PrivateKeyDer::from_pem_slice(pem)?)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

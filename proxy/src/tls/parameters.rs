@@ -8,9 +8,11 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{CipherSuite, NamedGroup, SupportedProtocolVersion};
 
 /// What is used where configuration says nothing. Of suites that are alike, those with AES of 128 bits come first, as with Envoy, on
-/// both sides of it: with 256 bits keys are derived by SHA-384, for which processors have no instructions.
+/// both sides of it: with 256 bits keys are derived by SHA-384, for which processors have no instructions. Of groups the hybrid one comes
+/// first, as with Envoy of today: what is recorded now stays secret from quantum computers.
 pub fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups.sort_by_key(|g| g.name() != NamedGroup::X25519MLKEM768);
     let rank = |suite: CipherSuite| match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
         CipherSuite::TLS13_AES_256_GCM_SHA384 => 1,
@@ -68,6 +70,7 @@ pub fn parameters(m: &Message<'_, '_>, compiler: &Compiler, newest: &'static Sup
     if !groups.is_empty() {
         let wanted: Vec<NamedGroup> = groups.iter().flat_map(|g| g.split(':')).filter_map(group).collect();
         provider.kx_groups.retain(|g| wanted.contains(&g.name()));
+        provider.kx_groups.sort_by_key(|g| wanted.iter().position(|w| *w == g.name()));
         if provider.kx_groups.is_empty() {
             return Err(m.unknown_field("ecdh_curves", "mesh-proxy has X25519, P-256, P-384 and X25519MLKEM768"));
         }
@@ -117,10 +120,21 @@ mod tests {
     use mesh_envoy::engine::field::Path;
     use serde_json::{Value, json};
 
-    fn suites(params: &Value) -> Vec<CipherSuite> {
+    fn provider_of(params: &Value) -> Arc<CryptoProvider> {
         let m = Message::new(params, Path::root("tls_params")).expect("a message");
-        let (provider, _) = parameters(&m, &Compiler::default(), &TLS13).expect("parameters");
-        provider.cipher_suites.iter().map(|s| s.suite()).collect()
+        parameters(&m, &Compiler::default(), &TLS13).expect("parameters").0
+    }
+    fn suites(params: &Value) -> Vec<CipherSuite> {
+        provider_of(params).cipher_suites.iter().map(|s| s.suite()).collect()
+    }
+    fn groups(params: &Value) -> Vec<NamedGroup> {
+        provider_of(params).kx_groups.iter().map(|g| g.name()).collect()
+    }
+
+    #[test]
+    fn groups_are_offered_in_envoys_order_or_in_that_of_the_list() {
+        assert_eq!(groups(&json!({}))[..3], [NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::secp256r1]);
+        assert_eq!(groups(&json!({"ecdh_curves": ["P-256", "X25519"]})), [NamedGroup::secp256r1, NamedGroup::X25519]);
     }
 
     #[test]
