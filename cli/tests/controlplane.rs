@@ -84,7 +84,7 @@ fn ps(pages: &str) -> (Option<i32>, String) {
 fn it_serves_until_it_is_told_to_end_and_says_what_it_can_not_read() {
     let (dir, tokens) = (shop(), tempfile::tempdir().expect("a folder"));
     let tokens_dir = tokens.path().join("t");
-    let mut plane = Plane::start(&["--from", dir.path().to_str().expect("a path"), "--laptop", "--tokens", tokens_dir.to_str().expect("a path")]);
+    let mut plane = Plane::start(&["--from", dir.path().to_str().expect("a path"), "--laptop", "ports", "--tokens", tokens_dir.to_str().expect("a path")]);
     let file = tokens_dir.join("shop/page");
     let end = Instant::now() + Duration::from_secs(30);
     while !file.exists() && Instant::now() < end {

@@ -1,41 +1,24 @@
 //! `meshctl demo` as a user runs it: requests go through every proxy, the metrics say so, and nothing is left.
 #![allow(clippy::print_stdout)]
 
+mod common;
+
+use common::Run;
+use common::demo::{Demo, json, meshctl, states, until};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-fn meshctl(states: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states);
-    command
+fn run(states: &Path, words: &[&str]) -> Run {
+    common::run(meshctl(states).args(words).output().expect("it runs"))
 }
 
-/// A folder where demos tell of themselves, so that those of other tests are not met.
-fn states() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-/// A demo that runs, with what its first line says.
-struct Running {
-    process: Child,
-    gateway: String,
-    prometheus: String,
-    control_plane: String,
-    manifests: PathBuf,
-    next: Vec<String>,
-    states: PathBuf,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// An address of the demo.
+fn address(demo: &Demo, of: &str) -> String {
+    demo.state()[of].as_str().expect("an address").to_owned()
 }
 
 /// What stands between two words.
@@ -43,37 +26,11 @@ fn between(line: &str, before: &str, after: &str) -> String {
     line.split(before).nth(1).and_then(|l| l.split(after).next()).unwrap_or_else(|| panic!("no {before:?} in {line:?}")).to_owned()
 }
 
-fn start(states: &Path, arguments: &[&str]) -> Running {
-    let mut process = meshctl(states).arg("demo").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let stderr = process.stderr.take().expect("stderr");
-    let (to, lines) = mpsc::channel();
-    std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
-    let end = Instant::now() + Duration::from_secs(100);
-    let next_line = || lines.recv_timeout(end.saturating_duration_since(Instant::now())).expect("a line");
-    let first = next_line();
-    let mut next = Vec::new();
-    while next.len() < 3 {
-        let line = next_line();
-        if let Some(command) = line.trim().strip_prefix("meshctl ") {
-            next.push(command.to_owned());
-        }
-    }
-    Running {
-        process,
-        gateway: between(&first, "bookinfo by http://", " "),
-        prometheus: between(&first, "metrics on ", ","),
-        control_plane: between(&first, "control plane on ", ","),
-        manifests: between(&first, "manifests in ", ";").into(),
-        next,
-        states: states.to_owned(),
-    }
-}
-
-/// The body of a page.
-fn page(url: &str, path: &str, host: &str) -> String {
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("a connection");
+/// The body of a page of the shop.
+fn page(gateway: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(gateway).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: bookinfo.example.com\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text);
     text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
@@ -82,8 +39,7 @@ fn page(url: &str, path: &str, host: &str) -> String {
 /// `sum by` of requests so far: labels to numbers.
 fn totals(prometheus: &str, by: &str, selector: &str) -> Vec<(Vec<String>, f64)> {
     let query = format!("sum%20by%20({by})%20(istio_requests_total%7B{selector}%7D)");
-    let body = page(prometheus, &format!("/api/v1/query?query={query}"), "localhost");
-    let answer: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"));
+    let answer = json(prometheus, &format!("/api/v1/query?query={query}"));
     let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
     let of = |s: &Value| by.split(',').map(|l| s["metric"][l].as_str().unwrap_or("").to_owned()).collect();
     series.iter().map(|s| (of(s), s["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0))).collect()
@@ -106,29 +62,31 @@ const OUT: [(&str, &str); 2] = [("details-v1", "egress"), ("egress", "isbn")];
 
 #[test]
 fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
-    let states = states();
-    let mut demo = start(states.path(), &["--rate", "100"]);
+    let mut demo = Demo::start(&["--rate", "100"]);
     // A second one beside it has other addresses, and another name.
-    let mut second = start(states.path(), &["--rate", "1"]);
-    assert!(demo.gateway != second.gateway && demo.manifests != second.manifests);
-    let several = meshctl(states.path()).args(["ps", "--from", "demo"]).output().expect("it runs");
-    assert!(several.status.code() == Some(64) && String::from_utf8_lossy(&several.stderr).contains("bookinfo, bookinfo-2"));
-    let named = meshctl(states.path()).args(["analyze", "--from=demo:bookinfo-2"]).output().expect("it runs");
-    assert_eq!(named.status.code(), Some(0), "{}", String::from_utf8_lossy(&named.stderr));
-    assert!(page(&second.gateway, "/productpage", "bookinfo.example.com").contains("\"details\""));
+    let mut second = demo.beside(&["--rate", "1"]);
+    let (gateway, prometheus) = (address(&second, "gateway"), address(&demo, "prometheus"));
+    assert!(address(&demo, "gateway") != gateway && demo.manifests() != second.manifests());
+    let several = demo.run(&["ps", "--from", "demo"]);
+    assert!(several.status == 64 && several.err.contains("bookinfo, bookinfo-2"), "{} {}", several.status, several.err);
+    // What it says to type next is of itself.
+    assert!(second.next().iter().all(|c| c.ends_with("--from demo:bookinfo-2")), "{:?}", second.next());
+    let named = demo.run(&["analyze", "--from=demo:bookinfo-2"]);
+    assert_eq!(named.status, 0, "{}", named.err);
+    assert!(page(&gateway, "/productpage").contains("\"details\""));
     second.end("-HUP");
     // Enough for the shares.
     let end = Instant::now() + Duration::from_secs(60);
     let by = "reporter,source_workload,destination_workload";
     loop {
-        let list = totals(&demo.prometheus, by, "response_code=%22200%22");
+        let list = totals(&prometheus, by, "response_code=%22200%22");
         if total(&list, &["source", "gateway", "productpage-v1"]) >= 300.0 {
             break;
         }
         assert!(Instant::now() < end, "{list:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
-    let list = totals(&demo.prometheus, by, "");
+    let list = totals(&prometheus, by, "");
     for (source, destination) in EDGES {
         for reporter in ["source", "destination"] {
             assert!(total(&list, &[reporter, source, destination]) > 0.0, "{reporter} {source} {destination}: {list:?}");
@@ -137,42 +95,45 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
     // What leaves the mesh: gateways have one end.
     assert!(OUT.iter().all(|(source, destination)| total(&list, &["source", source, destination]) > 0.0), "{list:?}");
     assert_eq!(list.len(), 2 * EDGES.len() + OUT.len(), "something else calls: {list:?}");
-    let outside = totals(&demo.prometheus, "source_workload,destination_service", "destination_workload=%22isbn%22");
+    let outside = totals(&prometheus, "source_workload,destination_service", "destination_workload=%22isbn%22");
     assert_eq!(outside[0].0, ["egress", "isbn.example.org"], "{outside:?}");
-    let failed = totals(&demo.prometheus, by, "response_code!=%22200%22");
+    let failed = totals(&prometheus, by, "response_code!=%22200%22");
     assert!(failed.is_empty(), "{failed:?}");
-    let secured = totals(&demo.prometheus, "connection_security_policy,source_principal", "reporter=%22destination%22,destination_app=%22ratings%22");
+    let secured = totals(&prometheus, "connection_security_policy,source_principal", "reporter=%22destination%22,destination_app=%22ratings%22");
     assert_eq!(secured[0].0, ["mutual_tls", "spiffe://cluster.local/ns/bookinfo/sa/reviews"], "{secured:?}");
     // 50, 30 and 20 of a hundred, within four standard deviations.
-    let shares = totals(&demo.prometheus, "destination_version", "reporter=%22source%22,destination_app=%22reviews%22");
+    let shares = totals(&prometheus, "destination_version", "reporter=%22source%22,destination_app=%22reviews%22");
     let all: f64 = shares.iter().map(|(_, v)| v).sum();
     for (version, share) in [("v1", 0.5), ("v2", 0.3), ("v3", 0.2)] {
         let got = total(&shares, &[version]) / all;
         assert!((got - share).abs() < 4.0 * (share * (1.0 - share) / all).sqrt(), "{version}: {got} of {all}");
     }
     // Nothing is wrong with a demo that nobody has broken.
-    let findings = meshctl(states.path()).args(["analyze", "--complete", "-o", "json"]).arg(&demo.manifests).output().expect("it runs");
-    assert_eq!((findings.status.code(), String::from_utf8_lossy(&findings.stdout).trim()), (Some(0), "[]"));
+    let findings = demo.run(&["analyze", "--complete", "-o", "json", &demo.manifests().display().to_string()]);
+    assert_eq!((findings.status, findings.out.trim()), (0, "[]"));
     // What the demo says to type next works.
-    for command in &demo.next {
-        let output = meshctl(states.path()).args(command.split(' ')).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {:?} {text}", output.status.code());
+    for command in demo.next() {
+        let output = demo.run(&command.split(' ').collect::<Vec<_>>());
+        let text = output.out + &output.err;
+        assert_eq!(output.status, 0, "{command}: {text}");
         if command.starts_with("ps") {
             assert!(EDGES.iter().all(|(_, name)| text.contains(name)) && text.contains("SYNCED") && !text.contains("STALE"), "{text}");
         }
     }
-    let graph = meshctl(states.path()).args(["graph", "--prometheus", &demo.prometheus, "--since", "5s"]).output().expect("it runs");
-    let text = String::from_utf8_lossy(&graph.stdout).into_owned();
-    assert!(graph.status.success() && text.contains("reviews-v2") && text.contains("ratings-v1"), "{text}");
-    every_command_finds_it(states.path());
+    // On a busy machine five seconds may hold no two scrapes.
+    let graph = || {
+        let graph = demo.run(&["graph", "--prometheus", &prometheus, "--since", "5s"]);
+        (graph.status, graph.out + &graph.err)
+    };
+    until("the graph", graph, |(status, text)| *status == 0 && text.contains("reviews-v2") && text.contains("ratings-v1"));
+    every_command_finds_it(&demo);
     demo.end("-INT");
-    let gone = meshctl(states.path()).args(["ps", "--from", "demo"]).output().expect("it runs");
-    assert!(gone.status.code() == Some(1) && String::from_utf8_lossy(&gone.stderr).contains("no demo runs"));
+    let gone = demo.run(&["ps", "--from", "demo"]);
+    assert!(gone.status == 1 && gone.err.contains("no demo runs"), "{} {}", gone.status, gone.err);
 }
 
 /// `--from demo` with every command that takes a source: what it answers, and a word of it.
-fn every_command_finds_it(states: &Path) {
+fn every_command_finds_it(demo: &Demo) {
     let commands: &[(&str, i32, &str)] = &[
         ("analyze", 0, ""),
         ("validate", 0, ""),
@@ -204,49 +165,29 @@ fn every_command_finds_it(states: &Path) {
         ("zc workloads", 64, "no ztunnel"),
     ];
     for (command, status, word) in commands {
-        let output = meshctl(states).args(command.split(' ')).args(["--from", "demo"]).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(*status) && text.contains(word), "{command}: {:?} {text}", output.status.code());
+        let output = demo.run(&command.split(' ').chain(["--from", "demo"]).collect::<Vec<_>>());
+        let text = output.out + &output.err;
+        assert!(output.status == *status && text.contains(word), "{command}: {} {text}", output.status);
     }
     // The versions are drawn by lot: that one of three shares lies outside of its 95 % interval happens about once in ten runs.
-    let output = meshctl(states).args(["canary", "--from", "demo"]).output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(0 | 79)) && text.contains("VirtualService bookinfo/reviews"), "{:?} {text}", output.status.code());
-    let report = states.join("report.tar.gz");
-    let output = meshctl(states).args(["snapshot", "bug-report", "--from", "demo", "--out"]).arg(&report).output().expect("it runs");
+    let output = demo.run(&["canary", "--from", "demo"]);
+    let text = output.out + &output.err;
+    assert!(matches!(output.status, 0 | 79) && text.contains("VirtualService bookinfo/reviews"), "{} {text}", output.status);
+    let report = demo.folder().join("report.tar.gz").display().to_string();
+    let output = demo.run(&["snapshot", "bug-report", "--from", "demo", "--out", &report]);
     // Of a demo that runs for long not all traces are taken, which is said.
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let is_all_but_old_traces = output.status.code() == Some(75) && text.lines().all(|l| l.contains("traces of this moment the newest"));
-    assert!(output.status.success() || is_all_but_old_traces, "{:?} {text}", output.status.code());
-    let again = meshctl(states).args(["pc", "clusters", "ratings-v1", "--from"]).arg(&report).output().expect("it runs");
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-}
-
-impl Running {
-    /// Ends it by a signal; nothing of it is left.
-    fn end(&mut self, signal: &str) {
-        assert!(self.manifests.join("apps.yaml").exists());
-        let told = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill");
-        assert!(told.success());
-        assert_eq!(self.process.wait().expect("an end").code(), Some(0));
-        assert!(!self.manifests.exists(), "the folder is left");
-        let left: Vec<_> = std::fs::read_dir(self.states.join("meshctl/demos")).expect("a folder").flatten().map(|e| e.path()).collect();
-        assert!(
-            left.iter().all(|f| !std::fs::read_to_string(f).unwrap_or_default().contains(self.prometheus.trim_start_matches("http://"))),
-            "its state is left: {left:?}"
-        );
-        for address in [&self.gateway, &self.prometheus, &self.control_plane] {
-            assert!(TcpStream::connect(address.trim_start_matches("http://")).is_err(), "{address} is left");
-        }
-    }
+    let text = output.err;
+    let is_all_but_old_traces = output.status == 75 && text.lines().all(|l| l.contains("traces of this moment the newest"));
+    assert!(output.status == 0 || is_all_but_old_traces, "{} {text}", output.status);
+    let again = demo.run(&["pc", "clusters", "ratings-v1", "--from", &report]);
+    assert_eq!(again.status, 0, "{}", again.err);
 }
 
 #[test]
 fn once_prints_and_ends_and_what_is_not_there_is_refused() {
     let states = states();
-    let output = meshctl(states.path()).args(["demo", "--once", "--for", "5s", "--ports"]).stdin(Stdio::null()).output().expect("it runs");
-    let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{text}{said}");
+    let Run { status, out: text, err: said } = run(states.path(), &["demo", "--once", "--for", "5s", "--ports"]);
+    assert_eq!(status, 0, "{text}{said}");
     assert!(text.contains("productpage-v1") && text.contains("SYNCED") && text.contains(" 0 failed"), "{text}");
     assert!(said.contains("by http://127.0.0.1:2"), "{said}");
     assert!(!Path::new(&between(&said, "manifests in ", ";")).exists());
@@ -257,10 +198,10 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
         (&["break", "x"], "no way to break a mesh is called x"),
         (&["--for", "x"], "takes a time"),
         (&["--rate", "0"], "1..=200"),
+        (&["--name", "../x"], "a name is small letters"),
     ] {
-        let output = meshctl(states.path()).arg("demo").args(arguments).stdin(Stdio::null()).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{arguments:?}");
+        let output = run(states.path(), &[&["demo"], arguments].concat());
+        assert!(output.status == 64 && output.err.contains(why), "{arguments:?}: {} {}", output.status, output.err);
     }
 }
 

@@ -3,65 +3,40 @@
 //! This is the test of the whole product: control plane, sidecars, metrics, and what `why` and `analyze` make of them.
 #![allow(clippy::print_stdout)]
 
+mod common;
+
+use common::Run;
+use common::demo::{self, meshctl, states};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-fn meshctl(states: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states).env("KUBECONFIG", "/nonexistent").stdin(Stdio::null());
-    command
-}
 
 /// One demo at a time: what is slow because the machine is busy would be named too.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Demo {
+    it: demo::Demo,
     _alone: MutexGuard<'static, ()>,
-    process: Child,
-    states: tempfile::TempDir,
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // As a person ends it, so that its folder goes.
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
 }
 
 impl Demo {
     fn start() -> Demo {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let states = tempfile::tempdir().expect("a folder");
-        let mut process =
-            meshctl(states.path()).args(["demo", "--for", "10m", "--rate", "8"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
-        let mut said = Vec::new();
-        while !said.last().is_some_and(|l: &String| l.contains("meshctl why")) {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:?}"));
-            said.push(line.expect("text"));
-        }
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|l| println!("{l}")));
-        Demo { _alone: alone, process, states }
+        Demo { it: demo::Demo::start(&["--rate", "8"]), _alone: alone }
     }
 
-    fn run(&self, words: &[&str]) -> Output {
-        meshctl(self.states.path()).args(words).output().expect("it runs")
+    fn run(&self, words: &[&str]) -> Run {
+        self.it.run(words)
     }
 
     /// The subjects that `why` names, and its words; `None` where it has no answer, as before the first rates.
     fn why(&self) -> Option<(Vec<String>, String)> {
         let output = self.run(&["why", "--from", "demo", "--since", "8s", "-o", "json"]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let value: Value = serde_json::from_str(&text).ok()?;
+        let value: Value = serde_json::from_str(&output.out).ok()?;
         let lines = value["lines"].as_array().expect("lines");
         let subjects: Vec<String> = lines.iter().map(|l| l["subject"].as_str().expect("a subject").to_owned()).collect();
         // 75 while there are too few samples.
-        assert_eq!(output.status.code() == Some(79), !subjects.is_empty(), "{:?} {text}", output.status.code());
+        assert_eq!(output.status == 79, !subjects.is_empty(), "{} {}", output.status, output.out);
         Some((subjects, lines.iter().map(|l| l["what"].as_str().unwrap_or_default()).collect::<Vec<_>>().join("\n")))
     }
 
@@ -82,8 +57,8 @@ impl Demo {
     fn broken(&self, names: &[&str], seed: u64) -> (Vec<String>, Vec<String>, Vec<String>) {
         let seed = seed.to_string();
         let output = self.run(&[&["demo", "break", "-o", "json", "--seed", &seed], names].concat());
-        assert!(output.status.success(), "{names:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let told: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(output.status, 0, "{names:?}: {}", output.err);
+        let told: Vec<Value> = serde_json::from_str(&output.out).expect("JSON");
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let causes: Vec<String> = told.iter().map(|b| text(&b["cause"])).collect();
         let also = told.iter().flat_map(|b| b["also"].as_array().cloned().unwrap_or_default()).map(|v| text(&v));
@@ -101,18 +76,16 @@ impl Demo {
         let text = self.until(&format!("{names:?} {causes:?}"), is_right);
         // What manifests say is said of the same objects, or not at all.
         let output = self.run(&["analyze", "--from", "demo", "-o", "json"]);
-        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
-        for f in findings.iter().filter(|f| f["level"] != "Info") {
+        for f in output.findings().iter().filter(|f| f["level"] != "Info") {
             assert!(allowed.iter().any(|a| f["origin"] == a.as_str()), "{names:?}: {f}");
         }
         // Nothing that is given to who looks for the cause names the scenario.
-        let states = std::fs::read_to_string(self.states.path().join("meshctl/demos/bookinfo.json")).expect("a state");
-        let state: Value = serde_json::from_str(&states).expect("JSON");
-        let folder = Path::new(state["manifests"].as_str().expect("a folder"));
-        let manifests: String = std::fs::read_dir(folder).expect("a folder").flatten().map(|f| std::fs::read_to_string(f.path()).unwrap_or_default()).collect();
+        let states = self.it.state().to_string();
+        let manifests: String =
+            std::fs::read_dir(self.it.manifests()).expect("a folder").flatten().map(|f| std::fs::read_to_string(f.path()).unwrap_or_default()).collect();
         assert!(names.iter().all(|n| !states.contains(n) && !manifests.contains(n)), "{names:?}");
         let undone = self.run(&["demo", "break", "--undo"]);
-        assert!(undone.status.success() && String::from_utf8_lossy(&undone.stdout).contains(names[0]), "{}", String::from_utf8_lossy(&undone.stderr));
+        assert!(undone.status == 0 && undone.out.contains(names[0]), "{}", undone.err);
         println!("{names:?} seed {seed}: {text}");
     }
 }
@@ -138,9 +111,9 @@ fn programs_that_drop_trace_headers_are_named() {
     // The command that the line ends with shows it too, as soon as its traces are not those of before.
     let end = Instant::now() + Duration::from_secs(90);
     loop {
-        let text = String::from_utf8_lossy(&demo.run(&["why", "--from", "demo", "--since", "8s"]).stdout).into_owned();
+        let text = demo.run(&["why", "--from", "demo", "--since", "8s"]).out;
         let more: Vec<&str> = text.lines().next().and_then(|l| l.rsplit_once("| meshctl ")).map_or_else(Vec::new, |(_, words)| words.split(' ').collect());
-        let shown = if more.is_empty() { String::new() } else { String::from_utf8_lossy(&demo.run(&more).stdout).into_owned() };
+        let shown = if more.is_empty() { String::new() } else { demo.run(&more).out };
         if more.contains(&"traces") && shown.contains("Trace headers that are not handed on") && shown.contains("began traces of their own") {
             break;
         }
@@ -175,15 +148,16 @@ fn certificates_and_the_control_plane_are_named() {
         demo.play(&[name], seed);
     }
     let certs = demo.run(&["certs", "--from", "demo"]);
-    assert_eq!(certs.status.code(), Some(0), "{}", String::from_utf8_lossy(&certs.stdout));
+    assert_eq!(certs.status, 0, "{}", certs.out);
     demo.play(&["expired-certificate", "missing-route"], 8);
 }
 
 #[test]
 fn orders_that_make_no_sense_are_refused() {
-    let nobody = tempfile::tempdir().expect("a folder");
-    let list = meshctl(nobody.path()).args(["demo", "break", "--list"]).output().expect("it runs");
-    assert!(list.status.success() && String::from_utf8_lossy(&list.stdout).contains("retry-storm"));
+    let nobody = states();
+    let ask = |words: &[&str]| common::run(meshctl(nobody.path()).args(["demo", "break"]).args(words).output().expect("it runs"));
+    let list = ask(&["--list"]);
+    assert!(list.status == 0 && list.out.contains("retry-storm"));
     for (words, status, why) in [
         (&["nonsense"][..], 64, "retry-storm"),
         (&["latency"], 1, "no demo runs"),
@@ -191,8 +165,7 @@ fn orders_that_make_no_sense_are_refused() {
         (&[], 64, "NAME"),
         (&["latency", "--undo"], 64, ""),
     ] {
-        let output = meshctl(nobody.path()).args(["demo", "break"]).args(words).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(status) && text.contains(why), "{words:?}: {text}");
+        let output = ask(words);
+        assert!(output.status == status && output.err.contains(why), "{words:?}: {}", output.err);
     }
 }

@@ -2,73 +2,34 @@
 //! while it is edited, and the other commands read it.
 #![allow(clippy::print_stdout)]
 
+mod common;
+
+use common::demo::{self, meshctl, states};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-fn meshctl(states: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshctl"));
-    command.env_remove("MESHCTL_PROMETHEUS").env("XDG_RUNTIME_DIR", states).env("KUBECONFIG", "/nonexistent").stdin(Stdio::null());
-    command
-}
 
 /// A demo that runs, and what it says.
 struct Demo {
-    process: Child,
+    it: demo::Demo,
     prometheus: String,
-    said: mpsc::Receiver<String>,
-    states: tempfile::TempDir,
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // As a person ends it, so that its folders go.
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-    }
 }
 
 impl Demo {
-    fn start(arguments: &[&str]) -> (Demo, Vec<String>) {
-        let states = tempfile::tempdir().expect("a folder");
-        let mut process =
-            meshctl(states.path()).args(["demo", "--for", "10m"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let stderr = process.stderr.take().expect("stderr");
-        let (to, said) = mpsc::channel();
-        std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
-        let mut before = Vec::new();
-        let end = Instant::now() + Duration::from_secs(120);
-        let first = loop {
-            let line = said.recv_timeout(end.saturating_duration_since(Instant::now())).unwrap_or_else(|e| panic!("{e}: {before:?}"));
-            if line.contains("metrics on ") {
-                break line;
-            }
-            before.push(line);
-        };
-        let prometheus = first.split("metrics on http://").nth(1).and_then(|l| l.split(',').next()).expect("metrics").to_owned();
-        before.push(first);
-        (Demo { process, prometheus, said, states }, before)
+    fn start(arguments: &[&str]) -> Demo {
+        let it = demo::Demo::start(arguments);
+        let prometheus = it.state()["prometheus"].as_str().expect("an address").to_owned();
+        Demo { it, prometheus }
     }
 
-    fn run(&self, words: &[&str]) -> Output {
-        meshctl(self.states.path()).args(words).output().expect("it runs")
+    fn run(&self, words: &[&str]) -> common::Run {
+        self.it.run(words)
     }
 
     /// Label sets that have a value, of a metric.
     fn seen(&self, metric: &str, by: &str, selector: &str) -> BTreeSet<String> {
         let query = format!("sum%20by%20({by})%20({metric}%7B{selector}%7D)%20%3E%200");
-        let mut stream = TcpStream::connect(&self.prometheus).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        stream.write_all(format!("GET /api/v1/query?query={query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).expect("sent");
-        let mut text = String::new();
-        let _ = stream.read_to_string(&mut text);
-        let body = text.split_once("\r\n\r\n").map_or("", |(_, b)| b);
-        let answer: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {text}"));
+        let answer = demo::json(&self.prometheus, &format!("/api/v1/query?query={query}"));
         let of = |s: &Value| by.split(',').map(|l| s["metric"][l].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>().join(" ");
         answer["data"]["result"].as_array().into_iter().flatten().map(of).collect()
     }
@@ -86,8 +47,7 @@ impl Demo {
             if wanted.iter().all(|w| edges.contains(*w)) {
                 return edges;
             }
-            let said: Vec<String> = self.said.try_iter().collect();
-            assert!(Instant::now() < end, "{wanted:?}: {edges:?} {said:?}");
+            assert!(Instant::now() < end, "{wanted:?}: {edges:?} {:?}", self.it.heard());
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -128,8 +88,8 @@ fn manifests() -> tempfile::TempDir {
 fn a_folder_runs_as_its_manifests_say_while_it_is_edited() {
     let dir = manifests();
     let folder = dir.path().to_str().expect("a path");
-    let (mut demo, said) = Demo::start(&[folder, "--name", "own", "--rate", "20"]);
-    let said = said.join("\n");
+    let mut demo = Demo::start(&[folder, "--name", "own", "--rate", "20"]);
+    let said = demo.it.said.join("\n");
     assert!(said.contains("no manifest makes the namespace default") && said.contains("istio-ingressgateway in istio-system is added"), "{said}");
     assert!(said.contains("own by http://127.") && said.contains("(host web.example.com)"), "{said}");
     let edges = demo.until(&["istio-ingressgateway web 200", "web api 200", "api rates.example.com 200"]);
@@ -139,8 +99,7 @@ fn a_folder_runs_as_its_manifests_say_while_it_is_edited() {
     // `web` answers 200 where `db` gave its bytes back, over TCP.
     // Nothing but what is on this machine is in anybody's configuration.
     let endpoints = demo.run(&["pc", "endpoints", "api", "--from", "demo"]);
-    let text = String::from_utf8_lossy(&endpoints.stdout).into_owned();
-    assert!(endpoints.status.success() && text.contains("rates.example.com"), "{text}{}", String::from_utf8_lossy(&endpoints.stderr));
+    assert!(endpoints.status == 0 && endpoints.out.contains("rates.example.com"), "{}{}", endpoints.out, endpoints.err);
     for (words, word) in [
         (&["ps"][..], "istio-ingressgateway.istio-system"),
         (&["graph"], "default/rates"),
@@ -154,16 +113,16 @@ fn a_folder_runs_as_its_manifests_say_while_it_is_edited() {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
             let output = demo.run(&[words, &["--from", "demo"]].concat());
-            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            if matches!(output.status.code(), Some(0 | 75)) && text.contains(word) {
+            let text = output.out + &output.err;
+            if matches!(output.status, 0 | 75) && text.contains(word) {
                 break;
             }
-            assert!(Instant::now() < end, "{words:?}: {:?} {text}", output.status.code());
+            assert!(Instant::now() < end, "{words:?}: {} {text}", output.status);
             std::thread::sleep(Duration::from_millis(500));
         }
     }
     let broken = demo.run(&["demo", "break", "latency"]);
-    assert!(broken.status.code() == Some(1) && String::from_utf8_lossy(&broken.stderr).contains("another mesh"), "{broken:?}");
+    assert!(broken.status == 1 && broken.err.contains("another mesh"), "{}", broken.err);
 
     // A file that is half written costs nothing, whoever else is changed at the same time.
     let path = dir.path().join("routes.yaml");
@@ -181,14 +140,14 @@ fn a_folder_runs_as_its_manifests_say_while_it_is_edited() {
     std::fs::write(dir.path().join("api.yaml"), service("api", "name: grpc, port: 9000") + &deployment("Deployment", "api", "")).expect("written");
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        let text = String::from_utf8_lossy(&demo.run(&["ps", "--from", "demo"]).stdout).into_owned();
+        let text = demo.run(&["ps", "--from", "demo"]).out;
         if text.contains("api.default") && !text.contains("more.default") {
             break;
         }
         assert!(Instant::now() < end, "{text}");
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert!(demo.process.try_wait().expect("a process").is_none());
+    assert!(demo.it.process.try_wait().expect("a process").is_none());
 }
 
 const GRAPH: &str = "apiVersion: v1alpha1\nkind: MockServiceGraph\ndefaults:\n  requestSize: 1 KB\n  responseSize: 2 KB\n  numRbacPolicies: 2\nservices:\n\
@@ -205,20 +164,19 @@ fn a_graph_of_isotopes_is_a_mesh_and_what_it_does_not_know_is_refused() {
         (GRAPH.replace("call: c", "call: x"), "services[3].script: it calls x"),
     ] {
         std::fs::write(&path, text).expect("written");
-        let output = meshctl(dir.path()).args(["demo", "--once", file]).output().expect("it runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(65) && said.contains(says), "{:?} {said}", output.status.code());
+        let output = common::run(meshctl(states().path()).args(["demo", "--once", file]).output().expect("it runs"));
+        assert!(output.status == 65 && output.err.contains(says), "{} {}", output.status, output.err);
     }
     std::fs::write(&path, GRAPH).expect("written");
-    let (demo, said) = Demo::start(&[file, "--rate", "20"]);
-    assert!(said.iter().any(|l| l.contains("canonical without a gateway")), "{said:?}");
+    let demo = Demo::start(&[file, "--rate", "20"]);
+    assert!(demo.it.said.iter().any(|l| l.contains("canonical without a gateway")), "{:?}", demo.it.said);
     let edges = demo.until(&["load d 200", "d a 200", "d b 200", "d c 200", "c a 200", "c b 200"]);
     assert_eq!(edges.len(), 6, "{edges:?}");
     // Both replicas are there, as one workload; answers are as long as they are to be.
-    let ps = String::from_utf8_lossy(&demo.run(&["ps", "--from", "demo"]).stdout).into_owned();
+    let ps = demo.run(&["ps", "--from", "demo"]).out;
     assert!(ps.contains("a-1.service-graph") && ps.contains("a-2.service-graph") && ps.contains("c.far"), "{ps}");
     let analyze = demo.run(&["analyze", "--from", "demo"]);
-    assert_eq!(analyze.status.code(), Some(0), "{}", String::from_utf8_lossy(&analyze.stdout));
+    assert_eq!(analyze.status, 0, "{}", analyze.out);
     // It is followed: from now on `a` fails for everybody.
     std::fs::write(&path, GRAPH.replace("numReplicas: 2", "errorRate: 100%\n  numReplicas: 2")).expect("written");
     demo.until(&["d a 500", "load d 500"]);
@@ -226,33 +184,31 @@ fn a_graph_of_isotopes_is_a_mesh_and_what_it_does_not_know_is_refused() {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         let why = demo.run(&["why", "--from", "demo", "--since", "8s"]);
-        let text = String::from_utf8_lossy(&why.stdout).into_owned();
-        if why.status.code() == Some(79) && text.contains("service-graph/a") {
+        if why.status == 79 && why.out.contains("service-graph/a") {
             break;
         }
-        assert!(Instant::now() < end, "{:?} {text}", why.status.code());
+        assert!(Instant::now() < end, "{} {}", why.status, why.out);
         std::thread::sleep(Duration::from_millis(500));
     }
 }
 
 #[test]
 fn a_generated_mesh_runs_where_ports_alone_tell_places_apart() {
-    let (demo, said) = Demo::start(&["--size", "60", "--ports", "--rate", "20"]);
-    let said = said.join("\n");
+    let demo = Demo::start(&["--size", "60", "--ports", "--rate", "20"]);
+    let said = demo.it.said.join("\n");
     assert!(said.contains("generated by http://127.0.0.1:2") && said.contains(".mesh.example)"), "{said}");
     let end = Instant::now() + Duration::from_secs(90);
     while demo.edges().len() < 8 {
-        assert!(Instant::now() < end, "{:?} {:?}", demo.edges(), demo.said.try_iter().collect::<Vec<_>>());
+        assert!(Instant::now() < end, "{:?} {:?}", demo.edges(), demo.it.heard());
         std::thread::sleep(Duration::from_millis(200));
     }
     let edges = demo.edges();
     assert!(edges.iter().all(|e| e.ends_with(" 200")), "{edges:?}");
     let analyze = demo.run(&["analyze", "--from", "demo", "-o", "json"]);
-    let findings: Vec<Value> = serde_json::from_slice(&analyze.stdout).expect("JSON");
+    let findings = analyze.findings();
     assert!(findings.iter().all(|f| f["level"] == "Info"), "{findings:?}");
     let ps = demo.run(&["ps", "--from", "demo"]);
-    let text = String::from_utf8_lossy(&ps.stdout).into_owned();
-    assert!(ps.status.success() && !text.contains("STALE"), "{text}");
+    assert!(ps.status == 0 && !ps.out.contains("STALE"), "{}", ps.out);
 }
 
 #[test]
@@ -260,7 +216,6 @@ fn what_is_no_mesh_is_said() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("a.yaml"), service("a", "port: 80")).expect("written");
     std::fs::write(dir.path().join("b.yaml"), "kind: [").expect("written");
-    let output = meshctl(dir.path()).args(["demo", "--once"]).arg(dir.path()).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(65) && said.contains("no workload to run") && said.contains("b.yaml:1"), "{:?} {said}", output.status.code());
+    let output = common::run(meshctl(states().path()).args(["demo", "--once"]).arg(dir.path()).output().expect("it runs"));
+    assert!(output.status == 65 && output.err.contains("no workload to run") && output.err.contains("b.yaml:1"), "{} {}", output.status, output.err);
 }

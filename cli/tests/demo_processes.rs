@@ -185,6 +185,50 @@ fn arrived(demo: &Demo, workload: &str) -> f64 {
 }
 
 #[test]
+fn a_mesh_of_ones_own_runs_in_processes_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let one = |name: &str, port: &str, script: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: {name}}}, ports: [{{{port}}}]}}\n---\n\
+             apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  \
+             template: {{metadata: {{labels: {{app: {name}}}, annotations: {{demo.meshctl/script: \"{script}\"}}}}, spec: {{containers: [{{name: app, image: x}}]}}}}\n---\n"
+        )
+    };
+    let text = one("page", "name: http, port: 80", "[{call: items}, {call: 'db:5432'}]")
+        + &one("items", "name: http, port: 80", "[]")
+        + &one("db", "name: tcp, port: 5432", "[]");
+    std::fs::write(dir.path().join("mesh.yaml"), text).expect("a file");
+    let folder = dir.path().to_str().expect("a path");
+    let nobody = common::run(common::demo::meshctl(dir.path()).args(["demo", folder, "--envoy", "nobody=/bin/true"]).output().expect("it runs"));
+    assert!(nobody.status == 65 && nobody.err.contains("no workload is called `nobody`; there are"), "{} {}", nobody.status, nobody.err);
+    // An Envoy before one of them, where there is one.
+    let envoy = common::component("envoy").map(|program| format!("items={}", program.display()));
+    let mut arguments = vec![folder, "--processes"];
+    arguments.extend(envoy.iter().flat_map(|word| ["--envoy", word.as_str()]));
+    let mut demo = Demo::start(&arguments);
+    let processes = demo.processes();
+    assert!(["page.shop", "items.shop", "db.shop", "load.demo-load"].iter().all(|p| processes.contains_key(*p)), "{processes:?}");
+    // It answers 200 where both of its calls were answered, by HTTP and by TCP.
+    demo.flow("page");
+    demo.flow("items");
+    until("the connections are counted", || connections(&demo, "db") > 0.0);
+    // A new workload gets a process of its own.
+    std::fs::write(dir.path().join("more.yaml"), one("more", "name: http, port: 80", "[{call: items}]")).expect("a file");
+    until("a new process", || demo.processes().contains_key("more.shop"));
+    let processes = demo.processes();
+    kill("-INT", demo.it.process.id());
+    assert!(demo.it.process.wait().expect("an end").success());
+    assert!(!processes.values().any(|pid| lives(*pid)), "{processes:?}");
+}
+
+/// Connections of TCP to a workload, as its callers count them.
+fn connections(demo: &Demo, workload: &str) -> f64 {
+    let query = format!("sum(istio_tcp_connections_opened_total%7Breporter=%22source%22,destination_workload=%22{workload}%22%7D)");
+    let answer = json(demo.state["prometheus"].as_str().expect("an address"), &format!("/api/v1/query?query={query}"));
+    answer["data"]["result"][0]["value"][1].as_str().and_then(|v| v.parse().ok()).unwrap_or(0.0)
+}
+
+#[test]
 fn what_is_no_envoy_is_refused() {
     let states = tempfile::tempdir().expect("a folder");
     for (arguments, status, why) in [

@@ -2,7 +2,7 @@
 
 use mesh_collectors::manifests;
 use mesh_model::{Completeness, Kind, Object, ProblemKind, Role, Snapshot, Source as Text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -81,7 +81,7 @@ impl Manifests {
     fn look(&self) -> BTreeMap<PathBuf, Mark> {
         let mut out = BTreeMap::new();
         for path in self.clusters.iter().flat_map(|c| &c.paths).map(Path::new).chain(self.mesh_config.as_deref()) {
-            look(path, 0, &mut out);
+            look(path, &mut BTreeSet::new(), &mut out);
         }
         out
     }
@@ -106,20 +106,26 @@ impl Manifests {
         for p in &snapshot.problems {
             let is_broken = matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable);
             let line = p.place.as_ref().map_or_else(String::new, |(source, span)| format!(":{}", source.position(span.start).line));
-            let stays = match self.good.get(&p.subject).filter(|_| is_broken) {
-                Some(text) => {
-                    if !replaced.iter().any(|r| r.1.name() == text.1.name()) {
-                        replaced.push(text.clone());
-                    }
-                    "; what it said before stays in force"
-                }
-                None if is_broken => "; it is left out",
-                None => "",
+            // A folder that is gone, or that nobody may read any more, takes nothing with it.
+            let before = self.good.values().filter(|(_, text)| is_broken && is_of(text.name(), &p.subject));
+            let kept: Vec<(u16, Arc<Text>)> = before.cloned().collect();
+            let stays = match (kept.is_empty(), is_broken) {
+                (false, _) => "; what it said before stays in force",
+                (true, true) => "; it is left out",
+                (true, false) => "",
             };
+            for text in kept {
+                if !replaced.iter().any(|r| r.1.name() == text.1.name()) {
+                    replaced.push(text);
+                }
+            }
             problems.push(format!("{}{line}: {}{stays}", p.subject, p.message));
         }
         let broken: Vec<String> =
             snapshot.problems.iter().filter(|p| matches!(p.kind, ProblemKind::Syntax | ProblemKind::Unreadable)).map(|p| p.subject.clone()).collect();
+        // What was taken away does not come back with its folder.
+        let read: BTreeSet<&str> = snapshot.objects.iter().map(|o| o.source().name()).collect();
+        self.good.retain(|name, _| read.contains(name.as_str()) || broken.iter().any(|b| is_of(name, b)));
         for object in &snapshot.objects {
             let source = object.source();
             if !broken.iter().any(|b| b == source.name()) && self.good.get(source.name()).is_none_or(|g| !Arc::ptr_eq(&g.1, source)) {
@@ -149,6 +155,11 @@ impl Manifests {
     }
 }
 
+/// Whether a file is this one, or below this folder.
+fn is_of(file: &str, path: &str) -> bool {
+    file.strip_prefix(path.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// A MeshConfig of its own stands in for that of the `istio` ConfigMap.
 fn mesh_config(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>) {
     let source = Text::from_bytes(name, bytes);
@@ -158,16 +169,15 @@ fn mesh_config(snapshot: &mut Snapshot, name: &str, bytes: Vec<u8>) {
     }
 }
 
-/// Folders are followed so deep.
-const DEEPEST: usize = 32;
-
-fn look(path: &Path, depth: usize, out: &mut BTreeMap<PathBuf, Mark>) {
+/// A link can lead back up: each folder is looked at once, as it is read.
+fn look(path: &Path, folders: &mut BTreeSet<PathBuf>, out: &mut BTreeMap<PathBuf, Mark>) {
     let Ok(meta) = std::fs::metadata(path) else { return };
-    if meta.is_dir() && depth < DEEPEST {
-        let Ok(entries) = std::fs::read_dir(path) else { return };
-        for entry in entries.flatten().filter(|e| !e.file_name().to_string_lossy().starts_with('.')) {
-            look(&entry.path(), depth + 1, out);
-        }
+    if meta.is_dir() {
+        let (true, Ok(entries)) = (folders.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())), std::fs::read_dir(path)) else { return };
+        // In the order of their names, as they are read: of two ways to a folder the same one each time.
+        let mut entries: Vec<PathBuf> = entries.flatten().filter(|e| !e.file_name().to_string_lossy().starts_with('.')).map(|e| e.path()).collect();
+        entries.sort();
+        entries.iter().for_each(|entry| look(entry, folders, out));
     } else if meta.is_file() {
         out.insert(path.to_owned(), Mark { length: meta.len(), changed: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) });
     }
@@ -235,6 +245,45 @@ mod tests {
         write("a.yaml", &service("d"));
         input.read();
         assert_eq!(names(input.read()), (vec!["d".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_folder_that_goes_away_keeps_what_it_said() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (folder, aside) = (dir.path().join("mesh"), dir.path().join("aside"));
+        std::fs::create_dir(&folder).expect("a folder");
+        for name in ["a", "b"] {
+            std::fs::write(folder.join(format!("{name}.yaml")), service(name)).expect("a file");
+        }
+        let mut input = Manifests::new(vec![folder.display().to_string()], None);
+        let mut again = || {
+            let looks = [names(input.read()), names(input.read())];
+            looks.into_iter().find(|(found, _)| *found != ["same"]).expect("a change")
+        };
+        assert_eq!(again().0, ["a", "b"]);
+        std::fs::remove_file(folder.join("b.yaml")).expect("gone");
+        assert_eq!(again().0, ["a"]);
+        std::fs::rename(&folder, &aside).expect("gone");
+        let (found, problems) = again();
+        assert!(found == ["a"] && problems.len() == 1 && problems[0].contains("stays in force"), "{found:?} {problems:?}");
+        std::fs::write(aside.join("c.yaml"), service("c")).expect("a file");
+        std::fs::rename(&aside, &folder).expect("back");
+        assert_eq!(again().0, ["a", "c"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_in_circles_cost_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("a.yaml"), service("a")).expect("a file");
+        // Each level would double the ways.
+        for name in ["x", "y", "z"] {
+            std::os::unix::fs::symlink(dir.path(), dir.path().join(name)).expect("a link");
+        }
+        let mut input = Manifests::new(vec![dir.path().display().to_string()], None);
+        assert_eq!(input.look().len(), 1);
+        assert_eq!(names(input.read()).0, ["a"]);
+        assert_eq!(names(input.read()).0, ["same"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod input;
 mod json;
 pub mod metrics;
 pub mod pages;
+pub mod places;
 pub mod pushes;
 pub mod resource;
 pub mod secrets;

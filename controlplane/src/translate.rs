@@ -78,7 +78,10 @@ pub struct Translations<'m, 'a> {
     /// What the operator leaves out for all.
     control_plane: ControlPlane,
     encoded: Made,
-    plain: FxHashMap<Key, Messages>,
+    /// Of proxies that have places of this machine, until the last of those that are alike and wait for them has its own.
+    plain: FxHashMap<Key, (Messages, usize)>,
+    /// How many translations were made.
+    made: usize,
     before: Option<Before>,
     names: Arc<Resource>,
 }
@@ -100,6 +103,7 @@ impl<'m, 'a> Translations<'m, 'a> {
             control_plane: model.control_plane,
             encoded: FxHashMap::default(),
             plain: FxHashMap::default(),
+            made: 0,
             before,
             names: Arc::new(Resource::new(Type::Names.url(), &names(model))),
         }
@@ -153,7 +157,11 @@ impl<'m, 'a> Translations<'m, 'a> {
                 made
             };
             let made: Vec<(Key, Messages)> = list.par_iter().map(|(k, w)| ((*k).clone(), translate(k, w))).collect();
-            self.plain.extend(made);
+            self.made += made.len();
+            for (key, messages) in made {
+                let waiting = wanted.iter().filter(|w| w.key == key).count();
+                self.plain.insert(key, (messages, waiting));
+            }
         } else {
             let (before, names) = (self.before.as_ref(), &self.names);
             let made: Vec<(Key, (Kept, Arc<Resources>))> = list
@@ -163,8 +171,16 @@ impl<'m, 'a> Translations<'m, 'a> {
                     ((*k).clone(), renewed::encode(model, w, k.1, old, names, version))
                 })
                 .collect();
+            self.made += made.len();
             self.encoded.extend(made);
         }
+    }
+
+    /// The messages for one of those that wait for them; the last one takes them away.
+    fn take_plain(&mut self, key: &Key) -> Messages {
+        let Some((messages, waiting)) = self.plain.get_mut(key) else { return Messages::default() };
+        *waiting = waiting.saturating_sub(1);
+        if *waiting > 0 { messages.clone() } else { self.plain.remove(key).map(|(messages, _)| messages).unwrap_or_default() }
     }
 
     /// The resources of one proxy.
@@ -172,19 +188,22 @@ impl<'m, 'a> Translations<'m, 'a> {
         self.prepare(std::slice::from_ref(wanted), bind.as_deref());
         match (bind, wanted.workload) {
             (Some(bind), Some(id)) => {
-                let mut own = self.plain.get(&wanted.key).cloned().unwrap_or_default();
+                let mut own = self.take_plain(&wanted.key);
                 bind.bind(id, wanted.proxy.kind, &mut own);
                 Arc::new(encode(own, &self.names, &self.version))
             }
             // Nobody knows where it may listen.
-            (Some(_), None) => Arc::new(Resources::empty(&self.version)),
+            (Some(_), None) => {
+                self.take_plain(&wanted.key);
+                Arc::new(Resources::empty(&self.version))
+            }
             (None, _) => self.encoded.get(&wanted.key).map(|(_, resources)| Arc::clone(resources)).unwrap_or_default(),
         }
     }
 
     /// How many translations were made.
     pub fn count(&self) -> usize {
-        self.encoded.len() + self.plain.len()
+        self.made
     }
 }
 

@@ -125,6 +125,9 @@ impl Translator {
     }
 }
 
+/// So many proxies with places of this machine are translated for at once.
+const AT_ONCE: usize = 32;
+
 /// A proxy that is connected.
 struct Connected {
     client: Arc<Client>,
@@ -170,14 +173,18 @@ fn hold(
     let mut translations = Translations::new(&model, &world.version, before);
     if world.generation > 0 {
         let of = |c: &mut Connected| Wanted { last: c.key.take(), ..translations.wanted(&c.client, bind.as_ref()) };
-        let all: Vec<(u64, Wanted)> = proxies.iter_mut().map(|(id, c)| (*id, of(c))).collect();
-        let (ids, wanted): (Vec<u64>, Vec<Wanted>) = all.into_iter().unzip();
-        translations.prepare(&wanted, bind.as_ref());
-        for (id, w) in ids.into_iter().zip(wanted) {
-            let update = update(&mut translations, &w, bind.as_mut(), world);
-            if let Some(c) = proxies.get_mut(&id) {
-                let _ = c.to.send(Some(update));
-                c.key = Some(w.key);
+        let mut all: Vec<(u64, Wanted)> = proxies.iter_mut().map(|(id, c)| (*id, of(c))).collect();
+        // Messages take several times the room of what is made of them.
+        let at_once = if bind.is_some() { AT_ONCE } else { all.len() };
+        while !all.is_empty() {
+            let (ids, wanted): (Vec<u64>, Vec<Wanted>) = all.drain(..at_once.min(all.len())).unzip();
+            translations.prepare(&wanted, bind.as_ref());
+            for (id, w) in ids.into_iter().zip(wanted) {
+                let update = update(&mut translations, &w, bind.as_mut(), world);
+                if let Some(c) = proxies.get_mut(&id) {
+                    let _ = c.to.send(Some(update));
+                    c.key = Some(w.key);
+                }
             }
         }
         translations.forget();

@@ -4,7 +4,8 @@
 
 mod support;
 
-use mesh_controlplane::bind::{Loopback, Role};
+use mesh_controlplane::bind::Role;
+use mesh_controlplane::places::{Reserved, Wanted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,9 @@ fn a_mesh(is_delta: bool) {
         println!("SKIPPED: no Envoy; .ci/install-components installs it");
         return;
     };
-    let plane = plane(shop(), Some(if is_delta { Loopback::Addresses } else { Loopback::Ports(24_000) }));
+    // A demo that runs beside it is not met.
+    let reserved = Reserved::new(if is_delta { Wanted::Any } else { Wanted::Ports }, 100).expect("addresses");
+    let plane = plane(shop(), Some(reserved.loopback));
     let (v1, v2) = (plane.place("reviews-v1.shop", Role::Application, 9080), plane.place("reviews-v2.shop", Role::Application, 9080));
     application(v1, "v1");
     application(v2, "v2");

@@ -3,12 +3,12 @@
 use crate::apps::{self, Outbound};
 use crate::clusters::{self, Clusters};
 use crate::orders::Scenery;
-use crate::places::Reserved;
 use crate::programs::Programs;
 use crate::proxies::Proxies;
 use crate::workload::Workload;
 use crate::{Cast, DemoError, Given, Options, listen, mesh};
 use mesh_controlplane::bind::Role;
+use mesh_controlplane::places::Reserved;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -32,15 +32,9 @@ pub fn cast(options: &Options, given: &Given<'_>) -> Result<Cast, DemoError> {
         given.runtime.spawn(apps::serve(w.clone(), socket, outbound, programs.clone()));
     }
     given.runtime.spawn(apps::serve_outside(outside));
-    let mut proxies = Proxies::new(mesh::TRUST_DOMAIN, given.logs);
-    let (mut folders, mut said) = (Vec::new(), None);
-    if let Some(processes) = &options.processes {
-        let folder = crate::folders::own("meshctl-demo-said-").map_err(DemoError::Folder)?;
-        proxies = proxies.apart(processes.clone(), folder.path().to_owned());
-        said = Some(folder.path().to_owned());
-        folders.push(folder);
-    }
-    let proxies = Arc::new(proxies);
+    let (proxies, folder) = Proxies::new(mesh::TRUST_DOMAIN, given.logs).placed(options.processes.as_ref())?;
+    let (proxies, said) = (Arc::new(proxies), folder.as_ref().map(|f| f.path().to_owned()));
+    let folders = folder.into_iter().collect();
     for (w, cluster) in clusters.workloads().filter_map(|w| Some((w, clusters.of(w)?))) {
         proxies.start(w, &cluster.control, &options.say).map_err(|e| DemoError::Workload(w.name.clone(), e))?;
     }

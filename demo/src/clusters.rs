@@ -2,11 +2,11 @@
 //! manifests; of the other a control plane reads services and workloads, as istiod does by remote secrets.
 
 use crate::mesh;
-use crate::places::Reserved;
 use crate::workload::{Proxied, Workload};
 use crate::{DemoError, Options, manifests, now, serve, state, until};
 use mesh_controlplane::bind::{Loopback, Role};
 use mesh_controlplane::ca::Authority;
+use mesh_controlplane::places::Reserved;
 use mesh_controlplane::{Cluster as Input, Manifests, Running, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -16,7 +16,6 @@ mod mesh;
 mod metrics;
 mod orders;
 pub mod own;
-mod places;
 pub mod process;
 mod programs;
 mod proxies;
@@ -28,12 +27,13 @@ mod traces;
 mod workload;
 
 pub use load::Counts;
+pub use mesh_controlplane::places::Wanted as Loopback;
 
 use logs::Logs;
 use mesh_controlplane::ca::Authority;
+use mesh_controlplane::places::Reserved;
 use mesh_controlplane::{Manifests, Options as ControlPlane, Running, Settings};
 use orders::{Parts, Scenery};
-use places::Reserved;
 use process::Processes;
 use proxies::Proxies;
 use state::{Entry, State};
@@ -45,16 +45,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use traces::Traces;
-
-/// Which addresses the workloads get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Loopback {
-    /// Addresses of their own in 127.20.0.0/14 where they can be bound and nobody else has them, else ports.
-    #[default]
-    Any,
-    /// Ports of 127.0.0.1.
-    Ports,
-}
 
 /// The names of Bookinfo's workloads, all of which have proxies.
 pub fn workloads() -> Vec<String> {
@@ -95,7 +85,7 @@ pub struct Options {
     pub zipkin: Option<String>,
     /// How many clusters Bookinfo is spread over: 1 or 2.
     pub clusters: usize,
-    /// Proxies of Bookinfo that have processes of their own; all are in this one without it.
+    /// Proxies that have processes of their own; all are in this one without it.
     pub processes: Option<Processes>,
     pub say: Say,
 }

@@ -95,7 +95,8 @@ pub async fn run(proxies: Arc<Proxies>, socket: std::net::TcpListener) {
 
 fn target(w: &Workload, admin: SocketAddr) -> Target {
     let pairs = [("job", "mesh-proxy".to_owned()), ("instance", admin.to_string()), ("namespace", w.namespace.clone()), ("pod", w.name.clone())];
-    Target::new(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+    // Its proxies began with the demo.
+    Target::new(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()).counting_from_zero()
 }
 
 #[cfg(test)]

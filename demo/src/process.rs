@@ -1,6 +1,7 @@
 //! Proxies as processes of their own: this program, started again, or an Envoy. An order goes in by standard input, whose end
 //! ends the process: none outlives the demo, however that ends.
 
+use crate::workload::Workload;
 use mesh_proxy::Proxy;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::server::Settings;
@@ -37,14 +38,23 @@ pub enum Which {
 pub struct Processes {
     pub program: Program,
     pub which: Which,
-    /// Programs of Envoys that stand before workloads, by the workload's name, in place of mesh-proxies.
+    /// Programs of Envoys that stand before workloads in place of mesh-proxies, by `NAME` or `NAME.NAMESPACE`.
     pub envoys: BTreeMap<String, PathBuf>,
 }
 
 impl Processes {
     /// Whether the proxy of a workload has one.
-    pub fn has(&self, workload: &str) -> bool {
-        self.which == Which::All || self.envoys.contains_key(workload)
+    pub fn has(&self, workload: &Workload) -> bool {
+        self.which == Which::All || self.envoy(workload).is_some()
+    }
+    /// The Envoy that stands before a workload.
+    pub fn envoy(&self, workload: &Workload) -> Option<&PathBuf> {
+        self.envoys.get(&workload.id()).or_else(|| self.envoys.get(&workload.name))
+    }
+    /// The first name of [`Processes::envoys`] that is none of these workloads, given as `NAME.NAMESPACE`.
+    pub fn unknown(&self, workloads: &[String]) -> Option<&str> {
+        let is_one = |name: &str| workloads.iter().any(|w| w == name || w.split_once('.').is_some_and(|(n, _)| n == name));
+        self.envoys.keys().map(String::as_str).find(|name| !is_one(name))
     }
 }
 

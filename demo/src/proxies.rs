@@ -1,9 +1,9 @@
 //! The proxies of a mesh that runs: one for each workload that has one.
 
-use crate::Say;
 use crate::logs::Logs;
 use crate::process::{Apart, Order, Processes};
 use crate::workload::Workload;
+use crate::{DemoError, Say};
 use mesh_controlplane::Running;
 use mesh_controlplane::bootstrap::Bootstrap;
 use mesh_controlplane::ca::Identity;
@@ -56,9 +56,14 @@ impl Proxies {
     pub fn new(trust_domain: &str, logs: &Arc<Logs>) -> Proxies {
         Proxies { trust_domain: trust_domain.to_owned(), logs: logs.clone(), processes: None, all: Mutex::default() }
     }
-    /// Some or all of them in processes of their own.
-    pub fn apart(self, processes: Processes, said: PathBuf) -> Proxies {
-        Proxies { processes: Some((processes, said)), ..self }
+    /// Some or all of them in processes of their own, and the folder of what these say.
+    ///
+    /// # Errors
+    /// A folder that can't be made.
+    pub fn placed(self, processes: Option<&Processes>) -> Result<(Proxies, Option<tempfile::TempDir>), DemoError> {
+        let Some(processes) = processes else { return Ok((self, None)) };
+        let folder = crate::folders::own("meshctl-demo-said-").map_err(DemoError::Folder)?;
+        Ok((Proxies { processes: Some((processes.clone(), folder.path().to_owned())), ..self }, Some(folder)))
     }
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Arc<Workload>, One)>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,6 +109,13 @@ impl Proxies {
         };
         names.iter().find_map(|n| slots.iter().find(|s| *s.name == **n).map(|s| s.address))
     }
+    /// The admin port of a proxy that has a process of its own: it alone knows where it listens.
+    pub fn apart_at(&self, id: &str) -> Option<SocketAddr> {
+        match &self.lock().get(id)?.1 {
+            One::Here(_) => None,
+            One::Apart(process) => Some(process.admin),
+        }
+    }
     /// Admin ports by `NAME.NAMESPACE`.
     pub fn admins(&self) -> BTreeMap<String, SocketAddr> {
         self.pages().into_iter().map(|(w, admin)| (w.id(), admin)).collect()
@@ -136,8 +148,8 @@ impl Proxies {
         let (logs, log) = (self.logs.clone(), w.id());
         logs.add(&log).map_err(|e| format!("no file for its log: {e}"))?;
         let output = move |lines: &str| logs.take(&log, lines);
-        if let Some((processes, said)) = self.processes.as_ref().filter(|(p, _)| p.has(&w.name)) {
-            let envoy = processes.envoys.get(&w.name).cloned();
+        if let Some((processes, said)) = self.processes.as_ref().filter(|(p, _)| p.has(w)) {
+            let envoy = processes.envoy(w).cloned();
             let order = Order { bootstrap: value, hostname: w.name.clone(), drain: u64::try_from(DRAIN.as_millis()).unwrap_or(0), envoy };
             return Apart::start(&w.id(), &processes.program, &order, &said.join(format!("{}.log", w.id())), output).map(One::Apart);
         }

@@ -102,6 +102,12 @@ impl Drop for Entry {
     }
 }
 
+/// Whether a demo may be called so: a file is, and a word of the command line has it (`demo:NAME`).
+pub fn is_name(text: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    text.len() <= 63 && text.bytes().all(is_inner) && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
 /// Names that are tried beside the first.
 const MOST: usize = 100;
 
@@ -176,6 +182,14 @@ mod tests {
             admins: BTreeMap::new(),
             control,
             token: "secret".into(),
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_word_that_leads_nowhere() {
+        assert!(is_name("bookinfo") && is_name("bookinfo-2") && is_name("2_a"));
+        for name in ["", "..", "a/b", "a b", "a@b", "a:b", "-a", "A", "a\n", "é", &"a".repeat(64)] {
+            assert!(!is_name(name), "{name:?}");
         }
     }
 

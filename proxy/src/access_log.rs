@@ -13,13 +13,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 /// A configured log.
 #[derive(Clone, Debug)]
 pub struct Log {
     pub sink: Arc<Sink>,
-    line: Line,
+    line: Arc<Line>,
     /// `None` for every line.
     filter: Option<Filter>,
 }
@@ -45,6 +45,26 @@ impl Sinks {
     }
 }
 
+/// Formats of lines by their configuration. Every listener of a proxy has the same one, as a rule.
+#[derive(Debug, Default)]
+pub struct Lines(Mutex<BTreeMap<Vec<u8>, Weak<Line>>>);
+
+impl Lines {
+    fn get(&self, config: &Message<'_, '_>) -> Read<Arc<Line>> {
+        let mut key = Vec::new();
+        // Writing into memory does not fail.
+        let _ = config.write_json(&mut key);
+        let mut lines = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = lines.get(&key).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let line = Arc::new(line(config)?);
+        lines.retain(|_, line| line.strong_count() > 0);
+        lines.insert(key, Arc::downgrade(&line));
+        Ok(line)
+    }
+}
+
 const STDOUT: &str = "/dev/stdout";
 const STDERR: &str = "/dev/stderr";
 
@@ -62,7 +82,7 @@ impl Log {
             return Err(config.unknown_field("path", "a file belongs here"));
         }
         let filter = m.message("filter")?.map(|f| Filter::read(&f)).transpose()?;
-        Ok(Log { sink: compiler.sinks.get(path), line: line(&config)?, filter })
+        Ok(Log { sink: compiler.sinks.get(path), line: compiler.lines.get(&config)?, filter })
     }
     /// Every log of a list.
     pub fn read_all(m: &Message<'_, '_>, compiler: &Compiler) -> Read<Vec<Log>> {

@@ -9,6 +9,34 @@ const LONG: f64 = 1000.0;
 /// A callee's own calls take the blame for its slowness when they take so much of its time, one after the other.
 const SHARE: f64 = 0.5;
 
+/// Upper bounds of the buckets in which Istio's proxies count milliseconds: a quantile is known to lie above the one below it, no more.
+const BUCKETS: &[f64] = &[
+    0.5,
+    1.0,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    30_000.0,
+    60_000.0,
+    300_000.0,
+    600_000.0,
+    1_800_000.0,
+    3_600_000.0,
+];
+
+/// What a call takes for sure.
+fn at_least(time: f64) -> f64 {
+    BUCKETS.iter().copied().take_while(|b| *b <= time).last().unwrap_or(0.0)
+}
+
 /// The calls that are slow by their callee's own doing. Those whose callee waits for another are not told.
 pub fn slow(graph: &Graph, retried: &[Retried]) -> Vec<Fault> {
     let mut out = Vec::new();
@@ -17,7 +45,7 @@ pub fn slow(graph: &Graph, retried: &[Retried]) -> Vec<Fault> {
             let Some(time) = edge.response_time.filter(|t| *t >= LONG) else { continue };
             let callee = &graph.nodes[edge.to];
             let waits: f64 = callee.edges.iter().filter(|e| e.to != edge.to).filter_map(|e| e.response_time).sum();
-            if waits >= time * SHARE {
+            if waits >= at_least(time) * SHARE {
                 continue;
             }
             let (from, to) = (name_of(graph, from), name_of(graph, edge.to));
@@ -33,4 +61,15 @@ pub fn slow(graph: &Graph, retried: &[Retried]) -> Vec<Fault> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_least;
+
+    #[test]
+    fn a_quantile_is_known_as_far_as_its_bucket_is() {
+        // A second and a bit, drawn towards the end of its bucket.
+        assert_eq!([at_least(2_400.0), at_least(1_000.0), at_least(999.0), at_least(0.1)], [1_000.0, 1_000.0, 500.0, 0.0]);
+    }
 }

@@ -55,7 +55,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub ports: bool,
     /// What `--from demo:NAME` calls it [default: bookinfo, or what DIR is called; with a number where that one runs]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = a_name)]
     pub name: Option<String>,
     /// A generated mesh of so many services, 4 to 1000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1000), conflicts_with = "words")]
@@ -63,15 +63,23 @@ pub struct DemoArgs {
     /// 2: Bookinfo over two clusters with a control plane each, on networks of their own, and gateways between them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2), hide_default_value = true)]
     pub clusters: u8,
-    /// Each proxy of Bookinfo in a process of its own: what becomes of a mesh when one is killed
+    /// Each proxy in a process of its own: what becomes of a mesh when one is killed
     #[arg(long)]
     pub processes: bool,
-    /// An Envoy before a workload of Bookinfo in place of a mesh-proxy, such as ratings-v1=/usr/local/bin/envoy; repeatable
+    /// An Envoy before a workload in place of a mesh-proxy, such as ratings-v1=/usr/local/bin/envoy; repeatable
     #[arg(long, value_name = "WORKLOAD=PROGRAM")]
     pub envoy: Vec<String>,
     /// A mesh of your own: folders and files of Kubernetes and Istio YAML, which are followed; or one MockServiceGraph
     #[arg(value_name = "DIR")]
     pub words: Vec<PathBuf>,
+}
+
+fn a_name(text: &str) -> Result<String, &'static str> {
+    if mesh_demo::state::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is small letters, digits, `-` and `_`, 63 at most, and begins with none of the last two")
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -8,16 +8,16 @@ use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use crate::worlds;
 use mesh_collectors::manifests;
-use mesh_controlplane::bind::Loopback;
 use mesh_controlplane::ca::{Authority, RENEW_AT};
+use mesh_controlplane::places::{Reserved, Wanted};
 use mesh_controlplane::{Cluster, Input, Manifests, Options, Reading, Running, Settings, StartError};
 use mesh_model::{Completeness, ProblemKind, Role, Snapshot};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Ports are given from here on where addresses can't be bound.
-const FIRST_PORT: u16 = 21_000;
+/// So many ports are kept from other meshes of this machine where addresses can't be bound.
+const PORTS: u16 = 1000;
 /// Manifests beside a cluster are read again so often.
 const POLL: Duration = Duration::from_secs(5);
 /// It is looked so often whether a cluster has changed: what changes together is taken over together.
@@ -49,15 +49,12 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
         let sources = clusters.iter().filter_map(|w| Source::parse(w, Role::Judged)).collect();
         Box::new(Clusters { access, followers, sources, paths, last: None, looked: None, unseen: Vec::new(), said: Vec::new() })
     };
-    let laptop = args.laptop.map(|l| match l {
-        Laptop::Addresses => Loopback::Addresses,
-        Laptop::Ports => Loopback::Ports(FIRST_PORT),
-    });
+    let reserved = args.laptop.map(reserve).transpose()?;
     let options = Options {
         xds: args.xds,
         tls: Some(args.tls),
         http: args.http,
-        translation: Settings { laptop, cluster: own, ..Settings::default() },
+        translation: Settings { laptop: reserved.as_ref().map(|r| r.loopback), cluster: own, ..Settings::default() },
         authority: authority(args, context.now)?,
         tokens: args.tokens.clone(),
         most_connections: args.max_proxies,
@@ -75,8 +72,19 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
         running.http
     ));
     interrupted();
-    drop(running);
+    drop((running, reserved));
     Ok(Status::Fine)
+}
+
+/// Places that no demo, and no other control plane, gives its proxies.
+fn reserve(how: Laptop) -> Result<Reserved, Failure> {
+    match how {
+        Laptop::Addresses => Reserved::addresses().map_err(|e| {
+            let what = "127.20.0.0 to 127.23.255.255 can't be had";
+            Failure::none(format!("{what}: {e}; another mesh may run on this machine, as `meshctl demo` does: end it, or say --laptop ports"))
+        }),
+        Laptop::Ports => Reserved::new(Wanted::Ports, PORTS).map_err(|e| Failure::none(format!("no ports for the proxies: {e}"))),
+    }
 }
 
 /// The index of the own cluster.

@@ -11,7 +11,7 @@ use crate::status::{Failure, Outcome, Status};
 use crate::stdio;
 use clap::Parser;
 use mesh_demo::process::{self, Processes, Program, Which};
-use mesh_demo::state::Cluster;
+use mesh_demo::state::{self, Cluster};
 use mesh_demo::{Demo, DemoError, Loopback, Mesh, Options, topology};
 use mesh_metrics::promql::parse_duration;
 use std::collections::BTreeMap;
@@ -81,7 +81,10 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
         let since = format!("{}s", begun.elapsed().as_secs().max(2));
         match show(&["graph", "--prometheus", &prometheus(&demo), "--since", &since]) {
             Err(Failure::Input(_) | Failure::Other(_)) if Instant::now() < end => {}
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                unshown(args, failure)?;
+                break;
+            }
             Ok(()) => break,
         }
         if signals.within(Duration::from_secs(1)) == Ended::BySignal {
@@ -90,26 +93,41 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     }
     let pages = planes(&demo);
     let words: Vec<&str> = std::iter::once("ps").chain(pages.iter().flat_map(|page| ["--from", page.as_str()])).collect();
-    show(&words)?;
-    let counts = demo.counts();
-    let (sent, fine, failed) = (counts.sent.load(Ordering::Relaxed), counts.fine.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
-    context.answer(&format!("load: {sent} requests sent, {fine} answered with 200, {failed} failed\n"))?;
+    show(&words).or_else(|failure| unshown(args, failure))?;
     if args.once {
-        return Ok(if failed > 0 { Status::NotFine } else { Status::Fine });
+        context.answer(&load("load", &demo, begun))?;
+        return Ok(if demo.counts().failed.load(Ordering::Relaxed) > 0 { Status::NotFine } else { Status::Fine });
     }
+    context.answer(&load("load so far", &demo, begun))?;
     match span {
         Some(span) => drop(signals.within(span.saturating_sub(begun.elapsed()))),
         None => signals.come(),
     }
+    context.answer(&load("load", &demo, begun))?;
     Ok(Status::Fine)
+}
+
+/// What became of the requests until now: a line.
+fn load(what: &str, demo: &Demo, begun: Instant) -> String {
+    let counts = demo.counts();
+    let (fine, failed) = (counts.fine.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
+    // Those that are answered were sent before.
+    let sent = counts.sent.load(Ordering::Relaxed);
+    let under_way = match sent.saturating_sub(fine + failed) {
+        0 => String::new(),
+        n => format!(", {n} on their way"),
+    };
+    format!("{what}: {sent} requests sent in {} s, {fine} answered, {failed} failed{under_way}\n", begun.elapsed().as_secs())
+}
+
+fn is_own(args: &DemoArgs) -> bool {
+    args.size.is_some() || !args.words.is_empty()
 }
 
 /// What is not there is said, and nothing is started.
 fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
-    let is_own = args.size.is_some() || !args.words.is_empty();
     let refused = [
-        (is_own && args.clusters > 1, "--clusters is of Bookinfo: a mesh of your own has one cluster here"),
-        (is_own && (args.processes || !args.envoy.is_empty()), "--processes and --envoy are of Bookinfo: a mesh of your own is one process"),
+        (is_own(args) && args.clusters > 1, "--clusters is of Bookinfo: a mesh of your own has one cluster here"),
         (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
     ];
     refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))
@@ -148,8 +166,8 @@ fn name_of(mesh: &Mesh) -> String {
     };
     let whole = path.and_then(|p| p.canonicalize().ok());
     let stem = whole.as_deref().and_then(|p| if p.is_dir() { p.file_name() } else { p.file_stem() }).map(|n| n.to_string_lossy().to_lowercase());
-    let is_kept = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-' || *c == '_';
-    let name: String = stem.unwrap_or_default().chars().filter(is_kept).take(40).collect();
+    let is_kept = |c: &char| state::is_name(&format!("a{c}"));
+    let name: String = stem.unwrap_or_default().chars().filter(is_kept).skip_while(|c| !c.is_ascii_alphanumeric()).take(40).collect();
     if name.is_empty() { "mesh".to_owned() } else { name }
 }
 
@@ -158,7 +176,8 @@ fn processes(args: &DemoArgs) -> Result<Option<Processes>, Failure> {
     let mut envoys = BTreeMap::new();
     for word in &args.envoy {
         let (workload, program) = word.split_once('=').ok_or_else(|| Failure::usage(format!("--envoy takes WORKLOAD=PROGRAM, not `{word}`")))?;
-        let names = mesh_demo::workloads();
+        // Of a mesh of one's own the names are known when it is read.
+        let names = if is_own(args) { vec![workload.to_owned()] } else { mesh_demo::workloads() };
         if !names.iter().any(|n| n == workload) {
             return Err(Failure::usage(format!("--envoy: no workload is called `{workload}`; there are {}", names.join(", "))));
         }
@@ -210,7 +229,7 @@ fn introduce(demo: &Demo, options: &Options) {
     let entry = demo.gateway().map_or_else(|| " without a gateway".to_owned(), |(at, host)| format!(" by http://{at} (host {host})"));
     stdio::note(&format!(
         "demo: {}{entry}, metrics on {prometheus}, traces on {jaeger} (Jaeger's API), {several} on {}, manifests in {}; stop with Ctrl-C",
-        options.name,
+        demo.name().unwrap_or(&options.name),
         planes.join(" and "),
         folders.join(" and ")
     ));
@@ -219,11 +238,8 @@ fn introduce(demo: &Demo, options: &Options) {
     }
     stdio::notes("next, in another terminal:");
     let third = if options.mesh == Mesh::Bookinfo { "why productpage http://reviews:9080/reviews/0" } else { "why" };
-    let next = match demo.name() {
-        Some(name) => {
-            let from = if name == NAME { demos::WORD.to_owned() } else { format!("{}:{name}", demos::WORD) };
-            ["top", "ps", third].map(|command| format!("{command} --from {from}"))
-        }
+    let next = match source(demo) {
+        Some(from) => ["top", "ps", third].map(|command| format!("{command} --from {from}")),
         // Nobody finds it by its name here.
         None => [
             format!("top --prometheus {prometheus} --since 30s"),
@@ -234,8 +250,29 @@ fn introduce(demo: &Demo, options: &Options) {
     next.iter().for_each(|command| stdio::notes(&format!("  meshctl {command}")));
 }
 
+/// What other commands find it by; `None` where they can't.
+fn source(demo: &Demo) -> Option<String> {
+    demo.name().map(|name| if name == NAME && demos::is_alone() { demos::WORD.to_owned() } else { format!("{}:{name}", demos::WORD) })
+}
+
 fn parse(words: &[&str]) -> Result<Cli, Failure> {
-    Cli::try_parse_from(std::iter::once("meshctl").chain(words.iter().copied())).map_err(|e| Failure::Other(e.to_string()))
+    parse_whole(&std::iter::once("meshctl").chain(words.iter().copied()).map(str::to_owned).collect::<Vec<_>>())
+}
+
+fn parse_whole(words: &[String]) -> Result<Cli, Failure> {
+    Cli::try_parse_from(words).map_err(|e| Failure::Other(e.to_string()))
+}
+
+/// What could not be shown: the end of a demo that shows it once. Another one goes on; somebody may have broken what would be shown.
+fn unshown(args: &DemoArgs, failure: Failure) -> Result<(), Failure> {
+    match failure {
+        Failure::Closed => Err(Failure::Closed),
+        failure if args.once => Err(failure),
+        failure => {
+            stdio::note(&format!("demo: {failure}"));
+            Ok(())
+        }
+    }
 }
 
 /// Another command's answer, as if it were typed.
@@ -243,15 +280,25 @@ fn show(words: &[&str]) -> Result<(), Failure> {
     crate::run(parse(words)?, None).map(drop)
 }
 
-/// The terminal UI on it. A signal ends that alone: the demo is still to be put away.
+/// The terminal UI on it, as `--from demo` opens it. A signal ends that alone: the demo is still to be put away.
 fn draw(demo: &Demo, context: &Context) -> Result<(), Failure> {
+    let how = ["--since", "30s", "--refresh", "5s", "--open", "graph"];
     let (folders, prometheus) = (folders(demo), prometheus(demo));
     let (logs, jaeger) = (demo.logs().display().to_string(), jaeger(demo));
-    let mut words = vec!["tui"];
-    words.extend(folders.iter().map(String::as_str));
-    words.extend([logs.as_str(), "--jaeger", &jaeger, "--prometheus", &prometheus, "--since", "30s", "--refresh", "5s", "--open", "graph"]);
-    match parse(&words)?.command {
-        Some(Command::Tui(args)) => tui::run_and(&args, context, |_| Ok(())).map(drop),
+    let (cli, greeting) = match source(demo) {
+        Some(from) => {
+            let words: Vec<String> = ["meshctl", "tui", "--from", &from].into_iter().chain(how).map(str::to_owned).collect();
+            let placed = demos::place(&words, &parse_whole(&words)?, context.now)?.unwrap_or(words);
+            (parse_whole(&placed)?, Some(format!("in another terminal: meshctl top, ps or why --from {from}   here: ? help  q back")))
+        }
+        // Nobody finds it by its name here.
+        None => {
+            let words = ["tui"].into_iter().chain(folders.iter().map(String::as_str)).chain([logs.as_str(), "--jaeger", &jaeger, "--prometheus", &prometheus]);
+            (parse(&words.chain(how).collect::<Vec<_>>())?, None)
+        }
+    };
+    match cli.command {
+        Some(Command::Tui(args)) => tui::run_and(&args, context, greeting, |_| Ok(())).map(drop),
         _ => Ok(()),
     }
 }

@@ -33,11 +33,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub fn run(args: &TuiArgs, context: &Context) -> Outcome {
-    run_and(args, context, terminal::end_by)
+    run_and(args, context, None, terminal::end_by)
 }
 
-/// The same; `end` is what follows a signal that ended it.
-pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::io::Result<()>) -> Outcome {
+/// The same. `greeting` is said until a key is typed, and `end` is what follows a signal that ended it.
+pub fn run_and(args: &TuiArgs, context: &Context, greeting: Option<String>, end: impl FnOnce(i32) -> std::io::Result<()>) -> Outcome {
     if args.print_config {
         context.answer(&mesh_tui::config::example())?;
         return Ok(Status::Fine);
@@ -81,7 +81,7 @@ pub fn run_and(args: &TuiArgs, context: &Context, end: impl FnOnce(i32) -> std::
         stdio::note(&format!("note: {why}: here is the text (`--no-tui` says so without this note)"));
         return print(&request, ask, open.as_ref());
     }
-    if let Some(signal) = draw(args, context, request, ask, open, refresh)? {
+    if let Some(signal) = draw(args, context, request, Opening { ask, open, refresh, greeting })? {
         end(signal).map_err(|e| Failure::none(format!("signal {signal}: {e}")))?;
     }
     Ok(Status::Fine)
@@ -185,14 +185,17 @@ fn is_unread(world: &World) -> bool {
     world.sources.iter().any(|s| s.state.is_err())
 }
 
-fn draw(
-    args: &TuiArgs,
-    context: &Context,
-    request: sources::Request,
+/// How it begins.
+struct Opening {
     ask: Ask,
     open: Option<Start>,
     refresh: Option<Duration>,
-) -> Result<Option<i32>, Failure> {
+    /// Said until the first key.
+    greeting: Option<String>,
+}
+
+fn draw(args: &TuiArgs, context: &Context, request: sources::Request, opening: Opening) -> Result<Option<i32>, Failure> {
+    let Opening { ask, open, refresh, greeting } = opening;
     let config = environment::config()?;
     let named = match args.theme.as_deref() {
         None => config.theme.or_else(environment::palette),
@@ -206,7 +209,7 @@ fn draw(
     let charset = if args.ascii { Charset::Ascii } else { config.charset.unwrap_or_else(environment::charset) };
     let mouse = if args.no_mouse || config.mouse == Some(Mouse::Left) { MouseUse::Left } else { MouseUse::Taken };
     let theme = Theme { palette: named.unwrap_or_default(), depth, charset, medium: if args.a11y { Medium::Read } else { config.medium.unwrap_or_default() } };
-    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh, ask });
+    let mut app = App::new(Options { theme, keymap: config.keymap, mouse, context: request.name(), open, refresh, ask }).greeting(greeting);
     // A panic must not leave the terminal raw, and its message must be readable.
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -30,6 +30,11 @@ pub fn any() -> bool {
     folder().is_some_and(|f| !running(&f).is_empty())
 }
 
+/// Whether one runs, and no other: it needs no name.
+pub fn is_alone() -> bool {
+    folder().is_some_and(|f| running(&f).len() == 1)
+}
+
 /// The demo that is named, or the only one.
 pub fn find(name: Option<&str>) -> Result<State, Failure> {
     let all = folder().map(|f| running(&f)).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a busy machine may take for anything.
@@ -14,9 +15,11 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Demo {
     pub process: Child,
     /// Where demos tell of themselves: those of other tests are not met.
-    states: tempfile::TempDir,
+    states: Arc<tempfile::TempDir>,
     /// What it says on standard error until it is ready.
     pub said: Vec<String>,
+    /// And after that.
+    later: mpsc::Receiver<String>,
 }
 
 impl Drop for Demo {
@@ -34,18 +37,35 @@ pub fn meshctl(states: &Path) -> Command {
     command
 }
 
+/// The folder of a demo that has not started yet.
+pub fn states() -> Arc<tempfile::TempDir> {
+    Arc::new(tempfile::tempdir().expect("a folder"))
+}
+
 impl Demo {
     pub fn start(arguments: &[&str]) -> Demo {
-        let states = tempfile::tempdir().expect("a folder");
-        let mut process =
-            meshctl(states.path()).args(["demo", "--for", "15m"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines();
-        let mut said = Vec::new();
-        while !said.last().is_some_and(|l: &String| l.contains("meshctl why")) {
-            said.push(lines.next().unwrap_or_else(|| panic!("it ended: {said:?}")).expect("text"));
+        Demo::within(states(), arguments)
+    }
+    /// A second one, which tells of itself at the same place.
+    pub fn beside(&self, arguments: &[&str]) -> Demo {
+        Demo::within(self.states.clone(), arguments)
+    }
+    fn within(states: Arc<tempfile::TempDir>, arguments: &[&str]) -> Demo {
+        let mut command = meshctl(states.path());
+        command.args(["demo", "--for", "15m"]).args(arguments);
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let stderr = BufReader::new(process.stderr.take().expect("stderr"));
+        let (to, later) = mpsc::channel();
+        // Nobody waits for a full pipe.
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|l| drop(to.send(l))));
+        let mut said: Vec<String> = Vec::new();
+        let end = Instant::now() + PATIENCE;
+        // Of the commands to type next it is the last.
+        while !said.last().is_some_and(|l| l.starts_with("  meshctl why")) {
+            let line = later.recv_timeout(end.saturating_duration_since(Instant::now()));
+            said.push(line.unwrap_or_else(|e| panic!("{e}: {:?} {said:?}", process.try_wait())));
         }
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Demo { process, states, said }
+        Demo { process, states, said, later }
     }
 
     pub fn run(&self, words: &[&str]) -> super::Run {
@@ -57,10 +77,44 @@ impl Demo {
         self.states.path()
     }
 
+    /// The commands that it says to type next, without the first word.
+    pub fn next(&self) -> Vec<&str> {
+        self.said.iter().filter_map(|l| l.strip_prefix("  meshctl ")).collect()
+    }
+
+    /// What it has said since it was ready, or since this was asked last.
+    pub fn heard(&self) -> Vec<String> {
+        self.later.try_iter().collect()
+    }
+
     /// What its state file says.
     pub fn state(&self) -> Value {
-        let text = std::fs::read_to_string(self.states.path().join("meshctl/demos/bookinfo.json")).expect("a state");
-        serde_json::from_str(&text).expect("JSON")
+        let files = std::fs::read_dir(self.states.path().join("meshctl/demos")).expect("a folder").flatten();
+        let states = files.filter_map(|f| serde_json::from_str::<Value>(&std::fs::read_to_string(f.path()).ok()?).ok());
+        let own = states.into_iter().find(|s| s["pid"].as_u64() == Some(u64::from(self.process.id())));
+        own.expect("a state")
+    }
+
+    /// The folder of its manifests.
+    pub fn manifests(&self) -> PathBuf {
+        self.state()["manifests"].as_str().expect("a folder").into()
+    }
+
+    /// Ends it by a signal; nothing of it is left.
+    pub fn end(&mut self, signal: &str) {
+        let state = self.state();
+        let folders: Vec<&str> = ["manifests", "logs"].iter().filter_map(|key| state[*key].as_str()).collect();
+        assert!(folders.iter().all(|f| Path::new(f).exists()), "{folders:?}");
+        let told = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill");
+        assert!(told.success());
+        assert_eq!(self.process.wait().expect("an end").code(), Some(0));
+        assert!(!folders.iter().any(|f| Path::new(f).exists()), "{folders:?} are left");
+        let left: Vec<_> = std::fs::read_dir(self.states.path().join("meshctl/demos")).expect("a folder").flatten().map(|e| e.path()).collect();
+        let is_of_it = |f: &PathBuf| std::fs::read_to_string(f).unwrap_or_default().contains(state["token"].as_str().expect("a token"));
+        assert!(!left.iter().any(is_of_it), "its state is left: {left:?}");
+        for address in ["gateway", "prometheus", "jaeger", "control_plane", "control"].map(|key| state[key].as_str().expect("an address")) {
+            assert!(TcpStream::connect(address).is_err(), "{address} is left");
+        }
     }
 
     pub fn logs(&self) -> PathBuf {

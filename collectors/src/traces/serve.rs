@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 /// Where reports are handed on as they came: to another server of traces ([`super::forward`]). What finds no room is lost there alone.
 pub type Next = mpsc::Sender<Bytes>;
 
-/// A report of a proxy is some hundred kilobytes.
-const LIMITS: fn() -> Limits = || Limits { body: 8 << 20, ..Limits::default() };
+/// A report of a proxy is some hundred kilobytes. Each proxy of a mesh keeps a connection: one that finds no place would lose its spans.
+const LIMITS: fn() -> Limits = || Limits { body: 8 << 20, connections: 4096, ..Limits::default() };
 
 /// Takes spans and answers questions until it is dropped.
 pub async fn serve(listener: TcpListener, store: Arc<RwLock<Store>>, next: Option<Next>) {
@@ -65,5 +65,34 @@ async fn answer(request: Request<Incoming>, store: &RwLock<Store>, next: Option<
             taken
         }
         _ => said(StatusCode::METHOD_NOT_ALLOWED, "questions are asked with GET, and spans handed in with POST at /api/v2/spans or /v1/traces"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_model::traces::store::Limits as Kept;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    #[test]
+    fn proxies_that_keep_their_connections_keep_nobody_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let at = listener.local_addr().expect("an address");
+            tokio::spawn(serve(listener, Arc::new(RwLock::new(Store::new(Kept::default()))), None));
+            let mut kept = Vec::new();
+            for i in 0..200 {
+                let mut stream = TcpStream::connect(at).await.expect("a connection");
+                let report = "POST /api/v2/spans HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[]";
+                stream.write_all(report.as_bytes()).await.expect("sent");
+                let mut answer = [0; 12];
+                let read = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut answer)).await;
+                assert!(read.is_ok_and(|r| r.is_ok()) && answer.ends_with(b" 202"), "{i}: {:?}", String::from_utf8_lossy(&answer));
+                kept.push(stream);
+            }
+        });
     }
 }

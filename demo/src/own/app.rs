@@ -1,5 +1,6 @@
 //! Programs that stand in for those of the manifests: each answers on its ports and follows its script.
 
+use super::places::Places;
 use super::plan::{Member, Plan};
 use super::script::{Call, Carries, Step};
 use crate::apps::TRACE;
@@ -40,6 +41,7 @@ const AT_ONCE: usize = 1000;
 pub struct Stage {
     plan: RwLock<Arc<Plan>>,
     pub proxies: Arc<Proxies>,
+    places: Places,
     /// Of errors and probabilities.
     dice: Mutex<fastrand::Rng>,
     calls: Semaphore,
@@ -47,7 +49,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(proxies: Arc<Proxies>, seed: u64) -> Stage {
-        Stage { plan: RwLock::default(), proxies, dice: Mutex::new(fastrand::Rng::with_seed(seed)), calls: Semaphore::new(AT_ONCE) }
+        Stage { plan: RwLock::default(), proxies, places: Places::default(), dice: Mutex::new(fastrand::Rng::with_seed(seed)), calls: Semaphore::new(AT_ONCE) }
     }
     pub fn plan(&self) -> Arc<Plan> {
         self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -224,7 +226,7 @@ pub async fn call(stage: &Stage, plan: &Plan, member: &Member, call: &Call, head
     let at = if member.workload.has_proxy() {
         let shared = format!("0.0.0.0_{number}");
         let names: Vec<&str> = port.iter().flat_map(|p| &p.listeners).chain([&shared]).map(String::as_str).collect();
-        stage.proxies.listener(&member.workload.id(), &names)
+        stage.places.listener(&stage.proxies, &member.workload.id(), &names).await
     } else {
         port.and_then(|p| stage.one_of(&p.endpoints))
     };

@@ -1,14 +1,17 @@
 //! What a mesh of one's own is started with.
 
 use super::{Own, look, provide};
-use crate::places::Reserved;
 use crate::proxies::Proxies;
 use crate::topology::Followed;
 use crate::{Cast, DemoError, Given, Mesh, Options, control_plane, generate, manifests};
 use mesh_controlplane::Settings;
 use mesh_controlplane::bind::Outside;
+use mesh_controlplane::places::Reserved;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Workloads that an error names.
+const SHOWN: usize = 20;
 
 fn folder() -> Result<tempfile::TempDir, DemoError> {
     crate::folders::own("meshctl-demo-").map_err(DemoError::Folder)
@@ -38,6 +41,11 @@ pub fn cast(mesh: &Mesh, options: &Options, given: &Given<'_>) -> Result<Cast, D
     };
     let seen = look(&sources)?;
     provide(&seen)?;
+    if let Some(name) = options.processes.as_ref().and_then(|p| p.unknown(&seen.names)) {
+        let some = seen.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if seen.names.len() > SHOWN { ", …" } else { "" };
+        return Err(DemoError::Mesh(format!("--envoy: no workload is called `{name}`; there are {some}{more}")));
+    }
     let added = folder()?;
     sources.push(added.path().to_owned());
     // Where ports tell places apart: a few for each workload, and one for each service that has a listener of its own.
@@ -46,9 +54,12 @@ pub fn cast(mesh: &Mesh, options: &Options, given: &Given<'_>) -> Result<Cast, D
     let reserved = reserved.map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
     let translation = Settings { laptop: Some(reserved.loopback), outside: Outside::Played, ..Settings::default() };
     let control = control_plane(&sources, translation, &seen.trust_domain, &options.say)?;
-    let proxies = Arc::new(Proxies::new(&seen.trust_domain, given.logs));
+    let (proxies, said) = Proxies::new(&seen.trust_domain, given.logs).placed(options.processes.as_ref())?;
+    let proxies = Arc::new(proxies);
     let own =
         Own::begin(control.clone(), proxies.clone(), given.runtime.clone(), (added.path().to_owned(), given.traces), graph, options.say.clone(), options.seed)?;
     folders.push(added);
-    Ok(Cast { control, proxies, scenery: None, manifests: sources, clusters: Vec::new(), said: None, gateway: None, own: Some(own), folders, reserved })
+    let told = said.as_ref().map(|folder| folder.path().to_owned());
+    folders.extend(said);
+    Ok(Cast { control, proxies, scenery: None, manifests: sources, clusters: Vec::new(), said: told, gateway: None, own: Some(own), folders, reserved })
 }

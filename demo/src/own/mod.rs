@@ -3,6 +3,7 @@
 mod app;
 pub(crate) mod cast;
 mod load;
+mod places;
 mod plan;
 pub mod script;
 mod supply;
@@ -35,6 +36,8 @@ pub struct Seen {
     pub services: usize,
     /// Those with a port that is no HTTP: sidecars have a listener for each.
     pub tcp_services: usize,
+    /// Workloads by `NAME.NAMESPACE`.
+    pub names: Vec<String>,
 }
 
 /// Reads manifests once.
@@ -57,7 +60,8 @@ pub fn look(paths: &[PathBuf]) -> Result<Seen, DemoError> {
     }
     let tcp = mesh.services.all().iter().filter(|s| s.ports.iter().any(|p| !s.protocol(p).is_http())).count();
     let (workloads, services) = (mesh.workloads.all().len(), mesh.services.all().len());
-    Ok(Seen { trust_domain: mesh.config.trust_domain().to_owned(), workloads, services, tcp_services: tcp })
+    let names = mesh.workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect();
+    Ok(Seen { trust_domain: mesh.config.trust_domain().to_owned(), workloads, services, tcp_services: tcp, names })
 }
 
 /// A program's port that is served, by where it is.

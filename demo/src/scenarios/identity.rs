@@ -29,7 +29,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "lost-control-plane",
         what: "the proxies have lost their control plane, and go by what they were told last",
         victims: &["istiod"],
-        make: |_, _| Breakage { changes: vec![Change::ControlPlane], cause: "control plane".to_owned(), ..Breakage::default() },
+        make: |_, _| Breakage { changes: vec![Change::ControlPlane], cause: "control plane".to_owned(), seen: "have lost it", ..Breakage::default() },
     },
 ];
 

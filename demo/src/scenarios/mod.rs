@@ -28,7 +28,7 @@ pub struct Breakage {
     pub cause: String,
     /// What else belongs to it, and may be named as well.
     pub also: Vec<String>,
-    /// How calls fail for it: response flags or a status; "" where none does.
+    /// What an explanation must say of it: response flags or a status, or words where no call fails for it.
     pub seen: &'static str,
 }
 

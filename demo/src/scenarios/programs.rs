@@ -19,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
         make: |victim, dice| Breakage {
             changes: vec![Change::Program(victim, Behaviour { takes: Duration::from_millis(dice.u64(1500..2200)), ..Behaviour::default() })],
             cause: workload(victim),
+            seen: "answers slowly",
             ..Breakage::default()
         },
     },
@@ -40,7 +41,7 @@ pub const SCENARIOS: &[Scenario] = &[
             ],
             cause: format!("VirtualService {NAMESPACE}/{victim}"),
             also: vec![workload(only(victim))],
-            ..Breakage::default()
+            seen: "multiply the calls",
         },
     },
     Scenario {
@@ -91,6 +92,7 @@ pub const SCENARIOS: &[Scenario] = &[
         make: |victim, _| Breakage {
             changes: vec![Change::Program(victim, Behaviour { drops_trace: true, ..Behaviour::default() })],
             cause: workload(victim),
+            seen: "began traces of their own",
             ..Breakage::default()
         },
     },

@@ -42,6 +42,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 ),
             )],
             cause: format!("VirtualService {NAMESPACE}/{victim}"),
+            seen: "rejected an update",
             ..Breakage::default()
         },
     },

@@ -198,6 +198,15 @@ impl Store {
         added.inspect_err(|reason| self.dropped.count(*reason))
     }
 
+    /// Begins a series with a sample, where it is not there yet.
+    pub(crate) fn begin<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, at: i64, value: f64) {
+        let Ok(pairs) = self.intern(labels, Empty::Dropped) else { return };
+        let Ok(id) = self.series_of(&pairs, Data::Points(Samples::default())) else { return };
+        if self.series.get(&id).is_some_and(|s| matches!(&s.data, Data::Points(points) if points.is_empty())) {
+            let _ = self.append_to(id, at, value);
+        }
+    }
+
     /// Adds a series of which only the rate is known. A second rate of the same series is added to the first. Its labels stay as
     /// they were recorded, the empty ones too: who reads the answer may tell an empty label from one that is missing.
     pub fn add_rate<'a>(&mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>, rate: f64) -> Result<SeriesId, Refused> {

@@ -15,7 +15,7 @@ pub mod transport;
 
 pub use fields::{Finding, findings};
 
-use crate::access_log::Sinks;
+use crate::access_log::{Lines, Sinks};
 use crate::jwt::remote::Remotes;
 use crate::tls::material::Secret;
 use crate::tls::parameters;
@@ -61,6 +61,7 @@ impl Clone for ByAddress {
 #[derive(Debug)]
 pub struct Compiler {
     pub sinks: Sinks,
+    pub lines: Lines,
     pub exporters: Arc<Exporters>,
     pub remotes: Arc<Remotes>,
     /// Where contexts of TLS find their secrets. It outlives every configuration.
@@ -72,6 +73,7 @@ impl Default for Compiler {
     fn default() -> Compiler {
         Compiler {
             sinks: Sinks::default(),
+            lines: Lines::default(),
             exporters: Arc::default(),
             remotes: Arc::default(),
             secrets: Arc::default(),

@@ -272,7 +272,8 @@ async fn export(job: Job, client: Rc<Client>, shared: Arc<Shared>, mut ends: wat
         match &wrong {
             Some(why) => {
                 stats.spans_dropped.add(n);
-                if !complained {
+                // A proxy that serves nothing any more was told to: its workload has gone.
+                if !complained && !shared.snapshot().listeners.is_empty() {
                     (shared.complain)(Logger::Tracing, &format!("spans are lost: {way}: {why}"));
                 }
             }

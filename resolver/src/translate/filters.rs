@@ -65,8 +65,8 @@ pub fn network_filter(name: &str, config: Any) -> listener::Filter {
     listener::Filter { name: name.to_owned(), typed_config: Some(config), config_discovery: None }
 }
 
-/// A filter that proxies to one cluster.
-pub fn tcp_to(cx: &Context<'_, '_>, class: Class, cluster: &str) -> listener::Filter {
+/// Filters that proxy to one cluster.
+pub fn tcp_to(cx: &Context<'_, '_>, class: Class, cluster: &str) -> Vec<listener::Filter> {
     tcp(cx, class, to(cluster))
 }
 
@@ -79,10 +79,17 @@ pub fn black_hole(cluster: &str) -> listener::Filter {
     network_filter("envoy.filters.network.tcp_proxy", Any::pack(&to(cluster)))
 }
 
-pub fn tcp(cx: &Context<'_, '_>, class: Class, mut proxy: tcp_proxy::TcpProxy) -> listener::Filter {
+/// Filters that count a connection where that is asked for, and proxy it.
+pub fn tcp(cx: &Context<'_, '_>, class: Class, mut proxy: tcp_proxy::TcpProxy) -> Vec<listener::Filter> {
     proxy.access_log = cx.records.logs(class);
-    network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy))
+    let counted = || network_filter(STATS, typed_struct(STATS_CONFIG, Struct::default()));
+    let proxied = network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy));
+    cx.control_plane.metrics.then(counted).into_iter().chain([proxied]).collect()
 }
+
+/// Istio's metrics, of requests and of connections.
+const STATS: &str = "istio.stats";
+const STATS_CONFIG: &str = "stats.PluginConfig";
 
 pub fn http_filter(name: &str, config: Any) -> hcm::HttpFilter {
     hcm::HttpFilter { name: name.to_owned(), typed_config: Some(config), ..Default::default() }
@@ -197,7 +204,7 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
         let fallback = Value::from(true);
         // A host that anybody may send is no name for a series.
         let config = if class.is_server() { one("disable_host_header_fallback", fallback) } else { Struct::default() };
-        filters.push(http_filter("istio.stats", typed_struct("stats.PluginConfig", config)));
+        filters.push(http_filter(STATS, typed_struct(STATS_CONFIG, config)));
     }
     filters.push(router());
     let (normalize, merge, unescape) = match cx.model.mesh.config.at(&["pathNormalization", "normalization"]).map_or("", mesh_model::Node::text) {

@@ -558,7 +558,7 @@ fn auto_passthrough<'a>(cx: &Context<'_, 'a>, s: &MergedServer<'a>) -> Vec<Chain
                     sni: vec![name.clone()],
                     protocols: MTLS_ALL,
                     socket: None,
-                    filters: vec![filters::tcp_to(cx, filters::Class::Gateway, &name)],
+                    filters: filters::tcp_to(cx, filters::Class::Gateway, &name),
                     metadata: None,
                     origin: Origin { object: s.object, node: s.server.node },
                 });

@@ -217,7 +217,7 @@ fn chains_of<'a>(cx: &Context<'_, 'a>, port: &Port<'a>) -> Vec<(listener::Filter
 fn tcp(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
     let mut out: Vec<listener::Filter> = filters::listener_exchange(cx).into_iter().collect();
     out.extend(cx.network_policies());
-    out.push(filters::tcp_to(cx, filters::Class::SidecarInbound, &port.cluster()));
+    out.extend(filters::tcp_to(cx, filters::Class::SidecarInbound, &port.cluster()));
     out
 }
 

@@ -458,14 +458,14 @@ pub fn l4_filters<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, route: &L4Ro
     });
     let mut proxy = tcp(cx, &format!("{}.{}", v.name, v.namespace), "", service);
     proxy.weighted_clusters = Some(tcp_proxy::TcpProxyWeightedCluster { clusters: clusters.collect() });
-    out.push(filters::tcp(cx, filters::Class::SidecarOutbound, proxy));
+    out.extend(filters::tcp(cx, filters::Class::SidecarOutbound, proxy));
     out
 }
 
 fn one_destination<'a>(cx: &Context<'_, 'a>, cluster: &str, subset: &str, service: Option<&RegisteredService<'a>>) -> Vec<listener::Filter> {
     let mut proxy = tcp(cx, cluster, subset, service);
     proxy.cluster = Some(cluster.to_owned());
-    vec![filters::tcp(cx, filters::Class::SidecarOutbound, proxy)]
+    filters::tcp(cx, filters::Class::SidecarOutbound, proxy)
 }
 
 /// A TCP proxy with the timeouts of the service's rules.
@@ -581,7 +581,7 @@ fn finish<'a>(cx: &Context<'_, 'a>, entry: &Entry<'a>, names: &mut BTreeSet<Stri
             out.default_filter_chain = Some(listener::FilterChain {
                 filter_chain_match: Some(listener::FilterChainMatch::default()),
                 name: "PassthroughFilterChain".into(),
-                filters: vec![filters::tcp_to(cx, filters::Class::SidecarOutbound, egress_cluster(cx))],
+                filters: filters::tcp_to(cx, filters::Class::SidecarOutbound, egress_cluster(cx)),
                 ..Default::default()
             });
         }

@@ -166,6 +166,10 @@ impl App {
                 .collect();
             return pen.row(area, y, &parts);
         }
+        if let Some(text) = &self.greeting {
+            pen.row(area, y, &[(" ", Role::Text), (text, Role::Key)]);
+            return;
+        }
         let scopes = self.screens.get(self.tab).scopes();
         let hints = ACTIONS.iter().filter(|s| !s.hint.is_empty() && (s.scope == Scope::Global || scopes.contains(&s.scope)));
         let mut x = 1;

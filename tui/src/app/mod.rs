@@ -172,6 +172,8 @@ pub struct App {
     filters: BTreeMap<Tab, String>,
     mode: Mode,
     toast: Option<(String, Duration)>,
+    /// Stands where the keys are named, until the first one is typed.
+    greeting: Option<String>,
     size: (u16, u16),
     spots: Vec<(Rect, usize)>,
     start: Option<Start>,
@@ -229,6 +231,7 @@ impl App {
             filters: BTreeMap::new(),
             mode: Mode::Screen,
             toast: None,
+            greeting: None,
             size: (80, 24),
             spots: Vec::new(),
             start: options.open,
@@ -239,6 +242,11 @@ impl App {
             is_paused: false,
             is_playing: false,
         }
+    }
+    /// Says something until a key is typed, as who starts it has more to tell than the keys.
+    #[must_use]
+    pub fn greeting(self, text: Option<String>) -> App {
+        App { greeting: text, ..self }
     }
     pub fn tab(&self) -> Tab {
         self.tab

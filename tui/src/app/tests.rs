@@ -123,6 +123,16 @@ fn ready() -> App {
 }
 
 #[test]
+fn a_greeting_stands_until_a_key_is_typed() {
+    let mut app = app().greeting(Some("type this elsewhere".to_owned()));
+    app.update(Event::Loaded(Ok(Arc::new(world()))), Duration::ZERO);
+    app.update(Event::Tick, Duration::from_secs(600));
+    assert!(draw(&mut app).lines().last().is_some_and(|l| l.contains("type this elsewhere")));
+    keys(&mut app, "j");
+    assert!(draw(&mut app).lines().last().is_some_and(|l| !l.contains("type this elsewhere") && l.contains("help")));
+}
+
+#[test]
 fn what_is_read_and_what_failed_is_said_on_every_screen() {
     for size in [(80, 24), (120, 40), (200, 60)] {
         for n in "12345678".chars() {

@@ -28,6 +28,9 @@ impl App {
         if self.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
             self.toast = None;
         }
+        if matches!(event, Event::Key(_) | Event::Click(..)) {
+            self.greeting = None;
+        }
         let mut effects = match event {
             Event::Key(key) => self.key(key, now),
             Event::Paste(text) => {

@@ -156,7 +156,7 @@ fn give(said: &[Said], shown: &Shown, args: &LogsArgs, namespace: &str, problems
     }
     if entries == 0 && args.container.as_deref().is_none_or(|c| c == PROXY_CONTAINER) {
         context.note(&format!(
-            "no line of an access log is among the {of_proxies} of istio-proxy: nothing was requested in that time, the log has a format of its own (--format), or access logs are off"
+            "no line of an access log is among the {of_proxies} of istio-proxy: nothing was requested in that time, connections of TCP last (one has its line when it ends), the log has a format of its own (--format), or access logs are off"
         ));
         for line in turn_on(namespace).lines() {
             context.note(line);

@@ -56,7 +56,7 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
     }
     chains.push(listener::FilterChain {
         name: "virtualOutbound-catchall-tcp".into(),
-        filters: vec![filters::tcp_to(cx, filters::Class::SidecarOutbound, egress_cluster(cx))],
+        filters: filters::tcp_to(cx, filters::Class::SidecarOutbound, egress_cluster(cx)),
         ..Default::default()
     });
     Some(Piece::fixed(listener::Listener {

@@ -44,10 +44,10 @@ pub fn direct<'a>(cx: &Context<'_, 'a>) -> [Chain<'a>; 2] {
 pub const DIRECT_TCP: &str = "direct-tcp";
 pub const DIRECT_HTTP: &str = "direct-http";
 
-fn bytes<'a>(cx: &Context<'_, 'a>, service: Option<&RegisteredService<'a>>, forward: listener::Filter) -> Vec<listener::Filter> {
+fn bytes<'a>(cx: &Context<'_, 'a>, service: Option<&RegisteredService<'a>>, forward: Vec<listener::Filter>) -> Vec<listener::Filter> {
     let mut out: Vec<listener::Filter> = filters::listener_exchange(cx).into_iter().collect();
     out.extend(cx.network_policies_of(service));
-    out.push(forward);
+    out.extend(forward);
     out
 }
 

@@ -6,8 +6,8 @@ use crate::translate::virtual_service::{L4Match, L4Route, MESH, WeightedDestinat
 use crate::translate::{Context, Origin, RegisteredService, ServicePort, outbound};
 use mesh_envoy::api::{listener, tcp_proxy};
 
-/// The filter that forwards them, and where its route is written.
-pub fn of_service<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>, port: &ServicePort<'a>) -> (listener::Filter, Option<Origin<'a>>) {
+/// The filters that forward them, and where its route is written.
+pub fn of_service<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>, port: &ServicePort<'a>) -> (Vec<listener::Filter>, Option<Origin<'a>>) {
     let cluster = name("tcp", &service.host, port.number);
     let found = route(cx, service, port);
     let destinations: &[WeightedDestination] = found.as_ref().map_or(&[], |(_, d)| d.as_slice());

@@ -31,7 +31,8 @@ pub fn of(recording: &Recording, answer: &Answer) -> Vec<Retried> {
     };
     let sent = rates("reporter=\"source\"");
     let received = rates("reporter=\"destination\"");
-    let failing = rates("reporter=\"destination\",response_code=~\"5..\"");
+    // A try that took too long has no status.
+    let failing = rates("reporter=\"destination\",response_code=~\"5..|0\"");
     let one = |(key, sent): (&Key, &f64)| {
         let received = *received.get(key)?;
         let [from_ns, from, to_ns, to, host] = key;

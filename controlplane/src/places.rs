@@ -1,11 +1,21 @@
-//! Addresses that no other demo has.
+//! Addresses that no other mesh of this machine has.
 
-use crate::Loopback;
-use mesh_controlplane::bind;
+use crate::bind;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
+/// Which addresses the workloads get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Addresses of their own in 127.20.0.0/14 where they can be bound and nobody else has them, else ports.
+    #[default]
+    Any,
+    /// Ports of 127.0.0.1.
+    Ports,
+}
+
 /// Addresses for the workloads, kept from others by a socket for as long as this lives.
+#[derive(Debug)]
 pub struct Reserved {
     pub loopback: bind::Loopback,
     _locks: Vec<TcpListener>,
@@ -13,24 +23,37 @@ pub struct Reserved {
 
 /// Whoever has this one has all of 127.20.0.0 to 127.23.255.255.
 const OF_ADDRESSES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 22, 255, 254)), 29_999);
+/// A port that a workload of any mesh is likely to have.
+const PROBED: u16 = 9080;
 /// Blocks of ports begin here; below where systems take ports for connections from.
 const FIRST: u16 = 21_000;
 const LAST: u16 = 31_000;
 const BLOCK: u16 = 100;
-/// Whoever has the port of a block from here on has the block: a demo binds its own ports one after the other.
+/// Whoever has the port of a block from here on has the block: a mesh binds its own ports one after the other.
 const LOCKS: u16 = 20_800;
 
 impl Reserved {
+    /// Addresses of 127.20.0.0/14, and nothing else.
+    ///
+    /// # Errors
+    /// They can't be bound, or another mesh has them.
+    pub fn addresses() -> io::Result<Reserved> {
+        let socket = TcpListener::bind(OF_ADDRESSES)?;
+        for network in 20..=23 {
+            TcpListener::bind((Ipv4Addr::new(127, network, 0, 1), PROBED))?;
+        }
+        Ok(Reserved { loopback: bind::Loopback::Addresses, _locks: vec![socket] })
+    }
+
     /// Addresses, or so many ports where those can't be had or are not wanted.
     ///
     /// # Errors
     /// No block of so many ports is free.
-    pub fn new(wanted: Loopback, ports: u16) -> io::Result<Reserved> {
-        if wanted == Loopback::Any
-            && let Ok(socket) = TcpListener::bind(OF_ADDRESSES)
-            && are_free((20..=23).map(|network| SocketAddr::from((Ipv4Addr::new(127, network, 0, 1), crate::mesh::PORT))))
+    pub fn new(wanted: Wanted, ports: u16) -> io::Result<Reserved> {
+        if wanted == Wanted::Any
+            && let Ok(addresses) = Reserved::addresses()
         {
-            return Ok(Reserved { loopback: bind::Loopback::Addresses, _locks: vec![socket] });
+            return Ok(addresses);
         }
         let blocks = ports.div_ceil(BLOCK).max(1);
         let all = (LAST - FIRST) / BLOCK;
@@ -63,15 +86,15 @@ mod tests {
 
     #[test]
     fn nobody_gets_what_another_has() {
-        let all: Vec<Reserved> = [Loopback::Any, Loopback::Any, Loopback::Ports].into_iter().map(|l| Reserved::new(l, 100).expect("addresses")).collect();
+        let all: Vec<Reserved> = [Wanted::Any, Wanted::Any, Wanted::Ports].into_iter().map(|l| Reserved::new(l, 100).expect("addresses")).collect();
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a.loopback != b.loopback), "{:?}", a.loopback);
         }
         // Several blocks: the next demo's begin behind them.
         let first = |r: &Reserved| if let bind::Loopback::Ports(first) = r.loopback { first } else { 0 };
-        let large = Reserved::new(Loopback::Ports, 250).expect("ports");
-        let next = Reserved::new(Loopback::Ports, 1).expect("ports");
+        let large = Reserved::new(Wanted::Ports, 250).expect("ports");
+        let next = Reserved::new(Wanted::Ports, 1).expect("ports");
         assert!(!(first(&large)..first(&large) + 300).contains(&first(&next)), "{} {}", first(&large), first(&next));
-        assert!(Reserved::new(Loopback::Ports, 20_000).is_err());
+        assert!(Reserved::new(Wanted::Ports, 20_000).is_err());
     }
 }
