@@ -9,6 +9,7 @@ use mesh_controlplane::bootstrap::Bootstrap;
 use mesh_controlplane::ca::Identity;
 use mesh_proxy::Proxy;
 use mesh_proxy::server::Settings;
+use mesh_proxy::threads::Threads;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 /// How long connections may go on at the end.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// Threads that serve connections, at most.
+const MOST_THREADS: usize = 8;
 
 /// Where a proxy's pages are.
 pub type Page = (Arc<Workload>, SocketAddr);
@@ -49,12 +53,14 @@ pub struct Proxies {
     logs: Arc<Logs>,
     /// Those that have processes of their own, and the folder of what these say.
     processes: Option<(Processes, PathBuf)>,
+    /// Of those that have none.
+    threads: Mutex<Option<Arc<Threads>>>,
     all: Mutex<BTreeMap<String, (Arc<Workload>, One)>>,
 }
 
 impl Proxies {
     pub fn new(trust_domain: &str, logs: &Arc<Logs>) -> Proxies {
-        Proxies { trust_domain: trust_domain.to_owned(), logs: logs.clone(), processes: None, all: Mutex::default() }
+        Proxies { trust_domain: trust_domain.to_owned(), logs: logs.clone(), processes: None, threads: Mutex::default(), all: Mutex::default() }
     }
     /// Some or all of them in processes of their own, and the folder of what these say.
     ///
@@ -125,6 +131,18 @@ impl Proxies {
         self.lock().values().filter_map(|(w, p)| Some((w.clone(), p.admin()?))).collect()
     }
 
+    /// The threads that proxies of this process share: for each core one of each sort.
+    fn threads(&self) -> std::io::Result<Arc<Threads>> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(threads) = &*threads {
+            return Ok(threads.clone());
+        }
+        let cores = std::thread::available_parallelism().map_or(MOST_THREADS, std::num::NonZero::get);
+        let new = Arc::new(Threads::new(cores.clamp(2, MOST_THREADS))?);
+        *threads = Some(new.clone());
+        Ok(new)
+    }
+
     /// The sidecar or the gateway of a workload, with a token of its own.
     fn run(&self, w: &Workload, admin: SocketAddr, control: &Running, say: &Say) -> Result<One, String> {
         let token = control.token(Identity::new(&self.trust_domain, &w.namespace, &w.account)).map_err(|e| e.to_string())?;
@@ -160,6 +178,7 @@ impl Proxies {
             hostname: w.name.clone(),
             complain: Arc::new(move |_, what| say(&format!("{name}: {what}"))),
             output: Some(Arc::new(output)),
+            threads: Some(self.threads().map_err(|e| format!("no threads for proxies: {e}"))?),
             ..Settings::default()
         };
         Proxy::start(bootstrap, &settings).map(One::Here).map_err(|e| e.to_string())

@@ -135,7 +135,7 @@ fn line(m: &Message<'_, '_>) -> Read<Line> {
 }
 
 /// Takes what logs write to the process's standard output and error, in whole lines, where that is not to be done. It is called
-/// on the thread that writes: what takes long holds up this proxy's logs.
+/// on the thread that writes: what takes long holds up the logs of all proxies that share it.
 pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a worker fills.
@@ -148,6 +148,8 @@ pub struct Buffers {
 const FULL: usize = 64 * 1024;
 /// Buffers on their way to the thread, at most.
 const QUEUED: usize = 256;
+/// Where several proxies share the thread, so many times that.
+const PROXIES: usize = 16;
 
 impl Buffers {
     /// Adds the line of a request or of a connection to a log.
@@ -183,8 +185,25 @@ impl Buffers {
 /// The way to the thread that writes.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    sender: SyncSender<Job>,
+    thread: WriterThread,
+    outlet: Arc<Outlet>,
     dropped: Arc<AtomicU64>,
+}
+
+/// A thread that writes, of one proxy or of several.
+#[derive(Clone, Debug)]
+pub struct WriterThread(SyncSender<(Arc<Outlet>, Job)>);
+
+/// What one proxy's lines come out of, beside files.
+struct Outlet {
+    complain: Box<dyn Fn(String) + Send + Sync>,
+    output: Option<Output>,
+}
+
+impl std::fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outlet")
+    }
 }
 
 #[derive(Debug)]
@@ -196,19 +215,31 @@ enum Job {
     Barrier(SyncSender<()>),
 }
 
+impl WriterThread {
+    /// # Errors
+    /// No thread can be started.
+    pub fn start() -> std::io::Result<WriterThread> {
+        WriterThread::with(QUEUED * PROXIES)
+    }
+    fn with(queued: usize) -> std::io::Result<WriterThread> {
+        let (sender, receiver) = sync_channel(queued);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(&receiver))?;
+        Ok(WriterThread(sender))
+    }
+}
+
 impl Writer {
-    /// Starts the thread. `complain` hears of files that can't be written.
+    /// Starts the thread, or takes one that others have too. `complain` hears of files that can't be written.
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(complain: impl Fn(String) + Send + 'static, output: Option<Output>) -> std::io::Result<Writer> {
-        let (sender, receiver) = sync_channel(QUEUED);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || run(&receiver, &complain, output.as_ref()))?;
-        Ok(Writer { sender, dropped: Arc::default() })
+    pub fn start(thread: Option<&WriterThread>, complain: impl Fn(String) + Send + Sync + 'static, output: Option<Output>) -> std::io::Result<Writer> {
+        let thread = thread.cloned().map_or_else(|| WriterThread::with(QUEUED), Ok)?;
+        Ok(Writer { thread, outlet: Arc::new(Outlet { complain: Box::new(complain), output }), dropped: Arc::default() })
     }
     fn send(&self, sink: &Arc<Sink>, text: String) {
         let lines = text.bytes().filter(|b| *b == b'\n').count() as u64;
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.sender.try_send(Job::Write(sink.clone(), text)) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.thread.0.try_send((self.outlet.clone(), Job::Write(sink.clone(), text))) {
             self.dropped.fetch_add(lines, Ordering::Relaxed);
         }
     }
@@ -217,25 +248,26 @@ impl Writer {
         self.dropped.load(Ordering::Relaxed)
     }
     pub fn reopen(&self) {
-        let _ = self.sender.try_send(Job::Reopen);
+        let _ = self.thread.0.try_send((self.outlet.clone(), Job::Reopen));
     }
     /// Waits until what was handed on before is written. Not for a worker.
     pub fn wait(&self) {
         let (done, finished) = sync_channel(1);
-        if self.sender.send(Job::Barrier(done)).is_ok() {
+        if self.thread.0.send((self.outlet.clone(), Job::Barrier(done))).is_ok() {
             let _ = finished.recv_timeout(std::time::Duration::from_secs(5));
         }
     }
 }
 
-fn run(receiver: &Receiver<Job>, complain: &impl Fn(String), output: Option<&Output>) {
+fn run(receiver: &Receiver<(Arc<Outlet>, Job)>) {
     let mut files: BTreeMap<PathBuf, std::fs::File> = BTreeMap::new();
-    while let Ok(job) = receiver.recv() {
+    while let Ok((outlet, job)) = receiver.recv() {
+        let Outlet { complain, output } = &*outlet;
         match job {
             Job::Reopen => files.clear(),
             Job::Barrier(done) => drop(done.send(())),
             Job::Write(sink, text) => {
-                if let Some(output) = output.filter(|_| matches!(sink.path.to_str(), Some(STDOUT | STDERR))) {
+                if let Some(output) = output.as_ref().filter(|_| matches!(sink.path.to_str(), Some(STDOUT | STDERR))) {
                     output(&text);
                     continue;
                 }

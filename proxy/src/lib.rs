@@ -22,6 +22,7 @@ pub mod server;
 pub mod stats;
 pub mod tcp;
 pub mod telemetry;
+pub mod threads;
 pub mod tls;
 pub mod trace;
 pub mod upstream;

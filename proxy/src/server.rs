@@ -9,6 +9,7 @@ use crate::jwt::remote::Remotes;
 use crate::listeners::Accept;
 use crate::logging::{Levels, Logger};
 use crate::telemetry::peer::Own;
+use crate::threads::{Running, Sort, Threads};
 use crate::tls::files::{self, Files};
 use crate::trace::config::Tracer;
 use crate::trace::exporter::Exporters;
@@ -22,10 +23,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 /// Why a proxy does not start.
 #[derive(Debug)]
@@ -67,6 +66,8 @@ pub struct Settings {
     pub output: Option<Output>,
     /// Those of the proxy's own log, which the admin port changes.
     pub levels: Arc<Levels>,
+    /// Threads that it shares with other proxies of the process; its own without.
+    pub threads: Option<Arc<Threads>>,
 }
 
 impl Default for Settings {
@@ -81,6 +82,7 @@ impl Default for Settings {
             complain: Arc::new(|_, _| {}),
             output: None,
             levels: Arc::default(),
+            threads: None,
         }
     }
 }
@@ -89,7 +91,9 @@ impl Default for Settings {
 pub struct Proxy {
     shared: Arc<Shared>,
     pub admin: Option<SocketAddr>,
-    threads: Vec<JoinHandle<()>>,
+    running: Vec<Running>,
+    /// Shared threads end after what runs on them.
+    _threads: Option<Arc<Threads>>,
 }
 
 impl Proxy {
@@ -109,7 +113,8 @@ impl Proxy {
         files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
-        let writer = Writer::start(move |what| complain(Logger::File, &what), settings.output.clone());
+        let shared_threads = settings.threads.clone();
+        let writer = Writer::start(shared_threads.as_ref().map(|t| &t.writer), move |what| complain(Logger::File, &what), settings.output.clone());
         let writer = writer.map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
         let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
@@ -121,14 +126,15 @@ impl Proxy {
         }
         let admin_socket = bootstrap.admin.map(TcpListener::bind).transpose().map_err(|e| StartError::System(format!("admin port: {e}")))?;
         let admin = admin_socket.as_ref().and_then(|s| s.local_addr().ok());
-        let mut threads = Vec::new();
-        let begun: Arc<std::sync::Barrier> = Arc::new(std::sync::Barrier::new(workers + 1));
+        let mut begin = Start { shared: shared.clone(), running: Vec::new(), threads: shared_threads };
+        let (begun, is_begun) = std::sync::mpsc::channel();
         for (i, to_accept) in to_accept.into_iter().enumerate() {
             let (shared, begun, flush) = (shared.clone(), begun.clone(), settings.flush);
-            let run = move || work(shared, to_accept, flush, &begun);
-            threads.push(thread(&format!("worker-{i}"), run)?);
+            begin.part(Sort::Worker, &format!("worker-{i}"), move || work(shared, to_accept, flush, begun))?;
         }
-        begun.wait();
+        drop(begun);
+        // Nobody holds on to it who has not begun.
+        while is_begun.recv().is_ok() {}
         // Names are resolved before the first request asks for them.
         shared.publish(snapshot.clone());
         let (secrets, exporters) = (compiler.secrets.clone(), compiler.exporters.clone());
@@ -145,11 +151,11 @@ impl Proxy {
             levels: settings.levels.clone(),
             drain: settings.drain,
         };
-        threads.push(thread("background", move || beside(background, admin_socket, context, beside_workers, drain))?);
+        begin.part(Sort::Background, "background", move || beside(background, admin_socket, context, beside_workers, drain))?;
         if let Some(control) = control {
-            threads.push(thread("control-plane", move || control.run())?);
+            begin.part(Sort::ControlPlane, "control-plane", move || control.run())?;
         }
-        Ok(Proxy { shared, admin, threads })
+        Ok(begin.done(admin))
     }
     /// Listeners by name, with the address that they got.
     pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
@@ -169,9 +175,7 @@ impl Proxy {
     }
     /// Waits for the end, which [`Proxy::drain`], [`Proxy::stop`] or the admin port bring.
     pub fn wait(mut self) {
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.running.drain(..).for_each(Running::join);
         self.shared.writer.wait();
     }
     /// What other threads may do with it.
@@ -187,47 +191,48 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.stop();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.running.drain(..).for_each(Running::join);
     }
 }
 
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|e| StartError::System(format!("no thread {name}: {e}")))
+/// A proxy whose parts begin one after the other.
+struct Start {
+    shared: Arc<Shared>,
+    running: Vec<Running>,
+    threads: Option<Arc<Threads>>,
 }
 
-/// One worker's thread.
-fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flush: Duration, begun: &std::sync::Barrier) {
-    let complain = shared.complain.clone();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => {
-            complain(Logger::Main, &format!("a worker can't run: {e}"));
-            begun.wait();
-            return;
+impl Start {
+    fn part<F>(&mut self, sort: Sort, name: &str, body: impl FnOnce() -> F + Send + 'static) -> Result<(), StartError>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let begun = Running::begin(self.threads.as_deref(), sort, name, body);
+        self.running.push(begun.map_err(|e| StartError::System(format!("no thread {name}: {e}")))?);
+        Ok(())
+    }
+    fn done(self, admin: Option<SocketAddr>) -> Proxy {
+        Proxy { shared: self.shared, admin, running: self.running, _threads: self.threads }
+    }
+}
+
+/// One worker. What still runs at its end is dropped with its tasks, and logs itself; its lines go out with the worker.
+async fn work(shared: Arc<Shared>, mut to_accept: mpsc::UnboundedReceiver<Accept>, flush: Duration, begun: std::sync::mpsc::Sender<()>) {
+    let worker = Rc::new(Worker::new(shared.clone()));
+    let listen = |accept: Accept| drop(tokio::task::spawn_local(accept::listen(worker.clone(), accept)));
+    while let Ok(accept) = to_accept.try_recv() {
+        listen(accept);
+    }
+    drop(begun);
+    let mut ended = std::pin::pin!(worker.ended());
+    loop {
+        tokio::select! {
+            () = ended.as_mut() => break,
+            Some(accept) = to_accept.recv() => listen(accept),
+            () = tokio::time::sleep(flush) => worker.tick(),
         }
-    };
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
-        let worker = Rc::new(Worker::new(shared.clone()));
-        let listen = |accept: Accept| drop(tokio::task::spawn_local(accept::listen(worker.clone(), accept)));
-        while let Ok(accept) = to_accept.try_recv() {
-            listen(accept);
-        }
-        begun.wait();
-        let mut ended = std::pin::pin!(worker.ended());
-        loop {
-            tokio::select! {
-                () = ended.as_mut() => break,
-                Some(accept) = to_accept.recv() => listen(accept),
-                () = tokio::time::sleep(flush) => worker.tick(),
-            }
-        }
-        worker.tick();
-    });
-    // What still runs is dropped with the runtime, and logs itself; its lines go out with the worker.
-    drop(local);
+    }
+    worker.tick();
 }
 
 /// What the thread beside the workers looks after.
@@ -243,50 +248,43 @@ struct Beside {
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// What runs beside the workers: the admin port, names, the health of hosts, the end.
-fn beside(
+async fn beside(
     shared: Arc<Shared>,
     admin_socket: Option<TcpListener>,
     context: admin::Context,
     Beside { mut to_watch, mut files, exporters, remotes }: Beside,
     drain: Duration,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return (shared.complain)(Logger::Admin, &format!("the admin port can't run: {e}")),
-    };
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
-        if let Some(socket) = admin_socket {
-            tokio::task::spawn_local(admin::serve(socket, Rc::new(context)));
+    if let Some(socket) = admin_socket {
+        tokio::task::spawn_local(admin::serve(socket, Rc::new(context)));
+    }
+    let complain = shared.complain.clone();
+    tokio::task::spawn_local(async move {
+        loop {
+            tokio::time::sleep(files::INTERVAL).await;
+            files.look().iter().for_each(|what| complain(Logger::Secret, what));
         }
-        let complain = shared.complain.clone();
-        tokio::task::spawn_local(async move {
-            loop {
-                tokio::time::sleep(files::INTERVAL).await;
-                files.look().iter().for_each(|what| complain(Logger::Secret, what));
-            }
-        });
-        tokio::task::spawn_local(async move {
-            while let Some(runtime) = to_watch.recv().await {
-                watch_cluster(&runtime);
-            }
-        });
-        tokio::task::spawn_local(remotes.run(shared.clone()));
-        let traces = tokio::task::spawn_local(exporters.clone().run(shared.clone()));
-        shared.reached(Phase::Draining).await;
-        let until = Instant::now() + drain;
-        while Instant::now() < until && shared.phase() < Phase::Stopping && shared.active_connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        shared.advance(Phase::Stopping);
-        // Workers hand their last spans on as their connections end.
-        let until = Instant::now() + LAST_SPANS;
-        while Instant::now() < until && shared.active_connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        exporters.end();
-        let _ = traces.await;
     });
+    tokio::task::spawn_local(async move {
+        while let Some(runtime) = to_watch.recv().await {
+            watch_cluster(&runtime);
+        }
+    });
+    tokio::task::spawn_local(remotes.run(shared.clone()));
+    let traces = tokio::task::spawn_local(exporters.clone().run(shared.clone()));
+    shared.reached(Phase::Draining).await;
+    let until = Instant::now() + drain;
+    while Instant::now() < until && shared.phase() < Phase::Stopping && shared.active_connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shared.advance(Phase::Stopping);
+    // Workers hand their last spans on as their connections end.
+    let until = Instant::now() + LAST_SPANS;
+    while Instant::now() < until && shared.active_connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    exporters.end();
+    let _ = traces.await;
 }
 
 /// The provider of traces for managers that name none.

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use stream::{Stream, Subject};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::AbortHandle;
 
 /// The thread that follows the control plane.
 pub struct Control {
@@ -56,30 +56,23 @@ impl Control {
         self.state.dynamic()
     }
     /// Runs until the proxy ends.
-    pub fn run(self) {
+    pub async fn run(self) {
         let Control { plan, mut state, shared, kept } = self;
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(e) => return (shared.complain)(Logger::Config, &format!("the control plane can't be followed: {e}")),
-        };
         let mut session = Session::new(plan.node.clone());
         if let Some(path) = &kept {
             restore(path, &plan.node.id, &mut state, &mut session);
         }
-        let local = LocalSet::new();
-        local.block_on(&runtime, async move {
-            state.settle();
-            let changes = state.changes();
-            let state = Rc::new(RefCell::new(state));
-            let stream = Stream { source: plan.ads, session, state: state.clone(), shared: shared.clone(), changes, subject: Subject::Everything };
-            tokio::task::spawn_local(stream.run());
-            tokio::task::spawn_local(follow_secrets(state.clone(), shared.clone(), plan.node.clone()));
-            if let Some(path) = kept {
-                tokio::task::spawn_local(keep(path, plan.node.id, state.clone(), shared.clone()));
-            }
-            tokio::task::spawn_local(clock(state));
-            shared.reached(Phase::Stopping).await;
-        });
+        state.settle();
+        let changes = state.changes();
+        let state = Rc::new(RefCell::new(state));
+        let stream = Stream { source: plan.ads, session, state: state.clone(), shared: shared.clone(), changes, subject: Subject::Everything };
+        tokio::task::spawn_local(stream.run());
+        tokio::task::spawn_local(follow_secrets(state.clone(), shared.clone(), plan.node.clone()));
+        if let Some(path) = kept {
+            tokio::task::spawn_local(keep(path, plan.node.id, state.clone(), shared.clone()));
+        }
+        tokio::task::spawn_local(clock(state));
+        shared.reached(Phase::Stopping).await;
     }
 }
 
