@@ -441,11 +441,12 @@ impl Worker {
         let mut buffers = self.buffers.borrow_mut();
         logs.iter().for_each(|log| buffers.add(log, subject, &self.shared.writer));
     }
-    /// A connection whose bytes were no HTTP: it was answered 400 before there was a request.
-    pub fn malformed(&self, connection: &Rc<Connection>, protocol: &'static str) {
+    /// A connection whose bytes were no HTTP, or too many (431): it was answered before there was a request.
+    pub fn malformed(&self, connection: &Rc<Connection>, status: u16, protocol: &'static str) {
         let mut exchange = Exchange::new(connection.clone(), protocol, Rc::default());
-        exchange.status = 400;
-        exchange.details = connection.wire.details().into();
+        exchange.status = status;
+        let details = if status == 431 && connection.wire.wrong().is_none() { "http1.too_many_headers" } else { connection.wire.details() };
+        exchange.details = details.into();
         exchange.flags.push("DPE");
         self.begun(&exchange);
         exchange.is_complete = true;

@@ -177,6 +177,47 @@ fn an_upstream_that_fails_in_a_row_is_left_alone() {
     assert!(page.contains(&format!("c::{}::health_flags::/failed_outlier_check", bad.address)), "{page}");
 }
 
+/// As Envoy has it since 1.3x: a percentage that allows nobody ejects nobody, unless one host always may go.
+#[test]
+fn a_percentage_that_allows_nobody_ejects_nobody() {
+    let (bad, good) = (Upstream::new(|_| answer(500, "", "bad")), Upstream::named("good"));
+    for (always, ejected) in [(false, 0), (true, 1)] {
+        let mut c = cluster("c", &[bad.address, good.address]);
+        c["outlier_detection"] = json!({"consecutive_5xx": 2, "base_ejection_time": "60s", "max_ejection_percent": 10, "always_eject_one_host": always});
+        let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[c]));
+        let address = proxy.address("l").expect("a listener");
+        (0..12).for_each(|_| drop(get(address, "/")));
+        let stats = get(proxy.admin.expect("an admin port"), "/stats").text();
+        let has = |line: &str| assert!(stats.lines().any(|l| l == line), "{line} is not in\n{stats}");
+        has(&format!("cluster.c.outlier_detection.ejections_active: {ejected}"));
+        has(&format!("cluster.c.outlier_detection.ejections_enforced_consecutive_5xx: {ejected}"));
+        assert_eq!(stats.contains("cluster.c.outlier_detection.ejections_overflow: 0\n"), always);
+    }
+}
+
+/// Hosts are compared at the end of each interval, by the shares of their answers.
+#[test]
+fn a_host_that_fails_more_than_others_is_ejected() {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    // Never twice in a row.
+    let bad = Upstream::new(move |_| answer(if turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0 { 500 } else { 200 }, "", "bad"));
+    let good: Vec<Upstream> = (0..4).map(|_| Upstream::named("good")).collect();
+    let mut hosts: Vec<_> = good.iter().map(|u| u.address).collect();
+    hosts.push(bad.address);
+    let mut c = cluster("c", &hosts);
+    c["outlier_detection"] = json!({"interval": "1s", "base_ejection_time": "60s", "max_ejection_percent": 20,
+        "success_rate_request_volume": 1, "success_rate_stdev_factor": 1000, "enforcing_success_rate": 100});
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "c"}))]), None), &[c]));
+    let (address, admin) = (proxy.address("l").expect("a listener"), proxy.admin.expect("an admin port"));
+    support::until("the host that fails is ejected", || {
+        (0..50).for_each(|_| drop(get(address, "/")));
+        get(admin, "/stats").text().contains("cluster.c.outlier_detection.ejections_enforced_success_rate: 1\n")
+    });
+    let page = get(admin, "/clusters").text();
+    assert!(page.contains(&format!("c::{}::health_flags::/failed_outlier_check", bad.address)), "{page}");
+    assert!((0..20).all(|_| get(address, "/").text() == "good"));
+}
+
 #[test]
 fn the_admin_port_tells_what_was_done() {
     let up = Upstream::named("x");
@@ -343,4 +384,64 @@ fn an_offer_of_http2_over_plain_tcp_goes_unheard() {
     for got in up.take() {
         assert!(["connection", "upgrade", "http2-settings"].iter().all(|h| got.header(h).is_none()) && got.header("te") == Some("trailers"), "{got:?}");
     }
+}
+
+/// As VirtualServices with a `corsPolicy` have it.
+#[test]
+fn a_cors_policy_of_istio_is_taken_and_may_be_switched_off() {
+    let up = Upstream::named("x");
+    let at = |path: &str, percent: u32| {
+        let mut route = forward(path, json!({"cluster": "up"}));
+        route["typed_per_filter_config"] = json!({"envoy.filters.http.cors": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy", "allow_origin_string_match": [{"exact": "http://a"}],
+            "allow_methods": "GET", "filter_enabled": {"default_value": {"numerator": percent}}, "forward_not_matching_preflights": false}});
+        route
+    };
+    let mut manager = manager(json!([at("/on", 100), at("/off", 0)]), None);
+    let cors = json!({"name": "envoy.filters.http.cors", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors"}});
+    manager["http_filters"].as_array_mut().expect("filters").insert(0, cors);
+    let proxy = start(bootstrap(&manager, &[cluster("up", &[up.address])]));
+    for (path, allowed) in [("/on", Some("http://a")), ("/off", None)] {
+        let got = ask(proxy.address("l").expect("a listener"), &format!("GET {path} HTTP/1.1\r\nhost: a\r\norigin: http://a"), "");
+        assert_eq!((got.text().as_str(), got.header("access-control-allow-origin")), ("x", allowed));
+    }
+}
+
+#[test]
+fn a_host_that_is_the_endpoints_is_told_and_logged() {
+    let up = Upstream::named("x");
+    let mut c = cluster("up", &[up.address]);
+    c["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["hostname"] = json!("its.own");
+    let scratch = tempfile::tempdir().expect("a folder");
+    let log = scratch.path().join("log");
+    let route = json!({"cluster": "up", "auto_host_rewrite": true, "append_x_forwarded_host": true});
+    let mut manager = manager(json!([forward("/", route)]), Some(&log));
+    manager["access_log"][0]["typed_config"]["log_format"]["json_format"]["authority"] = json!("%REQ(:AUTHORITY)%");
+    let proxy = start(bootstrap(&manager, &[c]));
+    get(proxy.address("l").expect("a listener"), "/");
+    let got = &up.take()[0];
+    let header = |name: &str| got.header(name).unwrap_or_default().to_owned();
+    assert_eq!([header("host"), header("x-forwarded-host"), header("x-envoy-original-host")], ["its.own", "a.com", "a.com"]);
+    assert_eq!(log_lines(&log, 1)[0]["authority"], "its.own");
+}
+
+#[test]
+fn a_route_says_what_its_direct_response_is() {
+    let mut route = json!({"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "{}"}}});
+    route["response_headers_to_add"] = json!([{"header": {"key": "content-type", "value": "application/json"}}]);
+    let proxy = start(bootstrap(&manager(json!([route]), None), &[]));
+    let got = get(proxy.address("l").expect("a listener"), "/");
+    let types: Vec<_> = got.headers.iter().filter(|(k, _)| k == "content-type").map(|(_, v)| v.as_str()).collect();
+    assert_eq!(types, ["application/json"]);
+}
+
+#[test]
+fn an_answer_that_was_not_modified_keeps_its_length() {
+    let up = Upstream::new(|_| Act::Send(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\netag: \"e\"\r\n\r\n".to_vec()));
+    let proxy = start(bootstrap(&manager(json!([forward("/", json!({"cluster": "up"}))]), None), &[cluster("up", &[up.address])]));
+    let mut client = connect(proxy.address("l").expect("a listener"));
+    client.stream().write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").expect("sent");
+    let got = client.rest();
+    let text = String::from_utf8_lossy(&got);
+    assert!(text.starts_with("HTTP/1.1 304 ") && text.contains("content-length: 7\r\n") && text.ends_with("\r\n\r\n"), "{text}");
 }

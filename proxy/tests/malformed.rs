@@ -114,7 +114,13 @@ fn what_is_no_http_gets_no_http() {
 #[test]
 fn heads_that_are_too_long_are_told_so() {
     let scratch = tempfile::tempdir().expect("a folder");
-    let (proxy, _up) = proxy(&scratch.path().join("log"));
-    let (got, _) = rest(&proxy, format!("GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n", "a".repeat(100_000)).as_bytes());
-    assert!(got.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&got));
+    let log = scratch.path().join("log");
+    let (proxy, _up) = proxy(&log);
+    for (headers, details) in [(format!("x: {}\r\n", "a".repeat(100_000)), "http1.headers_too_large"), ("x: 1\r\n".repeat(120), "http1.too_many_headers")] {
+        let (got, _) = rest(&proxy, format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n").as_bytes());
+        assert!(got.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&got));
+        let line = &log_lines(&log, 1)[0];
+        assert_eq!((line["status"].as_u64(), line["details"].as_str()), (Some(431), Some(details)));
+        std::fs::write(&log, "").expect("emptied");
+    }
 }

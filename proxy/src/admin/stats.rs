@@ -33,6 +33,10 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
         let healthy = hosts.assignment.endpoints.iter().filter(|e| e.health == mesh_envoy::engine::pick::Health::Healthy).count();
         put(&format!("cluster.{name}.membership_total"), Kind::Gauge, hosts.assignment.endpoints.len() as u64);
         put(&format!("cluster.{name}.membership_healthy"), Kind::Gauge, healthy as u64);
+        if runtime.config.outlier.is_some() {
+            put(&format!("cluster.{name}.outlier_detection.ejections_active"), Kind::Gauge, hosts.ejected());
+            runtime.ejections.each(|counter, value| put(&format!("cluster.{name}.outlier_detection.{counter}"), Kind::Counter, value));
+        }
     }
     out
 }
@@ -87,7 +91,7 @@ fn labelled(name: &str) -> (String, String) {
         [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address"), ("tcp", "envoy_tcp_prefix")];
     for (prefix, label) in kinds {
         let Some((thing, counter)) = name.strip_prefix(prefix).and_then(|r| r.strip_prefix('.')).and_then(|r| r.rsplit_once('.')) else { continue };
-        let groups = [(".ssl", "ssl_"), (".tracing", "tracing_")];
+        let groups = [(".ssl", "ssl_"), (".tracing", "tracing_"), (".outlier_detection", "outlier_detection_")];
         let (thing, group) = groups.into_iter().find_map(|(suffix, group)| Some((thing.strip_suffix(suffix)?, group))).unwrap_or((thing, ""));
         let thing = thing.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let class = counter.strip_suffix("xx").and_then(|c| c.rsplit_once('_')).filter(|(_, digit)| digit.len() == 1);

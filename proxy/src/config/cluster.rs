@@ -1,6 +1,7 @@
 //! Clusters: the engine's part, and beside it how connections to them are made and kept.
 
 use super::listener::greets_peers;
+use super::outlier::Outlier;
 use super::transport::Transports;
 use super::{Compiler, alpn};
 use crate::tls::validation::ServerNames;
@@ -131,22 +132,6 @@ impl Dns {
 }
 
 const DEFAULT: Thresholds = Thresholds { connections: 1024, pending: 1024, requests: 1024, retries: 3, budget: None };
-
-/// `outlier_detection`, with Envoy's defaults.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outlier {
-    pub consecutive_5xx: u64,
-    pub consecutive_gateway: u64,
-    pub consecutive_local: u64,
-    pub enforcing_5xx: u64,
-    pub enforcing_gateway: u64,
-    pub enforcing_local: u64,
-    pub splits_local: bool,
-    pub interval: Duration,
-    pub base_ejection: Duration,
-    pub max_ejection: Duration,
-    pub max_percent: u64,
-}
 
 const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -323,23 +308,4 @@ fn thresholds(m: &Message<'_, '_>) -> Read<[Thresholds; 2]> {
         };
     }
     Ok(out)
-}
-
-impl Outlier {
-    fn read(m: &Message<'_, '_>) -> Read<Outlier> {
-        let base = m.duration("base_ejection_time")?.unwrap_or(Duration::from_secs(30));
-        Ok(Outlier {
-            consecutive_5xx: m.uint("consecutive_5xx")?.unwrap_or(5),
-            consecutive_gateway: m.uint("consecutive_gateway_failure")?.unwrap_or(5),
-            consecutive_local: m.uint("consecutive_local_origin_failure")?.unwrap_or(5),
-            enforcing_5xx: m.uint("enforcing_consecutive_5xx")?.unwrap_or(100),
-            enforcing_gateway: m.uint("enforcing_consecutive_gateway_failure")?.unwrap_or(0),
-            enforcing_local: m.uint("enforcing_consecutive_local_origin_failure")?.unwrap_or(100),
-            splits_local: m.flag("split_external_local_origin_errors")?,
-            interval: m.duration("interval")?.unwrap_or(Duration::from_secs(10)),
-            base_ejection: base,
-            max_ejection: m.duration("max_ejection_time")?.unwrap_or(Duration::from_secs(300)).max(base),
-            max_percent: m.uint("max_ejection_percent")?.unwrap_or(10),
-        })
-    }
 }

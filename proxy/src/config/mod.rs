@@ -8,6 +8,7 @@ pub mod hash_policy;
 pub mod header_ops;
 pub mod listener;
 pub mod manager;
+pub mod outlier;
 pub mod retry;
 pub mod route;
 pub mod tcp_proxy;

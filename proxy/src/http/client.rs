@@ -89,6 +89,9 @@ impl Client {
             buf.filled_mut()[before + at] = b'!';
         }
         let Err((good, wrong)) = fed else {
+            if framing.is_too_long() {
+                self.wire.set_wrong(Wrong::TooLong);
+            }
             let part = framing.take_back_expectation();
             if part > 0 {
                 let end = buf.filled().len() - part;

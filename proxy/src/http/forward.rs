@@ -43,22 +43,26 @@ fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
         let host = forward.rewrite.host(&request);
         ((host != exchange.authority).then(|| host.to_owned()), forward.rewrite.path(&request))
     };
-    let suppresses = exchange.connection.manager.suppresses_envoy_headers;
     if let Some(host) = host {
-        if route.extras().appends_forwarded_host {
-            super::head::append(&mut exchange.headers, names::FORWARDED_HOST, &exchange.authority.clone());
-        }
-        if let (Ok(value), false) = (HeaderValue::from_str(&exchange.authority), suppresses) {
-            exchange.headers.insert(names::ORIGINAL_HOST, value);
-        }
-        exchange.authority = host;
+        rename(exchange, host, route);
     }
     if path != exchange.path {
-        if let (Ok(value), false) = (HeaderValue::from_str(&exchange.path), suppresses) {
+        if let (Ok(value), false) = (HeaderValue::from_str(&exchange.path), exchange.connection.manager.suppresses_envoy_headers) {
             exchange.headers.insert(names::ORIGINAL_PATH, value);
         }
         exchange.path = path;
     }
+}
+
+/// Another host is asked for than the client did.
+fn rename(exchange: &mut Exchange, host: String, route: &RouteRef) {
+    if route.extras().appends_forwarded_host {
+        super::head::append(&mut exchange.headers, names::FORWARDED_HOST, &exchange.authority.clone());
+    }
+    if let (Ok(value), false) = (HeaderValue::from_str(&exchange.authority), exchange.connection.manager.suppresses_envoy_headers) {
+        exchange.headers.insert(names::ORIGINAL_HOST, value);
+    }
+    exchange.authority = host;
 }
 
 /// What the request is hashed to, by the policies of its route.
@@ -182,7 +186,10 @@ impl Router<'_> {
                 self.cluster.stats.upstream_cx_none_healthy.inc();
                 return Reply::new(503, "UH", "no_healthy_upstream", "no healthy upstream").send(exchange);
             };
-            let Some(wanted) = self.request(&exchange, &host) else {
+            if self.host_of_endpoint && !host.hostname.is_empty() && *host.hostname != *exchange.authority {
+                rename(&mut exchange, host.hostname.to_string(), self.route);
+            }
+            let Some(wanted) = self.request(&exchange) else {
                 return Reply::new(400, "DPE", "invalid_path", "").send(exchange);
             };
             let outcome = {
@@ -279,10 +286,13 @@ impl Router<'_> {
         exchange.host = has_host.then(|| host.clone());
         exchange.upstream_local = via.local.or(exchange.upstream_local);
         exchange.upstream_tls = via.tls;
+        if has_host && !via.protocol.is_empty() {
+            exchange.upstream_protocol = via.protocol;
+        }
     }
 
     /// The request of one try. `None` where its path is none that can be sent.
-    fn request(&self, exchange: &Exchange, host: &Host) -> Option<Wanted> {
+    fn request(&self, exchange: &Exchange) -> Option<Wanted> {
         let mut headers = exchange.headers.clone();
         peers::tell_upstream(exchange, &mut headers);
         span::inject(exchange, &mut headers);
@@ -297,7 +307,7 @@ impl Router<'_> {
         if self.route.host_extras().tells_attempts_upstream {
             headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
         }
-        let authority = if self.host_of_endpoint && !host.hostname.is_empty() { &*host.hostname } else { exchange.authority.as_str() };
+        let authority = exchange.authority.as_str();
         let downstream_is_http2 = exchange.protocol == "HTTP/2";
         let protocol = self.cluster.config().protocol;
         let server_name = self.cluster.config().names_request.then(|| asked_by(authority)).flatten();

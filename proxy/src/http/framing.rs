@@ -26,6 +26,8 @@ pub enum Wrong {
     Chunk,
     /// What says where a message ends, behind its end.
     Trailer,
+    /// A head that is longer than it may be, which hyper refuses.
+    TooLong,
 }
 
 impl Wrong {
@@ -36,6 +38,7 @@ impl Wrong {
             Wrong::HeaderName | Wrong::HeaderValue => "http1.invalid_characters",
             Wrong::TransferEncoding => "http1.invalid_transfer_encoding",
             Wrong::TwoLengths => "http1.content_length_and_chunked_not_allowed",
+            Wrong::TooLong => "http1.headers_too_large",
             Wrong::NotHttp
             | Wrong::RequestLine
             | Wrong::Version
@@ -135,6 +138,10 @@ impl Framing {
     /// Whether the next bytes belong to a head, so that the parser waits for more of it.
     pub fn is_in_head(&self) -> bool {
         matches!(self.state, State::RequestLine | State::Header)
+    }
+    /// Whether a head is longer than it may be.
+    pub fn is_too_long(&self) -> bool {
+        self.head_bytes > self.limit
     }
     /// Whether a head has begun and not ended.
     pub fn is_mid_head(&self) -> bool {

@@ -15,11 +15,15 @@ pub struct World<'w> {
     pub now: u64,
     /// What accepted tokens change in the request.
     pub changes: Vec<Change>,
+    /// Whether the policy for other origins passes this request over (`filter_enabled`).
+    pub skips_cors: bool,
 }
 
 impl Live for World<'_> {
-    fn happens(&mut self, _: Chance, share: Fraction) -> bool {
-        share.holds(self.connection.client.worker.dice().u64(..))
+    fn happens(&mut self, chance: Chance, share: Fraction) -> bool {
+        let happens = share.holds(self.connection.client.worker.dice().u64(..));
+        self.skips_cors |= matches!(chance, Chance::Cors) && !happens;
+        happens
     }
     fn has_token(&mut self, _: &str, bucket: Option<&Bucket>) -> bool {
         bucket.is_none_or(|b| self.connection.client.worker.shared.buckets.take(b))

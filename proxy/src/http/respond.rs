@@ -85,6 +85,11 @@ impl Reply {
         exchange.raise(self.flag);
         exchange.details = self.details;
         let mut headers = self.headers;
+        // As in Envoy, values that speak of the status see none yet, and a route that does not forward changes its own answer alone.
+        let is_routes_own = exchange.details == "direct_response";
+        if is_routes_own || (exchange.route.as_ref().is_some_and(RouteRef::forwards) && exchange.details != "cors_response") {
+            change_answer(&mut headers, &exchange);
+        }
         let (mut status, mut body) = (self.status, self.body);
         // The answer to a preflight is one for browsers.
         if exchange.is_grpc() && exchange.details != "cors_response" {
@@ -103,11 +108,6 @@ impl Reply {
         }
         if !headers.contains_key(header::CONTENT_LENGTH) && status >= 200 && status != 204 {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        }
-        // As in Envoy, values that speak of the status see none yet, and a route that does not forward changes its own answer alone.
-        let is_routes_own = exchange.details == "direct_response";
-        if is_routes_own || (exchange.route.as_ref().is_some_and(RouteRef::forwards) && exchange.details != "cors_response") {
-            change_answer(&mut headers, &exchange);
         }
         exchange.status = status;
         exchange.answer_begun = Some(exchange.milliseconds());

@@ -123,9 +123,10 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     };
     if let Some(late) = connection.wire.late() {
         worker.late_head(&connection, late, opening.protocol());
-    } else if ended.is_err_and(|e| e.is_parse()) || connection.wire.wrong() == Some(Wrong::NotHttp) {
+    } else if ended.as_ref().is_err_and(hyper::Error::is_parse) || connection.wire.wrong() == Some(Wrong::NotHttp) {
         http_stats.downstream_cx_protocol_error.inc();
-        worker.malformed(&connection, opening.protocol());
+        let status = if ended.is_err_and(|e| e.is_parse_too_large()) { 431 } else { 400 };
+        worker.malformed(&connection, status, opening.protocol());
     }
     http_stats.downstream_cx_active.dec();
     http_stats.downstream_cx_destroy.inc();

@@ -406,7 +406,7 @@ async fn ask(
     let connection = exchange.connection.clone();
     let manager = &connection.manager;
     for (index, filter) in manager.engine.filters.iter().enumerate().skip(from).take_while(|(_, f)| !f.is_router()).filter(|(_, f)| !f.is_transparent()) {
-        if let Some(policy) = filter.cors(scopes)
+        if let Some(policy) = filter.cors(scopes).filter(|p| !p.is_off())
             && let Some(origin) = CorsPolicy::origin(request, routed)
         {
             exchange.cors = Some(Box::new(Allowed::new(policy, Some(origin).filter(|o| policy.allows(o)))));
@@ -419,11 +419,14 @@ async fn ask(
             }
         }
         let changes = tokens.filter(|_| filter.is_on(scopes)).map(|t| t.sanitize(request)).unwrap_or_default();
-        let mut world = World { connection: &connection, tokens: tokens.map(|t| &**t), now, changes };
+        let mut world = World { connection: &connection, tokens: tokens.map(|t| &**t), now, changes, skips_cors: false };
         let gate = {
             let mut context = Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata, scopes, cluster: name, routed };
             filter.gate(&mut context, &mut world, &mut Off)
         };
+        if world.skips_cors {
+            exchange.cors = None;
+        }
         match gate {
             Gate::Continue if !world.changes.is_empty() => return Err(Ended::Changed(index + 1, world.changes)),
             Gate::Continue => {}

@@ -100,15 +100,15 @@ pub fn write_answer<B: http_body::Body>(answer: &Response<B>, to: &Asked, date: 
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
+    out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
     out.extend_from_slice(b"\r\n");
     let (mut length, mut says_length, mut has_date, mut stays, mut says_close) = (known, false, false, to.stays, false);
     let mut announced = Vec::new();
     for (name, value) in answer.headers() {
         match *name {
             header::TRANSFER_ENCODING => continue,
-            // Of an empty body, as 204 and 304 have it, it says nothing.
-            header::CONTENT_LENGTH if says_length || (answer.body().is_end_stream() && !to.is_head) => continue,
+            // Of an empty body it says nothing; with 304 it is that of the answer which is not sent.
+            header::CONTENT_LENGTH if says_length || (answer.body().is_end_stream() && !to.is_head && status != StatusCode::NOT_MODIFIED) => continue,
             header::CONTENT_LENGTH => {
                 let given = std::str::from_utf8(value.as_bytes()).ok().and_then(|v| v.parse().ok());
                 if known.is_none() && given.is_none() {

@@ -54,6 +54,10 @@ pub struct HostSet {
 const MOST_SUBSETS: usize = 10_000;
 
 impl HostSet {
+    /// How many of its hosts are ejected.
+    pub fn ejected(&self) -> u64 {
+        self.hosts.values().filter(|h| h.ejected.load(std::sync::atomic::Ordering::Relaxed)).count() as u64
+    }
     pub fn new(cluster: &Cluster, assignment: Assignment, hosts: FxHashMap<Box<str>, Arc<Host>>) -> HostSet {
         let whole = Arc::new(Groups::of(cluster, &assignment, &hosts, None));
         HostSet { assignment, hosts, whole, subsets: Mutex::default() }

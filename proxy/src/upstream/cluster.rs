@@ -4,12 +4,13 @@ use super::balance::{Hashed, HostSet};
 use super::breaker::{self, Counts, Slot, What};
 use super::connection::{Connector, Opened};
 use super::host::{Address, Host};
-use super::outlier::{self, Outcome};
+use super::outlier::{Cause, Comparison, Ejections, Outcome, outliers};
 use super::pool::{Lease, Pool, Rules, Via};
 use super::{Failure, Reason};
 use crate::config::Snapshot;
 use crate::config::alpn::{Offer, Offers};
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
+use crate::config::outlier::Outlier;
 use crate::config::transport::Client;
 use crate::http::head::expects;
 use crate::http::incoming::Incoming;
@@ -32,6 +33,7 @@ use std::time::Instant;
 pub struct Runtime {
     pub config: Arc<Config>,
     pub counts: [Arc<Counts>; 2],
+    pub ejections: Arc<Ejections>,
     /// Endpoints as configuration, EDS or DNS gave them.
     given: RwLock<Arc<Assignment>>,
     /// The same with what is known of their health.
@@ -53,6 +55,7 @@ impl Runtime {
         };
         let runtime = Runtime {
             counts: before.map(|b| b.counts.clone()).unwrap_or_default(),
+            ejections: before.map(|b| b.ejections.clone()).unwrap_or_default(),
             given: RwLock::default(),
             set: RwLock::new(before.map(Runtime::hosts).unwrap_or_default()),
             version: AtomicU64::new(0),
@@ -114,16 +117,20 @@ impl Runtime {
     /// Notes what came of a request, and ejects the host where the rules say so.
     pub fn note(&self, host: &Arc<Host>, outcome: Outcome) {
         let Some(rules) = &self.config.outlier else { return };
-        if host.ejected.load(Ordering::Relaxed) || !host.outlier.note(outcome, rules, |percent| fastrand::u64(..100) < percent) {
+        if !host.ejected.load(Ordering::Relaxed) {
+            host.outlier.note(outcome, rules, |cause| self.eject(host, cause, rules));
+        }
+    }
+    /// Ejects a host, if it may be.
+    fn eject(&self, host: &Arc<Host>, cause: Cause, rules: &Outlier) {
+        let set = self.hosts();
+        let of_hosts = (set.ejected(), set.hosts.len() as u64);
+        if host.ejected.load(Ordering::Relaxed) || !self.ejections.decide(cause, of_hosts, rules, |percent| fastrand::u64(..100) < percent) {
             return;
         }
-        let set = self.hosts();
-        let ejected = set.hosts.values().filter(|h| h.ejected.load(Ordering::Relaxed)).count() as u64;
-        if outlier::may_eject(ejected, set.hosts.len() as u64, rules.max_percent) {
-            host.outlier.eject(self.now(), rules);
-            host.ejected.store(true, Ordering::Relaxed);
-            self.refresh(&set);
-        }
+        host.outlier.eject(self.now(), rules, rules.jitter.mul_f64(fastrand::f64()));
+        host.ejected.store(true, Ordering::Relaxed);
+        self.refresh(&set);
     }
     /// The end of an interval of outlier detection.
     pub fn interval(&self) {
@@ -135,6 +142,30 @@ impl Runtime {
         }
         if back {
             self.refresh(&set);
+        }
+        if let Some(rules) = self.config.outlier.as_ref().filter(|r| r.rates.any()) {
+            self.compare(rules);
+        }
+    }
+    /// Hosts against each other, by what they did in the interval.
+    fn compare(&self, rules: &Outlier) {
+        let set = self.hosts();
+        let mut hosts: Vec<&Arc<Host>> = set.hosts.values().collect();
+        // Not all that stand out may go.
+        hosts.sort_by(|a, b| a.label.cmp(&b.label));
+        let taken: Vec<_> = hosts.iter().map(|h| (h.outlier.take_shares(), h.ejected.load(Ordering::Relaxed))).collect();
+        let answers: Vec<_> = taken.iter().map(|((answers, _), ejected)| (!ejected).then_some(*answers)).collect();
+        for (i, comparison) in outliers(&answers, &rules.rates) {
+            let cause = if comparison == Comparison::SuccessRate { Cause::SuccessRate } else { Cause::FailurePercentage };
+            self.eject(hosts[i], cause, rules);
+        }
+        if !rules.splits_local {
+            return;
+        }
+        let connections: Vec<_> = taken.iter().map(|((_, connections), ejected)| (!ejected).then_some(*connections)).collect();
+        for (i, comparison) in outliers(&connections, &rules.rates) {
+            let cause = if comparison == Comparison::SuccessRate { Cause::LocalSuccessRate } else { Cause::LocalFailurePercentage };
+            self.eject(hosts[i], cause, rules);
         }
     }
     /// The same endpoints, with the ejections of now.

@@ -61,6 +61,8 @@ struct Shared {
 pub struct Via {
     pub local: Option<SocketAddr>,
     pub tls: Option<Rc<Session>>,
+    /// "" before it is known.
+    pub protocol: &'static str,
 }
 
 /// An answer's hold on its connection. The connection goes back when the answer was read to its end, and is closed otherwise.
@@ -232,7 +234,7 @@ impl Pool {
             let connection = self.http1().await?;
             let reused = connection.served > 1;
             let slot = self.request_slot();
-            ready(Via { local: connection.local, tls: connection.tls.clone() });
+            ready(Via { local: connection.local, tls: connection.tls.clone(), protocol: "HTTP/1.1" });
             let mut lease = Lease { pool: self.clone(), http1: Some(connection), shared: None, request: None, active: None };
             lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
             lease.active = Some(self.begin());
@@ -250,7 +252,7 @@ impl Pool {
     pub async fn send_http2(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
         let shared = self.http2().await?;
         let slot = self.request_slot()?;
-        ready(Via { local: shared.http2.local, tls: shared.http2.tls.clone() });
+        ready(Via { local: shared.http2.local, tls: shared.http2.tls.clone(), protocol: "HTTP/2" });
         shared.streams.set(shared.streams.get() + 1);
         shared.started.set(shared.started.get() + 1);
         let lease = Lease { pool: self.clone(), http1: None, shared: Some(shared.clone()), request: Some(slot), active: Some(self.begin()) };

@@ -40,6 +40,10 @@ impl Policy {
     pub fn allows(&self, origin: &str) -> bool {
         self.origins.iter().any(|o| o.matches("*").is_yes() || o.matches(origin).is_yes())
     }
+    /// Whether the policy is switched off, whoever asks.
+    pub fn is_off(&self) -> bool {
+        self.enabled.is_some_and(Fraction::is_never)
+    }
     /// The origin of a request that the policy looks at.
     pub fn origin<'a>(request: &Request<'a>, routed: Routed) -> Option<&'a str> {
         request.header("origin", 0).filter(|o| !o.is_empty() && routed == Routed::Forwarded)
