@@ -17,6 +17,7 @@ pub mod jwt;
 pub mod listeners;
 pub mod logging;
 pub mod options;
+pub mod overload;
 pub mod percent;
 pub mod server;
 pub mod stats;

@@ -3,11 +3,13 @@
 use crate::access_log::{Output, Writer};
 use crate::admin;
 use crate::bootstrap::Bootstrap;
+use crate::config::overload::Limits;
 use crate::config::{Compiler, Snapshot};
 use crate::downstream::accept;
 use crate::jwt::remote::Remotes;
 use crate::listeners::Accept;
 use crate::logging::{Levels, Logger};
+use crate::overload::{self, Overload};
 use crate::telemetry::peer::Own;
 use crate::threads::{Running, Sort, Threads};
 use crate::tls::files::{self, Files};
@@ -111,13 +113,15 @@ impl Proxy {
         // Secrets in files are there before the first connection, if they can be.
         let mut files = Files::new(compiler.secrets.clone());
         files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
+        let limits = Limits::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
         let shared_threads = settings.threads.clone();
         let writer = Writer::start(shared_threads.as_ref().map(|t| &t.writer), move |what| complain(Logger::File, &what), settings.output.clone());
         let writer = writer.map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
-        let (shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
+        let (mut shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
+        shared.overload = Overload::new(limits);
         let shared = Arc::new(shared);
         let to_accept: Vec<_> = (0..workers).map(|_| shared.listeners.attach()).collect();
         for listener in &*snapshot.listeners {
@@ -270,6 +274,15 @@ async fn beside(
             watch_cluster(&runtime);
         }
     });
+    if let Some(refresh) = shared.overload.refresh() {
+        let shared = shared.clone();
+        tokio::task::spawn_local(async move {
+            while shared.phase() < Phase::Stopping {
+                shared.overload.look(overload::resident());
+                tokio::time::sleep(refresh).await;
+            }
+        });
+    }
     tokio::task::spawn_local(remotes.run(shared.clone()));
     let traces = tokio::task::spawn_local(exporters.clone().run(shared.clone()));
     shared.reached(Phase::Draining).await;

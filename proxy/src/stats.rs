@@ -72,7 +72,7 @@ block! {
 block! {
     /// `http.PREFIX.`
     HttpStats {
-        Counter downstream_cx_max_duration_reached,
+        Counter downstream_cx_max_duration_reached, Counter downstream_cx_overload_disable_keepalive, Counter downstream_rq_overload_close,
         Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter downstream_cx_http1_total,
         Counter downstream_cx_http2_total, Counter downstream_cx_protocol_error, Counter downstream_cx_idle_timeout,
         Gauge downstream_rq_active, Counter downstream_rq_total, Counter downstream_rq_completed, Counter downstream_rq_http1_total,
@@ -87,7 +87,7 @@ block! {
     /// `listener.ADDRESS.`
     ListenerStats {
         Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter no_filter_chain_match,
-        Counter downstream_pre_cx_timeout,
+        Counter downstream_pre_cx_timeout, Counter downstream_cx_overflow, Counter downstream_global_cx_overflow, Counter downstream_cx_overload_reject,
     }
 }
 

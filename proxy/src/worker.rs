@@ -3,7 +3,8 @@
 
 use crate::access_log::{Buffers, Log, Writer};
 use crate::config::Snapshot;
-use crate::config::cluster::{Cluster as ClusterConfig, Kind};
+use crate::config::cluster::{self, Cluster as ClusterConfig};
+use crate::config::overload::{Kind, Limits};
 use crate::decisions::feed::Feed;
 use crate::decisions::{Ring, Rings};
 use crate::format::Subject;
@@ -13,6 +14,7 @@ use crate::http::framing::Upgrade;
 use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
+use crate::overload::Overload;
 use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
 use crate::telemetry::Direction;
 use crate::telemetry::exchange::Heard;
@@ -87,6 +89,7 @@ pub struct Shared {
     pub feed: Feed,
     pub complain: Complain,
     pub listeners: Listeners,
+    pub overload: Overload,
     snapshot: RwLock<Arc<Snapshot>>,
     version: AtomicU64,
     runtimes: Mutex<FxHashMap<Box<str>, Arc<Runtime>>>,
@@ -104,6 +107,7 @@ impl Shared {
         let (watched, to_watch) = mpsc::unbounded_channel();
         let shared = Shared {
             listeners: Listeners::default(),
+            overload: Overload::new(Limits::default()),
             watched,
             registry: Registry::default(),
             buckets: Buckets::default(),
@@ -171,7 +175,7 @@ impl Shared {
         }
         drop(runtimes);
         // Names are resolved before the first request asks for them.
-        for name in snapshot.clusters.values().filter(|c| c.kind == Kind::Dns).map(|c| &c.name) {
+        for name in snapshot.clusters.values().filter(|c| c.kind == cluster::Kind::Dns).map(|c| &c.name) {
             self.runtime(name);
         }
     }
@@ -184,7 +188,7 @@ impl Shared {
             return Some(found.clone());
         }
         let runtime = Arc::new(Runtime::new(config.clone(), self.begun, &snapshot, runtimes.get(name).map(|r| &**r)));
-        if config.kind == Kind::Dns || config.outlier.is_some() {
+        if config.kind == cluster::Kind::Dns || config.outlier.is_some() {
             // Nobody watches when everything ends.
             let _ = self.watched.send(Arc::downgrade(&runtime));
         }
@@ -463,6 +467,14 @@ impl Worker {
         self.begun(&exchange);
         exchange.is_complete = true;
     }
+    /// Whether there is too little left for a connection to stay.
+    fn is_overloaded(&self, exchange: &Exchange) -> bool {
+        let ends = exchange.connection.client.heeds_overload && self.shared.overload.happens(Kind::EndConnections, || self.dice().u32(..1000));
+        if ends {
+            exchange.connection.stats.downstream_cx_overload_disable_keepalive.inc();
+        }
+        ends
+    }
     /// Tells clients of HTTP/1 to come again on another connection.
     pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
         let manager = &exchange.connection.manager;
@@ -470,7 +482,7 @@ impl Worker {
         let full = limit > 0 && exchange.connection.requests.get() >= limit;
         let state = *self.state.borrow();
         let drains = state.phase >= Phase::Draining || state.drained.covers(manager.telemetry.direction);
-        let ends = full || exchange.connection.is_old() || drains || exchange.connection.chain.life.is_retired();
+        let ends = full || exchange.connection.is_old() || drains || exchange.connection.chain.life.is_retired() || self.is_overloaded(exchange);
         if exchange.protocol != "HTTP/2" && ends {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

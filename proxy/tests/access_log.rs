@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use support::{Upstream, answer, ask, bootstrap, cluster, manager, nobody, start};
+use support::{Upstream, answer, ask, bootstrap, cluster, get, log_lines, manager, nobody, start};
 
 fn comparison(op: &str, value: u32) -> Value {
     json!({"comparison": {"op": op, "value": {"default_value": value, "runtime_key": "x"}}})
@@ -86,4 +86,28 @@ fn each_log_tells_of_what_its_filter_lets_through() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What filters leave for each other is told whole or in part.
+#[test]
+fn metadata_of_filters_are_values_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    let direct = json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
+    let mut m = manager(direct, Some(&log));
+    let rbac = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        "shadow_rules": {"action": "ALLOW", "policies": {"p": {"permissions": [{"any": true}], "principals": [{"any": true}]}}}});
+    m["http_filters"].as_array_mut().expect("filters").insert(0, json!({"name": "rbac", "typed_config": rbac}));
+    m["access_log"][0]["typed_config"]["log_format"]["json_format"] = json!({
+        "all": "%DYNAMIC_METADATA(envoy.filters.http.rbac)%",
+        "one": "%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_engine_result)%",
+        "part": "it is %DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_engine_result)%",
+        "none": "%DYNAMIC_METADATA(envoy.filters.http.rbac:no:such)%",
+        "type": "%ACCESS_LOG_TYPE%",
+    });
+    let proxy = start(bootstrap(&m, &[]));
+    get(proxy.address("l").expect("a listener"), "/");
+    let all = json!({"shadow_engine_result": "allowed", "shadow_effective_policy_id": "p"});
+    let wanted = json!({"all": all, "one": "allowed", "part": "it is allowed", "none": null, "type": "DownstreamEnd"});
+    assert_eq!(log_lines(&log, 1)[0], wanted);
 }

@@ -200,7 +200,7 @@ fn a_percentage_that_allows_nobody_ejects_nobody() {
 fn a_host_that_fails_more_than_others_is_ejected() {
     let turn = std::sync::atomic::AtomicUsize::new(0);
     // Never twice in a row.
-    let bad = Upstream::new(move |_| answer(if turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0 { 500 } else { 200 }, "", "bad"));
+    let bad = Upstream::new(move |_| answer(if turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2) { 500 } else { 200 }, "", "bad"));
     let good: Vec<Upstream> = (0..4).map(|_| Upstream::named("good")).collect();
     let mut hosts: Vec<_> = good.iter().map(|u| u.address).collect();
     hosts.push(bad.address);

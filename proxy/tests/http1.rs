@@ -207,7 +207,8 @@ fn a_client_that_leaves_in_its_body_is_the_one_to_blame() {
     let got = client.message().expect("an answer");
     assert_eq!(got.status(), 400);
     let line = &log_lines(&log, 1)[0];
-    assert_eq!((line["flags"].as_str(), line["received"].as_u64()), (Some("DPE"), Some(3)), "{line}");
+    // As with Envoy: who leaves has left, and is not answered.
+    assert_eq!((line["flags"].as_str(), line["status"].as_u64(), line["received"].as_u64()), (Some("DC"), Some(0), Some(3)), "{line}");
     assert!(up.take().is_empty(), "a request that is cut is none");
 }
 

@@ -22,6 +22,9 @@ fn of_agent() -> Value {
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
             "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
             "type_url": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener", "value": {"buffer_size_kb": 64}}}],
+        "overload_manager": {"resource_monitors": [{"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": 2147483647}}]},
         "stats_flush_interval": "5s",
         "stats_eviction_interval": "10s",
         "stats_config": {"use_all_default_tags": false, "stats_tags": [{"tag_name": "cluster_name", "regex": "^cluster(\\.(.+);)"}]},
@@ -37,7 +40,7 @@ fn sidecar(up: &support::Upstream) -> Value {
     let mut listeners = Vec::new();
     for (name, direction) in [("in", "INBOUND"), ("out", "OUTBOUND")] {
         let mut listener = value["static_resources"]["listeners"][0].clone();
-        (listener["name"], listener["traffic_direction"]) = (json!(name), json!(direction));
+        (listener["name"], listener["stat_prefix"], listener["traffic_direction"]) = (json!(name), json!(name), json!(direction));
         listeners.push(listener);
     }
     value["static_resources"]["listeners"] = json!(listeners);
@@ -93,4 +96,85 @@ fn a_drain_that_skips_the_exit_goes_on_taking_connections() {
     assert_eq!(ask(admin, "POST /drain_listeners HTTP/1.1\r\nhost: a", "").status(), 200);
     until("all listeners close", || TcpStream::connect(inbound).is_err() && TcpStream::connect(proxy.address("out").unwrap_or(inbound)).is_err());
     assert_eq!(get(admin, "/ready").text(), "LIVE\n");
+}
+
+/// Opens connections that each ask once, and says which of them were answered.
+fn open(address: std::net::SocketAddr, n: usize) -> Vec<(support::Reader, bool)> {
+    let one = |_| {
+        let mut reader = connect(address);
+        // One that is refused may be closed already.
+        let sent = std::io::Write::write_all(reader.stream(), b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").is_ok();
+        let answered = sent && reader.message().is_some_and(|m| m.status() == 200);
+        (reader, answered)
+    };
+    (0..n).map(one).collect()
+}
+
+fn answered(list: &[(support::Reader, bool)]) -> usize {
+    list.iter().filter(|(_, answered)| *answered).count()
+}
+
+#[test]
+fn connections_beyond_a_limit_are_closed_and_counted() {
+    let of_all = json!({"overload_manager": {"resource_monitors": [{"name": "all", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": 2}}]}});
+    let by_runtime = json!({"layered_runtime": {"layers": [{"name": "s", "static_layer": {"overload.global_downstream_max_connections": "2"}}]}});
+    let of_listener = json!({"layered_runtime": {"layers": [{"name": "s", "static_layer": {"envoy.resource_limits.listener.in.connection_limit": 2}}]}});
+    for (limits, counter, of_others) in
+        [(of_all, "downstream_global_cx_overflow", 0), (by_runtime, "downstream_global_cx_overflow", 0), (of_listener, "downstream_cx_overflow", 1)]
+    {
+        let up = support::Upstream::named("up");
+        let mut value = sidecar(&up);
+        value.as_object_mut().expect("an object").extend(limits.as_object().expect("an object").clone());
+        let mut free = value["static_resources"]["listeners"][0].clone();
+        (free["name"], free["ignore_global_conn_limit"]) = (json!("free"), json!(true));
+        value["static_resources"]["listeners"].as_array_mut().expect("listeners").push(free);
+        let proxy = start(value, Duration::from_secs(5));
+        let (inbound, outbound, free) = (proxy.address("in").expect("in"), proxy.address("out").expect("out"), proxy.address("free").expect("free"));
+        let held = open(inbound, 4);
+        assert_eq!((answered(&held), answered(&open(outbound, 1)), answered(&open(free, 3))), (2, of_others, 3));
+        let stats = get(proxy.admin.expect("an admin port"), "/stats").text();
+        let name = format!("listener.in.{counter}: 2");
+        assert!(stats.lines().any(|l| l == name), "{name} is not in\n{stats}");
+        // Who leaves makes room.
+        drop(held);
+        until("there is room again", || answered(&open(inbound, 1)) == 1);
+    }
+}
+
+#[test]
+fn memory_that_runs_short_has_the_actions_of_envoy() {
+    let up = support::Upstream::named("up");
+    let with = |action: &str, bytes: u64| {
+        let mut value = sidecar(&up);
+        value["overload_manager"] = json!({"refresh_interval": "0.01s", "resource_monitors": [{"name": "heap", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": bytes}}],
+            "actions": [{"name": format!("envoy.overload_actions.{action}"), "triggers": [{"name": "heap", "threshold": {"value": 0.9}}]}]});
+        let mut free = value["static_resources"]["listeners"][0].clone();
+        (free["name"], free["bypass_overload_manager"]) = (json!("free"), json!(true));
+        value["static_resources"]["listeners"].as_array_mut().expect("listeners").push(free);
+        let proxy = start(value, Duration::from_secs(5));
+        let admin = proxy.admin.expect("an admin port");
+        if bytes == 1 {
+            until("the action is taken", || get(admin, "/stats").text().contains(&format!("overload.envoy.overload_actions.{action}.active: 1\n")));
+        }
+        assert_eq!(get(proxy.address("free").expect("free"), "/").header("connection"), None, "{action}: a listener that bypasses it");
+        proxy
+    };
+    let proxy = with("stop_accepting_requests", 1);
+    let got = get(proxy.address("in").expect("in"), "/");
+    assert_eq!((got.status(), got.text().as_str()), (503, "envoy overloaded"));
+    assert!(get(proxy.admin.expect("an admin port"), "/stats").text().contains("http.in.downstream_rq_overload_close: 1\n"));
+    let proxy = with("disable_http_keepalive", 1);
+    assert_eq!(get(proxy.address("in").expect("in"), "/").header("connection"), Some("close"));
+    let proxy = with("reject_incoming_connections", 1);
+    assert_eq!(answered(&open(proxy.address("in").expect("in"), 1)), 0);
+    let proxy = with("stop_accepting_connections", 1);
+    let mut waits = connect(proxy.address("in").expect("in"));
+    std::io::Write::write_all(waits.stream(), b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+    waits.stream().set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    assert!(waits.message().is_none());
+    let proxy = with("stop_accepting_requests", 1 << 40);
+    assert_eq!(get(proxy.address("in").expect("in"), "/").text(), "up");
 }

@@ -24,6 +24,7 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
     put("listener_manager.total_listeners_active", Kind::Gauge, shared.snapshot().listeners.len() as u64);
     put("cluster_manager.active_clusters", Kind::Gauge, shared.snapshot().clusters.len() as u64);
     put("access_logs.write_dropped", Kind::Counter, shared.writer.dropped());
+    shared.overload.each(|name, is_counter, value| put(&format!("overload.{name}"), if is_counter { Kind::Counter } else { Kind::Gauge }, value));
     if let Some(dynamic) = &context.dynamic {
         super::dynamic::stats(dynamic, &mut put);
     }

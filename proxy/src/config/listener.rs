@@ -25,6 +25,10 @@ pub struct Listener {
     pub chains: Vec<Arc<Chain>>,
     pub stat_prefix: Box<str>,
     pub direction: Direction,
+    /// Its connections do not count against the limit of all.
+    pub ignores_limit: bool,
+    /// Nothing of the overload manager concerns it.
+    pub bypasses_overload: bool,
     /// Whether workers have a socket each.
     pub shares_port: bool,
     pub backlog: i32,
@@ -118,6 +122,8 @@ impl Listener {
             chains,
             stat_prefix,
             direction,
+            ignores_limit: m.flag("ignore_global_conn_limit")?,
+            bypasses_overload: m.flag("bypass_overload_manager")?,
             shares_port: m.bool("enable_reuse_port")?.or(m.bool("reuse_port")?).unwrap_or(true),
             inspection_timeout: Some(m.duration("listener_filters_timeout")?.unwrap_or(Duration::from_secs(15))).filter(|d| !d.is_zero()),
             logs: Arc::new(Log::read_all(&m, compiler)?),

@@ -9,6 +9,7 @@ pub mod header_ops;
 pub mod listener;
 pub mod manager;
 pub mod outlier;
+pub mod overload;
 pub mod retry;
 pub mod route;
 pub mod tcp_proxy;

@@ -12,6 +12,7 @@ use crate::config::transport::Server;
 use crate::http::serve;
 use crate::listeners::Accept;
 use crate::logging::Logger;
+use crate::overload::{Admission, Refusal};
 use crate::stats::ListenerStats;
 use crate::tcp;
 use crate::worker::Worker;
@@ -36,16 +37,32 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
         Err(e) => return worker.complain(Logger::ConnHandler, &format!("listener {}: {e}", slot.name)),
     };
     let take = |stream: TcpStream, peer: SocketAddr| {
-        tokio::task::spawn_local(connection(worker.clone(), stream, peer, (slot.address, slot.current())));
+        let listener = slot.current();
+        match worker.shared.overload.admit(&listener, || worker.dice().u32(..1000)) {
+            Ok(admission) => drop(tokio::task::spawn_local(connection(worker.clone(), stream, peer, (slot.address, listener), admission))),
+            Err(refusal) => {
+                let stats = worker.listener_stats(&listener.stat_prefix);
+                match refusal {
+                    Refusal::Listener => &stats.downstream_cx_overflow,
+                    Refusal::All => &stats.downstream_global_cx_overflow,
+                    Refusal::Overload => &stats.downstream_cx_overload_reject,
+                }
+                .inc();
+            }
+        }
     };
+    let mut accepts = worker.shared.overload.accepts();
     let mut stopped = std::pin::pin!(worker.stopped());
     let mut closed = std::pin::pin!(slot.closed());
     loop {
+        let waits = !*accepts.borrow_and_update() && !slot.current().bypasses_overload;
         let accepted = tokio::select! {
             biased;
             () = &mut stopped => return,
             () = &mut closed => break,
-            accepted = socket.accept() => accepted,
+            // Whoever connects meanwhile waits in the socket.
+            _ = accepts.changed() => continue,
+            accepted = socket.accept(), if !waits => accepted,
         };
         match accepted {
             Ok((stream, peer)) => take(stream, peer),
@@ -88,7 +105,8 @@ impl Drop for Open {
     }
 }
 
-async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (listens, listener): (SocketAddr, Arc<Listener>)) {
+async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (listens, listener): (SocketAddr, Arc<Listener>), _admission: Admission) {
+    let heeds_overload = !listener.bypasses_overload;
     // A socket that listens on one address alone need not be asked.
     let asked = if listens.ip().is_unspecified() { stream.local_addr() } else { Ok(listens) };
     let Ok(local) = asked else { return };
@@ -112,6 +130,7 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
         peer,
         local: wanted,
         destination,
+        heeds_overload,
         server_name: "".into(),
         chain_name: "".into(),
         tls: None,

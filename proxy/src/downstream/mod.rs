@@ -26,6 +26,8 @@ pub struct Downstream {
     /// Where the client wanted to go: the address that it was redirected from, where it was.
     pub local: SocketAddr,
     pub destination: Destination,
+    /// Whether the overload manager concerns it.
+    pub heeds_overload: bool,
     /// From the client's hello, where an inspector looked at it; "" for none.
     pub server_name: Box<str>,
     pub chain_name: Box<str>,

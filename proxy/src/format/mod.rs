@@ -211,6 +211,10 @@ fn write_object(keys: &[(Box<str>, Node)], of: &impl Subject, out: &mut String) 
 fn write_value(template: &Template, of: &impl Subject, out: &mut String) {
     let mut text = String::new();
     if let [Item::Value { op, max }] = template.items.as_slice() {
+        if let Some(value) = op.value(of).filter(|_| max.is_none()) {
+            out.push_str(&value.to_string());
+            return;
+        }
         if !op.write(of, &mut text) {
             out.push_str("null");
             return;

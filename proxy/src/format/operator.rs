@@ -9,6 +9,7 @@ use http::HeaderName;
 use mesh_envoy::access_log::Operator;
 use mesh_envoy::engine::domain::without_port;
 use mesh_envoy::grpc;
+use serde_json::Value;
 use std::net::SocketAddr;
 
 /// A header or pseudo-header of a request.
@@ -79,6 +80,10 @@ pub enum Op {
     DownstreamFailure,
     Tls(Side, Fact),
     TraceId,
+    /// What filters left for later ones: the filter, and the way to the value.
+    Metadata(Vec<Box<str>>),
+    /// Which moment the line tells of.
+    LogType,
     Never,
 }
 
@@ -327,6 +332,11 @@ impl Op {
             }
             "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => plain(Op::DownstreamFailure),
             "TRACE_ID" => plain(Op::TraceId),
+            "ACCESS_LOG_TYPE" => plain(Op::LogType),
+            "DYNAMIC_METADATA" => match o.argument.as_deref() {
+                Some(way) if !way.is_empty() => Ok(Op::Metadata(way.split(':').map(Into::into).collect())),
+                _ => Err("%DYNAMIC_METADATA% needs the name of a filter".to_owned()),
+            },
             // Of virtual clusters, which are refused.
             "VIRTUAL_CLUSTER_NAME" => plain(Op::Never),
             other if tls(other).is_some() => plain(tls(other).unwrap_or(Op::Never)),
@@ -418,8 +428,26 @@ impl Op {
             Op::Tls(Side::Downstream, fact) => client.tls.as_ref().is_some_and(|s| fact.write(s, out)),
             Op::Tls(Side::Upstream, fact) => record.upstream_tls.as_deref().is_some_and(|s| fact.write(s, out)),
             Op::TraceId => text(of.exchange().and_then(|e| e.trace.as_ref()?.trace_id()).as_deref(), out),
+            Op::Metadata(_) => match self.value(of) {
+                Some(Value::String(text)) => {
+                    out.push_str(text);
+                    true
+                }
+                Some(value) => {
+                    out.push_str(&value.to_string());
+                    true
+                }
+                None => false,
+            },
+            Op::LogType => text(Some(if of.exchange().is_some() { "DownstreamEnd" } else { "TcpConnectionEnd" }), out),
             Op::Never => false,
         }
+    }
+    /// A value that is more than text.
+    pub fn value<'s>(&self, of: &'s impl Subject) -> Option<&'s Value> {
+        let Op::Metadata(way) = self else { return None };
+        let (filter, keys) = way.split_first()?;
+        keys.iter().try_fold(of.exchange()?.metadata.of(filter)?, |value, key| value.get(&**key))
     }
 }
 

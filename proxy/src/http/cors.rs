@@ -24,8 +24,8 @@ impl Allowed {
         if let Some(origin) = origin {
             put(&mut out.answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             put(&mut out.answer, header::ACCESS_CONTROL_ALLOW_CREDENTIALS, if policy.allow_credentials { "true" } else { "" });
-            out.preflight.clone_from(&out.answer);
             put(&mut out.answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, &policy.expose_headers);
+            out.preflight.clone_from(&out.answer);
         }
         put(&mut out.preflight, header::ACCESS_CONTROL_ALLOW_METHODS, &policy.allow_methods);
         put(&mut out.preflight, header::ACCESS_CONTROL_ALLOW_HEADERS, &policy.allow_headers);

@@ -219,7 +219,8 @@ impl Subject for Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_complete {
-            let flag = if self.body.has_failed() { "DPE" } else { "DC" };
+            let is_wrong = self.body.has_failed() && self.connection.wire.wrong().is_some();
+            let flag = if is_wrong { "DPE" } else { "DC" };
             self.raise(flag);
             self.details = "downstream_remote_disconnect".into();
         }

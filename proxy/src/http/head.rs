@@ -215,7 +215,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     }
     forward_certificate(headers, connection);
     let uses_remote = !manager.engine.trusts_forwarded();
-    let single = headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()).is_none_or(|v| !v.contains(','));
+    let is_believed = may_be_internal(headers, uses_remote);
     if uses_remote {
         if !manager.skips_forwarded_for {
             append(headers, FORWARDED_FOR, &connection.client.peer.ip().to_string());
@@ -229,7 +229,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     if manager.appends_forwarded_port && !headers.contains_key(FORWARDED_PORT) {
         headers.insert(FORWARDED_PORT, HeaderValue::from(connection.client.local.port()));
     }
-    let is_internal = single && manager.is_internal(remote);
+    let is_internal = is_believed && manager.is_internal(remote);
     let is_edge = uses_remote && !is_internal;
     if is_internal {
         headers.insert(INTERNAL, HeaderValue::from_static("true"));
@@ -257,6 +257,13 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
         }
     }
     if remote == connection.client.peer.ip() { connection.client.peer } else { SocketAddr::new(remote, 0) }
+}
+
+/// Whether the address of a request may make it internal, as Envoy has it: at the edge where nobody forwarded it, behind others where
+/// one forwarded it.
+fn may_be_internal(headers: &HeaderMap, uses_remote: bool) -> bool {
+    let forwarded = headers.get(FORWARDED_FOR);
+    if uses_remote { forwarded.is_none() } else { forwarded.and_then(|v| v.to_str().ok()?.trim().parse::<IpAddr>().ok()).is_some() }
 }
 
 /// Whether any header is one for Envoy: most messages have none of them.
@@ -326,6 +333,17 @@ mod tests {
         let text = id.to_str().expect("ASCII").to_owned();
         assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         assert!(text.as_bytes()[14] == b'4' && matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+    }
+
+    #[test]
+    fn a_client_is_internal_by_its_own_address_or_by_one_that_was_forwarded() {
+        let of = |forwarded: Option<&'static str>, uses_remote| {
+            let mut headers = HeaderMap::new();
+            headers.extend(forwarded.map(|f| (FORWARDED_FOR, HeaderValue::from_static(f))));
+            may_be_internal(&headers, uses_remote)
+        };
+        assert!(of(None, true) && !of(Some("10.0.0.1"), true) && !of(Some("x"), true));
+        assert!(!of(None, false) && of(Some("10.0.0.1"), false) && !of(Some("x"), false) && !of(Some("10.0.0.1, 10.0.0.2"), false));
     }
 
     #[test]

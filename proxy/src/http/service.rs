@@ -12,6 +12,7 @@ use super::upload::Source;
 use super::{forward, upgrade};
 use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
+use crate::config::overload::Kind;
 use crate::config::route::Table;
 use crate::jwt::claims::{self, Change};
 use crate::logging::Logger;
@@ -88,6 +89,11 @@ fn engine_protocol(protocol: &str) -> engine::Protocol {
 async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body> {
     let connection = exchange.connection.clone();
     let manager = &connection.manager;
+    let worker = connection.worker();
+    if connection.client.heeds_overload && worker.shared.overload.happens(Kind::StopRequests, || worker.dice().u32(..1000)) {
+        connection.stats.downstream_rq_overload_close.inc();
+        return Reply::new(503, "", "overload", "envoy overloaded").send(exchange);
+    }
     if !manager.forwards_interim && head::expects(&exchange.headers) {
         exchange.headers.remove(http::header::EXPECT);
         if exchange.protocol == "HTTP/1.1" {

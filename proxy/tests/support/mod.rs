@@ -130,9 +130,13 @@ impl Reader {
                 self.line()?;
             }
         }
+        if status == 304 {
+            // Its length is that of the answer which is not sent.
+            return Some(message);
+        }
         if let Some(length) = message.header("content-length").and_then(|l| l.parse().ok()) {
             message.body = self.exactly(length)?;
-        } else if message.line.starts_with("HTTP/") && status != 204 && status != 304 && status >= 200 {
+        } else if message.line.starts_with("HTTP/") && status != 204 && status >= 200 {
             while self.more() {}
             message.body = std::mem::take(&mut self.seen);
         }
