@@ -165,3 +165,67 @@ fn routes_of_a_waypoint_say_where_they_are_written() {
     assert_eq!(written, vec!["VirtualService shop/cart"; 5]);
     assert!(!translation.inline_routes.contains_key("inbound-vip|80|http|head.shop.svc.cluster.local"));
 }
+
+/// As a real istiod has it: patches by the Gateway count and those by a Service or by nothing do not; routes of VirtualServices,
+/// those of tunnels and the waypoint's own clusters stay as they are.
+#[test]
+fn envoy_filters_of_a_waypoint_are_those_that_name_it() {
+    const PATCHES: &str = r#"
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: limit, namespace: shop}
+spec:
+  targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: wp}]
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match: {context: SIDECAR_INBOUND, listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: limit
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+          stat_prefix: limit
+          token_bucket: {max_tokens: 10, tokens_per_fill: 10, fill_interval: 60s}
+  - {applyTo: VIRTUAL_HOST, patch: {operation: MERGE, value: {request_headers_to_remove: [x-patched]}}}
+  - {applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 3s}}}
+  - {applyTo: CLUSTER, patch: {operation: ADD, value: {name: not-added, type: STATIC}}}
+  - {applyTo: CLUSTER, match: {context: SIDECAR_INBOUND}, patch: {operation: ADD, value: {name: added, type: STATIC}}}
+  - {applyTo: LISTENER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: REMOVE}}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: of-service, namespace: shop}
+spec: {targetRefs: [{kind: Service, group: "", name: cart}], configPatches: [{applyTo: LISTENER, patch: {operation: REMOVE}}]}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: all, namespace: istio-system}
+spec: {configPatches: [{applyTo: LISTENER, patch: {operation: REMOVE}}]}
+"#;
+    let snapshot = snapshot(&(text("shop.yaml").trim_end().to_owned() + PATCHES));
+    let mesh = Mesh::new(&snapshot);
+    let translation = Model::new(&mesh).translate(&Proxy::waypoint("wp", "shop"));
+    assert!(translation.not_judged.is_empty(), "{:?}", translation.not_judged);
+    let resources = translation.resources();
+    assert_eq!(list(&resources, "/listeners").count(), 5);
+    let find = |what: &str, name: &str| list(&resources, what).find(|v| v["name"] == name).cloned();
+    let cluster = |name: &str| find("/clusters", name);
+    assert!(cluster("added").is_some() && cluster("not-added").is_none());
+    assert_ne!(cluster("inbound-vip|80|http|cart.shop.svc.cluster.local").expect("its own")["connectTimeout"], "3s");
+    let chain_of = |service: &str| {
+        let main = find("/listeners", "main_internal").expect("the inner listener");
+        let name = format!("inbound-vip|80|http|{service}.shop.svc.cluster.local");
+        list(&main, "/filterChains").find(|c| c["name"] == name.as_str()).cloned().expect("a chain")
+    };
+    let removed = |listener: &Value| {
+        let manager = list(listener, "/filters").find(|f| f["typedConfig"].get("httpFilters").is_some()).expect("a connection manager");
+        let filters = names(list(manager, "/typedConfig/httpFilters"), "name");
+        (filters.contains("limit envoy.filters.http.router"), manager["typedConfig"]["routeConfig"]["virtualHosts"][0].get("requestHeadersToRemove").is_some())
+    };
+    assert_eq!(removed(&chain_of("cart")), (true, false));
+    assert_eq!(removed(&chain_of("head")), (true, true));
+    let tunnel = find("/listeners", "connect_terminate").expect("the outer listener");
+    assert_eq!(removed(&tunnel["filterChains"][0]), (true, false));
+}

@@ -192,7 +192,8 @@ pub fn described<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec
         let proxy = s.proxy();
         policies.extend(model.policies_at(Kind::AuthorizationPolicy, &proxy, Some(s.service)));
         for kind in [Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension] {
-            let all = model.policies_at(kind, &proxy, Some(s.service));
+            // EnvoyFilters of a Service are nobody's.
+            let all = model.policies_at(kind, &proxy, Some(s.service).filter(|_| kind != Kind::EnvoyFilter));
             let may = all.iter().filter(|o| kind != Kind::EnvoyFilter || crate::translate::may_change_access(o));
             not_judged.extend(may.map(|o| format!("{} may change what is enforced", o.origin())));
         }

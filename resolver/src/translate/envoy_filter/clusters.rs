@@ -26,8 +26,14 @@ pub(super) fn apply<'a>(run: &Run<'a>, cx: &Context<'_, 'a>, pieces: &mut Vec<Pi
     if run.of(ApplyTo::Cluster).next().is_none() {
         return;
     }
-    pieces.retain_mut(|piece| stays(run, cx, piece));
-    let sides: &[Side] = if cx.proxy.kind == ProxyKind::Router { &[Side::Gateway] } else { &[Side::Outbound, Side::Inbound] };
+    // istiod leaves a waypoint's own clusters as they are.
+    let is_left = |name: &str| cx.proxy.kind == ProxyKind::Waypoint && !name.starts_with("outbound|");
+    pieces.retain_mut(|piece| is_left(&piece.message.name) || stays(run, cx, piece));
+    let sides: &[Side] = match cx.proxy.kind {
+        ProxyKind::Router => &[Side::Gateway],
+        ProxyKind::Waypoint => &[Side::Inbound],
+        _ => &[Side::Outbound, Side::Inbound],
+    };
     for side in sides {
         for (i, patch) in run.of(ApplyTo::Cluster).filter(|(_, p)| p.operation == Operation::Add && p.adds_on(*side)) {
             let Some(message) = run.message::<Cluster>(i) else { continue };

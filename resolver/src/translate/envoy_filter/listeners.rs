@@ -6,7 +6,7 @@ use super::patch::{ApplyTo, Operation, Patch, Reason, Side};
 use super::routes::{self, Track};
 use super::{Run, add_origin};
 use crate::translate::proxy::ProxyKind;
-use crate::translate::{Context, Origin, Part, Piece};
+use crate::translate::{Context, Origin, Part, Piece, waypoint};
 use mesh_envoy::api::hcm::{HttpConnectionManager, HttpFilter};
 use mesh_envoy::api::listener::{Filter, FilterChain, Listener, ListenerFilter};
 use mesh_envoy::api::{Any, core};
@@ -81,6 +81,7 @@ fn merge_filter<N: Named>(run: &Run<'_>, i: usize, own: &mut N) -> bool {
 fn side(cx: &Context<'_, '_>, l: &Listener) -> Side {
     match cx.proxy.kind {
         ProxyKind::Router => Side::Gateway,
+        ProxyKind::Waypoint => Side::Inbound,
         _ if l.traffic_direction == core::TrafficDirection::Inbound as i32 => Side::Inbound,
         _ => Side::Outbound,
     }
@@ -95,9 +96,19 @@ struct ChainTrack<'a> {
     filters: Vec<(u32, Origin<'a>)>,
 }
 
-pub(super) fn apply<'a>(run: &Run<'a>, cx: &Context<'_, 'a>, pieces: &mut Vec<Piece<'a, Listener>>) {
-    pieces.retain_mut(|piece| stays(run, side(cx, &piece.message), piece));
-    let sides: &[Side] = if cx.proxy.kind == ProxyKind::Router { &[Side::Gateway] } else { &[Side::Inbound, Side::Outbound] };
+/// `has_own_routes` tells the chains of a waypoint whose routes are of VirtualServices: istiod patches the others', those of
+/// tunnels aside.
+pub(super) fn apply<'a>(run: &Run<'a>, cx: &Context<'_, 'a>, pieces: &mut Vec<Piece<'a, Listener>>, has_own_routes: &dyn Fn(&str) -> bool) {
+    pieces.retain_mut(|piece| {
+        let is_of_tunnel = cx.proxy.kind == ProxyKind::Waypoint && piece.message.name != waypoint::MAIN;
+        let is_left = |chain: &str| is_of_tunnel || has_own_routes(chain);
+        stays(run, side(cx, &piece.message), piece, &is_left)
+    });
+    let sides: &[Side] = match cx.proxy.kind {
+        ProxyKind::Router => &[Side::Gateway],
+        ProxyKind::Waypoint => &[Side::Inbound],
+        _ => &[Side::Inbound, Side::Outbound],
+    };
     for side in sides {
         for (i, patch) in run.of(ApplyTo::Listener).filter(|(_, p)| p.operation == Operation::Add && p.adds_on(*side)) {
             if let Some(message) = run.message::<Listener>(i) {
@@ -108,7 +119,7 @@ pub(super) fn apply<'a>(run: &Run<'a>, cx: &Context<'_, 'a>, pieces: &mut Vec<Pi
 }
 
 /// Patches a listener; false where it is removed.
-fn stays<'a>(run: &Run<'a>, side: Side, piece: &mut Piece<'a, Listener>) -> bool {
+fn stays<'a>(run: &Run<'a>, side: Side, piece: &mut Piece<'a, Listener>, has_own_routes: &dyn Fn(&str) -> bool) -> bool {
     let l = &mut piece.message;
     let mut touched: Vec<Origin<'a>> = Vec::new();
     let mut chains: Vec<ChainTrack<'a>> = l.filter_chains.iter().map(|_| ChainTrack::default()).collect();
@@ -125,7 +136,7 @@ fn stays<'a>(run: &Run<'a>, side: Side, piece: &mut Piece<'a, Listener>) -> bool
         }
     }
     if side == Side::Inbound && run.has(routes::KINDS, side) {
-        for (chain, track) in l.filter_chains.iter_mut().zip(&mut chains) {
+        for (chain, track) in l.filter_chains.iter_mut().zip(&mut chains).filter(|(chain, _)| !has_own_routes(&chain.name)) {
             inline_routes(run, side, chain, track);
         }
     }

@@ -45,7 +45,7 @@ pub fn asks_for_proxies(object: &Object) -> bool {
     patches(object).any(|p| p.at(&["match", "proxy"]).is_some())
 }
 
-/// Whether any is for a proxy.
+/// Whether any is for a proxy. What a waypoint holds is made whole, with them.
 pub fn is_patched(model: &Model<'_, '_>, proxy: &Proxy) -> bool {
     proxy.kind != ProxyKind::Waypoint && !model.policies_for(Kind::EnvoyFilter, proxy).is_empty()
 }
@@ -58,9 +58,6 @@ pub fn patches_routes(cx: &Context<'_, '_>) -> bool {
 
 /// Applies all that are for the proxy, and names what is not applied.
 pub fn apply<'a>(cx: &Context<'_, 'a>, out: &mut Translation<'a>) {
-    if cx.proxy.kind == ProxyKind::Waypoint {
-        return;
-    }
     let mut run = Run { patches: Vec::new(), left_out: RefCell::default() };
     let mut left_out: Vec<NotJudged<'a>> = Vec::new();
     for object in in_order(cx.model, &cx.proxy) {
@@ -75,7 +72,8 @@ pub fn apply<'a>(cx: &Context<'_, 'a>, out: &mut Translation<'a>) {
     if !run.patches.is_empty() {
         clusters::apply(&run, cx, &mut out.clusters);
         routes::apply(&run, cx, &mut out.routes);
-        listeners::apply(&run, cx, &mut out.listeners);
+        let has_own_routes = |chain: &str| out.inline_routes.contains_key(chain);
+        listeners::apply(&run, cx, &mut out.listeners, &has_own_routes);
     }
     for (i, reason) in run.left_out.into_inner() {
         left_out.push(named(run.patches[i].object, &reason));

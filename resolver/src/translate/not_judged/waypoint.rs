@@ -12,8 +12,6 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         for (kind, what, effect) in KINDS.iter().filter(|(kind, ..)| !records || *kind != Kind::Telemetry || service.is_some()) {
             out.extend(attached(*kind).into_iter().map(|o| NotJudged { effect: *effect, ..NotJudged::new(Origin::whole(o), *what) }));
         }
-        let patches = attached(Kind::EnvoyFilter).into_iter();
-        out.extend(patches.map(|o| NotJudged::new(Origin::whole(o), "EnvoyFilters of waypoints are not applied")));
         let takes_bytes = service.is_some_and(|s| s.ports.iter().any(|p| !p.protocol.is_http()));
         super::custom_of(cx, cx.with_action("CUSTOM", service), takes_bytes, &mut out);
     }

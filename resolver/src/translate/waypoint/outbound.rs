@@ -1,11 +1,14 @@
 //! Services that are not behind a waypoint and that it sends to all the same: routes of those behind it lead there, and
-//! providers of the mesh configuration are asked.
+//! providers of the mesh configuration are asked, and EnvoyFilters name some.
 
 use crate::translate::scope::{self, SeenService};
 use crate::translate::virtual_service::MESH;
 use crate::translate::{Context, RegisteredService};
-use mesh_model::Node;
+use mesh_model::{Kind, Node};
 use rustc_hash::FxHashSet;
+
+/// Services that the patches of an EnvoyFilter send to.
+const REFERENCED: &str = "envoyfilter.istio.io/referenced-services";
 
 pub fn services<'a>(cx: &Context<'_, 'a>) -> Vec<RegisteredService<'a>> {
     let wanted = destinations(cx);
@@ -33,5 +36,6 @@ fn providers<'a>(cx: &Context<'_, 'a>) -> Vec<(&'a str, &'a str)> {
         &["envoyExtAuthzHttp", "envoyExtAuthzGrpc", "zipkin", "datadog", "skywalking", "opentelemetry", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "sds"];
     let all = cx.model.mesh.config.root().into_iter().flat_map(|r| r.list("extensionProviders"));
     let service = |p: Node<'a>| KINDS.iter().find_map(|k| p.get(k)).map(|n| n.text_of("service"));
-    all.filter_map(service).filter(|s| !s.is_empty()).map(|s| s.split_once('/').unwrap_or(("", s))).collect()
+    let patches = cx.model.policies_for(Kind::EnvoyFilter, &cx.proxy).into_iter().filter_map(|o| o.annotation(REFERENCED));
+    all.filter_map(service).chain(patches.flat_map(|text| text.split(','))).filter(|s| !s.is_empty()).map(|s| s.split_once('/').unwrap_or(("", s))).collect()
 }
