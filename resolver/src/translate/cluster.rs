@@ -155,6 +155,7 @@ fn bind_to(address: &str) -> core::BindConfig {
     core::BindConfig { source_address: Some(source), ..Default::default() }
 }
 
+/// How the endpoints of a service come to a proxy.
 pub fn discovery(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> ClusterDiscoveryType {
     match service.resolution {
         Resolution::Dns => ClusterDiscoveryType::StrictDns,
@@ -219,6 +220,15 @@ impl Building {
     }
     fn is_passthrough(&self) -> bool {
         self.cluster.r#type == Some(ClusterDiscoveryType::OriginalDst as i32)
+    }
+    /// One whose hosts the proxy resolves by the names that are asked for.
+    pub fn resolve(&mut self, cache: dynamic_forward_proxy::DnsCacheConfig) {
+        let config = dynamic_forward_proxy::ClusterConfig { dns_cache_config: Some(cache), ..Default::default() };
+        self.cluster.r#type = None;
+        self.cluster.common_lb_config = None;
+        self.cluster.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
+        self.cluster.cluster_type =
+            Some(Box::new(cluster::ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) }));
     }
     pub fn finish(mut self) -> Cluster {
         if self.cluster.r#type == Some(ClusterDiscoveryType::Eds as i32) {
@@ -288,8 +298,12 @@ impl<'a> Wanted<'_, 'a> {
             building.cluster.load_assignment = Some(Box::new(assignment));
         }
         self.connections(cx, &mut building);
-        outliers(&mut building.cluster, policy.outlier_detection);
-        balance(&mut building.cluster, policy.load_balancer, simple);
+        if service.resolves_wildcard() {
+            building.resolve(filters::wildcard_cache(cx, &service.host));
+        } else {
+            outliers(&mut building.cluster, policy.outlier_detection);
+            balance(&mut building.cluster, policy.load_balancer, simple);
+        }
         if Setting::of(cx, service, &policy).is_some_and(|s| s.is_weighted(&policy)) {
             building.cluster.common_lb_config.get_or_insert_default().locality_weighted_lb_config =
                 Some(cluster::ClusterCommonLbConfigLocalityWeightedLbConfig {});
@@ -300,7 +314,7 @@ impl<'a> Wanted<'_, 'a> {
         }
         building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
 
-        let mut istio = services_metadata(std::iter::once(service));
+        let mut istio = if service.resolves_wildcard() { Struct::default() } else { services_metadata(std::iter::once(service)) };
         if let Some(config) = rules.config() {
             istio.insert("config", Value::from(config.as_str()));
         }
@@ -314,7 +328,9 @@ impl<'a> Wanted<'_, 'a> {
         if matches!(tls_mode(&policy), "SIMPLE" | "MUTUAL") {
             istio.insert("alpn_override", Value::from("false"));
         }
-        building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
+        if istio != Struct::default() {
+            building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
+        }
         Some(building.finish())
     }
 
@@ -334,7 +350,11 @@ impl<'a> Wanted<'_, 'a> {
             building.http.use_downstream_protocol_config = None;
             building.http.explicit_http_config = Some(http2());
         }
-        connection_pool(building, pool);
+        connection_pool(cx, building, pool);
+        if let Some(budget) = self.policy.retry_budget {
+            let thresholds = building.cluster.circuit_breakers.iter_mut().flat_map(|c| &mut c.thresholds);
+            thresholds.for_each(|t| t.retry_budget = Some(retry_budget(budget)));
+        }
         if keeps {
             building.http.explicit_http_config = None;
             building.http.use_downstream_protocol_config = Some(either_protocol());
@@ -343,15 +363,22 @@ impl<'a> Wanted<'_, 'a> {
 
     fn encryption(&self, cx: &mut Context<'_, 'a>, building: &mut Building) {
         let Wanted { service, port, policy, subset, accounts, rules } = *self;
+        let resolves = service.resolves_wildcard();
         let default_sni = sni(port.number, subset.map_or("", |s| s.name), &service.host);
+        // Of many hosts each has its own name.
+        let default_sni = if resolves { "" } else { default_sni.as_str() };
         let Some(settings) = policy.tls else {
             if service.is_external || !cx.model.mesh.config.auto_mtls() || !cx.serves_mtls(service, port, building.is_passthrough()) {
                 return;
             }
-            let socket = tls::mesh_client(&default_sni, accounts, building.is_http2(), cx.exchanges());
+            let socket = tls::mesh_client(default_sni, accounts, building.is_http2(), cx.exchanges());
             if building.is_passthrough() {
                 building.cluster.transport_socket = Some(socket);
                 return;
+            }
+            if resolves {
+                building.http.upstream_http_protocol_options =
+                    Some(mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions { auto_sni: true, auto_san_validation: true, ..Default::default() });
             }
             let matches = |name: &str, fields: Struct, socket| cluster::ClusterTransportSocketMatch {
                 name: name.to_owned(),
@@ -367,7 +394,7 @@ impl<'a> Wanted<'_, 'a> {
         match settings.text_of("mode") {
             "ISTIO_MUTUAL" => {
                 let own: Vec<String> = settings.list("subjectAltNames").map(|n| n.text().to_owned()).collect();
-                let sni = Some(settings.text_of("sni")).filter(|s| !s.is_empty()).unwrap_or(&default_sni);
+                let sni = Some(settings.text_of("sni")).filter(|s| !s.is_empty()).unwrap_or(default_sni);
                 building.cluster.transport_socket =
                     Some(tls::mesh_client(sni, if own.is_empty() { accounts } else { &own }, building.is_http2(), cx.exchanges()));
             }
@@ -381,7 +408,7 @@ impl<'a> Wanted<'_, 'a> {
                 if settings.text_of("sni").is_empty() {
                     building.http.upstream_http_protocol_options = Some(automatic_sni(settings));
                 }
-                building.cluster.transport_socket = Some(tls::own_client(settings, names, building.is_http2()));
+                building.cluster.transport_socket = tls::own_client(settings, names, building.is_http2(), cx.tls_defaults());
             }
             _ => {}
         }
@@ -394,7 +421,37 @@ pub fn automatic_sni(settings: Node<'_>) -> mesh_envoy::api::upstream_options::U
     mesh_envoy::api::upstream_options::UpstreamHttpProtocolOptions { auto_sni: true, auto_san_validation: validates, ..Default::default() }
 }
 
-fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
+/// A number, plain or as a message with a value.
+fn percent_of(node: Node<'_>) -> Option<f64> {
+    if node.is_mapping() { node.get("value").and_then(Node::float) } else { node.float() }
+}
+
+/// Retries at once as a share of the requests.
+fn retry_budget(node: Node<'_>) -> cluster::CircuitBreakersThresholdsRetryBudget {
+    cluster::CircuitBreakersThresholdsRetryBudget {
+        budget_percent: Some(Percent { value: node.get("percent").and_then(percent_of).unwrap_or(20.0) }),
+        budget_interval: node.get("budgetInterval").and_then(|n| duration(n.text())),
+        min_retry_concurrency: Some(node.get("minRetryConcurrency").and_then(Node::int).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(3)),
+    }
+}
+
+/// Keeping connections alive, where either asks for it: each setting of the second counts before that of the first.
+fn keepalive(mesh: Option<Node<'_>>, own: Option<Node<'_>>) -> Option<cluster::UpstreamConnectionOptions> {
+    if mesh.is_none() && own.is_none() {
+        return None;
+    }
+    let first = |key: &str| own.and_then(|n| n.get(key)).or_else(|| mesh.and_then(|n| n.get(key)));
+    let seconds = |key: &str| first(key).and_then(|n| duration(n.text())).map(|d| d.seconds as u32);
+    Some(cluster::UpstreamConnectionOptions {
+        tcp_keepalive: Some(core::TcpKeepalive {
+            keepalive_probes: first("probes").and_then(Node::int).and_then(|p| u32::try_from(p).ok()).filter(|p| *p > 0),
+            keepalive_time: seconds("time"),
+            keepalive_interval: seconds("interval"),
+        }),
+    })
+}
+
+fn connection_pool(cx: &Context<'_, '_>, building: &mut Building, pool: Option<Node<'_>>) {
     let mut limits = thresholds();
     let number = |path: &[&str]| pool.and_then(|p| p.at(path)).and_then(Node::int).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
     let time = |path: &[&str]| pool.and_then(|p| p.at(path)).and_then(|n| duration(n.text()));
@@ -407,16 +464,7 @@ fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
     if let Some(timeout) = time(&["tcp", "connectTimeout"]) {
         building.cluster.connect_timeout = Some(timeout);
     }
-    if let Some(keepalive) = pool.and_then(|p| p.at(&["tcp", "tcpKeepalive"])) {
-        let seconds = |key: &str| keepalive.get(key).and_then(|n| duration(n.text())).map(|d| d.seconds as u32);
-        building.cluster.upstream_connection_options = Some(cluster::UpstreamConnectionOptions {
-            tcp_keepalive: Some(core::TcpKeepalive {
-                keepalive_probes: keepalive.get("probes").and_then(Node::int).map(|p| p as u32),
-                keepalive_time: seconds("time"),
-                keepalive_interval: seconds("interval"),
-            }),
-        });
-    }
+    building.cluster.upstream_connection_options = keepalive(cx.model.mesh.config.at(&["tcpKeepalive"]), pool.and_then(|p| p.at(&["tcp", "tcpKeepalive"])));
     let common = core::HttpProtocolOptions {
         idle_timeout: time(&["http", "idleTimeout"]).or_else(|| time(&["tcp", "idleTimeout"])),
         max_connection_duration: time(&["tcp", "maxConnectionDuration"]),
@@ -424,7 +472,8 @@ fn connection_pool(building: &mut Building, pool: Option<Node<'_>>) {
         ..Default::default()
     };
     let streams = number(&["http", "maxConcurrentStreams"]);
-    if common != core::HttpProtocolOptions::default() || streams.is_some() {
+    let alive = pool.and_then(|p| p.at(&["http", "http2KeepAlive"]));
+    if common != core::HttpProtocolOptions::default() || streams.is_some() || alive.is_some() {
         building.http.common_http_protocol_options = Some(common);
     }
     if let Some(h2) = building.http.explicit_http_config.as_mut().and_then(|c| c.http2_protocol_options.as_mut()) {
@@ -470,9 +519,10 @@ pub fn balance(out: &mut Cluster, node: Option<Node<'_>>, simple: &str) {
         "ROUND_ROBIN" => ClusterLbPolicy::RoundRobin,
         _ => ClusterLbPolicy::LeastRequest,
     } as i32;
-    let warmup = node.and_then(|n| n.get("warmupDurationSecs").or_else(|| n.at(&["warmup", "duration"]))).and_then(|n| duration(n.text()));
+    let warmup = node.and_then(|n| n.at(&["warmup", "duration"]).or_else(|| n.get("warmupDurationSecs"))).and_then(|n| duration(n.text()));
     if let Some(window) = warmup {
-        let slow = Some(cluster::ClusterSlowStartConfig { slow_start_window: Some(window), ..Default::default() });
+        let least = node.and_then(|n| n.get("warmup")).map(|w| Percent { value: w.get("minimumPercent").and_then(percent_of).unwrap_or(10.0) });
+        let slow = Some(cluster::ClusterSlowStartConfig { slow_start_window: Some(window), min_weight_percent: least });
         match simple {
             "ROUND_ROBIN" => out.round_robin_lb_config = Some(Box::new(cluster::ClusterRoundRobinLbConfig { slow_start_config: slow })),
             "" | "LEAST_CONN" | "LEAST_REQUEST" | "UNSPECIFIED" => {
@@ -504,7 +554,7 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
         let names = std::iter::once("").chain(subsets.iter().map(|s| s.name));
         for subset in names {
             let mut building = base(cx, sni(port.number, subset, &service.host), service, port, discovery(cx, service));
-            connection_pool(&mut building, rules.policy(port.number).connection_pool);
+            connection_pool(cx, &mut building, rules.policy(port.number).connection_pool);
             balance(&mut building.cluster, rules.policy(port.number).load_balancer, "");
             building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
             building.cluster.metadata = Some(core::Metadata {

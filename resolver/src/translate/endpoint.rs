@@ -1,11 +1,12 @@
 //! Endpoints, as far as the input holds them.
 
 use super::locality::{self, Setting};
-use super::registry::{Endpoint, RegisteredService, Resolution, ServicePort};
+use super::registry::{Endpoint, RegisteredService, ServicePort};
 use super::traffic_policy::{Subset, TrafficPolicy};
-use super::{Context, filters, waypoint};
+use super::{Context, cluster, filters, waypoint};
 use crate::mesh::Mesh;
 use crate::peer_authentication::MtlsMode;
+use mesh_envoy::api::cluster::ClusterDiscoveryType;
 use mesh_envoy::api::{Struct, Value, core, endpoint as eds};
 use mesh_model::{Node, Object};
 use std::collections::BTreeMap;
@@ -59,16 +60,24 @@ pub fn assignment<'a>(
     for e in endpoints {
         localities.entry(e.locality.clone()).or_default().push(e);
     }
+    let found = match cluster::discovery(cx, service) {
+        ClusterDiscoveryType::Eds => Found::ByControlPlane,
+        _ => Found::ByName,
+    };
     let groups: Vec<(String, Vec<Endpoint<'a>>)> = localities.into_iter().map(|(l, list)| (l, cx.model.networks.seen_by(cx, list))).collect();
     let mut out = eds::ClusterLoadAssignment {
-        cluster_name: super::cluster::name(port.number, name, &service.host),
+        cluster_name: cluster::name(port.number, name, &service.host),
         endpoints: groups.iter().map(|(l, list)| group(cx, l, list, from, (service.address_for(&cx.proxy), port.number))).collect(),
         ..Default::default()
     };
     if let Some(setting) = Setting::of(cx, service, policy) {
-        let found = if service.resolution == Resolution::Static { Found::ByControlPlane } else { Found::ByName };
         let groups: Vec<&[Endpoint<'a>]> = groups.iter().map(|(_, list)| list.as_slice()).collect();
         setting.apply(cx, policy, found, &groups, &mut out);
+    }
+    // istiod knows it of EndpointSlices alone.
+    if found == Found::ByControlPlane && service.is_kubernetes() {
+        let all = out.endpoints.iter_mut().flat_map(|l| &mut l.lb_endpoints);
+        all.for_each(|e| e.health_status = core::HealthStatus::Healthy as i32);
     }
     Some(out)
 }
@@ -116,6 +125,13 @@ pub fn joined(address: &str, port: u16) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
+fn address(e: &Endpoint<'_>) -> core::Address {
+    match e.address.strip_prefix("unix://") {
+        Some(path) => core::Address { pipe: Some(core::Pipe { path: path.to_owned() }), ..Default::default() },
+        None => filters::socket_address(&e.address, e.port),
+    }
+}
+
 /// `meant` is the address and port of the service.
 fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From, meant: (&str, u16)) -> eds::LbEndpoint {
     let mut metadata = core::Metadata::default();
@@ -132,19 +148,19 @@ fn host(cx: &Context<'_, '_>, e: &Endpoint<'_>, weight: u32, from: From, meant: 
         None => format!("{};{};{name};{revision};{cluster}", e.object.name(), e.namespace),
     };
     metadata.filter_metadata.insert("istio".into(), std::iter::once(("workload", Value::from(workload.as_str()))).collect());
-    let address = if is_tunnelled(cx, e, from) {
-        let (address, local) = if from == From::Ingress { waypoint::through(e, meant.0, meant.1) } else { waypoint::tunnelled(e) };
+    let socket = if is_tunnelled(cx, e, from) {
+        let (inner, local) = if from == From::Ingress { waypoint::through(e, meant.0, meant.1) } else { waypoint::tunnelled(e) };
         if from != From::Waypoint {
             let tunnel: Struct = std::iter::once(("tunnel", Value::from("http"))).collect();
             metadata.filter_metadata.insert("envoy.transport_socket_match".into(), tunnel);
         }
         metadata.filter_metadata.insert(waypoint::ORIGINAL_DST.to_owned(), local);
-        address
+        inner
     } else {
-        filters::socket_address(&e.address, e.port)
+        address(e)
     };
     eds::LbEndpoint {
-        endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }),
+        endpoint: Some(eds::Endpoint { address: Some(socket), ..Default::default() }),
         metadata: Some(metadata),
         load_balancing_weight: Some(weight),
         ..Default::default()

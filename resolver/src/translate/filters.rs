@@ -2,6 +2,7 @@
 //! ([`super::records`]): they do not decide where a request goes.
 
 use super::Context;
+use crate::protocol::Protocol;
 use mesh_envoy::api::{
     Any, Duration, Struct, Value, alpn, cluster, core, cors, dynamic_forward_proxy, ext_authz, extensions, fault, grpc_stats, hcm, http_rbac, jwt_authn,
     listener, listener_filters, route, router, tcp_proxy,
@@ -82,6 +83,9 @@ pub fn black_hole(cluster: &str) -> listener::Filter {
 /// Filters that count a connection where that is asked for, and proxy it.
 pub fn tcp(cx: &Context<'_, '_>, class: Class, mut proxy: tcp_proxy::TcpProxy) -> Vec<listener::Filter> {
     proxy.access_log = cx.records.logs(class);
+    if proxy.idle_timeout.is_none() {
+        proxy.idle_timeout = cx.idle_timeout();
+    }
     let counted = || network_filter(STATS, typed_struct(STATS_CONFIG, Struct::default()));
     let proxied = network_filter("envoy.filters.network.tcp_proxy", Any::pack(&proxy));
     cx.control_plane.metrics.then(counted).into_iter().chain([proxied]).collect()
@@ -164,11 +168,12 @@ pub struct Http {
     pub class: Class,
     pub routes: Routes,
     pub stat_prefix: String,
-    pub is_http2: bool,
+    /// What the port carries.
+    pub protocol: Protocol,
     /// Filters of policies: custom authorization, JWT, RBAC, in this order.
     pub policies: Vec<hcm::HttpFilter>,
-    /// Where hosts are resolved by the proxy, the cache of their names.
-    pub resolves_names: Option<dynamic_forward_proxy::DnsCacheConfig>,
+    /// Caches of hosts that the proxy resolves itself.
+    pub resolves: Vec<dynamic_forward_proxy::DnsCacheConfig>,
 }
 
 /// The cache of names that the proxy resolves itself.
@@ -181,11 +186,31 @@ pub fn name_cache() -> dynamic_forward_proxy::DnsCacheConfig {
     }
 }
 
+/// The cache of the hosts under a wildcard of a ServiceEntry.
+pub fn wildcard_cache(cx: &Context<'_, '_>, host: &str) -> dynamic_forward_proxy::DnsCacheConfig {
+    dynamic_forward_proxy::DnsCacheConfig {
+        name: format!("{host}_dfp_dns_cache"),
+        dns_lookup_family: if cx.proxy.is_dual() {
+            cluster::ClusterDnsLookupFamily::All
+        } else if cx.proxy.loopback() == "::1" {
+            cluster::ClusterDnsLookupFamily::V6Only
+        } else {
+            cluster::ClusterDnsLookupFamily::V4Only
+        } as i32,
+        ..Default::default()
+    }
+}
+
 /// The connection manager of a filter chain.
 pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter {
-    let Http { class, routes, stat_prefix, is_http2, policies, resolves_names } = http;
+    let Http { class, routes, stat_prefix, protocol, policies, resolves } = http;
     let mut filters = if cx.exchanges() && class != Class::Waypoint { vec![peer_metadata(class)] } else { Vec::new() };
     filters.extend(policies);
+    if protocol == Protocol::GrpcWeb {
+        // A message without fields.
+        let config = Any { type_url: "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb".into(), value: Vec::new() };
+        filters.push(http_filter("envoy.filters.http.grpc_web", config));
+    }
     let stats = grpc_stats::FilterConfig { emit_filter_state: true, stats_for_all_methods: Some(false), ..Default::default() };
     filters.push(http_filter("envoy.filters.http.grpc_stats", Any::pack(&stats)));
     if !class.is_server() && cx.control_plane.alpn_filter {
@@ -193,8 +218,8 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
     }
     filters.push(http_filter("envoy.filters.http.fault", Any::pack(&fault::HTTPFault::default())));
     filters.push(http_filter("envoy.filters.http.cors", Any::pack(&cors::Cors::default())));
-    if resolves_names.is_some() {
-        let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: resolves_names, ..Default::default() };
+    for cache in resolves {
+        let config = dynamic_forward_proxy::FilterConfig { dns_cache_config: Some(cache), ..Default::default() };
         filters.push(http_filter("envoy.filters.http.dynamic_forward_proxy", Any::pack(&config)));
     }
     if class == Class::Waypoint {
@@ -237,6 +262,7 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
         }),
         ..Default::default()
     };
+    out.common_http_protocol_options = cx.idle_timeout().map(|idle| core::HttpProtocolOptions { idle_timeout: Some(idle), ..Default::default() });
     match routes {
         Routes::Named(name) => {
             out.rds = Some(hcm::Rds { config_source: Some(ads()), route_config_name: name });
@@ -250,13 +276,13 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
             out.forward_client_cert_details = Forward::AppendForward as i32;
             out.set_current_client_cert_details =
                 Some(hcm::HttpConnectionManagerSetCurrentClientCertDetails { subject: Some(true), dns: true, uri: true, ..Default::default() });
-            if is_http2 {
+            if protocol.is_http2() {
                 out.http2_protocol_options = Some(core::Http2ProtocolOptions::default());
             }
         }
         Class::Waypoint => {
             out.server_name = "istio-envoy".into();
-            out.http2_protocol_options = is_http2.then(core::Http2ProtocolOptions::default);
+            out.http2_protocol_options = protocol.is_http2().then(core::Http2ProtocolOptions::default);
         }
         Class::Gateway => {
             out.server_name = "istio-envoy".into();
@@ -266,6 +292,9 @@ pub fn connection_manager(cx: &Context<'_, '_>, http: Http) -> listener::Filter 
                 Some(hcm::HttpConnectionManagerSetCurrentClientCertDetails { subject: Some(true), cert: true, dns: true, uri: true, ..Default::default() });
         }
         Class::SidecarOutbound => {}
+    }
+    if cx.proxy.says("HTTP10") == Some("1") {
+        out.http_protocol_options.get_or_insert_default().accept_http_10 = true;
     }
     network_filter("envoy.filters.network.http_connection_manager", Any::pack(&out))
 }

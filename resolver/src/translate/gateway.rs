@@ -33,8 +33,11 @@ pub enum Selects<'a> {
     /// Those with the labels; all without any.
     Labels(Option<Node<'a>>),
     Pairs(Vec<(&'a str, String)>),
-    /// Those behind services of its namespace, by host.
-    Services(Vec<String>),
+    /// Those behind services of a namespace, by host.
+    Services {
+        hosts: Vec<String>,
+        namespace: &'a str,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -49,26 +52,24 @@ pub struct Server<'a> {
     /// `host`, or `namespace/host`.
     pub hosts: Vec<String>,
     pub bind: &'a str,
-    pub tls: Option<ServerTls<'a>>,
+    pub tls: Option<ServerTls>,
 }
 
 #[derive(Clone, Debug)]
-pub struct ServerTls<'a> {
-    pub mode: &'a str,
+pub struct ServerTls {
     pub https_redirect: bool,
-    pub settings: TlsSettings<'a>,
+    pub settings: tls::ServerSettings,
 }
 
-#[derive(Clone, Debug)]
-pub enum TlsSettings<'a> {
-    Node(Node<'a>),
-    /// Secrets by their names, `namespace/name` where it is another.
-    Secrets(Vec<String>),
+impl ServerTls {
+    pub fn mode(&self) -> &str {
+        &self.settings.mode
+    }
 }
 
 impl Server<'_> {
     pub fn is_passthrough(&self) -> bool {
-        self.tls.as_ref().is_some_and(|t| matches!(t.mode, "PASSTHROUGH" | "AUTO_PASSTHROUGH"))
+        self.tls.as_ref().is_some_and(|t| matches!(t.mode(), "PASSTHROUGH" | "AUTO_PASSTHROUGH"))
     }
     /// HTTP, or HTTPS that ends here.
     pub fn is_http(&self) -> bool {
@@ -83,13 +84,10 @@ impl Server<'_> {
     fn redirects(&self) -> bool {
         self.tls.as_ref().is_some_and(|t| t.https_redirect)
     }
-    fn socket(&self) -> Option<core::TransportSocket> {
+    fn socket(&self, cx: &Context<'_, '_>) -> Option<core::TransportSocket> {
         let tls = self.tls.as_ref().filter(|_| !self.is_passthrough())?;
         let is_tcp = !self.protocol.is_http() && self.protocol != Protocol::Https;
-        Some(match &tls.settings {
-            TlsSettings::Node(node) => tls::own_server(*node, is_tcp),
-            TlsSettings::Secrets(names) => tls::secret_server(names),
-        })
+        Some(tls::own_server(&tls.settings, is_tcp, cx.exchanges(), cx.tls_defaults()))
     }
 }
 
@@ -105,7 +103,7 @@ pub fn of_istio<'a>(mesh: &Mesh<'a>) -> Vec<GatewayConfig<'a>> {
             name: object.name().to_owned(),
             creation: object.creation(),
             selects: match services {
-                Some(list) => Selects::Services(list.split(',').map(str::to_owned).collect()),
+                Some(list) => Selects::Services { hosts: list.split(',').map(str::to_owned).collect(), namespace },
                 None => Selects::Labels(spec.and_then(|s| s.get("selector"))),
             },
             servers: spec.into_iter().flat_map(|s| s.list("servers")).filter_map(|n| server(n, namespace)).collect(),
@@ -121,13 +119,12 @@ fn server<'a>(node: Node<'a>, namespace: &str) -> Option<Server<'a>> {
         Some(("*", host)) => host.to_owned(),
         _ => h.text().to_owned(),
     });
-    let tls = node.get("tls").map(|t| ServerTls {
-        mode: match t.text_of("mode") {
-            "" => "PASSTHROUGH",
-            mode => mode,
-        },
-        https_redirect: t.get("httpsRedirect").and_then(Node::bool) == Some(true),
-        settings: TlsSettings::Node(t),
+    let tls = node.get("tls").map(|t| {
+        let mut settings = tls::ServerSettings::of(t).with_known_ciphers();
+        if settings.mode.is_empty() {
+            settings.mode = "PASSTHROUGH".into();
+        }
+        ServerTls { https_redirect: t.get("httpsRedirect").and_then(Node::bool) == Some(true), settings }
     });
     Some(Server {
         node,
@@ -190,7 +187,7 @@ impl<'a> MergedGateway<'a> {
         self.ports.iter().filter(|p| p.number == number).flat_map(|p| &p.servers).map(|s| self.servers[*s].server.number).collect()
     }
     pub fn has_auto_passthrough(&self) -> bool {
-        self.servers.iter().any(|s| s.server.tls.as_ref().is_some_and(|t| t.mode == "AUTO_PASSTHROUGH"))
+        self.servers.iter().any(|s| s.server.tls.as_ref().is_some_and(|t| t.mode() == "AUTO_PASSTHROUGH"))
     }
 }
 
@@ -302,10 +299,10 @@ fn chosen_targets<'a>(cx: &Context<'_, 'a>, gateway: &GatewayConfig<'a>) -> Opti
         Selects::Labels(None) => Some(all()),
         Selects::Labels(map) => cx.proxy.has_labels(*map).then(all),
         Selects::Pairs(pairs) => pairs.iter().all(|(k, v)| cx.proxy.label(k) == Some(v.as_str())).then(all),
-        Selects::Services(hosts) => {
+        Selects::Services { hosts, namespace } => {
             let is_it = |t: &super::registry::Target| {
                 let service = cx.model.registry.get(t.service);
-                service.namespace == gateway.namespace && hosts.contains(&service.host)
+                service.namespace == *namespace && hosts.contains(&service.host)
             };
             let targets: Vec<_> = cx.targets.iter().copied().filter(is_it).collect();
             (!targets.is_empty()).then_some(Targets { targets, is_by_service: true })
@@ -441,9 +438,9 @@ fn chains<'a>(
             class: Class::Gateway,
             routes: Routes::Named(routes.to_owned()),
             stat_prefix,
-            is_http2: false,
+            protocol: port.protocol,
             policies: cx.http_policies(),
-            resolves_names: None,
+            resolves: Vec::new(),
         };
         vec![filters::connection_manager(cx, http)]
     };
@@ -459,14 +456,14 @@ fn chains<'a>(
         let origin = Origin { object: s.object, node: s.server.node };
         if s.server.terminates_https() {
             let prefix = if s.server.name.is_empty() { default_prefix.clone() } else { s.server.name.to_owned() };
-            out.push(Chain { sni: s.sni.clone(), protocols: &[], socket: s.server.socket(), filters: http(&s.routes, prefix), metadata: None, origin });
+            out.push(Chain { sni: s.sni.clone(), protocols: &[], socket: s.server.socket(cx), filters: http(&s.routes, prefix), metadata: None, origin });
         } else if !s.server.is_passthrough() {
             if let Some((v, filters)) = tcp_filters(cx, s) {
                 let origin = Origin { object: v.object, node: origin.node };
                 let origin = if std::ptr::eq(v.object, s.object) { origin } else { Origin::whole(v.object) };
-                out.push(Chain { sni: s.sni.clone(), protocols: &[], socket: s.server.socket(), filters, metadata: None, origin });
+                out.push(Chain { sni: s.sni.clone(), protocols: &[], socket: s.server.socket(cx), filters, metadata: None, origin });
             }
-        } else if s.server.tls.as_ref().is_some_and(|t| t.mode == "AUTO_PASSTHROUGH") {
+        } else if s.server.tls.as_ref().is_some_and(|t| t.mode() == "AUTO_PASSTHROUGH") {
             out.extend(auto_passthrough(cx, s));
         } else {
             out.extend(tls_chains(cx, s, port.number, tls_hosts));
@@ -499,7 +496,7 @@ fn with_policies(cx: &Context<'_, '_>, filters: Vec<listener::Filter>) -> Vec<li
 }
 
 fn tcp_filters<'c, 'a>(cx: &'c Context<'_, 'a>, s: &MergedServer<'a>) -> Option<(&'c VirtualService<'a>, Vec<listener::Filter>)> {
-    let with_exchange = s.server.tls.as_ref().is_some_and(|t| t.mode == "ISTIO_MUTUAL");
+    let with_exchange = s.server.tls.as_ref().is_some_and(|t| t.mode() == "ISTIO_MUTUAL");
     for id in virtual_services_on(cx.model, &cx.proxy.namespace, &s.gateway) {
         let v = &cx.model.virtual_services[id as usize];
         if !shares_host(&s.server, v) {

@@ -109,6 +109,8 @@ fn ports<'a>(cx: &Context<'_, 'a>) -> Vec<Port<'a>> {
     let mut out: Vec<Port<'a>> = Vec::new();
     if let (Some(ingress), Some(sidecar)) = (cx.ingress(), cx.scope.sidecar) {
         for node in ingress {
+            // It is the proxy's own copy that names things, also where the Sidecar is the mesh's.
+            let namespace = &cx.proxy.namespace;
             let Some(number) = node.at(&["port", "number"]).and_then(Node::int).and_then(|n| u16::try_from(n).ok()) else { continue };
             let binds = match node.text_of("captureMode") {
                 "" | "DEFAULT" => cx.proxy.interception == Interception::None,
@@ -122,12 +124,12 @@ fn ports<'a>(cx: &Context<'_, 'a>) -> Vec<Port<'a>> {
                 out.push(Port {
                     number,
                     service_port: number,
-                    host: format!("{}.{}", sidecar.name(), sidecar.namespace()),
+                    host: format!("{}.{namespace}", sidecar.name()),
                     protocol: Protocol::parse(node.at(&["port", "protocol"]).map_or("", Node::text)),
                     address: address.to_owned(),
                     binds,
                     tls: node.get("tls"),
-                    config: Some(format!("/apis/networking.istio.io/v1/namespaces/{}/sidecar/{}", sidecar.namespace(), sidecar.name())),
+                    config: Some(format!("/apis/networking.istio.io/v1/namespaces/{namespace}/sidecar/{}", sidecar.name())),
                     origin: Some(Origin { object: sidecar, node }),
                 });
             }
@@ -193,7 +195,7 @@ fn chains_of<'a>(cx: &Context<'_, 'a>, port: &Port<'a>) -> Vec<(listener::Filter
     };
     let chain = |w: Way| {
         let socket = w.terminates.then(|| match own_tls {
-            Some(node) => tls::own_server(node, false),
+            Some(node) => tls::own_server(&tls::ServerSettings::of(node), false, cx.exchanges(), cx.tls_defaults()),
             None => tls::mesh_server(&cx.trust_domains(), w.is_http, cx.exchanges()),
         });
         let message = listener::FilterChain {
@@ -235,9 +237,9 @@ fn http(cx: &Context<'_, '_>, port: &Port<'_>) -> Vec<listener::Filter> {
         class: Class::SidecarInbound,
         routes: Routes::Inline(Box::new(routes)),
         stat_prefix: if port.is_passthrough() { format!("{cluster};") } else { format!("inbound_{};", port.name(true)) },
-        is_http2: matches!(port.protocol, Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb),
+        protocol: port.protocol,
         policies: cx.http_policies(),
-        resolves_names: None,
+        resolves: Vec::new(),
     };
     filters::listener_exchange(cx).into_iter().chain([filters::connection_manager(cx, http)]).collect()
 }

@@ -63,7 +63,9 @@ pub use witnesses::Witness;
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
 use gateway::{GatewayConfig, MergedGateway};
-use mesh_envoy::api::{Duration, cluster::Cluster, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration};
+use mesh_envoy::api::{
+    Duration, cluster::Cluster, cluster::ClusterDiscoveryType, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration,
+};
 use mesh_model::{Kind, Node, Object};
 use networks::Networks;
 use records::Records;
@@ -73,7 +75,7 @@ use scope::Scope;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use virtual_host::Stands;
-use virtual_service::VirtualService;
+use virtual_service::{Semantics, VirtualService};
 
 /// An object, and the place in it, that something came from.
 #[derive(Clone, Copy, Debug)]
@@ -198,8 +200,11 @@ impl<'m, 'a> Model<'m, 'a> {
         let mut gateways = gateway::of_istio(mesh);
         ingress::add(mesh, &registry, &mut virtual_services, &mut gateways);
         gateway_api::add(mesh, &registry, &mut virtual_services, &mut gateways);
-        virtual_services.sort_by(|a, b| (a.object.creation(), &a.name, a.namespace).cmp(&(b.object.creation(), &b.name, b.namespace)));
-        gateways.sort_by(|a, b| (a.creation, &a.name, a.namespace).cmp(&(b.creation, &b.name, b.namespace)));
+        // Of one instant what stands for objects of Kubernetes comes first.
+        let place = |v: &VirtualService<'a>| (v.object.creation(), v.semantics == Semantics::Istio, v.name.clone(), v.namespace);
+        virtual_services.sort_by_cached_key(place);
+        let place = |g: &GatewayConfig<'a>| (g.creation, g.object.kind.is_istio(), g.name.clone(), g.namespace);
+        gateways.sort_by_cached_key(place);
         let mut on_gateway: FxHashMap<String, Vec<u32>> = FxHashMap::default();
         for (i, v) in virtual_services.iter().enumerate() {
             for gateway in &v.gateways {
@@ -306,7 +311,7 @@ impl<'a> Context<'_, 'a> {
 /// Those of one service that the control plane knows; none where others are asked.
 fn endpoints_of<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>) -> Vec<Piece<'a, ClusterLoadAssignment>> {
     let mut out = Vec::new();
-    if service.resolution != Resolution::Static {
+    if cluster::discovery(cx, service) != ClusterDiscoveryType::Eds {
         return out;
     }
     let passes_through = cx.gateway.as_ref().is_some_and(MergedGateway::has_auto_passthrough);
@@ -364,6 +369,14 @@ impl<'a> Context<'_, 'a> {
     }
     fn mesh_duration(&self, key: &str, default: Duration) -> Duration {
         self.model.mesh.config.at(&[key]).and_then(|n| virtual_service::duration(n.text())).unwrap_or(default)
+    }
+    /// What the mesh asks of TLS that is not its own.
+    fn tls_defaults(&self) -> Option<Node<'a>> {
+        self.model.mesh.config.at(&["tlsDefaults"])
+    }
+    /// How long the proxy itself asks idle connections to live.
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.proxy.says("IDLE_TIMEOUT").and_then(virtual_service::duration)
     }
     fn connect_timeout(&self) -> Duration {
         self.mesh_duration("connectTimeout", Duration::from_seconds(10))

@@ -64,7 +64,11 @@ struct Chain<'a> {
 #[derive(Clone)]
 enum What {
     /// HTTP, with the routes of this name.
-    Http(String),
+    Http {
+        routes: String,
+        /// The host that stands for many, whose names the proxy resolves.
+        wildcard: Option<String>,
+    },
     Network(Vec<listener::Filter>),
 }
 
@@ -318,7 +322,16 @@ impl<'a> Building<'_, '_, 'a> {
             wanted.port.number.to_string()
         };
         let origin = Origin { object: wanted.service.object, node: wanted.port.node };
-        Chain { sni: Vec::new(), ranges: Vec::new(), protocols: &[], transport: "", metadata: None, what: What::Http(name), origin: Some(origin) }
+        let wildcard = wanted.service.resolves_wildcard().then(|| wanted.service.host.clone());
+        Chain {
+            sni: Vec::new(),
+            ranges: Vec::new(),
+            protocols: &[],
+            transport: "",
+            metadata: None,
+            what: What::Http { routes: name, wildcard },
+            origin: Some(origin),
+        }
     }
 
     /// The VirtualServices for a host, in their order.
@@ -371,11 +384,7 @@ impl<'a> Building<'_, '_, 'a> {
             let own = service.address_for(&self.cx.proxy);
             let is_range = own.contains('/');
             let mut sni = Vec::new();
-            if !wanted.ranges.is_empty()
-                || is_range
-                || (own == UNSPECIFIED && wanted.address == wildcard)
-                || (service.is_wildcard() && service.resolution == Resolution::DynamicDns)
-            {
+            if !wanted.ranges.is_empty() || is_range || (own == UNSPECIFIED && wanted.address == wildcard) || service.resolves_wildcard() {
                 sni.push(service.host.clone());
                 for alias in &service.aliases {
                     sni.push(alias.clone());
@@ -541,15 +550,19 @@ fn finish<'a>(cx: &Context<'_, 'a>, entry: &Entry<'a>, names: &mut BTreeSet<Stri
     for chain in &entry.chains {
         let filters = match &chain.what {
             What::Network(filters) => filters.clone(),
-            What::Http(routes) => {
+            What::Http { routes, wildcard } => {
                 names.insert(routes.clone());
                 let http = Http {
                     class: Class::SidecarOutbound,
                     routes: Routes::Named(routes.clone()),
                     stat_prefix: format!("outbound_{name};"),
-                    is_http2: false,
+                    protocol: entry.of,
                     policies: Vec::new(),
-                    resolves_names: (cx.scope.unknown == Unknown::AllowByName).then(filters::name_cache),
+                    resolves: wildcard
+                        .iter()
+                        .map(|h| filters::wildcard_cache(cx, h))
+                        .chain((cx.scope.unknown == Unknown::AllowByName).then(filters::name_cache))
+                        .collect(),
                 };
                 vec![filters::connection_manager(cx, http)]
             }

@@ -144,6 +144,10 @@ impl Proxy {
         }
     }
 
+    /// What it says of itself under a key of its metadata.
+    pub fn says(&self, key: &str) -> Option<&str> {
+        self.metadata.as_ref()?.get(key).map(String::as_str)
+    }
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.get(key).map(String::as_str)
     }

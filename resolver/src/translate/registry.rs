@@ -76,6 +76,10 @@ impl<'a> RegisteredService<'a> {
     pub fn is_wildcard(&self) -> bool {
         self.host.starts_with('*')
     }
+    /// Whether the proxy resolves the names under its wildcard.
+    pub fn resolves_wildcard(&self) -> bool {
+        self.is_wildcard() && self.resolution == Resolution::DynamicDns
+    }
     pub fn is_kubernetes(&self) -> bool {
         self.kind == ServiceKind::Kubernetes
     }
@@ -169,8 +173,8 @@ impl<'a> Registry<'a> {
             let supposed = || supposed::of_service(*places.get(id)?, &this.taken);
             register(&mut this.services, service, id as u32, supposed);
         }
-        // Of one instant the name decides, and where ServiceEntries share a host theirs.
-        let key = |s: &RegisteredService<'a>| (s.object.creation(), s.name, s.namespace, s.object.name(), s.object.cluster);
+        // Of one instant Services come first, then the name decides, and where ServiceEntries share a host theirs.
+        let key = |s: &RegisteredService<'a>| (s.object.creation(), !s.is_kubernetes(), s.name, s.namespace, s.object.name(), s.object.cluster);
         this.services.sort_by(|a, b| key(a).cmp(&key(b)));
         this.resolve_aliases();
         allocate(&mut this.services);
@@ -295,7 +299,7 @@ impl<'a> Registry<'a> {
         let mut out = Vec::new();
         for id in ids {
             let service = self.get(id);
-            for (index, port) in service.ports.iter().enumerate().filter(|(_, p)| p.protocol != Protocol::Udp) {
+            for (index, port) in service.ports.iter().enumerate() {
                 let target = self.target_at(mesh, service, port, proxy);
                 out.extend(target.map(|target| Target { service: id, port: index, target }));
             }

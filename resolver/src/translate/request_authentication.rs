@@ -1,6 +1,7 @@
 //! The JWT filter of RequestAuthentications: a token must be good, none need be there.
 
 use super::cluster;
+use super::proxy::ProxyKind;
 use super::virtual_service::duration;
 use super::{Context, RegisteredService};
 use mesh_envoy::api::jwt_authn::{
@@ -25,7 +26,8 @@ impl<'a> Context<'_, 'a> {
         let (mut each, mut one) = (Vec::new(), Vec::new());
         for (i, rule) in rules.iter().enumerate() {
             let name = format!("origins-{i}");
-            out.providers.insert(name.clone(), provider(*rule));
+            let clear_route_cache = self.proxy.kind != ProxyKind::Sidecar;
+            out.providers.insert(name.clone(), JwtProvider { clear_route_cache, ..provider(*rule) });
             each.push(any(vec![named(&name), JwtRequirement { allow_missing: Some(Empty {}), ..Default::default() }]));
             one.push(named(&name));
         }

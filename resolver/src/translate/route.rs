@@ -5,8 +5,8 @@ use super::filters::config_metadata;
 use super::proxy::{Proxy, ProxyKind};
 use super::registry::RegisteredService;
 use super::virtual_service::{
-    Destination, HeaderChanges, HeaderOperations, HttpMatch, HttpRoute, Redirect, RedirectPort, Retries, Semantics, StringMatch, VirtualService, duration,
-    retries, string_match,
+    Cors, Destination, HeaderChanges, HeaderOperations, HttpMatch, HttpRoute, Redirect, RedirectPort, Retries, Semantics, StringMatch, VirtualService,
+    duration, retries, string_match,
 };
 use super::{Context, Origin};
 use mesh_envoy::api::common::{FractionalPercent, FractionalPercentDenominatorType, RegexMatchAndSubstitute, RegexMatcher, StringMatcher};
@@ -147,6 +147,7 @@ fn destination<'a>(
             cluster: cluster_of(cx, mirror, place),
             runtime_fraction: Some(runtime_fraction(if *share == 100.0 { percent(100) } else { millionths(*share) })),
             trace_sampled: Some(false),
+            disable_shadow_host_suffix_append: true,
             ..Default::default()
         });
     }
@@ -311,7 +312,7 @@ fn redirect_action(redirect: &Redirect, place: &Place<'_, '_>, m: Option<&HttpMa
         } else {
             out.prefix_rewrite = Some(redirect.uri.clone());
         }
-    } else if !redirect.uri.is_empty() {
+    } else {
         out.path_redirect = Some(redirect.uri.clone());
     }
     out.scheme_redirect = Some(redirect.scheme.clone()).filter(|s| !s.is_empty());
@@ -502,24 +503,43 @@ fn fault_filter(node: Node<'_>) -> Option<fault::HTTPFault> {
     (delay.is_some() || abort.is_some()).then(|| fault::HTTPFault { delay, abort, ..Default::default() })
 }
 
-fn cors_policy(node: Node<'_>) -> cors::CorsPolicy {
-    let join = |key: &str| node.list(key).map(Node::text).collect::<Vec<_>>().join(",");
-    let origins: Vec<StringMatch> = match node.get("allowOrigins") {
-        Some(list) => list.items().filter_map(string_match).collect(),
-        None => {
-            node.list("allowOrigin").map(|o| if o.text() == "*" { StringMatch::Regex(".*".into()) } else { StringMatch::Exact(o.text().to_owned()) }).collect()
+fn cors_policy(policy: Cors<'_>) -> cors::CorsPolicy {
+    let (node, origins, max_age, ignores) = match policy {
+        Cors::Istio(node) => {
+            let origins: Vec<StringMatch> = match node.get("allowOrigins") {
+                Some(list) => list.items().filter_map(string_match).collect(),
+                None => node.list("allowOrigin").map(|o| StringMatch::Exact(o.text().to_owned())).collect(),
+            };
+            let max_age = node.get("maxAge").and_then(|n| duration(n.text())).map(|d| d.seconds.to_string());
+            (node, origins, max_age, node.text_of("unmatchedPreflights") == "IGNORE")
+        }
+        Cors::GatewayApi(node) => {
+            let max_age = node.get("maxAge").and_then(Node::int).filter(|s| *s > 0).map(|s| s.to_string());
+            (node, node.list("allowOrigins").filter(|o| !o.text().is_empty()).map(|o| origin(o.text())).collect(), max_age, true)
         }
     };
+    let join = |key: &str| node.list(key).map(Node::text).collect::<Vec<_>>().join(",");
+    let credentials = node.get("allowCredentials").and_then(Node::bool);
     cors::CorsPolicy {
         allow_origin_string_match: origins.iter().filter_map(string_matcher).collect(),
         allow_methods: join("allowMethods"),
         allow_headers: join("allowHeaders"),
         expose_headers: join("exposeHeaders"),
-        max_age: node.get("maxAge").and_then(|n| duration(n.text())).map(|d| d.seconds.to_string()).unwrap_or_default(),
-        allow_credentials: node.get("allowCredentials").and_then(Node::bool),
+        max_age: max_age.unwrap_or_default(),
+        allow_credentials: if matches!(policy, Cors::GatewayApi(_)) { credentials.filter(|c| *c) } else { credentials },
         filter_enabled: Some(runtime_fraction(percent(100))),
-        forward_not_matching_preflights: Some(node.text_of("unmatchedPreflights") != "IGNORE"),
+        forward_not_matching_preflights: Some(!ignores),
         ..Default::default()
+    }
+}
+
+/// An origin of the Gateway API: `*` is any, and stands for any text in a longer one.
+fn origin(text: &str) -> StringMatch {
+    match text.strip_suffix('*') {
+        Some("") => StringMatch::Regex(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s?#]+$".into()),
+        Some(prefix) if !prefix.contains('*') => StringMatch::Prefix(prefix.to_owned()),
+        None if !text.contains('*') => StringMatch::Exact(text.to_owned()),
+        _ => StringMatch::Regex(format!("^{}$", text.split('*').map(quote).collect::<Vec<_>>().join(".*"))),
     }
 }
 

@@ -244,9 +244,8 @@ fn listener<'c, 'a>(model: &'c Model<'_, 'a>, proxy: &Proxy, node: Node<'a>) -> 
     for entry in node.list("hosts").map(Node::text) {
         let Some((namespace, name)) = entry.split_once('/') else { continue };
         let (excludes, namespace) = match namespace.strip_prefix('~') {
-            Some("") if name != "*" => (true, "*"),
             // `~/*` imports nothing at all.
-            Some("") => continue,
+            Some("") => (true, "*"),
             Some(rest) => (true, rest),
             None => (false, namespace),
         };

@@ -13,6 +13,8 @@ pub struct TrafficPolicy<'a> {
     pub load_balancer: Option<Node<'a>>,
     pub outlier_detection: Option<Node<'a>>,
     pub tls: Option<Node<'a>>,
+    pub proxy_protocol: Option<Node<'a>>,
+    pub retry_budget: Option<Node<'a>>,
 }
 
 impl<'a> TrafficPolicy<'a> {
@@ -22,6 +24,8 @@ impl<'a> TrafficPolicy<'a> {
             load_balancer: node.get("loadBalancer"),
             outlier_detection: node.get("outlierDetection"),
             tls: node.get("tls"),
+            proxy_protocol: node.get("proxyProtocol"),
+            retry_budget: node.get("retryBudget"),
         }
     }
     /// The policy for a port: settings of the port replace those of the policy, even by nothing. The second says
@@ -41,6 +45,8 @@ impl<'a> TrafficPolicy<'a> {
             load_balancer: own.load_balancer.or(self.load_balancer),
             outlier_detection: own.outlier_detection.or(self.outlier_detection),
             tls: own.tls.or(self.tls),
+            proxy_protocol: own.proxy_protocol.or(self.proxy_protocol),
+            retry_budget: own.retry_budget.or(self.retry_budget),
         }
     }
     pub fn consistent_hash(&self) -> Option<Node<'a>> {

@@ -105,7 +105,7 @@ impl<'a> Model<'_, 'a> {
         };
         rule.list("backendRefs").find_map(|b| {
             let namespace = Some(b.text_of("namespace")).filter(|n| !n.is_empty() && *n != route.namespace())?;
-            (!gateway_api::is_granted(self.mesh, route, namespace, b)).then(|| Overlooked {
+            (!gateway_api::is_backend_granted(self.mesh, route, namespace, b)).then(|| Overlooked {
                 origin: Origin { object: route, node: b },
                 why: format!("no ReferenceGrant of namespace {namespace} lets {} refer to {namespace}/{}", route.origin(), b.text_of("name")),
                 change: format!("create a ReferenceGrant in {namespace} from {} of {} to its Services", route.kind_name(), route.namespace()),

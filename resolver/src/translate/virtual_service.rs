@@ -146,6 +146,13 @@ pub struct Retries {
     pub backoff: Option<Duration>,
 }
 
+/// A policy of sharing between origins, as one of the two APIs writes it.
+#[derive(Clone, Copy, Debug)]
+pub enum Cors<'a> {
+    Istio(Node<'a>),
+    GatewayApi(Node<'a>),
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct HttpRoute<'a> {
     /// The object that the route is written in: a delegate's differs from its VirtualService's.
@@ -164,7 +171,7 @@ pub struct HttpRoute<'a> {
     pub fault: Option<Node<'a>>,
     /// With the share in percent.
     pub mirrors: Vec<(Destination, f64)>,
-    pub cors: Option<Node<'a>>,
+    pub cors: Option<Cors<'a>>,
     pub headers: HeaderOperations,
     /// Namespace and name of a VirtualService that holds the routes in its stead.
     pub delegate: Option<(String, String)>,
@@ -413,7 +420,7 @@ impl<'a> Reader<'a, '_> {
             matches: node.list("match").map(|m| self.http_match(m)).collect(),
             redirect: node.get("redirect").map(redirect),
             direct_response: node.get("directResponse").map(|d| {
-                let body = d.at(&["body", "string"]).or_else(|| d.at(&["body", "bytes"])).map(|b| b.text().to_owned());
+                let body = d.at(&["body", "string"]).map(|b| b.text().to_owned());
                 (d.get("status").and_then(Node::int).unwrap_or(0) as u32, body)
             }),
             destinations: self.destinations(node),
@@ -426,7 +433,7 @@ impl<'a> Reader<'a, '_> {
             retries: node.get("retries").map(retries),
             fault: node.get("fault"),
             mirrors,
-            cors: node.get("corsPolicy"),
+            cors: node.get("corsPolicy").map(Cors::Istio),
             headers: headers(node.get("headers")),
             delegate,
         }

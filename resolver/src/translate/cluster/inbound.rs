@@ -45,9 +45,13 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
     let service = cx.model.registry.get(first.service);
     let service_port = service.ports[first.port];
     let mut building = inbound_base(cx, port, service_port.protocol);
+    if cx.model.mesh.config.at(&["inboundTrafficPolicy", "mode"]).map(Node::text) == Some("LOCALHOST") {
+        building.cluster.upstream_bind_config = None;
+        send_to(&mut building.cluster, filters::socket_address(cx.proxy.loopback(), port));
+    }
     let rules = cx.rules(service);
     let sidecar = cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"]));
-    connection_pool(&mut building, sidecar.or(rules.policy(service_port.number).connection_pool));
+    connection_pool(cx, &mut building, sidecar.or(rules.policy(service_port.number).connection_pool));
     if !service.is_external {
         let mut known: Vec<&RegisteredService<'a>> = Vec::new();
         for t in &targets {
@@ -67,6 +71,19 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
         Origin { object: s.object, node: s.ports[t.port].node }
     });
     Piece { origins: origins.collect(), message: building.finish(), parts: Vec::new() }
+}
+
+/// To one address instead of where the connection was meant to go.
+fn send_to(out: &mut Cluster, address: core::Address) {
+    let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }), ..Default::default() };
+    out.r#type = Some(ClusterDiscoveryType::Static as i32);
+    out.lb_policy = ClusterLbPolicy::RoundRobin as i32;
+    out.cleanup_interval = None;
+    out.load_assignment = Some(Box::new(eds::ClusterLoadAssignment {
+        cluster_name: out.name.clone(),
+        endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
+        ..Default::default()
+    }));
 }
 
 fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<'a, Cluster>> {
@@ -89,20 +106,17 @@ fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<
             }
             _ => {
                 building.cluster.upstream_bind_config = None;
-                Some(filters::socket_address(cx.proxy.loopback(), number))
+                let loopback = match ip {
+                    "[::1]" if cx.proxy.addresses.iter().any(|a| a.contains(':')) => "::1",
+                    "127.0.0.1" => "127.0.0.1",
+                    _ => cx.proxy.loopback(),
+                };
+                Some(filters::socket_address(loopback, number))
             }
         }
     };
     if let Some(address) = address {
-        let host = eds::LbEndpoint { endpoint: Some(eds::Endpoint { address: Some(address), ..Default::default() }), ..Default::default() };
-        building.cluster.r#type = Some(ClusterDiscoveryType::Static as i32);
-        building.cluster.lb_policy = ClusterLbPolicy::RoundRobin as i32;
-        building.cluster.cleanup_interval = None;
-        building.cluster.load_assignment = Some(Box::new(eds::ClusterLoadAssignment {
-            cluster_name: building.cluster.name.clone(),
-            endpoints: vec![eds::LocalityLbEndpoints { lb_endpoints: vec![host], ..Default::default() }],
-            ..Default::default()
-        }));
+        send_to(&mut building.cluster, address);
     }
     // A service with the port lends its name.
     if let Some(t) = cx.targets.iter().find(|t| t.target == port).filter(|t| !cx.model.registry.get(t.service).is_external) {
@@ -110,7 +124,7 @@ fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<
         building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
     }
     let pool = node.get("connectionPool").or_else(|| cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"])));
-    connection_pool(&mut building, pool);
+    connection_pool(cx, &mut building, pool);
     let object = cx.scope.sidecar?;
     Some(Piece { message: building.finish(), origins: vec![Origin { object, node }], parts: Vec::new() })
 }

@@ -50,7 +50,7 @@ const LOAD_BALANCER: &[Field] = &[
         ],
     ),
     whole("warmupDurationSecs"),
-    of("warmup", &[whole("duration")]),
+    of("warmup", &[whole("duration"), whole("minimumPercent")]),
     of("localityLbSetting", &[whole("enabled"), whole("distribute"), whole("failover"), whole("failoverPriority")]),
 ];
 
@@ -74,6 +74,7 @@ const CLIENT_TLS: &[Field] = &[
     whole("subjectAltNames"),
     whole("sni"),
     whole("insecureSkipVerify"),
+    whole("caCrl"),
 ];
 
 const TRAFFIC_POLICY: &[Field] = &[
@@ -81,6 +82,7 @@ const TRAFFIC_POLICY: &[Field] = &[
     of("loadBalancer", LOAD_BALANCER),
     of("outlierDetection", OUTLIER_DETECTION),
     of("tls", CLIENT_TLS),
+    whole("retryBudget"),
     of(
         "portLevelSettings",
         &[
@@ -89,6 +91,7 @@ const TRAFFIC_POLICY: &[Field] = &[
             of("loadBalancer", LOAD_BALANCER),
             of("outlierDetection", OUTLIER_DETECTION),
             of("tls", CLIENT_TLS),
+            whole("retryBudget"),
         ],
     ),
 ];
@@ -130,7 +133,7 @@ const HTTP_ROUTE: &[Field] = &[
     ),
     of("route", &[whole("destination"), whole("weight"), whole("headers")]),
     whole("redirect"),
-    whole("directResponse"),
+    of("directResponse", &[whole("status"), of("body", &[whole("string")])]),
     whole("delegate"),
     whole("rewrite"),
     whole("timeout"),
@@ -161,6 +164,11 @@ const SERVER_TLS: &[Field] = &[
     whole("serverCertificate"),
     whole("privateKey"),
     whole("caCertificates"),
+    whole("caCertCredentialName"),
+    whole("caCrl"),
+    whole("insecureSkipVerify"),
+    whole("verifyCertificateSpki"),
+    whole("verifyCertificateHash"),
     of("tlsCertificates", &[whole("serverCertificate"), whole("privateKey")]),
     whole("subjectAltNames"),
     whole("minProtocolVersion"),
@@ -189,9 +197,18 @@ const K8S_GATEWAY: &[Field] = &[
     whole("addresses"),
     // Of the workload that is made for it, not of its configuration.
     whole("infrastructure"),
+    whole("allowedListeners"),
+    of("tls", &[whole("frontend")]),
     of(
         "listeners",
-        &[whole("name"), whole("hostname"), whole("port"), whole("protocol"), of("tls", &[whole("mode"), whole("certificateRefs")]), whole("allowedRoutes")],
+        &[
+            whole("name"),
+            whole("hostname"),
+            whole("port"),
+            whole("protocol"),
+            of("tls", &[whole("mode"), whole("certificateRefs"), whole("options")]),
+            whole("allowedRoutes"),
+        ],
     ),
 ];
 

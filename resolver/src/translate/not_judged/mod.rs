@@ -52,9 +52,9 @@ const OF_BACKENDS: &[(Kind, &str)] = &[
 /// Settings of the mesh that change every proxy's configuration and are not read.
 const OF_MESH: &[(&[&str], Effect)] = &[
     (&["serviceSettings"], Effect::Traffic),
-    (&["tlsDefaults"], Effect::Traffic),
     (&["meshMTLS"], Effect::Traffic),
-    (&["tcpKeepalive"], Effect::Traffic),
+    (&["defaultTrafficPolicy"], Effect::Traffic),
+    (&["zoneAwareLbSetting"], Effect::Traffic),
     (&["accessLogFile"], Effect::Observation),
     (&["enableEnvoyAccessLogService"], Effect::Observation),
     (&["enableTracing"], Effect::Observation),
@@ -81,6 +81,7 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     out.extend(of_mesh(cx));
     out.extend(of_backends(cx));
     out.extend(endpoints::of(cx));
+    out.extend(wildcards(cx));
     out.extend(objects(cx).into_iter().flat_map(of_fields));
     in_order(&mut out);
     out
@@ -126,6 +127,21 @@ fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     };
     let is_left = |(path, effect): &&(&[&str], Effect)| !cx.control_plane.records || *effect == Effect::Traffic || path[0] == "enableEnvoyAccessLogService";
     OF_MESH.iter().filter(is_left).filter_map(of).collect()
+}
+
+/// TLS to the hosts under a wildcard passes a filter that resolves their names, for which there is no type here.
+fn wildcards<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let is_sidecar = cx.proxy.kind == ProxyKind::Sidecar;
+    let seen = cx.scope.services.iter().filter(|s| is_sidecar && s.resolves_wildcard());
+    let ports = seen.flat_map(|s| s.ports.iter().filter(|p| p.protocol.is_tls()));
+    ports
+        .map(|p| {
+            NotJudged::new(
+                Origin { object: p.object, node: p.node },
+                "TLS to hosts under its wildcard is translated without the filter that resolves their names",
+            )
+        })
+        .collect()
 }
 
 fn of_backends<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {

@@ -1,5 +1,6 @@
 //! The listener that takes what no other one takes.
 
+use crate::protocol::Protocol;
 use crate::translate::cluster::{BLACK_HOLE, PASSTHROUGH};
 use crate::translate::filters::{self, Class, Http, PLAINTEXT_HTTP, Routes, texts};
 use crate::translate::proxy::Interception;
@@ -43,9 +44,9 @@ pub(super) fn virtual_outbound<'a>(cx: &Context<'_, 'a>) -> Option<Piece<'a, lis
             class: Class::SidecarOutbound,
             routes: Routes::Inline(Box::new(routes)),
             stat_prefix: "outbound_virtualOutbound_allow_any_dynamic_dns;".into(),
-            is_http2: false,
+            protocol: Protocol::Http,
             policies: Vec::new(),
-            resolves_names: Some(filters::name_cache()),
+            resolves: vec![filters::name_cache()],
         };
         chains.push(listener::FilterChain {
             name: "virtualOutbound-catchall-tcp-http".into(),

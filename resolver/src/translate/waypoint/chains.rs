@@ -65,9 +65,9 @@ fn manager<'a>(
             class: Class::Waypoint,
             routes: Routes::Inline(Box::new(config)),
             stat_prefix: format!("inbound_0.0.0.0_{port};"),
-            is_http2: matches!(protocol, Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb),
+            protocol,
             policies: cx.http_policies_of(service),
-            resolves_names: resolved,
+            resolves: resolved.into_iter().collect(),
         },
     )
 }

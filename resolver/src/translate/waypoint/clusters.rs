@@ -92,20 +92,20 @@ fn one<'a>(
     if Setting::of(cx, service, policy).is_some_and(|s| s.is_weighted(policy)) {
         building.cluster.common_lb_config.get_or_insert_default().locality_weighted_lb_config = Some(ClusterCommonLbConfigLocalityWeightedLbConfig {});
     }
-    encrypt(&mut building, policy);
+    encrypt(cx, &mut building, policy);
     building.cluster.metadata = Some(metadata(service, rules, port, subset, of));
     Some((building.finish(), assignment.filter(|_| kind == ClusterDiscoveryType::Eds)))
 }
 
 /// HBONE; inside of it TLS of one's own, where a rule asks for that. Mutual TLS of the mesh is the tunnel's.
-fn encrypt(building: &mut cluster::Building, policy: &TrafficPolicy<'_>) {
+fn encrypt(cx: &Context<'_, '_>, building: &mut cluster::Building, policy: &TrafficPolicy<'_>) {
     let own = policy.tls.filter(|t| matches!(t.text_of("mode"), "SIMPLE" | "MUTUAL"));
     let inner = match own {
         Some(settings) => {
             if settings.text_of("sni").is_empty() {
                 building.http.upstream_http_protocol_options = Some(cluster::automatic_sni(settings));
             }
-            tls::own_client(settings, &[], building.is_http2())
+            tls::own_client(settings, &[], building.is_http2(), cx.tls_defaults()).unwrap_or_else(tunnel::raw)
         }
         None => tunnel::raw(),
     };
@@ -136,7 +136,7 @@ fn by_name<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>, port: &Ser
     out.cluster_type = Some(Box::new(ClusterCustomClusterType { name: "envoy.clusters.dynamic_forward_proxy".into(), typed_config: Some(Any::pack(&config)) }));
     wanted.connections(cx, &mut building);
     cluster::outliers(&mut building.cluster, policy.outlier_detection);
-    encrypt(&mut building, &policy);
+    encrypt(cx, &mut building, &policy);
     building.cluster.metadata = Some(metadata(service, rules, port, None, "http"));
     building.finish()
 }
