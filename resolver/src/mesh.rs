@@ -247,9 +247,10 @@ impl<'a> Mesh<'a> {
     pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
         self.places.find(kind, namespace, name).or_else(|| self.all_places().find(kind, namespace, name).filter(|_| COMMON.contains(&kind)))
     }
-    /// Labels of a Namespace object.
+    /// Labels of a Namespace object, and the one that every Namespace is given with its name.
     pub fn namespace_label(&self, namespace: &str, key: &str) -> Option<&'a str> {
-        self.find(Kind::Namespace, "", namespace)?.label(key)
+        let object = self.find(Kind::Namespace, "", namespace)?;
+        if key == "kubernetes.io/metadata.name" { Some(object.name()) } else { object.label(key) }
     }
     /// Whether what is missing does not exist. Objects that are only looked up by their names, such as Secrets, may be
     /// unseen all the same; [`Mesh::owns`] knows of them.

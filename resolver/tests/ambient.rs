@@ -146,6 +146,22 @@ fn policies_of_the_service_are_the_waypoints() {
     assert_eq!((closed[0].as_str(), closed[2].as_str()), ("always", "never: no rule allows it"), "{closed:?}");
 }
 
+/// Pods that are called by their own addresses, as behind a headless Service, have a waypoint where it is for workloads.
+#[test]
+fn a_waypoint_of_workloads_decides_who_may_call_pods() {
+    const HEADLESS: &str = "---\n{apiVersion: v1, kind: Service, metadata: {name: pods, namespace: shop}, spec: {clusterIP: None, selector: {app: cart}, ports: [{name: http, port: 8080}]}}\n";
+    const FOR_ALL: &str = "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: every, namespace: shop, labels: {istio.io/waypoint-for: all}}, spec: {gatewayClassName: istio-waypoint}}\n";
+    const DENY: &str = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: shop}, spec: {targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: wp}], action: DENY, rules: [{}]}}\n";
+    let by_every = DENY.replace("name: wp", "name: every");
+    let denied = "never: denied by AuthorizationPolicy shop/deny, rule 0 at waypoint shop/every";
+    let found = answers(", istio.io/use-waypoint: every", &[FOR_ALL, HEADLESS, &by_every].concat());
+    assert_eq!([&found[0], &found[1]], [denied, denied], "{found:?}");
+    // Nor does anybody get past it without the headless Service.
+    assert_eq!(answers(", istio.io/use-waypoint: every", &[FOR_ALL, &by_every].concat())[0], denied);
+    // One for services stands before no Pod.
+    assert_eq!(answers(WAYPOINT, &[HEADLESS, DENY].concat())[0], "always");
+}
+
 #[test]
 fn ztunnel_closes_plaintext_at_a_port_that_disables_under_an_inherited_strict() {
     let outside = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: out}}\n".to_owned() + &workload("old").replace("namespace: shop", "namespace: out");

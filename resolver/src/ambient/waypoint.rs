@@ -190,6 +190,7 @@ mod tests {
         const INFRA: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint}";
         const OPEN: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint, listeners: [{port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]}";
         const SOME: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint, listeners: [{port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}]}";
+        const BY_NAME: &str = "metadata: {name: wp, namespace: infra}, spec: {gatewayClassName: istio-waypoint, listeners: [{port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: shop}}}}}]}";
         const THERE: &str = "istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra";
         const THERE_OF_A: &str = "istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra, team: a";
         const INGRESS: &str = "metadata: {name: wp, namespace: shop}, spec: {gatewayClassName: istio}";
@@ -205,6 +206,7 @@ mod tests {
             (THERE, "", "", OPEN, Complete, "infra/wp by Namespace", "infra/wp is for service"),
             (THERE, "", "", SOME, Complete, "infra/wp lets others in", "infra/wp lets others in"),
             (THERE_OF_A, "", "", SOME, Complete, "infra/wp by Namespace", "infra/wp is for service"),
+            (THERE, "", "", BY_NAME, Complete, "infra/wp by Namespace", "infra/wp is for service"),
             (ASKS, "gateway.istio.io/managed: istio.io-mesh-controller", "", WP, Complete, "none", "shop/wp is for service"),
             (ASKS, "", "", "", Complete, "shop/wp missing", "shop/wp missing"),
             (ASKS, "", "", "", Part, "shop/wp not seen", "shop/wp not seen"),

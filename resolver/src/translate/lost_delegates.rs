@@ -11,8 +11,6 @@ pub struct LostDelegate<'a> {
     /// Its `delegate`, and why it does not count.
     pub lost: Overlooked<'a>,
     pub rule: Node<'a>,
-    /// The delegate may be outside of the input.
-    pub is_unseen: bool,
 }
 
 impl<'a> Model<'_, 'a> {
@@ -29,7 +27,7 @@ impl<'a> Model<'_, 'a> {
         let namespace = Some(delegate.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(root.namespace());
         let of = |why: String, change: String, is_unseen: bool| {
             let why = format!("it delegates to {namespace}/{name}, which {why}");
-            Some(LostDelegate { lost: Overlooked { origin: Origin { object: root, node: delegate }, why, change }, rule, is_unseen })
+            Some(LostDelegate { lost: Overlooked { origin: Origin { object: root, node: delegate }, why, change, is_unseen }, rule })
         };
         let Some(object) = self.mesh.find(Kind::VirtualService, namespace, name) else {
             return match self.mesh.owns(root, Place::Objects(Kind::VirtualService, namespace)) {
@@ -52,6 +50,20 @@ impl<'a> Model<'_, 'a> {
         let counts = written.http.iter().any(|r| virtual_service::merge_matches(&own.matches, &r.matches).is_some());
         (!counts)
             .then(|| of("matches nothing that the rule lets through".to_owned(), "make the delegate's matches narrower than the rule's".to_owned(), false))?
+    }
+
+    /// Whether a rule of a VirtualService stands before the route that was taken: one of its own, or one of a delegate's,
+    /// for which the first rule counts that leads there. Of routes of others it is not told.
+    pub fn stands_before(root: &'a Object, rule: Node<'a>, taken: Origin<'a>) -> bool {
+        if std::ptr::eq(taken.object, root) {
+            return rule.id() < taken.node.id();
+        }
+        let leads = |r: &Node<'a>| {
+            let Some(d) = r.get("delegate") else { return false };
+            let namespace = Some(d.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(root.namespace());
+            d.text_of("name") == taken.object.name() && namespace == taken.object.namespace()
+        };
+        root.spec().and_then(|s| s.list("http").find(leads)).is_some_and(|first| rule.id() < first.id())
     }
 
     /// Whether a rule of a VirtualService may take a request, by its path and method; of other conditions nothing is asked.

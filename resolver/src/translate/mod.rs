@@ -75,7 +75,8 @@ use scope::Scope;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use virtual_host::Stands;
-use virtual_service::{Semantics, VirtualService};
+use virtual_service::Semantics;
+pub(crate) use virtual_service::VirtualService;
 
 /// An object, and the place in it, that something came from.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,8 @@ pub struct Overlooked<'a> {
     pub why: String,
     /// What would make it count.
     pub change: String,
+    /// What decides may be outside of the input: it may count.
+    pub is_unseen: bool,
 }
 
 /// The place that is asked about.
@@ -46,7 +48,7 @@ impl<'a> Model<'_, 'a> {
         for (id, v) in self.virtual_services.iter().enumerate().filter(|(_, v)| v.semantics == Semantics::Istio && !wanted.counts(v)) {
             let at = |path: &[&str], why: String, change: &str| {
                 let node = v.object.spec_at(path).unwrap_or(v.object.name_node());
-                Overlooked { origin: Origin { object: v.object, node }, why, change: change.to_owned() }
+                Overlooked { origin: Origin { object: v.object, node }, why, change: change.to_owned(), is_unseen: false }
             };
             if !v.hosts.iter().any(|h| host::covers(h, wanted.host)) {
                 if let Some(found) = short_host(self, v, wanted.host).or_else(|| partial_host(v, wanted.host)) {
@@ -153,6 +155,7 @@ impl<'a> Model<'_, 'a> {
                     origin: Origin { object: g.object, node },
                     why: format!("it selects {}, which this proxy does not have", labels.join(", ")),
                     change: "make its selector that of the gateway's Pods".to_owned(),
+                    is_unseen: false,
                 }
             })
             .collect()

@@ -28,16 +28,20 @@ impl<'a> Model<'_, 'a> {
     fn refused_by(&self, object: &'a Object, parent: Node<'a>, own: &[String], wanted: &str) -> Option<Overlooked<'a>> {
         let namespace = Some(parent.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace());
         let name = parent.text_of("name");
-        let of = |node: Node<'a>, why: String, change: String| Some(Overlooked { origin: Origin { object, node }, why, change });
+        let of = |node: Node<'a>, why: String, change: String| Some(Overlooked { origin: Origin { object, node }, why, change, is_unseen: false });
         let Some(gateway) = self.mesh.find(Kind::K8sGateway, namespace, name) else {
             let is_known = self.mesh.owns(object, Place::Objects(Kind::K8sGateway, namespace));
-            let near = || self.mesh.objects(Kind::K8sGateway).iter().find(|g| g.name() == name);
-            return match (is_known, near()) {
+            let mut near = self.mesh.objects(Kind::K8sGateway).iter().filter(|g| g.name() == name);
+            let is_own = |g: &&&Object| own.iter().any(|o| o.starts_with(&format!("{}/{name}~", g.namespace())));
+            let lacks = if is_known { "does not exist" } else { "is not in the input" };
+            return match (is_known, near.clone().find(is_own)) {
                 (_, Some(g)) => of(
                     parent,
-                    format!("its parent is Gateway {namespace}/{name}, which does not exist: {} has that name", g.origin()),
+                    format!("its parent is Gateway {namespace}/{name}, which {lacks}: {} has that name", g.origin()),
                     format!("add `namespace: {}` to the parentRef", g.namespace()),
                 ),
+                // It is meant for another proxy.
+                (true, None) if near.next().is_some() => None,
                 (true, None) => of(parent, format!("its parent Gateway {namespace}/{name} does not exist"), "correct the parentRef".to_owned()),
                 (false, None) => None,
             };
@@ -73,7 +77,14 @@ impl<'a> Model<'_, 'a> {
         };
         let open: Vec<Node<'a>> = http.iter().copied().filter(lets_in).collect();
         if open.is_empty() {
-            let from = http[0].at(&["allowedRoutes", "namespaces"]).map_or("Same", |n| n.text_of("from"));
+            let from_of = |l: &Node<'a>| l.at(&["allowedRoutes", "namespaces"]).map_or("Same", |n| n.text_of("from"));
+            let is_selected = http.iter().any(|l| from_of(l) == "Selector");
+            if is_selected && self.mesh.find(Kind::Namespace, "", object.namespace()).is_none() && !self.mesh.is_complete() {
+                let why = format!("{} selects namespaces by labels, and Namespace {} is not in the input", gateway.origin(), object.namespace());
+                let change = "give its manifest as well".to_owned();
+                return Some(Overlooked { origin: Origin { object, node: parent }, why, change, is_unseen: true });
+            }
+            let from = from_of(&http[0]);
             return of(
                 parent,
                 format!("the listener of {} takes no routes of namespace {} (allowedRoutes: {from})", gateway.origin(), object.namespace()),
@@ -109,6 +120,7 @@ impl<'a> Model<'_, 'a> {
                 origin: Origin { object: route, node: b },
                 why: format!("no ReferenceGrant of namespace {namespace} lets {} refer to {namespace}/{}", route.origin(), b.text_of("name")),
                 change: format!("create a ReferenceGrant in {namespace} from {} of {} to its Services", route.kind_name(), route.namespace()),
+                is_unseen: !self.mesh.owns(route, Place::Objects(Kind::ReferenceGrant, namespace)),
             })
         })
     }

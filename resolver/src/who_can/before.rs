@@ -22,25 +22,27 @@ pub struct Ways<'a> {
     unseen: Vec<Condition>,
     /// Whether a Service without a waypoint leads there too.
     past: bool,
+    /// Whether a waypoint stands before the Pods' own addresses.
+    guards_pods: bool,
     /// Namespaces and service accounts of those who call through waypoints, and of those who do not.
     tunnelling: FxHashSet<(&'a str, &'a str)>,
     others: FxHashSet<(&'a str, &'a str)>,
 }
 
-/// A Service's way through its waypoint.
+/// A Service's way through its waypoint, or that of those who call a Pod's own address.
 struct Through {
     shown: String,
-    /// The Service's.
+    /// The Service's, or the Pod's.
     port: u16,
     filters: Vec<Filter>,
     principal: Arc<str>,
 }
 
-/// A waypoint and a Service before which it stands.
+/// A waypoint and a Service before which it stands, or the Pods' own addresses.
 pub struct Stands<'m, 'a> {
     pub bound: Bound<'a>,
     pub gateway: Option<&'a Object>,
-    pub service: &'m RegisteredService<'a>,
+    pub service: Option<&'m RegisteredService<'a>>,
     port: u16,
 }
 
@@ -48,53 +50,78 @@ impl Stands<'_, '_> {
     pub fn proxy(&self) -> Proxy {
         Proxy::waypoint(self.bound.name, self.bound.namespace)
     }
+    /// What it stands before.
+    fn before(&self) -> String {
+        self.service.map_or_else(|| "the Pods' own addresses".to_owned(), |s| s.object.origin())
+    }
 }
 
-/// The Services that lead to a port and have a waypoint, by name; and whether others lead there.
+/// The Services that lead to a port and have a waypoint, by name, and the waypoint of Pods that are called by their own
+/// addresses: behind a headless Service, or where no Service leads to the port. And whether others lead there.
 pub fn standing<'m, 'a>(model: &'m Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec<Stands<'m, 'a>>, bool) {
-    let (mut out, mut past) = (Vec::new(), false);
+    let (mut out, mut past, mut to_pods, mut to_services) = (Vec::new(), false, false, false);
     for service in model.mesh.services.selecting(w) {
         let Some(own) = service.ports.iter().find(|p| p.of_workload(w) == Some(port)) else { continue };
         let registered = service.hosts.first().and_then(|h| model.registry.by_host(h).map(|(_, s)| s).find(|s| std::ptr::eq(s.object, service.object)));
-        let (bound, gateway) = match waypoint::of_service(model.mesh, service.object) {
-            Waypoint::Stands(bound, gateway) if !service.is_headless() => (bound, Some(gateway)),
-            Waypoint::Unseen(bound) if !service.is_headless() => (bound, None),
-            _ => {
-                past = true;
-                continue;
-            }
-        };
-        out.extend(registered.map(|service| Stands { bound, gateway, service, port: own.number }));
+        if service.is_headless() {
+            to_pods = true;
+            continue;
+        }
+        to_services = true;
+        match standing_of(waypoint::of_service(model.mesh, service.object)) {
+            Some((bound, gateway)) => out.extend(registered.map(|service| Stands { bound, gateway, service: Some(service), port: own.number })),
+            None => past = true,
+        }
     }
-    let key = |s: &Stands<'_, '_>| (s.bound.shown(), s.service.object.origin());
+    if to_pods || !to_services {
+        match standing_of(waypoint::of_workload(model.mesh, w)) {
+            Some((bound, gateway)) => out.push(Stands { bound, gateway, service: None, port }),
+            None => past = true,
+        }
+    }
+    let key = |s: &Stands<'_, '_>| (s.bound.shown(), s.before());
     out.sort_by_key(key);
     out.dedup_by_key(|s| key(s));
     (out, past)
 }
 
+/// One that stands, with its Gateway if that is in the input.
+fn standing_of<'a>(waypoint: Waypoint<'a>) -> Option<(Bound<'a>, Option<&'a Object>)> {
+    match waypoint {
+        Waypoint::Stands(bound, gateway) => Some((bound, Some(gateway))),
+        Waypoint::Unseen(bound) => Some((bound, None)),
+        _ => None,
+    }
+}
+
 impl<'a> Ways<'a> {
     pub fn of(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16, asks_http: bool) -> Ways<'a> {
         let (standing, past) = standing(model, w, port);
-        let mut out = Ways { past, ..Ways::default() };
+        let guards_pods = standing_of(waypoint::of_workload(model.mesh, w)).is_some();
+        let mut out = Ways { past, guards_pods, ..Ways::default() };
         for s in &standing {
             let Some(gateway) = s.gateway else {
                 out.unseen.push(Condition {
                     rule: format!("waypoint {}", s.bound.shown()),
-                    wants: format!("what it decides on requests to {}", s.service.object.origin()),
+                    wants: format!("what it decides on requests to {}", s.before()),
                     thing: Some(Thing::at(s.bound.object, s.bound.node)),
                 });
                 continue;
             };
-            let is_http = s.service.port(s.port).is_some_and(|p| p.protocol.is_http() || (asks_http && !p.protocol.is_tcp()));
+            let is_http = match s.service {
+                Some(service) => service.port(s.port).is_some_and(|p| p.protocol.is_http() || (asks_http && !p.protocol.is_tcp())),
+                // Told by what is spoken.
+                None => asks_http,
+            };
             let layer = if is_http { Layer::Http } else { Layer::Tcp };
-            let filters = model.rbac_of(&s.proxy(), layer, Some(s.service)).iter().map(Filter::compile).collect();
+            let filters = model.rbac_of(&s.proxy(), layer, s.service).iter().map(Filter::compile).collect();
             let own = |w: &&Workload<'a>| w.label(waypoint::GATEWAY_NAME) == Some(gateway.name());
             let account = model.mesh.workloads.in_namespace(gateway.namespace()).find(own).map_or(gateway.name(), Workload::service_account);
             let principal = format!("{}/ns/{}/sa/{account}", model.mesh.config.trust_domain(), gateway.namespace()).into();
             out.through.push(Through { shown: s.bound.shown(), port: s.port, filters, principal });
         }
         if !standing.is_empty() {
-            let from_ingress = standing.iter().any(|s| waypoint::is_used_from_ingress(model.mesh, s.service.object));
+            let from_ingress = standing.iter().filter_map(|s| s.service).any(|s| waypoint::is_used_from_ingress(model.mesh, s.object));
             for caller in model.mesh.workloads.all() {
                 match model.mesh.in_mesh(caller) {
                     InMesh::Sidecar => _ = out.others.insert((caller.namespace, caller.service_account())),
@@ -139,7 +166,7 @@ impl Asking<'_, '_> {
         for t in &ways.through {
             self.request.destination_port = Fact::Is(t.port);
             let may = match decide(&t.filters, &self.request, find) {
-                May::Never(why) => May::Never(at(&t.shown, &why, &direct)),
+                May::Never(why) => May::Never(at(&t.shown, &why, !ways.guards_pods && !matches!(direct, May::Never(_)))),
                 may => both(may, behind(ztunnel, t, port)),
             };
             best = Some(best.map_or_else(|| may.clone(), |b| b.min(may.clone())));
@@ -154,8 +181,8 @@ impl Asking<'_, '_> {
 }
 
 /// Why a waypoint refuses, and that it can be gone past where it can.
-fn at(waypoint: &str, why: &str, direct: &May) -> Cow<'static, str> {
-    let aside = if matches!(direct, May::Never(_)) { "" } else { "; ztunnel lets through who calls the Pod's own address, past the waypoint" };
+fn at(waypoint: &str, why: &str, is_open_aside: bool) -> Cow<'static, str> {
+    let aside = if is_open_aside { "; ztunnel lets through who calls the Pod's own address, past the waypoint" } else { "" };
     Cow::Owned(format!("{why} at waypoint {waypoint}{aside}"))
 }
 
@@ -186,14 +213,14 @@ pub fn described<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec
     for s in standing(model, w, port).0 {
         if s.gateway.is_none() {
             let says = "decides on requests to";
-            not_judged.push(format!("waypoint {} {says} {}, and ztunnel sees its identity in place of theirs", s.bound.shown(), s.service.object.origin()));
+            not_judged.push(format!("waypoint {} {says} {}, and ztunnel sees its identity in place of theirs", s.bound.shown(), s.before()));
             continue;
         }
         let proxy = s.proxy();
-        policies.extend(model.policies_at(Kind::AuthorizationPolicy, &proxy, Some(s.service)));
+        policies.extend(model.policies_at(Kind::AuthorizationPolicy, &proxy, s.service));
         for kind in [Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension] {
             // EnvoyFilters of a Service are nobody's.
-            let all = model.policies_at(kind, &proxy, Some(s.service).filter(|_| kind != Kind::EnvoyFilter));
+            let all = model.policies_at(kind, &proxy, s.service.filter(|_| kind != Kind::EnvoyFilter));
             let may = all.iter().filter(|o| kind != Kind::EnvoyFilter || crate::translate::may_change_access(o));
             not_judged.extend(may.map(|o| format!("{} may change what is enforced", o.origin())));
         }

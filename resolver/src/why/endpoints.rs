@@ -56,8 +56,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
         if let End::Replied(_) | End::Closed { .. } = &branch.end {
             let step = self.no_endpoint(party, branch, verdict, name, target);
-            let says = step.says.clone();
+            let (mark, says) = (step.mark, step.says.clone());
             part.steps.push(step);
+            if mark == Mark::NotJudged {
+                answer.parts.push(std::mem::take(part));
+                answer.outcomes.push(super::outbound::open(self.outcome(branch, mark, says)));
+                return;
+            }
             return finish(part, answer, Mark::Broken, says);
         }
         part.steps.push(self.destination(party, branch));
@@ -195,7 +200,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let Some(n) = name else {
             let ungranted = party.route(verdict).and_then(|o| self.model.ungranted(o.object, o.node));
             return match ungranted {
-                Some(u) => of(u.why).change(u.change).thing(Thing::at(u.origin.object, u.origin.node)),
+                Some(u) => {
+                    let mark = if u.is_unseen { Mark::NotJudged } else { Mark::Broken };
+                    let says = if u.is_unseen { format!("{}; the ReferenceGrants of that namespace are not in the input", u.why) } else { u.why };
+                    Step::new(Stage::Destination, mark, says).change(u.change).thing(Thing::at(u.origin.object, u.origin.node))
+                }
                 None => of(format!("the proxy holds no cluster {}", branch.cluster)),
             };
         };

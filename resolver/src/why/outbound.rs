@@ -5,7 +5,7 @@ use super::party::{Party, named, policy};
 use super::question::Question;
 use super::{Why, refused_by_gateway, unrouted};
 use crate::held::entry_outbound;
-use crate::translate::{Effect, OF_BYTES, RegisteredService, Wanted};
+use crate::translate::{Effect, Model, OF_BYTES, Origin, RegisteredService, Wanted};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Branch, Call, End, Replied, StepKind, Verdict, walk};
@@ -52,12 +52,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             part.steps.push(step);
             if let Some(branch) = verdict.branches.first().filter(|b| is_open && b.cluster.is_empty()) {
                 // Where a rule that would decide is not in the input, what is left says nothing.
-                answer.outcomes.push(Outcome {
-                    status: None,
-                    flags: String::new(),
-                    details: String::new(),
-                    ..self.outcome(branch, Mark::NotJudged, String::new())
-                });
+                answer.outcomes.push(open(self.outcome(branch, Mark::NotJudged, String::new())));
                 answer.parts.push(part);
                 return;
             }
@@ -221,16 +216,24 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let applied = verdict.steps.iter().rev().find(|s| s.kind == StepKind::Route).map_or("", |s| s.source.as_str());
         let routes_http = has(verdict, StepKind::VirtualHost);
         let in_force = party.rules_of_host(verdict);
-        self.lost(&in_force, party.route(verdict).map(|o| o.node), question, out);
+        self.lost(&in_force, party.route(verdict), question, out);
         let mut found = self.model.overlooked(proxy, &Wanted { host, port: question.url.port, routes_http, applied, in_force: &in_force });
         if party.is_gateway() && out.mark == Mark::Broken {
             found.extend(self.model.unattached(proxy, bare));
             found.extend(self.model.gateways_elsewhere(proxy, bare));
         }
+        let is_unrouted = matches!(verdict.branches.first().map(|b| &b.end), Some(End::Replied(r)) if r.details == "route_not_found");
+        if let Some(open) = found.iter().find(|f| f.is_unseen && is_unrouted) {
+            out.mark = Mark::NotJudged;
+            out.says += &format!("; whether {} counts is not in the input: {}", open.origin.object.origin(), open.why);
+            out.thing = Some(Thing::at(open.origin.object, open.origin.node));
+            out.change.clone_from(&open.change);
+            return;
+        }
         let Some(first) = found.first() else { return };
         let is_applied = applied.contains("/virtual-service/");
         if out.mark == Mark::Good && !is_applied || out.mark == Mark::Broken && out.thing.is_none() {
-            out.mark = out.mark.max(Mark::Doubtful);
+            out.mark = if first.is_unseen { Mark::NotJudged } else { out.mark.max(Mark::Doubtful) };
             out.says += &format!("; {} does not count: {}", first.origin.object.origin(), first.why);
             out.thing = Some(Thing::at(first.origin.object, first.origin.node));
             out.change.clone_from(&first.change);
@@ -245,18 +248,18 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     }
 
     /// Rules of what counts that vanished with their delegates, and that may have been meant for the request.
-    fn lost(&self, in_force: &[&'a mesh_model::Object], taken: Option<Node<'a>>, question: &Question, out: &mut Step) {
-        let is_before = |rule: Node<'_>| taken.is_none_or(|t| rule.id() < t.id());
+    fn lost(&self, in_force: &[&'a mesh_model::Object], taken: Option<Origin<'a>>, question: &Question, out: &mut Step) {
+        let is_before = |root: &'a mesh_model::Object, rule: Node<'a>| taken.is_none_or(|t| Model::stands_before(root, rule, t));
         let all = in_force.iter().flat_map(|o| self.model.lost_delegates(o).into_iter().map(move |l| (*o, l)));
         let takes = |(o, l): &(&'a mesh_model::Object, crate::translate::LostDelegate<'a>)| {
-            is_before(l.rule) && self.model.may_take(o, l.rule, &question.method, &question.url.path)
+            is_before(o, l.rule) && self.model.may_take(o, l.rule, &question.method, &question.url.path)
         };
         let Some((_, first)) = all.into_iter().find(takes) else { return };
         let is_open = matches!(out.mark, Mark::Good | Mark::Broken);
         if !is_open {
             return;
         }
-        out.mark = match (first.is_unseen, out.mark) {
+        out.mark = match (first.lost.is_unseen, out.mark) {
             (true, _) => Mark::NotJudged,
             (false, Mark::Broken) => Mark::Broken,
             (false, _) => Mark::Doubtful,
@@ -419,6 +422,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         };
         Outcome { share: branch.share, cluster: branch.cluster.clone(), server: String::new(), mark, says, status, flags, details }
     }
+}
+
+/// Where something that decides is not in the input: the proxy's own answer says nothing then.
+pub(super) fn open(outcome: Outcome) -> Outcome {
+    Outcome { status: None, flags: String::new(), details: String::new(), ..outcome }
 }
 
 /// A connection that is closed by what a step says.

@@ -7,7 +7,7 @@ use super::question::Question;
 use crate::issued::Issued;
 use crate::mesh::Mesh;
 use crate::ownership::Place;
-use crate::translate::{Model, Part, ServerOf};
+use crate::translate::{Model, Part, ServerOf, VirtualService};
 use mesh_envoy::engine::walk::Verdict;
 use mesh_model::{Kind, Node, Object};
 
@@ -25,7 +25,20 @@ pub(super) fn no_listener(model: &Model<'_, '_>, party: &Party<'_, '_>, question
         let wanted = if server.passes_tls { "tls" } else { "tcp" };
         let does = if server.passes_tls { "passes TLS on by its server name" } else { "passes bytes on" };
         let bound = model.bound_to(&server.gateway, host);
-        return Some(match bound.first() {
+        let has_routes = |v: &VirtualService<'_>| !(if server.passes_tls { &v.tls } else { &v.tcp }).is_empty();
+        return Some(match bound.iter().find(|v| has_routes(v)).or(bound.first()) {
+            Some(v) if has_routes(v) && !v.is_visible_to(&party.namespace) => {
+                let node = v.object.spec_at(&["exportTo"]).unwrap_or(v.object.name_node());
+                of(format!("the server of {gateway} {does}, and {} is not exported to {}", v.object.origin(), party.namespace))
+                    .thing(Thing::at(v.object, node))
+                    .change(format!("add {} to its exportTo", party.namespace))
+            }
+            Some(v) if has_routes(v) => {
+                let node = v.object.spec_at(&[wanted]).unwrap_or(v.object.name_node());
+                of(format!("the server of {gateway} {does}, and no `{wanted}` route of {} is for it", v.object.origin()))
+                    .thing(Thing::at(v.object, node))
+                    .change("see `port`, `gateways` and `sniHosts` of their matches, and the namespaces in the server's hosts")
+            }
             Some(v) => {
                 let node = v.object.spec_at(&["http"]).unwrap_or(v.object.name_node());
                 of(format!("the server of {gateway} {does}, and {} has no `{wanted}` routes", v.object.origin()))

@@ -34,13 +34,15 @@ pub(super) fn with_subset<'a>(model: &Model<'_, 'a>, party: &Party<'_, '_>, serv
             let spec = o.spec()?;
             let node = spec.list("subsets").find(|s| s.text_of("name") == subset)?;
             let to: Vec<&str> = spec.list("exportTo").map(Node::text).collect();
-            let export = ExportTo(if to.is_empty() { mesh.config.default_export_to("defaultDestinationRuleExportTo") } else { to.clone() });
+            let is_written = !to.is_empty();
+            let export = ExportTo(if is_written { to } else { mesh.config.default_export_to("defaultDestinationRuleExportTo") });
             let places = [party.namespace.as_str(), service.namespace, root];
             let (why, change) = if !places.contains(&o.namespace()) {
                 let has = format!("has it, and stands in namespace {}: rules of the client's, the service's and the root namespace count", o.namespace());
                 (has, format!("move {} to namespace {}", o.origin(), service.namespace))
             } else if !export.visible_to(o.namespace(), &party.namespace) {
-                (format!("has it, and is exported to {} only", to.join(", ")), format!("add {} to `exportTo` of {}", party.namespace, o.origin()))
+                let by = if is_written { "" } else { ", by defaultDestinationRuleExportTo of the mesh configuration" };
+                (format!("has it, and is exported to {} only{by}", export.0.join(", ")), format!("add {} to `exportTo` of {}", party.namespace, o.origin()))
             } else if spec.get("workloadSelector").is_some() {
                 ("has it, and is for other workloads (workloadSelector)".to_owned(), format!("widen `workloadSelector` of {}", o.origin()))
             } else {
