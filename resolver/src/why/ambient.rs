@@ -79,6 +79,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             path: &question.url.path,
             plaintext_by: None,
             plaintext_change: String::new(),
+            own_certificate: false,
             tls_by: None,
             tunnelled_by: "the client's ztunnel",
             has_proxy: true,

@@ -1,6 +1,6 @@
 //! The cluster and its endpoints: which are there, and why none are.
 
-use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
+use super::answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
 use super::outbound::{BLACK_HOLE, PASSTHROUGH, parsed, shown};
 use super::party::{Party, named};
 use super::question::Question;
@@ -94,7 +94,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if let Some(headless) = target.filter(|s| is_headless(s) && s.port(question.url.port).is_some() && branch.cluster != PASSTHROUGH) {
             // Each of its Pods may be the one that DNS answers with.
             let all = self.addresses(headless, question.url.port);
-            if reached.iter().any(|r| all.contains(r)) {
+            let is_one = super::host::pod(self.model, &question.url.host, &party.namespace).is_some();
+            if !is_one && reached.iter().any(|r| all.contains(r)) {
                 reached = all;
             }
         }
@@ -188,6 +189,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
     }
 
+    /// Whether a host that is missing is known not to exist: it is one of the cluster's, in a namespace of which the input holds hosts.
+    fn owns_host(&self, host: &str) -> bool {
+        let mesh = self.model.mesh;
+        let namespace = crate::host::split_service(host, mesh.domain).map_or("", |(_, ns)| ns);
+        mesh.snapshot.objects.first().is_some_and(|o| mesh.owns(o, Place::Hosts(namespace)))
+    }
+
     fn missing_cluster(
         &self,
         party: &Party<'w, 'a>,
@@ -223,6 +231,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let change = misses
                 .first()
                 .map_or_else(|| "correct the destination's host, or create the Service".to_owned(), |m| format!("write the destination as {}", m.name));
+            if party.held.is_none() && misses.is_empty() && !self.owns_host(n.host) {
+                return Step::new(Stage::Destination, Mark::NotJudged, format!("no service of the input is {}", n.host))
+                    .change("give its manifest as well, or --complete where the input is everything");
+            }
             return of(format!("no service of the mesh is {}", n.host)).change(change).misses(misses);
         };
         if service.port(n.port).is_none() {
@@ -245,6 +257,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             let before =
                 rules.first().map_or_else(|| format!("subset {} of {} is nowhere", n.subset, n.host), |r| format!("{} has no subset {}", r.origin(), n.subset));
             return of(format!("{before}; {} {}", first.object.origin(), first.why)).change(first.change.clone()).misses(misses);
+        }
+        let may_be_elsewhere = |ns: &str| !mesh.owns(service.object, Place::Objects(Kind::DestinationRule, ns));
+        if rules.is_empty() && party.held.is_none() && may_be_elsewhere(service.namespace) && may_be_elsewhere(&party.namespace) {
+            return Step::new(Stage::Destination, Mark::NotJudged, format!("no DestinationRule of the input has subset {} of {}", n.subset, n.host))
+                .change("give its manifest as well, or --complete where the input is everything");
         }
         match rules.first() {
             None => of(format!("subset {} of {} is nowhere: no DestinationRule for the host counts in namespace {}", n.subset, n.host, party.namespace))

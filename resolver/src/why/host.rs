@@ -6,6 +6,7 @@ use crate::mesh::Mesh;
 use crate::ownership::Place;
 use crate::protocol::Protocol;
 use crate::translate::{Model, RegisteredService};
+use mesh_model::Kind;
 use std::net::IpAddr;
 
 /// Where a name leads.
@@ -34,7 +35,24 @@ pub fn service<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, namespace: &str) ->
         let host = found.hosts.iter().find(|h| host::covers(h, &name))?;
         pick(host)
     };
-    spellings(model.mesh, &name, namespace).iter().find_map(|h| pick(h)).or_else(wild)
+    let of_pod = || pod(model, &name, namespace).map(|(service, _)| service);
+    spellings(model.mesh, &name, namespace).iter().find_map(|h| pick(h)).or_else(of_pod).or_else(wild)
+}
+
+/// The Pod, or the StatefulSet of it, that is called by its own name within a headless service: `cart-0.peers.shop`.
+pub(super) fn pod<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, namespace: &str) -> Option<(&'m RegisteredService<'a>, u32)> {
+    let (own, rest) = name.split_once('.')?;
+    let found = spellings(model.mesh, &rest.to_ascii_lowercase(), namespace).iter().find_map(|h| model.registry.by_host(h).map(|(_, s)| s).next())?;
+    if !super::endpoints::is_headless(found) {
+        return None;
+    }
+    let all = model.mesh.workloads.all();
+    let is_it = |w: &crate::workload::Workload<'_>| {
+        let set = own.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map(|(set, _)| set);
+        w.object.kind == Kind::Pod && w.object.name() == own || w.object.kind == Kind::StatefulSet && set == Some(w.object.name())
+    };
+    let id = (0u32..).zip(all).find(|(_, w)| w.namespace == found.namespace && is_it(w)).map(|(id, _)| id)?;
+    Some((found, id))
 }
 
 /// The full names that a spelling may mean, the first that exists counts: as the search list of a Pod has it.

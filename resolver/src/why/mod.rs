@@ -232,6 +232,9 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
         }
         let given = question.address.or_else(|| question.url.host.parse::<IpAddr>().ok());
         let proxy = party.proxy.as_ref();
+        let of_pod = host::pod(self.model, &question.url.host, &party.namespace);
+        let of_pod = of_pod.and_then(|(_, id)| self.model.proxy_of(id).addresses.first()?.parse::<IpAddr>().ok());
+        let given = given.or(of_pod);
         let of_service =
             found.service.and_then(|s| proxy.map_or(s.address.as_str(), |p| s.address_for(p)).parse::<IpAddr>().ok()).filter(|a| !a.is_unspecified());
         let of_dump = party.held.and_then(|h| h.address_of(&question.url.host));

@@ -150,6 +150,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     .change("call a host that a Gateway and a VirtualService (or a Service) have in common")
             }
             Some(End::Replied(Replied { details, .. })) if details == "route_not_found" => {
+                let any = self.model.mesh.snapshot.objects.first();
+                let has_seen_all = party.held.is_some() || any.is_some_and(|o| mesh.owns(o, crate::Place::Objects(Kind::VirtualService, "")));
+                if verdict.virtual_host.starts_with("blackhole:") && !has_seen_all && mesh.objects(Kind::HttpRoute).is_empty() {
+                    let says = "no VirtualService and no HTTPRoute is in the input: whether something is routed here is not known";
+                    return Step::new(Stage::Route, Mark::NotJudged, says).change("give their manifests as well, or --complete where the input is everything");
+                }
                 let of = match verdict.virtual_host.strip_prefix("blackhole:") {
                     Some(port) => format!("nothing is routed at port {port} of the gateway"),
                     None => format!("no route of {} matches the request", verdict.virtual_host),

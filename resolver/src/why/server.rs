@@ -77,6 +77,8 @@ pub(super) struct Arrival<'s> {
     pub tls_by: Option<Thing>,
     /// Who makes the tunnel, where there is one.
     pub tunnelled_by: &'s str,
+    /// It shows a certificate of its own, not the mesh's (`mode: MUTUAL`).
+    pub own_certificate: bool,
     pub has_proxy: bool,
 }
 
@@ -133,6 +135,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             path: sent.upstream.map_or(&question.url.path, |u| &u.1),
             plaintext_by,
             plaintext_change,
+            own_certificate: self.mode_of(sent.party, &sent.branch.cluster).is_some_and(|(_, m)| m.text() == "MUTUAL"),
             tls_by,
             tunnelled_by: if sent.party.is_waypoint() { "the waypoint" } else { "the client's proxy" },
             has_proxy: true,
@@ -153,6 +156,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             plaintext_change: String::new(),
             tls_by: None,
             tunnelled_by: "",
+            own_certificate: false,
             has_proxy: false,
         };
         let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
@@ -421,6 +425,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let is_strict = effective.is_some_and(|e| e.mode == MtlsMode::Strict);
         let note = verdict.steps.last().map_or("", |s| s.note.as_str());
         match (arrival.wire, refused) {
+            (Wire::Mesh, None) if arrival.own_certificate => {
+                let says = "mutual TLS with a certificate of the client's own: whether the server, which trusts the mesh's, takes it is not in the input";
+                of(Mark::NotJudged, says.to_owned()).thing(arrival.tls_by.clone()).change("set `tls.mode: ISTIO_MUTUAL`, or remove `tls`")
+            }
             (Wire::Mesh, None) => of(Mark::Good, format!("mutual TLS; the server is {mode}")).thing(policy),
             (Wire::Mesh, Some(why)) => of(Mark::Broken, format!("the client speaks mutual TLS, and the server refuses it ({mode}): {why}, {note}"))
                 .thing(policy.or_else(|| arrival.tls_by.clone()))
@@ -509,18 +517,24 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         Some(Step::new(Stage::Authentication, Mark::Good, says).thing(Thing::whole(first)))
     }
 
-    /// What on the client's side asks for TLS, and what for plaintext.
-    fn who_encrypts(&self, sent: &Sent<'_, 'w, 'a>) -> (Option<Thing>, Option<(Thing, String)>) {
-        let mesh = self.model.mesh;
-        let name = super::outbound::parsed(&sent.branch.cluster);
-        let rules: Vec<&'a Object> = sent.party.cluster(&sent.branch.cluster).iter().map(|o| o.object).filter(|o| o.kind == Kind::DestinationRule).collect();
-        let port = name.map_or(0, |n| n.port);
+    /// The mode of TLS that rules set for a cluster, with the rule.
+    fn mode_of(&self, party: &Party<'w, 'a>, cluster: &str) -> Option<(&'a Object, Node<'a>)> {
+        let name = super::outbound::parsed(cluster);
+        let rules = rules_of(party, cluster);
         let of_subset = name
             .filter(|n| !n.subset.is_empty())
             .and_then(|n| destination_rule::subset(&rules, n.subset))
             .and_then(|(o, s)| Some((o, s.get("trafficPolicy")?)));
         let policies = of_subset.into_iter().chain(destination_rule::traffic_policy(&rules));
-        let mode = policies.into_iter().find_map(|(o, policy)| Some((o, destination_rule::tls_mode(policy, port)?)));
+        policies.into_iter().find_map(|(o, policy)| Some((o, destination_rule::tls_mode(policy, name.map_or(0, |n| n.port))?)))
+    }
+
+    /// What on the client's side asks for TLS, and what for plaintext.
+    fn who_encrypts(&self, sent: &Sent<'_, 'w, 'a>) -> (Option<Thing>, Option<(Thing, String)>) {
+        let mesh = self.model.mesh;
+        let rules = rules_of(sent.party, &sent.branch.cluster);
+        let port = super::outbound::parsed(&sent.branch.cluster).map_or(0, |n| n.port);
+        let mode = self.mode_of(sent.party, &sent.branch.cluster);
         if let Some((object, node)) = mode {
             let thing = Thing::at(object, node);
             return match node.text() {
@@ -555,6 +569,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let rule = party.cluster(&branch.cluster).iter().find(|o| o.object.kind == Kind::DestinationRule).map(|o| Thing::whole(o.object));
         let of_application = question.speaks_tls && !party.is_gateway();
         let step = |mark, says: &str| Some(Step::new(Stage::Encryption, mark, says).thing(rule.clone().or_else(|| service.map(|s| Thing::whole(s.object)))));
+        let mode = self.mode_of(party, &branch.cluster);
+        let credential = mode.and_then(|(_, m)| m.parent()?.get("credentialName"));
         // Of endpoints that come from DNS the walk says nothing.
         let of_cluster =
             party.translation.as_ref().and_then(|t| t.clusters.iter().find(|c| c.message.name == branch.cluster)).map(|c| c.message.transport_socket.is_some());
@@ -569,12 +585,25 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 let change = "call with http, and let the DestinationRule originate TLS; or remove its `tls`";
                 step(Mark::Broken, "TLS twice: the application speaks TLS, and its proxy wraps it again").map(|s| s.change(change))
             }
+            (Some(true), false) if mode.is_some_and(|(_, m)| m.text() == "ISTIO_MUTUAL") && service.is_some_and(|s| s.is_external) => {
+                step(Mark::Doubtful, "mutual TLS with the mesh's certificate, which nobody outside of it knows (ISTIO_MUTUAL)")
+                    .map(|s| s.change("set `tls.mode: SIMPLE`"))
+            }
             (Some(true), false) => step(Mark::Good, "TLS, originated by the proxy"),
             (_, true) => step(Mark::Good, "the application's own TLS"),
+            (Some(false), false) if credential.is_some() && !party.is_gateway() => {
+                let says = "leaves the mesh in plaintext: `credentialName` counts at gateways, and at sidecars only in a rule with `workloadSelector`";
+                step(Mark::Doubtful, says).map(|s| s.change("give the rule a `workloadSelector`, or name files of certificates"))
+            }
             (Some(false), false) => step(Mark::Doubtful, "leaves the mesh in plaintext"),
             (None, false) => step(Mark::NotJudged, "whether the proxy originates TLS is not known"),
         }
     }
+}
+
+/// The DestinationRules that a cluster was made by.
+fn rules_of<'a>(party: &Party<'_, 'a>, cluster: &str) -> Vec<&'a Object> {
+    party.cluster(cluster).iter().map(|o| o.object).filter(|o| o.kind == Kind::DestinationRule).collect()
 }
 
 trait Texts {
