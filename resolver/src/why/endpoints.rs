@@ -1,6 +1,6 @@
 //! The cluster and its endpoints: which are there, and why none are.
 
-use super::answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
+use super::answer::{Answer, Mark, Miss, Part, Stage, Step, Thing};
 use super::outbound::{BLACK_HOLE, PASSTHROUGH, parsed, shown};
 use super::party::{Party, named};
 use super::question::Question;
