@@ -122,7 +122,7 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
     }
     // On a busy machine five seconds may hold no two scrapes.
     let graph = || {
-        let graph = demo.run(&["graph", "--prometheus", &prometheus, "--since", "5s"]);
+        let graph = demo.run(&["graph", "--prometheus", &format!("http://{prometheus}"), "--since", "5s"]);
         (graph.status, graph.out + &graph.err)
     };
     until("the graph", graph, |(status, text)| *status == 0 && text.contains("reviews-v2") && text.contains("ratings-v1"));
