@@ -148,6 +148,7 @@ fn clusters_take_what_the_mesh_says_of_connections() {
     let held = held(&format!("{SERVICE}{rule}"), "{tcpKeepalive: {time: 10s, interval: 2s}, inboundTrafficPolicy: {mode: LOCALHOST}}", WEB);
     let out = cluster(&held, "outbound|80||web.shop.svc.cluster.local");
     assert_eq!(out["upstreamConnectionOptions"]["tcpKeepalive"], serde_json::json!({"keepaliveTime": 60, "keepaliveInterval": 2}));
+    assert_eq!(cluster(&held, "PassthroughCluster")["upstreamConnectionOptions"]["tcpKeepalive"]["keepaliveTime"], 10);
     let budget = &out["circuitBreakers"]["thresholds"][0]["retryBudget"];
     assert_eq!(*budget, serde_json::json!({"budgetPercent": {"value": 30}, "minRetryConcurrency": 3}));
     let inbound = cluster(&held, "inbound|80||");
@@ -181,4 +182,25 @@ fn a_gateway_names_its_secrets_and_what_it_asks_of_clients() {
     assert_eq!(validation["validationContextSdsSecretConfig"]["name"], "kubernetes-gateway://shop/own-cacert");
     assert_eq!(validation["defaultValidationContext"]["verifyCertificateSpki"], serde_json::json!(["abc"]));
     assert_eq!(tls["tlsParams"], serde_json::json!({"tlsMinimumProtocolVersion": "TLSv1_3", "cipherSuites": ["AES128-SHA"], "ecdhCurves": ["P-256"]}));
+}
+
+#[test]
+fn who_takes_no_mutual_tls_is_not_reached_through_a_gateway_between_networks() {
+    let pod = |name: &str, ip: &str, more: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, labels: {{app: web{more}}}}}, spec: {{}}, status: {{podIP: {ip}}}}}\n"
+        )
+    };
+    let objects = format!(
+        "{SERVICE}{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: g, namespace: shop}}, spec: {{selector: {{app: door}}, servers: [{{port: {{number: 15443, name: tls, protocol: TLS}}, hosts: ['*.local'], tls: {{mode: AUTO_PASSTHROUGH}}}}]}}}}\n{}{}",
+        pod("web-1", "10.1.0.1", ", security.istio.io/tlsMode: istio"),
+        pod("web-2", "10.1.0.2", "")
+    );
+    let held = held(&objects, "", "{type: router, id: door.shop, ips: [10.1.0.8], labels: {app: door}, configNamespace: shop}");
+    let hosts = |name: &str| {
+        let found = list(&held["endpoints"]).iter().find(|e| e["clusterName"] == name).expect("endpoints");
+        list(&found["endpoints"]).iter().map(|l| list(&l["lbEndpoints"]).len()).sum::<usize>()
+    };
+    assert_eq!(hosts("outbound_.80_._.web.shop.svc.cluster.local"), 1);
+    assert_eq!(hosts("outbound|80||web.shop.svc.cluster.local"), 2);
 }

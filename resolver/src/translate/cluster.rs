@@ -70,6 +70,7 @@ pub fn rest<'a>(cx: &mut Context<'_, 'a>, out: &mut Vec<Piece<'a, Cluster>>) {
         inbound.alt_stat_name = format!("{PASSTHROUGH};");
         inbound.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
         inbound.circuit_breakers = Some(unlimited());
+        inbound.upstream_connection_options = keepalive(cx.model.mesh.config.at(&["tcpKeepalive"]), None);
         inbound.upstream_bind_config = Some(Box::new(bind_to(cx.proxy.inbound_source())));
         if let Some(bind) = inbound.upstream_bind_config.as_mut().filter(|_| cx.proxy.is_dual()) {
             let address = core::SocketAddress { address: "::6".into(), port_value: Some(0), ..Default::default() };
@@ -116,6 +117,7 @@ fn passthrough(cx: &Context<'_, '_>) -> Cluster {
     let mut out = fixed(cx, PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
     out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
     out.circuit_breakers = Some(unlimited());
+    out.upstream_connection_options = keepalive(cx.model.mesh.config.at(&["tcpKeepalive"]), None);
     set_http(&mut out, passthrough_http());
     out.filters = filters::cluster_exchange(cx).into_iter().collect();
     out

@@ -95,6 +95,15 @@ fn group<'a>(cx: &Context<'_, 'a>, locality: &str, list: &[Endpoint<'a>], from: 
     }
 }
 
+/// Leaves out who takes no mutual TLS: the TLS that passes through a gateway between networks ends there.
+pub fn keep_mtls(out: &mut eds::ClusterLoadAssignment) {
+    let takes_it = |e: &eds::LbEndpoint| e.metadata.as_ref().is_some_and(|m| m.filter_metadata.contains_key("envoy.transport_socket_match"));
+    for group in &mut out.endpoints {
+        group.lb_endpoints.retain(takes_it);
+        group.load_balancing_weight = Some(group.lb_endpoints.iter().filter_map(|e| e.load_balancing_weight).fold(0, u32::saturating_add)).filter(|w| *w > 0);
+    }
+}
+
 /// The name of an object's cluster as istiod has it.
 pub fn cluster_of<'n>(cx: &'n Context<'_, '_>, object: &Object) -> &'n str {
     cluster_name(cx.model.mesh, object)

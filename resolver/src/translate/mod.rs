@@ -328,6 +328,7 @@ fn endpoints_of<'a>(cx: &Context<'_, 'a>, service: &RegisteredService<'a>) -> Ve
             if passes_through && !service.is_external {
                 let mut second = piece.clone();
                 second.message.cluster_name = cluster::sni(port.number, subset.map_or("", |s| s.name), &service.host);
+                endpoint::keep_mtls(&mut second.message);
                 out.push(second);
             }
             out.push(piece);

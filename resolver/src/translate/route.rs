@@ -80,7 +80,7 @@ fn translate<'a>(cx: &Context<'_, 'a>, v: &VirtualService<'a>, http: &HttpRoute<
     let mut authority = String::new();
     add_headers(&mut out, &http.headers, &mut authority);
     if let Some(redirect) = &http.redirect {
-        out.redirect = Some(Box::new(redirect_action(redirect, place, m)));
+        out.redirect = Some(Box::new(redirect_action(redirect, place)));
     } else if let Some((status, body)) = &http.direct_response {
         let body = body.as_ref().map(|b| core::DataSource { inline_string: Some(b.clone()), ..Default::default() });
         out.direct_response = Some(Box::new(route::DirectResponseAction { status: *status, body }));
@@ -142,10 +142,10 @@ fn destination<'a>(
         }
     }
     action.host_rewrite_literal = Some(authority).filter(|a| !a.is_empty());
-    for (mirror, share) in http.mirrors.iter().filter(|(_, share)| *share > 0.0) {
+    for (mirror, share) in http.mirrors.iter().filter(|(_, share)| share.is_none_or(|s| s > 0.0)) {
         action.request_mirror_policies.push(route::RouteActionRequestMirrorPolicy {
             cluster: cluster_of(cx, mirror, place),
-            runtime_fraction: Some(runtime_fraction(if *share == 100.0 { percent(100) } else { millionths(*share) })),
+            runtime_fraction: Some(runtime_fraction(share.map_or_else(|| percent(100), millionths))),
             trace_sampled: Some(false),
             disable_shadow_host_suffix_append: true,
             ..Default::default()
@@ -299,19 +299,11 @@ fn add_headers(out: &mut route::Route, headers: &HeaderOperations, authority: &m
     out.response_headers_to_remove.extend(removed(&headers.response));
 }
 
-fn redirect_action(redirect: &Redirect, place: &Place<'_, '_>, m: Option<&HttpMatch<'_>>) -> route::RedirectAction {
+fn redirect_action(redirect: &Redirect, place: &Place<'_, '_>) -> route::RedirectAction {
     use route::RedirectActionRedirectResponseCode as Code;
     let mut out = route::RedirectAction { host_redirect: redirect.authority.clone(), ..Default::default() };
     if redirect.replaces_prefix {
-        if redirect.uri == "/" {
-            let prefix = match m.and_then(|m| m.uri.as_ref()) {
-                Some(StringMatch::Prefix(p)) => p.trim_end_matches('/'),
-                _ => "",
-            };
-            out.regex_rewrite = Some(substitute(&format!("^{}(/?)(.*)", quote(prefix)), r"/\2"));
-        } else {
-            out.prefix_rewrite = Some(redirect.uri.clone());
-        }
+        out.prefix_rewrite = Some(redirect.uri.clone());
     } else {
         out.path_redirect = Some(redirect.uri.clone());
     }

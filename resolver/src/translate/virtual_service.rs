@@ -169,8 +169,8 @@ pub struct HttpRoute<'a> {
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
     pub fault: Option<Node<'a>>,
-    /// With the share in percent.
-    pub mirrors: Vec<(Destination, f64)>,
+    /// With the share in percent, where one is written.
+    pub mirrors: Vec<(Destination, Option<f64>)>,
     pub cors: Option<Cors<'a>>,
     pub headers: HeaderOperations,
     /// Namespace and name of a VirtualService that holds the routes in its stead.
@@ -401,12 +401,12 @@ impl<'a> Reader<'a, '_> {
             let share = node.at(&["mirrorPercentage", "value"]).or_else(|| node.get("mirrorPercent")).or_else(|| node.get("mirror_percent"));
             // A percentage without a value is 0.
             let share = if node.get("mirrorPercentage").is_some() { Some(share.and_then(Node::float).unwrap_or(0.0)) } else { share.and_then(Node::float) };
-            mirrors.push((self.destination(mirror), share.unwrap_or(100.0)));
+            mirrors.push((self.destination(mirror), share));
         }
         for mirror in node.list("mirrors") {
             if let Some(destination) = mirror.get("destination") {
-                let share = mirror.get("percentage").map_or(Some(100.0), |p| p.get("value").map_or(Some(0.0), Node::float));
-                mirrors.push((self.destination(destination), share.unwrap_or(100.0)));
+                let share = mirror.get("percentage").map(|p| p.get("value").and_then(Node::float).unwrap_or(0.0));
+                mirrors.push((self.destination(destination), share));
             }
         }
         let delegate = node.get("delegate").map(|d| {

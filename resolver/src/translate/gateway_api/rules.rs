@@ -117,11 +117,11 @@ fn times<'a>(rule: Node<'a>, out: &mut HttpRoute<'a>) {
     }
 }
 
-fn mirror(backends: &Backends<'_, '_>, node: Node<'_>) -> Result<(Destination, f64), Refused> {
+fn mirror(backends: &Backends<'_, '_>, node: Node<'_>) -> Result<(Destination, Option<f64>), Refused> {
     let Some(Backend::Found(destination)) = node.get("backendRef").map(|b| backends.find(b)) else { return Err(Refused) };
     let number = |n: Node<'_>, key: &str, default: f64| n.get(key).and_then(Node::float).unwrap_or(default);
     let fraction = node.get("fraction").map(|f| 100.0 * number(f, "numerator", 0.0) / number(f, "denominator", 100.0));
-    Ok((destination, fraction.or_else(|| node.get("percent").and_then(Node::float)).unwrap_or(100.0)))
+    Ok((destination, fraction.or_else(|| node.get("percent").and_then(Node::float))))
 }
 
 /// Names in lower case; the first of a name counts.

@@ -54,6 +54,7 @@ const OF_MESH: &[(&[&str], Effect)] = &[
     (&["serviceSettings"], Effect::Traffic),
     (&["meshMTLS"], Effect::Traffic),
     (&["defaultTrafficPolicy"], Effect::Traffic),
+    (&["discoverySelectors"], Effect::Traffic),
     (&["zoneAwareLbSetting"], Effect::Traffic),
     (&["accessLogFile"], Effect::Observation),
     (&["enableEnvoyAccessLogService"], Effect::Observation),
