@@ -193,3 +193,26 @@ fn what_the_servers_ztunnel_closes_counts_where_the_waypoint_sends() {
         assert_eq!(marks, [expected], "{route}: {:?}", answer.outcomes);
     }
 }
+
+/// Behind a headless Service each Pod has its own waypoint, or none.
+#[test]
+fn pods_of_a_headless_service_are_called_by_their_own_waypoints() {
+    const HEADLESS: &str = "---\n{apiVersion: v1, kind: Service, metadata: {name: pods, namespace: shop}, spec: {clusterIP: None, selector: {tier: back}, ports: [{name: http, port: 8080}]}}\n";
+    const FOR_ALL: &str = "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: every, namespace: shop, labels: {istio.io/waypoint-for: all}}, spec: {gatewayClassName: istio-waypoint}}\n";
+    let pods = |name: &str, more: &str| {
+        let labels = format!("template: {{metadata: {{labels: {{app: {name}, tier: back{more}}}}}");
+        workload(name).replace(&format!("template: {{metadata: {{labels: {{app: {name}}}}}"), &labels)
+    };
+    let more = [HEADLESS, FOR_ALL, &pods("one", ""), &pods("other", ", istio.io/use-waypoint: none")].concat();
+    let snapshot = snapshot(", istio.io/use-waypoint: every", &more);
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::supposing(&mesh);
+    for (url, tls) in [("http://pods.shop:8080/", false), ("https://pods.shop:8080/", true)] {
+        let question = Question::get(Url::parse(url).expect("a URL"));
+        assert_eq!(question.speaks_tls, tls);
+        let answer = Why::new(&model, &[]).ask("web.shop", None, &question).expect("an answer");
+        let found: Vec<(&str, Mark)> = answer.outcomes.iter().map(|o| (o.says.as_str(), o.mark)).collect();
+        let expected = ["reaches Deployment shop/one, port 8080", "reaches Deployment shop/other, port 8080"].map(|s| (s, Mark::Good));
+        assert_eq!(found, expected, "{url}: {:?}", answer.parts);
+    }
+}

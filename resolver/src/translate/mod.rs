@@ -57,6 +57,7 @@ pub use registry::{Endpoint, RegisteredService, Registry, Resolution, ServicePor
 pub use scope::{Lead, Unknown};
 pub use servers::ServerOf;
 pub use supposed::Addresses;
+pub use waypoint::ENCAP;
 pub use waypoint::ORIGINATE;
 pub use witnesses::Witness;
 

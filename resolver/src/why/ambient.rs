@@ -5,7 +5,7 @@ use super::question::Question;
 use super::server::{Arrival, Served, Wire, application};
 use super::waypoint::{Destination, Sender};
 use super::{EPHEMERAL, SOMEBODY, Why, host, source};
-use crate::ambient::waypoint::{self, Waypoint};
+use crate::ambient::waypoint::{self, Bound, Waypoint};
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Rule, Ztunnel};
 use crate::injection::InMesh;
 use crate::peer_authentication::{MtlsMode, mode_node};
@@ -46,7 +46,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             answer.outcomes.push(Outcome { mark: Mark::NotJudged, says: says.to_owned(), ..nowhere() });
             return;
         };
-        let reached = self.addresses(service, question.url.port);
+        let mut reached = self.addresses(service, question.url.port);
         if reached.is_empty() {
             part.steps.push(self.nobody(service, question.url.port, ""));
             answer.parts.push(part);
@@ -54,19 +54,31 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
         let waypoint = match service.resolution {
             // Its Pods are called by their own addresses, which services' waypoints do not stand before.
-            Resolution::Passthrough => self.before_pods(&reached),
+            Resolution::Passthrough => {
+                let guarded = self.guarded(&mut reached);
+                let mut shown: Vec<String> = Vec::new();
+                for (_, bound, _) in &guarded {
+                    if !shown.contains(&bound.shown()) {
+                        let says = format!("ztunnel sends what is for Pods of {} to waypoint {}", service.host, bound.shown());
+                        part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
+                        shown.push(bound.shown());
+                    }
+                }
+                if !guarded.is_empty() {
+                    let title = part.title.clone();
+                    answer.parts.push(std::mem::replace(&mut part, Part { title, ..Part::default() }));
+                }
+                for (pod, bound, gateway) in &guarded {
+                    let to = Destination { service, address: Some(pod.ip()), port: pod.port(), authority: question.authority(), path: &question.url.path };
+                    self.by_waypoint(&Sender { principal: &own, address }, &to, bound, gateway, question, answer);
+                }
+                if reached.is_empty() {
+                    return;
+                }
+                self.before_pods(&reached)
+            }
             _ => waypoint::of_service(mesh, service.object),
         };
-        if let Waypoint::Stands(bound, gateway) = waypoint {
-            let says = format!("ztunnel sends what is for the Pods of {} to waypoint {}", service.host, bound.shown());
-            part.steps.push(Step::new(Stage::Route, Mark::Good, says).thing(Thing::at(bound.object, bound.node)));
-            answer.parts.push(part);
-            for pod in &reached {
-                let to = Destination { service, address: Some(pod.ip()), port: pod.port(), authority: question.authority(), path: &question.url.path };
-                self.by_waypoint(&Sender { principal: &own, address }, &to, &bound, gateway, question, answer);
-            }
-            return;
-        }
         part.steps.push(self.through(service, &waypoint));
         let principal = if matches!(waypoint, Waypoint::Unseen(_)) { String::new() } else { own };
         let arrival = Arrival {
@@ -133,11 +145,28 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
     }
 
-    /// What stands before Pods that are called by their own addresses, the first that has something.
+    /// Takes out the Pods that a waypoint stands before, one for each workload.
+    fn guarded(&self, reached: &mut Vec<SocketAddr>) -> Vec<(SocketAddr, Bound<'a>, &'a Object)> {
+        let mut out: Vec<(SocketAddr, Bound<'a>, &'a Object)> = Vec::new();
+        let mut seen: Vec<*const Object> = Vec::new();
+        reached.sort_by_key(|a| (self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id).object.origin()), *a));
+        reached.retain(|a| {
+            let Some(w) = self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id)) else { return true };
+            let Waypoint::Stands(bound, gateway) = waypoint::of_workload(self.model.mesh, w) else { return true };
+            if !seen.contains(&std::ptr::from_ref(w.object)) {
+                seen.push(std::ptr::from_ref(w.object));
+                out.push((*a, bound, gateway));
+            }
+            false
+        });
+        out
+    }
+
+    /// What is known to stand before Pods that are called by their own addresses, and is not in the input.
     fn before_pods(&self, reached: &[SocketAddr]) -> Waypoint<'a> {
         let ids = reached.iter().filter_map(|a| self.by_address.get(&a.ip()));
         let mut all = ids.map(|id| waypoint::of_workload(self.model.mesh, self.model.mesh.workloads.get(*id)));
-        all.find(|w| matches!(w, Waypoint::Stands(..) | Waypoint::Unseen(_))).unwrap_or(Waypoint::None)
+        all.find(|w| matches!(w, Waypoint::Unseen(_))).unwrap_or(Waypoint::None)
     }
 
     /// HTTP routes that mean a service.

@@ -9,7 +9,7 @@ use super::{NOBODY, Why, server, uncounted};
 use crate::ambient::waypoint::FROM_INGRESS;
 use crate::destination_rule;
 use crate::ownership::Place;
-use crate::translate::{RegisteredService, Resolution, ServicePort};
+use crate::translate::{ENCAP, RegisteredService, Resolution, ServicePort};
 use mesh_envoy::cluster_name::ClusterName;
 use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict};
 use mesh_model::{Kind, Node, Object};
@@ -81,6 +81,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mut reached: Vec<SocketAddr> = branch.endpoints.iter().filter_map(|(a, _)| socket(a)).collect();
         // Where only DNS knows the address, a made one is nobody's.
         reached.retain(|a| a.ip() != NOBODY || question.address == Some(NOBODY));
+        if branch.cluster == ENCAP {
+            // The tunnel leads to the Pod whose own address was called.
+            reached = vec![call.connection.destination];
+        }
         if branch.cluster == PASSTHROUGH
             && let Some(service) = service.filter(|s| s.port(question.url.port).is_some() && s.resolution != Resolution::Alias)
             && (service.is_kubernetes() || service.resolution == Resolution::Static)
@@ -91,7 +95,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 part.steps.push(self.nobody(service, question.url.port, ""));
             }
         }
-        if let Some(headless) = target.filter(|s| is_headless(s) && s.port(question.url.port).is_some() && branch.cluster != PASSTHROUGH) {
+        if let Some(headless) =
+            target.filter(|s| is_headless(s) && s.port(question.url.port).is_some() && !matches!(branch.cluster.as_str(), PASSTHROUGH | ENCAP))
+        {
             // Each of its Pods may be the one that DNS answers with.
             let all = self.addresses(headless, question.url.port);
             let is_one = super::host::pod(self.model, &question.url.host, &party.namespace).is_some();

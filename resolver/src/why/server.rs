@@ -9,7 +9,7 @@ use super::{Why, source};
 use crate::destination_rule;
 use crate::injection::InMesh;
 use crate::peer_authentication::{MtlsMode, mode_node};
-use crate::translate::{RegisteredService, Resolution};
+use crate::translate::{ENCAP, RegisteredService, Resolution};
 use crate::workload::Workload;
 use mesh_envoy::engine::pick::UpstreamTransport;
 use mesh_envoy::engine::request::{Certificate, ClientTls, Connection, Entry, Protocol};
@@ -111,7 +111,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             None if sent.branch.cluster == super::outbound::PASSTHROUGH => (Wire::Plaintext, ""),
             // What no tunnel leads to is reached as it is.
             Some(UpstreamTransport::Other(name)) if &**name == TO_A_LISTENER => {
-                (if sent.branch.endpoints.iter().any(|(e, _)| tunnel_to(e).is_some()) { Wire::Hbone } else { Wire::Plaintext }, "")
+                let is_tunnel = sent.branch.cluster == ENCAP || sent.branch.endpoints.iter().any(|(e, _)| tunnel_to(e).is_some());
+                (if is_tunnel { Wire::Hbone } else { Wire::Plaintext }, "")
             }
             Some(UpstreamTransport::Other(_)) | None => (Wire::NotKnown, ""),
         };
