@@ -156,7 +156,9 @@ fn folded(line: Line, room: usize) -> Vec<Line> {
 fn head(cx: &Cx<'_>, key: &Key) -> Line {
     let load = cx.world.traffic.known().and_then(|t| t.loads.get(key));
     let configured = cx.world.configuration.known().and_then(|c| Some(&c.view.nodes()[c.view.find(&key.0, &key.1)?]));
-    let health = [load.map(|l| l.health), configured.map(|n| n.health)].into_iter().flatten().max();
+    // A service is as well as what answers for it.
+    let behind = cx.world.traffic.known().and_then(|t| t.behind(key).map(|(_, l)| l.health).max());
+    let health = [load.map(|l| l.health), configured.map(|n| n.health), behind].into_iter().flatten().max();
     let Some(health) = health else {
         return Line::of(vec![(format!("{}/{} is not in what was read.", key.0, key.1), Role::Text)]);
     };
