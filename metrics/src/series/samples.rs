@@ -132,7 +132,7 @@ impl Samples {
                 sealed.chunks.pop_front();
             }
             if let Some(chunk) = sealed.chunks.front().filter(|c| c.first < oldest) {
-                sealed.dropped = chunk.points().partition_point(|p| p.at < oldest);
+                sealed.dropped = sealed.dropped.max(chunk.points().partition_point(|p| p.at < oldest));
             }
             self.settle();
         }
