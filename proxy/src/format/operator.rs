@@ -421,7 +421,9 @@ impl Op {
             Op::QueryParameter(name) => {
                 let query = of.exchange().and_then(|e| e.path.split_once('?')).map_or("", |(_, query)| query);
                 let query = query.split('#').next().unwrap_or("");
-                text(query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).find(|(k, _)| *k == &**name).map(|(_, value)| value), out)
+                let found = query.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).find(|(k, _)| *k == &**name);
+                // One that is there and empty is there.
+                found.inspect(|(_, value)| out.push_str(value)).is_some()
             }
             Op::Constant(value) => text(Some(value), out),
             Op::DownstreamFailure => text(Some(&client.transport_failure), out),
