@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod peer_authentication;
 pub mod plan;
 pub mod protocol;
+pub mod server_ciphers;
 pub mod service;
 pub mod splits;
 pub mod translate;

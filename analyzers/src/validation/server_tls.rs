@@ -2,24 +2,7 @@
 
 use super::{Checks, fields, flag, has_text, text};
 use mesh_model::Node;
-
-const CIPHERS: &[&str] = &[
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "DES-CBC3-SHA",
-];
+use mesh_resolver::server_ciphers::SERVER_CIPHERS;
 
 /// Whether a list field holds something.
 fn lists(tls: Node<'_>, key: &str) -> bool {
@@ -112,7 +95,7 @@ fn check_ciphers<'a>(checks: &mut Checks<'a, '_>, tls: Node<'a>) {
     let mut seen: Vec<&str> = Vec::new();
     for (at, suite) in fields::strings(tls, "cipherSuites") {
         let expression = suite.is_empty() || suite == "ALL" || !suite.starts_with(|c: char| c.is_alphanumeric());
-        if !expression && !CIPHERS.contains(&suite) {
+        if !expression && !SERVER_CIPHERS.contains(&suite) {
             invalid.push((at, suite));
         } else if seen.contains(&suite) {
             twice.push((at, suite));
@@ -126,7 +109,7 @@ fn check_ciphers<'a>(checks: &mut Checks<'a, '_>, tls: Node<'a>) {
             names.sort();
             names.dedup();
             let said = checks.warn(*at, format!("cipher suites are {what} and ignored: {}", names.join(", ")));
-            if let Some(near) = crate::spelling::nearest(at.text(), CIPHERS.iter().copied()) {
+            if let Some(near) = crate::spelling::nearest(at.text(), SERVER_CIPHERS.iter().copied()) {
                 said.help(format!("did you mean `{near}`?"));
             }
         }

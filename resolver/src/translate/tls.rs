@@ -1,6 +1,7 @@
 //! TLS contexts: mutual TLS of the mesh, and what Gateways, Sidecars and DestinationRules ask for.
 
 use super::filters::texts;
+use crate::server_ciphers::SERVER_CIPHERS;
 use mesh_envoy::api::{Any, Duration, common::StringMatcher, core, tls};
 use mesh_model::Node;
 
@@ -259,25 +260,6 @@ impl ServerSettings {
         self
     }
 }
-
-/// Cipher suites that a Gateway may name.
-const SERVER_CIPHERS: &[&str] = &[
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "DES-CBC3-SHA",
-];
 
 /// What a server of a Gateway or of a Sidecar's ingress terminates; `defaults` are the mesh's `tlsDefaults`.
 pub fn own_server(own: &ServerSettings, is_tcp: bool, exchanges: bool, defaults: Option<Node<'_>>) -> core::TransportSocket {
