@@ -113,7 +113,7 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// One that a controller makes, at an address that nobody has.
+    /// One without a workload, which takes HBONE: what a controller makes, at an address that nobody has.
     pub(super) fn supposed(address: String, port: u16, object: &'a Object) -> Endpoint<'a> {
         Endpoint {
             address,
@@ -265,22 +265,8 @@ impl<'a> Registry<'a> {
             out.extend(ids.into_iter().filter_map(|id| self.of_workload(mesh, id, target)));
         } else if out.is_empty() && matches!(service.resolution, Resolution::Dns | Resolution::DnsRoundRobin) {
             // The host itself is asked for.
-            out.push(Endpoint {
-                address: service.host.clone(),
-                port: target,
-                labels: Vec::new(),
-                takes_mtls: None,
-                locality: String::new(),
-                zone: "",
-                node: "",
-                network: "",
-                takes_hbone: false,
-                weight: 0,
-                service_account: None,
-                namespace: service.namespace,
-                object: port.object,
-                gateway: None,
-            });
+            let host = Endpoint::supposed(service.host.clone(), target, port.object);
+            out.push(Endpoint { takes_hbone: false, namespace: service.namespace, ..host });
         }
         out
     }
