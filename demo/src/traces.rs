@@ -14,7 +14,7 @@ type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Traces {
     pub address: SocketAddr,
     socket: TcpListener,
-    next: Option<(serve::Next, Running)>,
+    next: Option<(forward::Next, Running)>,
 }
 
 impl Traces {

@@ -1,6 +1,7 @@
 //! Spans in memory behind HTTP/1.1: proxies and applications hand them in as to a Zipkin (`POST /api/v2/spans`, JSON) or a collector of
 //! OpenTelemetry (`POST /v1/traces`, JSON), and they are read by Jaeger's query API.
 
+use super::forward::Next;
 use super::query::{self, Request as Asked};
 use crate::http::{Limits, body, json, parameters};
 use http::{Method, Request, Response, StatusCode};
@@ -10,15 +11,11 @@ use mesh_model::traces::store::Store;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-
-/// Where reports are handed on as they came: to another server of traces ([`super::forward`]). What finds no room is lost there alone.
-pub type Next = mpsc::Sender<Bytes>;
 
 /// A report of a proxy is some hundred kilobytes. Each proxy of a mesh keeps a connection: one that finds no place would lose its spans.
 const LIMITS: fn() -> Limits = || Limits { body: 8 << 20, connections: 4096, ..Limits::default() };
 
-/// Takes spans and answers questions until it is dropped.
+/// Takes spans and answers questions until it is dropped. Reports in Zipkin's form are handed on to `next` as they came.
 pub async fn serve(listener: TcpListener, store: Arc<RwLock<Store>>, next: Option<Next>) {
     let answer = move |request| {
         let (store, next) = (Arc::clone(&store), next.clone());
@@ -52,13 +49,14 @@ async fn answer(request: Request<Incoming>, store: &RwLock<Store>, next: Option<
                 Ok(found) => found,
                 Err(why) => return said(StatusCode::BAD_REQUEST, &why),
             };
+            let count = found.spans.len();
             store.write().unwrap_or_else(PoisonError::into_inner).add(found.spans);
             // Zipkin's answers 202 and nothing; what is handed on is Zipkin's alone.
             if path == "/v1/traces" {
                 return json(StatusCode::OK, "{}".to_owned());
             }
             if let Some(next) = next {
-                let _ = next.try_send(bytes);
+                next.hand(bytes, count);
             }
             let mut taken = json(StatusCode::ACCEPTED, String::new());
             taken.headers_mut().remove(http::header::CONTENT_TYPE);
