@@ -144,10 +144,11 @@ impl Manager {
         let id = extension.message_or_empty("typed_config")?;
         let (timeouts, limits) = (Timeouts::read(m, &common)?, Limits::read(m, &common, &http2, buffer)?);
         let (logs, telemetry, tracing) = (Log::read_all(m, compiler)?, Telemetry::read(m)?, Tracing::read(m, &compiler.exporters)?);
-        let answer_headers = if tracing.is_some() || telemetry.stats.as_ref().is_some_and(|s| !s.overrides.is_empty()) {
+        let answer_headers = if telemetry.stats.as_ref().is_some_and(|s| !s.overrides.is_empty()) {
             None
         } else {
-            logs.iter().try_fold(Vec::new(), |mut all, log| {
+            let of_spans = tracing.as_ref().map(Tracing::answer_headers).unwrap_or_default();
+            logs.iter().try_fold(of_spans, |mut all, log| {
                 all.extend(log.answer_headers()?);
                 Some(all)
             })

@@ -1,31 +1,66 @@
 //! Numbers and addresses as text. Every line of a log has many of them, and the general way to write them is slow.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Appends a number, with zeros in front where it is shorter than `width`.
-pub fn padded(mut n: u64, width: usize, out: &mut String) {
-    // Parts of addresses, times and statuses have at most three.
-    if n < 1000 && width <= 3 {
-        let digit = |of: u64| char::from(b"0123456789"[(n / of % 10) as usize]);
-        if n >= 100 || width == 3 {
-            out.push(digit(100));
-        }
-        if n >= 10 || width >= 2 {
-            out.push(digit(10));
-        }
-        out.push(digit(1));
-        return;
+/// A short text on the stack.
+struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Short<N> {
+    const fn new() -> Short<N> {
+        Short { bytes: [0; N], len: 0 }
     }
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    while n > 0 {
-        at -= 1;
-        digits[at] = b"0123456789"[(n % 10) as usize];
-        n /= 10;
+    /// What does not fit is left out.
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
     }
-    let at = at.min(digits.len() - width.clamp(1, digits.len()));
-    // Digits are text.
-    out.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
+    fn octet(&mut self, n: u8) {
+        if n >= 100 {
+            self.push(b'0' + n / 100);
+        }
+        if n >= 10 {
+            self.push(b'0' + n / 10 % 10);
+        }
+        self.push(b'0' + n % 10);
+    }
+    fn v4(&mut self, ip: Ipv4Addr) {
+        let [a, b, c, d] = ip.octets();
+        self.octet(a);
+        for part in [b, c, d] {
+            self.push(b'.');
+            self.octet(part);
+        }
+    }
+    fn decimal(&mut self, mut n: u64, width: usize) {
+        let mut digits = [b'0'; 20];
+        let mut at = digits.len();
+        while n > 0 {
+            at -= 1;
+            digits[at] = b'0' + (n % 10) as u8;
+            n /= 10;
+        }
+        digits[at.min(digits.len() - width.clamp(1, digits.len()))..].iter().for_each(|d| self.push(*d));
+    }
+    fn append(&self, out: &mut String) {
+        // Nothing but ASCII was pushed.
+        out.push_str(str::from_utf8(&self.bytes[..self.len]).unwrap_or_default());
+    }
+}
+
+/// Appends a number, with zeros in front where it is shorter than `width`, which is 20 at most.
+pub fn padded(n: u64, width: usize, out: &mut String) {
+    // Many are 0, or a few milliseconds.
+    if n < 10 && width <= 1 {
+        return out.push(char::from(b'0' + n as u8));
+    }
+    let mut short = Short::<20>::new();
+    short.decimal(n, width);
+    short.append(out);
 }
 
 pub fn number(n: u64, out: &mut String) {
@@ -35,12 +70,9 @@ pub fn number(n: u64, out: &mut String) {
 pub fn ip(ip: IpAddr, out: &mut String) {
     match ip {
         IpAddr::V4(v4) => {
-            for (i, part) in v4.octets().into_iter().enumerate() {
-                if i > 0 {
-                    out.push('.');
-                }
-                number(part.into(), out);
-            }
+            let mut short = Short::<15>::new();
+            short.v4(v4);
+            short.append(out);
         }
         IpAddr::V6(v6) => out.push_str(&v6.to_string()),
     }
@@ -49,12 +81,47 @@ pub fn ip(ip: IpAddr, out: &mut String) {
 pub fn address(address: SocketAddr, out: &mut String) {
     match address {
         SocketAddr::V4(v4) => {
-            ip((*v4.ip()).into(), out);
-            out.push(':');
-            number(v4.port().into(), out);
+            let mut short = Short::<21>::new();
+            short.v4(*v4.ip());
+            short.push(b':');
+            short.decimal(v4.port().into(), 1);
+            short.append(out);
         }
         SocketAddr::V6(v6) => out.push_str(&v6.to_string()),
     }
+}
+
+/// `2026-01-31T12:34:56.789Z`
+pub fn timestamp([year, month, day]: [u32; 3], [hour, minute, second, millisecond]: [u32; 4], out: &mut String) {
+    let digit = |n: u32| b'0' + (n % 10) as u8;
+    let text = [
+        digit(year / 1000),
+        digit(year / 100),
+        digit(year / 10),
+        digit(year),
+        b'-',
+        digit(month / 10),
+        digit(month),
+        b'-',
+        digit(day / 10),
+        digit(day),
+        b'T',
+        digit(hour / 10),
+        digit(hour),
+        b':',
+        digit(minute / 10),
+        digit(minute),
+        b':',
+        digit(second / 10),
+        digit(second),
+        b'.',
+        digit(millisecond / 100),
+        digit(millisecond / 10),
+        digit(millisecond),
+        b'Z',
+    ];
+    // All of it is ASCII.
+    out.push_str(str::from_utf8(&text).unwrap_or_default());
 }
 
 #[cfg(test)]

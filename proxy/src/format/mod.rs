@@ -72,7 +72,8 @@ impl Template {
         }
         Ok(Template { items })
     }
-    fn answer_headers(&self, names: &mut Vec<HeaderName>) {
+    /// The headers of answers that it tells of.
+    pub fn answer_headers(&self, names: &mut Vec<HeaderName>) {
         for item in &self.items {
             if let Item::Value { op: Op::Response(list), .. } = item {
                 names.extend(list.iter().cloned());

@@ -80,12 +80,9 @@ impl TimeFormat {
         // Writing to a String does not fail.
         let _ = match self {
             TimeFormat::Default => {
-                let (year, month, day) = (year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs());
-                let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':'), (second, 2, '.'), (fraction(3).into(), 3, 'Z')];
-                for (value, width, behind) in parts {
-                    digits::padded(value, width, out);
-                    out.push(behind);
-                }
+                let small = |n: u64| u32::try_from(n).unwrap_or(0);
+                let of_date = [year, month, day].map(|n| small(n.unsigned_abs()));
+                digits::timestamp(of_date, [small(hour), small(minute), small(second), fraction(3)], out);
                 Ok(())
             }
             TimeFormat::Parts(parts) => parts.iter().try_for_each(|part| match part {

@@ -17,7 +17,7 @@ use crate::telemetry::peer::Peer;
 use crate::trace::span::Active;
 use crate::upstream::cluster::Handle;
 use crate::worker::Worker;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
@@ -93,6 +93,40 @@ impl RouteRef {
     }
 }
 
+/// Headers of an answer, as far as something may ask for them.
+#[derive(Debug)]
+pub enum Answered {
+    All(HeaderMap),
+    /// The first value of each name that is asked for.
+    Few(Vec<(HeaderName, HeaderValue)>),
+}
+
+impl Default for Answered {
+    fn default() -> Answered {
+        Answered::Few(Vec::new())
+    }
+}
+
+impl Answered {
+    /// `names`: those that are asked for; `None` where they may be all.
+    pub fn of(headers: &HeaderMap, names: Option<&[HeaderName]>) -> Answered {
+        match names {
+            None => Answered::All(headers.clone()),
+            Some(names) => Answered::Few(names.iter().filter_map(|n| Some((n.clone(), headers.get(n)?.clone()))).collect()),
+        }
+    }
+    pub fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        match self {
+            Answered::All(headers) => headers.get(name),
+            Answered::Few(list) => list.iter().find(|(n, _)| n == name).map(|(_, value)| value),
+        }
+    }
+    /// `None` where only some of them are kept.
+    pub fn all(&self) -> Option<&HeaderMap> {
+        if let Answered::All(headers) = self { Some(headers) } else { None }
+    }
+}
+
 /// A request and its answer. What connections have as well stands in its record.
 pub struct Exchange {
     record: Record,
@@ -116,8 +150,7 @@ pub struct Exchange {
     pub answer_head_bytes: u64,
     /// Of the answer, where it is gRPC's and counted.
     pub messages: Messages,
-    /// Headers of the answer, where something may ask for them.
-    pub answer: HeaderMap,
+    pub answer: Answered,
     /// Milliseconds until the answer began.
     pub answer_begun: Option<u64>,
     pub grpc_status: Option<u64>,
@@ -170,7 +203,7 @@ impl Exchange {
             head_bytes: 0,
             answer_head_bytes: 0,
             messages: Messages::default(),
-            answer: HeaderMap::new(),
+            answer: Answered::default(),
             answer_begun: None,
             grpc_status: None,
             cors: None,

@@ -3,7 +3,7 @@
 use super::alarm::Alarm;
 use super::body::{Body, Stream};
 use super::changes::{OF_RETRIES, OF_TIMEOUTS, change_answer, change_request, remove_own};
-use super::exchange::{Exchange, RouteRef};
+use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::incoming::Incoming;
 use super::respond::Reply;
@@ -22,7 +22,7 @@ use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
@@ -450,13 +450,7 @@ impl Router<'_> {
         finish_answer(&mut parts.headers, manager, request_id.as_ref(), keep);
         peers::tell_client(&exchange, &mut parts.headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
-        exchange.answer = match &manager.answer_headers {
-            None => parts.headers.clone(),
-            Some(names) => {
-                let of = |name| parts.headers.get(name).map(|value: &HeaderValue| (HeaderName::clone(name), value.clone()));
-                names.iter().filter_map(of).collect()
-            }
-        };
+        exchange.answer = Answered::of(&parts.headers, manager.answer_headers.as_deref());
         if manager.telemetry.stats.is_some() {
             exchange.answer_head_bytes = answer_bytes(&parts.headers, parts.status);
         }

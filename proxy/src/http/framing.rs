@@ -1,7 +1,10 @@
 //! The bytes of HTTP/1 requests, checked before HTTP is made of them (RFC 9112). What two readers could take for two different
 //! requests ends the connection: hyper reads more than Envoy does, and Envoy more than the RFC allows.
 
+mod plain;
+
 use memchr::memchr;
+pub use plain::{Parts, Plain};
 
 /// Why the bytes are no request that may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,40 @@ struct Head {
     is_chunked: bool,
     names_upgrade: bool,
     has_upgrade: bool,
+}
+
+impl Head {
+    /// Takes a header.
+    fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Wrong> {
+        // Lengths first: few names are compared.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                self.hosts += 1;
+                if self.hosts > 1 || !is_host(value) {
+                    return Err(Wrong::Host);
+                }
+            }
+            // An offer of HTTP/2 over plain TCP is never taken up (RFC 9113 §3.1 has done away with it).
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.has_upgrade |= !value.eq_ignore_ascii_case(b"h2c"),
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.names_upgrade |= value.split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                if self.length.is_some() {
+                    return Err(Wrong::ContentLength);
+                }
+                self.length = Some(digits(value, 10).ok_or(Wrong::ContentLength)?);
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Wrong::TransferEncoding);
+                }
+                self.is_chunked = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// What the answer to a request for another protocol was.
@@ -165,20 +202,6 @@ impl Framing {
     /// Whether the next bytes are those behind a request for another protocol.
     pub fn asks(&self) -> bool {
         self.state == State::Undecided
-    }
-    /// Behind a head: the length of its body, where that is all that follows and HTTP/1.1 is spoken. Somebody else reads the body:
-    /// the next bytes are those of the next head.
-    pub fn plain_body(&mut self) -> Option<u64> {
-        let length = match self.state {
-            State::RequestLine => 0,
-            State::Body(n) => n,
-            _ => return None,
-        };
-        if self.head.is_old || self.next_message() != State::RequestLine || !self.fragments.is_empty() {
-            return None;
-        }
-        self.state = State::RequestLine;
-        Some(length)
     }
     /// The requests whose targets have a fragment, by their numbers from 1, and those targets; of the bytes fed since the last call.
     pub fn take_fragments(&mut self) -> Vec<(u64, String)> {
@@ -342,35 +365,10 @@ impl Framing {
     }
     fn header(&mut self, line: &[u8]) -> Result<(), Wrong> {
         let (name, value) = field(line)?;
-        // Lengths first: few names are compared.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
-                self.head.hosts += 1;
-                if self.head.hosts > 1 || !is_host(value) {
-                    return Err(Wrong::Host);
-                }
-            }
-            6 if name.eq_ignore_ascii_case(b"expect") => self.expects = line.len() < EXPECT_LINE && value.eq_ignore_ascii_case(b"100-continue"),
-            // An offer of HTTP/2 over plain TCP is never taken up (RFC 9113 §3.1 has done away with it).
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.head.has_upgrade |= !value.eq_ignore_ascii_case(b"h2c"),
-            10 if name.eq_ignore_ascii_case(b"connection") => {
-                self.head.names_upgrade |= value.split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.head.length.is_some() {
-                    return Err(Wrong::ContentLength);
-                }
-                self.head.length = Some(digits(value, 10).ok_or(Wrong::ContentLength)?);
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.head.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Wrong::TransferEncoding);
-                }
-                self.head.is_chunked = true;
-            }
-            _ => {}
+        if name.eq_ignore_ascii_case(b"expect") {
+            self.expects = line.len() < EXPECT_LINE && value.eq_ignore_ascii_case(b"100-continue");
         }
-        Ok(())
+        self.head.header(name, value)
     }
     /// What follows a head.
     fn body(&self) -> Result<State, Wrong> {
@@ -389,7 +387,7 @@ impl Framing {
 }
 
 /// A name and its value without the white space around it.
-fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
+pub fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Wrong::Folded);
     }
@@ -428,7 +426,7 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
 
 /// A host, with its port perhaps: no user, no path, no list.
 fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+=:[]%".contains(b))
+    host.iter().all(|b| IS_HOST[usize::from(*b)])
 }
 
 /// Size of a chunk from its line; extensions are let through.
@@ -457,6 +455,19 @@ const IS_TOKEN: [bool; 256] = {
         let c = b as u8;
         table[b] =
             c.is_ascii_alphanumeric() || matches!(c, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+        b += 1;
+    }
+    table
+};
+
+const IS_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "below 256")]
+        let c = b as u8;
+        table[b] = c.is_ascii_alphanumeric()
+            || matches!(c, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b'=' | b':' | b'[' | b']' | b'%');
         b += 1;
     }
     table

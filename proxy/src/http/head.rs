@@ -38,9 +38,19 @@ impl<'h> View<'h> {
     }
 }
 
+/// So many names are looked through one after the other.
+const FEW: usize = 12;
+
 impl Headers for View<'_> {
     fn nth(&self, name: &str, n: usize) -> Option<&str> {
-        let value = if n == 0 { self.map.get(name)? } else { self.map.get_all(name).iter().nth(n)? };
+        let value = if self.map.keys_len() <= FEW {
+            // Cheaper than to make a name of the text.
+            self.map.iter().filter(|(k, _)| k.as_str().eq_ignore_ascii_case(name)).map(|(_, v)| v).nth(n)?
+        } else if n == 0 {
+            self.map.get(name)?
+        } else {
+            self.map.get_all(name).iter().nth(n)?
+        };
         match std::str::from_utf8(value.as_bytes()) {
             Ok(text) => Some(text),
             Err(_) => self.mended().iter().find(|(k, i, _)| k == name && *i == n).map(|(.., text)| text.as_str()),
@@ -153,41 +163,54 @@ pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
     bytes(headers) + (status.canonical_reason().map_or(0, str::len) + 15 + 2) as u64
 }
 
+/// What is between two neighbours only.
+const HOP_BY_HOP: [HeaderName; 6] =
+    [header::CONNECTION, header::UPGRADE, KEEP_ALIVE, HeaderName::from_static("http2-settings"), PROXY_CONNECTION, header::TRANSFER_ENCODING];
+/// Of these, those that stay where another protocol is asked for.
+const OF_UPGRADES: usize = 2;
+
+/// The place of a name among [`HOP_BY_HOP`].
+fn hop_by_hop(name: &HeaderName) -> Option<usize> {
+    let at = match name.as_str().len() {
+        7 => 1,
+        10 if *name == header::CONNECTION => 0,
+        10 => 2,
+        14 => 3,
+        16 => 4,
+        17 => 5,
+        _ => return None,
+    };
+    (*name == HOP_BY_HOP[at]).then_some(at)
+}
+
 /// Takes away what is between two neighbours only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
     // Most messages have none of them, or one: one look at the names is cheaper than a look-up each.
-    let there: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-    if there.contains(&header::CONNECTION) && upgrades == Upgrades::No {
+    let there = headers.keys().filter_map(hop_by_hop).fold(0u8, |there, at| there | 1 << at);
+    if there == 0 {
+        return;
+    }
+    if there & 1 != 0 && upgrades == Upgrades::No {
         // Headers that `connection` names go with it.
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
             .filter_map(|v| v.to_str().ok())
             .flat_map(|v| v.split(','))
-            // This one goes in any case.
-            .filter(|n| !n.trim().eq_ignore_ascii_case("keep-alive"))
-            .filter_map(|n| n.trim().parse().ok())
+            .map(str::trim)
+            // This one goes in any case, and there is none of the other name.
+            .filter(|n| !n.eq_ignore_ascii_case("keep-alive") && !n.eq_ignore_ascii_case("close"))
+            .filter_map(|n| n.parse().ok())
             .filter(|n: &HeaderName| *n != header::HOST && *n != header::CONTENT_LENGTH && *n != header::COOKIE)
             .collect();
         for name in named {
             headers.remove(name);
         }
     }
-    for name in there {
-        if upgrades == Upgrades::No || (name != header::CONNECTION && name != header::UPGRADE) {
+    for (at, name) in HOP_BY_HOP.iter().enumerate() {
+        if there & 1 << at != 0 && (upgrades == Upgrades::No || at >= OF_UPGRADES) {
             headers.remove(name);
         }
-    }
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    match name.as_str().len() {
-        7 => *name == header::UPGRADE,
-        10 => *name == header::CONNECTION || *name == KEEP_ALIVE,
-        14 => name.as_str() == "http2-settings",
-        16 => *name == PROXY_CONNECTION,
-        17 => *name == header::TRANSFER_ENCODING,
-        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The hot path of HTTP: a request comes, is decided, is forwarded or answered, and is logged.
 
 pub mod alarm;
+pub mod aside;
 pub mod body;
 pub mod bucket;
 pub mod changes;

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::changes::change_answer;
-use super::exchange::{Exchange, RouteRef};
+use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
@@ -126,7 +126,7 @@ impl Reply {
         }
         peers::tell_client(&exchange, &mut headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
-        exchange.answer = headers.clone();
+        exchange.answer = Answered::of(&headers, manager.answer_headers.as_deref());
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         exchange.answer_head_bytes = answer_bytes(&headers, code);
         let mut response = Response::new(Body::text(body, exchange));

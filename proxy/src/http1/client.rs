@@ -3,6 +3,7 @@
 
 use super::chunks::{Chunks, Next};
 use super::head::{self, Answer, Encoder, Length};
+use super::lines::Field;
 use super::output::Output;
 use super::room::Room;
 use crate::http::incoming::{Broken, Incoming};
@@ -28,6 +29,8 @@ const TIGHT: usize = 1024;
 pub struct Connection {
     io: Transport,
     read: BytesMut,
+    /// Room for the places of a head's parts.
+    fields: Vec<Field>,
     /// For the body that is read.
     room: Room,
     write: Output,
@@ -56,6 +59,7 @@ impl Connection {
         Connection {
             io,
             read: BytesMut::new(),
+            fields: Vec::new(),
             room: Room::default(),
             write: Output::default(),
             request: None,
@@ -158,7 +162,7 @@ impl Connection {
             }
         }
         loop {
-            match head::answer(&mut self.read, method, |status, headers| interim.iter().for_each(|w| w.forward(status, headers))) {
+            match head::answer(&mut self.read, &mut self.fields, method, |status, headers| interim.iter().for_each(|w| w.forward(status, headers))) {
                 Ok(Some(answer)) => {
                     self.keeps_alive &= answer.keeps_alive;
                     return Poll::Ready(Ok(answer));

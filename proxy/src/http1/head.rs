@@ -1,5 +1,7 @@
 //! Heads of messages: read into maps of headers, and written from them.
 
+use super::lines::{self, Field, Split};
+use crate::http::framing::Parts;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -9,8 +11,6 @@ use std::io::Write;
 const LONGEST: usize = 8192 + 4096 * 100;
 /// Headers that it may have.
 const MOST: usize = 256;
-/// Headers that nearly all heads stay below.
-const USUAL: usize = 64;
 
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +34,22 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoHead;
 
-/// Takes an answer's head from the front of `from`; `None` while it is not there whole. `interim` gets those before the last one.
+/// Takes an answer's head from the front of `from`; `None` while it is not there whole. `fields` is room for its places; `interim` gets
+/// the heads before the last one.
 ///
 /// # Errors
 /// The bytes are none.
-pub fn answer(from: &mut BytesMut, method: &Method, mut interim: impl FnMut(StatusCode, &HeaderMap)) -> Result<Option<Answer>, NoHead> {
+pub fn answer(
+    from: &mut BytesMut,
+    fields: &mut Vec<Field>,
+    method: &Method,
+    mut interim: impl FnMut(StatusCode, &HeaderMap),
+) -> Result<Option<Answer>, NoHead> {
     loop {
         if from.is_empty() {
             return Ok(None);
         }
-        let Some((status, version, headers)) = parse(from)? else {
+        let Some((status, version, headers)) = parse(from, fields)? else {
             return if from.len() > LONGEST { Err(NoHead) } else { Ok(None) };
         };
         match status.as_u16() {
@@ -59,29 +65,27 @@ pub fn answer(from: &mut BytesMut, method: &Method, mut interim: impl FnMut(Stat
     }
 }
 
-/// Makes a request of a head that is there whole and was looked at already. `None` for what is better left to hyper: a request that
-/// waits for leave to go on, or has many headers.
-pub fn request<B>(head: &Bytes, body: B) -> Option<(Request<B>, Stays)> {
-    let mut fields = [httparse::EMPTY_HEADER; USUAL];
-    let mut parsed = httparse::Request::new(&mut fields);
-    match parsed.parse(head) {
-        Ok(httparse::Status::Complete(end)) if end == head.len() => {}
-        _ => return None,
-    }
+/// Makes a request of a head that was found plain. `None` for what is better left to hyper: a target that is none.
+pub fn request<B>(head: &Bytes, parts: &Parts, body: B) -> Option<(Request<B>, Stays)> {
     let mut request = Request::new(body);
-    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(parsed.path?.as_bytes())).ok()?;
+    *request.method_mut() = Method::from_bytes(&head[parts.method.clone()]).ok()?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.slice(parts.target.clone())).ok()?;
     let headers = request.headers_mut();
-    headers.reserve(parsed.headers.len() + 6);
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        if name == header::EXPECT {
-            return None;
-        }
-        headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?);
-    }
+    // Room for those that a proxy adds.
+    headers.reserve(parts.fields.len() + 6);
+    fill(head, &parts.fields, headers).ok()?;
     let stays = if keeps_alive(Version::HTTP_11, headers) { Stays::Yes } else { Stays::No };
     Some((request, stays))
+}
+
+/// Values share the bytes of the head.
+fn fill(head: &Bytes, fields: &[Field], headers: &mut HeaderMap) -> Result<(), NoHead> {
+    for [a, b, c, d] in fields {
+        let name = HeaderName::from_bytes(&head[*a..*b]).map_err(|_| NoHead)?;
+        let value = HeaderValue::from_maybe_shared(head.slice(*c..*d)).map_err(|_| NoHead)?;
+        headers.append(name, value);
+    }
+    Ok(())
 }
 
 /// Whether a connection stays open behind a message.
@@ -165,44 +169,55 @@ fn lists(value: &HeaderValue, word: &str) -> bool {
     value.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn parse(from: &mut BytesMut) -> Result<Option<(StatusCode, Version, HeaderMap)>, NoHead> {
-    let mut fields = [httparse::EMPTY_HEADER; USUAL];
-    let mut response = httparse::Response::new(&mut fields);
-    let mut many: Vec<httparse::Header<'_>>;
-    let parsed = match response.parse(from) {
-        Err(httparse::Error::TooManyHeaders) => {
-            many = vec![httparse::EMPTY_HEADER; MOST];
-            response = httparse::Response::new(&mut many);
-            response.parse(from)
-        }
-        other => other,
+fn parse(from: &mut BytesMut, fields: &mut Vec<Field>) -> Result<Option<(StatusCode, Version, HeaderMap)>, NoHead> {
+    let (end, status, version) = match usual(from, fields) {
+        Some(Usual::Head(end, status)) => (end, status, Version::HTTP_11),
+        Some(Usual::Part) => return Ok(None),
+        None => match other(from, fields)? {
+            Some(found) => found,
+            None => return Ok(None),
+        },
     };
-    let httparse::Status::Complete(end) = parsed.map_err(|_| NoHead)? else { return Ok(None) };
-    let status = response.code.and_then(|c| StatusCode::from_u16(c).ok()).ok_or(NoHead)?;
-    let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let places = Places::of(from, response.headers);
     let head = from.split_to(end).freeze();
-    Ok(Some((status, version, places.headers(&head)?)))
+    let mut headers = HeaderMap::with_capacity(fields.len() + 4);
+    fill(&head, fields, &mut headers)?;
+    Ok(Some((status, version, headers)))
 }
 
-/// Where names and values are, so that values can share the bytes of the head.
-struct Places(Vec<[usize; 4]>);
+enum Usual {
+    /// Where it ends, and its status.
+    Head(usize, StatusCode),
+    Part,
+}
 
-impl Places {
-    fn of(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Places {
-        let start = bytes.as_ptr().addr();
-        let place = |part: &[u8]| (part.as_ptr().addr() - start, part.as_ptr().addr() - start + part.len());
-        Places(fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).map(|((a, b), (c, d))| [a, b, c, d]).collect())
+/// The head of an answer as nearly all servers write it; `None` for what has to be looked at more closely.
+fn usual(from: &[u8], fields: &mut Vec<Field>) -> Option<Usual> {
+    let rest = from.strip_prefix(b"HTTP/1.1 ")?;
+    let status = StatusCode::from_bytes(rest.get(..3)?).ok()?;
+    let end = memchr::memchr(b'\n', rest)?;
+    let [b' ', reason @ .., b'\r'] = &rest[3..end] else { return None };
+    if !reason.iter().all(|b| matches!(b, b' '..=b'~')) {
+        return None;
     }
-    fn headers(&self, head: &Bytes) -> Result<HeaderMap, NoHead> {
-        let mut headers = HeaderMap::with_capacity(self.0.len() + 4);
-        for [a, b, c, d] in &self.0 {
-            let name = HeaderName::from_bytes(&head[*a..*b]).map_err(|_| NoHead)?;
-            let value = HeaderValue::from_maybe_shared(head.slice(*c..*d)).map_err(|_| NoHead)?;
-            headers.append(name, value);
-        }
-        Ok(headers)
+    match lines::split(from, from.len() - rest.len() + end + 1, fields, |_, _| true) {
+        Split::End(end) => Some(Usual::Head(end, status)),
+        Split::Part => Some(Usual::Part),
+        Split::Odd => None,
     }
+}
+
+/// Any other head that may be read.
+fn other(from: &[u8], fields: &mut Vec<Field>) -> Result<Option<(usize, StatusCode, Version)>, NoHead> {
+    let mut parsed = vec![httparse::EMPTY_HEADER; MOST];
+    let mut response = httparse::Response::new(&mut parsed);
+    let httparse::Status::Complete(end) = response.parse(from).map_err(|_| NoHead)? else { return Ok(None) };
+    let status = response.code.and_then(|c| StatusCode::from_u16(c).ok()).ok_or(NoHead)?;
+    let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let start = from.as_ptr().addr();
+    let place = |part: &[u8]| (part.as_ptr().addr() - start, part.as_ptr().addr() - start + part.len());
+    fields.clear();
+    fields.extend(response.headers.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).map(|((a, b), (c, d))| [a, b, c, d]));
+    Ok(Some((end, status, version)))
 }
 
 /// RFC 9112 §6.3. A length and chunks at once are refused, as Envoy does.
@@ -307,7 +322,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, method: &Method) -> Result<Option<Answer>, NoHead> {
-        answer(&mut BytesMut::from(text), method, |_, _| {})
+        answer(&mut BytesMut::from(text), &mut Vec::new(), method, |_, _| {})
     }
     fn length_of(text: &str) -> Result<Length, NoHead> {
         read(&format!("HTTP/1.1 200 OK\r\n{text}\r\n"), &Method::GET).map(|a| a.expect("a whole head").length)

@@ -3,6 +3,7 @@
 pub mod chunks;
 pub mod client;
 pub mod head;
+pub mod lines;
 pub mod output;
 pub mod room;
 pub mod server;

@@ -5,9 +5,10 @@ use super::head::{self, Asked, Encoder, Stays};
 use super::output::{BODY, Output};
 use super::room::Room;
 use crate::downstream::stream::Stream;
+use crate::http::aside::Aside;
 use crate::http::body;
 use crate::http::exchange::Connection;
-use crate::http::framing::{Framing, Upgrade};
+use crate::http::framing::{Framing, Parts, Plain};
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::service;
 use crate::upstream::Reason;
@@ -92,36 +93,25 @@ enum Front {
 }
 
 /// Looks for a plain request. `framing` knows of it then; otherwise it is as before.
-fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) -> Front {
+fn front(read: &mut BytesMut, framing: &mut Framing, parts: &mut Parts, connection: &Connection) -> Front {
     if read.is_empty() {
         return Front::Nothing;
     }
-    let limits = &connection.manager.limits;
-    let Some(end) = memchr::memmem::find(read, b"\r\n\r\n").map(|at| at + 4) else {
-        return if read.len() > limits.header_bytes { Front::Unusual } else { Front::Part };
+    let (end, length) = match framing.plain(read, parts) {
+        Plain::Head { end, length } => (end, length),
+        Plain::Part => return Front::Part,
+        Plain::Other => return Front::Unusual,
     };
-    if end > limits.header_bytes {
-        return Front::Unusual;
-    }
-    let before = framing.clone();
-    let length = if framing.feed(&read[..end], Upgrade::Undecided).is_ok() { framing.plain_body() } else { None };
-    let made = length.and_then(|length| {
-        let head = read.split_to(end).freeze();
-        match head::request(&head, length).filter(|(request, _)| request.headers().len() <= limits.headers) {
-            Some(made) => Some(made),
-            None => {
-                // It goes back where it was.
-                let mut whole = BytesMut::from(&head[..]);
-                whole.extend_from_slice(read);
-                *read = whole;
-                None
-            }
-        }
-    });
+    let head = read.split_to(end).freeze();
+    let made = head::request(&head, parts, length).filter(|(request, _)| request.headers().len() <= connection.manager.limits.headers);
     let Some((request, stays)) = made else {
-        *framing = before;
+        // It goes back where it was.
+        let mut whole = BytesMut::from(&head[..]);
+        whole.extend_from_slice(read);
+        *read = whole;
         return Front::Unusual;
     };
+    framing.pass_plain();
     let takes_trailers = request.headers().get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let asked = Asked { is_head: *request.method() == Method::HEAD, takes_trailers, stays };
     Front::Request(Box::new((request, asked)))
@@ -130,13 +120,13 @@ fn front(read: &mut BytesMut, framing: &mut Framing, connection: &Connection) ->
 /// Serves a connection for as long as its requests are plain. `ends` completes when it should come to its end.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut, mut framing: Framing, ends: impl Future<Output = ()>) -> Ended {
     let wire = Rc::new(RefCell::new(Wire { stream, read: early, left: 0, room: Room::default(), is_over: false, serial: 0 }));
-    let mut output = Output::default();
-    let mut ends = pin!(ends);
+    let (mut output, mut parts) = (Output::default(), Parts::default());
+    let (mut ends, aside) = (pin!(ends), Aside::default());
     loop {
         let next = std::future::poll_fn(|cx| {
             let wire = &mut *wire.borrow_mut();
             loop {
-                match front(&mut wire.read, &mut framing, connection) {
+                match front(&mut wire.read, &mut framing, &mut parts, connection) {
                     Front::Nothing => {}
                     // What is here already is read. hyper waits for the rest, which may take too long.
                     Front::Part => match wire.poll_read(HEAD, cx) {
@@ -148,7 +138,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
                 match wire.poll_read(HEAD, cx) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
-                    Poll::Pending => return ends.as_mut().poll(cx).map(|()| None),
+                    Poll::Pending => return aside.poll(ends.as_mut(), cx).map(|()| None),
                 }
             }
         });

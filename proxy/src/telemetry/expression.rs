@@ -215,7 +215,7 @@ fn request(e: &Exchange) -> Json {
 }
 
 fn response(e: &Exchange) -> Json {
-    let mut out = json!({"code_details": &*e.details, "flags": bits(&e.flags), "headers": headers(&e.answer), "size": e.sent, "total_size": e.answer_head_bytes + e.sent});
+    let mut out = json!({"code_details": &*e.details, "flags": bits(&e.flags), "headers": e.answer.all().map_or_else(|| json!({}), headers), "size": e.sent, "total_size": e.answer_head_bytes + e.sent});
     // A request without an answer has no code.
     if e.status > 0 {
         out["code"] = e.status.into();

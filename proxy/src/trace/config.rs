@@ -3,6 +3,7 @@
 use super::context::Form;
 use super::exporter::{Exporter, Exporters, Target, To};
 use crate::format::Template;
+use crate::http::head::names;
 use http::{HeaderName, HeaderValue};
 use mesh_envoy::engine::field::{Message, Read};
 use std::sync::Arc;
@@ -109,6 +110,16 @@ impl Tag {
 }
 
 impl Tracing {
+    /// The headers of answers that spans tell of.
+    pub fn answer_headers(&self) -> Vec<HeaderName> {
+        let mut names = vec![names::GRPC_MESSAGE];
+        for tag in &self.tags {
+            if let Source::Format(template) = &tag.source {
+                template.answer_headers(&mut names);
+            }
+        }
+        names
+    }
     /// From a connection manager; `None` where it is not told of.
     pub fn read(manager: &Message<'_, '_>, exporters: &Exporters) -> Read<Option<Tracing>> {
         let Some(m) = manager.message("tracing")? else { return Ok(None) };

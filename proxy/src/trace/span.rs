@@ -289,7 +289,7 @@ pub fn finish(exchange: &Exchange) {
 
 fn of_grpc(exchange: &Exchange, tags: &mut Tags) {
     let Some(status) = exchange.grpc_status else { return };
-    let of_answer = exchange.answer.get(names::GRPC_MESSAGE).and_then(|v| v.to_str().ok());
+    let of_answer = exchange.answer.get(&names::GRPC_MESSAGE).and_then(|v| v.to_str().ok());
     let of_trailers = exchange.trace.as_ref().and_then(|t| t.grpc_message.as_deref());
     tags.push(("grpc.status_code".into(), status.to_string()));
     if let Some(message) = of_trailers.or(of_answer) {

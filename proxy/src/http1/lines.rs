@@ -1,0 +1,40 @@
+//! The lines of a head that are headers, as nearly all heads have them: what is odd is for others to judge.
+
+use crate::http::framing::field;
+use memchr::memchr;
+
+/// Start and end of a name, and of its value without the white space around it, as places in the bytes.
+pub type Field = [usize; 4];
+
+/// Headers that nearly all heads stay below.
+const USUAL: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// The head ends before this place.
+    End(usize),
+    /// It is not there whole.
+    Part,
+    Odd,
+}
+
+/// Splits the lines from `at` on. `takes` hears of each name and its value, and says whether it is usual.
+pub fn split(bytes: &[u8], mut at: usize, fields: &mut Vec<Field>, mut takes: impl FnMut(&[u8], &[u8]) -> bool) -> Split {
+    fields.clear();
+    loop {
+        let rest = &bytes[at..];
+        let Some(end) = memchr(b'\n', rest) else { return Split::Part };
+        let Some((b'\r', line)) = rest[..end].split_last() else { return Split::Odd };
+        if line.is_empty() {
+            return Split::End(at + 2);
+        }
+        let Ok((name, value)) = field(line) else { return Split::Odd };
+        if fields.len() == USUAL || !takes(name, value) {
+            return Split::Odd;
+        }
+        // Of an empty value it does not matter.
+        let from = if value.is_empty() { at } else { value.as_ptr().addr() - bytes.as_ptr().addr() };
+        fields.push([at, at + name.len(), from, from + value.len()]);
+        at += end + 1;
+    }
+}
