@@ -6,6 +6,7 @@ use super::changes::{OF_RETRIES, OF_TIMEOUTS, change_answer, change_request, rem
 use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::incoming::Incoming;
+use super::outgoing::{self, OfTry};
 use super::respond::Reply;
 use super::service::Onward;
 use super::timeouts::grpc_timeout_value;
@@ -13,6 +14,7 @@ use super::tries::{Due, Limits, Rest, Watch};
 use super::upload::{Source, Upload};
 use super::{mirror, upgrade as upgrades};
 use crate::config::alpn::Offers;
+use crate::config::cluster::Protocol;
 use crate::config::hash_policy;
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::telemetry::exchange as peers;
@@ -22,10 +24,11 @@ use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, Uri};
+use http::Response;
+use http::header::{self, HeaderValue};
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -293,31 +296,31 @@ impl Router<'_> {
 
     /// The request of one try. `None` where its path is none that can be sent.
     fn request(&self, exchange: &Exchange) -> Option<Wanted> {
-        let mut headers = exchange.headers.clone();
-        peers::tell_upstream(exchange, &mut headers);
-        span::inject(exchange, &mut headers);
-        if let Some(expected) = self.expected(exchange.attempts) {
-            if !exchange.connection.manager.suppresses_envoy_headers {
-                headers.insert(names::EXPECTED_TIMEOUT, HeaderValue::from(expected));
-            }
-            if self.limits.tells_grpc {
-                headers.insert(names::GRPC_TIMEOUT, grpc_timeout_value(Duration::from_millis(expected)));
-            }
+        let mut headers = Cow::Borrowed(&exchange.headers);
+        if peers::tells_upstream(exchange) {
+            peers::tell_upstream(exchange, headers.to_mut());
         }
-        if self.route.host_extras().tells_attempts_upstream {
-            headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
+        if span::is_injected(exchange) {
+            span::inject(exchange, headers.to_mut());
         }
-        let authority = exchange.authority.as_str();
+        let expected = self.expected(exchange.attempts);
+        let of_try = OfTry {
+            expected_timeout: expected.filter(|_| !exchange.connection.manager.suppresses_envoy_headers),
+            grpc_timeout: expected.filter(|_| self.limits.tells_grpc).map(|ms| grpc_timeout_value(Duration::from_millis(ms))),
+            attempts: self.route.host_extras().tells_attempts_upstream.then_some(exchange.attempts),
+        };
         let downstream_is_http2 = exchange.protocol == "HTTP/2";
-        let protocol = self.cluster.config().protocol;
-        let server_name = self.cluster.config().names_request.then(|| asked_by(authority)).flatten();
-        let request = outgoing(
-            exchange,
-            headers,
-            authority,
-            protocol == crate::config::cluster::Protocol::Http2 || (protocol == crate::config::cluster::Protocol::Downstream && downstream_is_http2),
-            Upload::new(&exchange.body),
-        )?;
+        let config = self.cluster.config();
+        let protocol = config.protocol;
+        let server_name = config.names_request.then(|| asked_by(&exchange.authority)).flatten();
+        let body = Upload::new(&exchange.body);
+        let request = if protocol == Protocol::Http2 || (protocol == Protocol::Downstream && downstream_is_http2) {
+            let mut headers = headers.into_owned();
+            of_try.apply(&mut headers);
+            outgoing::message(exchange, headers, &exchange.authority, outgoing::Version::Http2, body)?
+        } else {
+            outgoing::http1(exchange, &headers, of_try, body)?
+        };
         let forwards = exchange.protocol == "HTTP/1.1" && exchange.connection.manager.forwards_interim;
         let interim = forwards.then(|| exchange.connection.wire.clone());
         Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim })
@@ -482,30 +485,6 @@ fn wants_another_try(on: Conditions, failure: &Failure) -> bool {
         || (on.has(Conditions::RESET_BEFORE_REQUEST) && !failure.sent)
         || (on.has(Conditions::CONNECT_FAILURE) && failure.reason.is_connection_failure())
         || (on.has(Conditions::REFUSED_STREAM) && failure.reason == Reason::RemoteRefusedStream)
-}
-
-/// A request as an upstream gets it. `None` where its path is none that can be sent.
-pub fn outgoing(exchange: &Exchange, headers: HeaderMap, authority: &str, http2: bool, body: Upload) -> Option<Request<Upload>> {
-    // As with Envoy: servers may want a length where a body could be.
-    let says_none = !http2
-        && !matches!(exchange.method, Method::GET | Method::HEAD | Method::DELETE | Method::TRACE | Method::CONNECT)
-        && !headers.contains_key(header::CONTENT_LENGTH)
-        && http_body::Body::is_end_stream(&body);
-    let mut request = Request::new(body);
-    *request.method_mut() = exchange.method.clone();
-    *request.headers_mut() = headers;
-    if http2 {
-        let uri = Uri::builder().scheme(exchange.scheme).authority(authority).path_and_query(exchange.path.as_str());
-        *request.uri_mut() = uri.build().ok()?;
-        *request.version_mut() = http::Version::HTTP_2;
-    } else {
-        *request.uri_mut() = exchange.path.parse().ok()?;
-        request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority).ok()?);
-        if says_none {
-            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-        }
-    }
-    Some(request)
 }
 
 #[cfg(test)]

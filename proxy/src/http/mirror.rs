@@ -1,8 +1,9 @@
 //! Copies of requests that go elsewhere; nobody waits for what comes of them.
 
 use super::exchange::Exchange;
-use super::forward::{asked_by, outgoing};
+use super::forward::asked_by;
 use super::head::{self, names};
+use super::outgoing;
 use super::service::Onward;
 use super::upload::{Source, Upload};
 use crate::config::cluster::Protocol;
@@ -33,7 +34,8 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
     let authority = if mirror.keeps_host { exchange.authority.clone() } else { shadow(&exchange.authority) };
     let protocol = handle.config().protocol;
     let http2 = protocol == Protocol::Http2 || (protocol == Protocol::Downstream && exchange.protocol == "HTTP/2");
-    let Some(request) = outgoing(exchange, headers, &authority, http2, Upload::new(&source)) else { return };
+    let version = if http2 { outgoing::Version::Http2 } else { outgoing::Version::Http1 };
+    let Some(request) = outgoing::message(exchange, headers, &authority, version, Upload::new(&source)) else { return };
     let server_name = handle.config().names_request.then(|| asked_by(&authority)).flatten();
     let offers = onward.offers.clone();
     let downstream_is_http2 = exchange.protocol == "HTTP/2";

@@ -16,6 +16,7 @@ pub mod incoming;
 pub mod live;
 pub mod messages;
 pub mod mirror;
+pub mod outgoing;
 pub mod respond;
 pub mod serve;
 pub mod service;

@@ -7,12 +7,13 @@ use super::lines::Field;
 use super::output::Output;
 use super::room::Room;
 use crate::http::incoming::{Broken, Incoming};
+use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
 use crate::http::wire::Wire;
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response};
+use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
 use std::cell::RefCell;
 use std::io;
@@ -34,8 +35,8 @@ pub struct Connection {
     /// For the body that is read.
     room: Room,
     write: Output,
-    /// What is being sent: its body is taken from here.
-    request: Option<Request<Upload>>,
+    /// That of the request that is being sent.
+    body: Option<Upload>,
     encoder: Encoder,
     /// Whether anything was taken of its body.
     is_begun: bool,
@@ -62,7 +63,7 @@ impl Connection {
             fields: Vec::new(),
             room: Room::default(),
             write: Output::default(),
-            request: None,
+            body: None,
             encoder: Encoder::Length(0),
             is_begun: false,
             keeps_alive: true,
@@ -72,7 +73,7 @@ impl Connection {
     }
     /// Whether it can take another request: both messages are over, and nothing came behind them.
     pub fn is_at_rest(&self) -> bool {
-        let is_sent = self.request.is_none() && self.write.is_empty() && self.is_flushed;
+        let is_sent = self.body.is_none() && self.write.is_empty() && self.is_flushed;
         self.is_answered && self.keeps_alive && is_sent && self.read.is_empty() && self.io.is_drained()
     }
     /// For another one to speak on. Of a connection that is at rest.
@@ -80,17 +81,16 @@ impl Connection {
         self.io
     }
 
-    fn begin(&mut self, mut request: Request<Upload>) {
-        self.write.written = 0;
-        self.encoder = head::write_request(&mut request, &mut self.write.bytes);
-        self.request = Some(request);
+    fn begin(&mut self, encoder: Encoder, head: Vec<u8>, body: Upload) {
+        (self.write.written, self.write.bytes) = (0, head);
+        (self.encoder, self.body) = (encoder, Some(body));
         (self.keeps_alive, self.is_answered, self.is_begun, self.is_flushed) = (true, false, false, false);
     }
 
     /// Sends what there is of the request; ready when all of it is sent.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
-            while self.request.is_some() && self.write.has_room() {
+            while self.body.is_some() && self.write.has_room() {
                 match self.poll_body(cx) {
                     Poll::Pending => break,
                     Poll::Ready(taken) => taken?,
@@ -103,8 +103,8 @@ impl Connection {
             }
             self.is_flushed = false;
             ready!(self.write.poll(&mut self.io, cx)).map_err(|_| Unsent::Socket)?;
-            if let Some(request) = self.request.take_if(|_| self.encoder == Encoder::Length(0)) {
-                request.body().sent();
+            if let Some(body) = self.body.take_if(|_| self.encoder == Encoder::Length(0)) {
+                body.sent();
             }
         }
     }
@@ -115,17 +115,17 @@ impl Connection {
     }
     /// Whether there is no more of the body.
     fn is_taken(&self) -> bool {
-        self.request.is_none() || self.encoder == Encoder::Length(0)
+        self.body.is_none() || self.encoder == Encoder::Length(0)
     }
     /// Takes the next piece of the body.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
-        let Some(request) = self.request.as_mut().filter(|_| self.encoder != Encoder::Length(0)) else { return Poll::Pending };
+        let Some(body) = self.body.as_mut().filter(|_| self.encoder != Encoder::Length(0)) else { return Poll::Pending };
         let mut is_end = true;
-        match ready!(Pin::new(request.body_mut()).poll_frame(cx)) {
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
             Some(Err(_)) => return Poll::Ready(Err(Unsent::Body)),
             None => {}
             Some(Ok(frame)) => {
-                is_end = frame.is_trailers() || request.body().is_end_stream();
+                is_end = frame.is_trailers() || body.is_end_stream();
                 self.is_begun = true;
                 self.write.put(frame, &mut self.encoder);
             }
@@ -150,12 +150,14 @@ impl Connection {
     fn poll_answer(&mut self, method: &Method, interim: Option<&Wire>, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
         if let Poll::Ready(Err(why)) = self.poll_send(cx) {
             self.keeps_alive = false;
-            let request = self.request.take();
+            let body = self.body.take();
             match why {
                 Unsent::Body => return Poll::Ready(Err(Lost::sent(Reason::ConnectionTermination))),
                 Unsent::Socket if self.write.written == 0 && !self.is_begun => {
-                    let failure = Failure::unsent(Reason::ConnectionTermination);
-                    return Poll::Ready(Err(Lost { failure, request }));
+                    // Nothing was put behind its head.
+                    let (encoder, head, method) = (self.encoder.clone(), std::mem::take(&mut self.write.bytes), method.clone());
+                    let request = body.map(|body| Outgoing::Plain(Plain { method, head, encoder, body }));
+                    return Poll::Ready(Err(Lost { failure: Failure::unsent(Reason::ConnectionTermination), request }));
                 }
                 // An answer may be there all the same: some refuse a body that they have not read.
                 Unsent::Socket => self.forget(),
@@ -178,13 +180,13 @@ impl Connection {
     }
     /// Sends what is left of the request while its answer is read already.
     fn go_on_sending(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
-        if self.request.is_none() && self.write.is_empty() && self.is_flushed {
+        if self.body.is_none() && self.write.is_empty() && self.is_flushed {
             return Ok(());
         }
         match self.poll_send(cx) {
             Poll::Ready(Err(Unsent::Body)) => Err(Reason::ConnectionTermination),
             Poll::Ready(Err(Unsent::Socket)) => {
-                (self.keeps_alive, self.request) = (false, None);
+                (self.keeps_alive, self.body) = (false, None);
                 self.forget();
                 Ok(())
             }
@@ -197,7 +199,7 @@ impl Connection {
 pub struct Lost {
     pub failure: Failure,
     /// It never left, and may go elsewhere.
-    pub request: Option<Request<Upload>>,
+    pub request: Option<Outgoing>,
 }
 
 impl Lost {
@@ -210,9 +212,9 @@ impl Lost {
 ///
 /// # Errors
 /// Why there is none.
-pub async fn send(connection: &Rc<RefCell<Connection>>, request: Request<Upload>, interim: Option<&Wire>) -> Result<Response<Incoming>, Lost> {
-    let method = request.method().clone();
-    connection.borrow_mut().begin(request);
+pub async fn send(connection: &Rc<RefCell<Connection>>, request: Plain, interim: Option<&Wire>) -> Result<Response<Incoming>, Lost> {
+    let Plain { method, head, encoder, body } = request;
+    connection.borrow_mut().begin(encoder, head, body);
     let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, interim, cx)).await?;
     let mut response = Response::new(Incoming::Answer(Download::new(connection, answer.length)));
     (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (answer.status, answer.version, answer.headers);

@@ -279,29 +279,71 @@ pub fn write_request<B: http_body::Body>(request: &mut Request<B>, out: &mut Vec
 }
 
 fn encoder<B: http_body::Body>(request: &mut Request<B>) -> Encoder {
-    let (is_over, hint) = (request.body().is_end_stream(), request.body().size_hint());
-    let quiet = *request.method() == Method::CONNECT;
+    // What comes behind it is no body.
+    if *request.method() == Method::CONNECT && !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
+        if let Ok(Some(given)) = content_length(request.headers()) {
+            return Encoder::Length(given);
+        }
+        request.headers_mut().remove(header::CONTENT_LENGTH);
+        return Encoder::Length(0);
+    }
+    let delimits = delimits(request.headers(), request.body());
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
-    if is_over {
-        return Encoder::Length(0);
+    if delimits.says_nothing_valid {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    match &delimits.encoder {
+        Encoder::Length(n) if delimits.is_said => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(*n))),
+        Encoder::Chunks(_) => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        Encoder::Length(_) => {}
+    }
+    delimits.encoder
+}
+
+/// How a request's body is delimited, and what its head says of that.
+pub struct Delimits {
+    encoder: Encoder,
+    /// A length that no header gives.
+    is_said: bool,
+    /// The header's length is none.
+    says_nothing_valid: bool,
+}
+
+/// What delimits a body, by its request's headers, or else by its size where that is known.
+pub fn delimits<B: http_body::Body>(headers: &HeaderMap, body: &B) -> Delimits {
+    let of = |encoder| Delimits { encoder, is_said: false, says_nothing_valid: false };
+    if body.is_end_stream() {
+        return of(Encoder::Length(0));
     }
     if let Ok(Some(given)) = content_length(headers) {
-        return Encoder::Length(given);
+        return of(Encoder::Length(given));
     }
-    headers.remove(header::CONTENT_LENGTH);
-    if let Some(known) = hint.exact() {
-        if known > 0 {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(known));
+    let encoder = match body.size_hint().exact() {
+        Some(known) => Encoder::Length(known),
+        None => Encoder::Chunks(headers.get_all(header::TRAILER).iter().flat_map(names).collect()),
+    };
+    Delimits { is_said: matches!(encoder, Encoder::Length(1..)), encoder, says_nothing_valid: true }
+}
+
+impl Delimits {
+    /// Whether a header is not to be written.
+    pub fn replaces(&self, name: &HeaderName) -> bool {
+        *name == header::TRANSFER_ENCODING || (self.says_nothing_valid && *name == header::CONTENT_LENGTH)
+    }
+    /// Writes what its headers say.
+    pub fn write(self, out: &mut Vec<u8>) -> Encoder {
+        match &self.encoder {
+            Encoder::Length(n) if self.is_said => {
+                // Writing to a Vec does not fail.
+                let _ = write!(out, "content-length: {n}\r\n");
+            }
+            Encoder::Chunks(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Encoder::Length(_) => {}
         }
-        return Encoder::Length(known);
+        self.encoder
     }
-    // What comes behind it is no body.
-    if quiet {
-        return Encoder::Length(0);
-    }
-    headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    Encoder::Chunks(headers.get_all(header::TRAILER).iter().flat_map(names).collect())
 }
 
 pub fn write_headers(headers: &HeaderMap, out: &mut Vec<u8>) {

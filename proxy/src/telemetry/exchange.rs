@@ -50,11 +50,14 @@ pub fn hear_client(exchange: &mut Exchange) {
     }
 }
 
-/// A request goes to an upstream.
+/// Whether upstreams are told who asks.
+pub fn tells_upstream(exchange: &Exchange) -> bool {
+    exchange.connection.manager.telemetry.exchanges_upstream
+}
+
+/// A request goes to an upstream that is told who asks.
 pub fn tell_upstream(exchange: &Exchange, headers: &mut HeaderMap) {
-    if exchange.connection.manager.telemetry.exchanges_upstream {
-        tell(exchange, headers);
-    }
+    tell(exchange, headers);
 }
 
 /// An upstream's answer came.

@@ -248,6 +248,11 @@ fn tell(exchange: &Exchange, own: &Own, tags: Tags) {
     });
 }
 
+/// Whether upstreams are told of the span that they are called in.
+pub fn is_injected(exchange: &Exchange) -> bool {
+    exchange.trace.is_some() && exchange.connection.manager.tracing.as_ref().is_some_and(|t| t.propagates && t.tracer.is_some())
+}
+
 /// Tells an upstream of the span that it is called in.
 pub fn inject(exchange: &Exchange, headers: &mut HeaderMap) {
     let (Some(tracing), Some(active)) = (&exchange.connection.manager.tracing, &exchange.trace) else { return };

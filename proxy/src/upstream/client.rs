@@ -4,6 +4,7 @@ use super::Failure;
 use super::cluster::{Handle, Wanted};
 use crate::config::cluster::Protocol;
 use crate::http::forward::asked_by;
+use crate::http::outgoing::Outgoing;
 use crate::http::upload::Upload;
 use crate::worker::Shared;
 use bytes::{Bytes, BytesMut};
@@ -105,7 +106,7 @@ async fn exchange(handle: &Handle, request: Request<Bytes>, most: usize) -> Resu
         parts.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| SendError::Malformed)?);
         parts.uri = parts.uri.path_and_query().ok_or(SendError::Malformed)?.as_str().parse().map_err(|_| SendError::Malformed)?;
     }
-    let request = Request::from_parts(parts, Upload::of(body));
+    let request = Outgoing::Message(Box::new(Request::from_parts(parts, Upload::of(body))));
     let wanted = Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None };
     let (response, lease) = handle.send(&host, wanted, |_| {}).await.map_err(SendError::Failed)?;
     let (parts, mut incoming) = response.into_parts();

@@ -14,11 +14,11 @@ use crate::config::outlier::Outlier;
 use crate::config::transport::Client;
 use crate::http::head::expects;
 use crate::http::incoming::Incoming;
-use crate::http::upload::Upload;
+use crate::http::outgoing::Outgoing;
 use crate::http::wire::Wire;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
-use http::{Request, Response};
+use http::Response;
 use mesh_envoy::engine::pick::{Assignment, Health};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
@@ -204,7 +204,7 @@ const RECENT: usize = 4;
 
 /// A request for an upstream, and how it is to be sent.
 pub struct Wanted {
-    pub request: Request<Upload>,
+    pub request: Outgoing,
     pub protocol: Protocol,
     pub downstream_is_http2: bool,
     pub priority: usize,
@@ -349,13 +349,17 @@ impl Handle {
             (None, None) => self.plain_pool(host, http2, wanted.priority),
             (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
         };
-        let mut request = wanted.request;
-        // What comes before answers of HTTP/2 is not heard of: the proxy speaks for the server.
-        if let Some(wire) = wanted.interim.as_ref().filter(|_| http2 && expects(request.headers())) {
-            request.headers_mut().remove(http::header::EXPECT);
-            wire.continues();
-        }
-        let result = if http2 { Box::pin(pool.send_http2(request, ready)).await } else { pool.send_http1(request, wanted.interim.as_ref(), ready).await };
+        let result = match wanted.request {
+            Outgoing::Message(mut request) if http2 => {
+                // What comes before answers of HTTP/2 is not heard of: the proxy speaks for the server.
+                if let Some(wire) = wanted.interim.as_ref().filter(|_| expects(request.headers())) {
+                    request.headers_mut().remove(http::header::EXPECT);
+                    wire.continues();
+                }
+                Box::pin(pool.send_http2(*request, ready)).await
+            }
+            request => pool.send_http1(request, wanted.interim.as_ref(), ready).await,
+        };
         match &result {
             Ok((response, _)) => {
                 let status = response.status().as_u16();

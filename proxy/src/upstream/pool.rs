@@ -7,6 +7,7 @@ use super::{Failure, Reason};
 use crate::config::cluster::Thresholds;
 use crate::http::head::upgrade;
 use crate::http::incoming::Incoming;
+use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
 use crate::http::wire::Wire;
 use crate::http1::client::{self, Lost};
@@ -225,7 +226,7 @@ impl Pool {
     /// one.
     pub async fn send_http1(
         self: &Rc<Pool>,
-        request: Request<Upload>,
+        request: Outgoing,
         interim: Option<&Arc<Wire>>,
         ready: impl Fn(Via),
     ) -> Result<(Response<Incoming>, Lease), Failure> {
@@ -273,25 +274,33 @@ impl Pool {
 }
 
 /// Sends a request over a connection of HTTP/1, and waits for the head of its answer. `interim` hears of answers before it.
-async fn over(line: &mut Line, mut request: Request<Upload>, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
-    if let Line::Codec(connection) = line
-        && upgrade(request.headers()).is_none()
-    {
-        return client::send(connection, request, interim.map(|w| &**w)).await;
+async fn over(line: &mut Line, request: Outgoing, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
+    match (line, request) {
+        (Line::Codec(connection), Outgoing::Plain(plain)) => client::send(connection, plain, interim.map(|w| &**w)).await,
+        (Line::Codec(connection), Outgoing::Message(request)) if upgrade(request.headers()).is_none() => {
+            client::send(connection, Plain::of(*request), interim.map(|w| &**w)).await
+        }
+        (line, Outgoing::Message(request)) => Box::pin(over_hyper(line, *request, interim)).await,
+        // Nobody gives a connection that hyper has to somebody else.
+        (_, Outgoing::Plain(_)) => Err(Lost { failure: Failure::unsent(Reason::LocalReset), request: None }),
     }
-    let sender = match Box::pin(line.hyper()).await {
+}
+
+/// The same for what hyper sends.
+async fn over_hyper(line: &mut Line, mut request: Request<Upload>, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
+    let sender = match line.hyper().await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
     if let Some(wire) = interim.cloned() {
         hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), answer.headers()));
     }
-    match Box::pin(sender.try_send_request(request)).await {
+    match sender.try_send_request(request).await {
         Ok(response) => Ok(response.map(Incoming::Hyper)),
         Err(mut e) => {
             let (request, reason) = (e.take_message(), reason_of(e.error()));
             let failure = if request.is_some() { Failure::unsent(reason) } else { Failure::sent(reason) };
-            Err(Lost { failure, request })
+            Err(Lost { failure, request: request.map(|r| Outgoing::Message(Box::new(r))) })
         }
     }
 }

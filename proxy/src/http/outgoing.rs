@@ -1,0 +1,146 @@
+//! A request as an upstream gets it. The head of most is written as it goes out, of what the exchange has: what is not copied into a
+//! map of its own costs nothing.
+
+use super::exchange::Exchange;
+use super::head::{names, upgrade};
+use super::upload::Upload;
+use crate::http1::head::{self, Encoder};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Uri};
+use std::io::Write;
+
+pub enum Outgoing {
+    Plain(Plain),
+    /// One for HTTP/2, one that asks for another protocol, or one of the proxy's own.
+    Message(Box<Request<Upload>>),
+}
+
+/// A request of HTTP/1.1 whose head is written.
+pub struct Plain {
+    pub method: Method,
+    pub head: Vec<u8>,
+    pub encoder: Encoder,
+    pub body: Upload,
+}
+
+impl Plain {
+    pub fn of(mut request: Request<Upload>) -> Plain {
+        let mut head = Vec::with_capacity(ROOM);
+        let encoder = head::write_request(&mut request, &mut head);
+        Plain { method: request.method().clone(), head, encoder, body: request.into_body() }
+    }
+}
+
+/// Bytes that most heads have.
+const ROOM: usize = 1024;
+
+/// Headers that say something of a try, in the place of those that the client sent.
+#[derive(Default)]
+pub struct OfTry {
+    /// Milliseconds.
+    pub expected_timeout: Option<u64>,
+    pub grpc_timeout: Option<HeaderValue>,
+    pub attempts: Option<u32>,
+}
+
+impl OfTry {
+    pub fn apply(self, headers: &mut HeaderMap) {
+        headers.extend(self.expected_timeout.map(|ms| (names::EXPECTED_TIMEOUT, HeaderValue::from(ms))));
+        headers.extend(self.grpc_timeout.map(|value| (names::GRPC_TIMEOUT, value)));
+        headers.extend(self.attempts.map(|n| (names::ATTEMPT_COUNT, HeaderValue::from(n))));
+    }
+    fn replaces(&self, name: &HeaderName) -> bool {
+        (self.expected_timeout.is_some() && *name == names::EXPECTED_TIMEOUT)
+            || (self.grpc_timeout.is_some() && *name == names::GRPC_TIMEOUT)
+            || (self.attempts.is_some() && *name == names::ATTEMPT_COUNT)
+    }
+    fn write(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec does not fail.
+        if let Some(ms) = self.expected_timeout {
+            let _ = write!(out, "{}: {ms}\r\n", names::EXPECTED_TIMEOUT.as_str());
+        }
+        if let Some(value) = &self.grpc_timeout {
+            head::write_header(&names::GRPC_TIMEOUT, value, out);
+        }
+        if let Some(n) = self.attempts {
+            let _ = write!(out, "{}: {n}\r\n", names::ATTEMPT_COUNT.as_str());
+        }
+    }
+}
+
+/// As with Envoy: servers may want a length where a body could be.
+fn says_none(method: &Method, headers: &HeaderMap, body: &Upload) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::TRACE | Method::CONNECT)
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && http_body::Body::is_end_stream(body)
+}
+
+/// A path that needs no second look.
+fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b))
+}
+
+/// The request of an exchange as HTTP/1.1, with a head that may have been changed for the upstream. `None` where its path or its host is
+/// none that can be sent.
+pub fn http1(exchange: &Exchange, headers: &HeaderMap, of_try: OfTry, body: Upload) -> Option<Outgoing> {
+    let authority = exchange.authority.as_str();
+    if upgrade(headers).is_some() || exchange.method == Method::CONNECT {
+        let mut headers = headers.clone();
+        of_try.apply(&mut headers);
+        return message(exchange, headers, authority, Version::Http1, body);
+    }
+    if !authority.bytes().all(|b| b == b'\t' || matches!(b, b' '..=b'~')) {
+        return None;
+    }
+    let mut head = Vec::with_capacity(ROOM);
+    head.extend_from_slice(exchange.method.as_str().as_bytes());
+    head.push(b' ');
+    if is_plain_path(&exchange.path) {
+        head.extend_from_slice(exchange.path.as_bytes());
+    } else {
+        let uri: Uri = exchange.path.parse().ok()?;
+        head.extend_from_slice(uri.path_and_query()?.as_str().as_bytes());
+    }
+    head.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    head.extend_from_slice(authority.as_bytes());
+    head.extend_from_slice(b"\r\n");
+    let delimits = head::delimits(headers, &body);
+    for (name, value) in headers {
+        if !delimits.replaces(name) && !of_try.replaces(name) && *name != header::HOST {
+            head::write_header(name, value, &mut head);
+        }
+    }
+    if says_none(&exchange.method, headers, &body) {
+        head.extend_from_slice(b"content-length: 0\r\n");
+    }
+    of_try.write(&mut head);
+    let encoder = delimits.write(&mut head);
+    head.extend_from_slice(b"\r\n");
+    Some(Outgoing::Plain(Plain { method: exchange.method.clone(), head, encoder, body }))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    Http1,
+    Http2,
+}
+
+/// The request of an exchange as a message, with headers and a host of its own. `None` where its path is none that can be sent.
+pub fn message(exchange: &Exchange, headers: HeaderMap, authority: &str, version: Version, body: Upload) -> Option<Outgoing> {
+    let says_none = version == Version::Http1 && says_none(&exchange.method, &headers, &body);
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.method.clone();
+    *request.headers_mut() = headers;
+    if version == Version::Http2 {
+        let uri = Uri::builder().scheme(exchange.scheme).authority(authority).path_and_query(exchange.path.as_str());
+        *request.uri_mut() = uri.build().ok()?;
+        *request.version_mut() = http::Version::HTTP_2;
+    } else {
+        *request.uri_mut() = exchange.path.parse().ok()?;
+        request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+        if says_none {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+        }
+    }
+    Some(Outgoing::Message(Box::new(request)))
+}
