@@ -39,7 +39,8 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
     let take = |stream: TcpStream, peer: SocketAddr| {
         let listener = slot.current();
         match worker.shared.overload.admit(&listener, || worker.dice().u32(..1000)) {
-            Ok(admission) => drop(tokio::task::spawn_local(connection(worker.clone(), stream, peer, (slot.address, listener), admission))),
+            // What a connection needs is moved into its place once; a task moves what it is given several times.
+            Ok(admission) => drop(tokio::task::spawn_local(Box::pin(connection(worker.clone(), stream, peer, (slot.address, listener), admission)))),
             Err(refusal) => {
                 let stats = worker.listener_stats(&listener.stat_prefix);
                 match refusal {
