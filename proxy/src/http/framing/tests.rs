@@ -162,3 +162,15 @@ proptest! {
         let _ = read(&bytes);
     }
 }
+
+#[test]
+fn values_are_looked_at_eight_bytes_at_once_or_one() {
+    for b in 0..=255u8 {
+        for at in 0..16 {
+            let mut value = *b"a value\xffof 16 b.";
+            value[at] = b;
+            assert_eq!(are_values(&value), value.iter().all(|b| is_value(*b)), "{b} at {at}");
+            assert!(are_values(&value[..at]));
+        }
+    }
+}
