@@ -4,7 +4,7 @@
 use super::exchange::Exchange;
 use super::head::{names, upgrade};
 use super::upload::Upload;
-use crate::http1::head::{self, Encoder};
+use crate::http1::head::{self, Encoder, ROOM};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use std::io::Write;
@@ -30,9 +30,6 @@ impl Plain {
         Plain { method: request.method().clone(), head, encoder, body: request.into_body() }
     }
 }
-
-/// Bytes that most heads have.
-const ROOM: usize = 1024;
 
 /// Headers that say something of a try, in the place of those that the client sent.
 #[derive(Default)]

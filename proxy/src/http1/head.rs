@@ -9,6 +9,8 @@ use std::io::Write;
 
 /// Bytes that an answer's head may have: as much as hyper takes.
 const LONGEST: usize = 8192 + 4096 * 100;
+/// Room for most heads that are written.
+pub const ROOM: usize = 1024;
 /// Headers that it may have.
 const MOST: usize = 256;
 
@@ -101,6 +103,7 @@ pub fn write_answer<B: http_body::Body>(answer: &Response<B>, to: &Asked, date: 
     let is_silent = status.is_informational() || matches!(status.as_u16(), 204 | 304);
     let may_have_body = !is_silent && !to.is_head;
     let known = if answer.body().is_end_stream() { Some(0) } else { answer.body().size_hint().exact() };
+    out.reserve(ROOM);
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
