@@ -6,6 +6,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod api;
+pub mod buckets;
 pub mod certificate;
 pub mod cluster_name;
 pub mod diff;

@@ -2,6 +2,7 @@
 
 use super::retries::TIMES;
 use super::{Ending, Fault, FaultKind, Retried, Suspect, name_of};
+use mesh_envoy::buckets::BUCKETS;
 use mesh_model::graph::{EdgeRate, GRPC, Graph, HTTP};
 
 /// Milliseconds of a call that are worth a word: a page of which one part takes so long is slow.
@@ -9,30 +10,7 @@ const LONG: f64 = 1000.0;
 /// A callee's own calls take the blame for its slowness when they take so much of its time, one after the other.
 const SHARE: f64 = 0.5;
 
-/// Upper bounds of the buckets in which Istio's proxies count milliseconds: a quantile is known to lie above the one below it, no more.
-const BUCKETS: &[f64] = &[
-    0.5,
-    1.0,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
-    500.0,
-    1_000.0,
-    2_500.0,
-    5_000.0,
-    10_000.0,
-    30_000.0,
-    60_000.0,
-    300_000.0,
-    600_000.0,
-    1_800_000.0,
-    3_600_000.0,
-];
-
-/// What a call takes for sure.
+/// What a call takes for sure: a quantile is known to lie above the end of the bucket below it, no more.
 fn at_least(time: f64) -> f64 {
     BUCKETS.iter().copied().take_while(|b| *b <= time).last().unwrap_or(0.0)
 }

@@ -4,32 +4,10 @@ use super::labels::{Key, Labels, Protocol};
 use super::overrides::{Metric, Overrides};
 use super::peer::Own;
 use crate::stats::Counter;
+use mesh_envoy::buckets::BUCKETS;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
-
-/// Upper ends of Envoy's default buckets: milliseconds, or bytes.
-pub const BUCKETS: [f64; 19] = [
-    0.5,
-    1.0,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
-    500.0,
-    1000.0,
-    2500.0,
-    5000.0,
-    10_000.0,
-    30_000.0,
-    60_000.0,
-    300_000.0,
-    600_000.0,
-    1_800_000.0,
-    3_600_000.0,
-];
 
 #[derive(Debug, Default)]
 pub struct Histogram {
