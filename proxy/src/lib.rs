@@ -13,6 +13,7 @@ pub mod downstream;
 pub mod format;
 pub mod http;
 pub mod http1;
+pub mod http2;
 pub mod jwt;
 pub mod listeners;
 pub mod logging;

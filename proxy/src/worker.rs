@@ -475,7 +475,7 @@ impl Worker {
         }
         ends
     }
-    /// Tells clients of HTTP/1 to come again on another connection.
+    /// Tells clients to come again on another connection.
     pub fn close_if_draining(&self, exchange: &Exchange, headers: &mut HeaderMap) {
         let manager = &exchange.connection.manager;
         let limit = manager.limits.requests_per_connection;
@@ -483,7 +483,12 @@ impl Worker {
         let state = *self.state.borrow();
         let drains = state.phase >= Phase::Draining || state.drained.covers(manager.telemetry.direction);
         let ends = full || exchange.connection.is_old() || drains || exchange.connection.chain.life.is_retired() || self.is_overloaded(exchange);
-        if exchange.protocol != "HTTP/2" && ends {
+        if !ends {
+            return;
+        }
+        if exchange.protocol == "HTTP/2" {
+            exchange.connection.retires.set(true);
+        } else {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

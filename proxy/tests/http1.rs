@@ -138,7 +138,7 @@ fn answers_that_end_too_early_or_say_two_lengths_are_told_as_such() {
     let log = scratch.path().join("log");
     let (_proxy, address) = proxy(up, Some(&log));
     for (path, status, flags, details) in [
-        ("/cut", 200, "UC", "upstream_reset_after_response_started{connection_termination}"),
+        ("/cut", 200, "UPE", "upstream_reset_after_response_started{protocol_error}"),
         ("/chunk", 200, "UPE", "upstream_reset_after_response_started{protocol_error}"),
         ("/two", 502, "UPE", "upstream_reset_before_response_started{protocol_error}"),
         ("/half", 503, "UC", "upstream_reset_before_response_started{connection_termination}"),

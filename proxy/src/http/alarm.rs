@@ -1,6 +1,8 @@
 //! A timer that is set again and again and hardly ever goes off: moving it later costs nothing, it finds out when it goes off early.
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
@@ -23,6 +25,44 @@ impl Alarm {
             sleep.as_mut().reset(due);
         }
         Poll::Pending
+    }
+}
+
+/// An alarm of several that is in use: to make one is dear, and most are never reached.
+pub struct Lent<'a> {
+    alarm: Alarm,
+    of: &'a RefCell<Vec<Alarm>>,
+}
+
+/// So many are kept.
+const KEPT: usize = 32;
+
+impl Lent<'_> {
+    pub fn of(alarms: &RefCell<Vec<Alarm>>) -> Lent<'_> {
+        Lent { alarm: alarms.borrow_mut().pop().unwrap_or_default(), of: alarms }
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Alarm;
+
+    fn deref(&self) -> &Alarm {
+        &self.alarm
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Alarm {
+        &mut self.alarm
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut alarms = self.of.borrow_mut();
+        if alarms.len() < KEPT {
+            alarms.push(std::mem::take(&mut self.alarm));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::exchange::Exchange;
 use super::incoming::{Broken, Incoming};
-use super::timeouts::Watch;
+use super::timeouts::{Late, Watch};
 use super::tries::{Due, Rest};
 use super::upload::BoxError;
 use crate::upstream::pool::Lease;
@@ -45,20 +45,20 @@ impl Body {
         let content = if text.is_empty() { Content::Nothing } else { Content::Text(text) };
         Body::of(content, exchange)
     }
-    pub fn stream(stream: Stream, exchange: Box<Exchange>) -> Body {
+    pub fn stream(stream: Stream, mut exchange: Box<Exchange>) -> Body {
         if http_body::Body::is_end_stream(&stream.incoming) {
             if let Some(lease) = stream.lease {
                 lease.release();
             }
             return Body::of(Content::Nothing, exchange);
         }
+        // What should not be there is asked for by nobody.
+        exchange.is_complete = has_none(&exchange);
         Body { content: Content::Stream(Box::new(stream)), exchange: Some(exchange) }
     }
     /// A body that nobody asks for, as that of an answer to HEAD, or of a status that has none, is complete.
     fn of(content: Content, mut exchange: Box<Exchange>) -> Body {
-        if matches!(content, Content::Nothing) || exchange.method == http::Method::HEAD || matches!(exchange.status, 204 | 304) {
-            exchange.is_complete = true;
-        }
+        exchange.is_complete |= matches!(content, Content::Nothing) || has_none(&exchange);
         Body { content, exchange: Some(exchange) }
     }
     fn end(&mut self) {
@@ -66,6 +66,19 @@ impl Body {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.is_complete = true;
         }
+    }
+    /// What else is to be done while the client can take nothing.
+    pub fn wait(&mut self, cx: &mut Context<'_>) {
+        if let Content::Stream(stream) = &mut self.content {
+            stream.incoming.wait(cx);
+        }
+    }
+    /// The client takes no more of it.
+    pub fn stall(&mut self) {
+        if let Some(exchange) = &self.exchange {
+            Late::Idle.count(&exchange.connection.stats);
+        }
+        self.fail(Late::Idle.flag(), Late::Idle.details().to_owned());
     }
     /// The answer breaks off.
     fn fail(&mut self, flag: &'static str, details: String) -> BoxError {
@@ -103,6 +116,11 @@ impl Body {
         };
         Poll::Ready(Polled::Late(due))
     }
+}
+
+/// Whether an answer has no body, whatever is behind its head.
+fn has_none(exchange: &Exchange) -> bool {
+    exchange.method == http::Method::HEAD || matches!(exchange.status, 204 | 304)
 }
 
 enum Polled {

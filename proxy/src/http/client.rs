@@ -1,7 +1,6 @@
 //! A client's bytes on their way to hyper, which takes more than Envoy does, knows nothing of answers before the answer, and
 //! leaves heads that never end without one.
 
-use super::frames::Frames;
 use super::framing::{Framing, Upgrade, Wrong};
 use super::head::{Upgrades, finish_answer};
 use super::timeouts::Late;
@@ -23,57 +22,31 @@ pub struct Client {
     stream: Stream,
     /// What was read to see which HTTP it is.
     early: Vec<u8>,
-    /// `None` for HTTP/2.
-    framing: Option<Framing>,
-    /// Of HTTP/2.
-    frames: Frames,
+    framing: Framing,
     is_over: bool,
     wire: Arc<Wire>,
     manager: Arc<Manager>,
     /// The beginning of a line that may be `expect`: it is shown when the line is there.
     held: Vec<u8>,
     /// Goes off when the head that has begun took too long.
-    head: Option<Head>,
+    head: Option<(Pin<Box<Sleep>>, Late)>,
     /// Bytes of our own that go out before hyper's.
     own: Vec<u8>,
     /// Whether all that hyper gave was sent.
     is_flushed: bool,
 }
 
-/// The time of a head that has begun.
-struct Head {
-    timer: Pin<Box<Sleep>>,
-    late: Late,
-    /// Of HTTP/2, where another one may have begun since.
-    stream: u32,
-}
-
 /// What no parser takes for part of a head.
 const REFUSED: &[u8] = b"\0\r\n\r\n";
 
 impl Client {
-    pub fn new(stream: Stream, early: Vec<u8>, framing: Option<Framing>, wire: Arc<Wire>, manager: Arc<Manager>) -> Client {
-        Client {
-            stream,
-            early,
-            framing,
-            frames: Frames::default(),
-            is_over: false,
-            wire,
-            manager,
-            held: Vec::new(),
-            head: None,
-            own: Vec::new(),
-            is_flushed: true,
-        }
+    pub fn new(stream: Stream, early: Vec<u8>, framing: Framing, wire: Arc<Wire>, manager: Arc<Manager>) -> Client {
+        Client { stream, early, framing, is_over: false, wire, manager, held: Vec::new(), head: None, own: Vec::new(), is_flushed: true }
     }
 
     /// Looks at what was read behind `before`, and takes back what is wrong, or may not be seen yet.
     fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
-        let Some(framing) = &mut self.framing else {
-            self.frames.feed(&buf.filled()[before..]);
-            return Ok(());
-        };
+        let framing = &mut self.framing;
         let asks = framing.asks();
         let upgrade = if asks { self.wire.take_upgrade().unwrap_or(Upgrade::Undecided) } else { Upgrade::Undecided };
         let fed = framing.feed(&buf.filled()[before..], upgrade);
@@ -144,10 +117,7 @@ impl Client {
 
     /// Whether a head has begun and is not whole, with nothing before it that is still to be answered.
     fn is_mid_head(&self) -> bool {
-        match &self.framing {
-            Some(framing) => (framing.is_mid_head() || !self.held.is_empty()) && !self.wire.is_busy(),
-            None => self.frames.head() != 0,
-        }
+        (self.framing.is_mid_head() || !self.held.is_empty()) && !self.wire.is_busy()
     }
 
     /// Ready when the head that has begun took too long.
@@ -156,14 +126,10 @@ impl Client {
             self.head = None;
             return Poll::Pending;
         }
-        let stream = self.frames.head();
-        if self.head.as_ref().is_none_or(|h| h.stream != stream) {
-            let t = &self.manager.timeouts;
-            let all = [(t.headers, Late::Head), (t.request, Late::Request), (t.stream_idle, Late::Idle), (t.stream, Late::Duration)];
-            let first = all.into_iter().filter_map(|(span, late)| span.map(|s| (s, late))).min_by_key(|(span, _)| *span);
-            self.head = first.map(|(span, late)| Head { timer: Box::pin(tokio::time::sleep_until(Instant::now() + span)), late, stream });
+        if self.head.is_none() {
+            self.head = Late::of_head(&self.manager.timeouts).map(|(span, late)| (Box::pin(tokio::time::sleep_until(Instant::now() + span)), late));
         }
-        let Some(Head { timer, late, .. }) = &mut self.head else { return Poll::Pending };
+        let Some((timer, late)) = &mut self.head else { return Poll::Pending };
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(*late)
     }
@@ -210,17 +176,6 @@ impl Client {
 impl AsyncRead for Client {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.framing.is_none() {
-            let read = this.poll_bytes(cx, buf);
-            // Whoever serves the connection ends it: others may be answered on it.
-            if read.is_pending()
-                && this.wire.late().is_none()
-                && let Poll::Ready(late) = this.poll_head(cx)
-            {
-                this.wire.set_late(late);
-            }
-            return read;
-        }
         let sent = this.poll_own(cx)?;
         if this.wire.late().is_some() {
             // The connection ends once the client was told.

@@ -2,6 +2,7 @@
 
 use super::alarm::Alarm;
 use super::cors::Allowed;
+use super::interim::Interim;
 use super::messages::Messages;
 use super::timeouts::Limits;
 use super::upload::Source;
@@ -12,6 +13,7 @@ use crate::config::route::{Host as HostExtras, Route as RouteExtras, Table};
 use crate::downstream::Downstream;
 use crate::downstream::record::Record;
 use crate::format::Subject;
+use crate::http2::answer::Respond;
 use crate::stats::HttpStats;
 use crate::telemetry::peer::Peer;
 use crate::trace::span::Active;
@@ -46,8 +48,10 @@ pub struct Connection {
     /// When the last one was over.
     pub quiet_since: Cell<Instant>,
     pub wire: Arc<Wire>,
-    /// For the request that is served: HTTP/1 has one at a time.
-    pub alarm: RefCell<Alarm>,
+    /// Whether a client of HTTP/2 is to be asked to go.
+    pub retires: Cell<bool>,
+    /// For requests that wait for answers: those that none needs at the moment.
+    pub alarms: RefCell<Vec<Alarm>>,
 }
 
 impl Connection {
@@ -140,6 +144,8 @@ pub struct Exchange {
     /// The client's address as forwarding headers tell it; port 0 where they do.
     pub remote: SocketAddr,
     pub body: Rc<Source>,
+    /// The stream of a client of HTTP/2.
+    pub respond: Option<Rc<Respond>>,
     /// 0 until there is an answer.
     pub status: u16,
     pub route: Option<RouteRef>,
@@ -196,6 +202,7 @@ impl Exchange {
             headers: HeaderMap::new(),
             remote: connection.client.peer,
             body,
+            respond: None,
             status: 0,
             route: None,
             upstream: None,
@@ -218,6 +225,13 @@ impl Exchange {
     /// Whether there was a request at all, and not only the beginning of one.
     pub fn has_head(&self) -> bool {
         !self.path.is_empty() || !self.authority.is_empty()
+    }
+    /// Who hears of answers before the answer; `None` where none may be sent.
+    pub fn interim(&self) -> Option<Interim> {
+        match &self.respond {
+            Some(respond) => Some(Interim::Http2(respond.clone())),
+            None => (self.protocol == "HTTP/1.1").then(|| Interim::Http1(self.connection.wire.clone())),
+        }
     }
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.lasted().as_millis()).unwrap_or(u64::MAX)
@@ -253,9 +267,17 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_complete {
             let is_wrong = self.body.has_failed() && self.connection.wire.wrong().is_some();
-            let flag = if is_wrong { "DPE" } else { "DC" };
+            let (flag, details) = match &self.respond {
+                _ if is_wrong => ("DPE", "downstream_remote_disconnect"),
+                Some(stream) if stream.is_reset() => ("DR", "http2.remote_reset"),
+                _ => ("DC", "downstream_remote_disconnect"),
+            };
             self.raise(flag);
-            self.details = "downstream_remote_disconnect".into();
+            self.details = details.into();
+            // As Envoy has it: what was said before the answer is all there was.
+            if let (0, Some(stream)) = (self.status, &self.respond) {
+                self.status = stream.early();
+            }
         }
         self.ended = Some(Instant::now());
         let worker = self.connection.worker().clone();

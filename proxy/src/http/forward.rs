@@ -1,6 +1,6 @@
 //! The router: a request goes to an upstream, again if need be, and its answer comes back.
 
-use super::alarm::Alarm;
+use super::alarm::Lent;
 use super::body::{Body, Stream};
 use super::changes::{OF_RETRIES, OF_TIMEOUTS, change_answer, change_request, remove_own};
 use super::exchange::{Answered, Exchange, RouteRef};
@@ -180,8 +180,7 @@ impl Router<'_> {
     async fn run(mut self, mut exchange: Box<Exchange>) -> Response<Body> {
         let body = exchange.body.clone();
         let connection = exchange.connection.clone();
-        // Streams of HTTP/2 wait beside each other.
-        let (of_connection, mut own) = (exchange.protocol != "HTTP/2", Alarm::default());
+        let mut alarm = Lent::of(&connection.alarms);
         loop {
             exchange.attempts += 1;
             span::begin_attempt(&mut exchange);
@@ -219,8 +218,7 @@ impl Router<'_> {
                     }
                     let watch = Watch { source: &body, limits: self.limits, stream: &exchange.limits, begun };
                     let since = connected.get();
-                    let late = if of_connection { watch.poll(since, &mut connection.alarm.borrow_mut(), cx) } else { watch.poll(since, &mut own, cx) };
-                    late.map(Outcome::Late)
+                    watch.poll(since, &mut alarm, cx).map(Outcome::Late)
                 })
                 .await;
                 self.connected = connected.get();
@@ -321,8 +319,7 @@ impl Router<'_> {
         } else {
             outgoing::http1(exchange, &headers, of_try, body)?
         };
-        let forwards = exchange.protocol == "HTTP/1.1" && exchange.connection.manager.forwards_interim;
-        let interim = forwards.then(|| exchange.connection.wire.clone());
+        let interim = if exchange.connection.manager.forwards_interim { exchange.interim() } else { None };
         Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.

@@ -214,6 +214,16 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
     }
 }
 
+/// Takes away what HTTP/2 has no headers for.
+pub fn strip_for_streams(headers: &mut HeaderMap) {
+    if headers.keys().any(|name| hop_by_hop(name).is_some() || *name == header::TE) {
+        strip_hop_by_hop(headers, Upgrades::No);
+        if headers.get(header::TE).is_some_and(|v| v != "trailers") {
+            headers.remove(header::TE);
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrades {
     Yes,

@@ -2,8 +2,9 @@
 
 use crate::http1::client::Download;
 use crate::http1::server::Content;
+use crate::http2::{body, client};
 use crate::upstream::Reason;
-use crate::upstream::connection::reason_of;
+use crate::upstream::connection::{reason_of, reason_of_stream};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
@@ -16,6 +17,9 @@ pub enum Incoming {
     Answer(Download),
     /// A client's, read by the same.
     Request(Content),
+    /// The same on streams of HTTP/2.
+    StreamAnswer(client::Download),
+    StreamRequest(body::Content),
     Nothing,
 }
 
@@ -23,6 +27,7 @@ pub enum Incoming {
 #[derive(Debug)]
 pub enum Broken {
     Hyper(hyper::Error),
+    Http2(h2::Error),
     Codec(Reason),
 }
 
@@ -31,6 +36,7 @@ impl Broken {
     pub fn reason(&self) -> Reason {
         match self {
             Broken::Hyper(e) => reason_of(e),
+            Broken::Http2(e) => reason_of_stream(e),
             Broken::Codec(reason) => *reason,
         }
     }
@@ -40,12 +46,22 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Broken::Hyper(e) => e.fmt(f),
+            Broken::Http2(e) => e.fmt(f),
             Broken::Codec(reason) => f.write_str(reason.words()),
         }
     }
 }
 
 impl std::error::Error for Broken {}
+
+impl Incoming {
+    /// What else is to be done while nobody can take what is read.
+    pub fn wait(&mut self, cx: &mut Context<'_>) {
+        if let Incoming::StreamAnswer(body) = self {
+            body.wait(cx);
+        }
+    }
+}
 
 impl Body for Incoming {
     type Data = Bytes;
@@ -56,6 +72,8 @@ impl Body for Incoming {
             Incoming::Hyper(body) => Pin::new(body).poll_frame(cx).map(|polled| polled.map(|p| p.map_err(Broken::Hyper))),
             Incoming::Answer(body) => Pin::new(body).poll_frame(cx),
             Incoming::Request(body) => Pin::new(body).poll_frame(cx),
+            Incoming::StreamAnswer(body) => Pin::new(body).poll_frame(cx),
+            Incoming::StreamRequest(body) => Pin::new(body).poll_frame(cx),
             Incoming::Nothing => Poll::Ready(None),
         }
     }
@@ -64,6 +82,8 @@ impl Body for Incoming {
             Incoming::Hyper(body) => body.is_end_stream(),
             Incoming::Answer(body) => body.is_end_stream(),
             Incoming::Request(body) => body.is_end_stream(),
+            Incoming::StreamAnswer(body) => body.is_end_stream(),
+            Incoming::StreamRequest(body) => body.is_end_stream(),
             Incoming::Nothing => true,
         }
     }
@@ -72,6 +92,8 @@ impl Body for Incoming {
             Incoming::Hyper(body) => body.size_hint(),
             Incoming::Answer(body) => body.size_hint(),
             Incoming::Request(body) => body.size_hint(),
+            Incoming::StreamAnswer(body) => body.size_hint(),
+            Incoming::StreamRequest(body) => body.size_hint(),
             Incoming::Nothing => SizeHint::with_exact(0),
         }
     }

@@ -117,7 +117,7 @@ impl Reply {
         let manager = exchange.connection.manager.clone();
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         finish_answer(&mut headers, &manager, request_id.as_ref(), Upgrades::No);
-        if self.closes == Closes::Yes {
+        if self.closes == Closes::Yes && exchange.protocol != "HTTP/2" {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         span::answer(&mut exchange, &mut headers);

@@ -1,4 +1,4 @@
-//! HTTP on a client's connection: which one it is, read and written by hyper.
+//! HTTP on a client's connection: which one it is, and who reads and writes it.
 
 use super::client::Client;
 use super::exchange::Connection;
@@ -11,12 +11,13 @@ use crate::config::manager::{Codec, Manager};
 use crate::downstream::Downstream;
 use crate::downstream::stream::Stream;
 use crate::http1::server::{self, Ended, Rest};
+use crate::http2::server as http2;
+use crate::http2::socket::Socket;
 use crate::tls::hello::PREFACE;
-use crate::upstream::connection::Here;
 use bytes::BytesMut;
 use http::Request;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::request as engine;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -102,30 +103,35 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         was_old: Cell::new(false),
         quiet_since: Cell::new(now),
         wire: wire.clone(),
-        alarm: RefCell::default(),
+        retires: Cell::new(false),
+        alarms: RefCell::default(),
     });
-    let ended = match opening {
+    // The status of an answer to what is no request.
+    let mut malformed = None;
+    match opening {
         Opening::Http1 => {
             http_stats.downstream_cx_http1_total.inc();
-            match plain(&connection, stream, early).await {
-                Ended::Closed => Ok(()),
-                Ended::Unusual(rest) => {
-                    let Rest { stream, early, framing } = *rest;
-                    let client = Client::new(stream, early, Some(framing), wire, manager.clone());
-                    Box::pin(http1(&connection, TokioIo::new(client))).await
+            if let Ended::Unusual(rest) = plain(&connection, stream, early).await {
+                let Rest { stream, early, framing } = *rest;
+                let client = Client::new(stream, early, framing, wire, manager.clone());
+                let ended = Box::pin(http1(&connection, TokioIo::new(client))).await;
+                if ended.as_ref().is_err_and(hyper::Error::is_parse) || connection.wire.wrong() == Some(Wrong::NotHttp) {
+                    malformed = Some(if ended.is_err_and(|e| e.is_parse_too_large()) { 431 } else { 400 });
                 }
             }
         }
         Opening::Http2 => {
             http_stats.downstream_cx_http2_total.inc();
-            Box::pin(http2(&connection, TokioIo::new(Client::new(stream, early.into(), None, wire, manager.clone())))).await
+            let socket = Socket::new(stream, early, wire, &manager.timeouts);
+            if Box::pin(http2(&connection, socket)).await.is_err_and(|e| e.is_go_away() && e.is_library()) {
+                http_stats.downstream_cx_protocol_error.inc();
+            }
         }
-    };
+    }
     if let Some(late) = connection.wire.late() {
         worker.late_head(&connection, late, opening.protocol());
-    } else if ended.as_ref().is_err_and(hyper::Error::is_parse) || connection.wire.wrong() == Some(Wrong::NotHttp) {
+    } else if let Some(status) = malformed {
         http_stats.downstream_cx_protocol_error.inc();
-        let status = if ended.is_err_and(|e| e.is_parse_too_large()) { 431 } else { 400 };
         worker.malformed(&connection, status, opening.protocol());
     }
     http_stats.downstream_cx_active.dec();
@@ -151,7 +157,8 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     // Heads that never end are seen where the bytes are read.
     builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.header_bytes);
     let of_requests = connection.clone();
-    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper)));
+    let service =
+        hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper), None));
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {
         ended = serving.as_mut() => return ended,
@@ -163,52 +170,17 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     serving.await
 }
 
-async fn http2(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::Result<()> {
-    let limits = &connection.manager.limits;
-    let mut builder = http2::Builder::new(Here);
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.concurrent_streams)
-        .initial_stream_window_size(limits.stream_window)
-        .initial_connection_window_size(limits.connection_window)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
-    let of_requests = connection.clone();
-    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper)));
-    let mut serving = std::pin::pin!(builder.serve_connection(client, service));
-    tokio::select! {
-        ended = serving.as_mut() => return ended,
-        () = ends(connection, Duration::ZERO) => {}
-        // Clients hear of it, and what they sent until then is answered.
-        () = connection.chain.life.retired() => {}
-        () = connection.worker().drained(connection.manager.telemetry.direction) => {}
-        () = connection.wire.lateness() => return abandon(&connection.active, serving).await,
-    }
-    serving.as_mut().graceful_shutdown();
-    tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = connection.wire.lateness() => abandon(&connection.active, serving).await,
-    }
-}
-
-/// A client of HTTP/2 does not end a head: until it does, it can send nothing else. What it asked for before is answered, and then
-/// the connection is closed. `active` are requests that are not over.
-async fn abandon<E>(active: &Cell<u32>, mut serving: impl Future<Output = Result<(), E>> + Unpin) -> Result<(), E> {
-    let answered = async {
-        while active.get() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+async fn http2(connection: &Rc<Connection>, socket: Socket) -> Result<(), h2::Error> {
+    let retires = async {
+        tokio::select! {
+            () = ends(connection, Duration::ZERO) => {}
+            // Clients hear of it, and what they sent until then is answered.
+            () = connection.chain.life.retired() => {}
+            () = connection.worker().drained(connection.manager.telemetry.direction) => {}
         }
-        // A request is over before its answer's last bytes have left.
-        tokio::time::sleep(FLUSH).await;
     };
-    tokio::select! {
-        biased;
-        ended = &mut serving => ended,
-        () = answered => Ok(()),
-    }
+    http2::serve(connection, socket, retires).await
 }
-
-/// So long a client has for the last of its answers (Envoy's `delayed_close_timeout`).
-const FLUSH: Duration = Duration::from_secs(1);
 
 /// So long a connection of HTTP/1 that is old waits for a request, to say so in its answer (Envoy's `drain_timeout`).
 const DRAIN: Duration = Duration::from_secs(5);
@@ -247,7 +219,6 @@ async fn ends(connection: &Connection, grace: Duration) {
 mod tests {
     use super::*;
     use crate::downstream::raw::Raw;
-    use std::pin::pin;
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -262,19 +233,5 @@ mod tests {
         let mut early = BytesMut::new();
         let opening = opening(&mut Stream::Plain(Raw::new(server)), &mut early).await.expect("bytes");
         assert_eq!((opening, early.len()), (Opening::Http1, head.len()));
-    }
-
-    /// The last bytes of an answer are on their way when its request is over already.
-    #[tokio::test]
-    async fn a_connection_whose_head_never_ends_is_closed_behind_its_answers() {
-        let sent = Cell::new(false);
-        let serving = pin!(async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            sent.set(true);
-            Ok::<(), ()>(())
-        });
-        assert_eq!((abandon(&Cell::new(0), serving).await, sent.get()), (Ok(()), true));
-        // A client that takes nothing is let go.
-        assert_eq!(abandon(&Cell::new(0), std::future::pending::<Result<(), ()>>()).await, Ok(()));
     }
 }

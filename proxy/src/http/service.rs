@@ -5,6 +5,7 @@ use super::cors::Allowed;
 use super::exchange::{Connection, Exchange, RouteRef};
 use super::head::{self, View, names};
 use super::incoming::Incoming;
+use super::interim::Interim;
 use super::live::World;
 use super::respond::Reply;
 use super::timeouts::{self, Late};
@@ -14,6 +15,7 @@ use crate::config::alpn::Offers;
 use crate::config::manager::{Routes, Underscores};
 use crate::config::overload::Kind;
 use crate::config::route::Table;
+use crate::http2::answer::Respond;
 use crate::jwt::claims::{self, Change};
 use crate::logging::Logger;
 use crate::telemetry::exchange as peers;
@@ -43,9 +45,10 @@ pub struct Onward {
     pub offers: Option<Arc<Offers>>,
 }
 
-/// Serves a request of a connection.
-pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let (exchange, upgrade) = begin(connection, request);
+/// Serves a request of a connection; `respond` is its stream, if it has one.
+pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>, respond: Option<Rc<Respond>>) -> Result<Response<Body>, Infallible> {
+    let (mut exchange, upgrade) = begin(connection, request);
+    exchange.respond = respond;
     Ok(answer(exchange, upgrade).await)
 }
 
@@ -96,9 +99,7 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     }
     if !manager.forwards_interim && head::expects(&exchange.headers) {
         exchange.headers.remove(http::header::EXPECT);
-        if exchange.protocol == "HTTP/1.1" {
-            connection.wire.continues();
-        }
+        exchange.interim().iter().for_each(Interim::continues);
     }
     if let Some(target) = connection.wire.take_fragment(connection.requests.get()) {
         exchange.path = target;

@@ -28,6 +28,11 @@ pub enum Late {
 }
 
 impl Late {
+    /// What a head that has begun may take, and what it is late for behind that; `None` for no limit.
+    pub fn of_head(t: &Timeouts) -> Option<(Duration, Late)> {
+        let all = [(t.headers, Late::Head), (t.request, Late::Request), (t.stream_idle, Late::Idle), (t.stream, Late::Duration)];
+        all.into_iter().filter_map(|(span, late)| span.map(|s| (s, late))).min_by_key(|(span, _)| *span)
+    }
     /// What the client reads.
     pub fn text(self) -> &'static str {
         match self {

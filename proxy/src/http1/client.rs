@@ -7,9 +7,9 @@ use super::lines::Field;
 use super::output::Output;
 use super::room::Room;
 use crate::http::incoming::{Broken, Incoming};
+use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
-use crate::http::wire::Wire;
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::{Bytes, BytesMut};
@@ -147,7 +147,7 @@ impl Connection {
         pin!(self.io.read_buf(&mut self.read)).poll(cx)
     }
     /// Sends, and reads until there is a head.
-    fn poll_answer(&mut self, method: &Method, interim: Option<&Wire>, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
+    fn poll_answer(&mut self, method: &Method, interim: Option<&Interim>, cx: &mut Context<'_>) -> Poll<Result<Answer, Lost>> {
         if let Poll::Ready(Err(why)) = self.poll_send(cx) {
             self.keeps_alive = false;
             let body = self.body.take();
@@ -212,7 +212,7 @@ impl Lost {
 ///
 /// # Errors
 /// Why there is none.
-pub async fn send(connection: &Rc<RefCell<Connection>>, request: Plain, interim: Option<&Wire>) -> Result<Response<Incoming>, Lost> {
+pub async fn send(connection: &Rc<RefCell<Connection>>, request: Plain, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
     let Plain { method, head, encoder, body } = request;
     connection.borrow_mut().begin(encoder, head, body);
     let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, interim, cx)).await?;
@@ -285,7 +285,9 @@ impl Download {
             match ready!(connection.poll_read(room, cx)) {
                 Ok(n @ 1..) => connection.room.took(n, room),
                 Ok(0) if matches!(self.rest, Rest::UntilClose) => return Poll::Ready(None),
-                Ok(0) | Err(_) => return Poll::Ready(Some(Err(Reason::ConnectionTermination))),
+                // As Envoy has it: a message that is cut is a wrong one.
+                Ok(0) => return Poll::Ready(Some(Err(Reason::ProtocolError))),
+                Err(_) => return Poll::Ready(Some(Err(Reason::ConnectionTermination))),
             }
         }
     }

@@ -159,7 +159,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
         };
         let request = request.map(|_| if length == 0 { Incoming::Nothing } else { Incoming::Request(Content { wire: Rc::downgrade(&wire), serial }) });
         let answer = {
-            let mut serving = pin!(service::serve(connection.clone(), request));
+            let mut serving = pin!(service::serve(connection.clone(), request, None));
             std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
                 Poll::Pending => {

@@ -12,10 +12,9 @@ use crate::config::alpn::{Offer, Offers};
 use crate::config::cluster::{Cluster as Config, Kind, Protocol, Thresholds};
 use crate::config::outlier::Outlier;
 use crate::config::transport::Client;
-use crate::http::head::expects;
 use crate::http::incoming::Incoming;
+use crate::http::interim::Interim;
 use crate::http::outgoing::Outgoing;
-use crate::http::wire::Wire;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use http::Response;
@@ -212,8 +211,8 @@ pub struct Wanted {
     pub server_name: Option<Box<str>>,
     /// Those of `istio.alpn`, where that filter saw the request.
     pub offers: Option<Arc<Offers>>,
-    /// The client's connection that hears of answers before the answer.
-    pub interim: Option<Arc<Wire>>,
+    /// The client, where it hears of answers before the answer.
+    pub interim: Option<Interim>,
 }
 
 impl Handle {
@@ -349,16 +348,10 @@ impl Handle {
             (None, None) => self.plain_pool(host, http2, wanted.priority),
             (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
         };
+        let interim = wanted.interim.as_ref();
         let result = match wanted.request {
-            Outgoing::Message(mut request) if http2 => {
-                // What comes before answers of HTTP/2 is not heard of: the proxy speaks for the server.
-                if let Some(wire) = wanted.interim.as_ref().filter(|_| expects(request.headers())) {
-                    request.headers_mut().remove(http::header::EXPECT);
-                    wire.continues();
-                }
-                Box::pin(pool.send_http2(*request, ready)).await
-            }
-            request => pool.send_http1(request, wanted.interim.as_ref(), ready).await,
+            Outgoing::Message(request) if http2 => Box::pin(pool.send_http2(*request, interim, ready)).await,
+            request => pool.send_http1(request, interim, ready).await,
         };
         match &result {
             Ok((response, _)) => {

@@ -8,12 +8,13 @@ use crate::config::alpn::Offer;
 use crate::config::transport::Client;
 use crate::http::upload::Upload;
 use crate::http1::client::Connection;
+use crate::http2::client::Sender;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::{Speaks, server_name};
 use crate::tls::reason;
 use crate::tls::session::Session;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -23,18 +24,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-
-/// Runs futures of hyper on this worker's thread.
-#[derive(Clone, Copy, Debug)]
-pub struct Here;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Here {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
 
 /// Counts a connection for as long as it lives.
 #[derive(Debug)]
@@ -118,7 +107,7 @@ impl Line {
 
 /// A connection that carries many.
 pub struct Http2 {
-    pub sender: http2::SendRequest<Upload>,
+    pub sender: RefCell<Sender>,
     pub local: Option<SocketAddr>,
     pub tls: Option<Rc<Session>>,
     pub made: Instant,
@@ -233,20 +222,10 @@ pub fn http1(opened: Opened, stats: &ClusterStats) -> Http1 {
 /// Speaks HTTP/2 on a connection, with prior knowledge or because TLS agreed upon it.
 ///
 /// # Errors
-/// Those of hyper.
+/// Those of the connection.
 pub async fn http2(opened: Opened, max_streams: u32, stats: &ClusterStats) -> Result<Http2, Failure> {
     let Opened { io, local, tls, counted, .. } = opened;
-    let mut builder = http2::Builder::new(Here);
-    builder
-        .timer(TokioTimer::new())
-        .initial_max_send_streams(max_streams as usize)
-        .initial_stream_window_size(16 << 20)
-        .initial_connection_window_size(24 << 20);
-    let made = builder.handshake(TokioIo::new(io)).await;
-    let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
-    tokio::task::spawn_local(async move {
-        let _ = connection.await;
-    });
+    let sender = RefCell::new(Sender::new(io, max_streams).await?);
     stats.upstream_cx_http2_total.inc();
     Ok(Http2 { sender, local, tls, made: Instant::now(), counted })
 }
@@ -259,23 +238,23 @@ fn failed(host: &Host, stats: &ClusterStats, failure: &Failure) {
     }
 }
 
-/// What an error of an upstream connection is in Envoy's terms.
+/// What an error of an upstream connection of hyper's is in Envoy's terms.
 pub fn reason_of(e: &hyper::Error) -> Reason {
     if e.is_parse() || e.is_parse_too_large() {
         return Reason::ProtocolError;
     }
-    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(e);
-    while let Some(inner) = source {
-        if let Some(h2) = inner.downcast_ref::<h2::Error>() {
-            return match h2.reason() {
-                _ if h2.is_io() => Reason::ConnectionTermination,
-                Some(h2::Reason::REFUSED_STREAM) => Reason::RemoteRefusedStream,
-                _ if h2.is_library() => Reason::ProtocolError,
-                _ if h2.is_reset() => Reason::RemoteReset,
-                _ => Reason::ConnectionTermination,
-            };
-        }
-        source = inner.source();
-    }
     Reason::ConnectionTermination
+}
+
+/// What an error of a stream of HTTP/2 is in Envoy's terms.
+pub fn reason_of_stream(e: &h2::Error) -> Reason {
+    match e.reason() {
+        _ if e.is_io() => Reason::ConnectionTermination,
+        Some(h2::Reason::REFUSED_STREAM) => Reason::RemoteRefusedStream,
+        // Of streams that begin behind the last one that the peer looks at.
+        _ if e.is_go_away() && e.is_remote() => Reason::RemoteRefusedStream,
+        _ if e.is_library() => Reason::ProtocolError,
+        _ if e.is_reset() => Reason::RemoteReset,
+        _ => Reason::ConnectionTermination,
+    }
 }

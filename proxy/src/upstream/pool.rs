@@ -7,9 +7,9 @@ use super::{Failure, Reason};
 use crate::config::cluster::Thresholds;
 use crate::http::head::upgrade;
 use crate::http::incoming::Incoming;
+use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
-use crate::http::wire::Wire;
 use crate::http1::client::{self, Lost};
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
@@ -120,7 +120,7 @@ impl Pool {
             if is_old {
                 self.stats.upstream_cx_max_duration_reached.inc();
             }
-            !is_old && !s.http2.sender.is_closed()
+            !is_old && s.http2.sender.borrow_mut().is_open()
         });
     }
     /// One that makes room was closed.
@@ -184,7 +184,8 @@ impl Pool {
         self.retire();
         let list = self.multiplexed.borrow();
         let max = self.rules.max_requests;
-        let free = |s: &&Rc<Shared>| s.http2.sender.is_ready() && s.streams.get() < u64::from(self.rules.max_streams) && (max == 0 || s.started.get() < max);
+        let room = |s: &Shared| s.http2.sender.borrow().max_streams().min(self.rules.max_streams as usize) as u64;
+        let free = |s: &&Rc<Shared>| s.streams.get() < room(s) && (max == 0 || s.started.get() < max);
         list.iter().find(free).cloned()
     }
     async fn http2(&self) -> Result<Rc<Shared>, Failure> {
@@ -227,7 +228,7 @@ impl Pool {
     pub async fn send_http1(
         self: &Rc<Pool>,
         request: Outgoing,
-        interim: Option<&Arc<Wire>>,
+        interim: Option<&Interim>,
         ready: impl Fn(Via),
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut request = request;
@@ -250,18 +251,20 @@ impl Pool {
     }
 
     /// The same over HTTP/2.
-    pub async fn send_http2(self: &Rc<Pool>, request: Request<Upload>, ready: impl Fn(Via)) -> Result<(Response<Incoming>, Lease), Failure> {
+    pub async fn send_http2(
+        self: &Rc<Pool>,
+        request: Request<Upload>,
+        interim: Option<&Interim>,
+        ready: impl Fn(Via),
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
         let shared = self.http2().await?;
         let slot = self.request_slot()?;
         ready(Via { local: shared.http2.local, tls: shared.http2.tls.clone(), protocol: "HTTP/2" });
         shared.streams.set(shared.streams.get() + 1);
         shared.started.set(shared.started.get() + 1);
         let lease = Lease { pool: self.clone(), http1: None, shared: Some(shared.clone()), request: Some(slot), active: Some(self.begin()) };
-        let mut sender = shared.http2.sender.clone();
-        match sender.send_request(request).await {
-            Ok(response) => Ok((response.map(Incoming::Hyper), lease)),
-            Err(e) => Err(Failure::sent(reason_of(&e))),
-        }
+        let sent = shared.http2.sender.borrow().send(request, interim);
+        Ok((sent.await?, lease))
     }
 
     fn begin(&self) -> Active {
@@ -274,11 +277,11 @@ impl Pool {
 }
 
 /// Sends a request over a connection of HTTP/1, and waits for the head of its answer. `interim` hears of answers before it.
-async fn over(line: &mut Line, request: Outgoing, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
+async fn over(line: &mut Line, request: Outgoing, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
     match (line, request) {
-        (Line::Codec(connection), Outgoing::Plain(plain)) => client::send(connection, plain, interim.map(|w| &**w)).await,
+        (Line::Codec(connection), Outgoing::Plain(plain)) => client::send(connection, plain, interim).await,
         (Line::Codec(connection), Outgoing::Message(request)) if upgrade(request.headers()).is_none() => {
-            client::send(connection, Plain::of(*request), interim.map(|w| &**w)).await
+            client::send(connection, Plain::of(*request), interim).await
         }
         (line, Outgoing::Message(request)) => Box::pin(over_hyper(line, *request, interim)).await,
         // Nobody gives a connection that hyper has to somebody else.
@@ -287,12 +290,13 @@ async fn over(line: &mut Line, request: Outgoing, interim: Option<&Arc<Wire>>) -
 }
 
 /// The same for what hyper sends.
-async fn over_hyper(line: &mut Line, mut request: Request<Upload>, interim: Option<&Arc<Wire>>) -> Result<Response<Incoming>, Lost> {
+async fn over_hyper(line: &mut Line, mut request: Request<Upload>, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
     let sender = match line.hyper().await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
-    if let Some(wire) = interim.cloned() {
+    // Streams of HTTP/2 don't become another protocol.
+    if let Some(Interim::Http1(wire)) = interim.cloned() {
         hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), answer.headers()));
     }
     match sender.try_send_request(request).await {

@@ -2,7 +2,6 @@
 
 use crate::tls::context::Speaks;
 use crate::upstream::cluster::Handle;
-use crate::upstream::connection::Here;
 use crate::worker::Shared;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -13,6 +12,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::body::Body;
 use tonic::client::GrpcService;
+
+/// Runs futures of hyper on this thread.
+#[derive(Clone, Copy, Debug)]
+struct Here;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
 
 /// Why there is no connection.
 #[derive(Clone, Debug)]

@@ -1,0 +1,124 @@
+//! One stream of a client's: its request is served, and what is said before the answer, the answer and its body are sent.
+
+use super::body::Content;
+use super::send::{Sending, Sent};
+use crate::http::exchange::Connection;
+use crate::http::head::{self, strip_for_streams};
+use crate::http::incoming::Incoming;
+use crate::http::service;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// Bytes of answers before the answer that a stream may have: they wait where the client does not read.
+const INTERIM: u64 = 64 * 1024;
+
+/// The way back to the client.
+pub struct Respond {
+    sender: RefCell<SendResponse<Bytes>>,
+    /// Bytes of answers before the answer.
+    said: Cell<u64>,
+    /// The status of the last one; 0 for none.
+    early: Cell<u16>,
+    is_reset: Cell<bool>,
+}
+
+impl Respond {
+    fn new(sender: SendResponse<Bytes>) -> Respond {
+        Respond { sender: RefCell::new(sender), said: Cell::new(0), early: Cell::new(0), is_reset: Cell::new(false) }
+    }
+    /// Whether the client has ended the stream before its answer was whole.
+    pub fn is_reset(&self) -> bool {
+        self.is_reset.get()
+    }
+    /// The status of what the client heard last before its answer; 0 for nothing.
+    pub fn early(&self) -> u16 {
+        self.early.get()
+    }
+    /// Sends an answer that comes before the answer (RFC 9110 §15.2). To be called before that one begins.
+    pub fn interim(&self, status: StatusCode, headers: HeaderMap) {
+        let said = self.said.get() + head::answer_bytes(&headers, status);
+        let mut sender = self.sender.borrow_mut();
+        // On a stream that is over it would be queued all the same. The stream asks again behind this, to be woken.
+        if said > INTERIM || sender.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        self.said.set(said);
+        self.early.set(status.as_u16());
+        let mut answer = Response::new(());
+        (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+        let _ = sender.send_informational(answer);
+    }
+    /// Ready when there is nobody who waits for an answer.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let reset = self.sender.borrow_mut().poll_reset(cx);
+        // Without a reason the whole connection is over.
+        self.is_reset.set(matches!(reset, Poll::Ready(Ok(_))));
+        reset.map(drop)
+    }
+}
+
+/// Serves one request to the end of its answer. Dropped, it has no end.
+pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, sender: SendResponse<Bytes>) {
+    let respond = Rc::new(Respond::new(sender));
+    let is_head = *request.method() == Method::HEAD;
+    let (parts, stream) = request.into_parts();
+    // Tunnels are refused.
+    let has_body = parts.method != Method::CONNECT && !stream.is_end_stream();
+    let incoming = if has_body { Incoming::StreamRequest(Content::new(stream, &parts.headers)) } else { Incoming::Nothing };
+    let answer = {
+        let mut serving = pin!(service::serve(connection.clone(), Request::from_parts(parts, incoming), Some(respond.clone())));
+        let mut has_begun = false;
+        std::future::poll_fn(|cx| {
+            // Who asked and left at once is told of in the log all the same.
+            if std::mem::replace(&mut has_begun, true) && respond.poll_gone(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            match serving.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => respond.poll_gone(cx).map(|()| None),
+            }
+        })
+        .await
+    };
+    let Some(Ok(answer)) = answer else { return };
+    let (mut parts, body) = answer.into_parts();
+    strip_for_streams(&mut parts.headers);
+    parts.headers.remove(header::TE);
+    parts.headers.entry(header::DATE).or_insert_with(|| connection.worker().date());
+    let is_over = is_head || matches!(parts.status.as_u16(), 204 | 304) || body.is_end_stream();
+    if let (false, Some(length)) = (is_over, body.size_hint().exact()) {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    let begun = respond.sender.borrow_mut().send_response(Response::from_parts(parts, ()), is_over);
+    let stream = match begun {
+        Ok(stream) => stream,
+        Err(_) => {
+            let _ = respond.poll_gone(&mut Context::from_waker(Waker::noop()));
+            return respond.sender.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
+        }
+    };
+    if is_over {
+        return;
+    }
+    let mut sending = Sending::new(stream, body, connection.manager.timeouts.stream_idle);
+    match std::future::poll_fn(|cx| sending.poll(cx)).await {
+        Sent::Whole => {}
+        Sent::Reset => respond.is_reset.set(matches!(sending.stream.poll_reset(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))),
+        Sent::Stalled => {
+            sending.body.stall();
+            sending.stream.send_reset(Reason::CANCEL);
+        }
+        Sent::Broken(_) => {
+            // What came of it goes first: a reset would take it back.
+            tokio::task::yield_now().await;
+            sending.stream.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}

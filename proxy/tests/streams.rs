@@ -1,0 +1,292 @@
+//! HTTP/2 beside a real Envoy: answers before the answer in all combinations with HTTP/1.1, streams that break off, and connections
+//! that are asked to go.
+//!
+//! Needs the Envoy that `.ci/install-components` installs, and is skipped without it.
+
+// It shows its count, and says when it is skipped.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+#[allow(dead_code, reason = "another test uses the rest")]
+#[path = "support/beside.rs"]
+mod beside;
+#[allow(dead_code, reason = "the engine's own test uses the rest")]
+#[path = "../../envoy/tests/differential/envoy.rs"]
+mod envoy;
+#[path = "support/streams.rs"]
+mod streams;
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+use streams::Step;
+use support::Reader;
+
+/// Of HTTP/1.1: does with a request what its path says.
+fn serve(reader: &mut Reader) -> Option<()> {
+    let head = reader.head()?;
+    let early: &[u8] = match head.path() {
+        "/continue" => b"HTTP/1.1 100 Continue\r\n\r\n",
+        "/continue-more" => b"HTTP/1.1 100 Continue\r\nx-i: 1\r\n\r\n",
+        "/hints" => b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n",
+        "/processing" => b"HTTP/1.1 102 Processing\r\nx-i: 1\r\n\r\n",
+        "/both" => b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </b>\r\n\r\n",
+        "/refuse" => b"HTTP/1.1 417 No\r\ncontent-length: 2\r\n\r\nno",
+        _ => b"",
+    };
+    reader.stream().write_all(early).ok()?;
+    match head.path() {
+        "/refuse" | "/close" | "/reset" => return None,
+        "/never" => {
+            let _ = reader.stream().read(&mut [0; 64]);
+            return None;
+        }
+        _ => {}
+    }
+    let body = match head.header("content-length") {
+        Some(length) => reader.exactly(length.parse().ok()?)?,
+        None if head.header("transfer-encoding").is_some() => {
+            let mut body = Vec::new();
+            loop {
+                let chunk = reader.chunk()?;
+                if chunk.is_empty() {
+                    break body;
+                }
+                body.extend(chunk);
+            }
+        }
+        None => Vec::new(),
+    };
+    if head.path() == "/part" {
+        reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").ok()?;
+        std::thread::sleep(Duration::from_millis(100));
+        return None;
+    }
+    let text = format!("expect={} {:?}", head.header("expect").is_some(), String::from_utf8_lossy(&body));
+    reader.stream().write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).as_bytes()).ok()
+}
+
+fn plain_upstream() -> SocketAddr {
+    support::server(|stream| {
+        let mut reader = Reader::new(stream);
+        while serve(&mut reader).is_some() {}
+    })
+}
+
+fn clusters() -> Vec<Value> {
+    let mut over_http2 = support::cluster("http2", &[streams::upstream()]);
+    over_http2["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}});
+    vec![support::cluster("http1", &[plain_upstream()]), over_http2]
+}
+
+/// A connection manager that sends all to a cluster, with changes.
+fn manager(cluster: &str, changes: &Value) -> Value {
+    let mut manager = support::manager(json!([{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]), None);
+    for (key, value) in changes.as_object().into_iter().flatten() {
+        manager[key] = value.clone();
+    }
+    manager
+}
+
+fn bootstrap(managers: &[(String, Value)], clusters: &[Value], ports: &[u16], log: &Path) -> Value {
+    let listener = |((name, manager), port): (&(String, Value), &u16)| {
+        let mut manager = manager.clone();
+        manager["access_log"] = beside::log(log);
+        manager["delayed_close_timeout"] = json!("0.05s");
+        json!({"name": name, "address": support::socket(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))),
+            "filter_chains": [{"filters": [{"name": "h", "typed_config": manager}]}]})
+    };
+    json!({"static_resources": {"listeners": managers.iter().zip(ports).map(listener).collect::<Vec<_>>(), "clusters": clusters}})
+}
+
+/// Both proxies with the same listeners.
+struct Both {
+    managers: Vec<(String, Value)>,
+    ports: Vec<u16>,
+    real: envoy::Envoy,
+    proxy: mesh_proxy::Proxy,
+    folder: tempfile::TempDir,
+    log: std::path::PathBuf,
+}
+
+impl Both {
+    /// `None` without an Envoy.
+    fn start(managers: Vec<(String, Value)>) -> Option<Both> {
+        let Some(program) = envoy::find() else {
+            eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+            return None;
+        };
+        let (of_envoy, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (log, clusters, ports) = (folder.path().join("envoy.log"), clusters(), envoy::free_ports(managers.len()));
+        let real = envoy::Envoy::start(&program, of_envoy, &bootstrap(&managers, &clusters, &ports, &log), &ports);
+        let proxy = support::start(bootstrap(&managers, &clusters, &vec![0; ports.len()], &folder.path().join("ours.log")));
+        Some(Both { managers, ports, real, proxy, folder, log })
+    }
+    /// Of a listener: Envoy's, and ours.
+    fn ports(&self, listener: &str) -> [u16; 2] {
+        let index = self.managers.iter().position(|(n, _)| n == listener).expect("a listener");
+        [self.ports[index], self.proxy.address(listener).expect("a listener").port()]
+    }
+    /// The line of a client's request in each log.
+    fn lines(self, clients: &[[(envoy::Client, usize); 2]]) -> Vec<[Value; 2]> {
+        let of = |i: usize| clients.iter().map(|c| c[i]).collect::<Vec<_>>();
+        let (theirs, ours) = (beside::lines(&self.log, &of(0)), beside::lines(&self.folder.path().join("ours.log"), &of(1)));
+        drop(self.real);
+        let line = |lines: &std::collections::BTreeMap<String, Value>, client: envoy::Client| lines.get(&client.key()).cloned().unwrap_or_default();
+        clients.iter().map(|c| [line(&theirs, c[0].0), line(&ours, c[1].0)]).collect()
+    }
+}
+
+struct Case {
+    name: String,
+    listener: String,
+    method: &'static str,
+    path: &'static str,
+    expects: bool,
+    steps: Vec<Step>,
+}
+
+/// What the two did otherwise, a text a case.
+fn differences(both: Both, cases: &[Case]) -> Vec<String> {
+    let mut played = Vec::new();
+    for case in cases {
+        let headers: &[(&str, &str)] = if case.expects { &[("expect", "100-continue"), ("content-length", "5")] } else { &[] };
+        played.push(both.ports(&case.listener).map(|port| {
+            let (address, heard) = streams::play(port, case.method, case.path, headers, &case.steps);
+            (envoy::Client { address, port }, heard)
+        }));
+    }
+    let clients: Vec<_> = played.iter().map(|p| [(p[0].0, 1), (p[1].0, 1)]).collect();
+    let mut wrong = Vec::new();
+    for ((case, [(_, there), (_, here)]), [theirs, ours]) in cases.iter().zip(&played).zip(both.lines(&clients)) {
+        let mut found = Vec::new();
+        if there != here {
+            found.push(format!("  heard\n    Envoy      {there:?}\n    mesh-proxy {here:?}"));
+        }
+        for (key, value) in theirs.as_object().into_iter().flatten().filter(|(k, _)| !["peer", "local"].contains(&k.as_str())) {
+            if ours[key] != *value {
+                found.push(format!("  {key}\n    Envoy      {value}\n    mesh-proxy {}", ours[key]));
+            }
+        }
+        if theirs.is_null() || ours.is_null() {
+            found.push(format!("  logged\n    Envoy      {theirs}\n    mesh-proxy {ours}"));
+        }
+        if !found.is_empty() {
+            wrong.push(format!("{} {}\n{}", case.listener, case.name, found.join("\n")));
+        }
+    }
+    wrong
+}
+
+fn check(both: Both, cases: &[Case]) {
+    let wrong = differences(both, cases);
+    println!("{} cases, {} differ", cases.len(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn case(listener: &str, path: &'static str, expects: bool, steps: &[Step]) -> Case {
+    let name = format!("{path} {}{steps:?}", if expects { "expects " } else { "" });
+    Case { name, listener: listener.to_owned(), method: if expects { "POST" } else { "GET" }, path, expects, steps: steps.to_vec() }
+}
+
+#[test]
+fn answers_before_the_answer_reach_streams_as_with_a_real_envoy() {
+    let mut managers = Vec::new();
+    for cluster in ["http1", "http2"] {
+        managers.push((format!("own-{cluster}"), manager(cluster, &json!({}))));
+        managers.push((format!("forwards-{cluster}"), manager(cluster, &json!({"proxy_100_continue": true}))));
+    }
+    let listeners: Vec<String> = managers.iter().map(|m| m.0.clone()).collect();
+    let Some(both) = Both::start(managers) else { return };
+    let mut cases = Vec::new();
+    for listener in &listeners {
+        let waits = [Step::Hear, Step::End("hello")];
+        cases.push(case(listener, "/continue", true, &waits));
+        cases.push(case(listener, "/continue-more", true, &waits));
+        cases.push(case(listener, "/continue", true, &[Step::End("hello")]));
+        cases.push(case(listener, "/ok", true, &[Step::Pause(Duration::from_millis(100)), Step::End("hello")]));
+        for path in ["/continue", "/hints", "/processing", "/ok"] {
+            cases.push(case(listener, path, false, &[]));
+        }
+        // Whether the proxy's leave comes before the upstream's answer is a matter of who is faster.
+        if listener.starts_with("forwards") {
+            cases.push(case(listener, "/refuse", true, &[Step::Hear]));
+        }
+    }
+    check(both, &cases);
+}
+
+/// Envoy sends the first of them alone, where a proxy is to send all (RFC 9110 §15.2).
+#[test]
+fn several_answers_before_the_answer_arrive_in_order() {
+    let clusters = clusters();
+    for cluster in ["http1", "http2"] {
+        let proxy = support::start(support::bootstrap(&manager(cluster, &json!({"proxy_100_continue": true})), &clusters));
+        let port = proxy.address("l").expect("a listener").port();
+        let (_, heard) = streams::play(port, "GET", "/both", &[], &[]);
+        assert_eq!(heard[..2], ["103 link=</a>", "103 link=</b>"], "{cluster}");
+        assert!(heard[2].starts_with("200 "), "{heard:?}");
+        let mut client = support::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        client.stream().write_all(b"GET /both HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+        // The reason phrase is the status's own, where Envoy says "Unknown".
+        let links: Vec<_> = (0..3).map(|_| client.head().expect("a head")).map(|h| (h.status(), h.header("link").map(str::to_owned))).collect();
+        assert_eq!(links, [(103, Some("</a>".to_owned())), (103, Some("</b>".to_owned())), (200, None)], "{cluster}");
+    }
+}
+
+#[test]
+fn answers_before_the_answer_of_streams_reach_http1_as_with_a_real_envoy() {
+    use beside::{Case, Step};
+    let managers = [("own", manager("http2", &json!({}))), ("forwards", manager("http2", &json!({"proxy_100_continue": true})))];
+    let mut cases = Vec::new();
+    for listener in ["own", "forwards"] {
+        let mut add = |name, steps| cases.push(Case { listener, name, steps, lines: 1 });
+        let head =
+            |method: &str, path: &str, headers: &str| Step::Send(format!("{method} {path} HTTP/1.1\r\nhost: a.com\r\nconnection: close\r\n{headers}\r\n"));
+        let expects = |path: &str| head("POST", path, "expect: 100-continue\r\ncontent-length: 5\r\n");
+        let waits = |path: &str| vec![expects(path), Step::Until("\r\n\r\n"), Step::Send("hello".into())];
+        add("the upstream lets it", waits("/continue"));
+        add("the upstream says more", waits("/continue-more"));
+        add("the upstream says nothing", vec![expects("/ok"), Step::Pause(Duration::from_millis(100)), Step::Send("hello".into())]);
+        add("nobody asked", vec![head("GET", "/continue", "")]);
+        add("the answer breaks off", vec![head("GET", "/part", "")]);
+        add("the stream breaks off", vec![head("GET", "/reset", "")]);
+    }
+    match beside::differences(&managers, &clusters(), &cases) {
+        None => eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one"),
+        Some(wrong) => assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n")),
+    }
+}
+
+#[test]
+fn streams_break_off_as_with_a_real_envoy() {
+    let managers = ["http1", "http2"].map(|cluster| (cluster.to_owned(), manager(cluster, &json!({}))));
+    let Some(both) = Both::start(managers.into()) else { return };
+    let mut cases = Vec::new();
+    for listener in ["http1", "http2"] {
+        cases.push(case(listener, "/part", false, &[]));
+        cases.push(case(listener, "/close", false, &[]));
+        cases.push(case(listener, "/reset", false, &[]));
+        let pause = Step::Pause(Duration::from_millis(100));
+        cases.push(case(listener, "/never", false, &[pause, Step::Leave]));
+        cases.push(case(listener, "/never", true, &[Step::Data("he"), pause, Step::Reset]));
+        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::Reset]));
+    }
+    check(both, &cases);
+}
+
+#[test]
+fn clients_are_asked_to_go_as_with_a_real_envoy() {
+    let managers = vec![
+        ("few".to_owned(), manager("http1", &json!({"common_http_protocol_options": {"max_requests_per_connection": 3}}))),
+        ("many".to_owned(), manager("http1", &json!({}))),
+    ];
+    let Some(both) = Both::start(managers) else { return };
+    for listener in ["few", "many"] {
+        let [there, here] = both.ports(listener).map(|port| streams::ask_until_goodbye(port, 6));
+        assert_eq!(here, there, "{listener}");
+    }
+}

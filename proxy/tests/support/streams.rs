@@ -1,0 +1,202 @@
+//! Peers of HTTP/2: a client that says what it hears in order, and a server that does with a request what its path says.
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Request, Response, StatusCode};
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a client does with one stream. Every wait ends after 20 seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Waits until an answer before the answer came, or the answer.
+    Hear,
+    Pause(Duration),
+    Data(&'static str),
+    /// The last of the body.
+    End(&'static str),
+    /// Ends the stream.
+    Reset,
+    /// Closes the connection.
+    Leave,
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), future).await.expect("within 20 seconds") })
+}
+
+fn fields(headers: &HeaderMap) -> String {
+    let steady = |name: &str| !["date", "x-envoy-upstream-service-time"].contains(&name);
+    let mut all: Vec<String> = headers.iter().filter(|(n, _)| steady(n.as_str())).map(|(n, v)| format!("{n}={}", v.to_str().unwrap_or("?"))).collect();
+    all.sort();
+    all.join(" ")
+}
+
+fn error(e: &h2::Error) -> String {
+    match e.reason() {
+        Some(reason) if e.is_reset() => format!("reset {reason:?}"),
+        Some(reason) if e.is_go_away() => format!("goodbye {reason:?}"),
+        _ => "closed".to_owned(),
+    }
+}
+
+/// Goes through a request on a connection of its own: the client's address, and what it heard.
+pub fn play(port: u16, method: &str, path: &str, headers: &[(&'static str, &'static str)], steps: &[Step]) -> (SocketAddr, Vec<String>) {
+    run(async {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("a connection");
+        let address = stream.local_addr().expect("an address");
+        let (sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        let connection = tokio::spawn(connection);
+        let mut sender = sender.ready().await.expect("ready");
+        let mut request = Request::builder().method(method).uri(format!("http://a.com{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let is_whole = method == "GET";
+        let (mut answer, mut body) = sender.send_request(request.body(()).expect("a request"), is_whole).expect("sent");
+        let mut heard = Vec::new();
+        let mut early = async |heard: &mut Vec<String>, until_one: bool| loop {
+            match poll_fn(|cx| answer.poll_informational(cx)).await {
+                Some(Ok(one)) => heard.push(format!("{} {}", one.status().as_u16(), fields(one.headers()))),
+                Some(Err(_)) | None => return,
+            }
+            if until_one {
+                return;
+            }
+        };
+        for step in steps {
+            match step {
+                Step::Hear => early(&mut heard, true).await,
+                Step::Pause(span) => tokio::time::sleep(*span).await,
+                Step::Data(text) => drop(body.send_data(Bytes::from_static(text.as_bytes()), false)),
+                Step::End(text) => drop(body.send_data(Bytes::from_static(text.as_bytes()), true)),
+                Step::Reset => {
+                    body.send_reset(Reason::CANCEL);
+                    // It has to leave.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return (address, heard);
+                }
+                Step::Leave => {
+                    connection.abort();
+                    return (address, heard);
+                }
+            }
+        }
+        early(&mut heard, false).await;
+        match Pin::new(&mut answer).await {
+            Err(e) => heard.push(error(&e)),
+            Ok(answer) => {
+                heard.push(format!("{} {}", answer.status().as_u16(), fields(answer.headers())));
+                heard.push(read(answer.into_body()).await);
+            }
+        }
+        (address, heard)
+    })
+}
+
+/// A body to its end, and how it ends.
+async fn read(mut stream: RecvStream) -> String {
+    let mut text = String::new();
+    while let Some(data) = stream.data().await {
+        match data {
+            Ok(data) => {
+                let _ = stream.flow_control().release_capacity(data.len());
+                text += &String::from_utf8_lossy(&data);
+            }
+            Err(e) => return format!("{text:?} {}", error(&e)),
+        }
+    }
+    match stream.trailers().await {
+        Ok(None) => format!("{text:?}"),
+        Ok(Some(trailers)) => format!("{text:?} {}", fields(&trailers)),
+        Err(e) => format!("{text:?} {}", error(&e)),
+    }
+}
+
+/// Asks the same again and again on one connection, one after the other, `most` times at most. How many answers came before the server
+/// said goodbye.
+pub fn ask_until_goodbye(port: u16, most: usize) -> usize {
+    run(async {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("a connection");
+        let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        for n in 0..most {
+            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+                return n;
+            }
+            let Ok((answer, _)) = sender.send_request(Request::get("http://a.com/ok").body(()).expect("a request"), true) else { return n };
+            let Ok(answer) = answer.await else { return n };
+            read(answer.into_body()).await;
+            // A goodbye is on its way with the answer, or behind it.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        most
+    })
+}
+
+/// A server of HTTP/2 that does with a request what its path says.
+pub fn upstream() -> SocketAddr {
+    let (tell, hear) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+            let _ = tell.send(listener.local_addr().expect("an address"));
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((request, respond))) = connection.accept().await {
+                        if request.uri().path() == "/close" {
+                            return;
+                        }
+                        tokio::spawn(serve(request, respond));
+                    }
+                });
+            }
+        });
+    });
+    hear.recv().expect("an address")
+}
+
+async fn serve(request: Request<RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+    let path = request.uri().path().to_owned();
+    let expects = request.headers().get("expect").is_some();
+    let mut early = |status: u16, headers: &[(&'static str, &'static str)]| {
+        let mut answer = Response::builder().status(status);
+        for (name, value) in headers {
+            answer = answer.header(*name, *value);
+        }
+        let _ = respond.send_informational(answer.body(()).expect("an answer"));
+    };
+    match path.as_str() {
+        "/continue" => early(100, &[]),
+        "/continue-more" => early(100, &[("x-i", "1")]),
+        "/hints" => early(103, &[("link", "</a.css>; rel=preload")]),
+        "/processing" => early(102, &[("x-i", "1")]),
+        "/both" => {
+            early(103, &[("link", "</a>")]);
+            early(103, &[("link", "</b>")]);
+        }
+        "/reset" => return respond.send_reset(Reason::INTERNAL_ERROR),
+        "/never" => return drop(poll_fn(|cx| respond.poll_reset(cx)).await),
+        _ => {}
+    }
+    let (status, is_refused) = if path == "/refuse" { (StatusCode::EXPECTATION_FAILED, true) } else { (StatusCode::OK, false) };
+    let body = if is_refused { String::new() } else { read(request.into_body()).await };
+    let answer = Response::builder().status(status);
+    if path == "/part" {
+        let Ok(mut stream) = respond.send_response(answer.header("content-length", "10").body(()).expect("an answer"), false) else { return };
+        let _ = stream.send_data(Bytes::from_static(b"hello"), false);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        return stream.send_reset(Reason::INTERNAL_ERROR);
+    }
+    let text = format!("expect={expects} {body}");
+    let answer = answer.header("content-length", text.len());
+    if let Ok(mut stream) = respond.send_response(answer.body(()).expect("an answer"), false) {
+        let _ = stream.send_data(text.into(), true);
+    }
+}
