@@ -107,6 +107,11 @@ block! {
     }
 }
 
+block! {
+    /// `PREFIX.http_local_rate_limit.`
+    LimitStats { Counter enabled, Counter enforced, Counter rate_limited, Counter ok, Counter shadow_mode }
+}
+
 /// `http.PREFIX.tracing.`
 #[derive(Debug, Default)]
 pub struct TracingStats {

@@ -15,7 +15,7 @@ use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
 use crate::overload::Overload;
-use crate::stats::{Block, ClusterStats, Counter, HttpStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
+use crate::stats::{Block, ClusterStats, Counter, HttpStats, LimitStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
 use crate::telemetry::Direction;
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
@@ -256,7 +256,10 @@ impl<B: Block + Default + 'static> Blocks<B> {
         if let Some(found) = self.0.borrow().get(name) {
             return found.clone();
         }
-        let block = registry.block::<B>(&format!("{kind}.{name}"));
+        self.make(registry, name, &format!("{kind}.{name}"))
+    }
+    fn make(&self, registry: &Registry, name: &str, prefix: &str) -> Arc<B> {
+        let block = registry.block::<B>(prefix);
         self.0.borrow_mut().insert(name.into(), block.clone());
         block
     }
@@ -273,6 +276,7 @@ pub struct Worker {
     tls: Blocks<TlsStats>,
     tcp: Blocks<TcpStats>,
     tracing: Blocks<TracingStats>,
+    limits: Blocks<LimitStats>,
     pub heard: Heard,
     pub counted: Counted,
     ring: Arc<Ring>,
@@ -303,6 +307,7 @@ impl Worker {
             tls: Blocks::new(),
             tcp: Blocks::new(),
             tracing: Blocks::new(),
+            limits: Blocks::new(),
             heard: Heard::default(),
             counted: Counted::default(),
             ring: shared.rings.attach(),
@@ -361,6 +366,13 @@ impl Worker {
     }
     pub fn tcp_stats(&self, prefix: &str) -> Arc<TcpStats> {
         self.tcp.get(&self.shared.registry, "tcp", prefix)
+    }
+    /// `PREFIX.http_local_rate_limit.`
+    pub fn limit_stats(&self, prefix: &str) -> Arc<LimitStats> {
+        if let Some(found) = self.limits.0.borrow().get(prefix) {
+            return found.clone();
+        }
+        self.limits.make(&self.shared.registry, prefix, &format!("{prefix}.http_local_rate_limit"))
     }
     /// `http.PREFIX.tracing.`
     pub fn tracing_stats(&self, prefix: &str) -> Arc<TracingStats> {

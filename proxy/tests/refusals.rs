@@ -37,6 +37,13 @@ fn each_is_named_with_its_path_and_value() {
         let key = key.to_owned();
         with(move |b| b.pointer_mut("/static_resources/clusters/0").expect("a cluster")[&key] = v)
     };
+    let limit = |mut config: Value| {
+        config["@type"] = json!("type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit");
+        with(move |b| {
+            let filters = b.pointer_mut(&format!("{HCM}/http_filters")).and_then(Value::as_array_mut).expect("filters");
+            filters.insert(0, json!({"name": "l", "typed_config": config}));
+        })
+    };
     for (value, wanted) in [
         (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
@@ -54,6 +61,20 @@ fn each_is_named_with_its_path_and_value() {
             "routes[0].match.safe_regex.regex",
         ),
         (manager("http_filters", json!([])), "http_filters: the router belongs at the end"),
+        (route("rate_limits", json!([{"actions": [{"remote_address": {}}, {"extension": {"name": "x"}}]}])), "route.rate_limits[0].actions[1].extension = {…}"),
+        (
+            route("rate_limits", json!([{"actions": [{"generic_key": {"descriptor_value": "%REQ(x)%"}}]}])),
+            "rate_limits[0].actions[0].generic_key.descriptor_value",
+        ),
+        (route("rate_limits", json!([{"hits_addend": {"number": 2}, "actions": [{"remote_address": {}}]}])), "rate_limits[0].hits_addend"),
+        (limit(json!({"token_bucket": {"max_tokens": 1, "fill_interval": "0.01s"}})), "http_filters[0].typed_config.token_bucket.fill_interval"),
+        (limit(json!({"local_cluster_rate_limit": {}})), "http_filters[0].typed_config.local_cluster_rate_limit"),
+        (
+            limit(json!({"descriptors": [{"entries": [{"key": "k", "value": "v"}]}]})),
+            "http_filters[0].typed_config.descriptors[0].token_bucket: a descriptor needs one",
+        ),
+        (limit(json!({"rate_limits": [{"stage": 1, "actions": []}]})), "http_filters[0].typed_config.rate_limits: a filter's own have neither"),
+        (limit(json!({"response_headers_to_add": [{"header": {"key": "x", "value": "%PROTOCOL%"}}]})), "response_headers_to_add[0].header.value"),
         (with(|b| b["dynamic_resources"] = json!({"cds_config": {"path": "/x"}})), "dynamic_resources.cds_config.path = \"/x\""),
         (with(|b| b["dynamic_resources"] = json!({"cds_config": {"ads": {}}})), "dynamic_resources: it asks for ads"),
         (with(|b| b["dynamic_resources"] = json!({"ads_config": {"api_type": "REST"}})), "ads_config.api_type = \"REST\""),

@@ -2,7 +2,7 @@
 
 use super::domain::without_port;
 use super::field::{Message, Read, Unknown};
-use super::gate::Overrides;
+use super::gate::{Overrides, Policies};
 use super::request::Request;
 use super::route::{Fraction, PathMatch};
 use super::text::Substitution;
@@ -119,6 +119,9 @@ pub struct Forward {
     pub hashes: bool,
     /// Labels that endpoints must have.
     pub subset: Option<serde_json::Value>,
+    pub rate_limits: Policies,
+    /// Whether the virtual host's rate limits count as well.
+    pub includes_host_limits: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -220,6 +223,8 @@ impl Forward {
             upgrades: m.messages("upgrade_configs")?.iter().map(upgrade).collect::<Read<_>>()?,
             hashes: !m.values("hash_policy")?.is_empty(),
             subset: m.message_or_empty("metadata_match")?.message_or_empty("filter_metadata")?.value("envoy.lb").cloned(),
+            rate_limits: Policies::read(m, "rate_limits"),
+            includes_host_limits: m.flag("include_vh_rate_limits")?,
         })
     }
 }

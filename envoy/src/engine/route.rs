@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::domain::{Domains, without_port};
 use super::field::{Message, Path, Read, Unknown};
-use super::gate::Overrides;
+use super::gate::{Overrides, Policies, RateLimits};
 use super::header::{HeaderCheck, QueryMatcher};
 use super::recorder::{Candidate, Recorder};
 use super::request::{Connection, Request};
@@ -39,6 +39,7 @@ pub struct VirtualHost {
     pub require_tls: RequireTls,
     pub routes: Vec<Route>,
     pub overrides: Overrides,
+    pub rate_limits: Policies,
     pub source: Box<str>,
     unknown: Option<Unknown>,
 }
@@ -245,6 +246,11 @@ fn covers(domain: &str, host: &str) -> bool {
 }
 
 impl VirtualHost {
+    /// What rate limits know the requests of a route by; `None` where it does not forward them.
+    pub fn limits<'c>(&'c self, route: &'c Route) -> Option<RateLimits<'c>> {
+        let Action::Forward(forward) = &route.action else { return None };
+        Some(RateLimits { route: &forward.rate_limits, host: &self.rate_limits, includes_host: forward.includes_host_limits })
+    }
     fn unknown(&self) -> Option<&Unknown> {
         self.unknown.as_ref().or_else(|| self.overrides.unknown()).or_else(|| self.routes.iter().find_map(Route::unknown))
     }
@@ -290,6 +296,7 @@ impl VirtualHost {
             },
             routes,
             overrides: Overrides::read(m)?,
+            rate_limits: Policies::read(m, "rate_limits"),
             source: super::source_of(m),
             unknown: unknown.err(),
         })

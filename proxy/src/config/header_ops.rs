@@ -2,8 +2,10 @@
 
 use crate::format::{Absent, Template};
 use crate::http::exchange::Exchange;
+use crate::http::limit;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use mesh_envoy::engine::field::{Message, Read};
+use mesh_envoy::engine::gate::Append;
 
 /// Changes to a set of headers: what is removed goes first.
 #[derive(Clone, Debug, Default)]
@@ -24,15 +26,6 @@ struct Addition {
 enum Value {
     Fixed(HeaderValue),
     Made(Template),
-}
-
-/// `append_action`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Append {
-    Always,
-    IfAbsent,
-    Overwrite,
-    OverwriteIfExists,
 }
 
 /// The headers that a scope changes on the way to the upstream, and back.
@@ -72,6 +65,7 @@ impl HeaderOps {
         for name in &self.remove {
             headers.remove(name);
         }
+        let mut put = Vec::with_capacity(self.add.len());
         for addition in &self.add {
             let value = match &addition.value {
                 Value::Fixed(value) => value.clone(),
@@ -83,16 +77,11 @@ impl HeaderOps {
                     value
                 }
             };
-            if value.is_empty() && !addition.keeps_empty {
-                continue;
-            }
-            let exists = headers.contains_key(&addition.name);
-            match (addition.append, exists) {
-                (Append::Always, _) | (Append::IfAbsent, false) => drop(headers.append(addition.name.clone(), value)),
-                (Append::Overwrite, _) | (Append::OverwriteIfExists, true) => drop(headers.insert(addition.name.clone(), value)),
-                (Append::IfAbsent, true) | (Append::OverwriteIfExists, false) => {}
+            if !value.is_empty() || addition.keeps_empty {
+                put.push((addition.name.clone(), value, addition.append));
             }
         }
+        limit::put(headers, put);
     }
 }
 

@@ -100,12 +100,17 @@ impl Table {
                 HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| m.unknown_field("internal_only_headers", "no name of a header"))?;
             internal_only.push(name);
         }
-        if let Some(u) = engine.unknown() {
+        if let Some(u) = engine.unknown().or_else(|| unknown_limits(&engine)) {
             return Err(u.clone());
         }
         duplicate_domain(&engine)?;
         Ok(Table { engine, changes: HeaderChanges::read(&m)?, hosts, internal_only, most_specific_wins: m.flag("most_specific_header_mutations_wins")? })
     }
+}
+
+/// What is not known of rate limits.
+fn unknown_limits(table: &route::Table) -> Option<&Unknown> {
+    table.hosts.iter().find_map(|h| h.rate_limits.unknown().or_else(|| h.routes.iter().find_map(|r| h.limits(r)?.route.unknown())))
 }
 
 /// Envoy refuses a domain that two virtual hosts have.

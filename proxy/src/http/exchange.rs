@@ -1,6 +1,7 @@
 //! A request and its answer, as logs, statistics and header values see them. When it is dropped it is over, and is logged.
 
 use super::alarm::Alarm;
+use super::bucket::{Buckets, Tokens};
 use super::cors::Allowed;
 use super::interim::Interim;
 use super::messages::Messages;
@@ -23,7 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -52,6 +53,8 @@ pub struct Connection {
     pub retires: Cell<bool>,
     /// For requests that wait for answers: those that none needs at the moment.
     pub alarms: RefCell<Vec<Alarm>>,
+    /// Of rate limits that each connection has for itself.
+    pub buckets: OnceCell<Box<Buckets>>,
 }
 
 impl Connection {
@@ -161,6 +164,8 @@ pub struct Exchange {
     pub answer_begun: Option<u64>,
     pub grpc_status: Option<u64>,
     pub cors: Option<Box<Allowed>>,
+    /// Buckets whose state the answer tells.
+    pub told: Vec<Arc<Tokens>>,
     /// The client of an inbound request, the upstream of an outbound one, as they say themselves.
     pub peer: Option<Arc<Peer>>,
     /// Whether the client said who it is, and so is told who answers.
@@ -214,6 +219,7 @@ impl Exchange {
             answer_begun: None,
             grpc_status: None,
             cors: None,
+            told: Vec::new(),
             peer: None,
             client_asked: false,
             metadata: Metadata::default(),

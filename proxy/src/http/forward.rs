@@ -6,6 +6,7 @@ use super::changes::{OF_RETRIES, OF_TIMEOUTS, change_answer, change_request, rem
 use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names, upgrade};
 use super::incoming::Incoming;
+use super::limit;
 use super::outgoing::{self, OfTry};
 use super::respond::Reply;
 use super::service::Onward;
@@ -445,6 +446,7 @@ impl Router<'_> {
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut parts.headers, &exchange.details);
         }
+        limit::tell(&exchange.told, &mut parts.headers);
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
         let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
         finish_answer(&mut parts.headers, manager, request_id.as_ref(), keep);

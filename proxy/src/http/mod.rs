@@ -13,6 +13,7 @@ pub mod framing;
 pub mod head;
 pub mod incoming;
 pub mod interim;
+pub mod limit;
 pub mod live;
 pub mod messages;
 pub mod mirror;

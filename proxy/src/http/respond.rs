@@ -4,10 +4,11 @@ use super::body::Body;
 use super::changes::change_answer;
 use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names};
+use super::limit;
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use mesh_envoy::engine::gate::AddedHeader;
 use std::borrow::Cow;
@@ -72,11 +73,7 @@ impl Reply {
 
     /// With headers that configuration adds, each beside what is there.
     pub fn with_added(mut self, added: &[AddedHeader]) -> Reply {
-        for a in added {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(a.name.as_bytes()), HeaderValue::from_str(&a.value)) {
-                self.headers.append(name, value);
-            }
-        }
+        limit::put(&mut self.headers, limit::read(added));
         self
     }
 
@@ -124,6 +121,7 @@ impl Reply {
         if let Some(cors) = &exchange.cors {
             cors.apply(&mut headers, &exchange.details);
         }
+        limit::tell(&exchange.told, &mut headers);
         peers::tell_client(&exchange, &mut headers);
         exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
         exchange.answer = Answered::of(&headers, manager.answer_headers.as_deref());

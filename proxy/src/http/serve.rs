@@ -19,7 +19,7 @@ use http::Request;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::request as engine;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,6 +105,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         wire: wire.clone(),
         retires: Cell::new(false),
         alarms: RefCell::default(),
+        buckets: OnceCell::new(),
     });
     // The status of an answer to what is no request.
     let mut malformed = None;

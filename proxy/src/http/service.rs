@@ -282,8 +282,13 @@ async fn decide(
             return reply.send(exchange);
         }
         Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
-        Err(Ended::Reply(reply, added)) => {
-            let reply = Reply::of_gate(reply, &exchange).with_added(&added);
+        Err(Ended::Reply(reply, limit)) => {
+            let mut reply = Reply::of_gate(reply, &exchange);
+            if let Some((added, exhausted)) = limit {
+                reply = reply.with_added(&added);
+                // RESOURCE_EXHAUSTED
+                reply.grpc_status = exhausted.then_some(8);
+            }
             return reply.send(exchange);
         }
         Ok(cluster) => cluster,
@@ -347,8 +352,8 @@ enum Ended {
     Undecided(Unknown),
     Upgrade,
     Late(Late),
-    /// With the headers that a rate limit adds.
-    Reply(mesh_envoy::engine::gate::Reply, Vec<AddedHeader>),
+    /// With the headers that a rate limit adds, and whether gRPC is to hear that something is exhausted.
+    Reply(mesh_envoy::engine::gate::Reply, Option<(Vec<AddedHeader>, bool)>),
     /// The filters before this one have spoken, and the request is another one for the rest.
     Changed(usize, Vec<Change>),
 }
@@ -412,6 +417,8 @@ async fn ask(
 ) -> Result<(), Ended> {
     let connection = exchange.connection.clone();
     let manager = &connection.manager;
+    let route = exchange.route.clone();
+    let limits = route.as_ref().and_then(|r| r.virtual_host().limits(r.route()));
     for (index, filter) in manager.engine.filters.iter().enumerate().skip(from).take_while(|(_, f)| !f.is_router()).filter(|(_, f)| !f.is_transparent()) {
         if let Some(policy) = filter.cors(scopes).filter(|p| !p.is_off())
             && let Some(origin) = CorsPolicy::origin(request, routed)
@@ -426,14 +433,15 @@ async fn ask(
             }
         }
         let changes = tokens.filter(|_| filter.is_on(scopes)).map(|t| t.sanitize(request)).unwrap_or_default();
-        let mut world = World { connection: &connection, tokens: tokens.map(|t| &**t), now, changes, skips_cors: false };
+        let mut world = World { connection: &connection, tokens: tokens.map(|t| &**t), now, changes, skips_cors: false, told: Vec::new() };
         let gate = {
-            let mut context = Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata, scopes, cluster: name, routed };
+            let mut context = Context { request, connection: of_engine, remote: exchange.remote.ip(), metadata, scopes, cluster: name, routed, limits };
             filter.gate(&mut context, &mut world, &mut Off)
         };
         if world.skips_cors {
             exchange.cors = None;
         }
+        exchange.told.append(&mut world.told);
         match gate {
             Gate::Continue if !world.changes.is_empty() => return Err(Ended::Changed(index + 1, world.changes)),
             Gate::Continue => {}
@@ -446,8 +454,8 @@ async fn ask(
                     exchange.raise("DI");
                     exchange.limits.within(&exchange.body, tokio::time::sleep(delay)).await.map_err(Ended::Late)?;
                 }
-                let added = filter.limit(scopes).map(|l| l.headers.to_vec()).unwrap_or_default();
-                return Err(Ended::Reply(reply, added));
+                let limit = filter.limit(scopes).map(|l| (l.headers.to_vec(), l.exhausted));
+                return Err(Ended::Reply(reply, limit));
             }
             Gate::Unknown(u) => return Err(Ended::Undecided(u.clone())),
             Gate::Ask(_) => {

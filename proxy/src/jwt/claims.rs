@@ -2,14 +2,17 @@
 
 use super::provider::Provider;
 use super::token::Token;
+use crate::http::limit;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use mesh_envoy::engine::gate::Append;
 use serde_json::Value;
 
-/// A change that an accepted token makes to its request.
+/// A change that a filter makes to a request: an accepted token, a limit that is not enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Remove(HeaderName),
     Add(HeaderName, HeaderValue),
+    Put(Vec<(HeaderName, HeaderValue, Append)>),
     /// A query parameter goes.
     RemoveParameter(Box<str>),
 }
@@ -20,6 +23,7 @@ pub fn apply(changes: Vec<Change>, headers: &mut HeaderMap, path: &mut String) {
         match change {
             Change::Remove(name) => drop(headers.remove(name)),
             Change::Add(name, value) => drop(headers.append(name, value)),
+            Change::Put(list) => limit::put(headers, list),
             Change::RemoveParameter(name) => {
                 let Some((before, query)) = path.split_once('?') else { continue };
                 let left: Vec<&str> = query.split('&').filter(|p| p.split('=').next() != Some(&*name)).collect();

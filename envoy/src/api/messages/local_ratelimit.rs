@@ -12,6 +12,9 @@ pub struct LocalRateLimitDescriptor {
     #[prost(message, optional, tag = "2")]
     #[serde(skip_serializing_if = "json::is_default", alias = "token_bucket")]
     pub token_bucket: Option<super::common::TokenBucket>,
+    #[prost(bool, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "shadow_mode")]
+    pub shadow_mode: bool,
 }
 
 /// `envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry`
@@ -68,6 +71,26 @@ pub struct LocalRateLimit {
         deserialize_with = "json::enumeration::deserialize::<super::local_ratelimit::XRateLimitHeadersRFCVersion, _>"
     )]
     pub enable_x_ratelimit_headers: i32,
+    #[prost(enumeration = "super::local_ratelimit::VhRateLimitsOptions", tag = "13")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        alias = "vh_rate_limits",
+        serialize_with = "json::enumeration::serialize::<super::local_ratelimit::VhRateLimitsOptions, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::local_ratelimit::VhRateLimitsOptions, _>"
+    )]
+    pub vh_rate_limits: i32,
+    #[prost(message, optional, tag = "14")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "always_consume_default_token_bucket")]
+    pub always_consume_default_token_bucket: Option<bool>,
+    #[prost(bool, tag = "15")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "rate_limited_as_resource_exhausted")]
+    pub rate_limited_as_resource_exhausted: bool,
+    #[prost(message, repeated, tag = "17")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "rate_limits")]
+    pub rate_limits: Vec<super::route::RateLimit>,
+    #[prost(message, optional, tag = "18")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "max_dynamic_descriptors")]
+    pub max_dynamic_descriptors: Option<u32>,
 }
 
 impl prost::Name for LocalRateLimit {
@@ -76,6 +99,19 @@ impl prost::Name for LocalRateLimit {
     fn type_url() -> String {
         "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit".into()
     }
+}
+
+/// `envoy.extensions.common.ratelimit.v3.VhRateLimitsOptions`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum VhRateLimitsOptions {
+    Override = 0,
+    Include = 1,
+    Ignore = 2,
+}
+
+impl json::Names for VhRateLimitsOptions {
+    const NAMES: &'static [(&'static str, i32)] = &[("OVERRIDE", 0), ("INCLUDE", 1), ("IGNORE", 2)];
 }
 
 /// `envoy.extensions.common.ratelimit.v3.XRateLimitHeadersRFCVersion`

@@ -170,6 +170,9 @@ pub struct RateLimitAction {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "request_headers")]
     pub request_headers: Option<super::route::RateLimitActionRequestHeaders>,
+    #[prost(message, optional, tag = "12")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "query_parameters")]
+    pub query_parameters: Option<super::route::RateLimitActionQueryParameters>,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "json::is_default", alias = "remote_address")]
     pub remote_address: Option<super::route::RateLimitActionRemoteAddress>,
@@ -179,6 +182,15 @@ pub struct RateLimitAction {
     #[prost(message, optional, tag = "6")]
     #[serde(skip_serializing_if = "json::is_default", alias = "header_value_match")]
     pub header_value_match: Option<super::route::RateLimitActionHeaderValueMatch>,
+    #[prost(message, optional, tag = "8")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub metadata: Option<super::route::RateLimitActionMetaData>,
+    #[prost(message, optional, tag = "10")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "masked_remote_address")]
+    pub masked_remote_address: Option<super::route::RateLimitActionMaskedRemoteAddress>,
+    #[prost(message, optional, tag = "11")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "query_parameter_value_match")]
+    pub query_parameter_value_match: Option<super::route::RateLimitActionQueryParameterValueMatch>,
 }
 
 /// `envoy.config.route.v3.RateLimit.Action.DestinationCluster`
@@ -214,6 +226,76 @@ pub struct RateLimitActionHeaderValueMatch {
     #[prost(message, repeated, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default")]
     pub headers: Vec<super::route::HeaderMatcher>,
+}
+
+/// `envoy.config.route.v3.RateLimit.Action.MaskedRemoteAddress`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RateLimitActionMaskedRemoteAddress {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "v4_prefix_mask_len")]
+    pub v4_prefix_mask_len: Option<u32>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "v6_prefix_mask_len")]
+    pub v6_prefix_mask_len: Option<u32>,
+}
+
+/// `envoy.config.route.v3.RateLimit.Action.MetaData`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RateLimitActionMetaData {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "descriptor_key")]
+    pub descriptor_key: String,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "metadata_key")]
+    pub metadata_key: Option<super::common::MetadataKey>,
+    #[prost(string, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "default_value")]
+    pub default_value: String,
+    #[prost(enumeration = "super::route::RateLimitActionMetaDataSource", tag = "4")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        serialize_with = "json::enumeration::serialize::<super::route::RateLimitActionMetaDataSource, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::route::RateLimitActionMetaDataSource, _>"
+    )]
+    pub source: i32,
+    #[prost(bool, tag = "5")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "skip_if_absent")]
+    pub skip_if_absent: bool,
+}
+
+/// `envoy.config.route.v3.RateLimit.Action.QueryParameterValueMatch`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RateLimitActionQueryParameterValueMatch {
+    #[prost(string, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "descriptor_key")]
+    pub descriptor_key: String,
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "descriptor_value")]
+    pub descriptor_value: String,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "expect_match")]
+    pub expect_match: Option<bool>,
+    #[prost(message, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "query_parameters")]
+    pub query_parameters: Vec<super::route::QueryParameterMatcher>,
+}
+
+/// `envoy.config.route.v3.RateLimit.Action.QueryParameters`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RateLimitActionQueryParameters {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "query_parameter_name")]
+    pub query_parameter_name: String,
+    #[prost(string, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "descriptor_key")]
+    pub descriptor_key: String,
+    #[prost(bool, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "skip_if_absent")]
+    pub skip_if_absent: bool,
 }
 
 /// `envoy.config.route.v3.RateLimit.Action.RemoteAddress`
@@ -472,6 +554,9 @@ pub struct RouteAction {
     #[prost(message, repeated, tag = "13")]
     #[serde(skip_serializing_if = "json::is_default", alias = "rate_limits")]
     pub rate_limits: Vec<super::route::RateLimit>,
+    #[prost(message, optional, tag = "14")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "include_vh_rate_limits")]
+    pub include_vh_rate_limits: Option<bool>,
     #[prost(message, repeated, tag = "15")]
     #[serde(skip_serializing_if = "json::is_default", alias = "hash_policy")]
     pub hash_policy: Vec<super::route::RouteActionHashPolicy>,
@@ -858,6 +943,18 @@ pub struct WeightedClusterClusterWeight {
     #[prost(string, optional, tag = "11")]
     #[serde(skip_serializing_if = "json::is_default", alias = "host_rewrite_literal")]
     pub host_rewrite_literal: Option<String>,
+}
+
+/// `envoy.config.route.v3.RateLimit.Action.MetaData.Source`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum RateLimitActionMetaDataSource {
+    Dynamic = 0,
+    RouteEntry = 1,
+}
+
+impl json::Names for RateLimitActionMetaDataSource {
+    const NAMES: &'static [(&'static str, i32)] = &[("DYNAMIC", 0), ("ROUTE_ENTRY", 1)];
 }
 
 /// `envoy.config.route.v3.RedirectAction.RedirectResponseCode`

@@ -1,6 +1,7 @@
 //! Step seven, once a filter: what an HTTP filter does with a request. It lets it on, answers it, or asks somebody outside.
 
 mod cors;
+mod descriptors;
 mod ext_authz;
 mod fault;
 mod jwt;
@@ -8,9 +9,10 @@ mod rate_limit;
 mod rbac;
 
 pub use cors::Policy as CorsPolicy;
+pub use descriptors::Policies;
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
-pub use rate_limit::{AddedHeader, Bucket, Limit};
+pub use rate_limit::{AddedHeader, Append, Bucket, Draw, Limit, Outcome, Share, Verdict};
 pub use rbac::{Decision, Rbac, Subject, denied};
 
 use super::field::{Message, Path, Read, Unknown};
@@ -37,8 +39,14 @@ pub enum Chance {
 pub trait Live {
     /// Whether a share of requests, neither none nor all, includes this one.
     fn happens(&mut self, what: Chance, share: Fraction) -> bool;
-    /// Whether a rate limit's bucket has a token left. A limiter of whose bucket nothing is known has none.
-    fn has_token(&mut self, limiter: &str, bucket: Option<&Bucket>) -> bool;
+    /// Whether a rate limit's bucket has a token left, which is taken. Of a limiter outside no bucket is known.
+    fn has_token(&mut self, limiter: &str, draw: Option<&Draw<'_>>) -> bool;
+    /// Hears what a local rate limit made of the request.
+    fn limited(&mut self, _: Outcome<'_>) {}
+    /// What the proxy calls itself (`--service-cluster`).
+    fn own_cluster(&self) -> &str {
+        ""
+    }
     /// The state of the request's JWT for a provider.
     fn token(&mut self, provider: &Provider, request: &Request<'_>) -> Token;
     /// The state of the request's JWTs for any of some providers, and which of them it is for: one that is valid for any is.
@@ -103,6 +111,17 @@ pub struct Context<'x, 'a> {
     /// The cluster that the request is on its way to; "" where there is none.
     pub cluster: &'x str,
     pub routed: Routed,
+    /// What rate limits know the request by; `None` where no route forwards it.
+    pub limits: Option<RateLimits<'x>>,
+}
+
+/// What a route and its virtual host say of requests for rate limits.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimits<'x> {
+    pub route: &'x Policies,
+    pub host: &'x Policies,
+    /// Whether the host's count beside the route's, whatever the limit says (`include_vh_rate_limits`).
+    pub includes_host: bool,
 }
 
 /// An HTTP filter.
@@ -234,7 +253,7 @@ impl HttpFilter {
             (Kind::Rbac(rbac), _) => rbac.gate(context, recorder),
             (Kind::Jwt(jwt), own) => jwt.gate(if let Some(Own::Jwt(o)) = own { Some(o) } else { None }, context, live),
             (Kind::Fault(_), Some(Own::Fault(fault))) | (Kind::Fault(fault), _) => fault.gate(context, live),
-            (Kind::RateLimit(_), Some(Own::RateLimit(limit))) | (Kind::RateLimit(limit), _) => limit.gate(&self.name, live),
+            (Kind::RateLimit(_), Some(Own::RateLimit(limit))) | (Kind::RateLimit(limit), _) => limit.gate(&self.name, context, live),
             (Kind::Cors, Some(Own::Cors(policy))) => policy.gate(context, live),
             (Kind::ExtAuthz(_), Some(Own::ExtAuthzOff)) => Gate::Continue,
             (Kind::ExtAuthz(authz), _) => authz.gate(context, live),
@@ -364,7 +383,7 @@ impl Own {
         Ok(match type_name {
             "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" => Own::Rbac(m.message("rbac")?.map(|r| Rbac::read(&r)).transpose()?),
             "envoy.extensions.filters.http.fault.v3.HTTPFault" => Own::Fault(fault::Fault::read(m)?),
-            "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" => Own::RateLimit(rate_limit::RateLimit::read(m)?),
+            "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" => Own::RateLimit(rate_limit::RateLimit::read_own(m)?),
             "envoy.extensions.filters.http.cors.v3.CorsPolicy" => Own::Cors(cors::Policy::read(m)?),
             "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" if m.flag("disabled")? => Own::ExtAuthzOff,
             "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" => Own::Transparent,

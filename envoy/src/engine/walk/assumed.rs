@@ -1,6 +1,6 @@
 //! What is assumed about the world, where an explanation has no world to ask.
 
-use crate::engine::gate::{Answer, Bucket, Chance, Live, Provider, Token};
+use crate::engine::gate::{Answer, Chance, Draw, Live, Provider, Token};
 use crate::engine::request::Request;
 use crate::engine::route::Fraction;
 
@@ -62,7 +62,7 @@ impl Live for Assumed<'_> {
         self.assume(format!("{what}, of {share} of requests, {word} this one"));
         lucky
     }
-    fn has_token(&mut self, limiter: &str, _: Option<&Bucket>) -> bool {
+    fn has_token(&mut self, limiter: &str, _: Option<&Draw<'_>>) -> bool {
         let left = !self.world.limits_used_up;
         self.assume(format!("the rate limit of {limiter} {}", if left { "is not used up" } else { "is used up" }));
         left

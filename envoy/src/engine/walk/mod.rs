@@ -359,11 +359,12 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         };
         let remote = manager.remote_address(connection, request.headers);
         let mut metadata = Metadata::default();
+        let limits = host.zip(route).and_then(|(host, route)| host.limits(route));
         for filter in &manager.filters {
             if filter.is_router() {
                 return self.act(host, route, request, random);
             }
-            let mut context = Context { request, connection, remote, metadata: &mut metadata, scopes: &scopes, cluster: &cluster, routed };
+            let mut context = Context { request, connection, remote, metadata: &mut metadata, scopes: &scopes, cluster: &cluster, routed, limits };
             let mut gate = filter.gate(&mut context, &mut self.live, &mut self.trace);
             if let Gate::Ask(question) = gate {
                 let answer = self.live.world.outside;
