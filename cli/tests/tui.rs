@@ -48,13 +48,18 @@ const STATES: [(&str, &str, &str); 6] = [
 ];
 
 /// Further views of screens: name, sources, keys.
-const VIEWS: [(&str, &str, &str); 27] = [
+const VIEWS: [(&str, &str, &str); 36] = [
     ("detail-list", FULL, "3 w R"),
+    ("detail-of-list", FULL, "3 w / r e v i e w s - enter enter"),
     ("findings-yaml", RECORDED, "4 y"),
     ("overview-aloud", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json --a11y", "1"),
     ("graph-aloud", "testdata/recorded/bookinfo --series testdata/traffic/bookinfo-over-time.json --a11y", "2"),
     ("graph-selected", FULL, "2 l l a a"),
+    ("graph-of-apps", FULL, "2 l l g"),
+    ("graph-of-versioned-apps", FULL, "2 g g"),
+    ("graph-of-services", FULL, "2 l l l : t y p e space s e r v i c e enter"),
     ("graph-found", FULL, "2 f e r r > 1 enter"),
+    ("graph-out-of-sight", FULL, "2 z"),
     ("graph-tree", FULL, "2 v v"),
     ("graph-matrix", FULL, "2 v"),
     ("graph-focus", FULL, "2 l e +"),
@@ -70,6 +75,10 @@ const VIEWS: [(&str, &str, &str); 27] = [
     ("waterfall", TRACED, "5 j enter j j"),
     ("waterfall-path", TRACED, "5 o enter p"),
     ("proxies-endpoints", RECORDED, "6 l l l l"),
+    ("proxies-bootstrap", RECORDED, "6 y / s e c r e t s enter"),
+    ("proxies-listener", RECORDED, "6 l y"),
+    ("proxies-route", RECORDED, "6 l j l l : j s o n enter"),
+    ("proxies-endpoint", RECORDED, "6 l j l l l l y"),
     ("proxies-difference", RECORDED, "6 j d"),
     ("proxies-request", "testdata/test/dumps", REVIEWS),
     ("proxies-request-wrong", RECORDED, "6 w enter"),
@@ -280,6 +289,20 @@ fn secrets_and_escape_sequences_reach_no_screen() {
             let out = String::from_utf8(tui(&args).stdout).expect("UTF-8");
             assert!(!out.contains("hunter2"), "{keys}: {out}");
             assert!(!out.chars().any(|c| c.is_control() && c != '\n'), "{keys}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_proxy_holds_is_shown_without_its_secrets() {
+    for keys in ["6 y", "6 l y", "6 l l y", "6 l l l y"] {
+        for form in ["", " tab"] {
+            let text = picture("testdata/dumps/secrets.json", "160x200", &format!("{keys}{form}"));
+            assert!(text.contains("[redacted: "), "{keys}{form}: {text}");
+            // The secret itself, and the end of its base64 in the key and in the module.
+            for secret in ["hunter2", "aHVudGVyMg", "h1bnRlcjI", "odW50ZXIy"] {
+                assert!(!text.contains(secret), "{keys}{form}: {text}");
+            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::action::Tab;
 use crate::theme::Palette;
-use crate::world::World;
+use crate::world::held::Form;
+use crate::world::{TYPES, World};
+use mesh_model::graph::GraphType;
 
 /// A typed command, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub enum Command {
     /// Marks what an expression finds in the graph, or leaves it out; "" ends that.
     Find(String),
     Hide(String),
+    /// What the graph's nodes are.
+    Type(GraphType),
     Theme(Palette),
     /// Writes the whole graph, or on other screens what is seen, to a file.
     Write(String),
@@ -26,8 +30,8 @@ pub enum Command {
     Help,
     /// Read the sources now, or every so many seconds from now on; `Some(None)` is not by themselves.
     Refresh(Option<Option<u64>>),
-    /// The object in focus.
-    Yaml,
+    /// The object in focus, or the resource of a proxy.
+    Document(Form),
     Quit,
 }
 
@@ -39,6 +43,7 @@ enum Argument {
     Node,
     Proxy,
     Palette,
+    Type,
     File,
     Words,
     Expression,
@@ -69,6 +74,7 @@ const COMMANDS: &[Spec] = &[
     Spec { names: &["ns", "namespace"], argument: Argument::Namespace, what: "filter by a namespace" },
     Spec { names: &["find"], argument: Argument::Expression, what: "mark what an expression finds in the graph" },
     Spec { names: &["hide"], argument: Argument::Expression, what: "leave out of the graph what an expression finds" },
+    Spec { names: &["type"], argument: Argument::Type, what: "what the graph's nodes are: workloads, apps, versioned-apps, services" },
     Spec { names: &["theme"], argument: Argument::Palette, what: "other colours" },
     Spec { names: &["w", "write"], argument: Argument::File, what: "write the whole graph, or else the screen, to a file: .svg or .txt" },
     Spec { names: &["screen"], argument: Argument::File, what: "write what is on the screen to a file: .svg or .txt" },
@@ -79,7 +85,8 @@ const COMMANDS: &[Spec] = &[
     },
     Spec { names: &["at"], argument: Argument::Moment, what: "go to a moment of a recording" },
     Spec { names: &["refresh"], argument: Argument::Interval, what: "read the sources again; with a time, every so often from now on; off" },
-    Spec { names: &["yaml", "y"], argument: Argument::None, what: "the object in focus as YAML" },
+    Spec { names: &["yaml", "y"], argument: Argument::None, what: "the object or the proxy's resource in focus as YAML" },
+    Spec { names: &["json"], argument: Argument::None, what: "the proxy's resource in focus as JSON" },
     Spec { names: &["help"], argument: Argument::None, what: "the keys of this screen" },
     Spec { names: &["q", "quit"], argument: Argument::None, what: "quit" },
 ];
@@ -109,6 +116,10 @@ pub fn parse(text: &str) -> Result<Command, String> {
         ("svc" | "wl", given) => Ok(Command::Show(Tab::Detail, given)),
         ("find", given) => Ok(Command::Find(given.unwrap_or_default())),
         ("hide", given) => Ok(Command::Hide(given.unwrap_or_default())),
+        ("type", given) => {
+            let name = given.unwrap_or_default();
+            graph_type(&name).map(Command::Type).ok_or_else(|| format!("there is no graph of the type `{name}`; there are {}", types().join(", ")))
+        }
         ("theme", given) => {
             let name = given.unwrap_or_default();
             let names = Palette::ALL.map(Palette::name).join(", ");
@@ -122,11 +133,23 @@ pub fn parse(text: &str) -> Result<Command, String> {
         ("at", Some(time)) => Ok(Command::At(time)),
         ("at", None) => Err("`at` takes a time such as 11:40:00, first, last or error".to_owned()),
         ("refresh", given) => given.map(|text| interval(&text)).transpose().map(Command::Refresh),
-        ("yaml", _) => Ok(Command::Yaml),
+        ("yaml", _) => Ok(Command::Document(Form::Yaml)),
+        ("json", _) => Ok(Command::Document(Form::Json)),
         ("help", _) => Ok(Command::Help),
         ("q", _) => Ok(Command::Quit),
         (name, given) => Tab::ALL.into_iter().find(|t| t.name() == name).map(|t| Command::Show(t, given)).ok_or_else(|| format!("`{name}` does nothing yet")),
     }
+}
+
+/// The types of graphs as they are typed.
+fn types() -> [String; TYPES.len()] {
+    TYPES.map(|(_, nodes)| nodes.replace(' ', "-"))
+}
+
+/// `apps`, `app`, `versioned-app`, and `versionedApp` as `meshctl graph --type` has it.
+fn graph_type(name: &str) -> Option<GraphType> {
+    let plain = |text: &str| text.replace('-', "").to_lowercase().trim_end_matches('s').to_owned();
+    TYPES.iter().zip(types()).find(|(_, typed)| plain(typed) == plain(name)).map(|((graph, _), _)| *graph)
 }
 
 /// Seconds of `off`, `30s`, `5m`, `1h`.
@@ -173,6 +196,7 @@ fn arguments(argument: Argument, world: Option<&World>) -> Vec<(String, String)>
         Argument::Namespace => world.namespaces.iter().map(|n| (n.name.clone(), format!("{} errors", n.errors))).collect(),
         Argument::Node => nodes(world),
         Argument::Proxy => world.proxies.shared().into_iter().flatten().map(|p| (p.full_name(), p.version.clone())).collect(),
+        Argument::Type => types().map(|t| (t, "nodes of the graph".to_owned())).to_vec(),
         Argument::Palette => Palette::ALL.map(|p| (p.name().to_owned(), "colours".to_owned())).to_vec(),
     }
 }
@@ -235,6 +259,12 @@ mod tests {
         assert_eq!(parse(" ns bookinfo "), Ok(Command::Filter("ns:bookinfo".into())));
         assert_eq!(parse("grpah"), Err("there is no command `grpah`; is `graph` meant?".into()));
         assert_eq!(parse("theme pink").map_err(|e| e.contains("deuteranopia")), Err(true));
+        for (text, graph) in
+            [("apps", GraphType::App), ("versionedApp", GraphType::VersionedApp), ("versioned-apps", GraphType::VersionedApp), ("service", GraphType::Service)]
+        {
+            assert_eq!(parse(&format!("type {text}")), Ok(Command::Type(graph)));
+        }
+        assert!(parse("type pods").is_err_and(|e| e.contains("versioned-apps, services")) && parse("type").is_err());
         let every = |text: &str| parse(&format!("refresh {text}"));
         assert_eq!(
             [every("30s"), every("5m"), every("off"), every("")].map(|c| c.expect("a command")),
@@ -242,7 +272,7 @@ mod tests {
         );
         assert!(["0s", "5 days", "-1", "99999999999999999999"].iter().all(|t| every(t).is_err_and(|e| e.contains("such as 30s"))));
         assert_eq!(parse("w /etc/passwd"), Err("`w` takes a file that ends in .svg or .txt".into()));
-        for c in COMMANDS.iter().filter(|c| !["theme", "w", "screen", "request", "at"].contains(&c.names[0])) {
+        for c in COMMANDS.iter().filter(|c| !["theme", "type", "w", "screen", "request", "at"].contains(&c.names[0])) {
             assert!(c.names.iter().all(|n| parse(n).is_ok()), "{:?}", c.names);
         }
         assert_eq!(completions("gr", None), [("graph".to_owned(), "the graph, at a node if one is named".to_owned())]);

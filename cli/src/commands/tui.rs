@@ -3,6 +3,7 @@
 mod dumps;
 mod editor;
 mod environment;
+mod held;
 pub mod logs;
 pub mod picture;
 mod replay;
@@ -56,7 +57,7 @@ pub fn run_and(args: &TuiArgs, context: &Context, greeting: Option<String>, end:
     let (paths, started) = replay::without_times(&paths);
     let back = started.and_then(|at| replay::last(&paths).map(|last| (last - at).max(0))).unwrap_or(0);
     let window = crate::telemetry::duration("--since", &args.metrics.since)? / 1000;
-    let ask = Ask { window, back };
+    let ask = Ask { window, back, ..Ask::default() };
     let context = &Context { now: context.now + back, ..context.clone() };
     let is_once = args.picture.is_some() || args.no_tui || context.out.is_some() || environment::cannot_draw().is_some();
     let interval = Duration::from_millis(crate::telemetry::duration("--interval", &args.metrics.interval)?.unsigned_abs());
@@ -161,7 +162,8 @@ fn take_picture(args: &TuiArgs, request: sources::Request, ask: Ask, open: Optio
         world
     };
     let ask = |question: &_| request::answer(question, &request.context);
-    let host = picture::Host { load: &load, ask: &ask };
+    let hold = |wanted: &_| held::answer(wanted, &request.context);
+    let host = picture::Host { load: &load, ask: &ask, hold: &hold };
     let text = picture::render(&|| App::new(options.clone()), &host, &sizes, args.moment, &args.keys, file)?;
     if file == "-" {
         request.context.answer(&text)?;
@@ -221,6 +223,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, opening: O
     let (following, followers) = Context { notes: Notes::Quiet, ..context.clone() }.following();
     let quiet = sources::Request { context: following, ..request };
     let asking = Context { notes: Notes::Quiet, ..context.clone() };
+    let holding = asking.clone();
     // When the last reading ended, and how long it took: judging a large mesh must not take all the time.
     let last = Arc::new(Mutex::new((Instant::now(), Duration::ZERO)));
     let read = Arc::clone(&last);
@@ -233,6 +236,7 @@ fn draw(args: &TuiArgs, context: &Context, request: sources::Request, opening: O
             world
         }),
         ask: Arc::new(move |question| request::answer(question, &asking)),
+        hold: Arc::new(move |wanted| held::answer(wanted, &holding)),
         changed: &|| {
             let (end, took) = *last.lock().unwrap_or_else(PoisonError::into_inner);
             end.elapsed() >= took * 4 && followers.have_changed()

@@ -1,12 +1,13 @@
-//! Objects as YAML, in a pager over the screen.
+//! Objects as YAML, and what proxies hold as YAML or JSON, in a pager over the screen.
 
 use super::{App, Effect, Mode, Shown};
-use crate::action::{Action, Scope};
+use crate::action::{Action, Scope, Tab};
 use crate::keys::Key;
-use crate::text::{after, width};
+use crate::text::{after, clean, width};
 use crate::theme::Role;
 use crate::widgets::{LineEdit, Pen, pane};
 use crate::world::documents::Document;
+use crate::world::held::{Form, Part, Wanted};
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
@@ -27,6 +28,11 @@ pub(super) struct Pager {
     /// What is looked for; while it is typed, as a line.
     find: String,
     typed: Option<LineEdit>,
+    /// What a proxy holds, and how it is written; none where objects are shown.
+    parts: Vec<Part>,
+    form: Form,
+    /// The question whose answer is waited for.
+    waited: Option<u64>,
 }
 
 impl Pager {
@@ -47,6 +53,39 @@ impl Pager {
         let first = documents.first().map_or("", |d| d.origin.as_str());
         pager.title = if more == 0 { first.to_owned() } else { format!("{first} and {more} more") };
         pager
+    }
+    /// Says that a resource is waited for.
+    fn waiting(wanted: &Wanted, form: Form) -> Pager {
+        let lines = vec!["# it is being read…".to_owned()];
+        Pager { title: "what the proxy holds".to_owned(), lines, form, waited: Some(wanted.number), ..Pager::default() }
+    }
+    /// Shows what a proxy holds.
+    fn hold(&mut self, parts: Vec<Part>) {
+        let first = parts.first().map_or("nothing", |p| p.title.as_str());
+        self.title = first.to_owned();
+        self.parts = parts;
+        self.write(self.form);
+    }
+    fn write(&mut self, form: Form) {
+        let mark = match form {
+            Form::Yaml => "#",
+            Form::Json => "//",
+        };
+        self.form = form;
+        (self.top, self.left) = (0, 0);
+        self.lines.clear();
+        for part in &self.parts {
+            if !self.lines.is_empty() {
+                self.lines.push(if form == Form::Yaml { "---".to_owned() } else { String::new() });
+            }
+            self.lines.push(format!("{mark} {}", clean(&part.title)));
+            self.lines.extend(part.text(form).lines().map(str::to_owned));
+        }
+    }
+    /// What else it can be written as; none of an object.
+    fn other_form(&self) -> Option<(Form, &'static str)> {
+        let other = if self.form == Form::Yaml { (Form::Json, "JSON") } else { (Form::Yaml, "YAML") };
+        Some(other).filter(|_| !self.parts.is_empty())
     }
     /// Where the document that is at the top stands.
     fn place(&self) -> Option<(&str, u32)> {
@@ -90,8 +129,40 @@ impl App {
         world.documents.of(&origins)
     }
 
+    /// Shows the objects in focus; in the proxies the resource, which is asked for.
+    pub(super) fn show_document(&mut self, form: Form, now: Duration) -> Vec<Effect> {
+        if self.tab == Tab::Proxies {
+            match self.with_proxies(|proxies, cx| proxies.wanted(cx)) {
+                Some(Ok(wanted)) => {
+                    self.mode = Mode::Document(Box::new(Pager::waiting(&wanted, form)));
+                    return vec![Effect::Hold(wanted)];
+                }
+                Some(Err(why)) => self.say(why, now),
+                None => self.say("the sources are being read", now),
+            }
+        } else if form == Form::Json {
+            self.say("objects are shown as YAML: y; what proxies hold as JSON, too", now);
+        } else {
+            self.show_yaml(now);
+        }
+        Vec::new()
+    }
+
+    /// The resource is there; who waits for another or has closed the pager is not told.
+    pub(super) fn held(&mut self, wanted: &Wanted, answer: Result<Vec<Part>, String>) {
+        let Mode::Document(pager) = &mut self.mode else { return };
+        if pager.waited != Some(wanted.number) {
+            return;
+        }
+        pager.waited = None;
+        match answer {
+            Ok(parts) => pager.hold(parts),
+            Err(why) => pager.lines = vec![format!("# not available: {why}")],
+        }
+    }
+
     /// Shows the objects in focus.
-    pub(super) fn show_yaml(&mut self, now: Duration) {
+    fn show_yaml(&mut self, now: Duration) {
         let documents = self.documents();
         if documents.is_empty() {
             self.say("no object is in focus, or none that was read; C copies the command that prints what is shown", now);
@@ -132,6 +203,11 @@ impl App {
         match action {
             Some(Action::Filter) => pager.typed = Some(LineEdit::default()),
             Some(Action::CopyName) => return vec![Effect::Copy(pager.lines.join("\n"))],
+            Some(Action::NextPane | Action::PreviousPane) => match pager.other_form() {
+                Some((form, _)) => pager.write(form),
+                None => self.say("objects are shown as YAML alone", now),
+            },
+            Some(Action::Edit) if !pager.parts.is_empty() => self.say("a proxy holds this: it is no file", now),
             Some(Action::Edit) => {
                 let place = pager.place().map(|(file, line)| (file.to_owned(), line));
                 return place.map(|(file, line)| Effect::Edit { file, line }).into_iter().collect();
@@ -141,6 +217,11 @@ impl App {
             None => self.say(format!("`{key}` does nothing here; esc closes"), now),
         }
         Vec::new()
+    }
+
+    /// What a pane key leads to in it, for the footer.
+    pub(super) fn pager_form(pager: &Pager) -> Option<&'static str> {
+        pager.other_form().map(|(_, name)| name)
     }
 
     /// What is typed in it, for the footer.
@@ -188,7 +269,7 @@ impl App {
 /// A line of YAML: what leads to a value, and the value.
 fn parts(line: &str) -> Vec<(String, Role)> {
     let words = line.trim_start_matches([' ', '-']);
-    if words.starts_with('#') || line == "---" {
+    if words.starts_with('#') || line.starts_with("// ") || line == "---" {
         return vec![(line.to_owned(), Role::Dim)];
     }
     let blank = &line[..line.len() - words.len()];

@@ -92,7 +92,7 @@ impl App {
             let left = limit.saturating_sub(usize::from(x));
             x += pen.text(x, 0, crumb, left, if i + 1 == crumbs.len() { Role::Name } else { Role::Text });
         }
-        if let Some(text) = self.filters.get(&self.tab).filter(|t| !t.is_empty()) {
+        if let Some(text) = self.filters.get(&self.tab).filter(|t| !t.is_empty() && self.screens.get(self.tab).is_filtered()) {
             let left = limit.saturating_sub(usize::from(x));
             x += pen.text(x, 0, &format!("  /{text}"), left, Role::Key);
         }
@@ -151,8 +151,9 @@ impl App {
             pen.row(area, y, &[(" ", Role::Text), (text, Role::Name)]);
             return;
         }
-        if matches!(self.mode, Mode::Document(_)) {
+        if let Mode::Document(pager) = &self.mode {
             let of = |action, scope, what| (self.keymap.keys(action, scope).first().map(ToString::to_string).unwrap_or_default(), what);
+            let other = App::pager_form(pager).map(|form| of(Action::NextPane, Scope::Global, form));
             let hints = [
                 of(Action::Filter, Scope::Global, "find"),
                 of(Action::NextMatch, Scope::Global, "next"),
@@ -160,6 +161,8 @@ impl App {
                 of(Action::Edit, Scope::List, "edit"),
                 of(Action::Escape, Scope::Global, "close"),
             ];
+            // A proxy's resource is no file.
+            let hints: Vec<_> = hints.into_iter().filter(|(_, what)| other.is_none() || *what != "edit").chain(other.clone()).collect();
             let parts: Vec<(&str, Role)> = hints
                 .iter()
                 .flat_map(|(key, what)| [(" ", Role::Text), (key.as_str(), Role::Key), (" ", Role::Text), (*what, Role::Text), (" ", Role::Text)])

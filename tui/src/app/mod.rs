@@ -22,6 +22,7 @@ use crate::screens::graph::{Job, Made, Whole};
 use crate::screens::{Cx, Request, Screens};
 use crate::theme::{Palette, Theme};
 use crate::widgets::LineEdit;
+use crate::world::held::{Part, Wanted};
 use crate::world::sections::{Section, needs};
 use crate::world::timeline::Timeline;
 use crate::world::way::{Question, Way};
@@ -58,6 +59,8 @@ pub enum Event {
     Loaded(Result<Arc<World>, String>),
     /// What becomes of a request that was asked about.
     Told(Question, Result<Way, String>),
+    /// A resource of a proxy.
+    Held(Wanted, Result<Vec<Part>, String>),
     /// A picture of the graph.
     LaidOut(Box<Made>),
     /// The whole graph, for a file.
@@ -83,6 +86,8 @@ pub enum Effect {
     Load(Load),
     /// Ask a proxy's configuration what becomes of a request; [`Event::Told`] is the answer.
     Ask(Question),
+    /// Ask a proxy for one of its resources; [`Event::Held`] is the answer.
+    Hold(Wanted),
     /// Make a picture of the graph; [`Event::LaidOut`] is the answer.
     LayOut(Box<Job>),
     /// Draw the whole graph, which takes longer than a key may; [`Event::Drawn`] is the answer.

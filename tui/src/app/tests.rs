@@ -71,6 +71,7 @@ fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
         }],
         sync: Vec::new(),
         traffic: Answer::unavailable("no source holds metrics", "add some"),
+        typed: None,
         logs: Answer::unavailable("no source holds access logs", "add some"),
         traces: Answer::unavailable("no source holds traces", "add some"),
         timeline: None,
@@ -205,10 +206,10 @@ fn expressions_find_and_hide() {
 fn time_goes_where_the_recording_reaches() {
     let mut app = busy();
     assert_eq!(keys(&mut app, ">"), [], "there is nothing later");
-    assert_eq!(keys(&mut app, "t"), [loads(Tab::Graph, Ask { window: 1800, back: 0 })], "proxies are the same whatever rates look back");
+    assert_eq!(keys(&mut app, "t"), [loads(Tab::Graph, Ask { window: 1800, ..Ask::default() })], "proxies are the same whatever rates look back");
     assert_eq!(keys(&mut app, "<"), [], "the sources are being read");
     app.update(Event::Loaded(Err("gone".to_owned())), Duration::ZERO);
-    assert_eq!(keys(&mut app, "<"), [loads(Tab::Overview, Ask { window: 1800, back: 900 })]);
+    assert_eq!(keys(&mut app, "<"), [loads(Tab::Overview, Ask { window: 1800, back: 900, ..Ask::default() })]);
     let mut still = ready();
     assert_eq!(keys(&mut still, "t < >"), [], "without traffic there is no window");
 }

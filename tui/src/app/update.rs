@@ -1,6 +1,6 @@
 //! Events in, effects out.
 
-use super::{Ages, App, Data, Effect, Event, Mode, MouseUse, Start, palette};
+use super::{Ages, App, Effect, Event, Mode, MouseUse, palette};
 use crate::action::{Action, Tab};
 use crate::command::{self, Command};
 use crate::filter::Filter;
@@ -8,7 +8,8 @@ use crate::keys::Key;
 use crate::screens::{Cx, Request, Screen};
 use crate::widgets::LineEdit;
 use crate::world::Ask;
-use crate::world::sections::{Section, Sections};
+use crate::world::held::Form;
+use crate::world::sections::Sections;
 use crate::world::timeline::Jump;
 use crossterm::event::KeyCode;
 use std::time::Duration;
@@ -69,9 +70,13 @@ impl App {
                 self.screens.proxies.told(&question, answer);
                 Vec::new()
             }
+            Event::Held(wanted, answer) => {
+                self.held(&wanted, answer);
+                Vec::new()
+            }
             Event::LaidOut(made) => {
                 if let Some(world) = self.world() {
-                    self.screens.graph.made(*made, world.traffic.shared());
+                    self.screens.graph.made(*made, world.drawn());
                 }
                 Vec::new()
             }
@@ -86,70 +91,6 @@ impl App {
         self.with_screen(|screen, cx| screen.prepare(cx));
         effects.extend(self.screens.graph.take_job().map(|job| Effect::LayOut(Box::new(job))));
         effects
-    }
-
-    /// Asks for traffic of another time, where the sources know of one.
-    fn ask(&mut self, change: impl FnOnce(Ask, i64) -> Ask, now: Duration) -> Vec<Effect> {
-        let world = self.world();
-        let Some(times) = world.as_ref().and_then(|w| w.times()) else {
-            self.say("time window: not available: no source holds traffic or traces", now);
-            return Vec::new();
-        };
-        if times.window.is_none() {
-            self.say("time window: not available: this source has rates, and does not say of what time", now);
-            return Vec::new();
-        }
-        if self.reading.is_some() {
-            self.say("the sources are being read", now);
-            return Vec::new();
-        }
-        let span = times.span.map_or(0, |(first, last)| last - first);
-        let next = change(self.ask, span);
-        if next == self.ask {
-            self.say("the recording ends here", now);
-            return Vec::new();
-        }
-        self.ask = next;
-        // What is shown and depends on it is missing now.
-        let effects = self.load_missing();
-        if effects.is_empty() {
-            self.say(format!("window {}: traffic and traces are read for it when they are shown", crate::screens::span(next.window)), now);
-        }
-        effects
-    }
-
-    fn loaded(&mut self, result: Result<std::sync::Arc<crate::world::World>, String>, now: Duration) {
-        let reading = self.reading.take();
-        self.read = now;
-        match result {
-            Ok(world) => {
-                self.readings.read(world.fresh, world.old, reading.map_or(self.ask, |r| r.ask), now);
-                let is_fresh = |section| world.fresh.contains(section);
-                if is_fresh(Section::Configuration) {
-                    self.screens.graph.forget();
-                    self.screens.proxies.outdate();
-                }
-                if is_fresh(Section::Traces) {
-                    self.screens.traces.forget();
-                }
-                self.data = Data::Ready(world);
-                match self.start.take() {
-                    Some(Start::Screen(tab)) => self.go(tab),
-                    Some(Start::Node(name)) => self.open_node(Tab::Graph, &name, now),
-                    None => {}
-                }
-            }
-            Err(why) => {
-                if let Some(r) = reading {
-                    self.readings.failed(r.sections, r.ask, now);
-                }
-                match self.data {
-                    // What was there is better than nothing; that it is old is said.
-                    Data::Ready(_) => self.say(format!("not read again: {why}"), now),
-                    _ => self.data = Data::Failed(why),
-                }
-            }
-        }
     }
 
     fn key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
@@ -295,6 +236,10 @@ impl App {
                     self.say(format!("hide: {why}"), now);
                 }
             }
+            Command::Type(graph) => {
+                self.go(Tab::Graph);
+                return self.graph_type(graph, now);
+            }
             Command::Theme(palette) => self.theme.palette = palette,
             Command::Write(path) => return self.write(path, now),
             Command::Screen(path) => return vec![self.write_screen(path, now)],
@@ -310,14 +255,14 @@ impl App {
             Command::Help => self.mode = Mode::Help { scroll: 0 },
             Command::Refresh(None) => return self.act(Action::Refresh, now),
             Command::Refresh(Some(every)) => self.set_interval(every.map(Duration::from_secs), now),
-            Command::Yaml => self.show_yaml(now),
+            Command::Document(form) => return self.show_document(form, now),
             Command::Quit => return vec![Effect::Quit],
         }
         Vec::new()
     }
 
     /// Shows the node that is meant by `name` or `namespace/name`.
-    fn open_node(&mut self, tab: Tab, name: &str, now: Duration) {
+    pub(super) fn open_node(&mut self, tab: Tab, name: &str, now: Duration) {
         let Some(world) = self.world() else { return };
         match command::find(&world, name) {
             Some((ns, name)) if tab == Tab::Detail => self.request(Request::Detail(ns, name), now),
@@ -334,7 +279,7 @@ impl App {
     }
 
     /// Shows a screen and notes it in the history.
-    fn go(&mut self, tab: Tab) {
+    pub(super) fn go(&mut self, tab: Tab) {
         if tab == self.tab {
             return;
         }
@@ -406,7 +351,10 @@ impl App {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Screen(tab) => self.go(tab),
-            Action::Filter => self.mode = Mode::Filter(LineEdit::new(self.filters.get(&self.tab).map_or("", String::as_str))),
+            Action::Filter => match self.screens.get_mut(self.tab).to_filtered() {
+                Ok(()) => self.mode = Mode::Filter(LineEdit::new(self.filters.get(&self.tab).map_or("", String::as_str))),
+                Err(why) => self.say(why, now),
+            },
             Action::Find | Action::Hide => {
                 let (find, hide) = self.screens.graph.expressions();
                 let text = if action == Action::Find { format!("find {find}") } else { format!("hide {hide}") };
@@ -423,7 +371,7 @@ impl App {
             Action::Palette => self.mode = Mode::Palette { line: LineEdit::default(), at: 0 },
             Action::Help => self.mode = Mode::Help { scroll: 0 },
             Action::Escape | Action::Back => {
-                let has_filter = self.filters.get(&self.tab).is_some_and(|f| !f.is_empty());
+                let has_filter = self.filters.get(&self.tab).is_some_and(|f| !f.is_empty()) && self.screens.get(self.tab).is_filtered();
                 if self.screens.get_mut(self.tab).escape() {
                 } else if action == Action::Escape && has_filter {
                     self.set_filter(String::new());
@@ -458,6 +406,7 @@ impl App {
                 return vec![Effect::Mouse(self.mouse)];
             }
             Action::Window => return self.ask(|ask, _| ask.wider(), now),
+            Action::GraphType => return self.graph_type(self.ask.next_type().graph, now),
             Action::Earlier if self.has_timeline() => return self.jump(Jump::Previous, now),
             Action::Later if self.has_timeline() => return self.jump(Jump::Next, now),
             Action::NextChange => return self.jump(Jump::NextChange, now),
@@ -484,7 +433,7 @@ impl App {
             }
             Action::Interval if self.has_timeline() => self.say("a recording stays as it is: it is not read again by itself", now),
             Action::Interval => self.set_interval(longer(self.refresh), now),
-            Action::Yaml => self.show_yaml(now),
+            Action::Yaml => return self.show_document(Form::Yaml, now),
             Action::Edit => return self.edit(now),
             Action::CopyName => match self.with_screen(|screen, cx| screen.name(cx)).flatten() {
                 Some(name) => return vec![Effect::Copy(name)],

@@ -12,6 +12,9 @@ use ratatui::style::Style;
 /// Longer names lose their middle.
 pub const NAME: usize = 28;
 
+/// The same where nothing else of a node is drawn, as there is no room.
+const SHORT: usize = 20;
+
 /// How a picture is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'l> {
@@ -33,6 +36,7 @@ pub(super) fn node_width(node: &Node, detail: Detail) -> i32 {
     let columns = match detail {
         Detail::Full => (name + 4).max(width(&node.figures) + 5).max(if badges > 0 { badges + 5 } else { 0 }),
         Detail::Compact => 2 + name + if badges > 0 { badges + 1 } else { 0 },
+        Detail::Name => 2 + width(&shorten(&node.name, SHORT)),
     };
     columns as i32
 }
@@ -66,7 +70,8 @@ pub fn paint(layout: &Layout, view: &View, look: &Look<'_>, area: Rect, buffer: 
         let Some(node) = view.nodes().get(n) else { continue };
         match layout.detail {
             Detail::Full => full(node, at, &mark, &mut pen),
-            Detail::Compact => compact(node, at, &mark, &mut pen),
+            Detail::Compact => row(node, at, &mark, &mut pen, (NAME, &node.badges)),
+            Detail::Name => row(node, at, &mark, &mut pen, (SHORT, "")),
         }
     }
 }
@@ -253,7 +258,8 @@ fn full(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
     }
 }
 
-fn compact(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
+/// A node in one row: so many columns of its name, and badges.
+fn row(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>, (columns, badges): (usize, &str)) {
     let theme = pen.theme;
     let name = if mark.is_selected {
         theme.style(Role::Selected)
@@ -268,9 +274,9 @@ fn compact(node: &Node, at: &Area, mark: &Mark, pen: &mut Pen<'_>) {
         }
     }
     pen.text(at.left, at.top, theme.mark(node.health), theme.style(Role::Health(node.health)));
-    let short = shorten(&node.name, NAME);
+    let short = shorten(&node.name, columns);
     pen.text(at.left + 2, at.top, &short, name);
-    if !node.badges.is_empty() {
-        pen.text(at.left + 3 + width(&short) as i32, at.top, &node.badges, theme.style(Role::Badge));
+    if !badges.is_empty() {
+        pen.text(at.left + 3 + width(&short) as i32, at.top, badges, theme.style(Role::Badge));
     }
 }

@@ -21,8 +21,10 @@ pub struct Picture {
     /// What is drawn: the view asked for, or one with its namespaces as nodes.
     pub view: View,
     pub form: Form,
-    /// What was decided and how to see more; "" where everything is shown.
+    /// What was decided and how to see more; "" where each node is drawn, in the window or beside it.
     pub note: String,
+    /// Columns and rows that boxes with labels take, where a smaller form was chosen.
+    pub boxes: Option<(i32, i32)>,
 }
 
 /// Decides for a window of so many cells. `wish` is a detail that is asked for.
@@ -30,19 +32,26 @@ pub fn picture(view: &View, width: u16, height: u16, wish: Option<Detail>, seed:
     let fits = |l: &Layout| l.width <= i32::from(width) && l.height <= i32::from(height);
     if let Some(detail) = wish {
         let layout = layout(view, detail, Labels::Shown, seed);
-        let note = if fits(&layout) { String::new() } else { "larger than the window: H J K L move it".to_owned() };
-        return Picture { view: view.clone(), form: Form::Drawn(Box::new(layout)), note };
+        return Picture { view: view.clone(), form: Form::Drawn(Box::new(layout)), note: String::new(), boxes: None };
     }
-    let ladder = [(Detail::Full, Labels::Shown), (Detail::Full, Labels::Hidden), (Detail::Compact, Labels::Shown), (Detail::Compact, Labels::Hidden)];
+    let ladder = [
+        (Detail::Full, Labels::Shown),
+        (Detail::Full, Labels::Hidden),
+        (Detail::Compact, Labels::Shown),
+        (Detail::Compact, Labels::Hidden),
+        (Detail::Name, Labels::Shown),
+        (Detail::Name, Labels::Hidden),
+    ];
     // A box takes more rows than a name: without room for those, nothing larger needs to be tried.
     let room = usize::from(height) * (usize::from(width) / 16).max(1);
-    let mut last = None;
+    let (mut last, mut boxes) = (None, None);
     if view.nodes().len() <= MANY.min(room) {
         for (detail, labels) in ladder {
             let layout = layout(view, detail, labels, seed);
             if fits(&layout) {
-                return Picture { view: view.clone(), form: Form::Drawn(Box::new(layout)), note: String::new() };
+                return Picture { view: view.clone(), form: Form::Drawn(Box::new(layout)), note: String::new(), boxes };
             }
+            boxes = boxes.or(Some((layout.width, layout.height)));
             last = Some(layout);
         }
     }
@@ -54,22 +63,21 @@ pub fn picture(view: &View, width: u16, height: u16, wish: Option<Detail>, seed:
             let layout = layout(&small, detail, labels, None);
             if fits(&layout) {
                 let note = format!("{count} nodes do not fit: each namespace is one node · x opens one · e shows what is near one · z draws all");
-                return Picture { view: small, form: Form::Drawn(Box::new(layout)), note };
+                return Picture { view: small, form: Form::Drawn(Box::new(layout)), note, boxes: None };
             }
         }
         if small.edges().len() > small.nodes().len() * 2 {
             let note = format!("{count} nodes in {namespaces} namespaces do not fit: a matrix of namespaces · e shows what is near one · z draws all");
-            return Picture { view: small, form: Form::Matrix, note };
+            return Picture { view: small, form: Form::Matrix, note, boxes: None };
         }
     }
     match last {
-        Some(layout) => Picture {
+        Some(layout) => Picture { view: view.clone(), form: Form::Drawn(Box::new(layout)), note: String::new(), boxes },
+        None => Picture {
             view: view.clone(),
-            form: Form::Drawn(Box::new(layout)),
-            note: "larger than the window: H J K L move it · e shows what is near the selected node".to_owned(),
+            form: Form::Matrix,
+            note: format!("{count} nodes do not fit: a matrix · e shows what is near one · z draws all"),
+            boxes: None,
         },
-        None => {
-            Picture { view: view.clone(), form: Form::Matrix, note: format!("{count} nodes do not fit: a matrix · e shows what is near one · z draws all") }
-        }
     }
 }

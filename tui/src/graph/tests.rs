@@ -56,8 +56,9 @@ fn knot(nodes: usize) -> View {
     View::new((0..nodes).map(|i| node(i / 20, i)).collect(), calls)
 }
 
-fn details() -> [(Detail, Labels); 4] {
-    [(Detail::Full, Labels::Shown), (Detail::Full, Labels::Hidden), (Detail::Compact, Labels::Shown), (Detail::Compact, Labels::Hidden)]
+fn details() -> [(Detail, Labels); 5] {
+    use {Detail::*, Labels::*};
+    [(Full, Shown), (Full, Hidden), (Compact, Shown), (Compact, Hidden), (Name, Hidden)]
 }
 
 fn draw(layout: &Layout, view: &View, theme: &Theme) -> Buffer {
@@ -107,9 +108,9 @@ impl Reader<'_> {
         let row = match (self.layout.detail, flow) {
             (Detail::Full, Flow::Forward) => area.top + 1,
             (Detail::Full, _) => area.top + 2,
-            (Detail::Compact, Flow::Forward) => area.top,
-            (Detail::Compact, _) if area.height() < 2 => return BTreeSet::new(),
-            (Detail::Compact, _) => area.top + 1,
+            (Detail::Compact | Detail::Name, Flow::Forward) => area.top,
+            (Detail::Compact | Detail::Name, _) if area.height() < 2 => return BTreeSet::new(),
+            (Detail::Compact | Detail::Name, _) => area.top + 1,
         };
         let mut reached = BTreeSet::new();
         let mut seen = BTreeSet::new();
@@ -221,7 +222,7 @@ proptest! {
 
     #[test]
     fn the_picture_says_who_calls_whom_and_nothing_else(view in any_view(16, 40)) {
-        for detail in [Detail::Full, Detail::Compact] {
+        for detail in [Detail::Full, Detail::Compact, Detail::Name] {
             check_reading(&view, &layout(&view, detail, Labels::Hidden, None));
         }
     }

@@ -94,6 +94,14 @@ pub trait Screen {
         false
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn;
+    /// Whether what is shown is what the filter is of: one thing of a list is shown whole.
+    fn is_filtered(&self) -> bool {
+        true
+    }
+    /// Shows what a filter is of, as one is to be typed; or says how to get there.
+    fn to_filtered(&mut self) -> Result<(), &'static str> {
+        Ok(())
+    }
     /// Selects a spot of the last drawing.
     fn select(&mut self, _spot: usize, _cx: &Cx<'_>) {}
     /// What `copy` copies.

@@ -13,6 +13,7 @@ pub use screen::Canvas;
 use crate::app::{App, Effect, Event, Focus, MouseUse};
 use crate::keys::Key;
 use crate::text::clean;
+use crate::world::held::{Part, Wanted};
 use crate::world::way::{Question, Way};
 use crate::world::{Load, World};
 use crossterm::event::{self, Event as Input, KeyEventKind, MouseButton, MouseEventKind};
@@ -27,6 +28,9 @@ use std::time::Duration;
 /// Tells what becomes of a request.
 pub type Asking = dyn Fn(&Question) -> Result<Way, String> + Send + Sync;
 
+/// Tells what a proxy holds.
+pub type Holding = dyn Fn(&Wanted) -> Result<Vec<Part>, String> + Send + Sync;
+
 /// Reads what is asked for, and puts it into what was known before.
 pub type Loading = dyn Fn(Load, Option<&World>) -> Result<World, String> + Send + Sync;
 
@@ -38,6 +42,8 @@ pub struct Host<'h> {
     pub load: Arc<Loading>,
     /// What becomes of a request at a proxy; runs on a thread of its own.
     pub ask: Arc<Asking>,
+    /// A resource of a proxy; runs on a thread of its own.
+    pub hold: Arc<Holding>,
     /// Whether sources that are followed have changed since they were read.
     pub changed: &'h dyn Fn() -> bool,
     /// Writes a file that only its owner may read.
@@ -185,6 +191,14 @@ fn turn(app: &mut App, host: &Host<'_>, guard: &mut Guard<'_, impl Write>, signa
                     Effect::Ask(question) => {
                         open += 1;
                         ask(host, question, &sender);
+                    }
+                    Effect::Hold(wanted) => {
+                        open += 1;
+                        let (hold, sender) = (Arc::clone(&host.hold), sender.clone());
+                        std::thread::spawn(move || {
+                            let answer = hold(&wanted);
+                            let _ = sender.send(Event::Held(wanted, answer));
+                        });
                     }
                     Effect::LayOut(job) => {
                         open += 1;

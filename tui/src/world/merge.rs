@@ -40,7 +40,7 @@ impl<'i> Asked<'i> {
     pub(super) fn kept(&self, section: Section) -> Option<&'i World> {
         let before = self.before?;
         let of = before.read.get(&section)?;
-        let is_left = || self.failed.contains(section) && section.is_same(*of, self.ask) && before.knows(section);
+        let is_left = || self.failed.contains(section) && section.is_same_time(*of, self.ask) && before.knows(section);
         (!self.sections.contains(section) || is_left()).then_some(before)
     }
     /// What was read of a section, or was known before.
@@ -125,6 +125,7 @@ pub(super) fn proxies(input: &Input<'_>) -> (Held, Sections) {
 /// What traffic says.
 pub(super) struct Traffics {
     pub traffic: Answer<Arc<Traffic>>,
+    pub typed: Option<Arc<Traffic>>,
     pub history: Option<History>,
     pub faults: Vec<Fault>,
     pub changes: Answer<Vec<changes::Change>>,
@@ -134,10 +135,16 @@ pub(super) fn measured(input: &Input<'_>, read: &dyn Fn(&Measured<'_>) -> Traffi
     let asked = &input.asked;
     let is_wanted = asked.sections.contains(Section::Metrics);
     if let Some(b) = asked.kept(Section::Metrics) {
-        return Traffics { traffic: b.traffic.clone(), history: b.history.clone(), faults: b.faults.clone(), changes: b.changes.clone() };
+        return Traffics {
+            traffic: b.traffic.clone(),
+            typed: b.typed.clone(),
+            history: b.history.clone(),
+            faults: b.faults.clone(),
+            changes: b.changes.clone(),
+        };
     }
     if !is_wanted {
-        return Traffics { traffic: Answer::unread(), history: None, faults: Vec::new(), changes: Answer::unread() };
+        return Traffics { traffic: Answer::unread(), typed: None, history: None, faults: Vec::new(), changes: Answer::unread() };
     }
     let traffic = input.traffic.clone().map(|m| Arc::new(read(&m)));
     let before = input.before.as_ref().map(read);
@@ -148,7 +155,8 @@ pub(super) fn measured(input: &Input<'_>, read: &dyn Fn(&Measured<'_>) -> Traffi
         ),
         (_, created) => Answer::Known(changes::changes(traffic.shared(), before.as_ref(), created.as_deref().unwrap_or_default())),
     };
-    Traffics { traffic, history: input.history.clone(), faults: input.faults.clone(), changes }
+    let typed = input.typed.as_ref().filter(|_| traffic.known().is_some()).map(|m| Arc::new(read(m)));
+    Traffics { traffic, typed, history: input.history.clone(), faults: input.faults.clone(), changes }
 }
 
 /// Of which time traffic is, or else traces.

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod configuration;
 pub mod documents;
 pub mod drift;
+pub mod held;
 pub mod logs;
 mod merge;
 mod namespaces;
@@ -21,7 +22,7 @@ pub mod traffic;
 mod versions;
 pub mod way;
 
-pub use ask::Ask;
+pub use ask::{Ask, TYPES, nodes_of};
 pub use merge::{Asked, Further, Load};
 pub use namespaces::Namespace;
 pub use proxies::{Certificate, Proxy};
@@ -33,7 +34,7 @@ pub use versions::Version;
 
 use crate::graph::{Health, View};
 use mesh_analyzers::ranking::Fault;
-use mesh_model::graph::Graph;
+use mesh_model::graph::{Graph, GraphType};
 use mesh_model::history::{History, Signals};
 use mesh_resolver::Mesh;
 use sections::{Section, Sections};
@@ -173,8 +174,10 @@ pub struct World {
     pub configuration: Answer<configuration::Configured>,
     /// The objects that were read, as YAML.
     pub documents: Arc<documents::Documents>,
-    /// Who calls whom, how much and how well.
+    /// Who calls whom, how much and how well: workloads.
     pub traffic: Answer<Arc<Traffic>>,
+    /// The same between apps or services, where that is asked for.
+    pub typed: Option<Arc<Traffic>>,
     pub logs: Answer<Arc<logs::Logs>>,
     pub traces: Answer<Arc<traces::Traces>>,
     /// Of which time traffic and traces are; `None` where the sources hold neither.
@@ -211,6 +214,8 @@ pub struct Input<'i> {
     /// What control planes say of their proxies; none where none was asked.
     pub sync: Vec<sync::Sync>,
     pub traffic: Answer<Measured<'i>>,
+    /// The graph of the type that is asked for, where that is not workloads.
+    pub typed: Option<Measured<'i>>,
     pub logs: Answer<logs::Logs>,
     pub traces: Answer<traces::Traces>,
     pub timeline: Option<timeline::Timeline>,
@@ -228,6 +233,7 @@ pub struct Input<'i> {
 #[derive(Clone, Copy, Debug)]
 pub struct Measured<'i> {
     pub graph: &'i Graph,
+    pub graph_type: GraphType,
     pub times: traffic::Times,
     /// What `meshctl graph` takes to draw the same.
     pub arguments: &'i str,
@@ -299,6 +305,7 @@ impl World {
                 Answer::unavailable("no source holds services, routes or gateways", "add a folder of manifests, or what `kubectl get -A -o yaml` prints")
             },
             traffic: measured.traffic,
+            typed: measured.typed,
             logs,
             traces,
             shown,
@@ -339,6 +346,11 @@ impl World {
         Some((at - window, at))
     }
 
+    /// The traffic that the graph shows: of the type that is asked for, where that is known.
+    pub fn drawn(&self) -> Option<&Traffic> {
+        self.typed.as_deref().or(self.traffic.shared())
+    }
+
     /// The graph that is shown first: traffic where it is known, else what configuration says.
     pub fn view(&self) -> Option<&View> {
         self.traffic.known().map(|t| &t.view).or(self.configuration.known().map(|c| &c.view))
@@ -348,6 +360,12 @@ impl World {
     pub fn objects(&self, key: &traffic::Key) -> Vec<String> {
         let Some(configured) = self.configuration.known() else { return Vec::new() };
         objects(configured, self.traffic.shared(), key)
+    }
+
+    /// The same of a node of the graph that is drawn.
+    pub fn objects_of_drawn(&self, key: &traffic::Key) -> Vec<String> {
+        let Some(configured) = self.configuration.known() else { return Vec::new() };
+        objects(configured, self.drawn(), key)
     }
 
     /// How many findings there are of each level.

@@ -42,13 +42,18 @@ pub struct Sections(u8);
 
 impl Section {
     pub const ALL: [Section; 5] = [Section::Proxies, Section::Logs, Section::Traces, Section::Metrics, Section::Configuration];
-    /// Whether what it gives for one time it gives for the other as well. How far rates look back is nothing to manifests,
-    /// proxies and logs.
+    /// Whether what it gives for one asking it gives for the other as well. How far rates look back is nothing to manifests,
+    /// proxies and logs, and what the graph's nodes are is something to metrics alone.
     pub fn is_same(self, one: Ask, other: Ask) -> bool {
         match self {
-            Section::Metrics | Section::Traces => one == other,
+            Section::Metrics => one == other,
+            Section::Traces => one.is_same_time(other),
             Section::Proxies | Section::Logs | Section::Configuration => one.back == other.back,
         }
+    }
+    /// Whether what it gave then can be shown where it fails now: another type of graph is of the same traffic.
+    pub fn is_same_time(self, one: Ask, other: Ask) -> bool {
+        self.is_same(one, Ask { graph: one.graph, ..other })
     }
 }
 

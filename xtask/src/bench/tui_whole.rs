@@ -46,6 +46,7 @@ fn world() -> World {
         proxies: Vec::new(),
         sync: Vec::new(),
         traffic: nothing(),
+        typed: None,
         logs: Answer::unavailable("none", "none"),
         traces: Answer::unavailable("none", "none"),
         timeline: None,

@@ -4,6 +4,7 @@ use crate::status::Failure;
 use mesh_tui::app::{App, Effect, Event};
 use mesh_tui::keys::Key;
 use mesh_tui::svg;
+use mesh_tui::world::held::{Part, Wanted};
 use mesh_tui::world::way::{Question, Way};
 use mesh_tui::world::{Load, World};
 use ratatui::buffer::Buffer;
@@ -26,6 +27,7 @@ pub type Loading<'h> = dyn Fn(Load, Option<&World>) -> Result<World, Failure> + 
 pub struct Host<'h> {
     pub load: &'h Loading<'h>,
     pub ask: &'h dyn Fn(&Question) -> Result<Way, String>,
+    pub hold: &'h dyn Fn(&Wanted) -> Result<Vec<Part>, String>,
 }
 
 /// How far reading the sources is when the picture is taken.
@@ -79,6 +81,10 @@ fn tell(app: &mut App, event: Event, host: &Host<'_>) {
             Effect::Ask(question) => {
                 let answer = (host.ask)(&question);
                 tell(app, Event::Told(question, answer), host);
+            }
+            Effect::Hold(wanted) => {
+                let answer = (host.hold)(&wanted);
+                tell(app, Event::Held(wanted, answer), host);
             }
             Effect::LayOut(job) => tell(app, Event::LaidOut(Box::new(job.run())), host),
             _ => {}

@@ -21,6 +21,7 @@ use crate::worlds;
 use clap::Parser;
 use mesh_collectors::dumps::Source;
 use mesh_collectors::recording::{self, redact};
+use mesh_model::graph::GraphType;
 use mesh_model::{Role, Snapshot};
 use mesh_resolver::Mesh;
 use mesh_tui::shell::quoted;
@@ -332,6 +333,14 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             told.say(Section::Metrics, "metrics", Err(why.to_string()));
             failed = failed.with(Section::Metrics);
         }
+        let typed = match traffic.and_then(|t| t.typed(ask.graph, has_objects.then_some(mesh.snapshot), &context)) {
+            Some(Err(why)) => {
+                told.say(Section::Metrics, format!("graph of the type {}", ask.graph.name()), Err(why.to_string()));
+                None
+            }
+            Some(Ok(answer)) => Some(answer),
+            None => None,
+        };
         let before_then = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &context));
         let retried = |m| traffic.map_or_else(Vec::new, |t| t.retried(m));
         let kept = request.kept();
@@ -364,14 +373,31 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             faults,
             created: created(mesh.snapshot),
             write: redact::object,
-            before: before_then.as_ref().map(|m| Measured { graph: &m.graph, times: Times::default(), arguments: &arguments, problems: &m.problems }),
+            before: before_then.as_ref().map(|m| Measured {
+                graph: &m.graph,
+                graph_type: GraphType::Workload,
+                times: Times::default(),
+                arguments: &arguments,
+                problems: &m.problems,
+            }),
             traffic: match &measured {
                 None => Answer::unavailable(no_traffic().0, no_traffic().1),
                 Some(Err(failure)) => Answer::unavailable(failure.to_string(), "name other metrics"),
-                Some(Ok((measure, times))) => {
-                    Answer::Known(Measured { graph: &measure.graph, times: *times, arguments: &arguments, problems: &measure.problems })
-                }
+                Some(Ok((measure, times))) => Answer::Known(Measured {
+                    graph: &measure.graph,
+                    graph_type: GraphType::Workload,
+                    times: *times,
+                    arguments: &arguments,
+                    problems: &measure.problems,
+                }),
             },
+            typed: typed.as_ref().map(|answer| Measured {
+                graph: &answer.graph,
+                graph_type: ask.graph,
+                times: measured.iter().flatten().map(|(_, times)| *times).next().unwrap_or_default(),
+                arguments: &arguments,
+                problems: &answer.problems,
+            }),
         })
     };
     // Proxies without configuration beside them.

@@ -10,7 +10,7 @@ use mesh_analyzers::ranking::Retried;
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_metrics::series::Store;
-use mesh_model::graph::Options;
+use mesh_model::graph::{GraphType, Options};
 use mesh_model::history::{Detail, History};
 use mesh_model::{Snapshot, Timestamp};
 use mesh_tui::shell::quoted;
@@ -156,6 +156,16 @@ impl Telemetry {
         let answer = telemetry::asked_of(&self.recording, objects, &self.args, &self.options, context)?;
         let times = Times { window: answer.window, at: self.at, span: self.span };
         Ok((answer, times))
+    }
+
+    /// The graph of another type than workloads, of the same objects.
+    pub fn typed(&self, graph_type: GraphType, objects: Option<&Snapshot>, context: &Context) -> Option<Result<Answer, Failure>> {
+        if graph_type == self.options.graph_type {
+            return None;
+        }
+        let objects = objects.unwrap_or(&self.recording.snapshot);
+        let asked = telemetry::options(graph_type.name()).and_then(|options| telemetry::asked_of(&self.recording, objects, &self.args, &options, context));
+        Some(asked)
     }
 
     /// Calls of a graph that arrive more often than they are sent.

@@ -43,7 +43,7 @@ fn the_object_in_focus_is_shown_as_yaml() {
     assert!(draw(&mut app).contains("kind: DestinationRule"));
     // What is no object says so.
     let mut other = ready();
-    keys(&mut other, "6 y");
+    keys(&mut other, "8 y");
     assert!(draw(&mut other).contains("no object is in focus"));
     assert_eq!(keys(&mut other, ": y a m l enter"), []);
 }
@@ -180,4 +180,70 @@ fn a_light_background_makes_the_colours_light() {
     assert_eq!(app.theme().palette, Palette::Dark);
     assert_eq!(app.update(Event::Background(Palette::Light), Duration::ZERO), []);
     assert_eq!(app.theme().palette, Palette::Light);
+}
+
+#[test]
+fn the_filter_of_a_list_is_not_said_of_one_of_its_rows() {
+    let mut app = busy();
+    keys(&mut app, "3 w / s t o r e enter");
+    let top = |app: &mut App| draw(app).lines().next().unwrap_or_default().to_owned();
+    assert!(top(&mut app).contains("/store"));
+    keys(&mut app, "enter");
+    assert!(top(&mut app).contains("shop/store") && !top(&mut app).contains("  /store"), "{}", top(&mut app));
+    // It is kept for the list, to which one key leads back, and is typed there.
+    keys(&mut app, "esc");
+    assert!(top(&mut app).contains("  /store"));
+    keys(&mut app, "enter /");
+    assert!(top(&mut app).contains("detail ▸ all 1"), "{}", top(&mut app));
+    // Of what is shown whole there is nothing to clear: esc goes back at once.
+    let mut app = busy();
+    keys(&mut app, "3 w / s t o r e enter w esc");
+    assert_eq!(app.tab(), Tab::Overview);
+}
+
+#[test]
+fn what_a_proxy_holds_is_asked_for_and_shown_as_yaml_and_json() {
+    use crate::world::held::{Part, Resource};
+    let mut app = ready();
+    keys(&mut app, "6");
+    let wanted = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Hold(wanted)] => wanted.clone(),
+        other => panic!("{other:?}"),
+    };
+    let first = wanted(keys(&mut app, "y"));
+    assert_eq!((first.proxy.as_str(), &first.resource), ("--from dump.json", &Resource::Proxy));
+    assert!(draw(&mut app).contains("it is being read"));
+    // Each column has resources of its own.
+    keys(&mut app, "esc l");
+    let listener = wanted(keys(&mut app, "y"));
+    assert!(matches!(&listener.resource, Resource::Listener(l) if l.state == "active"), "{:?}", listener.resource);
+    keys(&mut app, "esc l");
+    assert!(matches!(wanted(keys(&mut app, "y")).resource, Resource::Chain(_, 0)));
+    keys(&mut app, "esc l");
+    let deeper = wanted(keys(&mut app, "y"));
+    assert!(matches!(&deeper.resource, Resource::Route { .. } | Resource::Cluster(_)), "{:?}", deeper.resource);
+    // An answer to another question is too late.
+    let part = |title: &str| Part { title: title.to_owned(), yaml: "name: reviews\n".to_owned(), json: "{\n    \"name\": \"reviews\"\n}\n".to_owned() };
+    app.update(Event::Held(first, Ok(vec![part("of before")])), Duration::ZERO);
+    assert!(draw(&mut app).contains("it is being read"));
+    app.update(Event::Held(deeper.clone(), Ok(vec![part("one \u{1b}[31m"), part("another")])), Duration::ZERO);
+    let text = draw(&mut app);
+    assert!(text.contains("# another") && text.contains("name: reviews") && !text.contains('\u{1b}') && text.contains("JSON"), "{text}");
+    keys(&mut app, "tab");
+    let text = draw(&mut app);
+    assert!(text.contains("// another") && text.contains("\"name\": \"reviews\"") && text.contains("YAML"), "{text}");
+    assert!(matches!(keys(&mut app, "c").as_slice(), [Effect::Copy(text)] if text.contains("\"name\": \"reviews\"")));
+    keys(&mut app, "e");
+    assert!(draw(&mut app).contains("no file"));
+    // As JSON at once, and what could not be read says why.
+    keys(&mut app, "esc");
+    let third = wanted(keys(&mut app, ": j s o n enter"));
+    app.update(Event::Held(third, Err("the proxy is gone".to_owned())), Duration::ZERO);
+    assert!(draw(&mut app).contains("not available: the proxy is gone"));
+    // Whoever has closed it is not told.
+    keys(&mut app, "esc y esc");
+    app.update(Event::Held(deeper, Ok(vec![part("late")])), Duration::ZERO);
+    assert!(!draw(&mut app).contains("late"));
+    keys(&mut app, "2 : j s o n enter");
+    assert!(draw(&mut app).contains("objects are shown as YAML"));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::sections::Sections;
+use mesh_model::graph::GraphType;
 
 /// A world of sources that give nothing.
 fn nothing(asked: Asked<'_>) -> World {
@@ -19,6 +20,7 @@ fn nothing(asked: Asked<'_>) -> World {
         proxies: Vec::new(),
         sync: Vec::new(),
         traffic: Answer::unavailable("none", "none"),
+        typed: None,
         logs: Answer::unavailable("none", "none"),
         traces: Answer::unavailable("none", "none"),
         timeline: None,
@@ -103,7 +105,7 @@ fn stale_figures_say_how_old_they_are() {
     assert!(overview.contains("What is wrong now · 30s old") && overview.contains("Namespaces · 30s old"), "{overview}");
     assert!(overview.contains("mTLS 100% (30s old)") && !overview.contains("warnings, 1 infos (") && overview.contains("certificates ─"), "{overview}");
     keys(&mut app, "2");
-    assert!(shown(&app, 140).contains("2m old · labels"), "{}", shown(&app, 140));
+    assert!(shown(&app, 140).contains("2m old · ●"), "{}", shown(&app, 140));
     keys(&mut app, ": d e t a i l space c a r t enter");
     let detail = shown(&app, 140);
     assert!(detail.contains("CALLED BY 1  2m old") && detail.contains("FINDINGS  2m old"), "{detail}");
@@ -137,4 +139,46 @@ fn what_a_source_gave_stays_when_it_fails_and_only_for_the_same_time() {
     assert_eq!((load.whole(Some(&of_graph)), load.whole(Some(&before)), load.whole(None)), (needs(Tab::Overview), load.sections, load.sections));
     let first = nothing(Asked { sections: Sections::of(&[Section::Traces]), ..Asked::all() });
     assert!(matches!(&first.findings, Answer::Unavailable { why, .. } if why.contains("not been read yet")));
+}
+
+#[test]
+fn another_type_of_graph_is_asked_for_and_what_is_selected_stays_selected() {
+    use crate::world::traffic::tests::{sample, sample_of_services};
+    let mut app = busy();
+    // The store is a workload that serves `stores`.
+    keys(&mut app, ": g r a p h space s t o r e enter");
+    assert!(draw(&mut app).contains("traffic of workloads") && draw(&mut app).contains("╭ store ─"));
+    let services = Ask { graph: GraphType::Service, ..Ask::default() };
+    let asked = Load { ask: services, sections: needs(Tab::Graph).whole() };
+    let metrics = Load { ask: services, sections: Sections::of(&[Section::Metrics]).whole() };
+    assert_eq!(keys(&mut app, ": t y p e space s e r v i c e s enter"), [Effect::Load(metrics)]);
+    assert!(draw(&mut app).contains("traffic of workloads"), "what is there is shown until the other comes");
+    keys(&mut app, "g");
+    assert!(draw(&mut app).contains("being read"));
+    let typed = World { typed: Some(Arc::new(sample_of_services())), fresh: asked.sections, ..with_traffic() };
+    app.update(Event::Loaded(Ok(Arc::new(typed))), Duration::ZERO);
+    let text = draw(&mut app);
+    assert!(text.contains("traffic of services ▸ 2 nodes 1 edges") && text.contains("╭ stores ─"), "{text}");
+    let copied = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Copy(text)] => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((copied(keys(&mut app, "c")), copied(keys(&mut app, "C"))), ("shop/stores".to_owned(), "meshctl graph --type service".to_owned()));
+    // Other screens are of workloads: the service's detail is that of who answers for it, and from there one comes back to it.
+    keys(&mut app, "enter");
+    assert_eq!((app.tab(), copied(keys(&mut app, "c")).as_str()), (Tab::Detail, "shop/store"));
+    keys(&mut app, "m");
+    assert_eq!((app.tab(), copied(keys(&mut app, "c")).as_str()), (Tab::Graph, "shop/stores"));
+    // Back to workloads.
+    assert_eq!(keys(&mut app, "g"), [Effect::Load(Load { ask: Ask::default(), ..metrics })]);
+    app.update(Event::Loaded(Ok(Arc::new(World { fresh: asked.sections, ..with_traffic() }))), Duration::ZERO);
+    assert_eq!(copied(keys(&mut app, "c")), "shop/store");
+    assert_eq!(sample().graph_type, GraphType::Workload);
+}
+
+#[test]
+fn a_graph_of_the_configuration_has_one_type() {
+    let mut app = ready();
+    assert!(keys(&mut app, "2 g").is_empty());
+    assert!(draw(&mut app).contains("types are of traffic"));
 }

@@ -76,7 +76,7 @@ pub(super) fn assemble(view: &View, graph: &Layers, placed: &Placed, options: &O
             let left = lefts[item.layer];
             let w = match options.detail {
                 Detail::Full => widths[item.layer],
-                Detail::Compact => node_width(node, options.detail),
+                Detail::Compact | Detail::Name => node_width(node, options.detail),
             };
             Area { left, top: item.top, right: left + w, bottom: item.top + item.height }
         })

@@ -97,9 +97,9 @@ impl Layers {
             .map(|n| {
                 let (height, forward, back) = match (input.heights.detail, has_back[n]) {
                     (Detail::Full, _) => (3, 1, 2),
-                    (Detail::Compact, false) => (1, 0, 0),
+                    (Detail::Compact | Detail::Name, false) => (1, 0, 0),
                     // A row of its own for what comes back: one row must not carry two directions.
-                    (Detail::Compact, true) => (2, 0, 1),
+                    (Detail::Compact | Detail::Name, true) => (2, 0, 1),
                 };
                 Item { body: Body::Node(n), layer: input.ranks[n], lane: input.lane_of[n], height, forward, back, top: 0 }
             })

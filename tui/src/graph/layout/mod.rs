@@ -34,6 +34,8 @@ pub enum Detail {
     Full,
     /// One row: health, name, badges.
     Compact,
+    /// One row: health and a short name.
+    Name,
 }
 
 /// Whether lines carry their labels.

@@ -84,6 +84,7 @@ impl Detail {
         self.view = View::List;
         self.row = Cursor::default();
     }
+
     /// The row of the list that is selected.
     fn listed(&self, cx: &Cx<'_>) -> Option<Key> {
         let list = list::entries(cx, self.order);
@@ -280,6 +281,15 @@ impl Screen for Detail {
             }
         }
         drawn
+    }
+    fn is_filtered(&self) -> bool {
+        self.view == View::List
+    }
+    fn to_filtered(&mut self) -> Result<(), &'static str> {
+        if self.view != View::List {
+            self.list();
+        }
+        Ok(())
     }
     fn select(&mut self, spot: usize, cx: &Cx<'_>) {
         if let Some(column) = spot.checked_sub(HEAD) {

@@ -121,7 +121,7 @@ impl Graph {
     /// The whole graph as it is asked for, whatever fits on the screen, to be drawn beside the keys.
     pub fn whole(&self, path: String, cx: &Cx<'_>) -> Result<Whole, String> {
         let base = self.base(cx.world).ok_or("there is no graph: no source holds traffic or configuration")?;
-        let traffic = cx.world.traffic.shared().filter(|_| self.is_traffic(cx.world));
+        let traffic = cx.world.drawn().filter(|_| self.is_traffic(cx.world));
         let view = self.wanted(base, traffic);
         let detail = self.asked.detail.unwrap_or(if view.nodes().len() <= MANY { Detail::Full } else { Detail::Compact });
         let found = if self.asked.find.is_empty() { Vec::new() } else { self.asked.find.hits(&view, traffic).edges };
@@ -136,7 +136,7 @@ impl Graph {
         if self.waited.as_ref().is_some_and(|(_, q)| *q == self.asked) {
             return;
         }
-        let traffic = cx.world.traffic.shared().filter(|_| self.is_traffic(cx.world));
+        let traffic = cx.world.drawn().filter(|_| self.is_traffic(cx.world));
         if self.asked.focus.as_ref().is_some_and(|((ns, name), _)| self.found_in(base, traffic).find(ns, name).is_none()) {
             self.asked.focus = None;
         }

@@ -34,13 +34,13 @@ pub(super) fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, a
         say(pen, &[(&badges(&node.badges), Role::Badge)]);
     }
     let key = (node.namespace.clone(), node.name.clone());
-    if let Some(traffic) = cx.world.traffic.known().filter(|_| is_traffic) {
+    if let Some(traffic) = cx.world.drawn().filter(|_| is_traffic) {
         for (word, flow) in traffic.loads.get(&key).into_iter().flat_map(|l| [("in ", l.inbound), ("out", l.outbound)]) {
             let p95 = flow.p95.map_or(String::new(), |p| format!("  p95 {}", milliseconds(p)));
             let tls = flow.mtls().map_or(String::new(), |p| format!("  mTLS {}", percent(p)));
             say(pen, &[(word, Role::Dim), (" ", Role::Text), (&flow.figures(), Role::Text), (&p95, Role::Text), (&tls, tls_role(flow.mtls()))]);
         }
-        if let Some(blame) = traffic.blame(&key, &|k| cx.world.objects(k)) {
+        if let Some(blame) = traffic.blame(&key, &|k| cx.world.objects_of_drawn(k)) {
             let text = if blame.why.is_empty() { blame.what } else { blame.why };
             y = pen.paragraph(inner, y, &text, Role::Health(node.health));
             for object in blame.objects.iter().take(2) {
@@ -83,7 +83,7 @@ pub(super) fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, a
         }
     }
     say(pen, &[]);
-    let objects = cx.world.objects(&key);
+    let objects = cx.world.objects_of_drawn(&key);
     say(pen, &[("configuration", Role::Heading)]);
     for object in &objects {
         say(pen, &[(" ", Role::Text), (object, Role::Text)]);

@@ -1,6 +1,8 @@
 //! The graph: traffic where it is known, else what configuration says.
 
 mod asked;
+mod beyond;
+mod counterpart;
 mod inspector;
 mod walk;
 
@@ -12,15 +14,18 @@ use crate::graph::layout::Area;
 use crate::graph::paint::{Look, paint};
 use crate::graph::readable::{Form, Picture};
 use crate::graph::tree::tree;
-use crate::graph::{Detail, Health, Layout, View, matrix};
+use crate::graph::{Detail, Health, Labels, Layout, View, matrix};
 use crate::text::width;
 use crate::theme::Role;
 use crate::widgets::Pen;
-use crate::world::World;
 use crate::world::sections::Section;
+use crate::world::{World, nodes_of};
 pub use asked::{Job, Made, Whole};
 use asked::{Question, Shown};
+use beyond::Beyond;
+use counterpart::Standing;
 use inspector::{inspector, of_namespace};
+use mesh_model::graph::GraphType;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
@@ -41,6 +46,8 @@ enum Shape {
 pub struct Graph {
     asked: Question,
     selected: Option<Name>,
+    /// What named nodes are, to find them again in another type of graph.
+    standing: Standing,
     /// The namespace whose box is selected, in place of a node.
     boxed: Option<String>,
     shape: Shape,
@@ -106,15 +113,20 @@ impl Graph {
     }
     pub fn choose(&mut self, node: Name) {
         self.selected = Some(node);
+        self.standing.is_named_elsewhere = true;
         self.boxed = None;
         self.pan = (0, 0);
     }
     /// The view that is asked for.
     fn base<'w>(&self, world: &'w World) -> Option<&'w View> {
         match self.asked.source {
-            Shown::Traffic => world.view(),
+            Shown::Traffic => world.drawn().map(|t| &t.view).or(world.view()),
             Shown::Configuration => world.configuration.known().map(|c| &c.view).or(world.view()),
         }
+    }
+    /// Traffic and not configuration.
+    pub fn show_traffic(&mut self) {
+        self.asked.source = Shown::Traffic;
     }
     /// Whether that is who calls whom, and not who is routed where.
     fn is_traffic(&self, world: &World) -> bool {
@@ -187,7 +199,10 @@ impl Graph {
 impl Screen for Graph {
     fn crumbs(&self, cx: &Cx<'_>) -> Vec<String> {
         let mut out = Vec::new();
-        out.push(if self.is_traffic(cx.world) { "traffic".to_owned() } else { "configuration, not traffic".to_owned() });
+        out.push(match cx.world.drawn().filter(|_| self.is_traffic(cx.world)) {
+            Some(traffic) => format!("traffic of {}", nodes_of(traffic.graph_type)),
+            None => "configuration, not traffic".to_owned(),
+        });
         if let Some(((_, name), hops)) = &self.asked.focus {
             out.push(format!("{hops} {} around {name}", if *hops == 1 { "hop" } else { "hops" }));
         }
@@ -233,7 +248,10 @@ impl Screen for Graph {
                         self.asked.collapsed.remove(&ns);
                         Vec::new()
                     }
-                    Some((ns, name)) => vec![Request::Detail(ns, name)],
+                    Some(node) => {
+                        let (ns, name) = self.detail_of(node, cx.world);
+                        vec![Request::Detail(ns, name)]
+                    }
                     None => Vec::new(),
                 };
             }
@@ -254,12 +272,14 @@ impl Screen for Graph {
                 self.asked.detail = match self.asked.detail {
                     None => Some(Detail::Full),
                     Some(Detail::Full) => Some(Detail::Compact),
-                    Some(Detail::Compact) => None,
+                    Some(Detail::Compact) => Some(Detail::Name),
+                    Some(Detail::Name) => None,
                 };
                 let what = match self.asked.detail {
                     None => "size: what fits",
                     Some(Detail::Full) => "size: boxes",
                     Some(Detail::Compact) => "size: a row each",
+                    Some(Detail::Name) => "size: a short name each",
                 };
                 return vec![Request::Say(what.to_owned())];
             }
@@ -309,6 +329,7 @@ impl Screen for Graph {
         Vec::new()
     }
     fn prepare(&mut self, cx: &Cx<'_>) {
+        self.follow(cx.world);
         let Some(base) = self.base(cx.world) else {
             self.prepared = None;
             return;
@@ -344,22 +365,37 @@ impl Screen for Graph {
         let section = if self.is_traffic(cx.world) { Section::Metrics } else { Section::Configuration };
         let age = cx.ages.of(&[section]).map_or(String::new(), |age| format!(" {age} ·"));
         pen.row(cx.area, cx.area.y, &[(&age, Role::Health(Health::Degraded))]);
-        let line = Rect { x: cx.area.x + width(&age) as u16, width: cx.area.width.saturating_sub(width(&age) as u16), ..cx.area };
+        let line = Rect { x: cx.area.x + width(&age) as u16, width: canvas.width.saturating_sub(width(&age) as u16), ..cx.area };
+        let drawn_at = match &p.form {
+            Form::Drawn(layout) if self.shape == Shape::Picture => Some((layout, self.origin(layout, &p.view, canvas))),
+            _ => None,
+        };
+        let beyond = drawn_at.map_or_else(Beyond::default, |(layout, origin)| Beyond::of(layout, origin, canvas));
         match &self.waited {
             Some(_) => pen.row(line, line.y, &[(" laying out…", Role::Dim)]),
-            None => note(cx, &mut pen, p, self.is_traffic(cx.world), line),
+            None => {
+                // Without the inspector there may be room for more of each node.
+                let has_room = |(width, height): (i32, i32)| width <= i32::from(cx.area.width) && height <= i32::from(canvas.height);
+                let text = match p.boxes.filter(|boxes| side.width > 0 && has_room(*boxes)) {
+                    Some(_) if self.shape == Shape::Picture => "i makes room for boxes · ",
+                    _ => "",
+                };
+                note(cx, &mut pen, p, (self.is_traffic(cx.world), beyond, text), line);
+            }
         }
         match (self.shape, &p.form) {
             (Shape::Tree, _) => lines(cx, &mut pen, &p.view, selected, canvas, &mut drawn),
             (Shape::Picture, Form::Drawn(layout)) => {
+                let origin = self.origin(layout, &p.view, canvas);
                 let look = Look {
                     theme: cx.theme,
-                    origin: self.origin(layout, &p.view, canvas),
+                    origin,
                     selected: self.selected.as_ref().and(selected).filter(|_| boxed.is_none()),
                     boxed,
                     found: &self.found.edges,
                 };
                 paint(layout, &p.view, &look, canvas, pen.buffer);
+                beyond.draw(&mut pen, canvas);
                 if let Some(lane) = boxed.and_then(|b| layout.lanes.iter().find(|l| l.namespace == b)) {
                     let rect = visible(&lane.area, look.origin, canvas);
                     drawn.cursor = Some(Position { x: rect.x, y: rect.y });
@@ -401,32 +437,46 @@ impl Screen for Graph {
     fn objects(&self, cx: &Cx<'_>) -> Vec<String> {
         let view = self.picture().map(|p| &p.view);
         let node = view.and_then(|v| v.nodes().get(self.node(v)?));
-        node.map_or(Vec::new(), |n| cx.world.objects(&(n.namespace.clone(), n.name.clone())))
+        node.map_or(Vec::new(), |n| cx.world.objects_of_drawn(&(n.namespace.clone(), n.name.clone())))
     }
     fn command(&self, cx: &Cx<'_>) -> String {
-        match cx.world.traffic.known().filter(|_| self.is_traffic(cx.world)) {
+        match cx.world.drawn().filter(|_| self.is_traffic(cx.world)) {
             Some(traffic) => {
-                let only = self.picture().and_then(|p| self.boxed(&p.view)).map_or(String::new(), |ns| format!(" -n {ns}"));
-                format!("meshctl graph {}{only}", traffic.arguments)
+                let of = match traffic.graph_type {
+                    GraphType::Workload => String::new(),
+                    other => format!("--type {}", other.name()),
+                };
+                let only = self.picture().and_then(|p| self.boxed(&p.view)).map_or(String::new(), |ns| format!("-n {ns}"));
+                ["meshctl graph", &traffic.arguments, &of, &only].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
             }
             None => command_line(cx, "tui --no-tui --open graph"),
         }
     }
 }
 
-fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, is_traffic: bool, area: Rect) {
+/// The line above the picture: what was decided and how to see more, else what the marks mean.
+fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, (is_traffic, beyond, hint): (bool, Beyond, &str), area: Rect) {
+    let all = p.view.nodes().len();
     if !p.note.is_empty() {
         pen.row(area, area.y, &[(" ", Role::Dim), (&p.note, Role::Health(Health::Degraded))]);
+    } else if beyond.all > 0 {
+        let text = format!("{} of {all} nodes are out of sight: H J K L move · e what is near one · z size", beyond.all);
+        pen.row(area, area.y, &[(" ", Role::Dim), (&text, Role::Health(Health::Degraded))]);
     } else if !is_traffic {
         let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Unknown].map(|h| cx.theme.glyph(h));
         let text = format!(
-            " routes and selectors of the configuration: who calls whom is not known · {} no finding {} warning {} error {} not in the input",
+            " {hint}{} no finding {} warning {} error {} not in the input · routes and selectors: who calls whom is not known",
             marks[0], marks[1], marks[2], marks[3]
         );
         pen.row(area, area.y, &[(&text, Role::Dim)]);
     } else {
         let marks = [Health::Ok, Health::Degraded, Health::Failing, Health::Idle].map(|h| cx.theme.glyph(h));
-        let text = format!(" labels: {} · {} well {} some fail {} many fail {} no traffic", p.view.shown().name(), marks[0], marks[1], marks[2], marks[3]);
+        // Where there is no room for labels nothing is said of them.
+        let labels = match &p.form {
+            Form::Drawn(layout) if layout.labels == Labels::Shown => format!(" · labels: {}", p.view.shown().name()),
+            _ => String::new(),
+        };
+        let text = format!(" {hint}{} well {} some fail {} many fail {} no traffic{labels}", marks[0], marks[1], marks[2], marks[3]);
         pen.row(area, area.y, &[(&text, Role::Dim)]);
     }
 }

@@ -3,6 +3,7 @@
 mod difference;
 mod item;
 mod request;
+mod resource;
 
 use super::overview::spots;
 use super::{Cx, Drawn, Request, Screen, known};
@@ -11,6 +12,7 @@ use crate::filter::Filter;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::Proxy;
+use crate::world::held::Wanted;
 use crate::world::sections::Section;
 use crate::world::way::{self, Asked, Question, Way};
 use difference::difference;
@@ -176,6 +178,12 @@ impl Screen for Proxies {
     }
     fn escape(&mut self) -> bool {
         self.asked.take().is_some() || std::mem::take(&mut self.shows_drift)
+    }
+    fn is_filtered(&self) -> bool {
+        self.over().is_none()
+    }
+    fn to_filtered(&mut self) -> Result<(), &'static str> {
+        if self.is_filtered() { Ok(()) } else { Err("the filter is of the columns: esc goes there") }
     }
     fn prepare(&mut self, cx: &Cx<'_>) {
         if self.filter != *cx.filter {

@@ -193,6 +193,12 @@ impl Screen for Traces {
     fn escape(&mut self) -> bool {
         self.opened.take().is_some()
     }
+    fn is_filtered(&self) -> bool {
+        self.opened.is_none()
+    }
+    fn to_filtered(&mut self) -> Result<(), &'static str> {
+        if self.is_filtered() { Ok(()) } else { Err("the filter is of the list of traces: esc goes there") }
+    }
     fn prepare(&mut self, cx: &Cx<'_>) {
         let Some(known) = cx.world.traces.known().filter(|_| self.summed.as_ref() != Some(cx.filter)) else { return };
         self.summed = Some(cx.filter.clone());

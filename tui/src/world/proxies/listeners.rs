@@ -67,7 +67,7 @@ fn chain(proxy: &mut Proxy, listener: &str, index: usize, c: &FilterChain<'_>, i
         Some(_) => "",
         None => "",
     };
-    Chain { name: c.name.to_string(), accepts, tls: tls.to_owned(), filters, leads }
+    Chain { place: index, name: c.name.to_string(), accepts, tls: tls.to_owned(), filters, leads }
 }
 
 /// The conditions of a filter chain, as few words as possible.

@@ -97,6 +97,8 @@ pub struct Listener {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chain {
+    /// Its place in the listener.
+    pub place: usize,
     pub name: String,
     /// What a connection must be to take it.
     pub accepts: String,
@@ -133,6 +135,8 @@ pub enum Lead {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
+    /// The places of its virtual host and of itself in that.
+    pub at: (usize, usize),
     pub host: String,
     pub domains: Vec<String>,
     pub name: String,

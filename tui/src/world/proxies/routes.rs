@@ -18,11 +18,18 @@ pub(super) fn read(proxy: &mut Proxy, wanted: &Wanted<'_>) {
 
 pub(super) fn routes(config: &RouteConfig<'_>) -> Vec<Route> {
     let mut out = Vec::new();
-    for host in &config.virtual_hosts {
+    for (place, host) in config.virtual_hosts.iter().enumerate() {
         let domains: Vec<String> = host.domains.iter().map(ToString::to_string).collect();
-        out.extend(host.routes.iter().map(|r| route(&host.name, &domains, r)));
+        out.extend(host.routes.iter().enumerate().map(|(i, r)| Route { at: (place, i), ..route(&host.name, &domains, r) }));
         if host.routes.is_empty() {
-            out.push(Route { host: host.name.to_string(), domains, accepts: "nothing".to_owned(), action: "404: no route".to_owned(), ..Route::default() });
+            out.push(Route {
+                at: (place, 0),
+                host: host.name.to_string(),
+                domains,
+                accepts: "nothing".to_owned(),
+                action: "404: no route".to_owned(),
+                ..Route::default()
+            });
         }
     }
     out
@@ -66,7 +73,7 @@ fn route(host: &str, domains: &[String], r: &EnvoyRoute<'_>) -> Route {
     if let Some(text) = origin(&r.metadata) {
         more.push(text);
     }
-    Route { host: host.to_owned(), domains: domains.to_vec(), name: r.name.to_string(), accepts: matches(&r.matches), clusters, action, more }
+    Route { host: host.to_owned(), domains: domains.to_vec(), name: r.name.to_string(), accepts: matches(&r.matches), clusters, action, more, at: (0, 0) }
 }
 
 fn matches(m: &Match<'_>) -> String {

@@ -1,6 +1,7 @@
 //! What traffic did: who calls whom, how much, how well, and why it fails.
 
 mod cause;
+mod counterpart;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -9,6 +10,7 @@ pub use cause::{Blame, Ending, per_second};
 pub use read::Times;
 
 use crate::graph::{Flow, Health, View};
+use mesh_model::graph::GraphType;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -42,6 +44,8 @@ pub struct Load {
     pub namespace: String,
     pub app: String,
     pub version: String,
+    /// "" for a service, and for an app that has no version.
+    pub workload: String,
     /// The services that it was called by: namespace and name.
     pub services: Vec<Key>,
     pub inbound: Flow,
@@ -55,6 +59,8 @@ pub struct Load {
 /// Everything that traffic says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traffic {
+    /// What its nodes are.
+    pub graph_type: GraphType,
     pub view: View,
     pub loads: BTreeMap<Key, Load>,
     /// Sorted by their ends and protocols.

@@ -5,7 +5,7 @@ use super::{Call, Ending, Key, Load, Traffic};
 use crate::graph::flow::Label;
 use crate::graph::{Edge, Flow, Health, Node, View};
 use crate::world::Measured;
-use mesh_model::graph::{self as model, EMPTY, GRPC, Graph, HTTP, NodeType, Status, TCP, UNKNOWN, is_known};
+use mesh_model::graph::{self as model, EMPTY, GRPC, Graph, GraphType, HTTP, NodeType, Status, TCP, UNKNOWN, is_known};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the graph beside it.
@@ -19,7 +19,7 @@ pub struct Times {
 impl Traffic {
     /// `badges` are the letters that configuration gives a node or service.
     pub fn read(measured: &Measured<'_>, badges: &dyn Fn(&Key) -> String) -> Traffic {
-        let Measured { graph, times, arguments, problems } = *measured;
+        let Measured { graph, graph_type, times, arguments, problems } = *measured;
         let names = Naming::new(graph);
         let keys: Vec<Key> = graph.nodes.iter().map(|n| names.key(n)).collect();
         let mut loads: BTreeMap<Key, Load> = BTreeMap::new();
@@ -61,8 +61,18 @@ impl Traffic {
                 load.health = Health::Ok;
             }
         }
-        let view = view(&loads, &calls, badges);
-        Traffic { view, loads, calls, window: times.window, at: times.at, span: times.span, arguments: arguments.to_owned(), problems: problems.to_vec() }
+        let view = view(graph_type, &loads, &calls, badges);
+        Traffic {
+            graph_type,
+            view,
+            loads,
+            calls,
+            window: times.window,
+            at: times.at,
+            span: times.span,
+            arguments: arguments.to_owned(),
+            problems: problems.to_vec(),
+        }
     }
 }
 
@@ -130,6 +140,7 @@ fn load(graph: &Graph, names: &Naming<'_>, node: &model::Node) -> Load {
         namespace: text(node.namespace),
         app: text(node.app),
         version: text(node.version),
+        workload: text(node.workload),
         services,
         health: own_health(node),
         replicas: replicas.map(|r| (r.desired, r.available)),
@@ -213,7 +224,13 @@ fn is_failure(code: &str, protocol: model::Name) -> bool {
     }
 }
 
-pub(super) fn view(loads: &BTreeMap<Key, Load>, calls: &[Call], badges: &dyn Fn(&Key) -> String) -> View {
+pub(super) fn view(graph_type: GraphType, loads: &BTreeMap<Key, Load>, calls: &[Call], badges: &dyn Fn(&Key) -> String) -> View {
+    // What most nodes are is not said of each.
+    let usual = match graph_type {
+        GraphType::Workload => "workload",
+        GraphType::App | GraphType::VersionedApp => "app",
+        GraphType::Service => "service",
+    };
     let place: BTreeMap<&Key, usize> = loads.keys().enumerate().map(|(i, k)| (k, i)).collect();
     let nodes = loads.iter().map(|(key, load)| {
         let mut letters = String::new();
@@ -232,7 +249,7 @@ pub(super) fn view(loads: &BTreeMap<Key, Load>, calls: &[Call], badges: &dyn Fn(
         // What only calls is shown with what it sends.
         let shown = if load.inbound.is_idle() { &load.outbound } else { &load.inbound };
         let figures = match (load.kind, shown.is_idle()) {
-            ("workload", false) => shown.figures(),
+            (kind, false) if kind == usual => shown.figures(),
             (kind, true) => kind.to_owned(),
             (kind, false) => format!("{} {kind}", shown.figures()),
         };

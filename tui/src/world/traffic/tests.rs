@@ -41,8 +41,17 @@ pub(crate) fn sample() -> Traffic {
         let services = if name == "store" { vec![key("stores")] } else { Vec::new() };
         loads.insert(key(name), Load { kind: "workload", namespace: "shop".to_owned(), inbound, outbound, health, services, ..Load::default() });
     }
-    let view = view(&loads, &calls, &|_| String::new());
+    let view = view(GraphType::Workload, &loads, &calls, &|_| String::new());
     Traffic { view, loads, calls, window: Some(600), at: Some(1_795_348_800), span: Some((1_795_341_600, 1_795_348_800)), ..Traffic::default() }
+}
+
+/// The same between services: carts → stores.
+pub(crate) fn sample_of_services() -> Traffic {
+    let calls = vec![call("carts", "stores", vec![ending("503", "UO", 2.0), ending("200", "", 8.0)])];
+    let node = |name: &str| (key(name), Load { kind: "service", namespace: "shop".to_owned(), services: vec![key(name)], ..Load::default() });
+    let loads: BTreeMap<Key, Load> = ["carts", "stores"].into_iter().map(node).collect();
+    let view = view(GraphType::Service, &loads, &calls, &|_| String::new());
+    Traffic { graph_type: GraphType::Service, view, loads, calls, ..Traffic::default() }
 }
 
 #[test]
