@@ -33,12 +33,14 @@ fn serve(reader: &mut Reader) -> Option<()> {
         "/hints" => b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n",
         "/processing" => b"HTTP/1.1 102 Processing\r\nx-i: 1\r\n\r\n",
         "/both" => b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </b>\r\n\r\n",
+        "/big" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n",
         "/refuse" => b"HTTP/1.1 417 No\r\ncontent-length: 2\r\n\r\nno",
         _ => b"",
     };
     reader.stream().write_all(early).ok()?;
     match head.path() {
         "/refuse" | "/close" | "/reset" => return None,
+        "/big" => return reader.stream().write_all(&[b'a'; 1_000_000]).ok(),
         "/never" => {
             let _ = reader.stream().read(&mut [0; 64]);
             return None;
@@ -289,4 +291,37 @@ fn clients_are_asked_to_go_as_with_a_real_envoy() {
         let [there, here] = both.ports(listener).map(|port| streams::ask_until_goodbye(port, 6));
         assert_eq!(here, there, "{listener}");
     }
+}
+
+#[test]
+fn clients_that_take_nothing_are_let_go_as_with_a_real_envoy() {
+    let short = json!({"stream_idle_timeout": "0.3s"});
+    let managers = ["http1", "http2"].map(|cluster| (cluster.to_owned(), manager(cluster, &short)));
+    let Some(both) = Both::start(managers.into()) else { return };
+    let log = both.folder.path().join("ours.log");
+    for listener in ["http1", "http2"] {
+        let [there, here] = both.ports(listener).map(|port| streams::starve(port, "/big"));
+        assert_eq!(here.1, there.1, "{listener}");
+    }
+    // Envoy has taken all of the answer by then, and logs it as whole.
+    for line in support::log_lines(&log, 2) {
+        assert_eq!((&line["status"], &line["flags"], &line["details"]), (&json!(200), &json!("SI"), &json!("stream_idle_timeout")), "{line}");
+    }
+}
+
+#[test]
+fn a_stream_that_takes_nothing_holds_up_no_other() {
+    let clusters = clusters();
+    for cluster in ["http1", "http2"] {
+        let proxy = support::start(support::bootstrap(&manager(cluster, &json!({})), &clusters));
+        let port = proxy.address("l").expect("a listener").port();
+        assert_eq!(streams::ask_beside_a_stalled(port, 50), 50, "{cluster}");
+    }
+}
+
+#[test]
+fn both_sides_of_a_stream_speak_at_once() {
+    let proxy = support::start(support::bootstrap(&manager("http2", &json!({})), &clusters()));
+    let port = proxy.address("l").expect("a listener").port();
+    assert_eq!(streams::converse(port, &["one", "two", "three"]), ["one", "two", "three", "\"\" x-last=1"]);
 }

@@ -113,7 +113,7 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, s
         Sent::Reset => respond.is_reset.set(matches!(sending.stream.poll_reset(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))),
         Sent::Stalled => {
             sending.body.stall();
-            sending.stream.send_reset(Reason::CANCEL);
+            sending.stream.send_reset(Reason::INTERNAL_ERROR);
         }
         Sent::Broken(_) => {
             // What came of it goes first: a reset would take it back.

@@ -117,6 +117,71 @@ async fn read(mut stream: RecvStream) -> String {
     }
 }
 
+/// A client's connection whose streams have little room for answers.
+async fn connect(port: u16, window: u32) -> (SocketAddr, h2::client::SendRequest<Bytes>) {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("a connection");
+    let address = stream.local_addr().expect("an address");
+    let (sender, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    (address, sender.ready().await.expect("ready"))
+}
+
+/// Asks for more than there is room for, and takes nothing: how the stream ends, and the client's address.
+pub fn starve(port: u16, path: &str) -> (SocketAddr, String) {
+    run(async {
+        let (address, mut sender) = connect(port, 100).await;
+        let (answer, _) = sender.send_request(Request::get(format!("http://a.com{path}")).body(()).expect("a request"), true).expect("sent");
+        let mut body = answer.await.expect("an answer").into_body();
+        let mut bytes = 0;
+        loop {
+            match body.data().await {
+                Some(Ok(data)) => bytes += data.len(),
+                Some(Err(e)) => return (address, format!("{bytes} bytes, {}", error(&e))),
+                None => return (address, format!("{bytes} bytes")),
+            }
+        }
+    })
+}
+
+/// Beside a stream that takes nothing asks `times` times on the same connection: how many answers came whole.
+pub fn ask_beside_a_stalled(port: u16, times: usize) -> usize {
+    run(async {
+        let (_, mut sender) = connect(port, 1000).await;
+        let request = |path: &str| Request::get(format!("http://a.com{path}")).body(()).expect("a request");
+        let (stalled, _) = sender.send_request(request("/big"), true).expect("sent");
+        let _stalled = stalled.await.expect("an answer").into_body();
+        for n in 0..times {
+            sender = sender.ready().await.expect("ready");
+            let (answer, _) = sender.send_request(request("/ok"), true).expect("sent");
+            let Ok(answer) = answer.await else { return n };
+            if !read(answer.into_body()).await.contains("expect") {
+                return n;
+            }
+        }
+        times
+    })
+}
+
+/// Speaks and listens in turn on one stream: what was heard of each piece.
+pub fn converse(port: u16, pieces: &[&'static str]) -> Vec<String> {
+    run(async {
+        let (_, mut sender) = connect(port, 65_535).await;
+        let request = Request::post("http://a.com/echo").body(()).expect("a request");
+        let (answer, mut speak) = sender.send_request(request, false).expect("sent");
+        let mut listen = answer.await.expect("an answer before the request is whole").into_body();
+        let mut heard = Vec::new();
+        for piece in pieces {
+            speak.send_data(Bytes::from_static(piece.as_bytes()), false).expect("sent");
+            let data = listen.data().await.expect("more").expect("data");
+            let _ = listen.flow_control().release_capacity(data.len());
+            heard.push(String::from_utf8_lossy(&data).into_owned());
+        }
+        speak.send_trailers(HeaderMap::from_iter([(http::HeaderName::from_static("x-last"), http::HeaderValue::from_static("1"))])).expect("sent");
+        heard.push(read(listen).await);
+        heard
+    })
+}
+
 /// Asks the same again and again on one connection, one after the other, `most` times at most. How many answers came before the server
 /// said goodbye.
 pub fn ask_until_goodbye(port: u16, most: usize) -> usize {
@@ -184,6 +249,25 @@ async fn serve(request: Request<RecvStream>, mut respond: h2::server::SendRespon
         "/reset" => return respond.send_reset(Reason::INTERNAL_ERROR),
         "/never" => return drop(poll_fn(|cx| respond.poll_reset(cx)).await),
         _ => {}
+    }
+    if path == "/echo" {
+        let Ok(mut stream) = respond.send_response(Response::new(()), false) else { return };
+        let mut body = request.into_body();
+        while let Some(Ok(data)) = body.data().await {
+            let _ = body.flow_control().release_capacity(data.len());
+            let _ = stream.send_data(data, false);
+        }
+        if let Ok(Some(trailers)) = body.trailers().await {
+            let _ = stream.send_trailers(trailers);
+        }
+        return;
+    }
+    if path == "/big" {
+        if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
+            let _ = stream.send_data(vec![b'a'; 1_000_000].into(), true);
+            let _ = poll_fn(|cx| stream.poll_reset(cx)).await;
+        }
+        return;
     }
     let (status, is_refused) = if path == "/refuse" { (StatusCode::EXPECTATION_FAILED, true) } else { (StatusCode::OK, false) };
     let body = if is_refused { String::new() } else { read(request.into_body()).await };
