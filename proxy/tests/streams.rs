@@ -276,6 +276,8 @@ fn streams_break_off_as_with_a_real_envoy() {
         cases.push(case(listener, "/never", false, &[pause, Step::Leave]));
         cases.push(case(listener, "/never", true, &[Step::Data("he"), pause, Step::Reset]));
         cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::Reset]));
+        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::End("more than was announced")]));
+        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::End("")]));
     }
     check(both, &cases);
 }

@@ -275,6 +275,8 @@ impl Drop for Exchange {
             let is_wrong = self.body.has_failed() && self.connection.wire.wrong().is_some();
             let (flag, details) = match &self.respond {
                 _ if is_wrong => ("DPE", "downstream_remote_disconnect"),
+                // Envoy's details are the same for both.
+                Some(stream) if stream.is_reset() && self.body.is_wrong() => ("DPE", "http2.remote_reset"),
                 Some(stream) if stream.is_reset() => ("DR", "http2.remote_reset"),
                 _ => ("DC", "downstream_remote_disconnect"),
             };

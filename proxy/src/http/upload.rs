@@ -1,6 +1,6 @@
 //! A request's body on its way to the upstream: counted, and kept where it may be needed again for another try or a mirror.
 
-use super::incoming::Incoming;
+use super::incoming::{Broken, Incoming};
 use super::messages::Messages;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -26,6 +26,8 @@ pub struct Source {
     completed_at: Cell<Option<Instant>>,
     /// The client broke off, or what it sent is no body.
     failed: Cell<bool>,
+    /// What it sent was not what it had announced, or no HTTP/2.
+    is_wrong: Cell<bool>,
     /// More came than may be kept: there is no second try.
     overflowed: Cell<bool>,
     /// A try, and mirrors.
@@ -68,6 +70,21 @@ impl Source {
     }
     pub fn has_failed(&self) -> bool {
         self.failed.get()
+    }
+    /// Whether it broke off since the client did not keep to HTTP/2. What has come since it was read last is looked at, and lost.
+    pub fn is_wrong(&self) -> bool {
+        let mut incoming = self.incoming.borrow_mut();
+        while let Some(body) = incoming.as_mut() {
+            match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(e))) => {
+                    self.is_wrong.set(is_wrong(&e));
+                    *incoming = None;
+                }
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        self.is_wrong.get()
     }
     /// Whether another try could read it from its start.
     pub fn is_repeatable(&self) -> bool {
@@ -124,6 +141,7 @@ impl Source {
             }
             Poll::Ready(Some(Err(e))) => {
                 self.failed.set(true);
+                self.is_wrong.set(is_wrong(&e));
                 self.incoming.borrow_mut().take();
                 return Poll::Ready(Some(Err(e.into())));
             }
@@ -145,6 +163,10 @@ impl Source {
         }
         Poll::Ready(Some(Ok(piece)))
     }
+}
+
+fn is_wrong(e: &Broken) -> bool {
+    matches!(e, Broken::Http2(e) if e.is_library())
 }
 
 /// One try's view of the body.

@@ -90,7 +90,6 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, s
     let Some(Ok(answer)) = answer else { return };
     let (mut parts, body) = answer.into_parts();
     strip_for_streams(&mut parts.headers);
-    parts.headers.remove(header::TE);
     parts.headers.entry(header::DATE).or_insert_with(|| connection.worker().date());
     let is_over = is_head || matches!(parts.status.as_u16(), 204 | 304) || body.is_end_stream();
     if let (false, Some(length)) = (is_over, body.size_hint().exact()) {
