@@ -236,6 +236,14 @@ impl From<ClusterError> for Failure {
     }
 }
 
+/// What to type to analyse something is no help to who asks a cluster something else.
+pub fn as_asked(failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage(text) if text == worlds::NOTHING => no_connection(ConnectError::NoKubeconfig),
+        other => other,
+    }
+}
+
 /// An object of a file takes the place of the one with its name that a cluster holds. The first `of_clusters` objects are
 /// those of clusters; how many of them are left.
 pub fn forget_replaced(snapshot: &mut Snapshot, of_clusters: usize) -> usize {

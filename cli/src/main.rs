@@ -50,10 +50,19 @@ fn main() -> ExitCode {
         Err(failure) => {
             if !matches!(failure, status::Failure::Closed) {
                 stdio::notes(&format!("error: {failure}"));
+                if let Some(word) = hint(&failure) {
+                    stdio::notes(&format!("a demo runs: --from {word} asks it"));
+                }
             }
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The demo that runs, for who named nothing to ask.
+fn hint(failure: &status::Failure) -> Option<String> {
+    let cli = args::Cli::try_parse().ok().filter(|_| matches!(failure, status::Failure::Usage(_)))?;
+    demos::unasked(&std::env::args().collect::<Vec<_>>(), &cli)
 }
 
 /// Help and version that were asked for are an answer; anything else is wrong usage.

@@ -127,9 +127,17 @@ fn requests_go_through_every_proxy_and_the_metrics_of_both_ends_say_so() {
     };
     until("the graph", graph, |(status, text)| *status == 0 && text.contains("reviews-v2") && text.contains("ratings-v1"));
     every_command_finds_it(&demo);
+    // Who forgets to name it is told.
+    let unnamed = demo.run(&["graph"]);
+    assert!(unnamed.status == 64 && unnamed.err.contains("a demo runs: --from demo"), "{} {}", unnamed.status, unnamed.err);
     demo.end("-INT");
     let gone = demo.run(&["ps", "--from", "demo"]);
     assert!(gone.status == 1 && gone.err.contains("no demo runs"), "{} {}", gone.status, gone.err);
+    // A folder of that name, as in this repository, is not what was meant.
+    let mut command = meshctl(demo.folder());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let gone = common::run(command.current_dir(root).args(["why", "--from", "demo"]).output().expect("it runs"));
+    assert!(gone.status == 1 && gone.err.contains("no demo runs") && gone.err.contains("./demo"), "{} {}", gone.status, gone.err);
 }
 
 /// `--from demo` with every command that takes a source: what it answers, and a word of it.
@@ -149,7 +157,8 @@ fn every_command_finds_it(demo: &Demo) {
         ("pc clusters ratings-v1", 0, "details.bookinfo.svc.cluster.local"),
         ("pc listeners productpage-v1.bookinfo", 0, "9080"),
         ("pc routes gateway", 0, "bookinfo.example.com"),
-        ("why", 0, "nothing is wrong"),
+        // A busy machine may need longer than a person would wait.
+        ("why --within 60s", 0, "nothing is wrong"),
         ("why productpage http://reviews:9080/reviews/0", 0, "at Deployment bookinfo/reviews-v3"),
         ("why details-v1 http://isbn.example.org/isbn/0", 0, "at Deployment bookinfo/egress"),
         ("graph", 0, "partners/isbn"),
@@ -163,6 +172,7 @@ fn every_command_finds_it(demo: &Demo) {
         ("logs ratings-v1", 0, "/ratings/0"),
         ("logs", 0, "gateway.bookinfo"),
         ("zc workloads", 64, "no ztunnel"),
+        ("drift", 0, "0 differ"),
     ];
     for (command, status, word) in commands {
         let output = demo.run(&command.split(' ').chain(["--from", "demo"]).collect::<Vec<_>>());
@@ -199,6 +209,7 @@ fn once_prints_and_ends_and_what_is_not_there_is_refused() {
         (&["--for", "x"], "takes a time"),
         (&["--rate", "0"], "1..=200"),
         (&["--name", "../x"], "a name is small letters"),
+        (&["--zipkin", "foo"], "no address such as"),
     ] {
         let output = run(states.path(), &[&["demo"], arguments].concat());
         assert!(output.status == 64 && output.err.contains(why), "{arguments:?}: {} {}", output.status, output.err);

@@ -52,6 +52,8 @@ fn dumps_are_needed() {
     let dir = folder(&[("a.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: a}}")]);
     let run = meshctl(dir.path(), &["drift", "-f", "a.yaml"]);
     assert!(run.status == 64 && run.err.contains("config dump"), "{} {}", run.status, run.err);
+    let run = meshctl(dir.path(), &["drift"]);
+    assert!(run.status == 64 && run.err.contains("no kubeconfig") && !run.err.contains("analyze"), "{} {}", run.status, run.err);
 }
 
 #[test]

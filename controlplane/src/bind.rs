@@ -12,7 +12,7 @@ use mesh_envoy::api::listener::{self, Listener};
 use mesh_envoy::api::route::RouteConfiguration;
 use mesh_envoy::api::{Any, Value, core, tls};
 use mesh_resolver::InMesh;
-use mesh_resolver::laptop::{METADATA, STANDS_FOR};
+use mesh_resolver::laptop::{METADATA, PLAYS, STANDS_FOR};
 use mesh_resolver::translate::{Model, ProxyKind};
 use mesh_resolver::workload::Workload;
 use rustc_hash::FxHashMap;
@@ -101,6 +101,11 @@ pub struct Places {
 
 /// Ports below belong to the system's administrator.
 const PRIVILEGED: u16 = 1024;
+/// The port at which one is served here: 80 is 10080, which anybody may bind.
+pub fn unprivileged(port: u16) -> u16 {
+    if port < PRIVILEGED { port + 10_000 } else { port }
+}
+
 /// Ports that were taken are given from here on.
 const FREE: u16 = 20_000;
 
@@ -124,8 +129,7 @@ impl Places {
             Loopback::Addresses | Loopback::AddressesAfter(_) => {
                 let number = self.number(workload);
                 let ip = IpAddr::V4(Ipv4Addr::new(127, role.network(), (number >> 8) as u8, number as u8));
-                // Port 80 is 10080: anybody may bind that.
-                let wanted = SocketAddr::new(ip, if port < PRIVILEGED { port + 10_000 } else { port });
+                let wanted = SocketAddr::new(ip, unprivileged(port));
                 if self.taken.contains(&wanted) { self.free(ip) } else { wanted }
             }
         };
@@ -349,9 +353,10 @@ impl Bind {
             let Some(port) = socket.port_value.and_then(|p| u16::try_from(p).ok()) else { continue };
             let Some((place, stands_for_address)) = self.endpoint(&socket.address, port) else { continue };
             is_outside |= stands_for_address.is_none();
-            if let Some(ip) = stands_for_address {
-                host.metadata = Some(stands_for(host.metadata.take(), SocketAddr::new(ip, port)));
-            }
+            host.metadata = Some(match stands_for_address {
+                Some(ip) => stands_for(host.metadata.take(), SocketAddr::new(ip, port)),
+                None => says(host.metadata.take(), PLAYS, &format!("{}:{port}", socket.address)),
+            });
             *at = address(place);
         }
         is_outside
@@ -379,8 +384,12 @@ impl Bind {
 
 /// Says which address of the mesh a place stands for.
 fn stands_for(metadata: Option<core::Metadata>, address: SocketAddr) -> core::Metadata {
+    says(metadata, STANDS_FOR, &address.to_string())
+}
+
+fn says(metadata: Option<core::Metadata>, key: &str, what: &str) -> core::Metadata {
     let mut metadata = metadata.unwrap_or_default();
-    let field = std::iter::once((STANDS_FOR, Value::from(address.to_string().as_str()))).collect();
+    let field = std::iter::once((key, Value::from(what))).collect();
     metadata.filter_metadata.insert(METADATA.to_owned(), field);
     metadata
 }

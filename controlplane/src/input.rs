@@ -63,6 +63,11 @@ pub struct Cluster {
 /// them. Rules of traffic and security are those of its own cluster.
 const SHARED: &[Kind] = &[Kind::Namespace, Kind::Node, Kind::Service, Kind::ServiceAccount, Kind::Endpoints, Kind::EndpointSlice, Kind::Pod];
 
+/// What the control plane of one of several clusters takes of what was read of all of them.
+pub fn keep_what_counts(snapshot: &mut Snapshot, own: u16) {
+    snapshot.objects.retain(|o| o.cluster == own || SHARED.contains(&o.kind) || Kind::TEMPLATES.contains(&o.kind));
+}
+
 /// A file that has changed is looked at again so soon, and others are looked at so often.
 const SOON: Duration = Duration::from_millis(25);
 const OFTEN: Duration = Duration::from_millis(50);
@@ -136,8 +141,7 @@ impl Manifests {
             snapshot.objects.retain(|o| o.source().name() != text.name());
             manifests::add(&mut snapshot, text.name(), text.text().as_bytes().to_vec(), Role::Judged, cluster);
         }
-        let counts = |o: &Object| o.cluster == self.own || SHARED.contains(&o.kind) || Kind::TEMPLATES.contains(&o.kind);
-        snapshot.objects.retain(counts);
+        keep_what_counts(&mut snapshot, self.own);
         if let Some(path) = &self.mesh_config {
             match std::fs::read(path) {
                 Ok(bytes) => mesh_config(&mut snapshot, &path.display().to_string(), bytes),

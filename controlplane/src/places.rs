@@ -33,25 +33,29 @@ const BLOCK: u16 = 100;
 const LOCKS: u16 = 20_800;
 
 impl Reserved {
-    /// Addresses of 127.20.0.0/14, and nothing else.
+    /// Addresses of 127.20.0.0/14, and nothing else, for a mesh that serves these ports: whoever listens at one of them on all
+    /// addresses of the machine has it here too.
     ///
     /// # Errors
     /// They can't be bound, or another mesh has them.
-    pub fn addresses() -> io::Result<Reserved> {
+    pub fn addresses(served: &[u16]) -> io::Result<Reserved> {
         let socket = TcpListener::bind(OF_ADDRESSES)?;
-        for network in 20..=23 {
-            TcpListener::bind((Ipv4Addr::new(127, network, 0, 1), PROBED))?;
+        for port in std::iter::once(PROBED).chain(served.iter().copied().filter(|p| *p > 0).map(bind::unprivileged)) {
+            for network in 20..=23 {
+                let at = SocketAddr::from((Ipv4Addr::new(127, network, 0, 1), port));
+                TcpListener::bind(at).map_err(|e| io::Error::new(e.kind(), format!("{at}: {e}")))?;
+            }
         }
         Ok(Reserved { loopback: bind::Loopback::Addresses, _locks: vec![socket] })
     }
 
-    /// Addresses, or so many ports where those can't be had or are not wanted.
+    /// Addresses for a mesh that serves these ports, or a block of so many ports where those can't be had or are not wanted.
     ///
     /// # Errors
     /// No block of so many ports is free.
-    pub fn new(wanted: Wanted, ports: u16) -> io::Result<Reserved> {
+    pub fn new(wanted: Wanted, served: &[u16], ports: u16) -> io::Result<Reserved> {
         if wanted == Wanted::Any
-            && let Ok(addresses) = Reserved::addresses()
+            && let Ok(addresses) = Reserved::addresses(served)
         {
             return Ok(addresses);
         }
@@ -86,15 +90,23 @@ mod tests {
 
     #[test]
     fn nobody_gets_what_another_has() {
-        let all: Vec<Reserved> = [Wanted::Any, Wanted::Any, Wanted::Ports].into_iter().map(|l| Reserved::new(l, 100).expect("addresses")).collect();
+        let all: Vec<Reserved> = [Wanted::Any, Wanted::Any, Wanted::Ports].into_iter().map(|l| Reserved::new(l, &[], 100).expect("addresses")).collect();
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a.loopback != b.loopback), "{:?}", a.loopback);
         }
         // Several blocks: the next demo's begin behind them.
         let first = |r: &Reserved| if let bind::Loopback::Ports(first) = r.loopback { first } else { 0 };
-        let large = Reserved::new(Wanted::Ports, 250).expect("ports");
-        let next = Reserved::new(Wanted::Ports, 1).expect("ports");
+        let large = Reserved::new(Wanted::Ports, &[], 250).expect("ports");
+        let next = Reserved::new(Wanted::Ports, &[], 1).expect("ports");
         assert!(!(first(&large)..first(&large) + 300).contains(&first(&next)), "{} {}", first(&large), first(&next));
-        assert!(Reserved::new(Wanted::Ports, 20_000).is_err());
+        assert!(Reserved::new(Wanted::Ports, &[], 20_000).is_err());
+    }
+
+    #[test]
+    fn a_port_that_somebody_has_on_all_addresses_is_not_given_there() {
+        let other = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
+        let port = other.local_addr().expect("an address").port();
+        let reserved = Reserved::new(Wanted::Any, &[port], 100).expect("ports");
+        assert!(matches!(reserved.loopback, bind::Loopback::Ports(_)), "{:?}", reserved.loopback);
     }
 }

@@ -207,6 +207,14 @@ impl<'m, 'a> Translations<'m, 'a> {
     }
 }
 
+/// What a workload's proxy is sent where the mesh is on one machine, of its translation.
+pub fn placed(model: &Model<'_, '_>, translation: Translation<'_>, workload: u32, proxy: &Proxy, bind: &mut Bind) -> Messages {
+    let mut out = messages(translation);
+    find_pods(model, &mut out);
+    bind.bind(workload, proxy.kind, &mut out);
+    out
+}
+
 fn messages(t: Translation<'_>) -> Messages {
     Messages {
         listeners: t.listeners.into_iter().map(|p| p.message).collect(),

@@ -18,7 +18,7 @@ fn a_mesh(is_delta: bool) {
         return;
     };
     // A demo that runs beside it is not met.
-    let reserved = Reserved::new(if is_delta { Wanted::Any } else { Wanted::Ports }, 100).expect("addresses");
+    let reserved = Reserved::new(if is_delta { Wanted::Any } else { Wanted::Ports }, &[], 100).expect("addresses");
     let plane = plane(shop(), Some(reserved.loopback));
     let (v1, v2) = (plane.place("reviews-v1.shop", Role::Application, 9080), plane.place("reviews-v2.shop", Role::Application, 9080));
     application(v1, "v1");

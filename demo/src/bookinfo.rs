@@ -17,7 +17,8 @@ pub fn cast(options: &Options, given: &Given<'_>) -> Result<Cast, DemoError> {
     let outside = listen(any).map_err(|e| DemoError::System(format!("no port for {}: {e}", mesh::OUTSIDE)))?;
     let port = outside.local_addr().map_err(|e| DemoError::System(e.to_string()))?.port();
     let programs: Arc<Programs> = Arc::default();
-    let reserved = Reserved::new(options.loopback, clusters::PORTS).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
+    let reserved =
+        Reserved::new(options.loopback, clusters::SERVED, clusters::PORTS).map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
     let clusters = Clusters::start(options, (port, given.traces), &reserved)?;
     let first = clusters.all().first().ok_or_else(|| DemoError::System("there is no cluster".to_owned()))?;
     let (control, manifests) = (first.control.clone(), vec![first.folder.path().to_owned()]);

@@ -41,6 +41,8 @@ pub struct Clusters {
 /// How many there may be, and more ports than one needs.
 pub const MOST: usize = 2;
 pub const PORTS: u16 = 100;
+/// Ports at which its workloads listen.
+pub const SERVED: &[u16] = &[mesh::PORT, mesh::GATEWAY_PORT, mesh::OUTSIDE_PORT, PORT];
 const NAMES: [&str; MOST] = ["east", "west"];
 /// Workloads that are in the second one. What they call is in the first: requests pass both ways.
 const FAR: &[&str] = &["reviews-v2", "reviews-v3"];
@@ -69,7 +71,7 @@ impl Clusters {
             let laptop = match reserved.loopback {
                 first if i == 0 => first,
                 Loopback::Ports(_) => {
-                    let own = Reserved::new(crate::Loopback::Ports, PORTS).map_err(|e| DemoError::System(format!("no ports for the workloads: {e}")))?;
+                    let own = Reserved::new(crate::Loopback::Ports, &[], PORTS).map_err(|e| DemoError::System(format!("no ports for the workloads: {e}")))?;
                     let loopback = own.loopback;
                     more.push(own);
                     loopback

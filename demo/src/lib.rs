@@ -102,15 +102,19 @@ pub enum DemoError {
     NotReady(Vec<String>),
     /// What a mesh of one's own has, or lacks.
     Mesh(String),
+    /// An option that makes no sense.
+    Usage(String),
 }
 
 impl fmt::Display for DemoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DemoError::Folder(e) => write!(f, "no folder for the mesh's manifests: {e}"),
+            DemoError::Folder(e) => {
+                write!(f, "no folder for the mesh's manifests in {}: {e}; TMPDIR names another place", std::env::temp_dir().display())
+            }
             DemoError::ControlPlane(e) => write!(f, "the control plane does not start: {e}"),
             DemoError::Workload(name, e) => write!(f, "{name} does not start: {e}"),
-            DemoError::System(e) | DemoError::Mesh(e) => f.write_str(e),
+            DemoError::System(e) | DemoError::Mesh(e) | DemoError::Usage(e) => f.write_str(e),
             DemoError::NotReady(names) => write!(f, "these proxies were not ready in time: {}", names.join(", ")),
         }
     }
@@ -160,7 +164,9 @@ impl Demo {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let traces = Traces::new(options.zipkin.as_deref(), &options.say)?;
         let jaeger = traces.address;
-        let logs = Arc::new(Logs::new().map_err(|e| DemoError::System(format!("no folder for the proxies' logs: {e}")))?);
+        let logs = Arc::new(Logs::new().map_err(|e| {
+            DemoError::System(format!("no folder for the proxies' logs in {}: {e}; TMPDIR names another place", std::env::temp_dir().display()))
+        })?);
         let given = Given { runtime: runtime.handle(), logs: &logs, traces: jaeger.port() };
         let Cast { control, proxies, scenery, manifests, clusters, said, gateway, own, folders, reserved } = match &options.mesh {
             Mesh::Bookinfo => bookinfo::cast(options, &given)?,

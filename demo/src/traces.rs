@@ -25,7 +25,7 @@ impl Traces {
         let next = match zipkin {
             None => None,
             Some(url) => {
-                let (next, run) = forward::to(url, say.clone()).map_err(|e| DemoError::System(format!("the Zipkin: {e}")))?;
+                let (next, run) = forward::to(url, say.clone()).map_err(|e| DemoError::Usage(format!("--zipkin: {e}")))?;
                 let run: Running = Box::pin(run);
                 Some((next, run))
             }

@@ -1,7 +1,8 @@
 //! What a proxy holds against what the manifests say that it should: the translation compared with a config dump, by
 //! resource and field. Pure.
 
-use crate::translate::{ControlPlane, Effect, Model, NotJudged};
+use crate::laptop;
+use crate::translate::{ControlPlane, Effect, Model, NotJudged, Translation};
 use mesh_envoy::api::{cluster::Cluster, listener::Listener, plain, route::RouteConfiguration};
 use mesh_envoy::diff::{Report, Side, diff};
 use mesh_envoy::dump::DumpError;
@@ -45,21 +46,59 @@ pub fn compare(model: &Model<'_, '_>, workload: u32, dump: &Value) -> Result<Dri
     if let Some(sections) = wished["configs"].as_array_mut() {
         sections.retain(|s| !s["@type"].as_str().is_some_and(|t| t.ends_with(".EndpointsConfigDump")));
     }
-    let (mut clusters, mut listeners, mut routes) = (Vec::new(), Vec::new(), Vec::new());
-    sent(dump, &mut |url, value| {
-        if url.ends_with("v3.Cluster") {
-            clusters.push(again::<Cluster>(value));
-        } else if url.ends_with("v3.Listener") {
-            listeners.push(again::<Listener>(value));
-        } else {
-            routes.push(again::<RouteConfiguration>(value));
-        }
-    });
-    let held = document(&clusters, &listeners, &routes);
+    let held = Resources::sent_in(dump).document();
     let report = diff(&plain(without_records(wished)).to_string(), &plain(without_records(held)).to_string())?;
+    Ok(Drift { report, not_judged: not_judged(&translation) })
+}
+
+/// Compares what a proxy of a mesh on one machine is to be sent with its dump. Both have places of that machine, which differ from
+/// one translation to another: what they stand for is compared.
+///
+/// # Errors
+/// A dump that is none.
+pub fn compare_on_one_machine(wished: Resources, dump: &Value) -> Result<Report, (Side, DumpError)> {
+    let text = |r: Resources| plain(without_records(r.without_places().document())).to_string();
+    diff(&text(wished), &text(Resources::sent_in(dump)))
+}
+
+/// What touches a proxy and is not in its translation, in a sentence each.
+pub fn not_judged(translation: &Translation<'_>) -> Vec<String> {
     let said = |n: &NotJudged<'_>| n.origin.map_or_else(|| n.what.to_string(), |o| format!("{}: {}", o.object.origin(), n.what));
-    let not_judged = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect();
-    Ok(Drift { report, not_judged })
+    translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic).map(said).collect()
+}
+
+/// Resources of one proxy, each as our messages are written in JSON.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    pub clusters: Vec<Value>,
+    pub listeners: Vec<Value>,
+    pub routes: Vec<Value>,
+}
+
+impl Resources {
+    /// Those that a control plane sent, of a dump.
+    fn sent_in(dump: &Value) -> Resources {
+        let mut out = Resources::default();
+        sent(dump, &mut |url, value| {
+            if url.ends_with("v3.Cluster") {
+                out.clusters.push(again::<Cluster>(value));
+            } else if url.ends_with("v3.Listener") {
+                out.listeners.push(again::<Listener>(value));
+            } else {
+                out.routes.push(again::<RouteConfiguration>(value));
+            }
+        });
+        out
+    }
+
+    fn without_places(self) -> Resources {
+        let all = |list: Vec<Value>| list.into_iter().map(laptop::without_places).collect();
+        Resources { clusters: all(self.clusters), listeners: all(self.listeners), routes: self.routes }
+    }
+
+    fn document(&self) -> Value {
+        document(&self.clusters, &self.listeners, &self.routes)
+    }
 }
 
 /// Resources in the form of a config dump.
@@ -73,7 +112,10 @@ fn document(clusters: &[Value], listeners: &[Value], routes: &[Value]) -> Value 
     ]})
 }
 
-/// The resources that a control plane sent: what is static or of the bootstrap is not its.
+/// States of a resource that are not what the proxy goes by: an update that it refused, and a listener that it takes leave of.
+const NOT_HELD: &[&str] = &["error_state", "errorState", "draining_state", "drainingState"];
+
+/// The resources that a control plane sent, as the proxy goes by them: what is static or of the bootstrap is not its.
 fn sent(value: &Value, take: &mut dyn FnMut(&str, Value)) {
     match value {
         Value::Object(fields) => {
@@ -83,7 +125,10 @@ fn sent(value: &Value, take: &mut dyn FnMut(&str, Value)) {
                 message.as_object_mut().map(|m| m.shift_remove("@type"));
                 take(url, message);
             } else {
-                fields.iter().filter(|(k, _)| !k.starts_with("static_") && *k != "bootstrap").for_each(|(_, v)| sent(v, take));
+                fields
+                    .iter()
+                    .filter(|(k, _)| !k.starts_with("static_") && *k != "bootstrap" && !NOT_HELD.contains(&k.as_str()))
+                    .for_each(|(_, v)| sent(v, take));
             }
         }
         Value::Array(items) => items.iter().for_each(|v| sent(v, take)),
@@ -104,5 +149,18 @@ fn without_records(value: Value) -> Value {
             items.into_iter().filter(|v| !records(v)).map(without_records).collect()
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_was_refused_is_not_held() {
+        let route = |name: &str| json!({"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": name});
+        let dump = json!({"configs": [{"dynamic_route_configs": [{"route_config": route("80"), "error_state": {"failed_configuration": route("refused")}}]}]});
+        let held = Resources::sent_in(&dump);
+        assert_eq!(held.routes.iter().map(|r| r["name"].as_str().unwrap_or("")).collect::<Vec<_>>(), ["80"]);
     }
 }

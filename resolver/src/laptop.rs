@@ -9,6 +9,9 @@ pub const METADATA: &str = "meshctl";
 /// The field that has the address, `10.0.0.7:9080`.
 pub const STANDS_FOR: &str = "stands_for";
 
+/// The field of an endpoint outside of the mesh that is played on the machine: its host or address, and its port.
+pub const PLAYS: &str = "plays";
+
 /// The dump with the mesh's addresses, and those at which the proxy takes what others send to its workload. `None` where nothing
 /// in it stands for something else.
 pub fn put_back(dump: &Value) -> Option<(Value, Vec<IpAddr>)> {
@@ -31,6 +34,50 @@ fn stands_for(value: &Value) -> Option<SocketAddr> {
     metadata.get(METADATA)?.get(STANDS_FOR)?.as_str()?.parse().ok()
 }
 
+/// The JSON of resources without the places that one machine gives: listeners and endpoints at the addresses that they stand for, and
+/// the application's own as `application`. Two translations of the same mesh are the same then, whatever places they were given.
+pub fn without_places(value: Value) -> Value {
+    let is_inbound = value.get("name").and_then(Value::as_str).is_some_and(|n| n.starts_with("inbound|"));
+    strip(value, is_inbound)
+}
+
+fn strip(mut value: Value, is_inbound: bool) -> Value {
+    let stands = stands_for(&value).map(|a| (a.ip().to_string(), a.port()));
+    let plays = || {
+        let metadata = key(value.get("metadata")?, "filter_metadata", "filterMetadata")?;
+        let (host, port) = metadata.get(METADATA)?.get(PLAYS)?.as_str()?.rsplit_once(':')?;
+        Some((host.to_owned(), port.parse().ok()?))
+    };
+    let is_endpoint = value.get("endpoint").is_some();
+    let meant = stands.or_else(plays).or_else(|| (is_endpoint && is_inbound).then(|| ("application".to_owned(), 0)));
+    if let Some((host, port)) = meant {
+        let place = if is_endpoint { value.get_mut("endpoint").and_then(|e| e.get_mut("address")) } else { value.get_mut("address") };
+        let old = place.and_then(|p| put(p, &host, port));
+        // Listeners of inbound ports are called by their places.
+        if let (Some(old), Some(Value::String(name))) = (old, value.get_mut("name"))
+            && *name == old
+        {
+            *name = format!("{host}_{port}");
+        }
+    }
+    match value {
+        Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, strip(v, is_inbound))).collect(),
+        Value::Array(items) => items.into_iter().map(|v| strip(v, is_inbound)).collect(),
+        other => other,
+    }
+}
+
+/// Puts an address in place of another, and tells that one as a listener of it is called.
+fn put(place: &mut Value, host: &str, port: u16) -> Option<String> {
+    let name = if place.get("socket_address").is_some() { "socket_address" } else { "socketAddress" };
+    let Some(Value::Object(socket)) = place.get_mut(name) else { return None };
+    let key = if socket.contains_key("port_value") { "port_value" } else { "portValue" };
+    let old = format!("{}_{}", socket.get("address").and_then(Value::as_str).unwrap_or(""), socket.get(key).and_then(Value::as_u64).unwrap_or(0));
+    socket.insert("address".to_owned(), host.into());
+    socket.insert(key.to_owned(), port.into());
+    Some(old)
+}
+
 fn any(value: &Value) -> bool {
     match value {
         Value::Object(fields) => stands_for(value).is_some() || fields.values().any(any),
@@ -46,12 +93,7 @@ fn replace(value: &mut Value, own: &mut Vec<IpAddr>) {
             own.push(address.ip());
         }
         let place = if value.get("endpoint").is_some() { value.get_mut("endpoint").and_then(|e| e.get_mut("address")) } else { value.get_mut("address") };
-        let socket = place.and_then(|p| if p.get("socket_address").is_some() { p.get_mut("socket_address") } else { p.get_mut("socketAddress") });
-        if let Some(Value::Object(socket)) = socket {
-            socket.insert("address".to_owned(), address.ip().to_string().into());
-            let name = if socket.contains_key("port_value") { "port_value" } else { "portValue" };
-            socket.insert(name.to_owned(), address.port().into());
-        }
+        place.and_then(|p| put(p, &address.ip().to_string(), address.port()));
     }
     match value {
         Value::Object(fields) => fields.values_mut().for_each(|v| replace(v, own)),
@@ -81,5 +123,26 @@ mod tests {
         assert_eq!(c[2]["endpoint"]["address"]["socket_address"], json!({"address": "198.18.0.4", "port_value": 80}));
         assert_eq!((&c[3], own), (&dump["configs"][3], vec!["198.18.0.3".parse().expect("an address")]));
         assert!(put_back(&json!({"configs": [{"metadata": {}}]})).is_none());
+    }
+
+    #[test]
+    fn places_make_no_difference() {
+        let at = |a: &str, p: u16| json!({"socketAddress": {"address": a, "portValue": p}});
+        let says = |key: &str, what: &str| json!({"filterMetadata": {"meshctl": {key: what}, "istio": {"a": 1}}});
+        let of = |network: u8| {
+            let place = |port| at(&format!("127.{network}.0.3"), port);
+            [
+                json!({"name": format!("127.{network}.0.3_9080"), "address": place(9080), "metadata": says("stands_for", "198.18.0.3:9080")}),
+                json!({"name": "0.0.0.0_9080", "address": place(9080), "metadata": says("stands_for", "0.0.0.0:9080")}),
+                json!({"name": "inbound|9080||", "loadAssignment": {"endpoints": [{"lbEndpoints": [{"endpoint": {"address": place(u16::from(network))}}]}]}}),
+                json!({"name": "outbound|80||x", "loadAssignment": {"endpoints": [{"lbEndpoints": [{"endpoint": {"address": place(1)}, "metadata": says("plays", "x.example:80")}]}]}}),
+            ]
+            .map(without_places)
+        };
+        assert_eq!(of(20), of(40));
+        assert_eq!(of(20)[0]["name"], "198.18.0.3_9080");
+        assert_eq!(of(20)[3]["loadAssignment"]["endpoints"][0]["lbEndpoints"][0]["endpoint"]["address"], at("x.example", 80));
+        let other = json!({"name": "outbound|80||x", "endpoint": {"address": at("127.0.0.1", 7)}});
+        assert_eq!(without_places(other.clone()), other);
     }
 }

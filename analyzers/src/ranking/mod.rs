@@ -131,6 +131,9 @@ pub struct Fault {
     /// Of the requests of this call, from 0 to 1.
     pub share: f64,
     pub kind: FaultKind,
+    /// Requests a second that it costs, by which faults are ordered: without tries that fail and are made good by another one, and of
+    /// a slow call only those that are known to be slow.
+    pub costs: f64,
     /// The likeliest first; there is one at least.
     pub suspects: Vec<Suspect>,
 }
@@ -202,13 +205,15 @@ pub fn rank(evidence: &Evidence<'_, '_>) -> Vec<Fault> {
                 ending: ending.clone(),
                 share: if call.rate > 0.0 { ending.rate / call.rate } else { 0.0 },
                 kind: FaultKind::Fails,
+                costs: ending.rate,
                 suspects,
             });
         }
     }
+    retries::make_good(evidence.retried, &mut faults);
     faults.extend(slow::slow(evidence.graph, evidence.retried));
     faults.extend(retries::retried(evidence));
-    faults.sort_by(|a, b| b.ending.rate.total_cmp(&a.ending.rate).then_with(|| (&a.from, &a.to, a.ending.name()).cmp(&(&b.from, &b.to, b.ending.name()))));
+    faults.sort_by(|a, b| b.costs.total_cmp(&a.costs).then_with(|| (&a.from, &a.to, a.ending.name()).cmp(&(&b.from, &b.to, b.ending.name()))));
     faults
 }
 

@@ -9,10 +9,27 @@ const MORE: f64 = 0.5;
 /// A callee of which so much fails is why there are retries.
 const FAILING: f64 = 0.1;
 
-/// Calls of which far more arrive than are sent. Where nothing fails nothing is tried again: both ends were only looked at a moment apart.
+/// Far more arrive than are sent. Where nothing fails nothing is tried again: both ends were only looked at a moment apart.
+fn is_many(r: &&Retried) -> bool {
+    r.failing > 0.0 && r.sent > 0.0 && r.received >= r.sent * TIMES && r.received - r.sent >= MORE
+}
+
+/// Calls of which far more arrive than are sent.
 pub fn retried(evidence: &Evidence<'_, '_>) -> Vec<Fault> {
-    let is_many = |r: &&Retried| r.failing > 0.0 && r.sent > 0.0 && r.received >= r.sent * TIMES && r.received - r.sent >= MORE;
     evidence.retried.iter().filter(is_many).map(|r| fault(evidence, r)).collect()
+}
+
+/// Each arrival beyond the first of a request follows a try that failed: those failures cost no request. The callee counts them;
+/// what the last try made of a request has the caller's flag for it.
+pub fn make_good(retried: &[Retried], faults: &mut [Fault]) {
+    for r in retried.iter().filter(is_many) {
+        let mut again = r.received - r.sent;
+        for fault in faults.iter_mut().filter(|f| f.kind == FaultKind::Fails && f.from == r.from && f.to == r.to && !f.ending.has(&["URX"])) {
+            let made_good = again.min(fault.costs);
+            fault.costs -= made_good;
+            again -= made_good;
+        }
+    }
 }
 
 fn fault(evidence: &Evidence<'_, '_>, r: &Retried) -> Fault {
@@ -38,5 +55,28 @@ fn fault(evidence: &Evidence<'_, '_>, r: &Retried) -> Fault {
         suspects.push(Suspect { subject: format!("workload {}", r.to), why, evidence: Vec::new(), score: 20 });
     }
     let ending = Ending { code: 200, flags: String::new(), rate: r.received - r.sent, host: r.host.clone() };
-    Fault { from: r.from.clone(), to: r.to.clone(), ending, share: 1.0, kind: FaultKind::Retried(times), suspects }
+    Fault { from: r.from.clone(), to: r.to.clone(), costs: ending.rate, ending, share: 1.0, kind: FaultKind::Retried(times), suspects }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_that_another_one_makes_good_cost_no_request() {
+        let fault = |from: &str, flags: &str, rate: f64| Fault {
+            from: from.to_owned(),
+            to: "n/b".to_owned(),
+            ending: Ending { code: 500, flags: flags.to_owned(), rate, host: String::new() },
+            share: 0.5,
+            kind: FaultKind::Fails,
+            costs: rate,
+            suspects: Vec::new(),
+        };
+        let retried = |from: &str, sent, received| Retried { from: from.into(), to: "n/b".into(), host: String::new(), sent, received, failing: 0.75 };
+        let mut faults = [fault("n/a", "", 5.5), fault("n/a", "URX", 0.1), fault("n/c", "", 2.0)];
+        // Of the second caller no more arrives than it sends.
+        make_good(&[retried("n/a", 2.0, 7.0), retried("n/c", 2.0, 2.2)], &mut faults);
+        assert_eq!(faults.map(|f| f.costs), [0.5, 0.1, 2.0]);
+    }
 }

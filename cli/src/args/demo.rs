@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub const EXAMPLES: &str = "\
 Examples:
   meshctl demo                     a mesh with traffic, and the terminal UI on it
-  meshctl demo --once              ten seconds of it: graph and proxies as text, and everything is gone again
+  meshctl demo --once              ten seconds of it: graph and proxies as text
   meshctl demo --for 5m > log &    beside you, for five minutes
   meshctl demo manifests/          a mesh of your own: its Deployments are played, its rules hold
   meshctl demo graph.yaml          a MockServiceGraph (isotope): programs that follow its scripts

@@ -79,11 +79,11 @@ pub fn run(args: &ControlplaneArgs, context: &Context) -> Outcome {
 /// Places that no demo, and no other control plane, gives its proxies.
 fn reserve(how: Laptop) -> Result<Reserved, Failure> {
     match how {
-        Laptop::Addresses => Reserved::addresses().map_err(|e| {
+        Laptop::Addresses => Reserved::addresses(&[]).map_err(|e| {
             let what = "127.20.0.0 to 127.23.255.255 can't be had";
             Failure::none(format!("{what}: {e}; another mesh may run on this machine, as `meshctl demo` does: end it, or say --laptop ports"))
         }),
-        Laptop::Ports => Reserved::new(Wanted::Ports, PORTS).map_err(|e| Failure::none(format!("no ports for the proxies: {e}"))),
+        Laptop::Ports => Reserved::new(Wanted::Ports, &[], PORTS).map_err(|e| Failure::none(format!("no ports for the proxies: {e}"))),
     }
 }
 

@@ -58,6 +58,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
     };
     let demo = Demo::start(&options).map_err(|e| match e {
         DemoError::Mesh(what) => Failure::input(what),
+        DemoError::Usage(what) => Failure::usage(what),
         other => Failure::none(other.to_string()),
     })?;
     let begun = Instant::now();

@@ -1,5 +1,7 @@
 //! `meshctl drift`: what each proxy holds against what the manifests say that it should.
 
+mod one_machine;
+
 use crate::args::drift::DriftArgs;
 use crate::cluster;
 use crate::commands::proxy_status::compare;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 const MANIFESTS: &str = "the manifests";
+const NO_WORKLOAD: &str = "the manifests hold no workload of this proxy";
 
 pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
     if !matches!(args.output.as_str(), "text" | "json") {
@@ -47,11 +50,10 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let mut models: Vec<(ControlPlane, Model<'_, '_>)> = Vec::new();
     let (mut text, mut values, mut differ) = (String::new(), Vec::new(), false);
-    for (held, dump) in input.held.iter().zip(&input.dumps) {
-        if laptop::put_back(dump).is_some() {
-            problems.push(format!("{}: a proxy of a mesh on one machine, which listens at addresses that no manifest says: it is not compared", held.name));
-            continue;
-        }
+    let mut all: Vec<(String, drift::Drift)> = Vec::new();
+    let (here, elsewhere): (Vec<_>, Vec<_>) = input.held.iter().zip(&input.dumps).partition(|(_, dump)| laptop::put_back(dump).is_some());
+    one_machine::compare(&input.snapshot, &here, &mut all, &mut problems);
+    for (held, dump) in elsewhere {
         let key = drift::control_plane_of(&dump.to_string());
         let at = models.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
             models.push((key, Model::of(&mesh, key)));
@@ -59,21 +61,20 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
         });
         let model = &models[at].1;
         let Some(id) = workload_of(model, held) else {
-            problems.push(format!("{}: the manifests hold no workload of this proxy", held.name));
+            problems.push(format!("{}: {NO_WORKLOAD}", held.name));
             continue;
         };
-        let found = match drift::compare(model, id, dump) {
-            Ok(found) => found,
-            Err((_, e)) => {
-                problems.push(format!("{}: {e}", held.name));
-                continue;
-            }
-        };
+        match drift::compare(model, id, dump) {
+            Ok(found) => all.push((held.name.clone(), found)),
+            Err((_, e)) => problems.push(format!("{}: {e}", held.name)),
+        }
+    }
+    for (name, found) in all {
         differ |= !found.report.differences.is_empty();
-        text += &compare::text(&found.report, MANIFESTS, &held.name);
+        text += &compare::text(&found.report, MANIFESTS, &name);
         found.not_judged.iter().for_each(|n| _ = writeln!(text, "  not judged: {}", safe(n)));
-        values.push(value(&held.name, &found));
-        problems.extend(found.not_judged.iter().map(|n| format!("{}: {n}", held.name)));
+        values.push(value(&name, &found));
+        problems.extend(found.not_judged.iter().map(|n| format!("{name}: {n}")));
     }
     problems.dedup();
     let answer = match args.output.as_str() {

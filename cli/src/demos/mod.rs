@@ -2,7 +2,7 @@
 
 mod words;
 
-pub use words::place;
+pub use words::{place, unasked};
 
 use crate::status::Failure;
 use mesh_demo::state::{State, running};
@@ -22,6 +22,13 @@ pub fn folder() -> Option<PathBuf> {
 pub fn word_of(sources: &[String]) -> Option<String> {
     let all = folder().map(|f| running(&f)).unwrap_or_default();
     let one = all.iter().find(|s| sources.iter().any(|w| Path::new(w) == s.manifests || s.clusters.iter().any(|c| *w == c.source())))?;
+    Some(if all.len() == 1 { WORD.to_owned() } else { format!("{WORD}:{}", one.name) })
+}
+
+/// The word for the first of those that run.
+pub fn first() -> Option<String> {
+    let all = folder().map(|f| running(&f)).unwrap_or_default();
+    let one = all.first()?;
     Some(if all.len() == 1 { WORD.to_owned() } else { format!("{WORD}:{}", one.name) })
 }
 

@@ -1,7 +1,7 @@
 //! `demo` among the sources that were typed becomes what the running demo has: manifests, admin ports, Prometheus, Jaeger, logs. No
 //! command has to know of it.
 
-use super::{WORD, any, find};
+use super::{WORD, any, find, first};
 use crate::args::authz::AuthzCommand;
 use crate::args::snapshot::SnapshotCommand;
 use crate::args::{Cli, Command};
@@ -39,8 +39,6 @@ const MANIFESTS: Takes =
     Takes { manifests: true, complete: true, proxies: false, control_plane: false, prometheus: false, jaeger: false, logs: false, since: false, pods: false };
 const NONE: Takes = Takes { manifests: false, complete: false, ..MANIFESTS };
 
-const NO_DRIFT: &str = "its proxies listen at addresses of this machine, which no manifest says; `ps` tells whether they have what was sent";
-
 /// What a command takes; why it takes nothing.
 fn takes(command: &Command) -> Result<Takes, String> {
     Ok(match command {
@@ -48,8 +46,8 @@ fn takes(command: &Command) -> Result<Takes, String> {
         Command::Gen(a) if a.observes() => Takes { prometheus: true, since: true, ..MANIFESTS },
         Command::Gen(_) => MANIFESTS,
         Command::Test(_) => Takes { proxies: true, complete: false, ..MANIFESTS },
-        Command::Drift(_) => return Err(NO_DRIFT.to_owned()),
-        Command::ProxyStatus(a) if a.drift => return Err(NO_DRIFT.to_owned()),
+        Command::Drift(_) => Takes { proxies: true, ..MANIFESTS },
+        Command::ProxyStatus(a) if a.drift => Takes { proxies: true, complete: false, ..MANIFESTS },
         Command::Why(a) if a.url.is_some() => Takes { proxies: true, ..MANIFESTS },
         Command::Why(a) if a.who.is_some() => Takes { proxies: true, prometheus: true, since: true, ..MANIFESTS },
         Command::Why(_) => Takes { proxies: true, prometheus: true, jaeger: true, since: true, ..MANIFESTS },
@@ -96,8 +94,8 @@ fn found(words: &[String], at: usize) -> Option<(usize, Option<&str>)> {
     }
 }
 
-/// Puts what a running demo has in place of its name. `None` where no demo is named, or where a file of the name is meant: no
-/// demo runs.
+/// Puts what a running demo has in place of its name. `None` where no demo is named. A file of the name is never meant: who has
+/// just ended a demo would get an answer of something else.
 pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>>, Failure> {
     let Some(command) = cli.command.as_ref().filter(|c| !matches!(c, Command::Other(_) | Command::Demo(_))) else { return Ok(None) };
     let mut out = Vec::new();
@@ -116,7 +114,8 @@ pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>
             continue;
         };
         if name.is_none() && Path::new(WORD).exists() && !any() {
-            return Ok(None);
+            let why = format!("no demo runs: start one with `meshctl demo` in another terminal; what is called {WORD} here is named with ./{WORD}");
+            return Err(Failure::none(why));
         }
         let state = find(name)?;
         let takes = takes(command).map(|t| t.of(command, &state)).map_err(|why| Failure::usage(format!("--from {WORD}: {why}")))?;
@@ -128,6 +127,14 @@ pub fn place(words: &[String], cli: &Cli, now: i64) -> Result<Option<Vec<String>
         out = without_pods(&out);
     }
     Ok(is_found.then_some(out))
+}
+
+/// The running demo that a command could have asked, where its words name no source.
+pub fn unasked(words: &[String], cli: &Cli) -> Option<String> {
+    const SOURCES: &[&str] = &["--from", "--filename", "--file", "-f", "--prometheus", "--jaeger", "--zipkin", "--tempo", "--series", "--page", "--context"];
+    let is_source = |w: &String| SOURCES.iter().any(|f| w == f || w.strip_prefix(f).is_some_and(|rest| rest.starts_with('=')));
+    let takes = takes(cli.command.as_ref()?).is_ok();
+    if takes && !words.iter().any(is_source) { first() } else { None }
 }
 
 /// Whether a flag stands among the words, with its value in the same word or the next.

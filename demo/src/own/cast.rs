@@ -50,7 +50,7 @@ pub fn cast(mesh: &Mesh, options: &Options, given: &Given<'_>) -> Result<Cast, D
     sources.push(added.path().to_owned());
     // Where ports tell places apart: a few for each workload, and one for each service that has a listener of its own.
     let ports = seen.workloads.saturating_mul(6 + seen.tcp_services).saturating_add(100).min(usize::from(u16::MAX));
-    let reserved = Reserved::new(options.loopback, u16::try_from(ports).unwrap_or(u16::MAX));
+    let reserved = Reserved::new(options.loopback, &seen.ports, u16::try_from(ports).unwrap_or(u16::MAX));
     let reserved = reserved.map_err(|e| DemoError::System(format!("no addresses for the workloads: {e}")))?;
     let translation = Settings { laptop: Some(reserved.loopback), outside: Outside::Played, ..Settings::default() };
     let control = control_plane(&sources, translation, &seen.trust_domain, &options.say)?;

@@ -36,6 +36,8 @@ pub struct Seen {
     pub services: usize,
     /// Those with a port that is no HTTP: sidecars have a listener for each.
     pub tcp_services: usize,
+    /// Ports of services, of programs behind them, and of gateways, in order.
+    pub ports: Vec<u16>,
     /// Workloads by `NAME.NAMESPACE`.
     pub names: Vec<String>,
 }
@@ -61,7 +63,21 @@ pub fn look(paths: &[PathBuf]) -> Result<Seen, DemoError> {
     let tcp = mesh.services.all().iter().filter(|s| s.ports.iter().any(|p| !s.protocol(p).is_http())).count();
     let (workloads, services) = (mesh.workloads.all().len(), mesh.services.all().len());
     let names = mesh.workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect();
-    Ok(Seen { trust_domain: mesh.config.trust_domain().to_owned(), workloads, services, tcp_services: tcp, names })
+    Ok(Seen { trust_domain: mesh.config.trust_domain().to_owned(), workloads, services, tcp_services: tcp, ports: ports(&mesh), names })
+}
+
+/// Ports that are served somewhere in a mesh, as far as manifests say so with numbers.
+fn ports(mesh: &mesh_resolver::Mesh<'_>) -> Vec<u16> {
+    let of_services = mesh.services.all().iter().flat_map(|s| &s.ports).flat_map(|p| [Some(p.number), p.target.parse().ok()]);
+    let gateways = mesh.snapshot.objects.iter().filter(|o| o.kind.name() == "Gateway");
+    let servers = gateways.filter_map(|g| g.at(&["spec"])).flat_map(|spec| {
+        let of_istio = spec.list("servers").filter_map(|s| s.get("port")?.text_of("number").parse().ok());
+        of_istio.chain(spec.list("listeners").filter_map(|l| l.text_of("port").parse().ok())).collect::<Vec<u16>>()
+    });
+    let mut all: Vec<u16> = of_services.flatten().chain(servers).filter(|p| *p > 0).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// A program's port that is served, by where it is.

@@ -437,6 +437,7 @@ fn what_is_slow_and_what_is_tried_again_is_ranked_behind_what_fails() {
         ending: Ending { code: 503, flags: "UO".to_owned(), rate: 2.0, host: String::new() },
         share,
         kind,
+        costs: 2.0,
         suspects: vec![Suspect { subject: format!("{kind:?}"), why: "why".to_owned(), evidence: Vec::new(), score: 1 }],
     };
     let faults = [fault(FaultKind::Retried(3.0), 1.0), fault(FaultKind::Slow(2_500.0), 1.0), fault(FaultKind::Fails, 0.4)];

@@ -111,7 +111,7 @@ pub(crate) fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
         // A share that is within Kiali's tolerances is no failure; a tenth is one. What is late or tried again arrives.
         let health = if fault.kind == FaultKind::Fails && fault.share >= 0.1 && fault.ending.rate > 0.0 { Health::Failing } else { Health::Degraded };
         if let Some((rate, calls, problem)) = found.iter_mut().find(|(_, _, p)| p.subject == suspect.subject) {
-            *rate += fault.ending.rate;
+            *rate += fault.costs;
             *calls += 1;
             problem.health = problem.health.max(health);
             if *calls <= CALLS {
@@ -122,7 +122,7 @@ pub(crate) fn suspected(traffic: &Traffic, faults: &[Fault]) -> Vec<Problem> {
         let evidence = if suspect.evidence.is_empty() { String::new() } else { format!(" ({})", suspect.evidence.join("; ")) };
         let text = format!("{}: {}{evidence}", suspect.why, seen(fault));
         let target = to.map_or(Target::Sources, Target::Node);
-        found.push((fault.ending.rate, 0, Problem { health, subject: suspect.subject.clone(), text, target }));
+        found.push((fault.costs, 0, Problem { health, subject: suspect.subject.clone(), text, target }));
     }
     found.iter_mut().filter(|(_, calls, _)| *calls > CALLS).for_each(|(_, calls, p)| p.text.push_str(&format!(" and {} more calls", *calls - CALLS)));
     found.sort_by(|a, b| b.2.health.cmp(&a.2.health).then(b.0.total_cmp(&a.0)).then_with(|| a.2.subject.cmp(&b.2.subject)));

@@ -143,7 +143,7 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
     for fault in faults {
         let Some(suspect) = fault.suspects.first() else { continue };
         if let Some((rate, _, line)) = lines.iter_mut().find(|(_, subject, _)| *subject == suspect.subject) {
-            *rate += fault.ending.rate;
+            *rate += fault.costs;
             let count = calls.entry(suspect.subject.clone()).or_default();
             *count += 1;
             if *count <= CALLS {
@@ -161,7 +161,7 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
         let source = demo.clone().or_else(|| metrics.first().map(|m| format!("--from {m}")));
         let source = source.unwrap_or_else(|| "--prometheus $MESHCTL_PROMETHEUS".to_owned());
         let more = format!("meshctl graph --why-edge {} {} {source}", fault.from, fault.to);
-        lines.push((fault.ending.rate, suspect.subject.clone(), Line { subject: suspect.subject.clone(), what, more }));
+        lines.push((fault.costs, suspect.subject.clone(), Line { subject: suspect.subject.clone(), what, more }));
     }
     for (_, subject, line) in &mut lines {
         let more = calls.get(subject).map_or(0, |n| n.saturating_sub(CALLS));

@@ -37,7 +37,7 @@ pub struct Change {
 pub fn onset(faults: &[Fault], history: &History, snapshot: &Snapshot) -> Option<Onset> {
     let fails = faults.iter().filter(|f| matches!(f.kind, FaultKind::Fails));
     let mut ordered: Vec<&Fault> = fails.collect();
-    ordered.sort_by(|a, b| b.ending.rate.total_cmp(&a.ending.rate));
+    ordered.sort_by(|a, b| b.costs.total_cmp(&a.costs));
     ordered.into_iter().find_map(|fault| {
         let (namespace, name) = fault.to.split_once('/')?;
         let key = (namespace.to_owned(), name.to_owned());
