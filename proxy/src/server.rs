@@ -113,6 +113,7 @@ impl Proxy {
         // Secrets in files are there before the first connection, if they can be.
         let mut files = Files::new(compiler.secrets.clone());
         files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
+        let tags = admin::tags::Tags::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
         let limits = Limits::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
@@ -152,6 +153,7 @@ impl Proxy {
             workers,
             dynamic,
             secrets,
+            tags,
             levels: settings.levels.clone(),
             drain: settings.drain,
         };

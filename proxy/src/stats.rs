@@ -2,6 +2,7 @@
 //! workers' blocks.
 
 use crate::tls::reason;
+use mesh_envoy::engine::gate::{Judged, Judgement};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,7 +35,7 @@ pub enum Kind {
 
 /// One worker's counters of one thing.
 pub trait Block: Send + Sync {
-    fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64));
+    fn each(&self, visit: &mut dyn FnMut(&str, Kind, u64));
 }
 
 macro_rules! block {
@@ -45,7 +46,7 @@ macro_rules! block {
             $(pub $field: Counter,)*
         }
         impl Block for $name {
-            fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64)) {
+            fn each(&self, visit: &mut dyn FnMut(&str, Kind, u64)) {
                 $(visit(stringify!($field), Kind::$kind, self.$field.get());)*
             }
         }
@@ -112,6 +113,54 @@ block! {
     LimitStats { Counter enabled, Counter enforced, Counter rate_limited, Counter ok, Counter shadow_mode }
 }
 
+block! {
+    /// `connection_limit.PREFIX.`
+    ConnectionLimitStats { Gauge active_connections, Counter limited_connections }
+}
+
+block! {
+    /// `local_rate_limit.PREFIX.`, of connections
+    ConnectionRateStats { Counter rate_limited }
+}
+
+/// `PREFIX.rbac.`, with what configuration wants before each name.
+#[derive(Debug, Default)]
+pub struct RbacStats {
+    rules_prefix: Box<str>,
+    shadow_prefix: Box<str>,
+    allowed: Counter,
+    denied: Counter,
+    shadow_allowed: Counter,
+    shadow_denied: Counter,
+}
+
+impl RbacStats {
+    pub fn count(&self, judged: &Judged<'_>) {
+        let count = |verdict: Option<Judgement>, allowed: &Counter, denied: &Counter| match verdict {
+            Some(Judgement::Allowed) => allowed.inc(),
+            Some(Judgement::Denied) => denied.inc(),
+            None => {}
+        };
+        count(judged.rules, &self.allowed, &self.denied);
+        count(judged.shadow, &self.shadow_allowed, &self.shadow_denied);
+    }
+    /// Nothing counted yet.
+    pub fn of(judged: &Judged<'_>) -> RbacStats {
+        // A part of a name of its own.
+        let part = |prefix: &str| if prefix.is_empty() || prefix.ends_with('.') { prefix.into() } else { format!("{prefix}.").into() };
+        RbacStats { rules_prefix: part(judged.rules_prefix), shadow_prefix: part(judged.shadow_prefix), ..RbacStats::default() }
+    }
+}
+
+impl Block for RbacStats {
+    fn each(&self, visit: &mut dyn FnMut(&str, Kind, u64)) {
+        visit(&format!("{}allowed", self.rules_prefix), Kind::Counter, self.allowed.get());
+        visit(&format!("{}denied", self.rules_prefix), Kind::Counter, self.denied.get());
+        visit(&format!("{}shadow_allowed", self.shadow_prefix), Kind::Counter, self.shadow_allowed.get());
+        visit(&format!("{}shadow_denied", self.shadow_prefix), Kind::Counter, self.shadow_denied.get());
+    }
+}
+
 /// `http.PREFIX.tracing.`
 #[derive(Debug, Default)]
 pub struct TracingStats {
@@ -122,7 +171,7 @@ pub struct TracingStats {
 }
 
 impl Block for TracingStats {
-    fn each(&self, visit: &mut dyn FnMut(&'static str, Kind, u64)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, Kind, u64)) {
         let all = [
             ("tracing.random_sampling", &self.random_sampling),
             ("tracing.service_forced", &self.service_forced),
@@ -163,7 +212,11 @@ pub struct Registry {
 impl Registry {
     /// A new block of one worker.
     pub fn block<B: Block + Default + 'static>(&self, prefix: &str) -> Arc<B> {
-        let block = Arc::new(B::default());
+        self.add(prefix, B::default())
+    }
+    /// One that is there already.
+    pub fn add<B: Block + 'static>(&self, prefix: &str, block: B) -> Arc<B> {
+        let block = Arc::new(block);
         if let Ok(mut blocks) = self.blocks.lock() {
             blocks.entry(prefix.to_owned()).or_default().push(block.clone());
         }

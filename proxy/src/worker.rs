@@ -15,7 +15,10 @@ use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
 use crate::overload::Overload;
-use crate::stats::{Block, ClusterStats, Counter, HttpStats, LimitStats, ListenerStats, Registry, TcpStats, TlsStats, TracingStats};
+use crate::stats::{
+    Block, ClusterStats, ConnectionLimitStats, ConnectionRateStats, Counter, HttpStats, LimitStats, ListenerStats, RbacStats, Registry, TcpStats, TlsStats,
+    TracingStats,
+};
 use crate::telemetry::Direction;
 use crate::telemetry::exchange::Heard;
 use crate::telemetry::peer::Own;
@@ -24,6 +27,7 @@ use crate::telemetry::series;
 use crate::trace::span;
 use crate::upstream::cluster::{Handle, Runtime};
 use http::header::{self, HeaderMap, HeaderValue};
+use mesh_envoy::engine::gate::Judged;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
@@ -237,8 +241,9 @@ impl Generation {
         if let Some(found) = self.worker_clusters.borrow().get(name).filter(|h| Arc::ptr_eq(&h.runtime.config, config)) {
             return Some(found.clone());
         }
-        let stats = self.stats.get(&self.shared.registry, "cluster", name);
-        let tls = if config.transports.has_tls() { self.shared.registry.block(&format!("cluster.{name}.ssl")) } else { Arc::default() };
+        let stat_name = config.stat_name();
+        let stats = self.stats.get(&self.shared.registry, "cluster", &stat_name);
+        let tls = if config.transports.has_tls() { self.shared.registry.block(&format!("cluster.{stat_name}.ssl")) } else { Arc::default() };
         let handle = Rc::new(Handle::new(self.shared.runtime_of(config, &self.snapshot), stats, tls));
         self.worker_clusters.borrow_mut().insert(name.into(), handle.clone());
         Some(handle)
@@ -277,6 +282,9 @@ pub struct Worker {
     tcp: Blocks<TcpStats>,
     tracing: Blocks<TracingStats>,
     limits: Blocks<LimitStats>,
+    connection_limits: Blocks<ConnectionLimitStats>,
+    connection_rates: Blocks<ConnectionRateStats>,
+    rbac: Blocks<RbacStats>,
     pub heard: Heard,
     pub counted: Counted,
     ring: Arc<Ring>,
@@ -308,6 +316,9 @@ impl Worker {
             tcp: Blocks::new(),
             tracing: Blocks::new(),
             limits: Blocks::new(),
+            connection_limits: Blocks::new(),
+            connection_rates: Blocks::new(),
+            rbac: Blocks::new(),
             heard: Heard::default(),
             counted: Counted::default(),
             ring: shared.rings.attach(),
@@ -373,6 +384,23 @@ impl Worker {
             return found.clone();
         }
         self.limits.make(&self.shared.registry, prefix, &format!("{prefix}.http_local_rate_limit"))
+    }
+    pub fn connection_limit_stats(&self, prefix: &str) -> Arc<ConnectionLimitStats> {
+        self.connection_limits.get(&self.shared.registry, "connection_limit", prefix)
+    }
+    pub fn connection_rate_stats(&self, prefix: &str) -> Arc<ConnectionRateStats> {
+        self.connection_rates.get(&self.shared.registry, "local_rate_limit", prefix)
+    }
+    /// Counts what policies decided. `prefix` is that of the statistics, with a dot at its end where it has one.
+    pub fn judged(&self, prefix: &str, judged: &Judged<'_>) {
+        let key = format!("{prefix}|{}|{}", judged.rules_prefix, judged.shadow_prefix);
+        let found = self.rbac.0.borrow().get(&*key).cloned();
+        let stats = found.unwrap_or_else(|| {
+            let stats = self.shared.registry.add(&format!("{prefix}rbac"), RbacStats::of(judged));
+            self.rbac.0.borrow_mut().insert(key.into(), stats.clone());
+            stats
+        });
+        stats.count(judged);
     }
     /// `http.PREFIX.tracing.`
     pub fn tracing_stats(&self, prefix: &str) -> Arc<TracingStats> {

@@ -21,6 +21,7 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
     value
 }
 
+const CONNECTIONS: &str = "type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit";
 const HCM: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
 #[test]
@@ -36,6 +37,12 @@ fn each_is_named_with_its_path_and_value() {
     let of_cluster = |key: &str, v: Value| {
         let key = key.to_owned();
         with(move |b| b.pointer_mut("/static_resources/clusters/0").expect("a cluster")[&key] = v)
+    };
+    let network = |config: Value| {
+        with(move |b| {
+            let filters = b.pointer_mut("/static_resources/listeners/0/filter_chains/0/filters").and_then(Value::as_array_mut).expect("filters");
+            filters.insert(0, json!({"name": "n", "typed_config": config}));
+        })
     };
     let limit = |mut config: Value| {
         config["@type"] = json!("type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit");
@@ -61,6 +68,11 @@ fn each_is_named_with_its_path_and_value() {
             "routes[0].match.safe_regex.regex",
         ),
         (manager("http_filters", json!([])), "http_filters: the router belongs at the end"),
+        (network(json!({"@type": CONNECTIONS, "stat_prefix": "x"})), "filters[0].typed_config.max_connections: a limit of one connection"),
+        (
+            with(|b| b["stats_config"] = json!({"stats_tags": [{"tag_name": "x", "regex": "(?<=a)b"}]})),
+            "stats_config.stats_tags[0].regex: a regular expression that mesh-proxy can't read",
+        ),
         (route("rate_limits", json!([{"actions": [{"remote_address": {}}, {"extension": {"name": "x"}}]}])), "route.rate_limits[0].actions[1].extension = {…}"),
         (
             route("rate_limits", json!([{"actions": [{"generic_key": {"descriptor_value": "%REQ(x)%"}}]}])),

@@ -9,8 +9,10 @@ mod live;
 mod requests;
 mod secrets;
 mod stats;
+pub mod tags;
 mod why;
 
+use self::tags::Tags;
 use crate::bootstrap::Kept;
 use crate::logging::{Levels, Logger};
 use crate::tls::secrets::Secrets;
@@ -37,6 +39,8 @@ pub struct Context {
     /// What came from a control plane; `None` without one.
     pub dynamic: Option<Arc<Dynamic>>,
     pub secrets: Arc<Secrets>,
+    /// What is made of names of statistics.
+    pub tags: Tags,
     pub levels: Arc<Levels>,
     /// How long a graceful drain takes.
     pub drain: Duration,

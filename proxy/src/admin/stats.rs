@@ -30,7 +30,7 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
     }
     for runtime in shared.runtimes() {
         let hosts = runtime.hosts();
-        let name = &runtime.config.name;
+        let name = runtime.config.stat_name();
         let healthy = hosts.assignment.endpoints.iter().filter(|e| e.health == mesh_envoy::engine::pick::Health::Healthy).count();
         put(&format!("cluster.{name}.membership_total"), Kind::Gauge, hosts.assignment.endpoints.len() as u64);
         put(&format!("cluster.{name}.membership_healthy"), Kind::Gauge, healthy as u64);
@@ -66,12 +66,12 @@ pub fn page(context: &Context, query: &str) -> Result<(String, &'static str), St
     }
 }
 
-/// Counters as Envoy gives them to Prometheus: the changing part of a name is a label.
+/// Counters as Envoy gives them to Prometheus: parts of names are labels.
 pub fn prometheus(context: &Context, query: &str) -> String {
     let used_only = parameter(query, "usedonly").is_some();
     let mut families: BTreeMap<String, (Kind, Vec<(String, u64)>)> = BTreeMap::new();
     for (name, (kind, value)) in all(context).into_iter().filter(|(_, (_, v))| !used_only || *v > 0) {
-        let (family, labels) = labelled(&name);
+        let (family, labels) = context.tags.apply(&name);
         families.entry(family).or_insert((kind, Vec::new())).1.push((labels, value));
     }
     let mut out = String::new();
@@ -84,39 +84,4 @@ pub fn prometheus(context: &Context, query: &str) -> String {
     }
     context.shared.counted.write(&context.shared.own.version, &mut out);
     out
-}
-
-/// `cluster.a.b.upstream_rq_2xx` is `envoy_cluster_upstream_rq_xx` with the labels of the cluster and the class.
-fn labelled(name: &str) -> (String, String) {
-    let kinds =
-        [("cluster", "envoy_cluster_name"), ("http", "envoy_http_conn_manager_prefix"), ("listener", "envoy_listener_address"), ("tcp", "envoy_tcp_prefix")];
-    for (prefix, label) in kinds {
-        let Some((thing, counter)) = name.strip_prefix(prefix).and_then(|r| r.strip_prefix('.')).and_then(|r| r.rsplit_once('.')) else { continue };
-        let groups = [(".ssl", "ssl_"), (".tracing", "tracing_"), (".outlier_detection", "outlier_detection_")];
-        let (thing, group) = groups.into_iter().find_map(|(suffix, group)| Some((thing.strip_suffix(suffix)?, group))).unwrap_or((thing, ""));
-        let thing = thing.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let class = counter.strip_suffix("xx").and_then(|c| c.rsplit_once('_')).filter(|(_, digit)| digit.len() == 1);
-        return match class {
-            Some((family, digit)) => (format!("envoy_{prefix}_{family}_xx"), format!("envoy_response_code_class=\"{digit}\",{label}=\"{thing}\"")),
-            None => (format!("envoy_{prefix}_{group}{counter}"), format!("{label}=\"{thing}\"")),
-        };
-    }
-    (format!("envoy_{}", name.replace('.', "_")), String::new())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_families_and_labels() {
-        let of = |name: &str| {
-            let (family, labels) = labelled(name);
-            format!("{family}{{{labels}}}")
-        };
-        assert_eq!(of("cluster.a.b.upstream_rq_total"), "envoy_cluster_upstream_rq_total{envoy_cluster_name=\"a.b\"}");
-        assert_eq!(of("http.in.downstream_rq_2xx"), "envoy_http_downstream_rq_xx{envoy_response_code_class=\"2\",envoy_http_conn_manager_prefix=\"in\"}");
-        assert_eq!(of("listener.0.0.0.0_80.ssl.handshake"), "envoy_listener_ssl_handshake{envoy_listener_address=\"0.0.0.0_80\"}");
-        assert_eq!(of("server.uptime"), "envoy_server_uptime{}");
-    }
 }

@@ -195,6 +195,11 @@ impl Cluster {
     pub fn shown_name(&self) -> &str {
         if self.alternative_name.is_empty() { &self.name } else { &self.alternative_name }
     }
+    /// The name that its statistics have. As in Envoy, a colon would be read as something else.
+    pub fn stat_name(&self) -> std::borrow::Cow<'_, str> {
+        let name = self.shown_name();
+        if name.contains(':') { name.replace("://", "_").replace(":/", "_").replace(':', "_").into() } else { name.into() }
+    }
     /// The name that its endpoints have over EDS.
     pub fn service(&self) -> Option<&str> {
         if let pick::Discovery::Eds(service) = &self.engine.discovery { Some(service) } else { None }

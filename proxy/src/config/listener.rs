@@ -1,6 +1,7 @@
 //! Listeners: the engine's part, and beside each filter chain what its filters need to run.
 
 use super::Compiler;
+use super::connection_limit::Limit;
 use super::manager::{Manager, Routes};
 use super::tcp_proxy::TcpProxy;
 use super::transport::Server;
@@ -43,6 +44,8 @@ pub struct Chain {
     pub name: Box<str>,
     pub server: Server,
     pub handshake_timeout: Option<Duration>,
+    /// What asks a connection as soon as it is there.
+    pub limits: Vec<Limit>,
     /// What a connection is asked by before its end.
     pub gates: Vec<Rbac>,
     pub end: End,
@@ -162,7 +165,7 @@ impl Listener {
 
 impl Chain {
     fn read(m: &Message<'_, '_>, chain: &FilterChain, direction: Direction, buffer: usize, compiler: &Compiler) -> Read<Chain> {
-        let (mut gates, mut by_server_name, mut greets) = (Vec::new(), false, false);
+        let (mut gates, mut limits, mut by_server_name, mut greets) = (Vec::new(), Vec::new(), false, false);
         let messages = m.messages("filters")?;
         for (message, filter) in messages.iter().zip(&chain.filters) {
             let value = message.value("typed_config").unwrap_or(&Value::Null);
@@ -192,7 +195,11 @@ impl Chain {
                     (proxy.direction, proxy.stats, proxy.greets_clients) = (direction, Stats::find(&messages)?, greets);
                     End::Tcp(Arc::new(proxy))
                 }
-                Kind::ExtAuthz(_) | Kind::RateLimit => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
+                Kind::RateLimit => {
+                    limits.extend(Limit::read(message)?);
+                    continue;
+                }
+                Kind::ExtAuthz(_) => return Err(message.unknown(format!("the network filter {} is not supported yet", filter.name))),
             };
             // Peers that speak HTTP tell in headers who they are.
             let server = Server::read(m, compiler)?;
@@ -201,6 +208,7 @@ impl Chain {
                 name: chain.name.clone(),
                 server,
                 handshake_timeout: m.duration("transport_socket_connect_timeout")?.filter(|d| !d.is_zero()),
+                limits,
                 gates,
                 end,
                 life: Life(watch::Sender::new(None)),

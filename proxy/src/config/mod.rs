@@ -2,6 +2,7 @@
 
 pub mod alpn;
 pub mod cluster;
+pub mod connection_limit;
 mod fields;
 pub mod forwarded_cert;
 pub mod hash_policy;

@@ -3,6 +3,7 @@
 
 use super::handshake;
 use super::inspect::{Ended, Found};
+use super::limit;
 use super::raw::{Raw, Traffic};
 use super::record::Record;
 use super::stream::Stream;
@@ -145,6 +146,20 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
     serve_connection(client, raw, listener, &open.stats, traffic).await;
 }
 
+/// Lets a client wait that is not wanted. It does not stay longer than it likes.
+async fn wait(raw: &mut Raw, delay: Duration) {
+    let gone = async {
+        loop {
+            // What it says goes nowhere.
+            match raw.skip().await {
+                Ok(n) if n > 0 => {}
+                _ => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(delay, gone).await;
+}
+
 /// Where a redirected connection wanted to go; `None` where the kernel knows of no redirection.
 fn original_destination(stream: &TcpStream, local: SocketAddr) -> Option<SocketAddr> {
     let socket = SockRef::from(stream);
@@ -188,6 +203,18 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
         return;
     };
     client.chain_name.clone_from(&chain.name);
+    let asked = limit::ask(&client, &chain.limits);
+    if let Some(refusal) = &asked.refusal {
+        if let Some(delay) = refusal.delay {
+            wait(&mut raw, delay).await;
+        }
+        let mut record = Record::new(Rc::new(client));
+        record.raise(refusal.flag);
+        if let End::Tcp(proxy) = &chain.end {
+            worker.log(&proxy.logs, &record);
+        }
+        return worker.log(&logs, &record);
+    }
     let tls_stats = matches!(chain.server, Server::Tls(_)).then(|| worker.tls_stats(&listener.stat_prefix));
     // A listener that is replaced is not kept by its connections.
     drop(listener);

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod handshake;
 pub mod inspect;
+pub mod limit;
 pub mod raw;
 pub mod record;
 pub mod stream;

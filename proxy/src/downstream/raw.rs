@@ -39,6 +39,14 @@ impl Raw {
     pub fn early(&self) -> &[u8] {
         &self.early[self.at..]
     }
+    /// Reads something that nobody wants, and says how much it was.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub async fn skip(&mut self) -> io::Result<usize> {
+        let mut nowhere = [0; 1024];
+        self.read(&mut nowhere).await
+    }
     /// Reads more ahead; false at the end of what the client sends.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::exchange::Connection;
 use super::limit;
 use crate::jwt::claims::Change;
 use crate::jwt::filter::Filter;
-use mesh_envoy::engine::gate::{Chance, Draw, Live, Outcome, Provider, Share, Token, Verdict};
+use mesh_envoy::engine::gate::{Chance, Draw, Judged, Live, Outcome, Provider, Share, Token, Verdict};
 use mesh_envoy::engine::request::Request;
 use mesh_envoy::engine::route::Fraction;
 use std::sync::Arc;
@@ -63,6 +63,9 @@ impl Live for World<'_> {
             }
         }
         self.told.extend(outcome.tells.map(|draw| self.buckets(&draw).find(&draw)));
+    }
+    fn judged(&mut self, judged: Judged<'_>) {
+        self.connection.client.worker.judged(&format!("http.{}.", self.connection.manager.stat_prefix), &judged);
     }
     fn own_cluster(&self) -> &str {
         &self.connection.client.worker.shared.own.service

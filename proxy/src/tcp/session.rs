@@ -33,7 +33,11 @@ pub fn is_allowed(client: &Downstream, protocol: Protocol, chain: &Chain) -> boo
     let connection = client.engine(protocol);
     for rbac in &chain.gates {
         let subject = Subject { connection: &connection, request: None, remote: client.peer.ip(), metadata: &Metadata::default() };
-        match rbac.decide(&subject, &mut Off) {
+        let decided = rbac.decide(&subject, &mut Off);
+        if let Ok((decision, shadow)) = &decided {
+            client.worker.judged(rbac.stat_prefix(), &rbac.judged(decision, shadow.as_ref()));
+        }
+        match decided {
             Ok((Decision { allowed: true, .. }, _)) => {}
             Ok((Decision { policy, .. }, _)) => {
                 *client.termination.borrow_mut() = mesh_envoy::engine::gate::denied(policy).into();

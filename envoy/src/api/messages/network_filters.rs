@@ -2,6 +2,58 @@
 
 use crate::api::json;
 
+/// `envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ConnectionLimit {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "stat_prefix")]
+    pub stat_prefix: String,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "max_connections", with = "json::optional::int64")]
+    pub max_connections: Option<u64>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub delay: Option<crate::api::Duration>,
+    #[prost(message, optional, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "runtime_enabled")]
+    pub runtime_enabled: Option<super::core::RuntimeFeatureFlag>,
+}
+
+impl prost::Name for ConnectionLimit {
+    const NAME: &'static str = "ConnectionLimit";
+    const PACKAGE: &'static str = "envoy.extensions.filters.network.connection_limit.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit".into()
+    }
+}
+
+/// `envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct LocalRateLimit {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "stat_prefix")]
+    pub stat_prefix: String,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "token_bucket")]
+    pub token_bucket: Option<super::common::TokenBucket>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "runtime_enabled")]
+    pub runtime_enabled: Option<super::core::RuntimeFeatureFlag>,
+    #[prost(string, tag = "4")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "share_key")]
+    pub share_key: String,
+}
+
+impl prost::Name for LocalRateLimit {
+    const NAME: &'static str = "LocalRateLimit";
+    const PACKAGE: &'static str = "envoy.extensions.filters.network.local_ratelimit.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit".into()
+    }
+}
+
 /// `envoy.extensions.filters.network.rbac.v3.RBAC`
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -13,7 +13,7 @@ pub use descriptors::Policies;
 pub use ext_authz::{Answer, Question};
 pub use jwt::{Provider, Token};
 pub use rate_limit::{AddedHeader, Append, Bucket, Draw, Limit, Outcome, Share, Verdict};
-pub use rbac::{Decision, Rbac, Subject, denied};
+pub use rbac::{Decision, Judged, Rbac, Subject, Verdict as Judgement, denied};
 
 use super::field::{Message, Path, Read, Unknown};
 use super::recorder::Recorder;
@@ -43,6 +43,8 @@ pub trait Live {
     fn has_token(&mut self, limiter: &str, draw: Option<&Draw<'_>>) -> bool;
     /// Hears what a local rate limit made of the request.
     fn limited(&mut self, _: Outcome<'_>) {}
+    /// Hears what policies decided about the request.
+    fn judged(&mut self, _: Judged<'_>) {}
     /// What the proxy calls itself (`--service-cluster`).
     fn own_cluster(&self) -> &str {
         ""
@@ -249,8 +251,8 @@ impl HttpFilter {
             return Gate::Unknown(u);
         }
         match (&self.kind, own) {
-            (Kind::Rbac(_), Some(Own::Rbac(rbac))) => rbac.as_ref().map_or(Gate::Continue, |r| r.gate(context, recorder)),
-            (Kind::Rbac(rbac), _) => rbac.gate(context, recorder),
+            (Kind::Rbac(filter), Some(Own::Rbac(rbac))) => rbac.as_ref().map_or(Gate::Continue, |r| r.gate(filter, context, live, recorder)),
+            (Kind::Rbac(rbac), _) => rbac.gate(rbac, context, live, recorder),
             (Kind::Jwt(jwt), own) => jwt.gate(if let Some(Own::Jwt(o)) = own { Some(o) } else { None }, context, live),
             (Kind::Fault(_), Some(Own::Fault(fault))) | (Kind::Fault(fault), _) => fault.gate(context, live),
             (Kind::RateLimit(_), Some(Own::RateLimit(limit))) | (Kind::RateLimit(limit), _) => limit.gate(&self.name, context, live),

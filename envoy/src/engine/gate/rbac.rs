@@ -1,6 +1,6 @@
 //! Role-based access control: [`crate::rbac`] judges; here is what it looks at, and what becomes of its answer.
 
-use super::{Context, Gate, Reply};
+use super::{Context, Gate, Live, Reply};
 use crate::engine::field::{Message, Read, Unknown};
 use crate::engine::recorder::{Candidate, Recorder};
 use crate::engine::request::{Connection, Metadata, Request};
@@ -27,10 +27,35 @@ pub struct Decision<'c> {
     pub policy: Option<&'c str>,
 }
 
+/// What a filter decided, for those who count: `None` where it has no such rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged<'c> {
+    pub rules: Option<Verdict>,
+    pub shadow: Option<Verdict>,
+    /// What stands before the names of the statistics (`rules_stat_prefix`, `shadow_rules_stat_prefix`).
+    pub rules_prefix: &'c str,
+    pub shadow_prefix: &'c str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allowed,
+    Denied,
+}
+
+impl Verdict {
+    fn of(decision: &Decision<'_>) -> Verdict {
+        if decision.allowed { Verdict::Allowed } else { Verdict::Denied }
+    }
+}
+
 /// An RBAC filter, for connections or for requests.
 #[derive(Clone, Debug)]
 pub struct Rbac {
     filter: Filter,
+    /// `rules_stat_prefix`, and `stat_prefix` of a filter for connections.
+    rules_prefix: Box<str>,
+    stat_prefix: Box<str>,
     /// What is said where a condition that is not known would decide.
     undecided: Unknown,
     undecided_shadow: Unknown,
@@ -51,12 +76,33 @@ impl Rbac {
             "delay_deny",
         ])?;
         let undecided = |field: &str| m.unknown_field(field, "a condition that is not known to meshctl would decide");
-        Ok(Rbac { filter: Filter::compile(&m.json()), undecided: undecided("rules"), undecided_shadow: undecided("shadow_rules") })
+        Ok(Rbac {
+            filter: Filter::compile(&m.json()),
+            rules_prefix: m.text("rules_stat_prefix")?.into(),
+            stat_prefix: m.text("stat_prefix")?.into(),
+            undecided: undecided("rules"),
+            undecided_shadow: undecided("shadow_rules"),
+        })
     }
 
     /// Its rules.
     pub fn filter(&self) -> &Filter {
         &self.filter
+    }
+
+    /// What stands before the statistics of a filter for connections.
+    pub fn stat_prefix(&self) -> &str {
+        &self.stat_prefix
+    }
+    /// What was decided, for those who count.
+    pub fn judged(&self, decision: &Decision<'_>, shadow: Option<&Decision<'_>>) -> Judged<'_> {
+        let has_rules = matches!(self.filter.rules, Ruling::Rules(_));
+        Judged {
+            rules: has_rules.then(|| Verdict::of(decision)),
+            shadow: shadow.map(Verdict::of),
+            rules_prefix: &self.rules_prefix,
+            shadow_prefix: &self.filter.shadow_prefix,
+        }
     }
 
     /// What is enforced, and what the shadow policies say. The recorder hears of each policy that did not match.
@@ -92,18 +138,31 @@ impl Rbac {
         Ok((decision, shadow))
     }
 
-    pub(super) fn gate<'c, R: Recorder>(&'c self, context: &mut Context<'c, '_>, recorder: &mut R) -> Gate<'c> {
+    pub(super) fn gate<'c, R: Recorder>(&'c self, filter: &'c Rbac, context: &mut Context<'c, '_>, live: &mut impl Live, recorder: &mut R) -> Gate<'c> {
         let subject = Subject { connection: context.connection, request: Some(context.request), remote: context.remote, metadata: context.metadata };
         let (decision, shadow) = match self.decide(&subject, recorder) {
             Ok(both) => both,
             Err(u) => return Gate::Unknown(u),
         };
+        // A route's rules have the names of the filter's where they have none of their own.
+        let or = |own: &'c str, filters: &'c str| if own.is_empty() { filters } else { own };
+        let (rules_prefix, shadow_prefix) = (or(&self.rules_prefix, &filter.rules_prefix), or(&self.filter.shadow_prefix, &filter.filter.shadow_prefix));
+        // Statistics have those of the filter in any case.
+        live.judged(Judged { rules_prefix: &filter.rules_prefix, shadow_prefix: &filter.filter.shadow_prefix, ..self.judged(&decision, shadow.as_ref()) });
         if let Some(shadow) = shadow {
-            let key = |name: &str| format!("{}{name}", self.filter.shadow_prefix);
+            let key = |name: &str| format!("{shadow_prefix}{name}");
             let result = if shadow.allowed { "allowed" } else { "denied" };
             context.metadata.set(METADATA, &key("shadow_engine_result"), Value::from(result));
             if let Some(policy) = shadow.policy {
                 context.metadata.set(METADATA, &key("shadow_effective_policy_id"), Value::from(policy));
+            }
+        }
+        if matches!(self.filter.rules, Ruling::Rules(_)) {
+            let key = |name: &str| format!("{rules_prefix}{name}");
+            let result = if decision.allowed { "allowed" } else { "denied" };
+            context.metadata.set(METADATA, &key("enforced_engine_result"), Value::from(result));
+            if let Some(policy) = decision.policy {
+                context.metadata.set(METADATA, &key("enforced_effective_policy_id"), Value::from(policy));
             }
         }
         match decision.allowed {
