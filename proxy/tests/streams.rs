@@ -327,3 +327,48 @@ fn both_sides_of_a_stream_speak_at_once() {
     let port = proxy.address("l").expect("a listener").port();
     assert_eq!(streams::converse(port, &["one", "two", "three"]), ["one", "two", "three", "\"\" x-last=1"]);
 }
+
+/// An upstream that answers the first stream of each connection, and says goodbye on the second without a look at it.
+fn one_answer_each() -> SocketAddr {
+    const HEADERS: u8 = 1;
+    support::server(|mut stream| {
+        let frame = |kind: u8, flags: u8, id: u32, payload: &[u8]| {
+            let length = u32::try_from(payload.len()).expect("a length").to_be_bytes();
+            [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
+        };
+        let mut serve = || -> std::io::Result<()> {
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            stream.write_all(&frame(4, 0, 0, &[]))?;
+            stream.read_exact(&mut [0; 24])?;
+            loop {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head)?;
+                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                stream.read_exact(&mut payload)?;
+                match (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]])) {
+                    // `:status: 200`, and no body.
+                    (HEADERS, 1) => stream.write_all(&frame(HEADERS, 5, 1, &[0x88]))?,
+                    (HEADERS, _) => return stream.write_all(&frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])),
+                    _ => {}
+                }
+            }
+        };
+        let _ = serve();
+    })
+}
+
+#[test]
+fn what_an_upstream_that_says_goodbye_has_not_looked_at_goes_elsewhere() {
+    let mut over_http2 = support::cluster("up", &[one_answer_each()]);
+    over_http2["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}});
+    let scratch = tempfile::tempdir().expect("a folder");
+    let log = scratch.path().join("log");
+    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "up"}}]);
+    let proxy = support::start(support::bootstrap(&support::manager(routes, Some(&log)), &[over_http2]));
+    let address = proxy.address("l").expect("a listener");
+    let statuses: Vec<u16> = (0..5).map(|_| support::get(address, "/").status()).collect();
+    assert_eq!(statuses, [200; 5]);
+    let lines = support::log_lines(&log, 5);
+    assert!(lines.iter().all(|l| l["flags"] == "-" && l["attempts"] == 1), "{lines:?}");
+}

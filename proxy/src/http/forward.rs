@@ -148,6 +148,9 @@ struct Router<'r> {
     offers: Option<Arc<Offers>>,
 }
 
+/// So often a request goes out again that an upstream says it has not looked at.
+const UNSEEN: u32 = 3;
+
 /// How a try ended.
 enum Outcome {
     Answer(Box<(Response<Incoming>, Lease)>),
@@ -182,6 +185,7 @@ impl Router<'_> {
         let body = exchange.body.clone();
         let connection = exchange.connection.clone();
         let mut alarm = Lent::of(&connection.alarms);
+        let mut unseen = 0;
         loop {
             exchange.attempts += 1;
             span::begin_attempt(&mut exchange);
@@ -232,6 +236,13 @@ impl Router<'_> {
             };
             if let Outcome::Late(due) = &outcome {
                 self.count(*due, &host);
+            }
+            if unseen < UNSEEN && matches!(&outcome, Outcome::Failed(f) if f.is_unseen()) && body.is_repeatable() && !body.has_failed() {
+                span::note_attempt(&mut exchange, outcome.tried());
+                span::end_attempt(&mut exchange);
+                unseen += 1;
+                exchange.attempts -= 1;
+                continue;
             }
             let next = self.judge(&outcome, &body);
             span::note_attempt(&mut exchange, outcome.tried());

@@ -88,13 +88,19 @@ impl Sender {
                         interim.forward(early.status(), early.headers());
                     }
                 }
-                Pin::new(&mut answer).poll(cx).map_err(|e| Failure::sent(reason_of_stream(&e)))
+                Pin::new(&mut answer).poll(cx).map_err(|e| failure(&e))
             });
             let (parts, stream) = answer.await?.into_parts();
             let content = Content::new(stream, &parts.headers);
             Ok(Response::from_parts(parts, Incoming::StreamAnswer(Download { content, upload })))
         }
     }
+}
+
+/// Streams behind the last one that an upstream looks at when it says goodbye end with that.
+fn failure(e: &h2::Error) -> Failure {
+    let reason = reason_of_stream(e);
+    if e.is_go_away() && e.is_remote() { Failure::unsent(reason) } else { Failure::sent(reason) }
 }
 
 /// What is left of a request that is sent while its answer is waited for, or read.

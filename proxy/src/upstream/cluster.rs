@@ -360,7 +360,7 @@ impl Handle {
                 counter.fetch_add(1, Ordering::Relaxed);
                 self.runtime.note(host, Outcome::Status(status));
             }
-            Err(f) if f.reason != Reason::Overflow => {
+            Err(f) if f.reason != Reason::Overflow && !f.is_unseen() => {
                 host.stats.errors.fetch_add(1, Ordering::Relaxed);
                 self.runtime.note(host, Outcome::LocalFailure);
                 if matches!(f.reason, Reason::RemoteReset | Reason::RemoteRefusedStream | Reason::ConnectionTermination) {

@@ -80,6 +80,10 @@ impl Failure {
     pub fn sent(reason: Reason) -> Failure {
         Failure { reason, transport: String::new(), sent: true }
     }
+    /// Whether the upstream said goodbye without a look at the request: another connection may take it (RFC 9113 §6.8).
+    pub fn is_unseen(&self) -> bool {
+        self.reason == Reason::RemoteRefusedStream && !self.sent
+    }
 }
 
 impl fmt::Display for Failure {
