@@ -139,16 +139,6 @@ fn lets_in(mesh: &Mesh<'_>, gateway: &Object, namespace: &str) -> bool {
     }
 }
 
-/// Policies of waypoints: those that name this Gateway or the Service by `targetRefs`.
-pub fn policies<'a>(mesh: &Mesh<'a>, gateway: &Object, service: &Object) -> Vec<&'a Object> {
-    let names = |o: &Object, kind: &str, target: &Object| {
-        let refs = o.spec().into_iter().flat_map(|s| s.list("targetRefs").chain(s.get("targetRef")));
-        o.namespace() == target.namespace() && refs.into_iter().any(|r| r.text_of("kind") == kind && r.text_of("name") == target.name())
-    };
-    let all = mesh.objects(Kind::AuthorizationPolicy).iter().copied();
-    all.filter(|o| names(o, "Gateway", gateway) || names(o, "Service", service)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

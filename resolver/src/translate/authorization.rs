@@ -50,11 +50,22 @@ impl<'a> Model<'_, 'a> {
             records: super::records::Records::default(),
         };
         let configs = match layer {
-            Layer::Http => cx.http_policies_of(service).into_iter().filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>(),
+            Layer::Http => {
+                let custom = if self.mesh.knows_config() { cx.custom(service) } else { cx.custom_unseen(service) };
+                let all = custom.into_iter().chain(cx.rules_of(service));
+                all.filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>()
+            }
             Layer::Tcp => cx.network_policies_of(service).into_iter().map(|f| serde_json::to_value(&f)).collect(),
         };
         // Our own messages are JSON always.
         configs.into_iter().filter_map(Result::ok).filter_map(|mut f| f.get_mut("typedConfig").map(serde_json::Value::take)).collect()
+    }
+
+    /// The providers that a proxy's CUSTOM policies name, of a waypoint in the chains of a service those of the service too.
+    pub fn custom_providers(&self, proxy: &Proxy, service: Option<&RegisteredService<'a>>) -> Vec<&'a str> {
+        let all = self.policies_at(Kind::AuthorizationPolicy, proxy, service);
+        let custom: Vec<&'a Object> = all.into_iter().filter(|o| o.spec().is_some_and(|s| s.text_of("action") == "CUSTOM")).collect();
+        providers(&custom)
     }
 }
 
@@ -68,15 +79,17 @@ impl<'a> Context<'_, 'a> {
     pub fn http_policies_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
         let mut out = self.custom(service);
         out.extend(self.request_authentication(service).map(|jwt| filters::jwt_http(&jwt)));
-        for (rules, shadow) in self.enforced(Level::Http, service) {
-            out.push(filters::rbac_http(&http_rbac::RBAC {
-                shadow_rules_stat_prefix: shadow_prefix(shadow.as_ref()),
-                rules,
-                shadow_rules: shadow,
-                ..Default::default()
-            }));
-        }
+        out.extend(self.rules_of(service));
         out
+    }
+
+    /// The filters of rules that the proxy judges by itself.
+    fn rules_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
+        let filter = |(rules, shadow): (Option<RBAC>, Option<RBAC>)| {
+            let shadow_rules_stat_prefix = shadow_prefix(shadow.as_ref());
+            filters::rbac_http(&http_rbac::RBAC { shadow_rules_stat_prefix, rules, shadow_rules: shadow, ..Default::default() })
+        };
+        self.enforced(Level::Http, service).into_iter().map(filter).collect()
     }
 
     /// The same for connections that are no HTTP.
@@ -286,25 +299,39 @@ impl<'a> Context<'_, 'a> {
         out
     }
 
+    /// The rules of CUSTOM policies by their providers.
+    fn custom_rules(&self, service: Option<&RegisteredService<'a>>) -> Vec<(&'a str, RBAC)> {
+        let all = self.with_action("CUSTOM", service);
+        let of = |provider: &'a str| {
+            let own: Vec<&'a Object> = all.iter().copied().filter(|o| o.spec_at(&["provider", "name"]).map(Node::text) == Some(provider)).collect();
+            (provider, self.rbac(&own, RBACAction::Deny, Level::Http, &format!("istio-ext-authz-{provider}-")))
+        };
+        providers(&all).into_iter().map(of).collect()
+    }
+
+    /// The rules alone, where nobody knows which providers there are: whoever meets them is asked about, if it is.
+    fn custom_unseen(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
+        let all = self.custom_rules(service);
+        if all.len() > 1 {
+            return self.custom(service);
+        }
+        all.into_iter().map(|(_, rules)| filters::rbac_http(&asking(rules))).collect()
+    }
+
     /// Filters that ask outside authorizers, by provider.
     fn custom(&self, service: Option<&RegisteredService<'a>>) -> Vec<hcm::HttpFilter> {
-        let all = self.with_action("CUSTOM", service);
-        let mut providers: Vec<&str> = all.iter().filter_map(|o| o.spec_at(&["provider", "name"])).map(Node::text).collect();
-        providers.sort_unstable();
-        providers.dedup();
         let mut out = Vec::new();
-        for provider in &providers {
-            let own: Vec<&'a Object> = all.iter().copied().filter(|o| o.spec_at(&["provider", "name"]).map(Node::text) == Some(provider)).collect();
-            let mut rules = self.rbac(&own, RBACAction::Deny, Level::Http, &format!("istio-ext-authz-{provider}-"));
-            let authorizer = self.authorizer(provider).filter(|_| providers.len() == 1);
+        let all = self.custom_rules(service);
+        let is_only = all.len() == 1;
+        for (provider, mut rules) in all {
+            let authorizer = self.authorizer(provider).filter(|_| is_only);
             let Some(authorizer) = authorizer else {
                 // What can't be asked is denied.
                 rules.policies = rules.policies.into_iter().map(|(k, v)| (format!("{k}-deny-due-to-bad-CUSTOM-action"), v)).collect();
                 out.push(filters::rbac_http(&http_rbac::RBAC { rules: Some(rules), ..Default::default() }));
                 continue;
             };
-            let shadow = http_rbac::RBAC { shadow_rules: Some(rules), shadow_rules_stat_prefix: "istio_ext_authz_".into(), ..Default::default() };
-            out.push(filters::rbac_http(&shadow));
+            out.push(filters::rbac_http(&asking(rules)));
             out.push(filters::ext_authz_http(&authorizer));
         }
         out
@@ -356,6 +383,19 @@ impl<'a> Context<'_, 'a> {
         }
         Some(out)
     }
+}
+
+/// The providers that CUSTOM policies name.
+fn providers<'a>(policies: &[&'a Object]) -> Vec<&'a str> {
+    let mut out: Vec<&str> = policies.iter().filter_map(|o| o.spec_at(&["provider", "name"])).map(Node::text).collect();
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+/// Rules whose match makes the filter behind them ask.
+fn asking(rules: RBAC) -> http_rbac::RBAC {
+    http_rbac::RBAC { shadow_rules: Some(rules), shadow_rules_stat_prefix: "istio_ext_authz_".into(), ..Default::default() }
 }
 
 fn shadow_prefix(shadow: Option<&RBAC>) -> String {

@@ -63,6 +63,7 @@ pub use witnesses::Witness;
 
 use crate::mesh::Mesh;
 use crate::protocol::Protocol;
+use attachment::Attachments;
 use gateway::{GatewayConfig, MergedGateway};
 use mesh_envoy::api::{
     Duration, cluster::Cluster, cluster::ClusterDiscoveryType, endpoint::ClusterLoadAssignment, listener::Listener, route::RouteConfiguration,
@@ -75,6 +76,7 @@ use rustc_hash::FxHashMap;
 use scope::Scope;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use virtual_host::Stands;
 use virtual_service::Semantics;
 pub(crate) use virtual_service::VirtualService;
@@ -180,6 +182,7 @@ pub struct Model<'m, 'a> {
     networks: Networks<'a>,
     /// Labels by which endpoints may be preferred.
     asked_labels: BTreeSet<&'a str>,
+    attachments: OnceLock<Attachments<'a>>,
 }
 
 impl<'m, 'a> Model<'m, 'a> {
@@ -225,6 +228,7 @@ impl<'m, 'a> Model<'m, 'a> {
             gateways,
             networks: Networks::new(mesh),
             asked_labels: locality::asked_labels(mesh),
+            attachments: OnceLock::new(),
         }
     }
 
@@ -240,7 +244,7 @@ impl<'m, 'a> Model<'m, 'a> {
         let targets = self.registry.targets_of(self.mesh, &proxy);
         let scope = Scope::new(self, &proxy);
         let whereabouts = self.whereabouts(&proxy);
-        let waypoint = (proxy.kind == ProxyKind::Waypoint).then(|| waypoint::Served::of(self, &proxy));
+        let waypoint = (proxy.kind == ProxyKind::Waypoint).then(|| waypoint::Served::of(self, &proxy, &scope));
         let mut cx = Context { model: self, control_plane, proxy, whereabouts, scope, targets, gateway: None, waypoint, records: Records::default() };
         if control_plane.records {
             cx.records = Records::of(&cx);

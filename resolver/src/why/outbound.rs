@@ -35,7 +35,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let verdict = walk(&party.configuration, call, &question.world);
         verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
         part.steps.extend(self.disagreement(party, call, question, &verdict));
-        part.steps.extend(self.not_translated(party, &verdict, question, party.is_gateway()));
+        part.steps.extend(self.not_translated(party, &verdict, question, party.is_gateway() || party.is_waypoint()));
         if let Some(step) = refused_by_gateway::no_certificate(self.model, party, &verdict) {
             let outcome = Outcome { share: 1_000_000, cluster: String::new(), ..closed(&step) };
             part.steps.push(step);
@@ -60,6 +60,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             part.steps.extend(self.not_http(party, &verdict, question, service));
         }
         part.steps.extend(self.filters(party, &verdict));
+        if let (Some(says), Some(branch)) = (left_open(&part.steps), verdict.branches.first()) {
+            answer.outcomes.push(open(self.outcome(branch, Mark::NotJudged, says)));
+            answer.parts.push(part);
+            return;
+        }
         let ends: Vec<&Branch> = verdict.branches.iter().collect();
         if let [only] = ends.as_slice() {
             let mut only_part = part;
@@ -308,6 +313,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                 let by = PolicyName::parse(&s.policy).and_then(|n| policy(mesh, &n));
                 let misses = party.misses(mesh, &s.passed);
                 out.push(match (rejected, &by) {
+                    (true, Some(thing)) if s.policy.ends_with(BAD_CUSTOM) && self.is_provider_unseen(party, verdict) => {
+                        let says = format!("{} asks a provider of the mesh configuration, which is not in the input", policy_name(&s.policy));
+                        Step::new(Stage::Authorization, Mark::NotJudged, says)
+                            .thing(thing.clone())
+                            .change("give the mesh configuration as well, or --complete where the input is everything")
+                    }
                     (true, Some(thing)) if s.policy.ends_with(BAD_CUSTOM) => {
                         let says = format!("{} asks a provider that the mesh configuration does not have: what it covers is denied", policy_name(&s.policy));
                         Step::new(Stage::Authorization, Mark::Broken, says)
@@ -365,6 +376,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         out
     }
 
+    /// Whether a provider that looks missing may stand in a mesh configuration that was not given. Of several at one proxy none
+    /// is asked, whatever it says.
+    fn is_provider_unseen(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> bool {
+        let Some(proxy) = party.proxy.as_ref().filter(|_| party.held.is_none() && !self.model.mesh.knows_config()) else { return false };
+        self.model.custom_providers(proxy, self.service_of_chain(party, &verdict.filter_chain)).len() < 2
+    }
+
     fn first_policy(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Option<Thing> {
         let proxy = party.proxy.as_ref()?;
         let all = self.model.policies_at(Kind::AuthorizationPolicy, proxy, self.service_of_chain(party, &verdict.filter_chain));
@@ -385,8 +403,17 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         }
         involved.extend(party.route(verdict).map(|o| std::ptr::from_ref(o.object)));
         let everywhere = [Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension, Kind::AuthorizationPolicy, Kind::MeshConfig, Kind::MeshNetworks];
-        let policy = |n: &crate::translate::NotJudged<'_>| n.origin.is_some_and(|o| o.object.kind == Kind::AuthorizationPolicy);
-        let counts = |n: &crate::translate::NotJudged<'_>| !policy(n) || judges && !(question.is_http() && n.what == OF_BYTES);
+        // Whom policies ask about requests is told with the filters.
+        let asks_of_bytes = judges && !question.is_http();
+        let policies = party.proxy.as_ref().filter(|_| asks_of_bytes).map(|p| {
+            let service = self.service_of_chain(party, &verdict.filter_chain);
+            self.model.policies_at(Kind::AuthorizationPolicy, p, service)
+        });
+        let is_asked = |o: &mesh_model::Object| policies.iter().flatten().any(|p| std::ptr::eq(*p, o));
+        let counts = |n: &crate::translate::NotJudged<'_>| match n.origin {
+            Some(o) if o.object.kind == Kind::AuthorizationPolicy => n.what == OF_BYTES && is_asked(o.object),
+            _ => true,
+        };
         let touches = |o: &mesh_model::Object| everywhere.contains(&o.kind) || involved.contains(&std::ptr::from_ref(o));
         let of_request = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic && counts(n) && n.origin.is_none_or(|o| touches(o.object)));
         of_request
@@ -433,6 +460,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
 /// Where something that decides is not in the input: the proxy's own answer says nothing then.
 pub(super) fn open(outcome: Outcome) -> Outcome {
     Outcome { status: None, flags: String::new(), details: String::new(), ..outcome }
+}
+
+/// What steps of policies leave open, where they do.
+pub(super) fn left_open(steps: &[Step]) -> Option<String> {
+    steps.iter().find(|s| s.stage == Stage::Authorization && s.mark == Mark::NotJudged).map(|s| format!("up to here: {}", s.says))
 }
 
 /// A connection that is closed by what a step says.

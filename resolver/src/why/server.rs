@@ -1,7 +1,7 @@
 //! The server's side: what arrives there, whether its proxy takes it, what its policies say, and the port behind.
 
 use super::answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
-use super::outbound::has;
+use super::outbound::{has, left_open, open};
 use super::party::Party;
 use super::question::Question;
 use super::waypoint::tunnel_to;
@@ -337,6 +337,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             part.steps.push(Step::new(Stage::Authorization, Mark::Good, "no AuthorizationPolicy is for the server: everybody may"));
         }
         part.steps.extend(filters);
+        if let Some(says) = left_open(&part.steps) {
+            return Served { part, outcome: open(Outcome { mark: Mark::NotJudged, says, ..outcome }) };
+        }
         match end {
             Some(End::Replied(r)) if verdict.branches.iter().all(|b| b.cluster.is_empty()) => {
                 let says = format!("{title} answers {} in place of the application", r.status);

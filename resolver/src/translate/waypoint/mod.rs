@@ -23,6 +23,7 @@ pub use sending::or_by_hbone;
 
 use super::filters::Class;
 use super::registry::{Endpoint, RegisteredService, Resolution};
+use super::scope::Scope;
 use super::supposed::Addresses;
 use super::virtual_service::{Destination, VirtualService};
 use super::{Context, Model, Proxy, ProxyKind, Translation, endpoint, envoy_filter, not_judged};
@@ -33,6 +34,7 @@ use crate::mesh::Mesh;
 use crate::protocol::Protocol;
 use mesh_envoy::api::{Struct, Value, core};
 use mesh_model::{Kind, Node, Object};
+use routes::ByHost;
 use rustc_hash::FxHashMap;
 
 pub use tunnel::upstream as upstream_metadata;
@@ -54,11 +56,13 @@ pub struct Served {
     by_host: FxHashMap<String, u32>,
     /// Addresses of workloads that ask for it themselves.
     pub(super) workloads: Vec<String>,
+    routes: ByHost,
 }
 
 impl Served {
-    pub fn of<'a>(model: &Model<'_, 'a>, proxy: &Proxy) -> Served {
-        let mut out = Served::default();
+    pub fn of<'a>(model: &Model<'_, 'a>, proxy: &Proxy, scope: &Scope<'_, 'a>) -> Served {
+        let seen = scope.egress.iter().flat_map(|e| &e.virtual_services).copied();
+        let mut out = Served { routes: ByHost::of(&model.virtual_services, seen), ..Served::default() };
         let Some(name) = proxy.label(GATEWAY_NAME) else { return out };
         let is_this = |w: Waypoint<'a>| match w {
             Waypoint::Stands(b, _) | Waypoint::Unseen(b) => is_named(&b, name, &proxy.namespace),
