@@ -2,6 +2,7 @@
 //!
 //! Pure. Built once over a [`mesh_model::Snapshot`]; every question is answered from indexes.
 
+mod accounts;
 pub mod ambient;
 pub mod assumed;
 pub mod destination_rule;

@@ -1,5 +1,6 @@
 //! The snapshot, indexed: the one thing that rules ask.
 
+use crate::accounts::Accounts;
 use crate::destination_rule::DestinationRules;
 use crate::host;
 use crate::injection::{self, InMesh};
@@ -15,7 +16,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 #[derive(Default)]
 struct InNamespace<'a> {
@@ -46,6 +47,7 @@ pub struct Mesh<'a> {
     /// The same of all clusters, for the mesh of one.
     everywhere: Option<Everywhere<'a>>,
     clusters: Vec<Mesh<'a>>,
+    accounts: OnceLock<Arc<Accounts>>,
 }
 
 #[derive(Clone)]
@@ -223,6 +225,7 @@ impl<'a> Mesh<'a> {
             ownership: Arc::new(ownership),
             everywhere,
             clusters: Vec::new(),
+            accounts: OnceLock::new(),
         }
     }
 
@@ -336,6 +339,11 @@ impl<'a> Mesh<'a> {
     /// The field of a node's object, for messages.
     pub fn path(object: &'a Object, node: Node<'a>) -> String {
         node.path_from(object.root())
+    }
+
+    /// How service accounts take part in the mesh, found out once.
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(self.accounts.get_or_init(|| Arc::new(Accounts::new(self))))
     }
 
     /// How a workload takes part in the mesh.

@@ -83,7 +83,7 @@ pub struct Authorizer<'a> {
     /// What judges instead of filters, in ambient mode.
     ztunnel: Option<Ztunnel<'a>>,
     /// Waypoints that judge who is in the mesh: ztunnel sees their identity then.
-    ways: Ways<'a>,
+    ways: Ways,
 }
 
 impl<'a> Authorizer<'a> {

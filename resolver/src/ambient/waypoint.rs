@@ -139,6 +139,17 @@ fn lets_in(mesh: &Mesh<'_>, gateway: &Object, namespace: &str) -> bool {
     }
 }
 
+/// The workload that serves a Gateway, by its id, where the input holds it: a controller makes it.
+pub fn pod(mesh: &Mesh<'_>, gateway: &Object) -> Option<u32> {
+    let own = Selector { pairs: vec![(GATEWAY_NAME, gateway.name())], expressions: None };
+    mesh.workloads.matching_ids(Some(gateway.namespace()), &own).first().copied()
+}
+
+/// The service account of a waypoint, where its workload is in the input.
+pub fn account<'a>(mesh: &Mesh<'a>, gateway: &Object) -> Option<&'a str> {
+    pod(mesh, gateway).map(|id| mesh.workloads.get(id).service_account())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,15 +10,8 @@ use mesh_model::{Kind, Node, Object};
 use rustc_hash::FxHashMap;
 
 /// Kinds that are for some proxies by labels or `targetRefs`.
-const KINDS: &[Kind] = &[
-    Kind::AuthorizationPolicy,
-    Kind::RequestAuthentication,
-    Kind::EnvoyFilter,
-    Kind::WasmPlugin,
-    Kind::TrafficExtension,
-    Kind::Telemetry,
-    Kind::ProxyConfig,
-];
+const KINDS: &[Kind] =
+    &[Kind::AuthorizationPolicy, Kind::RequestAuthentication, Kind::EnvoyFilter, Kind::WasmPlugin, Kind::TrafficExtension, Kind::Telemetry, Kind::ProxyConfig];
 
 /// Policies by what they are for: a mesh may have one for each service, and all proxies ask.
 #[derive(Default)]
@@ -58,7 +51,7 @@ impl<'a> Attachments<'a> {
         let mut ids: Vec<u32> = attached.naming("Gateway", gateway);
         if proxy.kind == ProxyKind::Waypoint {
             ids.extend(attached.naming("GatewayClass", CLASS));
-            for name in service.map(|s| s.object.name()) {
+            if let Some(name) = service.map(|s| s.object.name()) {
                 ids.extend(attached.naming("Service", name));
                 ids.extend(attached.naming("ServiceEntry", name));
             }

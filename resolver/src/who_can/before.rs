@@ -2,21 +2,20 @@
 //! Who has a sidecar goes past them, and so do gateways but where a Service asks them not to.
 
 use super::{Asking, Caller, Condition, Find, May, by_ztunnel, decide};
+use crate::accounts::Accounts;
 use crate::ambient::waypoint::{self, Bound, Waypoint};
 use crate::ambient::ztunnel::Ztunnel;
-use crate::injection::InMesh;
 use crate::translate::{Layer, Model, Proxy, RegisteredService};
 use crate::why::Thing;
 use crate::workload::Workload;
 use mesh_envoy::rbac::{Fact, Filter};
 use mesh_model::{Kind, Object};
-use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The ways to a port of a workload in ambient mode.
 #[derive(Default)]
-pub struct Ways<'a> {
+pub struct Ways {
     through: Vec<Through>,
     /// Waypoints that are not in the input.
     unseen: Vec<Condition>,
@@ -24,9 +23,10 @@ pub struct Ways<'a> {
     past: bool,
     /// Whether a waypoint stands before the Pods' own addresses.
     guards_pods: bool,
-    /// Namespaces and service accounts of those who call through waypoints, and of those who do not.
-    tunnelling: FxHashSet<(&'a str, &'a str)>,
-    others: FxHashSet<(&'a str, &'a str)>,
+    /// Who calls through waypoints, and who does not.
+    accounts: Option<Arc<Accounts>>,
+    /// Whether gateways do.
+    from_ingress: bool,
 }
 
 /// A Service's way through its waypoint, or that of those who call a Pod's own address.
@@ -94,8 +94,8 @@ fn standing_of<'a>(waypoint: Waypoint<'a>) -> Option<(Bound<'a>, Option<&'a Obje
     }
 }
 
-impl<'a> Ways<'a> {
-    pub fn of(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16, asks_http: bool) -> Ways<'a> {
+impl Ways {
+    pub fn of<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16, asks_http: bool) -> Ways {
         let (standing, past) = standing(model, w, port);
         let guards_pods = standing_of(waypoint::of_workload(model.mesh, w)).is_some();
         let mut out = Ways { past, guards_pods, ..Ways::default() };
@@ -115,21 +115,13 @@ impl<'a> Ways<'a> {
             };
             let layer = if is_http { Layer::Http } else { Layer::Tcp };
             let filters = model.rbac_of(&s.proxy(), layer, s.service).iter().map(Filter::compile).collect();
-            let own = |w: &&Workload<'a>| w.label(waypoint::GATEWAY_NAME) == Some(gateway.name());
-            let account = model.mesh.workloads.in_namespace(gateway.namespace()).find(own).map_or(gateway.name(), Workload::service_account);
+            let account = waypoint::account(model.mesh, gateway).unwrap_or(gateway.name());
             let principal = format!("{}/ns/{}/sa/{account}", model.mesh.config.trust_domain(), gateway.namespace()).into();
             out.through.push(Through { shown: s.bound.shown(), port: s.port, filters, principal });
         }
         if !standing.is_empty() {
-            let from_ingress = standing.iter().filter_map(|s| s.service).any(|s| waypoint::is_used_from_ingress(model.mesh, s.object));
-            for caller in model.mesh.workloads.all() {
-                match model.mesh.in_mesh(caller) {
-                    InMesh::Sidecar => _ = out.others.insert((caller.namespace, caller.service_account())),
-                    InMesh::Gateway if !from_ingress => _ = out.others.insert((caller.namespace, caller.service_account())),
-                    InMesh::Ambient | InMesh::Gateway => _ = out.tunnelling.insert((caller.namespace, caller.service_account())),
-                    InMesh::No | InMesh::Unknown => {}
-                }
-            }
+            out.from_ingress = standing.iter().filter_map(|s| s.service).any(|s| waypoint::is_used_from_ingress(model.mesh, s.object));
+            out.accounts = Some(model.mesh.accounts());
         }
         out
     }
@@ -146,9 +138,9 @@ impl<'a> Ways<'a> {
     fn of_caller(&self, caller: &Caller) -> (bool, bool) {
         let Caller::Identity(id) = caller else { return (*caller == Caller::AnyIdentity, *caller == Caller::Anybody) };
         let account = id.split_once("/ns/").and_then(|(_, rest)| rest.split_once("/sa/"));
-        let is = |set: &FxHashSet<(&str, &str)>| account.is_some_and(|a| set.contains(&a));
-        let past = is(&self.others);
-        (is(&self.tunnelling) || !past, past)
+        let parts = self.accounts.as_ref().zip(account).map(|(all, (namespace, name))| all.of(namespace, name)).unwrap_or_default();
+        let past = parts.sidecars || parts.gateways && !self.from_ingress;
+        (parts.ambient || parts.gateways && self.from_ingress || !past, past)
     }
 }
 

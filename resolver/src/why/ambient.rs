@@ -8,12 +8,17 @@ use super::{EPHEMERAL, SOMEBODY, Why, host, source};
 use crate::ambient::waypoint::{self, Bound, Waypoint};
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Rule, Ztunnel};
 use crate::injection::InMesh;
+use crate::mesh::Mesh;
 use crate::peer_authentication::{MtlsMode, mode_node};
 use crate::translate::{RegisteredService, Resolution};
 use crate::workload::Workload;
 use mesh_envoy::engine::walk::{Branch, End};
 use mesh_model::{Kind, Node, Object};
+use rustc_hash::FxHashMap;
 use std::net::SocketAddr;
+
+/// HTTP routes by the hosts that they mean.
+pub(super) type RoutesByHost<'a> = FxHashMap<String, Vec<(&'a Object, Node<'a>)>>;
 
 impl<'w, 'a> Why<'w, '_, 'a> {
     /// A client in ambient mode: ztunnel takes its connections, and speaks HBONE where the other side does.
@@ -170,25 +175,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     }
 
     /// HTTP routes that mean a service.
-    fn routes_of(&self, service: &RegisteredService<'a>) -> Vec<(&'a Object, Node<'a>)> {
-        let mesh = self.model.mesh;
-        let mut out: Vec<(&'a Object, Node<'a>)> = Vec::new();
-        for object in mesh.objects(Kind::VirtualService) {
-            let Some(spec) = object.spec().filter(|s| s.list("http").next().is_some()) else { continue };
-            let in_mesh = spec.list("gateways").next().is_none() || spec.list("gateways").any(|g| g.text() == "mesh");
-            let host = spec.list("hosts").find(|h| crate::host::expand(h.text(), object.namespace(), mesh.domain) == service.host);
-            out.extend(host.filter(|_| in_mesh).map(|h| (*object, h)));
-        }
-        for object in mesh.objects(Kind::HttpRoute).iter().chain(mesh.objects(Kind::GrpcRoute)) {
-            let parents = object.spec().into_iter().flat_map(|s| s.list("parentRefs"));
-            let own = |p: &Node<'_>| {
-                let namespace = Some(p.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace());
-                p.text_of("kind") == "Service" && p.text_of("name") == service.name && namespace == service.namespace
-            };
-            out.extend(parents.into_iter().find(own).map(|p| (*object, p)));
-        }
-        out.sort_by_key(|(o, _)| o.origin());
-        out
+    fn routes_of(&self, service: &RegisteredService<'a>) -> &[(&'a Object, Node<'a>)] {
+        self.routes.get_or_init(|| http_routes(self.model.mesh)).get(&service.host).map_or(&[], Vec::as_slice)
     }
 
     /// A server that ztunnel stands before.
@@ -276,6 +264,32 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         served.part.steps.extend(w.map(|w| application(w, address.port())));
         served
     }
+}
+
+/// HTTP routes by the hosts that they mean, with where each names it.
+pub(super) fn http_routes<'a>(mesh: &Mesh<'a>) -> RoutesByHost<'a> {
+    let mut out: RoutesByHost<'a> = FxHashMap::default();
+    let mut add = |host: String, object: &'a Object, node: Node<'a>| {
+        let list = out.entry(host).or_default();
+        if !list.iter().any(|(o, _)| std::ptr::eq(*o, object)) {
+            list.push((object, node));
+        }
+    };
+    for object in mesh.objects(Kind::VirtualService) {
+        let Some(spec) = object.spec().filter(|s| s.list("http").next().is_some()) else { continue };
+        if spec.list("gateways").next().is_none() || spec.list("gateways").any(|g| g.text() == "mesh") {
+            spec.list("hosts").for_each(|h| add(crate::host::expand(h.text(), object.namespace(), mesh.domain).into_owned(), object, h));
+        }
+    }
+    for object in mesh.objects(Kind::HttpRoute).iter().chain(mesh.objects(Kind::GrpcRoute)) {
+        let parents = object.spec().into_iter().flat_map(|s| s.list("parentRefs"));
+        for parent in parents.filter(|p| p.text_of("kind") == "Service") {
+            let namespace = Some(parent.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace());
+            add(crate::host::expand(parent.text_of("name"), namespace, mesh.domain).into_owned(), object, parent);
+        }
+    }
+    out.values_mut().for_each(|list| list.sort_by_key(|(o, _)| o.origin()));
+    out
 }
 
 fn nowhere() -> Outcome {

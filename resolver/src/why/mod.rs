@@ -39,7 +39,7 @@ use mesh_envoy::engine::walk::Call;
 use mesh_model::Role;
 use party::Party;
 use rustc_hash::FxHashMap;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
@@ -82,6 +82,8 @@ pub struct Why<'w, 'm, 'a> {
     parties: RefCell<FxHashMap<u32, Rc<Party<'w, 'a>>>>,
     /// The same of waypoints, by their Gateways.
     waypoints: RefCell<FxHashMap<String, Rc<Party<'w, 'a>>>>,
+    /// What would count if there were a waypoint, read once.
+    routes: OnceCell<ambient::RoutesByHost<'a>>,
 }
 
 impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
@@ -93,7 +95,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
                 by_address.entry(address).or_insert(id);
             }
         }
-        Why { model, held, by_address, parties: RefCell::default(), waypoints: RefCell::default() }
+        Why { model, held, by_address, parties: RefCell::default(), waypoints: RefCell::default(), routes: OnceCell::new() }
     }
 
     pub fn model(&self) -> &'w Model<'m, 'a> {

@@ -5,7 +5,7 @@ use super::party::Party;
 use super::question::Question;
 use super::{EPHEMERAL, HOPS, NOBODY, SOMEBODY, Why, find};
 use crate::ambient::HBONE;
-use crate::ambient::waypoint::{self, Bound, GATEWAY_NAME, Waypoint};
+use crate::ambient::waypoint::{self, Bound, Waypoint};
 use crate::held::Held;
 use crate::translate::{PEER_PRINCIPAL, Proxy, RegisteredService, Resolution};
 use mesh_envoy::cluster_name::ClusterName;
@@ -48,7 +48,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mut part = Part { title: format!("waypoint {}", bound.shown()), ..Part::default() };
         let says = format!("the end of HBONE, port {HBONE}: who calls is {}", sender.principal);
         part.steps.push(Step::new(Stage::Listener, Mark::Good, says).thing(Thing::whole(gateway)));
-        if self.account(gateway).is_none() {
+        if waypoint::account(self.model.mesh, gateway).is_none() {
             answer.assume(format!("waypoint {} runs as the service account of its name", bound.shown()));
         }
         let peer = format!("spiffe://{}", sender.principal);
@@ -78,25 +78,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if let Some(known) = self.waypoints.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let account = self.account(gateway).unwrap_or(gateway.name());
+        let account = waypoint::account(self.model.mesh, gateway).unwrap_or(gateway.name());
         let principal = format!("spiffe://{}/ns/{}/sa/{account}", self.model.mesh.config.trust_domain(), gateway.namespace());
         let mut proxy = Proxy::waypoint(gateway.name(), gateway.namespace());
-        proxy.addresses.extend(self.pod(gateway).and_then(|id| self.model.registry.address_of_workload(self.model.mesh, id)));
+        proxy.addresses.extend(waypoint::pod(self.model.mesh, gateway).and_then(|id| self.model.registry.address_of_workload(self.model.mesh, id)));
         let made = Rc::new(Party::of_proxy(self.model, gateway.origin(), proxy, principal, self.dump_of_waypoint(gateway)));
         self.waypoints.borrow_mut().insert(key, Rc::clone(&made));
         made
-    }
-
-    /// The workload that serves a Gateway, where the input holds it: a controller makes it.
-    fn pod(&self, gateway: &Object) -> Option<u32> {
-        let all = self.model.mesh.workloads.all().iter().enumerate();
-        let is_its = |w: &crate::workload::Workload<'_>| w.namespace == gateway.namespace() && w.label(GATEWAY_NAME) == Some(gateway.name());
-        all.filter(|(_, w)| is_its(w)).map(|(id, _)| id as u32).next()
-    }
-
-    /// The service account of a waypoint, where its workload is in the input.
-    pub(super) fn account(&self, gateway: &Object) -> Option<&'a str> {
-        self.pod(gateway).map(|id| self.model.mesh.workloads.get(id).service_account())
     }
 
     fn dump_of_waypoint(&self, gateway: &Object) -> Option<&'w Held> {

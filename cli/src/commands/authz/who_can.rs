@@ -31,7 +31,7 @@ pub fn run(args: &WhoCanArgs, context: &Context) -> Outcome {
         for number in ports(&model, id, port)? {
             let one = who_can::access(&model, id, number, &asked, &identities, true);
             // Pods of one making are one answer.
-            if !found.iter().any(|f| f.namespace == one.namespace && f.port == one.port && f.callers == one.callers && f.policies == one.policies) {
+            if !found.iter().any(|f| f.namespace == one.namespace && f.port == one.port && f.policies == one.policies && f.callers == one.callers) {
                 found.push(one);
             }
         }
@@ -153,12 +153,13 @@ pub fn matrix(args: &MatrixArgs, context: &Context) -> Outcome {
         }
         for port in who_can::ports(&model, id as u32) {
             let one = who_can::access(&model, id as u32, port, &asked, &identities, true);
+            // The callers last: there are as many as identities.
             if !all.iter().any(|f| {
                 f.namespace == one.namespace
                     && f.port == one.port
-                    && f.callers == one.callers
-                    && f.policies == one.policies
                     && same_maker(&f.workload, &one.workload)
+                    && f.policies == one.policies
+                    && f.callers == one.callers
             }) {
                 all.push(one);
             }
