@@ -1,5 +1,6 @@
 //! Label selectors and the index that answers them.
 
+use mesh_envoy::matcher::Truth;
 use mesh_model::Node;
 use rustc_hash::FxHashMap;
 use std::hash::{Hash, Hasher};
@@ -33,20 +34,26 @@ impl<'a> Selector<'a> {
         self.pairs.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
     }
     pub fn matches(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.pairs.iter().all(|(k, v)| label(k) == Some(*v))
-            && self.expressions.is_none_or(|list| {
-                list.items().all(|e| {
-                    let value = label(e.text_of("key"));
-                    let among = |v: &str| e.list("values").any(|x| x.text() == v);
-                    match e.text_of("operator") {
-                        "In" => value.is_some_and(among),
-                        "NotIn" => !value.is_some_and(among),
-                        "Exists" => value.is_some(),
-                        "DoesNotExist" => value.is_none(),
-                        _ => false,
-                    }
-                })
-            })
+        self.pairs.iter().all(|(k, v)| label(k) == Some(*v)) && self.expressions.is_none_or(|list| list.items().all(|e| holds_of(e, label(e.text_of("key")))))
+    }
+    /// The same where not all labels are known: `None` for one that is not, `Some(None)` for one that is not there.
+    pub fn truth<'l>(&self, label: impl Fn(&str) -> Option<Option<&'l str>>) -> Truth {
+        let holds = |key: &str, is: &dyn Fn(Option<&str>) -> bool| label(key).map_or(Truth::Unknown, |v| Truth::from(is(v)));
+        let pairs = self.pairs.iter().map(|(k, v)| holds(k, &|found| found == Some(*v)));
+        let expressions = self.expressions.into_iter().flat_map(Node::items).map(|e| holds(e.text_of("key"), &|found| holds_of(e, found)));
+        pairs.chain(expressions).fold(Truth::Yes, Truth::and)
+    }
+}
+
+/// Whether an item of `matchExpressions` holds of its label's value.
+fn holds_of(expression: Node<'_>, value: Option<&str>) -> bool {
+    let among = |v: &str| expression.list("values").any(|x| x.text() == v);
+    match expression.text_of("operator") {
+        "In" => value.is_some_and(among),
+        "NotIn" => !value.is_some_and(among),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        _ => false,
     }
 }
 

@@ -214,5 +214,24 @@ fn pods_of_a_headless_service_are_called_by_their_own_waypoints() {
         let found: Vec<(&str, Mark)> = answer.outcomes.iter().map(|o| (o.says.as_str(), o.mark)).collect();
         let expected = ["reaches Deployment shop/one, port 8080", "reaches Deployment shop/other, port 8080"].map(|s| (s, Mark::Good));
         assert_eq!(found, expected, "{url}: {:?}", answer.parts);
+        // DNS answers with either.
+        assert_eq!(answer.outcomes.iter().map(|o| o.share).collect::<Vec<_>>(), [500_000, 500_000], "{url}");
     }
+}
+
+/// Each way through a waypoint asks for what its own policies ask: either is enough.
+#[test]
+fn of_several_ways_each_is_told_with_what_it_asks_for() {
+    const ADMIN: &str = "---\n{apiVersion: v1, kind: Service, metadata: {name: admin, namespace: shop}, spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}}\n";
+    let of = |service: &str, operation: &str| {
+        format!(
+            "---\n{{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {{name: of-{service}, namespace: shop}}, spec: {{targetRefs: [{{kind: Service, group: '', name: {service}}}], rules: [{{to: [{{operation: {{{operation}}}}}]}}]}}}}\n"
+        )
+    };
+    let both = [ADMIN, &of("cart", "methods: [GET]"), &of("admin", "paths: [/admin]")].concat();
+    let web = answers(WAYPOINT, &both)[0].clone();
+    let rules = "ALLOW AuthorizationPolicy shop/of-admin, rule 0; ALLOW AuthorizationPolicy shop/of-cart, rule 0";
+    assert_eq!(web, format!("{rules}: by Service shop/admin: path is `/admin`; or by Service shop/cart: method is `GET`"));
+    // One that asks for nothing is enough.
+    assert_eq!(answers(WAYPOINT, &[ADMIN, &of("cart", "methods: [GET]")].concat())[0], "always");
 }

@@ -4,6 +4,7 @@
 use crate::labels::Selector;
 use crate::mesh::Mesh;
 use crate::workload::Workload;
+use mesh_envoy::matcher::Truth;
 use mesh_model::{Kind, Node, Object};
 
 pub const USE: &str = "istio.io/use-waypoint";
@@ -12,6 +13,8 @@ pub const FOR: &str = "istio.io/waypoint-for";
 pub const CLASS: &str = "istio-waypoint";
 /// The label by which a Pod is known to be a Gateway's.
 pub const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+/// The label that every Namespace is given with its name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Who made a Deployment or a Service for a Gateway.
 const MANAGED: &str = "gateway.istio.io/managed";
 /// For a gateway to send requests to a service through its waypoint.
@@ -45,7 +48,11 @@ pub struct Bound<'a> {
     pub node: Node<'a>,
 }
 
-impl Bound<'_> {
+impl<'a> Bound<'a> {
+    /// The namespace of what is bound.
+    pub fn of(&self) -> &'a str {
+        self.of
+    }
     /// `namespace/name`
     pub fn shown(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
@@ -66,6 +73,17 @@ pub enum Waypoint<'a> {
     Missing(Bound<'a>),
     /// The input does not hold it, and is a part.
     Unseen(Bound<'a>),
+    /// It is there, and whether its listener lets the namespace in is not known: the input lacks the Namespace, whose labels it asks for.
+    PerhapsClosed(Bound<'a>, &'a Object),
+    /// Whether a label asks for one is not known: the input lacks the Namespace.
+    Unasked(&'a str),
+}
+
+impl Waypoint<'_> {
+    /// Whether what it does, or that it is none, can't be told of the input.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Waypoint::Unseen(_) | Waypoint::PerhapsClosed(..) | Waypoint::Unasked(_))
+    }
 }
 
 /// Before requests to a service. Waypoints and gateways between networks have none, nor has another name of a service.
@@ -92,23 +110,33 @@ pub fn of_entry<'a>(mesh: &Mesh<'a>, entry: &'a Object) -> Waypoint<'a> {
     stands(mesh, bound(mesh, entry, labels, entry.namespace()), &["workload", "all"])
 }
 
-/// The object's own label goes before its namespace's.
-fn bound<'a>(mesh: &Mesh<'a>, object: &'a Object, labels: Option<Node<'a>>, namespace: &'a str) -> Option<Bound<'a>> {
-    let of_namespace = || {
-        let object = mesh.find(Kind::Namespace, "", namespace)?;
-        let labels = object.metadata()?.get("labels")?;
-        Some((object, labels, labels.get(USE)?))
-    };
-    let (object, labels, node) = labels.and_then(|l| Some((object, l, l.get(USE)?))).or_else(of_namespace)?;
-    if matches!(node.text(), "" | "none") {
-        return None;
-    }
-    let elsewhere = Some(labels.text_of(USE_NAMESPACE)).filter(|n| !n.is_empty());
-    Some(Bound { name: node.text(), namespace: elsewhere.unwrap_or(namespace), of: namespace, object, node })
+/// What the labels say.
+enum Asked<'a> {
+    Nothing,
+    For(Bound<'a>),
+    /// The Namespace of this name is not in the input, which is a part.
+    Unknown(&'a str),
 }
 
-fn stands<'a>(mesh: &Mesh<'a>, bound: Option<Bound<'a>>, fits: &[&str]) -> Waypoint<'a> {
-    let Some(bound) = bound else { return Waypoint::None };
+/// The object's own label goes before its namespace's.
+fn bound<'a>(mesh: &Mesh<'a>, object: &'a Object, labels: Option<Node<'a>>, namespace: &'a str) -> Asked<'a> {
+    let own = labels.and_then(|l| Some((object, l, l.get(USE)?)));
+    let said = match (own, mesh.find(Kind::Namespace, "", namespace)) {
+        (Some(own), _) => Some(own),
+        (None, None) if !mesh.is_complete() => return Asked::Unknown(namespace),
+        (None, of) => of.and_then(|o| o.metadata()?.get("labels").map(|l| (o, l))).and_then(|(o, l)| Some((o, l, l.get(USE)?))),
+    };
+    let Some((object, labels, node)) = said.filter(|(_, _, node)| !matches!(node.text(), "" | "none")) else { return Asked::Nothing };
+    let elsewhere = Some(labels.text_of(USE_NAMESPACE)).filter(|n| !n.is_empty());
+    Asked::For(Bound { name: node.text(), namespace: elsewhere.unwrap_or(namespace), of: namespace, object, node })
+}
+
+fn stands<'a>(mesh: &Mesh<'a>, asked: Asked<'a>, fits: &[&str]) -> Waypoint<'a> {
+    let bound = match asked {
+        Asked::Nothing => return Waypoint::None,
+        Asked::Unknown(namespace) => return Waypoint::Unasked(namespace),
+        Asked::For(bound) => bound,
+    };
     let Some(gateway) = mesh.find(Kind::K8sGateway, bound.namespace, bound.name) else {
         return if mesh.is_complete() { Waypoint::Missing(bound) } else { Waypoint::Unseen(bound) };
     };
@@ -116,26 +144,37 @@ fn stands<'a>(mesh: &Mesh<'a>, bound: Option<Bound<'a>>, fits: &[&str]) -> Waypo
     if class != CLASS {
         return Waypoint::OfOther(bound, gateway, class);
     }
-    if !lets_in(mesh, gateway, bound.of) {
+    let lets_in = lets_in(mesh, gateway, bound.of);
+    if lets_in == Truth::No {
         return Waypoint::Closed(bound, gateway);
     }
     let is_for = gateway.label(FOR).or_else(|| mesh.find(Kind::GatewayClass, "", class)?.label(FOR)).filter(|f| !f.is_empty()).unwrap_or("service");
-    if fits.contains(&is_for) { Waypoint::Stands(bound, gateway) } else { Waypoint::OfOther(bound, gateway, is_for) }
+    match (fits.contains(&is_for), lets_in) {
+        (false, _) => Waypoint::OfOther(bound, gateway, is_for),
+        (true, Truth::Unknown) => Waypoint::PerhapsClosed(bound, gateway),
+        (true, _) => Waypoint::Stands(bound, gateway),
+    }
 }
 
 /// Whether what is in a namespace may use a waypoint: `allowedRoutes` of its HBONE listener, without which it is for its own
 /// namespace alone.
-fn lets_in(mesh: &Mesh<'_>, gateway: &Object, namespace: &str) -> bool {
+fn lets_in(mesh: &Mesh<'_>, gateway: &Object, namespace: &str) -> Truth {
     let is_hbone = |l: &Node<'_>| l.text_of("protocol") == "HBONE" && l.get("port").and_then(Node::int) == Some(i64::from(super::HBONE));
     let listener = gateway.spec().and_then(|s| s.list("listeners").find(is_hbone));
     let namespaces = listener.and_then(|l| l.at(&["allowedRoutes", "namespaces"]));
     match namespaces.map_or("", |n| n.text_of("from")) {
-        "All" => true,
+        "All" => Truth::Yes,
         "Selector" => {
-            let selector = Selector::from_label_selector(namespaces.and_then(|n| n.get("selector")));
-            selector.matches(|k| mesh.namespace_label(namespace, k))
+            let object = mesh.find(Kind::Namespace, "", namespace);
+            // Its name is a label of every Namespace.
+            let label = |key: &str| match (key, object) {
+                (NAME_LABEL, _) => Some(Some(namespace)),
+                (_, None) if !mesh.is_complete() => None,
+                (_, object) => Some(object.and_then(|o| o.label(key))),
+            };
+            Selector::from_label_selector(namespaces.and_then(|n| n.get("selector"))).truth(label)
         }
-        _ => gateway.namespace() == namespace,
+        _ => Truth::from(gateway.namespace() == namespace),
     }
 }
 
@@ -157,11 +196,12 @@ mod tests {
     use mesh_model::yaml::Limits;
     use mesh_model::{Completeness, Role, Snapshot, Source};
 
-    fn found(namespace: &str, service: &str, pod: &str, gateway: &str, completeness: Completeness) -> (String, String) {
+    fn found(namespace: Option<&str>, service: &str, pod: &str, gateway: &str, completeness: Completeness) -> (String, String) {
         let gateway = if gateway.is_empty() { String::new() } else { format!("---\n{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, {gateway}}}\n") };
+        let namespace =
+            namespace.map_or_else(String::new, |l| format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{{l}}}}}}}\n---\n"));
         let text = format!(
-            "{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{{namespace}}}}}}}\n---\n\
-             {{apiVersion: v1, kind: Service, metadata: {{name: cart, namespace: shop, labels: {{{service}}}}}, spec: {{ports: [{{port: 80}}]}}}}\n---\n\
+            "{namespace}{{apiVersion: v1, kind: Service, metadata: {{name: cart, namespace: shop, labels: {{{service}}}}}, spec: {{ports: [{{port: 80}}]}}}}\n---\n\
              {{apiVersion: v1, kind: Pod, metadata: {{name: cart, namespace: shop, labels: {{{pod}}}}}, spec: {{}}}}\n{gateway}"
         );
         let source = Source::new("", text);
@@ -177,6 +217,8 @@ mod tests {
             Waypoint::Closed(b, _) => format!("{} lets others in", b.shown()),
             Waypoint::Missing(b) => format!("{} missing", b.shown()),
             Waypoint::Unseen(b) => format!("{} not seen", b.shown()),
+            Waypoint::PerhapsClosed(b, _) => format!("{} perhaps", b.shown()),
+            Waypoint::Unasked(namespace) => format!("{namespace} not seen"),
         };
         let service = mesh.objects(Kind::Service)[0];
         (shown(of_service(&mesh, service)), shown(of_workload(&mesh, mesh.workloads.get(0))))
@@ -213,8 +255,34 @@ mod tests {
             (ASKS, "", "", "", Part, "shop/wp not seen", "shop/wp not seen"),
             (ASKS, "", "", INGRESS, Complete, "shop/wp is for istio", "shop/wp is for istio"),
         ] {
-            let got = found(namespace, service, pod, gateway, completeness);
+            let got = found(Some(namespace), service, pod, gateway, completeness);
             assert_eq!((got.0.as_str(), got.1.as_str()), (to_service, to_workload), "{namespace} | {service} | {pod} | {gateway}");
+        }
+    }
+    /// Labels of a Namespace that was not seen are not taken for none.
+    #[test]
+    fn what_a_namespace_that_was_not_seen_says_is_left_open() {
+        const THERE: &str = "istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra";
+        let wp = |selector: &str| {
+            format!(
+                "metadata: {{name: wp, namespace: infra, labels: {{istio.io/waypoint-for: all}}}}, spec: {{gatewayClassName: istio-waypoint, listeners: [{{port: 15008, protocol: HBONE, allowedRoutes: {{namespaces: {{from: Selector, selector: {{{selector}}}}}}}}}]}}"
+            )
+        };
+        use Completeness::{Complete, Part};
+        for (labels, selector, completeness, expected) in [
+            (THERE, "matchLabels: {team: a}", Part, "infra/wp perhaps"),
+            (THERE, "matchLabels: {team: a}", Complete, "infra/wp lets others in"),
+            (THERE, "matchExpressions: [{key: team, operator: Exists}]", Part, "infra/wp perhaps"),
+            (THERE, "matchLabels: {kubernetes.io/metadata.name: shop}", Part, "infra/wp by"),
+            (THERE, "matchLabels: {kubernetes.io/metadata.name: shop}", Complete, "infra/wp by"),
+            (THERE, "matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop]}]", Part, "infra/wp by"),
+            (THERE, "matchLabels: {kubernetes.io/metadata.name: bank, team: a}", Part, "infra/wp lets others in"),
+            ("", "matchLabels: {team: a}", Part, "shop not seen"),
+            ("", "matchLabels: {team: a}", Complete, "none"),
+            ("istio.io/use-waypoint: none", "matchLabels: {team: a}", Part, "none"),
+        ] {
+            let got = found(None, labels, labels, &wp(selector), completeness);
+            assert!(got.0.starts_with(expected) && got.1.starts_with(expected), "{got:?}: {labels} | {selector} | {expected}");
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Ways {
 /// A Service's way through its waypoint, or that of those who call a Pod's own address.
 struct Through {
     shown: String,
+    /// What the waypoint stands before.
+    before: String,
     /// The Service's, or the Pod's.
     port: u16,
     filters: Vec<Filter>,
@@ -46,6 +48,15 @@ pub struct Stands<'m, 'a> {
     port: u16,
 }
 
+/// What stands before a port.
+pub struct Before<'m, 'a> {
+    pub stands: Vec<Stands<'m, 'a>>,
+    /// Whether a way without a waypoint leads there too.
+    past: bool,
+    /// Services, or the workload, of which nobody knows whether a waypoint stands before them: their Namespace is not in the input.
+    unasked: Vec<&'a Object>,
+}
+
 impl Stands<'_, '_> {
     pub fn proxy(&self) -> Proxy {
         Proxy::waypoint(self.bound.name, self.bound.namespace)
@@ -57,9 +68,10 @@ impl Stands<'_, '_> {
 }
 
 /// The Services that lead to a port and have a waypoint, by name, and the waypoint of Pods that are called by their own
-/// addresses: behind a headless Service, or where no Service leads to the port. And whether others lead there.
-pub fn standing<'m, 'a>(model: &'m Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec<Stands<'m, 'a>>, bool) {
-    let (mut out, mut past, mut to_pods, mut to_services) = (Vec::new(), false, false, false);
+/// addresses: behind a headless Service, or where no Service leads to the port.
+pub fn standing<'m, 'a>(model: &'m Model<'_, 'a>, w: &Workload<'a>, port: u16) -> Before<'m, 'a> {
+    let mut out = Before { stands: Vec::new(), past: false, unasked: Vec::new() };
+    let (mut to_pods, mut to_services) = (false, false);
     for service in model.mesh.services.selecting(w) {
         let Some(own) = service.ports.iter().find(|p| p.of_workload(w) == Some(port)) else { continue };
         let registered = service.hosts.first().and_then(|h| model.registry.by_host(h).map(|(_, s)| s).find(|s| std::ptr::eq(s.object, service.object)));
@@ -68,37 +80,51 @@ pub fn standing<'m, 'a>(model: &'m Model<'_, 'a>, w: &Workload<'a>, port: u16) -
             continue;
         }
         to_services = true;
-        match standing_of(waypoint::of_service(model.mesh, service.object)) {
-            Some((bound, gateway)) => out.extend(registered.map(|service| Stands { bound, gateway, service: Some(service), port: own.number })),
-            None => past = true,
+        match waypoint::of_service(model.mesh, service.object) {
+            Waypoint::Unasked(_) => out.unasked.push(service.object),
+            found => match standing_of(found) {
+                Some((bound, gateway)) => out.stands.extend(registered.map(|service| Stands { bound, gateway, service: Some(service), port: own.number })),
+                None => out.past = true,
+            },
         }
     }
     if to_pods || !to_services {
-        match standing_of(waypoint::of_workload(model.mesh, w)) {
-            Some((bound, gateway)) => out.push(Stands { bound, gateway, service: None, port }),
-            None => past = true,
+        match waypoint::of_workload(model.mesh, w) {
+            Waypoint::Unasked(_) => out.unasked.push(w.object),
+            found => match standing_of(found) {
+                Some((bound, gateway)) => out.stands.push(Stands { bound, gateway, service: None, port }),
+                None => out.past = true,
+            },
         }
     }
     let key = |s: &Stands<'_, '_>| (s.bound.shown(), s.before());
-    out.sort_by_key(key);
-    out.dedup_by_key(|s| key(s));
-    (out, past)
+    out.stands.sort_by_key(key);
+    out.stands.dedup_by_key(|s| key(s));
+    out.unasked.sort_by_key(|o| o.origin());
+    out.unasked.dedup_by_key(|o| std::ptr::from_ref(*o));
+    out
 }
 
-/// One that stands, with its Gateway if that is in the input.
+/// One that stands, with its Gateway if that is in the input and lets the namespace in for certain.
 fn standing_of<'a>(waypoint: Waypoint<'a>) -> Option<(Bound<'a>, Option<&'a Object>)> {
     match waypoint {
         Waypoint::Stands(bound, gateway) => Some((bound, Some(gateway))),
-        Waypoint::Unseen(bound) => Some((bound, None)),
+        Waypoint::Unseen(bound) | Waypoint::PerhapsClosed(bound, _) => Some((bound, None)),
         _ => None,
     }
 }
 
 impl Ways {
     pub fn of<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16, asks_http: bool) -> Ways {
-        let (standing, past) = standing(model, w, port);
-        let guards_pods = standing_of(waypoint::of_workload(model.mesh, w)).is_some();
+        let Before { stands: standing, past, unasked } = standing(model, w, port);
+        let of_pods = waypoint::of_workload(model.mesh, w);
+        let guards_pods = of_pods.is_open() || standing_of(of_pods).is_some();
         let mut out = Ways { past, guards_pods, ..Ways::default() };
+        out.unseen.extend(unasked.iter().map(|o| Condition {
+            rule: format!("Namespace {}", o.namespace()),
+            wants: format!("whether a waypoint stands before {}, and what it decides", o.origin()),
+            thing: Some(Thing::whole(o)),
+        }));
         for s in &standing {
             let Some(gateway) = s.gateway else {
                 out.unseen.push(Condition {
@@ -117,9 +143,9 @@ impl Ways {
             let filters = model.rbac_of(&s.proxy(), layer, s.service).iter().map(Filter::compile).collect();
             let account = waypoint::account(model.mesh, gateway).unwrap_or(gateway.name());
             let principal = format!("{}/ns/{}/sa/{account}", model.mesh.config.trust_domain(), gateway.namespace()).into();
-            out.through.push(Through { shown: s.bound.shown(), port: s.port, filters, principal });
+            out.through.push(Through { shown: s.bound.shown(), before: s.before(), port: s.port, filters, principal });
         }
-        if !standing.is_empty() {
+        if !out.is_empty() {
             out.from_ingress = standing.iter().filter_map(|s| s.service).any(|s| waypoint::is_used_from_ingress(model.mesh, s.object));
             out.accounts = Some(model.mesh.accounts());
         }
@@ -153,7 +179,10 @@ impl Asking<'_, '_> {
         if !through {
             return direct;
         }
-        let mut best = if past || ways.past { Some(direct.clone()) } else { None };
+        let mut all: Vec<(String, May)> = Vec::new();
+        if past || ways.past {
+            all.push(("past the waypoints".to_owned(), direct.clone()));
+        }
         self.call_as(caller);
         for t in &ways.through {
             self.request.destination_port = Fact::Is(t.port);
@@ -161,15 +190,40 @@ impl Asking<'_, '_> {
                 May::Never(why) => May::Never(at(&t.shown, &why, !ways.guards_pods && !matches!(direct, May::Never(_)))),
                 may => both(may, behind(ztunnel, t, port)),
             };
-            best = Some(best.map_or_else(|| may.clone(), |b| b.min(may.clone())));
+            all.push((format!("by {}", t.before), may));
         }
         if !ways.unseen.is_empty() {
-            let open = May::If(ways.unseen.clone());
-            best = Some(best.map_or_else(|| open.clone(), |b| b.min(open.clone())));
+            all.push(("otherwise".to_owned(), May::If(ways.unseen.clone())));
         }
         self.request.destination_port = Fact::Is(port);
-        best.unwrap_or(direct)
+        widest(all).unwrap_or(direct)
     }
+}
+
+/// What somebody may who has the choice of several ways, each with a name. Where all that may lead there ask for something, one of them
+/// has to be met as a whole: that is one condition.
+fn widest(ways: Vec<(String, May)>) -> Option<May> {
+    let best = ways.iter().map(|(_, may)| may).min()?.clone();
+    let mut asking: Vec<(String, Vec<Condition>)> = Vec::new();
+    for (way, may) in ways {
+        let May::If(conditions) = may else { continue };
+        if !asking.iter().any(|(_, known)| *known == conditions) {
+            asking.push((way, conditions));
+        }
+    }
+    if !matches!(best, May::If(_)) || asking.len() < 2 {
+        return Some(best);
+    }
+    let wants = |(way, list): &(String, Vec<Condition>)| format!("{way}: {}", list.iter().map(|c| c.wants.as_str()).collect::<Vec<_>>().join(" and "));
+    let mut rules: Vec<&str> = asking.iter().flat_map(|(_, list)| list).map(|c| c.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let one = Condition {
+        rule: rules.join("; "),
+        wants: asking.iter().map(wants).collect::<Vec<_>>().join("; or "),
+        thing: asking[0].1.first().and_then(|c| c.thing.clone()),
+    };
+    Some(May::If(vec![one]))
 }
 
 /// Why a waypoint refuses, and that it can be gone past where it can.
@@ -202,7 +256,11 @@ fn both(a: May, b: May) -> May {
 /// What of the waypoints before a port is not judged, and the policies that they enforce.
 pub fn described<'a>(model: &Model<'_, 'a>, w: &Workload<'a>, port: u16) -> (Vec<String>, Vec<&'a Object>) {
     let (mut not_judged, mut policies): (Vec<String>, Vec<&'a Object>) = (Vec::new(), Vec::new());
-    for s in standing(model, w, port).0 {
+    let before = standing(model, w, port);
+    for object in &before.unasked {
+        not_judged.push(format!("whether a waypoint stands before {} is not in the input: Namespace {} is not", object.origin(), object.namespace()));
+    }
+    for s in before.stands {
         if s.gateway.is_none() {
             let says = "decides on requests to";
             not_judged.push(format!("waypoint {} {says} {}, and ztunnel sees its identity in place of theirs", s.bound.shown(), s.before()));

@@ -57,6 +57,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             answer.parts.push(part);
             return;
         }
+        // DNS answers with any of them.
+        let mut pods = 1;
         let waypoint = match service.resolution {
             // Its Pods are called by their own addresses, which services' waypoints do not stand before.
             Resolution::Passthrough => {
@@ -73,9 +75,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     let title = part.title.clone();
                     answer.parts.push(std::mem::replace(&mut part, Part { title, ..Part::default() }));
                 }
+                pods = guarded.len() + self.distinct(&reached);
                 for (pod, bound, gateway) in &guarded {
                     let to = Destination { service, address: Some(pod.ip()), port: pod.port(), authority: question.authority(), path: &question.url.path };
+                    let before = answer.outcomes.len();
                     self.by_waypoint(&Sender { principal: &own, address }, &to, bound, gateway, question, answer);
+                    answer.outcomes.iter_mut().skip(before).for_each(|o| o.share /= pods as u64);
                 }
                 if reached.is_empty() {
                     return;
@@ -85,7 +90,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             _ => waypoint::of_service(mesh, service.object),
         };
         part.steps.push(self.through(service, &waypoint));
-        let principal = if matches!(waypoint, Waypoint::Unseen(_)) { String::new() } else { own };
+        let principal = if waypoint.is_open() { String::new() } else { own };
         let arrival = Arrival {
             wire: Wire::Hbone,
             server_name: "",
@@ -102,15 +107,23 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             has_proxy: true,
         };
         let branch = Branch { share: 1_000_000, cluster: String::new(), source: String::new(), end: End::Forwarded, endpoints: Vec::new(), transport: None };
-        let before = answer.outcomes.len();
+        let (before, parts) = (answer.outcomes.len(), answer.parts.len());
         self.each(&arrival, &branch, &reached, question, &mut part, 1, answer);
-        if let Waypoint::Unseen(b) = &waypoint {
-            // It may send elsewhere than to the service's own Pods.
-            let is_open = |o: &Outcome| o.mark < Mark::NotJudged || o.mark == Mark::Broken;
-            for outcome in answer.outcomes.iter_mut().skip(before).filter(|o| is_open(o)) {
-                outcome.mark = Mark::NotJudged;
-                outcome.says = format!("{}, if waypoint {} lets it pass and sends it there", outcome.says, b.shown());
-            }
+        if pods > 1 && answer.parts.len() - parts == answer.outcomes.len() - before + 1 {
+            // Behind the client's own part there is one for each outcome.
+            let sizes: Vec<u64> = answer.parts.iter().skip(parts + 1).map(|p| 1 + p.also.len() as u64).collect();
+            answer.outcomes.iter_mut().skip(before).zip(sizes).for_each(|(o, size)| o.share = o.share * size / pods as u64);
+        }
+        let condition = match &waypoint {
+            Waypoint::Unseen(b) => format!("if waypoint {} lets it pass and sends it there", b.shown()),
+            Waypoint::PerhapsClosed(b, _) => format!("unless it goes to waypoint {}", b.shown()),
+            Waypoint::Unasked(_) => "unless a waypoint stands before it".to_owned(),
+            _ => return,
+        };
+        // It may send elsewhere than to the service's own Pods.
+        for outcome in answer.outcomes.iter_mut().skip(before).filter(|o| o.mark != Mark::NotJudged) {
+            outcome.mark = Mark::NotJudged;
+            outcome.says = format!("{}, {condition}", outcome.says);
         }
     }
 
@@ -123,6 +136,16 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             Waypoint::Unseen(b) => of(Mark::NotJudged, format!("waypoint {} decides on routes and HTTP policies, and is not in the input", b.shown()))
                 .thing(Thing::at(b.object, b.node))
                 .change("add its Gateway to the input"),
+            Waypoint::PerhapsClosed(b, gateway) => {
+                let says =
+                    format!("whether waypoint {} lets requests of namespace {} in is not in the input: it asks for labels of the Namespace", b.shown(), b.of());
+                of(Mark::NotJudged, says).thing(Thing::whole(gateway)).change(format!("add Namespace {} to the input", b.of()))
+            }
+            Waypoint::Unasked(namespace) => {
+                let says = format!("whether a waypoint stands before {} is not in the input: Namespace {namespace} may ask for one by its label", service.host);
+                let change = format!("add Namespace {namespace} to the input, or --complete where the input is everything");
+                of(Mark::NotJudged, says).thing(Thing::whole(service.object)).change(change)
+            }
             Waypoint::Missing(b) => {
                 of(Mark::Doubtful, format!("waypoint {} does not exist: the connection goes without, and no HTTP route or policy counts", b.shown()))
                     .thing(Thing::at(b.object, b.node))
@@ -154,9 +177,10 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     fn guarded(&self, reached: &mut Vec<SocketAddr>) -> Vec<(SocketAddr, Bound<'a>, &'a Object)> {
         let mut out: Vec<(SocketAddr, Bound<'a>, &'a Object)> = Vec::new();
         let mut seen: Vec<*const Object> = Vec::new();
-        reached.sort_by_key(|a| (self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id).object.origin()), *a));
+        let one = |a: &SocketAddr| self.by_address.at(self.model, *a).one().map(|id| self.model.mesh.workloads.get(id));
+        reached.sort_by_key(|a| (one(a).map(|w| w.object.origin()), *a));
         reached.retain(|a| {
-            let Some(w) = self.by_address.get(&a.ip()).map(|id| self.model.mesh.workloads.get(*id)) else { return true };
+            let Some(w) = one(a) else { return true };
             let Waypoint::Stands(bound, gateway) = waypoint::of_workload(self.model.mesh, w) else { return true };
             if !seen.contains(&std::ptr::from_ref(w.object)) {
                 seen.push(std::ptr::from_ref(w.object));
@@ -167,11 +191,20 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         out
     }
 
+    /// How many servers there are among addresses.
+    fn distinct(&self, reached: &[SocketAddr]) -> usize {
+        let mut all: Vec<(Option<u32>, Option<SocketAddr>)> =
+            reached.iter().map(|a| self.by_address.at(self.model, *a).one().map_or((None, Some(*a)), |id| (Some(id), None))).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.len()
+    }
+
     /// What is known to stand before Pods that are called by their own addresses, and is not in the input.
     fn before_pods(&self, reached: &[SocketAddr]) -> Waypoint<'a> {
-        let ids = reached.iter().filter_map(|a| self.by_address.get(&a.ip()));
-        let mut all = ids.map(|id| waypoint::of_workload(self.model.mesh, self.model.mesh.workloads.get(*id)));
-        all.find(|w| matches!(w, Waypoint::Unseen(_))).unwrap_or(Waypoint::None)
+        let ids = reached.iter().flat_map(|a| self.by_address.at(self.model, *a).all().to_vec());
+        let mut all = ids.map(|id| waypoint::of_workload(self.model.mesh, self.model.mesh.workloads.get(id)));
+        all.find(Waypoint::is_open).unwrap_or(Waypoint::None)
     }
 
     /// HTTP routes that mean a service.

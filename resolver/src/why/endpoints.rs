@@ -15,6 +15,17 @@ use mesh_envoy::engine::walk::{Branch, Call, End, StepKind, Verdict};
 use mesh_model::{Kind, Node, Object};
 use std::net::SocketAddr;
 
+/// A share of the requests on its way to a cluster.
+struct Towards<'s, 'w, 'a> {
+    party: &'s Party<'w, 'a>,
+    branch: &'s Branch,
+    verdict: &'s Verdict,
+    /// The cluster's name taken apart, where it is one of Istio's.
+    name: Option<ClusterName<'s>>,
+    /// The service that the cluster is for.
+    target: Option<&'s RegisteredService<'a>>,
+}
+
 impl<'w, 'a> Why<'w, '_, 'a> {
     /// One share of the requests: where it goes, and what happens there.
     #[expect(clippy::too_many_arguments, reason = "what is known of a request at one point of its way")]
@@ -55,7 +66,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let name = parsed(&branch.cluster);
         let target = name.and_then(|n| self.model.registry.by_host(n.host).map(|(_, s)| s).next()).or(service);
         if let End::Replied(_) | End::Closed { .. } = &branch.end {
-            let step = self.no_endpoint(party, branch, verdict, name, target);
+            let step = self.no_endpoint(&Towards { party, branch, verdict, name, target });
             let (mark, says) = (step.mark, step.says.clone());
             part.steps.push(step);
             if mark == Mark::NotJudged {
@@ -156,14 +167,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     }
 
     /// A cluster that the proxy lacks, or that has no endpoint for this request.
-    fn no_endpoint(
-        &self,
-        party: &Party<'w, 'a>,
-        branch: &Branch,
-        verdict: &Verdict,
-        name: Option<ClusterName<'_>>,
-        target: Option<&RegisteredService<'a>>,
-    ) -> Step {
+    fn no_endpoint(&self, to: &Towards<'_, 'w, 'a>) -> Step {
+        let Towards { party, branch, verdict, name, target } = *to;
         let details = match &branch.end {
             End::Replied(r) => r.details.as_str(),
             End::Closed { details, .. } => details.as_str(),
@@ -172,7 +177,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if details == "cluster_not_found" {
             let written = party.route(verdict).map(|o| Thing::at(o.object, destination_of(o.node, name).unwrap_or(o.node)));
             let written = written.or_else(|| verdict.steps.iter().rev().find_map(|s| named(self.model.mesh, &s.source)));
-            let step = self.missing_cluster(party, branch, verdict, name, target);
+            let step = self.missing_cluster(to);
             return if step.thing.is_some() { step } else { step.thing(written) };
         }
         if details.contains("overflow") || matches!(&branch.end, End::Closed { why: "overflow", .. }) {
@@ -202,14 +207,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         mesh.snapshot.objects.first().is_some_and(|o| mesh.owns(o, Place::Hosts(namespace)))
     }
 
-    fn missing_cluster(
-        &self,
-        party: &Party<'w, 'a>,
-        branch: &Branch,
-        verdict: &Verdict,
-        name: Option<ClusterName<'_>>,
-        target: Option<&RegisteredService<'a>>,
-    ) -> Step {
+    fn missing_cluster(&self, to: &Towards<'_, 'w, 'a>) -> Step {
+        let Towards { party, branch, verdict, name, target } = *to;
         let of = |says: String| Step::new(Stage::Destination, Mark::Broken, says);
         let Some(n) = name else {
             let ungranted = party.route(verdict).and_then(|o| self.model.ungranted(o.object, o.node));

@@ -7,6 +7,8 @@
 mod ambient;
 mod answer;
 mod bare;
+mod by_address;
+mod encryption;
 mod endpoints;
 mod entrance;
 mod find;
@@ -34,6 +36,7 @@ pub use url::Url;
 pub use crate::held::Held;
 use crate::injection::InMesh;
 use crate::translate::Model;
+use by_address::ByAddress;
 use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::Call;
 use mesh_model::Role;
@@ -77,7 +80,7 @@ impl std::error::Error for AskError {}
 pub struct Why<'w, 'm, 'a> {
     model: &'w Model<'m, 'a>,
     held: &'w [Held],
-    by_address: FxHashMap<IpAddr, u32>,
+    by_address: ByAddress,
     /// Proxies that were made for earlier questions.
     parties: RefCell<FxHashMap<u32, Rc<Party<'w, 'a>>>>,
     /// The same of waypoints, by their Gateways.
@@ -89,13 +92,7 @@ pub struct Why<'w, 'm, 'a> {
 impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
     /// From manifests (a model without objects where there are none), and from what proxies hold.
     pub fn new(model: &'w Model<'m, 'a>, held: &'w [Held]) -> Why<'w, 'm, 'a> {
-        let mut by_address = FxHashMap::default();
-        for id in 0..model.mesh.workloads.all().len() as u32 {
-            for address in model.proxy_of(id).addresses.iter().filter_map(|a| a.parse().ok()) {
-                by_address.entry(address).or_insert(id);
-            }
-        }
-        Why { model, held, by_address, parties: RefCell::default(), waypoints: RefCell::default(), routes: OnceCell::new() }
+        Why { model, held, by_address: ByAddress::of(model), parties: RefCell::default(), waypoints: RefCell::default(), routes: OnceCell::new() }
     }
 
     pub fn model(&self) -> &'w Model<'m, 'a> {
@@ -221,12 +218,14 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
         }
         let found = host::find(self.model, &question.url.host, question.url.port, &party.namespace, self.knows_manifests());
         let is_reached = found.is_reached;
-        let pod = self.pod_at(question).filter(|_| found.service.is_none());
-        part.steps.push(match pod {
-            Some(pod) => {
-                Step::new(Stage::Host, Mark::Good, format!("{} is the address of {} itself", question.url.host, pod.origin())).thing(Thing::whole(pod))
+        let pods = if found.service.is_none() { self.pods_at(question) } else { Vec::new() };
+        part.steps.push(match pods.as_slice() {
+            [] => found.step,
+            [pod] => Step::new(Stage::Host, Mark::Good, format!("{} is the address of {} itself", question.url.host, pod.origin())).thing(Thing::whole(pod)),
+            several => {
+                let names: Vec<String> = several.iter().map(|o| o.origin()).collect();
+                Step::new(Stage::Host, Mark::NotJudged, by_address::shared(&question.url.host, &names)).thing(Thing::whole(several[0]))
             }
-            None => found.step,
         });
         if !is_reached {
             answer.parts.push(part);

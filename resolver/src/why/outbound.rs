@@ -11,6 +11,7 @@ use mesh_envoy::engine::request::Entry;
 use mesh_envoy::engine::walk::{Branch, Call, End, Replied, StepKind, Verdict, walk};
 use mesh_envoy::rbac::{BAD_CUSTOM, PolicyName};
 use mesh_model::{Kind, Node};
+use std::net::{IpAddr, SocketAddr};
 
 /// What istiod calls the clusters that are for unknown destinations.
 pub(super) const PASSTHROUGH: &str = "PassthroughCluster";
@@ -36,7 +37,8 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         verdict.assumptions.iter().for_each(|a| answer.assume(a.clone()));
         part.steps.extend(self.disagreement(party, call, question, &verdict));
         part.steps.extend(self.not_translated(party, &verdict, question, party.is_gateway() || party.is_waypoint()));
-        if let Some(step) = refused_by_gateway::no_certificate(self.model, party, &verdict) {
+        let certificate = refused_by_gateway::certificate(self.model, party, &verdict);
+        if let Some(step) = certificate.clone().filter(|s| s.mark == Mark::Broken) {
             let outcome = Outcome { share: 1_000_000, cluster: String::new(), ..closed(&step) };
             part.steps.push(step);
             answer.parts.push(part);
@@ -44,6 +46,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             return;
         }
         part.steps.push(self.listener(party, &verdict, question, service));
+        part.steps.extend(certificate);
         if matches!(verdict.virtual_host.as_str(), "block_all" | "allow_any") {
             // Told with the listener.
         } else if has(&verdict, StepKind::VirtualHost) {
@@ -280,10 +283,17 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         out.change.clone_from(&first.lost.change);
     }
 
-    /// The Pod whose own address is asked for.
+    /// The Pods whose own address is asked for.
+    pub(super) fn pods_at(&self, question: &Question) -> Vec<&'a mesh_model::Object> {
+        let Ok(ip) = question.url.host.parse::<IpAddr>() else { return Vec::new() };
+        let at = self.by_address.at(self.model, SocketAddr::new(ip, question.url.port));
+        at.all().iter().map(|id| self.model.mesh.workloads.get(*id).object).collect()
+    }
+
+    /// The one Pod that has it.
     pub(super) fn pod_at(&self, question: &Question) -> Option<&'a mesh_model::Object> {
-        let id = question.url.host.parse().ok().and_then(|a: std::net::IpAddr| self.by_address.get(&a))?;
-        Some(self.model.mesh.workloads.get(*id).object)
+        let all = self.pods_at(question);
+        all.first().copied().filter(|_| all.len() == 1)
     }
 
     /// An HTTP request on a port that is bytes to the proxy.

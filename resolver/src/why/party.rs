@@ -153,13 +153,14 @@ impl<'w, 'a> Party<'w, 'a> {
         let host = piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host)?;
         self.route_at(piece.message.name.as_str(), host, verdict.route_index?)
     }
-    /// The objects whose rules stand in the virtual host that was taken.
+    /// The objects whose rules stand in the virtual host that was taken: the one that it is made of, be it of delegates alone, and theirs.
     pub fn rules_of_host(&self, verdict: &Verdict) -> Vec<&'a Object> {
         let Some(piece) = self.translation.as_ref().and_then(|t| t.routes.iter().find(|r| r.message.name == verdict.route_configuration)) else {
             return Vec::new();
         };
         let host = piece.message.virtual_hosts.iter().position(|h| h.name == verdict.virtual_host).and_then(|i| u32::try_from(i).ok());
-        let of_host = piece.parts.iter().filter(|(p, o)| matches!(*p, Part::Route(h, _) if Some(h) == host) && ROUTING.contains(&o.object.kind));
+        let is_of_host = |p: Part| matches!(p, Part::Route(h, _) | Part::VirtualHost(h) if Some(h) == host);
+        let of_host = piece.parts.iter().filter(|(p, o)| is_of_host(*p) && ROUTING.contains(&o.object.kind));
         let mut out: Vec<&'a Object> = Vec::new();
         for (_, origin) in of_host {
             if !out.iter().any(|o| std::ptr::eq(*o, origin.object)) {

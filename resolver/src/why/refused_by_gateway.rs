@@ -66,8 +66,10 @@ pub(super) fn no_listener(model: &Model<'_, '_>, party: &Party<'_, '_>, question
     )
 }
 
-/// The Secret that a server needs and that is known not to exist: its connections get no certificate.
-pub(super) fn no_certificate(model: &Model<'_, '_>, party: &Party<'_, '_>, verdict: &Verdict) -> Option<Step> {
+/// What is wrong with the certificate of the server that was taken: a Secret that is known not to exist. Without any it closes every
+/// connection. Of several `certificateRefs` of a listener the others count, but where the first one is missing: then istiod gives the server the
+/// gateway's own certificate of the mesh (istio/istio, pilot/pkg/config/kube/gateway/conversion.go, `buildTLS`).
+pub(super) fn certificate(model: &Model<'_, '_>, party: &Party<'_, '_>, verdict: &Verdict) -> Option<Step> {
     let proxy = party.proxy.as_ref().filter(|_| party.held.is_none() && party.is_gateway())?;
     let piece = party.translation.as_ref()?.listeners.iter().find(|l| l.message.name == verdict.listener)?;
     let chain = u32::try_from(piece.message.filter_chains.iter().position(|c| c.name == verdict.filter_chain)?).ok()?;
@@ -75,15 +77,31 @@ pub(super) fn no_certificate(model: &Model<'_, '_>, party: &Party<'_, '_>, verdi
     let origin = piece.parts.iter().find(|(p, _)| *p == Part::FilterChain(chain)).map(|(_, o)| *o).or_else(|| piece.origins.first().copied())?;
     let tls = origin.node.get("tls")?;
     let (object, mesh) = (origin.object, model.mesh);
-    let wanted: Vec<(&str, &str, Node<'_>)> = match object.kind {
-        Kind::Gateway => tls.get("credentialName").map(|n| (proxy.namespace.as_str(), n.text(), n)).into_iter().collect(),
-        _ => tls
-            .list("certificateRefs")
-            .map(|r| (Some(r.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace()), r.text_of("name"), r))
-            .collect(),
-    };
     let issued = Issued::new(mesh);
-    wanted.into_iter().find_map(|(namespace, name, node)| absent(mesh, &issued, object, namespace, name, node))
+    if object.kind == Kind::Gateway {
+        // Of several each is waited for.
+        let several: Vec<Node<'_>> = tls.list("credentialNames").collect();
+        let wanted = if several.is_empty() { tls.get("credentialName").into_iter().collect() } else { several };
+        return wanted.into_iter().find_map(|n| absent(mesh, &issued, object, &proxy.namespace, n.text(), n));
+    }
+    let of = |r: Node<'_>| {
+        let namespace = Some(r.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(object.namespace());
+        absent(mesh, &issued, object, namespace, r.text_of("name"), r)
+    };
+    let mut all: Vec<Option<Step>> = tls.list("certificateRefs").map(of).collect();
+    let missing = all.iter().position(Option::is_some)?;
+    let step = all[missing].take()?;
+    if all.iter().enumerate().all(|(i, s)| i == missing || s.is_some()) {
+        return Some(step);
+    }
+    let (secret, _) = step.says.split_once(" does not exist").unwrap_or((&step.says, ""));
+    let says = match missing {
+        0 => format!(
+            "{secret} does not exist, and it is the first of several: the server shows the gateway's own certificate of the mesh, which clients outside do not trust"
+        ),
+        _ => format!("{secret} does not exist: the server has its other certificate alone"),
+    };
+    Some(Step { mark: Mark::Doubtful, says, ..step })
 }
 
 fn absent(mesh: &Mesh<'_>, issued: &Issued<'_>, object: &Object, namespace: &str, name: &str, node: Node<'_>) -> Option<Step> {

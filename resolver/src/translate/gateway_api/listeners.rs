@@ -239,10 +239,13 @@ fn settings(mesh: &Mesh<'_>, parent: &Object, object: &Object, listener: Node<'_
     if secrets.len() > 2 {
         return Err(Refused);
     }
-    out.credentials = secrets.iter().filter_map(|r| certificate(mesh, object, *r)).collect();
-    if out.credentials.is_empty() && !secrets.is_empty() {
-        return Err(Refused);
-    }
+    let found: Vec<Option<String>> = secrets.iter().map(|r| certificate(mesh, object, *r)).collect();
+    out.credentials = match found.iter().flatten().count() {
+        0 if !secrets.is_empty() => return Err(Refused),
+        // istiod takes the first of them, be it the one that can't be had: the server then shows the proxy's own certificate.
+        1 => found.into_iter().next().flatten().into_iter().collect(),
+        _ => found.into_iter().flatten().collect(),
+    };
     let validation = frontend(parent, listener).and_then(|f| f.get("validation"));
     let authorities: Vec<Node<'_>> = validation.into_iter().flat_map(|v| v.list("caCertificateRefs")).collect();
     match authorities.as_slice() {

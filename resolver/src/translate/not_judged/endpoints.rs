@@ -2,10 +2,11 @@
 //! HBONE, or by localities that the input lacks.
 
 use super::NotJudged;
+use crate::ambient::waypoint::{FROM_INGRESS, Waypoint, of_service};
 use crate::protocol::Protocol;
 use crate::translate::locality::{self, Setting};
 use crate::translate::registry::{Endpoint, RegisteredService};
-use crate::translate::{Context, Origin, waypoint};
+use crate::translate::{Context, Origin, ProxyKind, waypoint};
 
 const WAYPOINT: &str = "istio.io/use-waypoint";
 
@@ -30,9 +31,17 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         }
         let through = waypoint::from_ingress(cx, service).filter(|gateway| waypoint::pods(cx, gateway).is_empty());
         out.extend(through.map(|gateway| NotJudged::new(Origin::whole(gateway), "the Pods of this waypoint, which a gateway sends to, are not in the input")));
+        if cx.proxy.kind == ProxyKind::Router && cx.control_plane.ambient && service.object.label(FROM_INGRESS).is_some() && is_open(cx, service) {
+            out.push(NotJudged::new(Origin::whole(service.object), "whether the gateway sends it to a waypoint is not in the input: its Namespace is not"));
+        }
         out.extend(by_locality(cx, service, &endpoints));
     }
     out
+}
+
+/// Whether the labels of a Namespace that is not in the input decide on the service's waypoint.
+fn is_open(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {
+    matches!(of_service(cx.model.mesh, service.object), Waypoint::PerhapsClosed(..) | Waypoint::Unasked(_))
 }
 
 fn has_waypoint(cx: &Context<'_, '_>, service: &RegisteredService<'_>) -> bool {

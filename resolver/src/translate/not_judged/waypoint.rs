@@ -1,6 +1,7 @@
 //! What touches a waypoint and is not translated: by the policies that name it, its class, or a service behind it.
 
 use super::{KINDS, NotJudged};
+use crate::ambient::waypoint::{self, Waypoint};
 use crate::translate::{Context, Origin, RegisteredService};
 use mesh_model::{Kind, Object};
 
@@ -11,6 +12,9 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         let attached = |kind: Kind| cx.model.policies_at(kind, &cx.proxy, service);
         for (kind, what, effect) in KINDS.iter().filter(|(kind, ..)| !records || *kind != Kind::Telemetry || service.is_some()) {
             out.extend(attached(*kind).into_iter().map(|o| NotJudged { effect: *effect, ..NotJudged::new(Origin::whole(o), *what) }));
+        }
+        if let Some(Waypoint::PerhapsClosed(_, gateway)) = service.map(|s| waypoint::of_service(cx.model.mesh, s.object)) {
+            out.push(NotJudged::new(Origin::whole(gateway), "it may let namespaces in that it asks for labels of, and their Namespaces are not in the input"));
         }
         let takes_bytes = service.is_some_and(|s| s.ports.iter().any(|p| !p.protocol.is_http()));
         super::custom_of(cx, cx.with_action("CUSTOM", service), takes_bytes, &mut out);

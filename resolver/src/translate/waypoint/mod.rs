@@ -65,7 +65,7 @@ impl Served {
         let mut out = Served { routes: ByHost::of(&model.virtual_services, seen), ..Served::default() };
         let Some(name) = proxy.label(GATEWAY_NAME) else { return out };
         let is_this = |w: Waypoint<'a>| match w {
-            Waypoint::Stands(b, _) | Waypoint::Unseen(b) => is_named(&b, name, &proxy.namespace),
+            Waypoint::Stands(b, _) | Waypoint::PerhapsClosed(b, _) | Waypoint::Unseen(b) => is_named(&b, name, &proxy.namespace),
             _ => false,
         };
         for (id, service) in model.registry.services.iter().enumerate() {
