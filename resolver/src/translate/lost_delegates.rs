@@ -58,12 +58,17 @@ impl<'a> Model<'_, 'a> {
         if std::ptr::eq(taken.object, root) {
             return rule.id() < taken.node.id();
         }
-        let leads = |r: &Node<'a>| {
-            let Some(d) = r.get("delegate") else { return false };
-            let namespace = Some(d.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(root.namespace());
-            d.text_of("name") == taken.object.name() && namespace == taken.object.namespace()
-        };
-        root.spec().and_then(|s| s.list("http").find(leads)).is_some_and(|first| rule.id() < first.id())
+        root.spec().and_then(|s| s.list("http").find(|r| leads(root, *r, taken.object))).is_some_and(|first| rule.id() < first.id())
+    }
+
+    /// The VirtualServices of a host that hand requests on to a delegate; none where it is no delegate.
+    pub fn roots_of(&self, delegate: &Object, host: &str) -> Vec<&'a Object> {
+        if delegate.kind != Kind::VirtualService || delegate.spec().is_some_and(|s| s.list("hosts").next().is_some()) {
+            return Vec::new();
+        }
+        let is_for = |o: &Object, h: Node<'_>| crate::host::overlaps(&crate::host::expand(h.text(), o.namespace(), self.mesh.domain), host);
+        let is_root = |o: &&'a Object| o.spec().is_some_and(|s| s.list("http").any(|r| leads(o, r, delegate)) && s.list("hosts").any(|h| is_for(o, h)));
+        self.mesh.objects(Kind::VirtualService).iter().copied().filter(is_root).collect()
     }
 
     /// Whether a rule of a VirtualService may take a request, by its path and method; of other conditions nothing is asked.
@@ -72,6 +77,13 @@ impl<'a> Model<'_, 'a> {
         let path = path.split('?').next().unwrap_or(path);
         own.is_some_and(|r| r.matches.is_empty() || r.matches.iter().any(|m| takes(m, method, path)))
     }
+}
+
+/// Whether a rule of a VirtualService hands its requests on to a delegate.
+fn leads(root: &Object, rule: Node<'_>, delegate: &Object) -> bool {
+    let Some(d) = rule.get("delegate") else { return false };
+    let namespace = Some(d.text_of("namespace")).filter(|n| !n.is_empty()).unwrap_or(root.namespace());
+    d.text_of("name") == delegate.name() && namespace == delegate.namespace()
 }
 
 fn takes(m: &HttpMatch<'_>, method: &str, path: &str) -> bool {

@@ -229,7 +229,13 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let host = service.map_or(bare, |s| s.host.as_str());
         let applied = verdict.steps.iter().rev().find(|s| s.kind == StepKind::Route).map_or("", |s| s.source.as_str());
         let routes_http = has(verdict, StepKind::VirtualHost);
-        let in_force = party.rules_of_host(verdict);
+        let mut in_force = party.rules_of_host(verdict);
+        // One of delegates alone has no route of its own.
+        for root in in_force.clone().into_iter().flat_map(|o| self.model.roots_of(o, host)) {
+            if !in_force.iter().any(|o| std::ptr::eq(*o, root)) {
+                in_force.push(root);
+            }
+        }
         self.lost(&in_force, party.route(verdict), question, out);
         let mut found = self.model.overlooked(proxy, &Wanted { host, port: question.url.port, routes_http, applied, in_force: &in_force });
         if party.is_gateway() && out.mark == Mark::Broken {
