@@ -46,6 +46,14 @@ impl Aside {
         }
         future.poll(&mut Context::from_waker(&self.waker))
     }
+    /// It is to be looked at the next time, though nothing woke it.
+    pub fn ring(&self) {
+        self.bell.rang.store(true, Ordering::Release);
+    }
+    /// Whether it was woken since it was looked at.
+    pub fn has_rung(&self) -> bool {
+        self.bell.rang.load(Ordering::Acquire)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! move, and is made once for many requests.
 
 use super::answer::answer;
+use crate::http::aside::Aside;
 use crate::http::exchange::Connection;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -20,6 +21,9 @@ pub type Asked = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Seats that a connection keeps which is busy; one that rests keeps none.
 const KEPT: usize = 32;
+
+/// So often streams go on before others on the worker have their turn.
+const ROUNDS: usize = 32;
 
 enum Call {
     /// Nobody asks for anything.
@@ -70,6 +74,7 @@ async fn sit(connection: Rc<Connection>, seat: Rc<Seat>, free: Free) {
 pub struct Seats {
     connection: Rc<Connection>,
     sitting: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
+    aside: Aside,
     free: Free,
 }
 
@@ -78,7 +83,7 @@ impl Seats {
         let sitting: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>> = FuturesUnordered::new();
         // A set that has polled all that it has wants to be polled again: with this one it never has.
         sitting.push(Box::pin(std::future::pending()));
-        Seats { connection: connection.clone(), sitting, free: Free::default() }
+        Seats { connection: connection.clone(), sitting, aside: Aside::default(), free: Free::default() }
     }
     /// Serves a request, with the next [`Seats::poll`] on.
     pub fn serve(&mut self, asked: Asked) {
@@ -88,10 +93,24 @@ impl Seats {
         }
         let seat = Rc::new(Seat { call: Cell::new(call), waker: Cell::default() });
         self.sitting.push(Box::pin(sit(self.connection.clone(), seat, self.free.clone())));
+        self.aside.ring();
     }
-    /// Goes on with those that have something to go on with.
+    /// Goes on with those that have something to go on with, so that what all of them have to say leaves together: the set itself
+    /// gives way whenever two of them have woken themselves, which an answer's body does.
     pub fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(())) = self.sitting.poll_next_unpin(cx) {}
+        let sitting = &mut self.sitting;
+        let mut all = std::future::poll_fn(|cx| {
+            while let Poll::Ready(Some(())) = sitting.poll_next_unpin(cx) {}
+            Poll::<()>::Pending
+        });
+        for _ in 0..ROUNDS {
+            let _ = self.aside.poll(Pin::new(&mut all), cx);
+            if !self.aside.has_rung() {
+                return;
+            }
+        }
+        // Other connections have their turn.
+        cx.waker().wake_by_ref();
     }
     /// Whether there are any that nobody needs.
     pub fn has_free(&self) -> bool {
