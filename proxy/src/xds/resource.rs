@@ -149,12 +149,12 @@ mod tests {
     fn what_is_refused_is_told_with_its_object() {
         let routes = json!({"name": "80", "metadata": {"filterMetadata": {"istio": {"config": "/outer"}}}, "virtualHosts": [
             {"name": "a", "domains": ["a"], "routes": [{"match": {"prefix": "/"}, "metadata": {"filterMetadata": {"istio": {"config": "/vs/a"}}},
-                "route": {"cluster": "c", "hedgePolicy": {"hedgeOnPerTryTimeout": true}}}]}]});
+                "route": {"cluster": "c", "internalRedirectPolicy": {"maxInternalRedirects": 3}}}]}]});
         let body = body(Kind::Routes, routes);
-        let problems = read(Kind::Routes, &body).expect_err("hedging is not honoured");
+        let problems = read(Kind::Routes, &body).expect_err("such redirects are not honoured");
         let refusal = Refusal { kind: Kind::Routes, name: "80".into(), version: "1".into(), at: SystemTime::now(), problems, body };
         let told = refusal.to_string();
-        assert!(told.starts_with("80: virtualHosts[0].routes[0].route.hedgePolicy = {\u{2026}}: not supported by mesh-proxy (of /vs/a)"), "{told}");
+        assert!(told.starts_with("80: virtualHosts[0].routes[0].route.internalRedirectPolicy = {\u{2026}}: not supported by mesh-proxy (of /vs/a)"), "{told}");
     }
 
     #[test]
