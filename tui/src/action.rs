@@ -172,7 +172,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     spec(Action::Open, Scope::Graph, "open-node", "enter", "the detail of the selected node; a collapsed namespace opens", "open"),
     spec(Action::Focus, Scope::Graph, "focus", "e", "show only what is near the selected node, and everything again", "focus"),
-    spec(Action::More, Scope::Graph, "more-hops", "+", "one hop more around the focus", "more"),
+    spec(Action::More, Scope::Graph, "more-hops", "+", "one hop more around the focus", ""),
     spec(Action::Fewer, Scope::Graph, "fewer-hops", "_", "one hop fewer around the focus", ""),
     spec(Action::Detail, Scope::Graph, "detail-level", "z", "boxes, lines or what fits", "size"),
     spec(Action::Collapse, Scope::Graph, "collapse", "x", "draw the selected node's namespace as one node, and open it again", "collapse"),

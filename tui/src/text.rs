@@ -141,9 +141,43 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     out
 }
 
+/// Kinds by the short names that Kubernetes and Istio's definitions give them.
+const SHORT_KINDS: [(&str, &str); 17] = [
+    ("AuthorizationPolicy", "ap"),
+    ("ConfigMap", "cm"),
+    ("DaemonSet", "ds"),
+    ("Deployment", "deploy"),
+    ("DestinationRule", "dr"),
+    ("Gateway", "gw"),
+    ("Namespace", "ns"),
+    ("PeerAuthentication", "pa"),
+    ("Pod", "po"),
+    ("ReplicaSet", "rs"),
+    ("RequestAuthentication", "ra"),
+    ("Service", "svc"),
+    ("ServiceEntry", "se"),
+    ("StatefulSet", "sts"),
+    ("VirtualService", "vs"),
+    ("WorkloadEntry", "we"),
+    ("WorkloadGroup", "wg"),
+];
+
+/// `dr shop/cart` of `DestinationRule shop/cart`; `None` of what begins with no kind that has a short name.
+pub fn abbreviated(object: &str) -> Option<String> {
+    let (kind, rest) = object.split_once(' ')?;
+    let (_, short) = SHORT_KINDS.iter().find(|(long, _)| *long == kind)?;
+    Some(format!("{short} {rest}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_objects_have_short_names() {
+        assert_eq!(abbreviated("DestinationRule shop/cart").as_deref(), Some("dr shop/cart"));
+        assert_eq!(["Nothing shop/cart", "Service", "workload shop/cart"].map(abbreviated), [None, None, None]);
+    }
 
     #[test]
     fn nothing_that_steers_a_terminal_is_left() {

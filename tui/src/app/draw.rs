@@ -1,7 +1,7 @@
 //! Drawing: the top line, the screen, the footer, and what lies over them.
 
 use super::{Ages, App, Data, Mode, Shown, palette};
-use crate::action::{ACTIONS, Action, Scope};
+use crate::action::{ACTIONS, Action, Scope, Tab};
 use crate::command;
 use crate::screens::{Cx, message, not_available, span};
 use crate::text::width;
@@ -74,9 +74,7 @@ impl App {
             _ => (self.context.as_str(), 0),
         };
         let failed = if failed == 0 { String::new() } else { format!(" · {failed} failed") };
-        let tail = format!(" · {age}{again}{failed}{} · window {} · read-only ", self.interval(), self.window());
         let room = usize::from(area.width);
-        let tail = if width(&tail) + 30 > room { format!(" · {age} ") } else { tail };
         let arrow = theme.pick([" ▸ "], [" > "])[0];
         let mut crumbs = vec![self.tab.name().to_owned()];
         if let Some(world) = self.world() {
@@ -84,6 +82,20 @@ impl App {
             let cx = Cx { world: &world, theme: &theme, filter: &filter, area: self.body(), ages: Ages::default() };
             crumbs.extend(self.screens.get(self.tab).crumbs(&cx));
         }
+        let filter = self.filters.get(&self.tab).filter(|t| !t.is_empty() && self.screens.get(self.tab).is_filtered());
+        // Where one is comes before what else is known: of that the longest that there is room for.
+        let crumbs_width: usize = crumbs.iter().map(|c| width(c) + width(arrow)).sum();
+        let said = 9 + crumbs_width + filter.map_or(0, |f| width(f) + 3) + 2;
+        let interval = self.interval();
+        let paused = if self.is_paused { interval.as_str() } else { "" };
+        let window = self.window().map_or(String::new(), |w| format!(" · window {w}"));
+        let tails = [
+            format!(" · {age}{again}{failed}{interval}{window} · read-only "),
+            format!(" · {age}{again}{failed}{interval}{window} "),
+            format!(" · {age}{again}{failed}{interval} "),
+            format!(" · {age}{failed}{paused} "),
+        ];
+        let tail = tails.iter().find(|tail| said + width(tail) <= room).map_or_else(|| format!(" · {age}{paused} "), String::clone);
         let mut x = pen.text(0, 0, " meshctl ", 9, Role::Brand);
         let limit = room.saturating_sub(width(&tail) + 2);
         for (i, crumb) in crumbs.iter().enumerate() {
@@ -92,7 +104,7 @@ impl App {
             let left = limit.saturating_sub(usize::from(x));
             x += pen.text(x, 0, crumb, left, if i + 1 == crumbs.len() { Role::Name } else { Role::Text });
         }
-        if let Some(text) = self.filters.get(&self.tab).filter(|t| !t.is_empty() && self.screens.get(self.tab).is_filtered()) {
+        if let Some(text) = filter {
             let left = limit.saturating_sub(usize::from(x));
             x += pen.text(x, 0, &format!("  /{text}"), left, Role::Key);
         }
@@ -114,16 +126,16 @@ impl App {
         }
     }
 
-    /// The time that traffic is of: `10m`, `10m to 11:48:00Z` where that is not now; `-` where there is none.
-    fn window(&self) -> String {
+    /// The time that traffic is of: `10m`, `10m to 11:48:00Z` where that is not now; none where no time is known.
+    fn window(&self) -> Option<String> {
         let world = self.world();
-        let Some(times) = world.as_ref().and_then(|w| w.times()) else { return "-".to_owned() };
+        let times = world.as_ref().and_then(|w| w.times())?;
         let window = times.window.map_or("not said".to_owned(), span);
-        match (times.at, world.as_ref().map(|w| w.as_of)) {
+        Some(match (times.at, world.as_ref().map(|w| w.as_of)) {
             (Some(at), Some(now)) if times.window.is_none() && self.has_timeline() => format!("at {}", crate::text::moment(at, now)),
             (Some(at), Some(now)) if self.has_timeline() || (now - at).abs() >= STALE => format!("{window} to {}", crate::text::moment(at, now)),
             _ => window,
-        }
+        })
     }
 
     /// What the keys do here; what is typed, or was said, comes before.
@@ -174,16 +186,29 @@ impl App {
             return;
         }
         let scopes = self.screens.get(self.tab).scopes();
-        let hints = ACTIONS.iter().filter(|s| !s.hint.is_empty() && (s.scope == Scope::Global || scopes.contains(&s.scope)));
+        let hints = ACTIONS.iter().filter(|s| !s.hint.is_empty() && s.action != Action::Help && (s.scope == Scope::Global || scopes.contains(&s.scope)));
+        let key_of = |action| self.keymap.keys(action, Scope::Global).first().map(ToString::to_string).unwrap_or_default();
+        // How to get to other screens and to all other keys is said wherever there is room for anything.
+        let screens = format!("{}-{}", key_of(Action::Screen(Tab::Overview)), key_of(Action::Screen(Tab::Logs)));
+        let always = [(screens, "screens"), (key_of(Action::Help), "help")];
+        let kept: usize = always.iter().map(|(key, what)| width(key) + width(what) + 3).sum();
+        let room = usize::from(area.width).saturating_sub(kept);
         let mut x = 1;
         for spec in hints {
             let Some(key) = self.keymap.keys(spec.action, spec.scope).first().map(ToString::to_string) else { continue };
             let key = if key == "enter" { theme.pick(["↵"], ["enter"])[0].to_owned() } else { key };
-            if x + width(&key) + width(spec.hint) + 3 > usize::from(area.width) {
+            if x + width(&key) + width(spec.hint) + 3 > room {
                 break;
             }
             x += usize::from(pen.text(x as u16, y, &key, 20, Role::Key)) + 1;
             x += usize::from(pen.text(x as u16, y, spec.hint, 20, Role::Text)) + 2;
+        }
+        for (key, what) in &always {
+            if x + width(key) + width(what) + 1 > usize::from(area.width) {
+                break;
+            }
+            x += usize::from(pen.text(x as u16, y, key, 20, Role::Key)) + 1;
+            x += usize::from(pen.text(x as u16, y, what, 20, Role::Text)) + 2;
         }
     }
 
@@ -244,7 +269,11 @@ impl App {
             lines.push([(scope.name().to_owned(), Role::Heading), (String::new(), Role::Text)]);
             for spec in ACTIONS.iter().filter(|s| s.scope == *scope) {
                 let keys: Vec<String> = self.keymap.keys(spec.action, spec.scope).iter().map(ToString::to_string).collect();
-                lines.push([(format!("  {:14}", keys.join(" ")), Role::Key), (spec.what.to_owned(), Role::Text)]);
+                let mut head = format!("  {:14}", keys.join(" "));
+                let room = usize::from(inner.width).saturating_sub(width(&head));
+                for text in crate::text::wrap(spec.what, room.max(1)) {
+                    lines.push([(std::mem::replace(&mut head, format!("{:16}", "")), Role::Key), (text, Role::Text)]);
+                }
             }
         }
         let most = lines.len().saturating_sub(usize::from(inner.height));

@@ -113,7 +113,11 @@ impl Screen for Logs {
         let inner = pane(&mut pen, list, &cx.titled("What failed", &[Section::Logs]), !self.in_detail);
         if rows.is_empty() {
             let text = if logs.groups.is_empty() { "Nothing: every line is of a request that went well." } else { "Nothing that the filter lets through." };
-            pen.paragraph(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, inner.y, text, Role::Text);
+            let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
+            let y = pen.paragraph(inner, inner.y, text, Role::Text);
+            if logs.groups.is_empty() {
+                pen.paragraph(inner, y, "The lines themselves: `meshctl logs`, with the same sources behind --from.", Role::Dim);
+            }
             return drawn;
         }
         let table: Vec<Row> = rows

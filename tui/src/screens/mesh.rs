@@ -7,7 +7,7 @@ use crate::graph::Health;
 use crate::theme::Role;
 use crate::widgets::{Column, Cursor, Pen, Row, Table, pane};
 use crate::world::sections::Section;
-use crate::world::{Answer, Certificate};
+use crate::world::{Answer, Certificate, Source};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -31,6 +31,9 @@ const COLUMNS: [Column; 6] = [
     Column::left("ISSUER", 8, 2, 3),
 ];
 
+/// Below so many columns three panes beside each other are too narrow.
+const NARROW: u16 = 120;
+
 impl Mesh {
     fn rows<'w>(cx: &Cx<'w>) -> Vec<&'w Certificate> {
         let all = cx.world.certificates.known().map_or(&[][..], Vec::as_slice);
@@ -51,6 +54,10 @@ impl Mesh {
         let height = needed.clamp(4, 10).min(a.height / 2);
         let third = a.width / 3;
         let top = |i: u16, w: u16| Rect { x: a.x + third * i, y: a.y, width: w, height };
+        // In a third of a narrow screen no source could be read: the other two stand one above the other.
+        let half = a.width / 2;
+        let lower = (cx.world.clusters.len() as u16 + 2).min(height / 2);
+        let beside = |y: u16, height: u16| Rect { x: a.x + half, y, width: a.width - half, height };
         let below = Rect { y: a.y + height, height: a.height - height, ..a };
         // Beside each other where it is wide.
         let (first, second) = if a.width >= 150 {
@@ -60,6 +67,9 @@ impl Mesh {
             let upper = Rect { height: below.height.div_ceil(2), ..below };
             (upper, Rect { y: upper.bottom(), height: below.height - upper.height, ..below })
         };
+        if a.width < NARROW && height >= 8 {
+            return [top(0, half), beside(a.y, height - lower), beside(a.y + height - lower, lower), first, second];
+        }
         [top(0, third), top(1, third), top(2, a.width - 2 * third), first, second]
     }
 }
@@ -91,7 +101,16 @@ impl Screen for Mesh {
         let [sources, versions, clusters, certificates, changed] = self.areas(cx);
         let mut pen = Pen { buffer, theme: cx.theme };
         let inner = pane(&mut pen, sources, "Sources", false);
-        for (s, y) in cx.world.sources.iter().zip(inner.y..inner.bottom()) {
+        // What failed comes first where not all have room, and that there are more is said.
+        let mut all: Vec<&Source> = cx.world.sources.iter().collect();
+        let rows = usize::from(inner.height);
+        let more = if all.len() > rows { all.len() - rows + 1 } else { 0 };
+        if more > 0 {
+            all.sort_by_key(|s| s.state.is_ok());
+            all.truncate(rows.saturating_sub(1));
+            pen.row(inner, inner.bottom().saturating_sub(1), &[(&format!("and {more} more"), Role::Dim)]);
+        }
+        for (s, y) in all.into_iter().zip(inner.y..inner.bottom()) {
             let (health, text) = match &s.state {
                 Ok(text) => (Health::Ok, text),
                 Err(text) => (Health::Failing, text),
@@ -105,7 +124,16 @@ impl Screen for Mesh {
         let inner = pane(&mut pen, versions, &cx.titled("Control planes and versions", &[Section::Configuration, Section::Proxies]), false);
         let mut y = inner.y;
         for v in &cx.world.versions {
-            pen.row(inner, y, &[(&format!("{:>3} ", v.count), Role::Text), (&v.of, Role::Text), (" ", Role::Text), (&v.version, Role::Name)]);
+            pen.row(
+                inner,
+                y,
+                &[
+                    (&format!("{:>3} ", v.count), Role::Text),
+                    (&v.of, Role::Text),
+                    (" ", Role::Text),
+                    (if v.version == "unknown" { "of a version that is not said" } else { &v.version }, Role::Name),
+                ],
+            );
             y += 1;
         }
         match &cx.world.sync {

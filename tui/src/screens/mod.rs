@@ -177,6 +177,10 @@ pub fn message(pen: &mut Pen<'_>, area: Rect, [title, text, hint]: [&str; 3]) {
 pub fn known<'a, T>(answer: &'a Answer<T>, what: &str, cx: &Cx<'_>, buffer: &mut Buffer, area: Rect) -> Option<&'a T> {
     match answer {
         Answer::Known(value) => Some(value),
+        _ if answer.is_unread() => {
+            message(&mut Pen { buffer, theme: cx.theme }, area, [&format!("{what}: being read…"), "", ""]);
+            None
+        }
         Answer::Unavailable { why, how } => {
             not_available(&mut Pen { buffer, theme: cx.theme }, area, what, why, how);
             None
@@ -188,6 +192,8 @@ pub fn known<'a, T>(answer: &'a Answer<T>, what: &str, cx: &Cx<'_>, buffer: &mut
 pub fn command_line(cx: &Cx<'_>, command: &str) -> String {
     // The others read no traffic.
     let traffic = cx.world.traffic.known().filter(|_| command.starts_with("tui")).map_or("", |t| t.arguments.as_str());
+    // A demo is one word for both.
+    let traffic = if traffic == cx.world.arguments { "" } else { traffic };
     let words = [command, cx.world.arguments.as_str(), traffic];
     format!("meshctl {}", words.into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" "))
 }

@@ -36,7 +36,7 @@ const PROBLEMS: [Column; 3] = [Column::left("", 1, 0, 0), Column::left("WHAT", 1
 const NARROW: [Column; 3] = [PROBLEMS[0], Column::left("WHAT", 12, 1, 0), Column::left("WHY", 12, 3, 0)];
 const NAMESPACES: [Column; 9] = [
     Column::left("", 1, 0, 0),
-    Column::left("NAMESPACE", 8, 2, 0),
+    Column::left("NAMESPACE", 14, 2, 0),
     Column::right("ERRORS", 6, 0),
     Column::right("WARNINGS", 8, 1),
     Column::right("SERVICES", 8, 4),
@@ -54,7 +54,7 @@ const TREND: usize = 14;
 /// The golden signals come first where traffic is known.
 const WITH_TRAFFIC: [Column; 15] = [
     Column::left("", 1, 0, 0),
-    Column::left("NAMESPACE", 8, 2, 0),
+    Column::left("NAMESPACE", 14, 2, 0),
     Column::right("RATE", 6, 0),
     Column::right("FAIL", 5, 0),
     Column::right("P95", 5, 1),
@@ -104,6 +104,9 @@ impl Overview {
             return if self.pane == Pane::Problems { (body, nothing, nothing) } else { (nothing, body, nothing) };
         }
         let namespaces = (cx.world.namespaces.len() as u16 + 3).clamp(5, (body.height / 2).max(5)).min(body.height);
+        // What is wrong takes what it has to say: a row each, and the selected one in full. What is left goes to the others.
+        let wrong = (self.problems(cx).len() as u16).saturating_add(10).max(body.height / 3);
+        let namespaces = namespaces.max(body.height.saturating_sub(wrong));
         let top = Rect { height: body.height - namespaces, ..body };
         let below = Rect { y: top.bottom(), height: namespaces, ..body };
         let side = if cx.area.width >= 110 { 44 } else { 0 };
@@ -123,7 +126,14 @@ impl Overview {
                     Target::Sources => Request::Show(Tab::Mesh),
                 }]
             }
-            Pane::Namespaces => self.chosen(cx).map(|n| Request::Findings(format!("ns:{}", n.name))).into_iter().collect(),
+            // Where nothing is wrong its picture says more than an empty list.
+            Pane::Namespaces => {
+                let request = |n: &Namespace| match n.errors + n.warnings + n.infos {
+                    0 => Request::Graph { filter: format!("ns:{}", n.name), node: None },
+                    _ => Request::Findings(format!("ns:{}", n.name)),
+                };
+                self.chosen(cx).map(request).into_iter().collect()
+            }
         }
     }
     fn chosen<'w>(&self, cx: &Cx<'w>) -> Option<&'w Namespace> {

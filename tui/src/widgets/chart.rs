@@ -67,6 +67,10 @@ impl Chart<'_> {
         let last = self.values.iter().rev().copied().find(|v| v.is_finite());
         let now = last.map_or("-".to_owned(), |v| (self.shown)(v));
         pen.row(area, area.y, &[(self.title, Role::Heading), (" ", Role::Text), (&now, Role::Name)]);
+        if last.is_none() {
+            pen.text(area.x, area.y + 1, "not known", usize::from(area.width), Role::Dim);
+            return;
+        }
         let most = self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
         let (top, zero) = ((self.shown)(most), "0");
         let labels = width(&top).max(1).min(usize::from(area.width) / 3);

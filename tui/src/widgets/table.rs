@@ -1,7 +1,7 @@
 //! A table with a selected row. Where the columns don't fit, the least important are left out.
 
 use super::{Cursor, Pen};
-use crate::text::{cut, shorten, width};
+use crate::text::{abbreviated, cut, shorten, width};
 use crate::theme::Role;
 use ratatui::layout::{Position, Rect};
 
@@ -150,6 +150,9 @@ impl Table<'_> {
 
 fn aligned(text: &str, columns: u16, align: Align) -> String {
     let columns = usize::from(columns);
+    // Of an object its name says more than its kind.
+    let short = abbreviated(text).filter(|_| width(text) > columns);
+    let text = short.as_deref().unwrap_or(text);
     match align {
         Align::Left if text.contains(' ') => cut(text, columns),
         Align::Left => shorten(text, columns),

@@ -2,6 +2,7 @@
 
 use super::proxies::{Pages, Teller};
 use mesh_envoy::diff::{Change, Difference, Side};
+use mesh_envoy::proto_json::{field, items, text};
 use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::why::workload_of;
 use mesh_resolver::{Held, Mesh, drift};
@@ -70,9 +71,9 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
 
 /// Whether every listener of a dump is bound to an address of its own machine: none that is made for a pod is.
 fn is_at_loopback(dump: &Value) -> bool {
-    let sections = dump["configs"].as_array().into_iter().flatten();
-    let listeners = sections.flat_map(|s| s["dynamic_listeners"].as_array().into_iter().flatten());
-    let mut addresses = listeners.filter_map(|l| l["active_state"]["listener"]["address"]["socket_address"]["address"].as_str()).peekable();
+    let listeners = items(dump, "configs").flat_map(|section| items(section, "dynamic_listeners"));
+    let address = |l| field(field(field(field(l, "active_state")?, "listener")?, "address")?, "socket_address");
+    let mut addresses = listeners.filter_map(address).map(|a| text(a, "address")).peekable();
     addresses.peek().is_some() && addresses.all(|a| a.starts_with("127."))
 }
 
@@ -103,6 +104,9 @@ mod tests {
             json!({"configs": [{}, {"dynamic_listeners": addresses.iter().map(listener).collect::<Vec<_>>()}]})
         };
         assert!(is_at_loopback(&dump(&["127.20.0.1", "127.0.0.1"])));
+        // As mesh-proxy writes it: its own fields as Envoy does, what it was sent as protobuf's JSON is.
+        let sent = json!({"configs": [{"dynamic_listeners": [{"active_state": {"listener": {"address": {"socketAddress": {"address": "127.22.0.1"}}}}}]}]});
+        assert!(is_at_loopback(&sent));
         assert!(!is_at_loopback(&dump(&["127.0.0.1", "0.0.0.0"])) && !is_at_loopback(&dump(&[])) && !is_at_loopback(&json!({})));
     }
 }

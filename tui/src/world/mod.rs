@@ -52,10 +52,17 @@ pub enum Answer<T> {
     },
 }
 
+/// Why a thing is not known that nobody has asked for.
+const UNREAD: &str = "it has not been read yet";
+
 impl<T> Answer<T> {
-    /// Nobody has asked yet.
+    /// Nobody has asked yet: a screen that shows it asks.
     pub fn unread() -> Answer<T> {
-        Answer::unavailable("it has not been read yet", "it is read while a screen is open that shows it")
+        Answer::unavailable(UNREAD, "it is read while a screen is open that shows it")
+    }
+    /// Whether it comes by itself where it is shown.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Answer::Unavailable { why, .. } if why == UNREAD)
     }
     pub fn unavailable(why: impl Into<String>, how: impl Into<String>) -> Answer<T> {
         Answer::Unavailable { why: why.into(), how: how.into() }
@@ -366,6 +373,19 @@ impl World {
     pub fn objects_of_drawn(&self, key: &traffic::Key) -> Vec<String> {
         let Some(configured) = self.configuration.known() else { return Vec::new() };
         objects(configured, self.drawn(), key)
+    }
+
+    /// The first and the last second of which traces are shown; `None` where the sources do not say. Traffic may have been
+    /// measured over less than was asked for, and before the newest traces came: these are shown as well.
+    pub fn traced_time(&self) -> Option<(i64, i64)> {
+        let (from, to) = self.shown_time()?;
+        if self.timeline.is_some() {
+            return Some((from, to));
+        }
+        let ask = self.read.get(&Section::Traces).copied().unwrap_or_default();
+        let newest = self.traces.shared().and_then(|t| t.span()).map(|(_, last)| last).filter(|_| ask.back == 0);
+        let to = newest.map_or(to, |last| last.max(to));
+        Some((from.min(to - ask.window), to))
     }
 
     /// How many findings there are of each level.

@@ -13,6 +13,7 @@ use crate::cluster;
 use crate::commands::analyze;
 use crate::commands::why::ranked::{State, endpoints};
 use crate::context::{Clock, Context};
+use crate::demos;
 use crate::entry::{Entry, Place};
 use crate::output::snippet::snippet;
 use crate::print::time::{clock, parse_rfc3339};
@@ -60,10 +61,18 @@ pub struct Kept {
 impl Request {
     /// What is looked at, for the top line.
     pub fn name(&self) -> String {
+        if let Some(word) = self.demo() {
+            return word;
+        }
         let mut words = self.paths.clone();
         words.extend(Some(self.metrics.name()).filter(|n| !n.is_empty()));
         words.extend(traces::address(&self.traces).map(|(_, url)| url));
         words.join(" ")
+    }
+
+    /// The word for the demo that is looked at: its parts have addresses that nobody typed.
+    fn demo(&self) -> Option<String> {
+        demos::word_of(&self.paths)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -303,9 +312,10 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             None
         }
     };
+    let demo = request.demo().map(|word| format!("--from {word}"));
     let arguments = match traffic.as_ref().filter(|_| metrics.is_empty()) {
         Some(_) => pages_wanted.iter().filter(|w| scraping::page(w).is_some()).map(|w| format!("--from {}", quoted(w))).collect::<Vec<_>>().join(" "),
-        None => metrics.arguments(),
+        None => demo.clone().filter(|_| !metrics.is_empty()).unwrap_or_else(|| metrics.arguments()),
     };
     if let Some(traffic) = &mut traffic {
         request.kept().objects = traffic.objects(context.now).cloned().map(Arc::new);
@@ -352,7 +362,7 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
         World::new(Input {
             asked: Asked { ask, sections: wanted, failed, silent: &found.silent, before },
             context: request.name(),
-            arguments: paths.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(" "),
+            arguments: demo.clone().unwrap_or_else(|| paths.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(" ")),
             objects: found.objects.clone(),
             sources: told.sorted(),
             mesh,

@@ -247,3 +247,78 @@ fn what_a_proxy_holds_is_asked_for_and_shown_as_yaml_and_json() {
     keys(&mut app, "2 : j s o n enter");
     assert!(draw(&mut app).contains("objects are shown as YAML"));
 }
+
+/// The same on a small terminal.
+fn small() -> App {
+    let mut app = app();
+    app.update(Event::Resize(80, 24), Duration::ZERO);
+    app.update(Event::Loaded(Ok(Arc::new(with_traffic()))), Duration::ZERO);
+    app
+}
+
+#[test]
+fn a_small_terminal_says_how_to_go_on_and_cuts_no_help() {
+    let mut app = small();
+    for n in "12345678".chars() {
+        keys(&mut app, &n.to_string());
+        let text = draw(&mut app);
+        let footer = text.lines().last().unwrap_or_default();
+        assert!(footer.contains("1-8 screens  ? help"), "{n}: {footer}");
+        keys(&mut app, "?");
+        let help = draw(&mut app);
+        // The last column within its frame.
+        assert!(!help.lines().any(|l| l.chars().nth(76) == Some('…')), "{help}");
+        keys(&mut app, "esc");
+    }
+    // Where one is comes before what else is known.
+    keys(&mut app, "2");
+    let text = draw(&mut app);
+    assert!(text.lines().next().is_some_and(|top| top.contains("traffic of workloads ▸ 4 nodes 3 edges")), "{text}");
+}
+
+#[test]
+fn a_small_terminal_tells_of_the_selected_node() {
+    let mut app = small();
+    keys(&mut app, "2");
+    let about = |app: &mut App| draw(app).lines().rev().nth(1).unwrap_or_default().trim_end().to_owned();
+    assert_eq!(about(&mut app), " ✖ cart  10/s 20% p95 20ms · 1 → it → 2 · i tells more");
+    keys(&mut app, "l");
+    assert!(about(&mut app).contains(" store  "), "{}", about(&mut app));
+    // The inspector takes its side where that is asked for, and the picture stays the same.
+    keys(&mut app, "i");
+    let text = draw(&mut app);
+    assert!(text.contains("╭ store ──") && text.contains("called by 1") && !text.contains("i tells more"), "{text}");
+    keys(&mut app, "i");
+    assert!(!draw(&mut app).contains("called by 1"));
+    // However far it is moved, one key the other way is seen.
+    keys(&mut app, &"L ".repeat(60));
+    let far = draw(&mut app);
+    keys(&mut app, "H");
+    assert_ne!(far, draw(&mut app));
+}
+
+#[test]
+fn what_nobody_has_asked_for_yet_is_being_read() {
+    let mut app = small();
+    keys(&mut app, "5");
+    assert!(draw(&mut app).contains("Traces: not available"), "no source holds any");
+    let unread = World { traces: Answer::unread(), ..with_traffic() };
+    app.update(Event::Loaded(Ok(Arc::new(unread))), Duration::ZERO);
+    let text = draw(&mut app);
+    assert!(text.contains("Traces: being read…") && !text.contains("not available"), "{text}");
+}
+
+#[test]
+fn traces_that_came_after_the_last_measurement_are_shown() {
+    use crate::world::traces::Traces;
+    use mesh_model::traces::{Span, Trace};
+    let span = |at: i64| Span { id: "1".to_owned(), service: "web.shop".to_owned(), start: at * 1_000_000, duration: 1_000, ..Span::default() };
+    let of = |at: i64| Traces::new(vec![Trace::new("t".to_owned(), vec![span(at)])], String::new());
+    let measured = with_traffic();
+    let (from, to) = measured.shown_time().expect("a time");
+    let world = World { traces: Answer::Known(Arc::new(of(to + 90))), ..measured };
+    assert_eq!(world.traced_time(), Some((from, to + 90)));
+    // Of a recording a moment is shown, and nothing that came later.
+    let timeline = Timeline::new([to - 60, to].map(|at| Mark { at, failing: None, changes: 0 }).to_vec());
+    assert_eq!(World { timeline, ..world }.traced_time(), Some((from, to)));
+}

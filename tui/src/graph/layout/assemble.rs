@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 /// Columns beside a layer's nodes: the namespace's frame, and an arrow head or a blank.
 const PAD: i32 = 2;
-/// The least width of a channel.
+/// The least width of a channel; none where room is all that counts.
 const CHANNEL: i32 = 2;
 /// Longer labels are not drawn.
 const LABEL: i32 = 8;
@@ -64,7 +64,8 @@ pub(super) fn assemble(view: &View, graph: &Layers, placed: &Placed, options: &O
         at += PAD + w + PAD;
         if let Some(c) = channels.get_mut(layer) {
             c.at = at;
-            at += c.left_label + c.width.max(CHANNEL) + c.right_label;
+            let least = if options.detail == Detail::Name { 0 } else { CHANNEL };
+            at += c.left_label + c.width.max(least) + c.right_label;
         }
     }
     let nodes: Vec<Area> = view

@@ -18,8 +18,8 @@ pub(super) const ORDERS: [By; 6] = [By::Given, By::Name, By::Namespace, By::Erro
 
 const COLUMNS: [Column; 8] = [
     Column::left("", 1, 0, 0),
-    Column::left("NAME", 12, 3, 0),
-    Column::left("NAMESPACE", 8, 2, 1),
+    Column::left("NAME", 16, 3, 0),
+    Column::left("NAMESPACE", 12, 2, 1),
     Column::left("KIND", 8, 0, 3),
     Column::right("ERRORS", 6, 2),
     Column::right("WARNINGS", 8, 4),

@@ -13,7 +13,7 @@ const MOST: usize = 5;
 pub(super) fn lines(cx: &Cx<'_>, key: &Key, out: &mut Vec<Line>) {
     // Where nothing gives traces, the screen of traces says so.
     let Some(traces) = cx.world.traces.known() else { return };
-    let time = cx.world.shown_time();
+    let time = cx.world.traced_time();
     let in_time = |i: &usize| time.is_none_or(|(from, to)| (from..=to).contains(&traces.lines[*i].start.div_euclid(1_000_000)));
     let found: Vec<usize> = traces.of(key).into_iter().filter(in_time).collect();
     heading(cx, Section::Traces, out, format!("TRACES {}", found.len()));

@@ -95,7 +95,7 @@ fn call(cx: &Cx<'_>, call: &Call, side: Side) -> Line {
 
 fn figures(flow: &Flow, failing: Role) -> Vec<(String, Role)> {
     let tls = match flow.mtls() {
-        None => ("mTLS not known".to_owned(), Role::Dim),
+        None => ("mTLS ?".to_owned(), Role::Dim),
         Some(p) => (format!("mTLS {}", percent(p)), tls_role(Some(p))),
     };
     vec![

@@ -88,9 +88,16 @@ pub(super) fn inspector(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, a
     for object in &objects {
         say(pen, &[(" ", Role::Text), (object, Role::Text)]);
     }
+    if objects.is_empty() {
+        say(pen, &[(" none of the objects that were read", Role::Dim)]);
+    }
     say(pen, &[]);
     say(pen, &[("findings", Role::Heading)]);
     let all = cx.world.findings.known().map_or(&[][..], Vec::as_slice);
+    if !all.iter().any(|f| objects.contains(&f.object)) {
+        let text = if cx.world.findings.known().is_some() { " none" } else { " not judged: no manifests were read" };
+        say(pen, &[(text, Role::Dim)]);
+    }
     for f in all.iter().filter(|f| objects.contains(&f.object)).take(12) {
         let health = f.level.health();
         say(

@@ -10,6 +10,7 @@ use super::{Cx, Drawn, Request, Screen, command_line, known, not_available};
 use crate::action::{Action, Scope};
 use crate::find::{Find, Hits};
 use crate::graph::collapse::{COLLAPSED, all};
+use crate::graph::flow::milliseconds;
 use crate::graph::layout::Area;
 use crate::graph::paint::{Look, paint};
 use crate::graph::readable::{Form, Picture};
@@ -52,7 +53,8 @@ pub struct Graph {
     boxed: Option<String>,
     shape: Shape,
     pan: (i32, i32),
-    hides_inspector: bool,
+    /// Whether the inspector is shown; `None` where the width decides.
+    inspector: Option<bool>,
     prepared: Option<(Question, Picture)>,
     /// The picture that is being made, and the number of its job.
     waited: Option<(u64, Question)>,
@@ -68,6 +70,20 @@ pub struct Graph {
 /// Columns of the inspector, and from which width on it is shown.
 const INSPECTOR: u16 = 38;
 const WIDE: u16 = 100;
+/// Rows from which on there is one for the selected node, where no inspector tells of it.
+const LOW: u16 = 12;
+
+/// What is where.
+struct Areas {
+    /// Columns and rows that the picture is made for.
+    size: (u16, u16),
+    /// Where of it is drawn.
+    canvas: Rect,
+    /// The inspector, or nothing.
+    side: Rect,
+    /// What is known of the selected node where there is no inspector, or nothing.
+    line: Rect,
+}
 
 impl Graph {
     /// Nothing of the world before holds any more; the layout is kept to start from.
@@ -132,12 +148,37 @@ impl Graph {
     fn is_traffic(&self, world: &World) -> bool {
         world.traffic.known().is_some() && (self.asked.source == Shown::Traffic || world.configuration.known().is_none())
     }
-    fn areas(&self, cx: &Cx<'_>) -> (Rect, Rect) {
+    fn has_inspector(&self, cx: &Cx<'_>) -> bool {
+        self.shape != Shape::Tree && self.inspector.unwrap_or(cx.area.width >= WIDE)
+    }
+    fn areas(&self, cx: &Cx<'_>) -> Areas {
         let a = cx.area;
-        let side = if a.width >= WIDE && !self.hides_inspector && self.shape != Shape::Tree { INSPECTOR } else { 0 };
+        let has_inspector = self.has_inspector(cx);
+        let side = match a.width {
+            _ if !has_inspector => 0,
+            // Where it leaves nothing of the picture it takes all.
+            width if width < INSPECTOR * 2 => width,
+            _ => INSPECTOR,
+        };
         let note = 1.min(a.height);
-        let canvas = Rect { y: a.y + note, width: a.width - side, height: a.height - note, ..a };
-        (canvas, Rect { x: canvas.right(), y: a.y, width: side, height: a.height })
+        let line = u16::from(!has_inspector && self.shape != Shape::Tree && a.height >= LOW);
+        let canvas = Rect { y: a.y + note, width: a.width - side, height: a.height - note - line, ..a };
+        // A narrow picture is not made anew for the inspector: it is moved to what is selected.
+        let columns = if a.width >= WIDE { canvas.width } else { a.width };
+        Areas {
+            size: (columns, a.height - note - u16::from(a.width < WIDE && a.height >= LOW)),
+            canvas,
+            side: Rect { x: canvas.right(), y: a.y, width: side, height: a.height },
+            line: Rect { y: canvas.bottom(), height: line, ..a },
+        }
+    }
+    /// Keeps the picture from being moved further than is seen.
+    fn bound(&mut self, cx: &Cx<'_>) {
+        let Some((_, Picture { view, form: Form::Drawn(layout), .. })) = &self.prepared else { return };
+        let canvas = self.areas(cx).canvas;
+        let moved = self.origin(layout, view, canvas);
+        let unmoved = self.origin_of((0, 0), layout, view, canvas);
+        self.pan = (moved.0 - unmoved.0, moved.1 - unmoved.1);
     }
     fn picture(&self) -> Option<&Picture> {
         self.prepared.as_ref().map(|(_, p)| p)
@@ -180,6 +221,10 @@ impl Graph {
         (self.shape == Shape::Picture && view.nodes().iter().any(|n| n.namespace == boxed)).then_some(boxed)
     }
     fn origin(&self, layout: &Layout, view: &View, canvas: Rect) -> (i32, i32) {
+        self.origin_of(self.pan, layout, view, canvas)
+    }
+    /// The cell in the upper left corner, where the picture was moved by so much.
+    fn origin_of(&self, pan: (i32, i32), layout: &Layout, view: &View, canvas: Rect) -> (i32, i32) {
         let lane = self.boxed(view).and_then(|b| layout.lanes.iter().find(|l| l.namespace == b));
         let at = self.node(view).and_then(|n| layout.nodes.get(n)).copied().unwrap_or_default();
         // Of a box that is larger than the window the corner with its name is seen.
@@ -190,9 +235,12 @@ impl Graph {
         });
         let place = |size: i32, window: u16, middle: i32, pan: i32| {
             let window = i32::from(window);
-            if size <= window { (size - window) / 2 + pan } else { (middle - window / 2).clamp(0, size - window) + pan }
+            // A corner of it stays in sight, wherever it is moved to.
+            let least = (window / 4).min(size);
+            let start = if size <= window { (size - window) / 2 } else { (middle - window / 2).clamp(0, size - window) };
+            (start + pan).clamp(least - window, size - least)
         };
-        (place(layout.width, canvas.width, (at.left + at.right) / 2, self.pan.0), place(layout.height, canvas.height, (at.top + at.bottom) / 2, self.pan.1))
+        (place(layout.width, canvas.width, (at.left + at.right) / 2, pan.0), place(layout.height, canvas.height, (at.top + at.bottom) / 2, pan.1))
     }
 }
 
@@ -318,7 +366,7 @@ impl Screen for Graph {
                 self.asked.source = other;
                 self.asked.focus = None;
             }
-            Action::Inspector => self.hides_inspector = !self.hides_inspector,
+            Action::Inspector => self.inspector = Some(!self.has_inspector(cx)),
             Action::Relayout => (self.prepared, self.waited) = (None, None),
             Action::PanLeft => self.pan.0 -= 8,
             Action::PanRight => self.pan.0 += 8,
@@ -326,6 +374,7 @@ impl Screen for Graph {
             Action::PanDown | Action::PageDown => self.pan.1 += if action == Action::PanDown { 3 } else { i32::from(cx.area.height / 2) },
             _ => self.walk(action),
         }
+        self.bound(cx);
         Vec::new()
     }
     fn prepare(&mut self, cx: &Cx<'_>) {
@@ -334,8 +383,7 @@ impl Screen for Graph {
             self.prepared = None;
             return;
         };
-        let (canvas, _) = self.areas(cx);
-        self.asked.size = (canvas.width, canvas.height);
+        self.asked.size = self.areas(cx).size;
         self.asked.filter = cx.filter.clone();
         self.answer(base, cx);
     }
@@ -344,7 +392,7 @@ impl Screen for Graph {
     }
     fn draw(&self, cx: &Cx<'_>, buffer: &mut Buffer) -> Drawn {
         let mut drawn = Drawn::default();
-        let (canvas, side) = self.areas(cx);
+        let Areas { canvas, side, line: about, .. } = self.areas(cx);
         if self.base(cx.world).is_none() {
             known(&cx.world.configuration, "Graph", cx, buffer, cx.area);
             return drawn;
@@ -415,6 +463,9 @@ impl Screen for Graph {
             }
             _ => matrix::paint(&p.view, selected, cx.theme, canvas, pen.buffer),
         }
+        if let Some(n) = selected.filter(|_| about.height > 0) {
+            summary(cx, &mut pen, &p.view, n, about);
+        }
         if let (Some(boxed), true) = (boxed, side.width > 0) {
             of_namespace(cx, &mut pen, &p.view, boxed, side);
         } else if let Some(n) = selected.filter(|_| side.width > 0) {
@@ -479,6 +530,22 @@ fn note(cx: &Cx<'_>, pen: &mut Pen<'_>, p: &Picture, (is_traffic, beyond, hint):
         let text = format!(" {hint}{} well {} some fail {} many fail {} no traffic{labels}", marks[0], marks[1], marks[2], marks[3]);
         pen.row(area, area.y, &[(&text, Role::Dim)]);
     }
+}
+
+/// What is known of the selected node, in a row.
+fn summary(cx: &Cx<'_>, pen: &mut Pen<'_>, view: &View, n: usize, area: Rect) {
+    let node = &view.nodes()[n];
+    let count = |is_end: fn(&crate::graph::Edge, usize) -> bool| view.edges().iter().filter(|e| is_end(e, n)).count();
+    let (callers, callees) = (count(|e, n| e.to == n), count(|e, n| e.from == n));
+    let name = if node.name == COLLAPSED { &node.namespace } else { &node.name };
+    let p95 = node.flow.and_then(|f| f.p95).map_or(String::new(), |p| format!(" p95 {}", milliseconds(p)));
+    let arrow = cx.theme.pick(["→"], ["->"])[0];
+    let rest = format!("  {}{p95} · {callers} {arrow} it {arrow} {callees} · i tells more", node.figures);
+    pen.row(
+        area,
+        area.y,
+        &[(" ", Role::Text), (cx.theme.glyph(node.health), Role::Health(node.health)), (" ", Role::Text), (name, Role::Name), (&rest, Role::Text)],
+    );
 }
 
 /// The part of a node's area that is seen.

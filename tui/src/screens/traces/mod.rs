@@ -68,7 +68,7 @@ impl Traces {
                 _ => {}
             }
         }
-        let time = cx.world.shown_time();
+        let time = cx.world.traced_time();
         let mut out: Vec<usize> = (0..known.all.len())
             .filter(|i| {
                 let (trace, line) = (&known.all[*i], &known.lines[*i]);

@@ -71,7 +71,7 @@ impl Traces {
         let inner = pane(&mut pen, list, &cx.titled(&format!("Traces, {}", said(self.order)), &[Section::Traces]), true);
         if rows.is_empty() {
             let outside = known.all.len();
-            let text = match (cx.filter.is_empty(), cx.world.shown_time()) {
+            let text = match (cx.filter.is_empty(), cx.world.traced_time()) {
                 (false, _) => "None that the filter lets through.".to_owned(),
                 (true, Some(_)) if outside > 0 => format!("None within the time window; {outside} outside of it: t takes a longer one."),
                 _ => "The sources hold none of this time.".to_owned(),
