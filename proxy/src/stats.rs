@@ -96,7 +96,7 @@ block! {
     /// `listener.ADDRESS.ssl.` and `cluster.NAME.ssl.`
     TlsStats {
         Counter handshake, Counter connection_error, Counter session_reused, Counter no_certificate, Counter fail_verify_no_cert,
-        Counter fail_verify_error, Counter fail_verify_san, Counter fail_verify_cert_hash,
+        Counter fail_verify_error, Counter fail_verify_san, Counter fail_verify_cert_hash, Counter handshake_overflow,
     }
 }
 

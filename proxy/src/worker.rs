@@ -7,6 +7,7 @@ use crate::config::cluster::{self, Cluster as ClusterConfig};
 use crate::config::overload::{Kind, Limits};
 use crate::decisions::feed::Feed;
 use crate::decisions::{Ring, Rings};
+use crate::downstream::underway::{self, Underway};
 use crate::format::Subject;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
@@ -285,6 +286,7 @@ pub struct Worker {
     connection_limits: Blocks<ConnectionLimitStats>,
     connection_rates: Blocks<ConnectionRateStats>,
     rbac: Blocks<RbacStats>,
+    pub handshakes: Underway,
     pub heard: Heard,
     pub counted: Counted,
     ring: Arc<Ring>,
@@ -319,6 +321,7 @@ impl Worker {
             connection_limits: Blocks::new(),
             connection_rates: Blocks::new(),
             rbac: Blocks::new(),
+            handshakes: Underway::new(underway::MOST),
             heard: Heard::default(),
             counted: Counted::default(),
             ring: shared.rings.attach(),

@@ -14,8 +14,10 @@ use crate::http::serve;
 use crate::listeners::Accept;
 use crate::logging::Logger;
 use crate::overload::{Admission, Refusal};
-use crate::stats::ListenerStats;
+use crate::stats::{ListenerStats, TlsStats};
 use crate::tcp;
+use crate::tls::context::ServerContext;
+use crate::tls::session::Session;
 use crate::worker::Worker;
 use mesh_envoy::engine::chain::{Choice, Subject};
 use mesh_envoy::engine::recorder::Off;
@@ -29,6 +31,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
 
 /// Accepts connections until the worker is told to stop, or the socket is closed.
 pub async fn listen(worker: Rc<Worker>, accept: Accept) {
@@ -146,6 +149,24 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
     serve_connection(client, raw, listener, &open.stats, traffic).await;
 }
 
+/// Takes TLS off, as long as there is room for it.
+async fn shake(
+    worker: &Worker,
+    raw: Raw,
+    (context, timeout): (&ServerContext, Option<Duration>),
+    stats: &TlsStats,
+) -> Result<(Box<TlsStream<Raw>>, Session), String> {
+    let mut turn = worker.handshakes.begin();
+    tokio::select! {
+        biased;
+        shaken = Box::pin(handshake::accept(raw, context, timeout, stats)) => shaken,
+        () = turn.over() => {
+            stats.handshake_overflow.inc();
+            Err(String::new())
+        }
+    }
+}
+
 /// Lets a client wait that is not wanted. It does not stay longer than it likes.
 async fn wait(raw: &mut Raw, delay: Duration) {
     let gone = async {
@@ -220,7 +241,7 @@ async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Li
     drop(listener);
     let stream = match &chain.server {
         Server::Plaintext => Stream::Plain(raw),
-        Server::Tls(context) => match Box::pin(handshake::accept(raw, context, chain.handshake_timeout, &tls_stats.unwrap_or_default())).await {
+        Server::Tls(context) => match shake(&worker, raw, (context, chain.handshake_timeout), &tls_stats.unwrap_or_default()).await {
             Ok((stream, session)) => {
                 client.tls = Some(session);
                 Stream::Tls(stream)

@@ -7,6 +7,7 @@ pub mod limit;
 pub mod raw;
 pub mod record;
 pub mod stream;
+pub mod underway;
 
 use crate::tls::session::Session;
 use crate::worker::Worker;

@@ -4,6 +4,7 @@
 //! without a look at a name.
 
 mod digits;
+mod moments;
 mod operator;
 pub mod time;
 

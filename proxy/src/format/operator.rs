@@ -1,8 +1,10 @@
 //! The operators that are known, and what each writes.
 
+use super::moments::{self, Moment, Unit};
 use super::time::TimeFormat;
 use super::{Subject, digits};
 use crate::http::exchange::Exchange;
+use crate::http::head;
 use crate::tls::facts::Facts;
 use crate::tls::session::Session;
 use http::HeaderName;
@@ -11,6 +13,7 @@ use mesh_envoy::engine::domain::without_port;
 use mesh_envoy::grpc;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 /// A header or pseudo-header of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +87,42 @@ pub enum Op {
     Metadata(Vec<Box<str>>),
     /// Which moment the line tells of.
     LogType,
+    /// When the line is written.
+    EmitTime(TimeFormat),
+    /// A number of the line, drawn by lot.
+    UniqueId,
+    Path(Query, PathOf),
+    /// Between two moments of a request, in so many a second.
+    Between(Moment, Moment, Unit),
     Never,
+}
+
+/// Which path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathOf {
+    /// As the client asked, where it was rewritten.
+    Original,
+    Sent,
+    OriginalOrSent,
+}
+
+/// `PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)`
+fn path(argument: Option<&str>) -> Result<Op, String> {
+    let argument = argument.unwrap_or("");
+    let wrong = || format!("%PATH({argument})%: WQ or NQ, then ORIG, PATH or ORIG_OR_PATH belong here");
+    let (query, of) = argument.split_once(':').unwrap_or((argument, ""));
+    let query = match query {
+        "" | "WQ" => Query::Kept,
+        "NQ" => Query::Cut,
+        _ => return Err(wrong()),
+    };
+    let of = match of {
+        "ORIG" => PathOf::Original,
+        "PATH" => PathOf::Sent,
+        "" | "ORIG_OR_PATH" => PathOf::OriginalOrSent,
+        _ => return Err(wrong()),
+    };
+    Ok(Op::Path(query, of))
 }
 
 /// How a status of gRPC is written.
@@ -169,6 +207,9 @@ pub enum Fact {
     PeerUntil,
     OwnUris,
     OwnDns,
+    OwnIps,
+    OwnEmails,
+    PeerEmails,
     OwnSubject,
 }
 
@@ -188,6 +229,9 @@ impl Fact {
             "PEER_CERT_V_END" => Fact::PeerUntil,
             "LOCAL_URI_SAN" => Fact::OwnUris,
             "LOCAL_DNS_SAN" => Fact::OwnDns,
+            "LOCAL_IP_SAN" => Fact::OwnIps,
+            "LOCAL_EMAIL_SAN" => Fact::OwnEmails,
+            "PEER_EMAIL_SAN" => Fact::PeerEmails,
             "LOCAL_SUBJECT" => Fact::OwnSubject,
             _ => return None,
         })
@@ -219,6 +263,9 @@ impl Fact {
             Fact::PeerUntil => peer.is_some_and(|f| at(f.not_after, out)),
             Fact::OwnUris => own.is_some_and(|f| list(&f.uris, out)),
             Fact::OwnDns => own.is_some_and(|f| list(&f.dns, out)),
+            Fact::OwnIps => own.is_some_and(|f| list(&f.ips, out)),
+            Fact::OwnEmails => own.is_some_and(|f| list(&f.emails, out)),
+            Fact::PeerEmails => peer.is_some_and(|f| list(&f.emails, out)),
             Fact::OwnSubject => own.is_some_and(|f| text(&f.subject, out)),
         }
     }
@@ -333,6 +380,10 @@ impl Op {
             "DOWNSTREAM_TRANSPORT_FAILURE_REASON" => plain(Op::DownstreamFailure),
             "TRACE_ID" => plain(Op::TraceId),
             "ACCESS_LOG_TYPE" => plain(Op::LogType),
+            "EMIT_TIME" => Ok(Op::EmitTime(o.argument.as_deref().map_or(Ok(TimeFormat::Default), TimeFormat::parse)?)),
+            "UNIQUE_ID" => plain(Op::UniqueId),
+            "PATH" => path(o.argument.as_deref()),
+            "COMMON_DURATION" => moments::parse(o.argument.as_deref().unwrap_or("")).map(|(from, to, unit)| Op::Between(from, to, unit)),
             "DYNAMIC_METADATA" => match o.argument.as_deref() {
                 Some(way) if !way.is_empty() => Ok(Op::Metadata(way.split(':').map(Into::into).collect())),
                 _ => Err("%DYNAMIC_METADATA% needs the name of a filter".to_owned()),
@@ -348,6 +399,7 @@ impl Op {
         let port = |p: &Part| *p == Part::Port;
         match self {
             Op::ResponseCode | Op::BytesReceived | Op::BytesSent | Op::Duration | Op::RequestDuration | Op::ResponseDuration | Op::ResponseTxDuration => true,
+            Op::Between(..) => true,
             Op::Attempts | Op::ConnectionId | Op::GrpcStatus(StatusForm::Number) => true,
             Op::UpstreamHost(p) | Op::UpstreamLocal(p) | Op::DownstreamLocal(p) | Op::DownstreamRemote(p) | Op::DownstreamDirectRemote(p) => port(p),
             _ => false,
@@ -384,8 +436,8 @@ impl Op {
             Op::BytesSent => number(Some(record.sent), out),
             Op::Duration => number(Some(milliseconds()), out),
             Op::RequestDuration => number(of.exchange().and_then(Exchange::request_complete), out),
-            Op::ResponseDuration => number(of.exchange().and_then(|e| e.answer_begun), out),
-            Op::ResponseTxDuration => number(of.exchange().and_then(|e| e.answer_begun).map(|b| milliseconds().saturating_sub(b)), out),
+            Op::ResponseDuration => number(of.exchange().and_then(Exchange::upstream_answered), out),
+            Op::ResponseTxDuration => number(of.exchange().and_then(Exchange::upstream_answered).map(|b| milliseconds().saturating_sub(b)), out),
             Op::UpstreamHost(part) => match record.host.as_ref().map(|h| h.address.socket()) {
                 Some(Some(address)) => write_address(address, *part, out),
                 Some(None) if *part == Part::Whole => text(record.host.as_ref().map(|h| &*h.label), out),
@@ -442,6 +494,25 @@ impl Op {
                 None => false,
             },
             Op::LogType => text(Some(if of.exchange().is_some() { "DownstreamEnd" } else { "TcpConnectionEnd" }), out),
+            Op::EmitTime(format) => {
+                format.write(SystemTime::now(), out);
+                true
+            }
+            Op::UniqueId => {
+                out.push_str(&head::unique_id(&mut client.worker.dice()));
+                true
+            }
+            Op::Path(query, which) => {
+                let original = of.exchange().and_then(|e| Name::Header(HeaderName::from_static("x-envoy-original-path")).of(e));
+                let sent = || of.exchange().and_then(|e| Name::Path.of(e));
+                let value = match which {
+                    PathOf::Original => original,
+                    PathOf::Sent => sent(),
+                    PathOf::OriginalOrSent => original.or_else(sent),
+                };
+                text(if *query == Query::Cut { value.map(|v| v.split('?').next().unwrap_or("")) } else { value }, out)
+            }
+            Op::Between(from, to, unit) => number(of.exchange().and_then(|e| moments::between(e, (*from, *to, *unit))), out),
             Op::Never => false,
         }
     }

@@ -162,6 +162,8 @@ pub struct Exchange {
     pub answer: Answered,
     /// Milliseconds until the answer began.
     pub answer_begun: Option<u64>,
+    /// Whether the answer is the proxy's own.
+    pub is_own_answer: bool,
     pub grpc_status: Option<u64>,
     pub cors: Option<Box<Allowed>>,
     /// Buckets whose state the answer tells.
@@ -217,6 +219,7 @@ impl Exchange {
             messages: Messages::default(),
             answer: Answered::default(),
             answer_begun: None,
+            is_own_answer: false,
             grpc_status: None,
             cors: None,
             told: Vec::new(),
@@ -246,6 +249,10 @@ impl Exchange {
     pub fn request_complete(&self) -> Option<u64> {
         let at = self.body.completed_at()?;
         u64::try_from(at.saturating_duration_since(self.begun).as_millis()).ok()
+    }
+    /// Milliseconds until an upstream's answer began.
+    pub fn upstream_answered(&self) -> Option<u64> {
+        self.answer_begun.filter(|_| !self.is_own_answer)
     }
     /// `None` for a route without a name.
     pub fn route_name(&self) -> Option<&str> {

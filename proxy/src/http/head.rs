@@ -329,15 +329,19 @@ pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// A UUID of version 4.
 fn request_id(dice: &mut fastrand::Rng) -> HeaderValue {
+    HeaderValue::from_str(&unique_id(dice)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// A UUID of version 4.
+pub fn unique_id(dice: &mut fastrand::Rng) -> String {
     let bits = (dice.u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = [b'-'; 36];
     let places = (0..36).filter(|i| ![8, 13, 18, 23].contains(i));
     for (place, nibble) in places.zip((0..32).rev()) {
         text[place] = b"0123456789abcdef"[(bits >> (4 * nibble)) as usize & 0xf];
     }
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    text.iter().map(|b| char::from(*b)).collect()
 }
 
 /// Puts an answer's headers in order before they go to the client.

@@ -108,6 +108,7 @@ impl Reply {
         }
         exchange.status = status;
         exchange.answer_begun = Some(exchange.milliseconds());
+        exchange.is_own_answer = true;
         if exchange.attempts > 0 && exchange.route.as_ref().is_some_and(|r| r.host_extras().tells_attempts_downstream) {
             headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
         }
