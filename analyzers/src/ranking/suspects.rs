@@ -6,6 +6,7 @@ use super::{Call, Ending, Evidence, Suspect, is_grave};
 use mesh_envoy::response_flags;
 use mesh_model::{Kind, Node, Object};
 use mesh_resolver::{MtlsMode, host};
+use std::collections::BTreeMap;
 
 /// A call takes the blame for another's failures when so much of them could come from there.
 const SHARE: f64 = 0.3;
@@ -216,9 +217,13 @@ impl<'a> Found<'_, '_, 'a, '_> {
                 self.suspect(score, format!("workload {namespace}/{name}"), format!("its endpoint is {state}, and no other is left"), evidence.clone());
             }
         }
-        for one in self.evidence.empty.iter().filter(|e| to_host(&e.cluster)) {
-            let subset = one.cluster.split('|').nth(2).unwrap_or_default().to_owned();
-            let evidence = vec![format!("{}: {} has no endpoint", one.proxy, one.cluster)];
+        // Most proxies of a mesh know a cluster: the caller's speaks for all of them.
+        let mut empty: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let seen = self.evidence;
+        seen.empty.iter().filter(|e| to_host(&e.cluster)).for_each(|e| empty.entry(&e.cluster).or_default().push(&e.proxy));
+        for (cluster, proxies) in empty {
+            let subset = cluster.split('|').nth(2).unwrap_or_default().to_owned();
+            let evidence = vec![said_by(proxies, is_of_caller, &format!("{cluster} has no endpoint"))];
             self.suspect(USUAL, format!("subset {subset} of {host}"), "nothing that it selects is ready".to_owned(), evidence);
         }
         // A subset that selects nothing.
@@ -470,4 +475,25 @@ fn short(value: Node<'_>) -> String {
     }
     let fields: Vec<String> = value.entries().map(|(k, v)| if v.is_scalar() { format!("{} {}", k.text(), v.text()) } else { k.text().to_owned() }).collect();
     format!(": {}", fields.join(", "))
+}
+
+/// What some proxies say, with one of them before it: who calls, where it is among them.
+fn said_by(mut proxies: Vec<&str>, calls: impl Fn(&str) -> bool, what: &str) -> String {
+    proxies.sort_by_key(|p| (!calls(p), *p));
+    match proxies.as_slice() {
+        [] => what.to_owned(),
+        [one] => format!("{one}: {what}"),
+        [first, others @ ..] => format!("{first}: {what}, and so say {} more", others.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said_by;
+
+    #[test]
+    fn the_caller_speaks_for_all() {
+        let of = |proxies: &[&str]| said_by(proxies.to_vec(), |p| p.starts_with("web"), "x");
+        assert_eq!(["web.shop: x, and so say 2 more", "a.shop: x"], [of(&["b.shop", "web.shop", "a.shop"]), of(&["a.shop"])]);
+    }
 }
