@@ -65,7 +65,7 @@ fn nothing_is_named_where_all_is_translated() {
 #[test]
 fn fields_of_traffic_policies() {
     let is_named = |policy: &str, path: &str| names(&rule(policy), &[&format!("DestinationRule shop/r: `spec.{path}` is not translated")]);
-    is_named("trafficPolicy: {tunnel: {targetHost: a, targetPort: 1}}", "trafficPolicy.tunnel");
+    is_named("trafficPolicy: {tunnel: {targetHost: a, targetPort: 1, new: 1}}", "trafficPolicy.tunnel.new");
     is_named("trafficPolicy: {proxyProtocol: {version: V2}}", "trafficPolicy.proxyProtocol");
     is_named("trafficPolicy: {outlierDetection: {consecutiveErrors: 7}}", "trafficPolicy.outlierDetection.consecutiveErrors");
     is_named("trafficPolicy: {loadBalancer: {warmup: {duration: 10s, aggression: 2}}}", "trafficPolicy.loadBalancer.warmup.aggression");
@@ -80,8 +80,7 @@ fn fields_of_traffic_policies() {
 fn rules_of_services_that_the_proxy_does_not_see_are_not_its_own() {
     let other =
         "{apiVersion: v1, kind: Service, metadata: {name: other, namespace: far, annotations: {networking.istio.io/exportTo: .}}, spec: {ports: [{port: 80}]}}";
-    let rule =
-        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r, namespace: far}, spec: {host: other, trafficPolicy: {tunnel: {}}}}";
+    let rule = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r, namespace: far}, spec: {host: other, trafficPolicy: {proxyProtocol: {}}}}";
     names(&format!("{other}\n---\n{rule}"), &[]);
 }
 
@@ -120,16 +119,26 @@ fn telemetry_decides_what_is_recorded_only() {
     names(&telemetry("selector: {matchLabels: {app: cart}},"), &[]);
     let config = named(
         "",
-        "{enableTracing: true, accessLogFile: '', defaultTrafficPolicy: {connectionPool: {}, outlierDetection: {interval: 1s}}, localityLbSetting: {enabled: true}}",
+        "{enableTracing: true, accessLogFile: '', defaultTrafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}, outlierDetection: {interval: 1s, outlierDetectionHttpErrorCodes: ['500']}}, localityLbSetting: {enabled: true}}",
         "",
     );
     assert_eq!(
         config,
         [
-            "MeshConfig istio-system/meshconfig: `defaultTrafficPolicy` is not translated",
+            "MeshConfig istio-system/meshconfig: `defaultTrafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes` is not translated",
             "MeshConfig istio-system/meshconfig: `enableTracing` is not translated (observation)"
         ]
     );
+}
+
+#[test]
+fn filters_of_single_protocols_and_of_capture() {
+    let mongo = "{apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {ports: [{name: mongo, port: 27017}]}}";
+    names(mongo, &["Service shop/db: the filter that counts what MongoDB is asked is not translated (observation)"]);
+    let tproxy = "{type: sidecar, id: cart-1.shop, ips: [10.1.0.7], configNamespace: shop, labels: {app: cart}, metadata: {INTERCEPTION_MODE: TPROXY}}";
+    let says = "the filter by which applications see the clients' addresses (`original_src`, with TPROXY) is not translated (observation)";
+    let found = named("", "", tproxy);
+    assert!(found.len() == 1 && found[0].ends_with(says), "{found:?}");
 }
 
 #[test]

@@ -69,8 +69,7 @@ pub fn rest<'a>(cx: &mut Context<'_, 'a>, out: &mut Vec<Piece<'a, Cluster>>) {
         let mut inbound = fixed(cx, INBOUND_PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
         inbound.alt_stat_name = format!("{PASSTHROUGH};");
         inbound.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
-        inbound.circuit_breakers = Some(unlimited());
-        inbound.upstream_connection_options = keepalive(cx.model.mesh.config.at(&["tcpKeepalive"]), None);
+        let mut inbound = limited(cx, inbound);
         inbound.upstream_bind_config = Some(Box::new(bind_to(cx.proxy.inbound_source())));
         if let Some(bind) = inbound.upstream_bind_config.as_mut().filter(|_| cx.proxy.is_dual()) {
             let address = core::SocketAddress { address: "::6".into(), port_value: Some(0), ..Default::default() };
@@ -116,11 +115,18 @@ fn either_protocol() -> upstream_http::HttpProtocolOptionsUseDownstreamHttpConfi
 fn passthrough(cx: &Context<'_, '_>) -> Cluster {
     let mut out = fixed(cx, PASSTHROUGH, ClusterDiscoveryType::OriginalDst);
     out.lb_policy = ClusterLbPolicy::ClusterProvided as i32;
-    out.circuit_breakers = Some(unlimited());
-    out.upstream_connection_options = keepalive(cx.model.mesh.config.at(&["tcpKeepalive"]), None);
+    let mut out = limited(cx, out);
     set_http(&mut out, passthrough_http());
     out.filters = filters::cluster_exchange(cx).into_iter().collect();
     out
+}
+
+/// What is let through, with what the mesh sets of connections; what it sets of requests does not count (istio/istio,
+/// pilot/pkg/networking/core/cluster_builder.go, `buildDefaultPassthroughCluster`).
+fn limited(cx: &Context<'_, '_>, cluster: Cluster) -> Cluster {
+    let mut building = Building { cluster, http: upstream_http::HttpProtocolOptions::default() };
+    connection_pool(cx, &mut building, cx.model.mesh.config.at(&["defaultTrafficPolicy", "connectionPool"]));
+    building.cluster
 }
 
 fn by_name(cx: &Context<'_, '_>) -> Cluster {
@@ -258,12 +264,13 @@ fn outbound<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
     for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
         let mut origins = vec![Origin { object: service.object, node: port.node }];
         origins.extend(rules.origins());
-        let whole = Wanted { service, port, rules: &rules, policy: rules.policy(port.number), subset: None, accounts: &accounts };
+        let policy = rules.policy(port.number).or_of_mesh(&cx.model.mesh.config);
+        let whole = Wanted { service, port, rules: &rules, policy, subset: None, accounts: &accounts };
         if let Some(cluster) = whole.build(cx) {
             out.push(Piece { message: cluster, origins: origins.clone(), parts: Vec::new() });
         }
         for subset in rules.subsets() {
-            let policy = rules.subset_policy(&subset, port.number);
+            let policy = Rules::subset_policy_over(whole.policy, &subset, port.number);
             let wanted = Wanted { policy, subset: Some(subset), ..whole };
             if let Some(cluster) = wanted.build(cx) {
                 let mut origins = origins.clone();
@@ -553,16 +560,23 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
     let rules = cx.rules(service);
     let subsets = rules.subsets();
     for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
-        let names = std::iter::once("").chain(subsets.iter().map(|s| s.name));
-        for subset in names {
-            let mut building = base(cx, sni(port.number, subset, &service.host), service, port, discovery(cx, service));
-            connection_pool(cx, &mut building, rules.policy(port.number).connection_pool);
-            balance(&mut building.cluster, rules.policy(port.number).load_balancer, "");
+        let whole = rules.policy(port.number).or_of_mesh(&cx.model.mesh.config);
+        for subset in std::iter::once(None).chain(subsets.iter().map(Some)) {
+            let name = subset.map_or("", |s| s.name);
+            let policy = subset.map_or(whole, |s| Rules::subset_policy_over(whole, s, port.number));
+            let mut building = base(cx, sni(port.number, name, &service.host), service, port, discovery(cx, service));
+            connection_pool(cx, &mut building, policy.connection_pool);
+            outliers(&mut building.cluster, policy.outlier_detection);
+            balance(&mut building.cluster, policy.load_balancer, policy.load_balancer.map_or("", |l| l.text_of("simple")));
             building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
-            building.cluster.metadata = Some(core::Metadata {
-                filter_metadata: std::iter::once(("istio".to_owned(), services_metadata(std::iter::once(service)))).collect(),
-                ..Default::default()
-            });
+            let mut istio = services_metadata(std::iter::once(service));
+            if let Some(config) = rules.config() {
+                istio.insert("config", Value::from(config.as_str()));
+            }
+            if let Some(subset) = subset {
+                istio.insert("subset", Value::from(subset.name));
+            }
+            building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
             let mut origins = vec![Origin { object: service.object, node: port.node }];
             origins.extend(rules.origins());
             out.push(Piece { message: building.finish(), origins, parts: Vec::new() });

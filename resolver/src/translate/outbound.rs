@@ -477,6 +477,13 @@ fn one_destination<'a>(cx: &Context<'_, 'a>, cluster: &str, subset: &str, servic
     filters::tcp(cx, filters::Class::SidecarOutbound, proxy)
 }
 
+/// The request for a tunnel that a rule wants connections of bytes to be wrapped in.
+fn tunneling(tunnel: Node<'_>) -> tcp_proxy::TcpProxyTunnelingConfig {
+    let port = tunnel.get("targetPort").and_then(Node::int).and_then(|p| u16::try_from(p).ok()).unwrap_or_default();
+    let hostname = super::endpoint::joined(tunnel.text_of("targetHost"), port);
+    tcp_proxy::TcpProxyTunnelingConfig { hostname, use_post: tunnel.text_of("protocol") == "POST", ..Default::default() }
+}
+
 /// A TCP proxy with the timeouts of the service's rules.
 pub fn tcp<'a>(cx: &Context<'_, 'a>, stat_prefix: &str, subset: &str, service: Option<&RegisteredService<'a>>) -> tcp_proxy::TcpProxy {
     let rules = service.map(|s| cx.rules(s)).unwrap_or_default();
@@ -490,6 +497,7 @@ pub fn tcp<'a>(cx: &Context<'_, 'a>, stat_prefix: &str, subset: &str, service: O
         stat_prefix: stat_prefix.to_owned(),
         idle_timeout: time("idleTimeout"),
         max_downstream_connection_duration: time("maxConnectionDuration"),
+        tunneling_config: rules.tunnel(subset).map(tunneling),
         hash_policy: if by_source { vec![hash_policy::HashPolicy { source_ip: Some(hash_policy::HashPolicySourceIp::default()) }] } else { Vec::new() },
         ..Default::default()
     }

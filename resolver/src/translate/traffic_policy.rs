@@ -4,6 +4,7 @@ use super::proxy::Proxy;
 use super::registry::RegisteredService;
 use super::{Model, Origin};
 use crate::destination_rule;
+use crate::mesh_config::MeshConfig;
 use mesh_model::{Node, Object};
 
 /// The parts of a traffic policy that are in force.
@@ -47,6 +48,15 @@ impl<'a> TrafficPolicy<'a> {
             tls: own.tls.or(self.tls),
             proxy_protocol: own.proxy_protocol.or(self.proxy_protocol),
             retry_budget: own.retry_budget.or(self.retry_budget),
+        }
+    }
+    /// What the mesh sets for all (`defaultTrafficPolicy`), block by block, where the rules set none.
+    pub fn or_of_mesh(self, config: &MeshConfig<'a>) -> TrafficPolicy<'a> {
+        let of = |key: &str| config.at(&["defaultTrafficPolicy", key]);
+        TrafficPolicy {
+            connection_pool: self.connection_pool.or_else(|| of("connectionPool")),
+            outlier_detection: self.outlier_detection.or_else(|| of("outlierDetection")),
+            ..self
         }
     }
     pub fn consistent_hash(&self) -> Option<Node<'a>> {
@@ -99,10 +109,22 @@ impl<'a> Rules<'a> {
         out
     }
     pub fn subset_policy(&self, subset: &Subset<'a>, port: u16) -> TrafficPolicy<'a> {
+        Rules::subset_policy_over(self.policy(port), subset, port)
+    }
+    /// The same over another policy than the rules'.
+    pub fn subset_policy_over(policy: TrafficPolicy<'a>, subset: &Subset<'a>, port: u16) -> TrafficPolicy<'a> {
         match subset.node.get("trafficPolicy") {
-            Some(own) => self.policy(port).overlaid(own, port),
-            None => self.policy(port),
+            Some(own) => policy.overlaid(own, port),
+            None => policy,
         }
+    }
+    /// How connections of bytes to the service, or to a subset, are wrapped in requests for a tunnel. Ports have no setting of their own,
+    /// and a subset does not have the rule's.
+    pub fn tunnel(&self, subset: &str) -> Option<Node<'a>> {
+        if subset.is_empty() {
+            return destination_rule::traffic_policy(&self.0)?.1.get("tunnel");
+        }
+        destination_rule::subset(&self.0, subset)?.1.at(&["trafficPolicy", "tunnel"])
     }
     pub fn config(&self) -> Option<String> {
         let first = self.first()?;

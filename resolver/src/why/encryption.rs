@@ -2,7 +2,7 @@
 
 use super::Why;
 use super::answer::{Mark, Stage, Step, Thing};
-use super::outbound::{PASSTHROUGH, parsed};
+use super::outbound::{PASSTHROUGH, has, parsed};
 use super::party::{Party, named};
 use super::question::Question;
 use super::server::{Arrival, Sent, Wire};
@@ -11,7 +11,7 @@ use crate::peer_authentication::{MtlsMode, mode_node};
 use crate::translate::{RegisteredService, Resolution};
 use crate::workload::Workload;
 use mesh_envoy::engine::pick::UpstreamTransport;
-use mesh_envoy::engine::walk::{Branch, Verdict};
+use mesh_envoy::engine::walk::{Branch, StepKind, Verdict};
 use mesh_model::{Kind, Node, Object};
 
 impl<'w, 'a> Why<'w, '_, 'a> {
@@ -124,6 +124,24 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             return (dump, Some((Thing::at(object, node), "automatic mutual TLS is switched off".to_owned())));
         }
         (dump.clone(), dump.map(|t| (t, "by its DestinationRule".to_owned())))
+    }
+
+    /// A tunnel that a rule wraps connections of bytes in: who stands at its end is not asked.
+    pub(super) fn tunnel(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Option<Step> {
+        if has(verdict, StepKind::VirtualHost) {
+            return None;
+        }
+        let of = |cluster: &str| {
+            let rules = rules_of(party, cluster);
+            let subset = parsed(cluster)?.subset;
+            if subset.is_empty() {
+                return destination_rule::traffic_policy(&rules).and_then(|(o, policy)| Some((o, policy.get("tunnel")?)));
+            }
+            destination_rule::subset(&rules, subset).and_then(|(o, s)| Some((o, s.at(&["trafficPolicy", "tunnel"])?)))
+        };
+        let (object, node) = verdict.branches.iter().find_map(|b| of(&b.cluster))?;
+        let says = "the connection is wrapped in a request for a tunnel (CONNECT or POST): what becomes of it at the tunnel's other end is not judged";
+        Some(Step::new(Stage::Destination, Mark::NotJudged, says).thing(Thing::at(object, node)))
     }
 
     /// Encryption towards what is outside of the mesh.

@@ -438,6 +438,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                     .thing(n.origin.map(|o| Thing::at(o.object, o.node)))
                     .change("give the proxy's config dump with --from")
             })
+            .chain(self.tunnel(party, verdict))
             .collect()
     }
 

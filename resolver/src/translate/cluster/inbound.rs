@@ -51,7 +51,7 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
     }
     let rules = cx.rules(service);
     let sidecar = cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"]));
-    connection_pool(cx, &mut building, sidecar.or(rules.policy(service_port.number).connection_pool));
+    connection_pool(cx, &mut building, sidecar.or(rules.policy(service_port.number).or_of_mesh(&cx.model.mesh.config).connection_pool));
     if !service.is_external {
         let mut known: Vec<&RegisteredService<'a>> = Vec::new();
         for t in &targets {
@@ -124,7 +124,7 @@ fn inbound_of_sidecar<'a>(cx: &Context<'_, 'a>, node: Node<'a>) -> Option<Piece<
         building.cluster.metadata = Some(core::Metadata { filter_metadata: std::iter::once(("istio".to_owned(), istio)).collect(), ..Default::default() });
     }
     let pool = node.get("connectionPool").or_else(|| cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"])));
-    connection_pool(cx, &mut building, pool);
+    connection_pool(cx, &mut building, pool.or_else(|| cx.model.mesh.config.at(&["defaultTrafficPolicy", "connectionPool"])));
     let object = cx.scope.sidecar?;
     Some(Piece { message: building.finish(), origins: vec![Origin { object, node }], parts: Vec::new() })
 }

@@ -77,7 +77,13 @@ const CLIENT_TLS: &[Field] = &[
     whole("caCrl"),
 ];
 
+const TUNNEL: &[Field] = &[whole("protocol"), whole("targetHost"), whole("targetPort")];
+
+/// Of the mesh configuration.
+const DEFAULT_TRAFFIC_POLICY: &[Field] = &[of("connectionPool", CONNECTION_POOL), of("outlierDetection", OUTLIER_DETECTION)];
+
 const TRAFFIC_POLICY: &[Field] = &[
+    of("tunnel", TUNNEL),
     of("connectionPool", CONNECTION_POOL),
     of("loadBalancer", LOAD_BALANCER),
     of("outlierDetection", OUTLIER_DETECTION),
@@ -271,6 +277,13 @@ pub fn not_read(object: &Object) -> Vec<Node<'_>> {
     if let (Some(spec), Some(fields)) = (object.spec(), of_kind(object.kind)) {
         compare(spec, fields, &mut out);
     }
+    out
+}
+
+/// The same of the mesh configuration's `defaultTrafficPolicy`.
+pub fn not_read_by_default(policy: Node<'_>) -> Vec<Node<'_>> {
+    let mut out = Vec::new();
+    compare(policy, DEFAULT_TRAFFIC_POLICY, &mut out);
     out
 }
 

@@ -4,10 +4,11 @@ mod endpoints;
 mod fields;
 mod waypoint;
 
-use super::proxy::ProxyKind;
+use super::proxy::{Interception, ProxyKind};
 use super::virtual_service::VirtualService;
 use super::{Context, Origin};
 use crate::mesh::Mesh;
+use crate::protocol::Protocol;
 use mesh_model::{Kind, Object};
 use std::borrow::Cow;
 
@@ -53,7 +54,6 @@ const OF_BACKENDS: &[(Kind, &str)] = &[
 const OF_MESH: &[(&[&str], Effect)] = &[
     (&["serviceSettings"], Effect::Traffic),
     (&["meshMTLS"], Effect::Traffic),
-    (&["defaultTrafficPolicy"], Effect::Traffic),
     (&["discoverySelectors"], Effect::Traffic),
     (&["zoneAwareLbSetting"], Effect::Traffic),
     (&["accessLogFile"], Effect::Observation),
@@ -83,6 +83,7 @@ pub fn of<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     out.extend(of_backends(cx));
     out.extend(endpoints::of(cx));
     out.extend(wildcards(cx));
+    out.extend(lost_filters(cx));
     out.extend(objects(cx).into_iter().flat_map(of_fields));
     in_order(&mut out);
     out
@@ -127,7 +128,21 @@ fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
         Some(NotJudged { effect: *effect, ..NotJudged::new(Origin { object, node }, format!("`{}` is not translated", path.join("."))) })
     };
     let is_left = |(path, effect): &&(&[&str], Effect)| !cx.control_plane.records || *effect == Effect::Traffic || path[0] == "enableEnvoyAccessLogService";
-    OF_MESH.iter().filter(is_left).filter_map(of).collect()
+    let defaults = object.at(&["defaultTrafficPolicy"]).map(fields::not_read_by_default).unwrap_or_default();
+    let of_default = defaults.into_iter().map(|node| NotJudged::new(Origin { object, node }, format!("`{}` is not translated", node.path_from(object.root()))));
+    OF_MESH.iter().filter(is_left).filter_map(of).chain(of_default).collect()
+}
+
+/// Filters of single protocols and of capture that are not sent: they change what is counted, and what the application sees.
+fn lost_filters<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
+    let observation = |origin, what: &'static str| NotJudged { origin, what: what.into(), effect: Effect::Observation };
+    let ports = cx.scope.services.iter().flat_map(|s| s.ports.iter().filter(|p| p.protocol == Protocol::Mongo));
+    let origins = ports.map(|p| Origin { object: p.object, node: p.node });
+    let mut out: Vec<NotJudged<'a>> = origins.map(|o| observation(Some(o), "the filter that counts what MongoDB is asked is not translated")).collect();
+    if cx.proxy.kind == ProxyKind::Sidecar && cx.proxy.interception == Interception::Tproxy {
+        out.push(observation(None, "the filter by which applications see the clients' addresses (`original_src`, with TPROXY) is not translated"));
+    }
+    out
 }
 
 /// TLS to the hosts under a wildcard passes a filter that resolves their names, for which there is no type here.

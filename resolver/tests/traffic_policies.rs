@@ -1,0 +1,167 @@
+//! Tunnels of DestinationRules, and what the mesh sets for all connections (`defaultTrafficPolicy`), as a real istiod has them.
+
+use mesh_model::snapshot::read_manifest;
+use mesh_model::yaml::{self, Limits};
+use mesh_model::{Completeness, Object, Role, Snapshot, Source, Span};
+use mesh_resolver::Mesh;
+use mesh_resolver::translate::{Model, Proxy};
+use mesh_resolver::why::{Mark, Question, Url, Why};
+use serde_json::Value;
+use std::sync::Arc;
+
+const MESH: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: 10.7.0.1, selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: shop}
+spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: app, ports: [{containerPort: 8080}]}]}}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: far, namespace: shop}
+spec: {hosts: [far.example], addresses: [240.9.9.8], ports: [{number: 9000, name: tcp, protocol: TCP}], resolution: STATIC, endpoints: [{address: 1.2.3.5}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: proxy, namespace: shop}
+spec: {hosts: [proxy.example], addresses: [240.9.9.9], ports: [{number: 3128, name: tcp, protocol: TCP}], resolution: STATIC, endpoints: [{address: 1.2.3.4}]}
+"#;
+
+fn snapshot(more: &str, config: &str) -> Snapshot {
+    let source = Source::new("shop.yaml", format!("{}{more}", MESH.trim_start()));
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    assert!(snapshot.problems.is_empty(), "{:?}", snapshot.problems);
+    if !config.is_empty() {
+        let source = Source::new("mesh", config);
+        let tree = yaml::parse_document(&source, Span::new(0, config.len()), Limits::default()).tree.expect("a mesh configuration");
+        snapshot.mesh_config = Some(Object::mesh_config(Arc::new(tree)));
+    }
+    snapshot
+}
+
+fn translated(snapshot: &Snapshot) -> Value {
+    let mesh = Mesh::new(snapshot);
+    let translation = Model::supposing(&mesh).translate(&Proxy::of_workload(&mesh, mesh.workloads.get(0)));
+    assert!(translation.not_judged.is_empty(), "{:?}", translation.not_judged);
+    translation.resources()
+}
+
+/// Those of TCP proxies, with the cluster or "several".
+fn tunnels(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(tunnel) = fields.get("tunnelingConfig") {
+                let to = fields.get("cluster").and_then(Value::as_str).unwrap_or("several");
+                let by = if tunnel.get("usePost").is_some() { "POST" } else { "CONNECT" };
+                out.push(format!("{to}: {by} {}", tunnel["hostname"].as_str().unwrap_or_default()));
+            }
+            fields.values().for_each(|v| tunnels(v, out));
+        }
+        Value::Array(items) => items.iter().for_each(|v| tunnels(v, out)),
+        _ => {}
+    }
+}
+
+const RULE: &str = r#"
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: proxy, namespace: shop}
+spec:
+  host: proxy.example
+  trafficPolicy: {tunnel: {protocol: CONNECT, targetHost: far.example, targetPort: 9000}}
+  subsets:
+  - {name: a, labels: {v: a}, trafficPolicy: {tunnel: {protocol: POST, targetHost: "2001:db8::1", targetPort: 8443}}}
+  - {name: b, labels: {v: b}}
+"#;
+
+fn route(destinations: &str) -> String {
+    format!(
+        "{RULE}---\n{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: far, namespace: shop}}, spec: {{hosts: [far.example], tcp: [{{route: [{destinations}]}}]}}}}\n"
+    )
+}
+
+#[test]
+fn connections_of_bytes_are_wrapped_for_a_tunnel() {
+    const DIRECT: &str = "outbound|3128||proxy.example: CONNECT far.example:9000";
+    let to = |subset: &str| format!("{{destination: {{host: proxy.example, port: {{number: 3128}}{subset}}}, weight: 50}}");
+    for (destinations, mut expected) in [
+        (to(""), vec![DIRECT, DIRECT]),
+        (to(", subset: a"), vec![DIRECT, "outbound|3128|a|proxy.example: POST [2001:db8::1]:8443"]),
+        // A subset without one of its own has none.
+        (to(", subset: b"), vec![DIRECT]),
+        // Of several destinations the first one's rule counts, and no subset's.
+        (format!("{}, {}", to(", subset: a"), to("")), vec![DIRECT, "several: CONNECT far.example:9000"]),
+    ] {
+        let snapshot = snapshot(&route(&destinations), "");
+        let mut found = Vec::new();
+        tunnels(&translated(&snapshot)["listeners"], &mut found);
+        found.sort();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{destinations}");
+    }
+}
+
+#[test]
+fn why_does_not_judge_what_is_at_the_other_end_of_a_tunnel() {
+    let snapshot = snapshot(RULE, "");
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::supposing(&mesh);
+    let ask = |url: &str| Why::new(&model, &[]).ask("db.shop", None, &Question::get(Url::parse(url).expect("a URL"))).expect("an answer");
+    let answer = ask("tcp://proxy.example:3128");
+    let step = answer.parts.iter().flat_map(|p| &p.steps).find(|s| s.says.contains("tunnel")).unwrap_or_else(|| panic!("{answer:#?}"));
+    let thing = step.thing.as_ref().expect("the rule");
+    assert_eq!((step.mark, thing.object.as_str(), thing.field.as_str()), (Mark::NotJudged, "DestinationRule shop/proxy", "spec.trafficPolicy.tunnel"));
+    assert!(ask("tcp://far.example:9000").parts.iter().flat_map(|p| &p.steps).all(|s| !s.says.contains("tunnel")));
+}
+
+/// Block by block: a rule's connection pool stands in place of the mesh's, and says nothing of outliers.
+#[test]
+fn what_the_mesh_sets_counts_where_rules_set_nothing() {
+    const DEFAULTS: &str =
+        "defaultTrafficPolicy: {connectionPool: {tcp: {maxConnections: 7}, http: {idleTimeout: 11s}}, outlierDetection: {consecutive5xxErrors: 4}}";
+    const POOL: &str = r#"
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: shop}
+spec:
+  host: db
+  trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}
+  subsets:
+  - {name: a, labels: {app: db}}
+  - {name: b, labels: {app: db}, trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}}
+"#;
+    let of = |more: &str, name: &str| {
+        let resources = translated(&snapshot(more, DEFAULTS));
+        let cluster = resources["clusters"].as_array().into_iter().flatten().find(|c| c["name"] == name).cloned().expect("the cluster");
+        let most = cluster.pointer("/circuitBreakers/thresholds/0/maxConnections").and_then(Value::as_u64);
+        let ejects = cluster.pointer("/outlierDetection/consecutive5xx").and_then(Value::as_u64);
+        let idle = cluster
+            .pointer("/typedExtensionProtocolOptions/envoy.extensions.upstreams.http.v3.HttpProtocolOptions/commonHttpProtocolOptions/idleTimeout")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        (most, ejects, idle)
+    };
+    const ALL: Option<u64> = Some(u32::MAX as u64);
+    let (whole, own, passing) = ("outbound|80||db.shop.svc.cluster.local", Some("11s".to_owned()), Some("300s".to_owned()));
+    assert_eq!(of("", whole), (Some(7), Some(4), own.clone()));
+    assert_eq!(of(POOL, whole), (Some(2), Some(4), None));
+    assert_eq!(of(POOL, "outbound|80|a|db.shop.svc.cluster.local"), (Some(2), Some(4), None));
+    // Settings of a subset's port stand in place of all.
+    assert_eq!(of(POOL, "outbound|80|b|db.shop.svc.cluster.local"), (ALL, None, None));
+    assert_eq!(of("", "inbound|8080||"), (Some(7), None, own));
+    // Of what goes through as it is connections alone are limited.
+    assert_eq!(of("", "PassthroughCluster"), (Some(7), None, passing.clone()));
+    assert_eq!(of("", "InboundPassthroughCluster"), (Some(7), None, passing));
+}
