@@ -28,7 +28,7 @@ use support::Reader;
 fn serve(reader: &mut Reader) -> Option<()> {
     let head = reader.head()?;
     let early: &[u8] = match head.path() {
-        "/continue" => b"HTTP/1.1 100 Continue\r\n\r\n",
+        "/continue" | "/never" => b"HTTP/1.1 100 Continue\r\n\r\n",
         "/continue-more" => b"HTTP/1.1 100 Continue\r\nx-i: 1\r\n\r\n",
         "/hints" => b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n",
         "/processing" => b"HTTP/1.1 102 Processing\r\nx-i: 1\r\n\r\n",
@@ -265,19 +265,22 @@ fn answers_before_the_answer_of_streams_reach_http1_as_with_a_real_envoy() {
 
 #[test]
 fn streams_break_off_as_with_a_real_envoy() {
-    let managers = ["http1", "http2"].map(|cluster| (cluster.to_owned(), manager(cluster, &json!({}))));
+    let changes = json!({"proxy_100_continue": true});
+    let managers = ["http1", "http2"].map(|cluster| (cluster.to_owned(), manager(cluster, &changes)));
     let Some(both) = Both::start(managers.into()) else { return };
     let mut cases = Vec::new();
     for listener in ["http1", "http2"] {
         cases.push(case(listener, "/part", false, &[]));
         cases.push(case(listener, "/close", false, &[]));
         cases.push(case(listener, "/reset", false, &[]));
-        let pause = Step::Pause(Duration::from_millis(100));
-        cases.push(case(listener, "/never", false, &[pause, Step::Leave]));
-        cases.push(case(listener, "/never", true, &[Step::Data("he"), pause, Step::Reset]));
-        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::Reset]));
-        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::End("more than was announced")]));
-        cases.push(case(listener, "/ok", true, &[Step::Data("he"), pause, Step::End("")]));
+        // What the client hears says that the upstream has heard of it.
+        cases.push(case(listener, "/never", false, &[Step::Hear, Step::Leave]));
+        for path in ["/never", "/continue"] {
+            cases.push(case(listener, path, true, &[Step::Data("he"), Step::Hear, Step::Reset]));
+        }
+        for end in ["more than was announced", ""] {
+            cases.push(case(listener, "/continue", true, &[Step::Data("he"), Step::Hear, Step::End(end)]));
+        }
     }
     check(both, &cases);
 }

@@ -121,15 +121,19 @@ impl Serving {
             // What was answered leaves with this, too.
             let mut has_begun = false;
             loop {
-                match h2.poll_accept(cx) {
+                let ended = match h2.poll_accept(cx) {
                     Poll::Pending => break,
-                    Poll::Ready(None) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Some(Err(e))) => return Poll::Ready(Err(e)),
                     Poll::Ready(Some(Ok(asked))) => {
                         self.seats.serve(asked);
                         has_begun = true;
+                        continue;
                     }
-                }
+                    Poll::Ready(None) => Ok(()),
+                    Poll::Ready(Some(Err(e))) => Err(e),
+                };
+                // Streams may have been reset before the end, and say so in the log.
+                self.seats.poll(cx);
+                return Poll::Ready(ended);
             }
             if has_begun {
                 continue;

@@ -76,8 +76,9 @@ pub fn play(port: u16, method: &str, path: &str, headers: &[(&'static str, &'sta
                 Step::End(text) => drop(body.send_data(Bytes::from_static(text.as_bytes()), true)),
                 Step::Reset => {
                     body.send_reset(Reason::CANCEL);
-                    // It has to leave.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    // It leaves before the connection does.
+                    drop((sender, answer, body));
+                    let _ = connection.await;
                     return (address, heard);
                 }
                 Step::Leave => {
@@ -238,7 +239,7 @@ async fn serve(request: Request<RecvStream>, mut respond: h2::server::SendRespon
         let _ = respond.send_informational(answer.body(()).expect("an answer"));
     };
     match path.as_str() {
-        "/continue" => early(100, &[]),
+        "/continue" | "/never" => early(100, &[]),
         "/continue-more" => early(100, &[("x-i", "1")]),
         "/hints" => early(103, &[("link", "</a.css>; rel=preload")]),
         "/processing" => early(102, &[("x-i", "1")]),
@@ -247,8 +248,10 @@ async fn serve(request: Request<RecvStream>, mut respond: h2::server::SendRespon
             early(103, &[("link", "</b>")]);
         }
         "/reset" => return respond.send_reset(Reason::INTERNAL_ERROR),
-        "/never" => return drop(poll_fn(|cx| respond.poll_reset(cx)).await),
         _ => {}
+    }
+    if path == "/never" {
+        return drop(poll_fn(|cx| respond.poll_reset(cx)).await);
     }
     if path == "/echo" {
         let Ok(mut stream) = respond.send_response(Response::new(()), false) else { return };
