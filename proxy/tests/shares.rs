@@ -40,7 +40,7 @@ fn cluster(lot: &mut Lot, index: usize, hosts: &[SocketAddr]) -> Value {
         let of: Vec<Value> = (0..1 + lot.number(3))
             .filter_map(|_| left.next())
             .map(|h| {
-                let health = *lot.one(&[&"HEALTHY", &"HEALTHY", &"UNHEALTHY", &"DEGRADED", &"TIMEOUT"]);
+                let health = *lot.one(&[&"HEALTHY", &"HEALTHY", &"UNHEALTHY", &"DEGRADED", &"DRAINING", &"DRAINING", &"TIMEOUT"]);
                 json!({"endpoint": {"address": support::socket(*h)}, "health_status": health})
             })
             .collect();

@@ -77,10 +77,15 @@ pub struct Endpoint {
     pub locality: Box<str>,
     /// `workload` of Istio's metadata: `name;namespace;canonical name;canonical revision;cluster`; "" for none.
     pub workload: Box<str>,
+    /// It is on its way out: its priority's health is that of the others.
+    is_draining: bool,
     locality_weight: u64,
     labels: BTreeMap<Box<str>, Value>,
     match_labels: BTreeMap<Box<str>, Value>,
 }
+
+/// `envoy.config.core.v3.HealthStatus`
+const HEALTH: &[&str] = &["UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"];
 
 /// `ClusterLoadAssignment`.
 #[derive(Clone, Debug, Default)]
@@ -224,22 +229,31 @@ impl Cluster {
     fn share<'c>(&self, pool: &[&'c Endpoint], assignment: &Assignment, out: &mut Candidates<'c>) {
         let priorities: BTreeSet<u64> = pool.iter().map(|e| e.priority).collect();
         let of = |p: u64| pool.iter().copied().filter(move |e| e.priority == p);
+        let counted = |p: u64| of(p).filter(|e| !e.is_draining).count() as u64;
         let percent = |p: u64, wanted: Health| {
-            let (all, some) = (of(p).count() as u64, of(p).filter(|e| e.health == wanted).count() as u64);
+            let (all, some) = (counted(p), of(p).filter(|e| e.health == wanted).count() as u64);
             (assignment.overprovisioning * some).checked_div(all).unwrap_or(0).min(100)
         };
         let available: u64 = priorities.iter().map(|p| percent(*p, Health::Healthy) + percent(*p, Health::Degraded)).sum::<u64>().min(100);
         // Too few healthy ones in a priority, and no other that makes up for it: then health does not count there.
         let panics = |p: u64| {
-            let (all, healthy) = (of(p).count() as u64, of(p).filter(|e| e.health != Health::Unhealthy).count() as u64);
-            available < 100 && (100 * healthy).checked_div(all).is_some_and(|h| h < self.panic_percent)
+            let (all, healthy) = (counted(p), of(p).filter(|e| e.health != Health::Unhealthy).count() as u64);
+            available < 100 && (100 * healthy).checked_div(all).unwrap_or(0) < self.panic_percent
         };
-        let all_panic = available == 0;
+        // Where all panic, priorities have as much as they have endpoints; the first has what is left over.
+        let all_panic = priorities.iter().all(|p| panics(*p));
+        let by_number = |p: u64| (100 * of(p).count() as u64).checked_div(pool.len() as u64).unwrap_or(0);
+        let left_over = 100u64.saturating_sub(priorities.iter().map(|p| by_number(*p)).sum());
         for (health, less) in [(Health::Healthy, 0), (Health::Degraded, priorities.iter().map(|p| percent(*p, Health::Healthy)).sum::<u64>())] {
             let mut left = 100u64.saturating_sub((less * 100).checked_div(available).unwrap_or(0));
             for p in &priorities {
-                let load = if all_panic {
-                    if Some(p) == priorities.first() && health == Health::Healthy { 100 } else { 0 }
+                let is_first = Some(p) == priorities.first();
+                let load = if all_panic || available == 0 {
+                    match (health, all_panic) {
+                        (Health::Healthy, true) => by_number(*p) + if is_first { left_over } else { 0 },
+                        (Health::Healthy, false) if is_first => 100,
+                        _ => 0,
+                    }
                 } else {
                     (percent(*p, health) * 100).checked_div(available).unwrap_or(0).min(left)
                 };
@@ -366,11 +380,12 @@ impl Endpoint {
         Ok(Endpoint {
             address: text.into(),
             hostname: endpoint.text("hostname")?.into(),
-            health: match m.enumeration("health_status", &["UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"])? {
+            health: match m.enumeration("health_status", HEALTH)? {
                 "UNKNOWN" | "HEALTHY" => Health::Healthy,
                 "DEGRADED" => Health::Degraded,
                 _ => Health::Unhealthy,
             },
+            is_draining: m.enumeration("health_status", HEALTH)? == "DRAINING",
             weight: m.uint("load_balancing_weight")?.unwrap_or(1),
             priority,
             locality: locality.into(),
