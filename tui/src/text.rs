@@ -142,7 +142,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// Kinds by the short names that Kubernetes and Istio's definitions give them.
-const SHORT_KINDS: [(&str, &str); 17] = [
+const SHORT_KINDS: [(&str, &str); 19] = [
     ("AuthorizationPolicy", "ap"),
     ("ConfigMap", "cm"),
     ("DaemonSet", "ds"),
@@ -160,6 +160,9 @@ const SHORT_KINDS: [(&str, &str); 17] = [
     ("VirtualService", "vs"),
     ("WorkloadEntry", "we"),
     ("WorkloadGroup", "wg"),
+    // As `:wl` and `:svc` have them.
+    ("service", "svc"),
+    ("workload", "wl"),
 ];
 
 /// `dr shop/cart` of `DestinationRule shop/cart`; `None` of what begins with no kind that has a short name.
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn kinds_of_objects_have_short_names() {
         assert_eq!(abbreviated("DestinationRule shop/cart").as_deref(), Some("dr shop/cart"));
-        assert_eq!(["Nothing shop/cart", "Service", "workload shop/cart"].map(abbreviated), [None, None, None]);
+        assert_eq!(abbreviated("workload shop/cart-v1").as_deref(), Some("wl shop/cart-v1"));
+        assert_eq!(["Nothing shop/cart", "Service", "a workload"].map(abbreviated), [None, None, None]);
     }
 
     #[test]

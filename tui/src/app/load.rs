@@ -55,10 +55,7 @@ impl App {
             self.say("types are of traffic, and no source holds any: this is the graph of the configuration", now);
             return Vec::new();
         }
-        if self.reading.is_some() {
-            self.say("the sources are being read", now);
-            return Vec::new();
-        }
+        // While sources are read it is asked for behind that.
         self.ask.graph = graph;
         self.screens.graph.show_traffic();
         self.say(format!("graph of {}", nodes_of(graph)), now);

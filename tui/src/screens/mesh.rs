@@ -51,7 +51,8 @@ impl Mesh {
         }
         let stale = cx.world.sync.known().map_or(0, |all| all.iter().filter(|s| s.health() >= Health::Degraded).count());
         let needed = cx.world.sources.len().max(cx.world.versions.len() + 1 + stale).max(cx.world.clusters.len()) as u16 + 2;
-        let height = needed.clamp(4, 10).min(a.height / 2);
+        let is_narrow = a.width < NARROW && a.height >= 18;
+        let height = needed.clamp(if is_narrow { 8 } else { 4 }, 10).min(a.height / 2);
         let third = a.width / 3;
         let top = |i: u16, w: u16| Rect { x: a.x + third * i, y: a.y, width: w, height };
         // In a third of a narrow screen no source could be read: the other two stand one above the other.
@@ -67,7 +68,7 @@ impl Mesh {
             let upper = Rect { height: below.height.div_ceil(2), ..below };
             (upper, Rect { y: upper.bottom(), height: below.height - upper.height, ..below })
         };
-        if a.width < NARROW && height >= 8 {
+        if is_narrow {
             return [top(0, half), beside(a.y, height - lower), beside(a.y + height - lower, lower), first, second];
         }
         [top(0, third), top(1, third), top(2, a.width - 2 * third), first, second]
