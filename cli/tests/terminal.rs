@@ -559,7 +559,7 @@ fn a_source_that_fails_is_named_and_what_it_gave_stays_with_its_age() {
     s.keys("2");
     s.wait("cart-v1");
     prometheus.fail();
-    s.wait(" old · labels");
+    s.wait(" old · ●");
     assert!(s.screen().contains("cart-v1"), "{}", s.screen());
     s.keys("1");
     s.wait("Namespaces · ");
