@@ -5,17 +5,19 @@
 use super::host::Host;
 use super::ring::{Ring, Size};
 use crate::config::cluster::Balance;
-use mesh_envoy::engine::pick::{Assignment, Cluster, Pick};
+use mesh_envoy::engine::pick::{Assignment, Cluster, Health, Pick};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// Hosts of one priority and locality.
+/// Hosts of one priority, one health and one locality.
 #[derive(Debug)]
 pub struct Group {
     priority: u64,
+    /// Where its priority does not panic: there all are alike.
+    is_degraded: bool,
     share: u64,
     members: Vec<(Arc<Host>, u64)>,
     /// Whether all weights are the same.
@@ -28,7 +30,7 @@ pub struct Group {
 pub struct Groups {
     list: Vec<Group>,
     total: u64,
-    /// A ring a priority, each with its share; made when the first request is hashed.
+    /// A ring a priority and health, each with its share; made when the first request is hashed.
     rings: OnceLock<Vec<(u64, Ring)>>,
 }
 
@@ -79,12 +81,17 @@ impl HostSet {
 
 impl Groups {
     fn of(cluster: &Cluster, assignment: &Assignment, hosts: &FxHashMap<Box<str>, Arc<Host>>, subset: Option<&Value>) -> Groups {
-        let mut by_place: BTreeMap<(u64, &str), Group> = BTreeMap::new();
+        let mut by_place: BTreeMap<(u64, bool, &str), Group> = BTreeMap::new();
         if let Pick::Among(candidates) = cluster.among(assignment, subset) {
+            // Only where health does not count unhealthy ones get anything.
+            let panicking: BTreeSet<u64> = candidates.list.iter().filter(|(e, _)| e.health == Health::Unhealthy).map(|(e, _)| e.priority).collect();
             for (endpoint, share) in candidates.list {
                 let Some(host) = hosts.get(&endpoint.address) else { continue };
-                let group = by_place.entry((endpoint.priority, &endpoint.locality)).or_insert(Group {
+                // Degraded ones have a share of their own.
+                let is_degraded = endpoint.health == Health::Degraded && !panicking.contains(&endpoint.priority);
+                let group = by_place.entry((endpoint.priority, is_degraded, &endpoint.locality)).or_insert(Group {
                     priority: endpoint.priority,
+                    is_degraded,
                     share: 0,
                     members: Vec::new(),
                     is_even: true,
@@ -105,12 +112,12 @@ impl Groups {
 
     fn rings(&self, size: Size) -> &[(u64, Ring)] {
         self.rings.get_or_init(|| {
-            // Groups are in the order of their priorities.
-            let of_priority = |groups: &[Group]| {
+            // Groups are in the order of their priorities, healthy hosts first.
+            let of_one = |groups: &[Group]| {
                 let members: Vec<(Arc<Host>, u64)> = groups.iter().flat_map(|g| g.members.iter().cloned()).collect();
                 (groups.iter().map(|g| g.share).sum(), Ring::new(&members, size))
             };
-            self.list.chunk_by(|a, b| a.priority == b.priority).map(of_priority).collect()
+            self.list.chunk_by(|a, b| (a.priority, a.is_degraded) == (b.priority, b.is_degraded)).map(of_one).collect()
         })
     }
     /// The host that a hash leads to; the priority is chosen by the hash as well.
@@ -195,7 +202,7 @@ mod tests {
 
     fn group(weights: &[u64]) -> Group {
         let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", "", None)), *w)).collect();
-        Group { priority: 0, share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
+        Group { priority: 0, is_degraded: false, share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
     }
 
     #[test]
