@@ -3,8 +3,9 @@
 
 use crate::bootstrap::get;
 use mesh_envoy::engine::field::{Message, Path, Read};
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What makes labels of names.
 #[derive(Debug)]
@@ -45,7 +46,12 @@ impl Default for Tags {
 
 fn own() -> Vec<Extractor> {
     // They are read in a test.
-    OWN.iter().filter_map(|(name, text)| Some(Extractor { label: word(name), pattern: Regex::new(text).ok()? })).collect()
+    OWN.iter().filter_map(|(name, text)| Some(Extractor { label: word(name), pattern: pattern(text).ok()? })).collect()
+}
+
+/// Names are bytes: the letters and digits of all languages would take 2 MB.
+fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).unicode(false).build()
 }
 
 impl Tags {
@@ -65,8 +71,7 @@ impl Tags {
             }
             let default = OWN.iter().find(|(own, _)| *own == name).map(|(_, text)| *text);
             let text = if text.is_empty() { default.ok_or_else(|| tag.unknown_field("regex", "a regular expression belongs here"))? } else { text };
-            let pattern = Regex::new(&without_look_ahead(text));
-            let pattern = pattern.map_err(|_| tag.unknown_field("regex", "a regular expression that mesh-proxy can't read"))?;
+            let pattern = pattern(&without_look_ahead(text)).map_err(|_| tag.unknown_field("regex", "a regular expression that mesh-proxy can't read"))?;
             tags.extractors.push(Extractor { label: word(name), pattern });
         }
         Ok(tags)
@@ -74,15 +79,15 @@ impl Tags {
 
     /// The family of a statistic, and its labels as Prometheus spells them. The first expression that finds a label gives it.
     pub fn apply(&self, name: &str) -> (String, String) {
-        let mut labels: Vec<(&str, &str)> = self.fixed.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let mut labels: Vec<(&str, Cow<'_, str>)> = self.fixed.iter().map(|(k, v)| (k.as_str(), v.into())).collect();
         let mut gone: Vec<(usize, usize)> = Vec::new();
         for extractor in &self.extractors {
-            let Some(found) = extractor.pattern.captures(name) else { continue };
+            let Some(found) = extractor.pattern.captures(name.as_bytes()) else { continue };
             let Some(part) = found.get(1).filter(|p| !p.is_empty()) else { continue };
             if labels.iter().any(|(label, _)| *label == extractor.label) {
                 continue;
             }
-            labels.push((&extractor.label, found.get(2).unwrap_or(part).as_str()));
+            labels.push((&extractor.label, String::from_utf8_lossy(found.get(2).unwrap_or(part).as_bytes())));
             gone.push((part.start(), part.end()));
         }
         gone.sort_unstable();
