@@ -42,9 +42,15 @@ pub struct OfTry {
 
 impl OfTry {
     pub fn apply(self, headers: &mut HeaderMap) {
-        headers.extend(self.expected_timeout.map(|ms| (names::EXPECTED_TIMEOUT, HeaderValue::from(ms))));
-        headers.extend(self.grpc_timeout.map(|value| (names::GRPC_TIMEOUT, value)));
-        headers.extend(self.attempts.map(|n| (names::ATTEMPT_COUNT, HeaderValue::from(n))));
+        if let Some(ms) = self.expected_timeout {
+            headers.insert(names::EXPECTED_TIMEOUT, ms.into());
+        }
+        if let Some(value) = self.grpc_timeout {
+            headers.insert(names::GRPC_TIMEOUT, value);
+        }
+        if let Some(n) = self.attempts {
+            headers.insert(names::ATTEMPT_COUNT, n.into());
+        }
     }
     fn replaces(&self, name: &HeaderName) -> bool {
         (self.expected_timeout.is_some() && *name == names::EXPECTED_TIMEOUT)
@@ -140,4 +146,27 @@ pub fn message(exchange: &Exchange, headers: HeaderMap, authority: &str, version
         }
     }
     Some(Outgoing::Message(Box::new(request)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_try_stands_in_the_place_of_what_the_client_said() {
+        let of_try = || OfTry { expected_timeout: Some(5), grpc_timeout: Some(HeaderValue::from_static("5m")), attempts: Some(2) };
+        let of_client = [(names::GRPC_TIMEOUT, "9S"), (names::EXPECTED_TIMEOUT, "9"), (names::ATTEMPT_COUNT, "9"), (names::REQUEST_ID, "9")];
+        let client: HeaderMap = of_client.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+        let mut written = Vec::new();
+        client.iter().filter(|(name, _)| !of_try().replaces(name)).for_each(|(name, value)| head::write_header(name, value, &mut written));
+        of_try().write(&mut written);
+        let mut written: Vec<&str> = std::str::from_utf8(&written).expect("ASCII").lines().collect();
+        let mut headers = client;
+        of_try().apply(&mut headers);
+        let mut in_map: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII"))).collect();
+        written.sort_unstable();
+        in_map.sort_unstable();
+        let want = ["grpc-timeout: 5m", "x-envoy-attempt-count: 2", "x-envoy-expected-rq-timeout-ms: 5", "x-request-id: 9"];
+        assert_eq!((written, in_map.iter().map(String::as_str).collect::<Vec<_>>()), (want.to_vec(), want.to_vec()));
+    }
 }
