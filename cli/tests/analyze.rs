@@ -1,7 +1,6 @@
 //! What a person does with `meshctl analyze`: exit statuses, input, formats.
 
-mod common;
-
+use crate::common;
 use common::{BROKEN, REVIEWS, TWICE, command, folder, meshctl, meshctl_with_input, write};
 use std::process::Stdio;
 

@@ -1,7 +1,6 @@
 //! `meshctl canary`: a recorded mesh, a subset that selects nothing, and too few requests.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! `certs` on dumps, and on a cluster that test servers play.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects};
 use common::{folder, meshctl};
 use mesh_testserver::admin::Admin;

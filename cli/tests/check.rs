@@ -1,7 +1,6 @@
 //! `check` on a cluster that test servers play.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, pod, resource};
 use mesh_testserver::apiserver::{Data, Faults};
 use serde_json::{Value, json};

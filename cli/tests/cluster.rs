@@ -1,7 +1,6 @@
 //! `analyze` on clusters that a test server plays.
 
-mod common;
-
+use crate::common;
 use common::{Run, command, folder, run};
 use mesh_testserver::apiserver::{Data, Faults, Resource, Server};
 use serde_json::{Value, json};

@@ -2,8 +2,7 @@
 
 #![cfg(unix)]
 
-mod common;
-
+use crate::common;
 use common::envoy::{Admin, Envoy, find};
 use common::mesh::{Mesh, pod, resource};
 use common::{meshctl, played};

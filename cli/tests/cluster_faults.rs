@@ -1,7 +1,6 @@
 //! Clusters that misbehave: the answer is a part, in bounded time, and each gap is named.
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::mesh::{Mesh, objects, pod, resource};
 use mesh_testserver::apiserver::{Data, Faults};

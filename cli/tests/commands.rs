@@ -1,7 +1,6 @@
 //! The commands around `analyze`: help, version, explain, completion, man, and words that are no command.
 
-mod common;
-
+use crate::common;
 use common::{folder, meshctl};
 use std::path::Path;
 

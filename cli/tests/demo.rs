@@ -1,8 +1,7 @@
 //! `meshctl demo` as a user runs it: requests go through every proxy, the metrics say so, and nothing is left.
 #![allow(clippy::print_stdout)]
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::demo::{Demo, json, meshctl, states, until};
 use serde_json::Value;

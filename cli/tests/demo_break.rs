@@ -3,26 +3,19 @@
 //! This is the test of the whole product: control plane, sidecars, metrics, and what `why` and `analyze` make of them.
 #![allow(clippy::print_stdout)]
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::demo::{self, meshctl, states};
 use serde_json::Value;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// One demo at a time: what is slow because the machine is busy would be named too.
-static ALONE: Mutex<()> = Mutex::new(());
 
 struct Demo {
     it: demo::Demo,
-    _alone: MutexGuard<'static, ()>,
 }
 
 impl Demo {
     fn start() -> Demo {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Demo { it: demo::Demo::start(&["--rate", "8"]), _alone: alone }
+        Demo { it: demo::Demo::alone(&["--rate", "8"]) }
     }
 
     fn run(&self, words: &[&str]) -> Run {

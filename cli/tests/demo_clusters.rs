@@ -1,8 +1,7 @@
 //! `meshctl demo --clusters 2`: requests pass from cluster to cluster through the gateways between their networks, and every
 //! command shows both.
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::demo::json;
 use serde_json::Value;

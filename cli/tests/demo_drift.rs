@@ -1,7 +1,6 @@
 //! `meshctl drift --from demo`: what the proxies of a demo hold is what its manifests say, until somebody keeps it from them.
 
-mod common;
-
+use crate::common;
 use common::demo::{Demo, until};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -2,8 +2,7 @@
 //! while it is edited, and the other commands read it.
 #![allow(clippy::print_stdout)]
 
-mod common;
-
+use crate::common;
 use common::demo::{self, meshctl, states};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -3,8 +3,7 @@
 #![allow(clippy::print_stdout)]
 #![cfg(target_os = "linux")]
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::demo::json;
 use serde_json::Value;

@@ -2,8 +2,7 @@
 //! it show the same.
 #![cfg(unix)]
 
-mod common;
-
+use crate::common;
 use common::component;
 use common::demo::{Demo, json, total_query, totals, until};
 use common::zipkin::Zipkin;

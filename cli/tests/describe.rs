@@ -1,7 +1,6 @@
 //! `describe` on files, and on a cluster that test servers play.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, resource};
 use common::{folder, meshctl};
 use mesh_testserver::apiserver::Faults;

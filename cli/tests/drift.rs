@@ -1,7 +1,6 @@
 //! `meshctl drift`, on a recorded mesh.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, resource};
 use common::{folder, meshctl};
 use mesh_testserver::admin::Admin;

@@ -1,7 +1,6 @@
 //! What is shown of dumps: never a secret, never a control character; and how commands on dumps end.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl, meshctl_with_input};
 use std::path::Path;
 use std::process::Stdio;

@@ -3,8 +3,7 @@
 // It says when a test is skipped.
 #![allow(clippy::print_stderr)]
 
-mod common;
-
+use crate::common;
 use common::{folder, meshctl, meshctl_with_input};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! Commands that follow a cluster: they list once, and then see what changes; a server that restarts costs nothing.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, pod, resource};
 use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults, StreamingLists};

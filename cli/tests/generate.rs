@@ -1,7 +1,6 @@
 //! `meshctl gen`.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl, write};
 use serde_json::Value;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! `meshctl gen` from observed traffic.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl, write};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,7 +1,6 @@
 //! `meshctl graph`: formats, hostile names, what could not be seen, exit statuses.
 
-mod common;
-
+use crate::common;
 use common::{folder, meshctl};
 
 /// Two workloads and an edge whose source has a name that a terminal and Graphviz would obey.

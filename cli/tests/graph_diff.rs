@@ -1,7 +1,6 @@
 //! `meshctl graph diff` and `--why-edge`.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use serde_json::{Value, json};
 

@@ -1,8 +1,7 @@
 //! The ten jobs of somebody who looks for a fault: each from the first screen in at most eight keys, on three meshes with
 //! different answers.
 
-mod common;
-
+use crate::common;
 use common::meshctl;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

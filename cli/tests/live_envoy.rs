@@ -1,7 +1,6 @@
 //! Commands on the admin port of a real Envoy 1.40, over TCP and over a Unix socket, and what `pc log` changes there.
 
-mod common;
-
+use crate::common;
 use common::envoy::{Admin, Envoy, find, free_port};
 use common::{Run, meshctl};
 use std::path::Path;

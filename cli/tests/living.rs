@@ -1,7 +1,6 @@
 //! Living with findings: suppressions, baselines, revisions, worlds, the configuration file.
 
-mod common;
-
+use crate::common;
 use common::{BROKEN, REVIEWS, TWICE, folder, meshctl, write};
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,6 @@
 //! `logs` and `changes` on a cluster that test servers play.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, pod, resource};
 use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults};

@@ -1,7 +1,6 @@
 //! What the commands show of a running mesh-proxy: as of an Envoy.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects};
 use common::{command, component, meshctl};
 use mesh_proxy::bootstrap::Bootstrap;

@@ -1,8 +1,7 @@
 //! The page of `graph -o html` in a headless Chromium: it is loaded as a file, moved, zoomed, searched and asked, and says nothing on
 //! its console.
 
-mod common;
-
+use crate::common;
 use common::{component, folder, meshctl};
 use serde_json::Value;
 use std::path::Path;

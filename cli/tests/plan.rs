@@ -1,7 +1,6 @@
 //! `meshctl plan`.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use serde_json::Value;
 

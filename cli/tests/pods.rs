@@ -2,8 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, page, pod, resource};
 use mesh_testserver::admin::Admin;
 use mesh_testserver::apiserver::{Data, Faults};

@@ -5,8 +5,7 @@
 //! scrapes, and a relay does where Istio's agent would stand.
 #![cfg(unix)]
 
-mod common;
-
+use crate::common;
 use common::envoy::{Admin, Envoy, free_port};
 use common::zipkin::Zipkin;
 use common::{Run, component, folder, meshctl};

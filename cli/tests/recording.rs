@@ -1,7 +1,6 @@
 //! `meshctl snapshot record`, `info` and `bug-report`; and every command on what they made.
 
-mod common;
-
+use crate::common;
 use common::{command, folder, meshctl};
 use mesh_collectors::recording::{Capture, Reader, Recorder};
 use mesh_testserver::admin::Admin;

@@ -1,7 +1,6 @@
 //! The rights that the manifests in deploy/ give: those that the commands on pods use, and no more.
 
-mod common;
-
+use crate::common;
 use common::mesh::{Mesh, objects, resource};
 use mesh_model::Role;
 use mesh_testserver::apiserver::Faults;

@@ -3,8 +3,7 @@
 // It says when a test is skipped.
 #![allow(clippy::print_stderr)]
 
-mod common;
-
+use crate::common;
 use common::{folder, meshctl};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! What a cluster answers is what the same objects say as files, and as a recording of that cluster.
 
-mod common;
-
+use crate::common;
 use common::Run;
 use common::mesh::{Mesh, resource};
 use mesh_testserver::apiserver::{Data, Faults};

@@ -1,7 +1,6 @@
 //! Dumps from folders, archives and live ports, and what `proxy-status` makes of them.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

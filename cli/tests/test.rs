@@ -1,7 +1,6 @@
 //! `meshctl test`: assertions on dumps and manifests.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use mesh_testserver::admin::Admin;
 use serde_json::Value;

@@ -1,7 +1,6 @@
 //! `meshctl traces`: files, servers that answer as the real ones do, and a real Zipkin.
 
-mod common;
-
+use crate::common;
 use common::zipkin::{self, Zipkin};
 use common::{folder, meshctl};
 use mesh_testserver::admin::Admin;

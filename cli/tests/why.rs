@@ -1,7 +1,6 @@
 //! `meshctl why`: the table of broken set-ups in testdata/why, each with the question, and what must be named.
 
-mod common;
-
+use crate::common;
 use common::{Run, meshctl};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! `meshctl why` with one name or none: the right suspect first for each fault of the recorded mesh, from metrics and state alone.
 
-mod common;
-
+use crate::common;
 use common::{Run, folder, meshctl};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! `meshctl why` and `mtls` beside sources that never answer, drip, or answer with rubbish: the rest counts, and they are named.
 
-mod common;
-
+use crate::common;
 use common::{BROKEN, REVIEWS, Run, command, folder, run};
 use mesh_testserver::admin::Admin;
 use std::io::{Read, Write};

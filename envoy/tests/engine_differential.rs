@@ -5,15 +5,7 @@
 // It shows its table, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "differential/envoy.rs"]
-mod envoy;
-#[path = "differential/generate.rs"]
-mod generate;
-#[path = "differential/tally.rs"]
-mod tally;
-#[path = "differential/token.rs"]
-mod token;
-
+use crate::{envoy, generate, tally, token};
 use generate::{Asked, Filters, Lot};
 use mesh_envoy::engine::Configuration;
 use mesh_envoy::engine::gate::Answer;

@@ -1,7 +1,6 @@
 //! Filters of access logs: which requests a log tells of.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Pages of the admin port that Envoy's has not: what would become of a request, what became of the last ones, what is never used.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use support::{Upstream, ask, bootstrap, cluster, manager, nobody, start};
 

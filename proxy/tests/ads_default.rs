@@ -1,7 +1,6 @@
 //! What a real control plane with its default settings sends, over ADS: all of it is taken, and served.
 
-mod support;
-
+use crate::support;
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::io::Write;

@@ -5,13 +5,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[path = "support/pki.rs"]
-mod pki;
-mod support;
-
+use crate::{envoy, pki, support};
 use mesh_proxy::Proxy;
 use pki::{Authority, Leaf, downstream, upstream};
 use serde_json::{Value, json};

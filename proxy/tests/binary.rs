@@ -1,7 +1,6 @@
 //! The program: its flags, what it says, how it ends.
 
-mod support;
-
+use crate::support;
 use serde_json::json;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -5,17 +5,7 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/generate.rs"]
-mod generate;
-mod support;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/token.rs"]
-mod token;
-
+use crate::{envoy, generate, support};
 use generate::{Asked, Lot};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

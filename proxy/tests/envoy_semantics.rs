@@ -4,8 +4,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -3,8 +3,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-mod support;
-
+use crate::support;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;

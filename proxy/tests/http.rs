@@ -1,7 +1,6 @@
 //! What the proxy does between scripted peers.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! HTTP/1 as the proxy's own codec reads and writes it, between scripted peers, and where hyper takes over from it.
 
-mod support;
-
+use crate::support;
 use mesh_proxy::Proxy;
 use serde_json::json;
 use std::io::{Read, Write};

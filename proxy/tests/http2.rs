@@ -1,7 +1,6 @@
 //! HTTP/2 both ways: a proxy that speaks it with itself, between scripted peers of HTTP/1.1.
 
-mod support;
-
+use crate::support;
 use mesh_proxy::Proxy;
 use serde_json::{Value, json};
 use std::net::SocketAddr;

@@ -5,11 +5,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-mod support;
-
+use crate::{envoy, support};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
 use aws_lc_rs::{hmac, rsa::KeySize};

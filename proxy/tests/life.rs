@@ -1,7 +1,6 @@
 //! How a proxy begins and how it is told to end, as Istio's agent does both.
 
-mod support;
-
+use crate::support;
 use mesh_proxy::Proxy;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::server::Settings;

@@ -1,7 +1,6 @@
 //! Decisions as they are made, and the levels of the proxy's own log, at the admin port.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::SocketAddr;

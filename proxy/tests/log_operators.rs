@@ -4,14 +4,7 @@
 
 #![allow(clippy::print_stderr, reason = "it says when it is skipped")]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "support/pair.rs"]
-mod pair;
-mod support;
-
+use crate::{envoy, pair, support};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;

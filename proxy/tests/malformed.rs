@@ -1,7 +1,6 @@
 //! Requests that two readers could read differently: the client is told, the connection ends, and the upstream sees nothing of them.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::io::Write;
 use support::{Reader, Upstream, bootstrap, cluster, connect, log_lines, manager, start};

@@ -4,14 +4,7 @@
 
 #![allow(clippy::print_stderr, reason = "it says when it is skipped")]
 
-#[allow(dead_code, reason = "the test of time-outs uses the rest")]
-#[path = "support/beside.rs"]
-mod beside;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-mod support;
-
+use crate::{beside, support};
 use beside::{Case, Step};
 use serde_json::{Value, json};
 use support::{Act, Message, Upstream, cluster, manager, nobody};

@@ -1,9 +1,6 @@
 //! Peers of TCP tell each other who they are, where ALPN agreed upon it.
 
-#[path = "support/pki.rs"]
-mod pki;
-mod support;
-
+use crate::{pki, support};
 use pki::{Authority, Client, Leaf, downstream, upstream};
 use serde_json::{Value, json};
 use std::io::{Read, Write};

@@ -6,20 +6,7 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/generate.rs"]
-mod generate;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "support/pair.rs"]
-mod pair;
-mod support;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/token.rs"]
-mod token;
-
+use crate::{envoy, generate, pair, support, token};
 use generate::Lot;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

@@ -5,20 +5,7 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/generate.rs"]
-mod generate;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "support/pair.rs"]
-mod pair;
-mod support;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/token.rs"]
-mod token;
-
+use crate::{envoy, generate, pair, support};
 use generate::Lot;
 use serde_json::{Value, json};
 use std::io::Write;

@@ -4,8 +4,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-mod support;
-
+use crate::support;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -33,7 +32,7 @@ fn a_connection_goes_where_it_wanted_to_go() {
         eprintln!("SKIPPED: no network of its own with iptables can be had here");
         return;
     }
-    let script = format!("{RULES} && exec \"$0\" --exact a_connection_goes_where_it_wanted_to_go --nocapture");
+    let script = format!("{RULES} && exec \"$0\" --exact redirect::a_connection_goes_where_it_wanted_to_go --nocapture");
     let out = run(&script).expect("it runs");
     assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
 }

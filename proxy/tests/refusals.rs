@@ -1,7 +1,6 @@
 //! What is asked for and not done is refused at start, by its path.
 
-mod support;
-
+use crate::support;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::server::{Proxy, Settings};
 use serde_json::{Value, json};

@@ -6,22 +6,16 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "another test uses the rest")]
-#[path = "support/beside.rs"]
-mod beside;
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
 #[path = "support/streams.rs"]
-mod streams;
-mod support;
+mod scripted;
 
+use crate::{beside, envoy, support};
+use scripted::Step;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
-use streams::Step;
 use support::Reader;
 
 /// Of HTTP/1.1: does with a request what its path says.
@@ -78,7 +72,7 @@ fn plain_upstream() -> SocketAddr {
 }
 
 fn clusters() -> Vec<Value> {
-    let mut over_http2 = support::cluster("http2", &[streams::upstream()]);
+    let mut over_http2 = support::cluster("http2", &[scripted::upstream()]);
     over_http2["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}});
     vec![support::cluster("http1", &[plain_upstream()]), over_http2]
@@ -157,7 +151,7 @@ fn differences(both: Both, cases: &[Case]) -> Vec<String> {
     for case in cases {
         let headers: &[(&str, &str)] = if case.expects { &[("expect", "100-continue"), ("content-length", "5")] } else { &[] };
         played.push(both.ports(&case.listener).map(|port| {
-            let (address, heard) = streams::play(port, case.method, case.path, headers, &case.steps);
+            let (address, heard) = scripted::play(port, case.method, case.path, headers, &case.steps);
             (envoy::Client { address, port }, heard)
         }));
     }
@@ -228,7 +222,7 @@ fn several_answers_before_the_answer_arrive_in_order() {
     for cluster in ["http1", "http2"] {
         let proxy = support::start(support::bootstrap(&manager(cluster, &json!({"proxy_100_continue": true})), &clusters));
         let port = proxy.address("l").expect("a listener").port();
-        let (_, heard) = streams::play(port, "GET", "/both", &[], &[]);
+        let (_, heard) = scripted::play(port, "GET", "/both", &[], &[]);
         assert_eq!(heard[..2], ["103 link=</a>", "103 link=</b>"], "{cluster}");
         assert!(heard[2].starts_with("200 "), "{heard:?}");
         let mut client = support::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -293,7 +287,7 @@ fn clients_are_asked_to_go_as_with_a_real_envoy() {
     ];
     let Some(both) = Both::start(managers) else { return };
     for listener in ["few", "many"] {
-        let [there, here] = both.ports(listener).map(|port| streams::ask_until_goodbye(port, 6));
+        let [there, here] = both.ports(listener).map(|port| scripted::ask_until_goodbye(port, 6));
         assert_eq!(here, there, "{listener}");
     }
 }
@@ -305,7 +299,7 @@ fn clients_that_take_nothing_are_let_go_as_with_a_real_envoy() {
     let Some(both) = Both::start(managers.into()) else { return };
     let log = both.folder.path().join("ours.log");
     for listener in ["http1", "http2"] {
-        let [there, here] = both.ports(listener).map(|port| streams::starve(port, "/big"));
+        let [there, here] = both.ports(listener).map(|port| scripted::starve(port, "/big"));
         assert_eq!(here.1, there.1, "{listener}");
     }
     // Envoy has taken all of the answer by then, and logs it as whole.
@@ -320,7 +314,7 @@ fn a_stream_that_takes_nothing_holds_up_no_other() {
     for cluster in ["http1", "http2"] {
         let proxy = support::start(support::bootstrap(&manager(cluster, &json!({})), &clusters));
         let port = proxy.address("l").expect("a listener").port();
-        assert_eq!(streams::ask_beside_a_stalled(port, 50), 50, "{cluster}");
+        assert_eq!(scripted::ask_beside_a_stalled(port, 50), 50, "{cluster}");
     }
 }
 
@@ -328,7 +322,7 @@ fn a_stream_that_takes_nothing_holds_up_no_other() {
 fn both_sides_of_a_stream_speak_at_once() {
     let proxy = support::start(support::bootstrap(&manager("http2", &json!({})), &clusters()));
     let port = proxy.address("l").expect("a listener").port();
-    assert_eq!(streams::converse(port, &["one", "two", "three"]), ["one", "two", "three", "\"\" x-last=1"]);
+    assert_eq!(scripted::converse(port, &["one", "two", "three"]), ["one", "two", "three", "\"\" x-last=1"]);
 }
 
 /// An upstream that answers the first stream of each connection, and says goodbye on the second without a look at it.

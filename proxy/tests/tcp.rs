@@ -1,7 +1,6 @@
 //! Bytes that are forwarded as they come: ends, limits, and what is logged.
 
-mod support;
-
+use crate::support;
 use mesh_proxy::Proxy;
 use serde_json::{Value, json};
 use std::io::{Read, Write};

@@ -1,7 +1,6 @@
 //! Istio's metrics: both ends of a request say who called whom.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use support::{Upstream, ask, bootstrap, cluster, manager, start};

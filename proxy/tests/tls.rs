@@ -1,9 +1,6 @@
 //! TLS both ways: who gets in, what is told of them, and what a rotation leaves alone.
 
-#[path = "support/pki.rs"]
-mod pki;
-mod support;
-
+use crate::{pki, support};
 use mesh_proxy::Proxy;
 use pki::{Authority, Client, downstream, upstream};
 use serde_json::{Value, json};

@@ -6,13 +6,7 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-#[path = "support/pki.rs"]
-mod pki;
-mod support;
-
+use crate::{envoy, pki, support};
 use pki::{Authority, Client, Leaf, downstream, upstream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -5,11 +5,7 @@
 // It says when it is skipped.
 #![allow(clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the engine's own test uses the rest")]
-#[path = "../../envoy/tests/differential/envoy.rs"]
-mod envoy;
-mod support;
-
+use crate::{envoy, support};
 use mesh_proxy::trace::otlp;
 use prost::Message as _;
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! Configuration that comes from a control plane.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;

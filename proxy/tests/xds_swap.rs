@@ -1,7 +1,6 @@
 //! Configuration is swapped again and again under load: no request notices.
 
-mod support;
-
+use crate::support;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::SocketAddr;

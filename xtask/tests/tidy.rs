@@ -191,6 +191,30 @@ fn files_stay_readable() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// Where a crate names its test files itself, one that is named nowhere would never run.
+#[test]
+fn every_file_of_tests_runs() {
+    let mut files = Vec::new();
+    walk(&root(), &mut files);
+    for manifest in files.iter().filter(|p| p.ends_with("Cargo.toml")) {
+        let text = read(manifest);
+        if !text.contains("autotests = false") {
+            continue;
+        }
+        let folder = manifest.parent().expect("a folder").join("tests");
+        let name_of = |p: &PathBuf| p.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let (programs, parts): (Vec<&PathBuf>, Vec<&PathBuf>) = files
+            .iter()
+            .filter(|p| p.parent() == Some(&folder) && p.extension().is_some_and(|e| e == "rs"))
+            .partition(|p| text.contains(&format!("name = \"{}\"", name_of(p))));
+        let roots: Vec<String> = programs.iter().map(|p| read(p)).collect();
+        for part in parts {
+            let line = format!("mod {};", name_of(part));
+            assert!(roots.iter().any(|t| t.lines().any(|l| l == line)), "no program of tests has {}", part.display());
+        }
+    }
+}
+
 #[test]
 fn every_code_is_explained_with_a_bad_and_a_good_example() {
     let mut problems = Vec::new();

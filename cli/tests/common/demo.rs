@@ -6,14 +6,34 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a busy machine may take for anything.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Demos that may run beside each other, and those that must not: what is slow because the machine is busy would be named too.
+static TURN: RwLock<()> = RwLock::new(());
+
+/// Whether others may run meanwhile.
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held until the demo has ended")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held until the demo has ended")] RwLockWriteGuard<'static, ()>),
+}
+
+impl Turn {
+    fn shared() -> Turn {
+        Turn::Shared(TURN.read().unwrap_or_else(PoisonError::into_inner))
+    }
+    fn alone() -> Turn {
+        Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 pub struct Demo {
     pub process: Child,
+    /// Given back when the process has ended. The second one of a test has the first one's.
+    _turn: Option<Turn>,
     /// Where demos tell of themselves: those of other tests are not met.
     states: Arc<tempfile::TempDir>,
     /// What it says on standard error until it is ready.
@@ -44,13 +64,17 @@ pub fn states() -> Arc<tempfile::TempDir> {
 
 impl Demo {
     pub fn start(arguments: &[&str]) -> Demo {
-        Demo::within(states(), arguments)
+        Demo::within(states(), Some(Turn::shared()), arguments)
+    }
+    /// No other demo of these tests runs beside it.
+    pub fn alone(arguments: &[&str]) -> Demo {
+        Demo::within(states(), Some(Turn::alone()), arguments)
     }
     /// A second one, which tells of itself at the same place.
     pub fn beside(&self, arguments: &[&str]) -> Demo {
-        Demo::within(self.states.clone(), arguments)
+        Demo::within(self.states.clone(), None, arguments)
     }
-    fn within(states: Arc<tempfile::TempDir>, arguments: &[&str]) -> Demo {
+    fn within(states: Arc<tempfile::TempDir>, turn: Option<Turn>, arguments: &[&str]) -> Demo {
         let mut command = meshctl(states.path());
         command.args(["demo", "--for", "15m"]).args(arguments);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -65,7 +89,7 @@ impl Demo {
             let line = later.recv_timeout(end.saturating_duration_since(Instant::now()));
             said.push(line.unwrap_or_else(|e| panic!("{e}: {:?} {said:?}", process.try_wait())));
         }
-        Demo { process, states, said, later }
+        Demo { process, _turn: turn, states, said, later }
     }
 
     pub fn run(&self, words: &[&str]) -> super::Run {

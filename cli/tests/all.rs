@@ -1,0 +1,43 @@
+//! The tests of this crate, but those in files of their own, in one program: a program for each would be linked in minutes and take
+//! gigabytes.
+
+mod common;
+
+mod analyze;
+mod canary;
+mod certs;
+mod check;
+mod cluster;
+mod cluster_envoy;
+mod cluster_faults;
+mod commands;
+mod describe;
+mod drift;
+mod dumps;
+mod explain;
+mod followed;
+mod generate;
+mod generate_observed;
+mod graph;
+mod graph_diff;
+mod jobs;
+mod live_envoy;
+mod living;
+mod logs;
+mod monorepo;
+mod mtls;
+mod page;
+mod plan;
+mod pods;
+mod recording;
+mod replay;
+mod rights;
+mod route;
+mod same_from_a_cluster;
+mod sources;
+mod test;
+mod traces;
+mod tui;
+mod why;
+mod why_ranked;
+mod why_silent;
