@@ -10,12 +10,15 @@ mod beside;
 #[allow(dead_code, reason = "the engine's own test uses the rest")]
 #[path = "../../envoy/tests/differential/envoy.rs"]
 mod envoy;
+#[allow(dead_code, reason = "the test of streams uses the rest")]
+#[path = "support/streams.rs"]
+mod scripted;
 mod support;
 
 use beside::{Case, Step};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use support::{Message, Reader};
 
@@ -36,6 +39,11 @@ fn serve(reader: &mut Reader) -> Option<()> {
         "/never" | "/early" => {
             until_the_end(reader);
             return None;
+        }
+        "/big" | "/huge" => {
+            let body = vec![b'a'; if head.path() == "/big" { 1_000_000 } else { 30_000_000 }];
+            reader.stream().write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
+            return reader.stream().write_all(&body).ok();
         }
         "/list" => return reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3, 3\r\n\r\nabc").ok(),
         "/twice" => return reader.stream().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc").ok(),
@@ -257,7 +265,7 @@ fn tries_that_are_quiet_and_streams_of_clusters_end_as_with_a_real_envoy() {
     for path in ["/list", "/twice"] {
         cases.push(case("plain", "a length that is no number", get(path)));
     }
-    check_with(&managers, &[support::cluster("up", &[upstream()]), short(upstream())], &cases);
+    check_with(&managers, &[support::cluster("up", &[upstream()]), short(upstream(), SHORT)], &cases);
 }
 
 /// How much of the answer comes is by chance: it is not held against Envoy's.
@@ -275,7 +283,7 @@ fn a_stream_of_a_cluster_ends_although_its_answer_drips() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("log");
     let route = json!([{"match": {"prefix": "/"}, "route": {"cluster": "short"}}]);
-    let proxy = support::start(support::bootstrap(&support::manager(route, Some(&log)), &[short(drips)]));
+    let proxy = support::start(support::bootstrap(&support::manager(route, Some(&log)), &[short(drips, SHORT)]));
     let mut reader = support::connect(proxy.address("l").expect("a listener"));
     reader.stream().write_all(head("GET", "/", "").as_bytes()).expect("sent");
     assert_eq!(reader.head().map(|h| h.status()), Some(200));
@@ -284,13 +292,91 @@ fn a_stream_of_a_cluster_ends_although_its_answer_drips() {
     assert_eq!((&line["flags"], &line["details"]), (&json!("UMSDR"), &json!("upstream_max_stream_duration_reached")), "{line}");
 }
 
-/// A cluster whose streams may not last.
-fn short(upstream: SocketAddr) -> Value {
-    let mut cluster = support::cluster("short", &[upstream]);
-    cluster["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {"max_stream_duration": SHORT}, "explicit_http_config": {"http_protocol_options": {}}}});
+fn with_options(name: &str, upstream: SocketAddr, options: Value) -> Value {
+    let mut cluster = support::cluster(name, &[upstream]);
+    let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    cluster["typed_extension_protocol_options"] = json!({key: options});
+    cluster["typed_extension_protocol_options"][key]["@type"] = format!("type.googleapis.com/{key}").into();
     cluster
+}
+
+/// A cluster whose streams may not last.
+fn short(upstream: SocketAddr, span: &str) -> Value {
+    with_options(
+        "short",
+        upstream,
+        json!({"common_http_protocol_options": {"max_stream_duration": span}, "explicit_http_config": {"http_protocol_options": {}}}),
+    )
+}
+
+/// Asks for something, and does not read.
+fn starve(port: u16, text: &str) -> (envoy::Client, TcpStream) {
+    let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("a connection");
+    stream.write_all(text.as_bytes()).expect("sent");
+    (envoy::Client { address: stream.local_addr().expect("an address"), port }, stream)
+}
+
+#[test]
+fn what_a_client_makes_no_room_for_ends_as_with_a_real_envoy() {
+    // Long enough for an answer to begin on a busy machine.
+    const SPAN: &str = "2s";
+    let none = || json!({});
+    let quiet = json!({"retry_policy": {"per_try_idle_timeout": SPAN}});
+    let managers = [
+        ("whole", manager(none(), json!({"timeout": SPAN}))),
+        ("whole-http2", manager(none(), json!({"timeout": SPAN, "cluster": "http2"}))),
+        ("max", manager(json!({"common_http_protocol_options": {"max_stream_duration": SPAN}}), none())),
+        ("route-max", manager(none(), json!({"max_stream_duration": {"max_stream_duration": SPAN}}))),
+        ("idle", manager(json!({"stream_idle_timeout": SPAN}), none())),
+        ("route-idle", manager(none(), json!({"idle_timeout": SPAN}))),
+        ("quiet", manager(none(), quiet)),
+        ("short", manager(none(), json!({"cluster": "short"}))),
+        // In time, on a busy machine too.
+        ("whole-long", manager(none(), json!({"timeout": "3s"}))),
+        ("whole-long-http2", manager(none(), json!({"timeout": "3s", "cluster": "http2"}))),
+        ("max-long", manager(json!({"common_http_protocol_options": {"max_stream_duration": "3s"}}), none())),
+    ];
+    let upstream = upstream();
+    let over_http2 = with_options("http2", scripted::upstream(), json!({"explicit_http_config": {"http2_protocol_options": {}}}));
+    let clusters = [support::cluster("up", &[upstream]), short(upstream, SPAN), over_http2];
+    let Some(program) = envoy::find() else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
+    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
+    let ports = envoy::free_ports(managers.len());
+    let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &ports, &logs[0]), &ports);
+    let proxy = support::start(beside::bootstrap(&managers, &clusters, &vec![0; ports.len()], &logs[1]));
+    let both = |i: usize, name: &str| [ports[i], proxy.address(name).expect("a listener").port()];
+    let (mut asked, mut held, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, (name, _)) in managers.iter().enumerate().filter(|(_, (name, _))| !name.contains("long")) {
+        // Heads with a body in chunks have another reader, and their answers another writer.
+        for text in ["GET /huge HTTP/1.1\r\nhost: a\r\n\r\n", "POST /huge HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
+            let clients = both(i, name).map(|port| starve(port, text));
+            asked.push((format!("{name} {}", &text[..4]), clients.each_ref().map(|c| c.0)));
+            held.extend(clients.map(|c| c.1));
+        }
+        streams.push((name, both(i, name).map(|port| std::thread::spawn(move || envoy::Client { address: scripted::starve(port, "/huge").0, port }))));
+    }
+    for (name, clients) in streams {
+        asked.push((format!("{name} HTTP/2"), clients.map(|c| c.join().expect("a client"))));
+    }
+    let lines = [0, 1].map(|i| beside::lines(&logs[i], &asked.iter().map(|a| (a.1[i], 1)).collect::<Vec<_>>()));
+    let told = |i: usize, client: envoy::Client| ["status", "flags", "details"].map(|k| lines[i].get(&client.key()).map(|l| l[k].clone()));
+    for (name, [there, here]) in asked {
+        let want = told(0, there);
+        assert!(want[0].is_some(), "Envoy logs nothing of {name}");
+        assert_eq!(told(1, here), want, "{name}");
+    }
+    // What the upstream has sent to its end is late for nobody.
+    std::thread::scope(|scope| {
+        for (i, (name, _)) in managers.iter().enumerate().filter(|(_, (name, _))| name.contains("long")) {
+            for port in both(i, name) {
+                scope.spawn(move || assert_eq!(scripted::take_late(port, "/big", Duration::from_secs(4)).1, 1_000_000, "{name}"));
+            }
+        }
+    });
 }
 
 #[test]

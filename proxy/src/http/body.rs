@@ -2,12 +2,13 @@
 
 use super::exchange::Exchange;
 use super::incoming::{Broken, Incoming};
-use super::timeouts::{Late, Watch};
+use super::timeouts::Watch;
 use super::tries::{Due, Rest};
 use super::upload::BoxError;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -28,11 +29,57 @@ pub struct Stream {
     pub lease: Option<Lease>,
     rest: Rest,
     watch: Watch,
+    ahead: Ahead,
+}
+
+/// What was read of an answer while its client had no room for it.
+#[derive(Default)]
+struct Ahead {
+    frames: VecDeque<Frame<Bytes>>,
+    bytes: usize,
+    /// Nothing comes behind these frames, or what is wrong does.
+    end: Option<Option<Broken>>,
 }
 
 impl Stream {
     pub fn new(incoming: Incoming, lease: Lease, rest: Rest) -> Stream {
-        Stream { incoming, lease: Some(lease), rest, watch: Watch::default() }
+        Stream { incoming, lease: Some(lease), rest, watch: Watch::default(), ahead: Ahead::default() }
+    }
+    /// Whether everything was given on.
+    fn is_over(&self) -> bool {
+        self.ahead.frames.is_empty() && self.ahead.end.is_none() && http_body::Body::is_end_stream(&self.incoming)
+    }
+    /// Whether the upstream has nothing more to say.
+    fn is_read(&self) -> bool {
+        self.ahead.end.is_some() || http_body::Body::is_end_stream(&self.incoming)
+    }
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        if let Some(frame) = self.ahead.frames.pop_front() {
+            self.ahead.bytes -= frame.data_ref().map_or(0, Bytes::len);
+            return Poll::Ready(Polled::Frame(frame));
+        }
+        match self.ahead.end.take() {
+            Some(end) => Poll::Ready(end.map_or(Polled::End, Polled::Broken)),
+            None => Pin::new(&mut self.incoming).poll_frame_of(cx),
+        }
+    }
+    /// Takes what there is, `most` bytes of it: times of the upstream's are over with the last of it, though the client has none yet.
+    fn read_ahead(&mut self, most: usize, cx: &mut Context<'_>) {
+        while self.ahead.bytes < most && !self.is_read() {
+            match Pin::new(&mut self.incoming).poll_frame_of(cx) {
+                Poll::Ready(Polled::Frame(frame)) => {
+                    self.rest.hear();
+                    self.ahead.bytes += frame.data_ref().map_or(0, Bytes::len);
+                    if frame.is_trailers() {
+                        self.ahead.end = Some(None);
+                    }
+                    self.ahead.frames.push_back(frame);
+                }
+                Poll::Ready(Polled::Broken(e)) => self.ahead.end = Some(Some(e)),
+                Poll::Ready(Polled::End | Polled::Late(_)) => self.ahead.end = Some(None),
+                Poll::Pending => return,
+            }
+        }
     }
 }
 
@@ -67,18 +114,33 @@ impl Body {
             exchange.is_complete = true;
         }
     }
-    /// What else is to be done while the client can take nothing.
-    pub fn wait(&mut self, cx: &mut Context<'_>) {
-        if let Content::Stream(stream) = &mut self.content {
-            stream.incoming.wait(cx);
+    /// What else is to be done while the client can take nothing. Ready when that took too long: the answer has broken off then.
+    pub fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Content::Stream(stream) = &mut self.content else { return Poll::Pending };
+        stream.incoming.wait(cx);
+        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let manager = &exchange.connection.manager;
+        if exchange.limits.end().is_some() || stream.rest.has_limits() {
+            stream.read_ahead(manager.limits.buffer, cx);
         }
+        if stream.is_read() {
+            exchange.limits.flush(&manager.timeouts);
+            stream.rest = stream.rest.without_limits();
+            let is_whole = !matches!(stream.ahead.end, Some(Some(_)));
+            if let Some(lease) = stream.lease.take_if(|_| is_whole) {
+                lease.release();
+            }
+        }
+        let due = ready!(Body::poll_late(stream, exchange, cx));
+        let (flag, details) = due.told();
+        self.fail(flag, details.to_owned());
+        Poll::Ready(())
     }
-    /// The client takes no more of it.
-    pub fn stall(&mut self) {
-        if let Some(exchange) = &self.exchange {
-            Late::Idle.count(&exchange.connection.stats);
+    /// The client takes something.
+    pub fn stir(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.limits.stir();
         }
-        self.fail(Late::Idle.flag(), Late::Idle.details().to_owned());
     }
     /// The answer breaks off.
     fn fail(&mut self, flag: &'static str, details: String) -> BoxError {
@@ -91,13 +153,17 @@ impl Body {
         details.into()
     }
     fn poll_stream(stream: &mut Stream, exchange: Option<&mut Box<Exchange>>, cx: &mut Context<'_>) -> Poll<Polled> {
-        let polled = Pin::new(&mut stream.incoming).poll_frame_of(cx);
+        let polled = stream.poll_next(cx);
         let Some(exchange) = exchange else { return polled };
         if polled.is_ready() {
             exchange.limits.stir();
             stream.rest.hear();
             return polled;
         }
+        Body::poll_late(stream, exchange, cx).map(Polled::Late)
+    }
+    /// Ready when an answer that does not go on took too long, which is counted.
+    fn poll_late(stream: &mut Stream, exchange: &mut Exchange, cx: &mut Context<'_>) -> Poll<Due> {
         exchange.limits.settle();
         let own = stream.rest.due(&exchange.body, cx);
         let late = ready!(stream.watch.poll(cx, &exchange.limits, &exchange.body, own.map(|(at, _)| at)));
@@ -114,7 +180,7 @@ impl Body {
                 due
             }
         };
-        Poll::Ready(Polled::Late(due))
+        Poll::Ready(due)
     }
 }
 
@@ -168,7 +234,7 @@ impl http_body::Body for Body {
                 match polled {
                     Polled::Frame(frame) => {
                         // Nothing comes behind trailers, and nobody may ask for it.
-                        let is_end = frame.is_trailers() || http_body::Body::is_end_stream(&stream.incoming);
+                        let is_end = frame.is_trailers() || stream.is_over();
                         if let Some(exchange) = &mut this.exchange {
                             if let Some(data) = frame.data_ref() {
                                 exchange.sent += data.len() as u64;

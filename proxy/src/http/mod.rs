@@ -21,6 +21,7 @@ pub mod outgoing;
 pub mod respond;
 pub mod serve;
 pub mod service;
+pub mod tended;
 pub mod timeouts;
 pub mod tries;
 pub mod upgrade;

@@ -5,6 +5,7 @@ use super::exchange::Connection;
 use super::framing::{Framing, Wrong};
 use super::incoming::Incoming;
 use super::service;
+use super::tended::Tender;
 use super::wire::Wire;
 use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
@@ -157,18 +158,25 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     let mut builder = http1::Builder::new();
     // Heads that never end are seen where the bytes are read.
     builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.header_bytes);
-    let of_requests = connection.clone();
-    let service =
-        hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| service::serve(of_requests.clone(), request.map(Incoming::Hyper), None));
+    let (of_requests, tender) = (connection.clone(), Rc::<Tender>::default());
+    let of_answers = tender.clone();
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let (answer, tender) = (service::serve(of_requests.clone(), request.map(Incoming::Hyper), None), of_answers.clone());
+        async move { answer.await.map(|a| a.map(|body| tender.tend(body))) }
+    });
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {
         ended = serving.as_mut() => return ended,
+        () = tender.stalled(connection) => return Ok(()),
         () = ends(connection, DRAIN) => {}
         // A client of HTTP/1 is told in an answer: it may be about to ask, and an idle connection that closes fails it.
         () = connection.chain.life.over() => {}
     }
     serving.as_mut().graceful_shutdown();
-    serving.await
+    tokio::select! {
+        ended = serving => ended,
+        () = tender.stalled(connection) => Ok(()),
+    }
 }
 
 async fn http2(connection: &Rc<Connection>, socket: Socket) -> Result<(), h2::Error> {

@@ -110,6 +110,10 @@ impl Limits {
     pub fn reach_router(&mut self) {
         self.is_with_router = true;
     }
+    /// The answer is there whole: what is left is that the client takes it (Envoy's codecs have `stream_idle_timeout` for that).
+    pub fn flush(&mut self, timeouts: &Timeouts) {
+        (self.idle, self.request, self.end) = (timeouts.stream_idle, None, None);
+    }
     /// Something is sent.
     pub fn stir(&mut self) {
         self.is_stirred = true;

@@ -136,6 +136,15 @@ impl Rest {
     pub fn new(limits: Limits, connected: std::time::Instant, now: std::time::Instant) -> Rest {
         Rest { limits, connected, heard: now }
     }
+    /// Whether there is anything that it may not take.
+    pub fn has_limits(&self) -> bool {
+        self.limits.whole.or(self.limits.try_idle).or(self.limits.stream).is_some()
+    }
+    /// Nothing more comes from the upstream.
+    #[must_use]
+    pub fn without_limits(self) -> Rest {
+        Rest { limits: Limits::default(), ..self }
+    }
     /// Something came from the upstream.
     pub fn hear(&mut self) {
         if self.limits.try_idle.is_some() {

@@ -20,6 +20,11 @@ pub struct Wire {
     reader: AtomicWaker,
     is_late: AtomicBool,
     server: AtomicWaker,
+    /// Whether the client takes nothing at the moment.
+    is_blocked: AtomicBool,
+    /// Whether it took something since somebody looked.
+    has_progress: AtomicBool,
+    tender: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +91,25 @@ impl Wire {
             if self.is_late.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+    /// The client took something, or has no room for it.
+    pub fn note_write<T>(&self, written: &Poll<T>) {
+        if written.is_ready() {
+            self.has_progress.store(true, Ordering::Relaxed);
+            self.is_blocked.store(false, Ordering::Relaxed);
+        } else if !self.is_blocked.swap(true, Ordering::Relaxed) {
+            self.tender.wake();
+        }
+    }
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+    pub fn take_progress(&self) -> bool {
+        self.has_progress.swap(false, Ordering::Relaxed)
+    }
+    /// Who is to be woken when the client takes nothing more.
+    pub fn wait_for_block(&self, waker: &Waker) {
+        self.tender.register(waker);
     }
     pub fn is_busy(&self) -> bool {
         self.is_busy.load(Ordering::Relaxed)

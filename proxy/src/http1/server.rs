@@ -277,12 +277,16 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
                     sent?;
                     stall = None;
                 }
-                // A client that reads nothing for so long is let go; its body, which is not asked meanwhile, has timers of its own.
+                // A client that reads nothing for so long is let go: the body knows for how long, and behind it we do.
                 Poll::Pending => {
-                    let Some(span) = connection.manager.timeouts.stream_idle else { return Poll::Pending };
                     if seen != output.written {
                         (seen, stall) = (output.written, None);
+                        body.stir();
                     }
+                    if !is_over {
+                        return body.wait(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+                    }
+                    let Some(span) = connection.manager.timeouts.stream_idle else { return Poll::Pending };
                     ready!(stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(span))).as_mut().poll(cx));
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }

@@ -110,10 +110,7 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, s
     match std::future::poll_fn(|cx| sending.poll(cx)).await {
         Sent::Whole => {}
         Sent::Reset => respond.is_reset.set(matches!(sending.stream.poll_reset(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))),
-        Sent::Stalled => {
-            sending.body.stall();
-            sending.stream.send_reset(Reason::INTERNAL_ERROR);
-        }
+        Sent::Stalled => sending.stream.send_reset(Reason::INTERNAL_ERROR),
         Sent::Broken(_) => {
             // What came of it goes first: a reset would take it back.
             tokio::task::yield_now().await;

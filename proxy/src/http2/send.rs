@@ -15,14 +15,22 @@ const PIECE: usize = 16 * 1024;
 
 /// A body that has something to do while nothing of it can be taken.
 pub trait Wait {
-    fn wait(&mut self, _: &mut Context<'_>) {}
+    /// Ready when that took too long.
+    fn wait(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+    /// Something of it was taken.
+    fn stir(&mut self) {}
 }
 
 impl Wait for Upload {}
 
 impl Wait for body::Body {
-    fn wait(&mut self, cx: &mut Context<'_>) {
-        body::Body::wait(self, cx);
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        body::Body::wait(self, cx)
+    }
+    fn stir(&mut self) {
+        body::Body::stir(self);
     }
 }
 
@@ -33,7 +41,7 @@ pub struct Sending<B> {
     piece: Bytes,
     /// Whether it is the last one.
     is_last: bool,
-    /// So long a peer may make no room.
+    /// So long a peer may make no room for the last of it. Until then the body knows.
     patience: Option<Duration>,
     stall: Option<Pin<Box<Sleep>>>,
 }
@@ -51,7 +59,7 @@ pub enum Sent<E> {
 }
 
 impl<B: Body<Data = Bytes> + Wait + Unpin> Sending<B> {
-    /// `patience` is how long the peer may make no room; `None` for ever.
+    /// `patience` is how long the peer may make no room for the last of it; `None` for ever.
     pub fn new(stream: SendStream<Bytes>, body: B, patience: Option<Duration>) -> Sending<B> {
         Sending { stream, body, piece: Bytes::new(), is_last: false, patience, stall: None }
     }
@@ -71,7 +79,9 @@ impl<B: Body<Data = Bytes> + Wait + Unpin> Sending<B> {
                         Poll::Ready(Some(Ok(room))) => room,
                         Poll::Ready(_) => return Poll::Ready(Sent::Reset),
                         Poll::Pending => {
-                            self.body.wait(cx);
+                            if self.body.wait(cx).is_ready() {
+                                return Poll::Ready(Sent::Stalled);
+                            }
                             return self.poll_stall(cx);
                         }
                     },
@@ -81,6 +91,7 @@ impl<B: Body<Data = Bytes> + Wait + Unpin> Sending<B> {
                     continue;
                 }
                 self.stall = None;
+                self.body.stir();
                 let piece = self.piece.split_to(room.min(self.piece.len()));
                 let is_end = self.piece.is_empty() && self.is_last;
                 if self.stream.send_data(piece, is_end).is_err() {
@@ -120,7 +131,7 @@ impl<B: Body<Data = Bytes> + Wait + Unpin> Sending<B> {
         Poll::Ready(if self.stream.send_data(Bytes::new(), true).is_ok() { Sent::Whole } else { Sent::Reset })
     }
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Sent<B::Error>> {
-        let Some(patience) = self.patience else { return Poll::Pending };
+        let Some(patience) = self.patience.filter(|_| self.is_last) else { return Poll::Pending };
         let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         stall.as_mut().poll(cx).map(|()| Sent::Stalled)
     }

@@ -45,7 +45,7 @@ pub fn log(path: &Path) -> Value {
 }
 
 /// Connection managers by the names of their listeners.
-fn bootstrap(managers: &[(&'static str, Value)], clusters: &[Value], ports: &[u16], path: &Path) -> Value {
+pub fn bootstrap(managers: &[(&'static str, Value)], clusters: &[Value], ports: &[u16], path: &Path) -> Value {
     let listener = |((name, manager), port): (&(&str, Value), &u16)| {
         let mut manager = manager.clone();
         manager["access_log"] = log(path);

@@ -144,6 +144,17 @@ pub fn starve(port: u16, path: &str) -> (SocketAddr, String) {
     })
 }
 
+/// Asks for more than there is room for, and takes it after a while: how many bytes came.
+pub fn take_late(port: u16, path: &str, pause: Duration) -> (SocketAddr, usize) {
+    run(async {
+        let (address, mut sender) = connect(port, 20_000).await;
+        let (answer, _) = sender.send_request(Request::get(format!("http://a.com{path}")).body(()).expect("a request"), true).expect("sent");
+        let body = answer.await.expect("an answer").into_body();
+        tokio::time::sleep(pause).await;
+        (address, read(body).await.bytes().filter(|b| *b == b'a').count())
+    })
+}
+
 /// Beside a stream that takes nothing asks `times` times on the same connection: how many answers came whole.
 pub fn ask_beside_a_stalled(port: u16, times: usize) -> usize {
     run(async {
@@ -265,9 +276,9 @@ async fn serve(request: Request<RecvStream>, mut respond: h2::server::SendRespon
         }
         return;
     }
-    if path == "/big" {
+    if path == "/big" || path == "/huge" {
         if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
-            let _ = stream.send_data(vec![b'a'; 1_000_000].into(), true);
+            let _ = stream.send_data(vec![b'a'; if path == "/big" { 1_000_000 } else { 30_000_000 }].into(), true);
             let _ = poll_fn(|cx| stream.poll_reset(cx)).await;
         }
         return;
