@@ -21,6 +21,7 @@ pub mod options;
 pub mod overload;
 pub mod percent;
 pub mod server;
+pub mod splice;
 pub mod stats;
 pub mod tcp;
 pub mod telemetry;

@@ -85,6 +85,7 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         complain: Arc::new(move |logger, what| complain_log.write(logger, Level::Warning, what)),
         output: None,
         levels: log.levels.clone(),
+        pipes: options.splice_pipes,
         threads: None,
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;

@@ -60,6 +60,9 @@ pub struct Options {
     /// answers. Nothing is kept without it
     #[arg(long, value_name = "FILE")]
     pub last_good_path: Option<PathBuf>,
+    /// The most pipes of each thread, through which the kernel moves bytes that nobody looks at (Linux); 0 copies them all
+    #[arg(long, value_name = "N", default_value_t = crate::splice::PIPES)]
+    pub splice_pipes: usize,
     /// A Jaeger agent's address and port (thrift over UDP) for spans of managers whose `tracing` names no provider, in place of
     /// `tracing.http` of the bootstrap. Only where mesh-proxy was built with the feature `jaeger`
     #[arg(long, value_name = "ADDRESS:PORT", env = "MESH_PROXY_JAEGER_AGENT", hide = cfg!(not(feature = "jaeger")))]

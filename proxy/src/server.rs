@@ -10,6 +10,7 @@ use crate::jwt::remote::Remotes;
 use crate::listeners::Accept;
 use crate::logging::{Levels, Logger};
 use crate::overload::{self, Overload};
+use crate::splice;
 use crate::telemetry::peer::Own;
 use crate::threads::{Running, Sort, Threads};
 use crate::tls::files::{self, Files};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub output: Option<Output>,
     /// Those of the proxy's own log, which the admin port changes.
     pub levels: Arc<Levels>,
+    /// The most pipes of each worker, through which the kernel moves bytes that nobody looks at; with none of them all is copied.
+    pub pipes: usize,
     /// Threads that it shares with other proxies of the process; its own without.
     pub threads: Option<Arc<Threads>>,
 }
@@ -84,6 +87,7 @@ impl Default for Settings {
             complain: Arc::new(|_, _| {}),
             output: None,
             levels: Arc::default(),
+            pipes: splice::PIPES,
             threads: None,
         }
     }
@@ -122,7 +126,7 @@ impl Proxy {
         let writer = writer.map_err(|e| StartError::System(format!("no thread for access logs: {e}")))?;
         let workers = settings.workers.max(1);
         let (mut shared, to_watch) = Shared::new(snapshot.clone(), &settings.hostname, Own::of(&bootstrap.value), writer, settings.complain.clone());
-        shared.overload = Overload::new(limits);
+        (shared.overload, shared.pipes) = (Overload::new(limits), settings.pipes);
         let shared = Arc::new(shared);
         let to_accept: Vec<_> = (0..workers).map(|_| shared.listeners.attach()).collect();
         for listener in &*snapshot.listeners {

@@ -16,6 +16,7 @@ use crate::http::timeouts::Late;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
 use crate::overload::Overload;
+use crate::splice::Pool;
 use crate::stats::{
     Block, ClusterStats, ConnectionLimitStats, ConnectionRateStats, Counter, HttpStats, LimitStats, ListenerStats, RbacStats, Registry, TcpStats, TlsStats,
     TracingStats,
@@ -95,6 +96,10 @@ pub struct Shared {
     pub complain: Complain,
     pub listeners: Listeners,
     pub overload: Overload,
+    /// The most pipes of each worker.
+    pub pipes: usize,
+    /// Bytes that the kernel moved between sockets.
+    pub spliced: Arc<AtomicU64>,
     snapshot: RwLock<Arc<Snapshot>>,
     version: AtomicU64,
     runtimes: Mutex<FxHashMap<Box<str>, Arc<Runtime>>>,
@@ -113,6 +118,8 @@ impl Shared {
         let shared = Shared {
             listeners: Listeners::default(),
             overload: Overload::new(Limits::default()),
+            pipes: 0,
+            spliced: Arc::default(),
             watched,
             registry: Registry::default(),
             buckets: Buckets::default(),
@@ -296,6 +303,7 @@ pub struct Worker {
     date: RefCell<(u64, HeaderValue)>,
     /// Bytes on their way from one socket to another, within one poll.
     pub scratch: RefCell<Vec<u8>>,
+    pub pipes: Rc<Pool>,
 }
 
 impl Worker {
@@ -329,6 +337,7 @@ impl Worker {
             active: Cell::new(0),
             date: RefCell::new((0, HeaderValue::from_static(""))),
             scratch: RefCell::default(),
+            pipes: Pool::new(shared.pipes, shared.spliced.clone()),
             shared,
         }
     }

@@ -40,6 +40,7 @@ mod policies;
 mod rate_limits;
 mod redirect;
 mod refusals;
+mod splice;
 mod statistics;
 mod streams;
 mod tcp;

@@ -192,7 +192,7 @@ impl Chain {
                 Kind::Tcp(target) => {
                     let config = Message::new(value, Path::root(&path))?;
                     let mut proxy = TcpProxy::read(&config, target, by_server_name, compiler)?;
-                    (proxy.direction, proxy.stats, proxy.greets_clients) = (direction, Stats::find(&messages)?, greets);
+                    (proxy.direction, proxy.stats, proxy.greets_clients, proxy.buffer) = (direction, Stats::find(&messages)?, greets, buffer);
                     End::Tcp(Arc::new(proxy))
                 }
                 Kind::RateLimit => {

@@ -25,6 +25,8 @@ pub struct TcpProxy {
     pub stats: Option<Arc<Stats>>,
     /// Whether clients are told who this is where they agree to it, and tell it themselves.
     pub greets_clients: bool,
+    /// The most bytes that may wait in one direction.
+    pub buffer: usize,
     /// Labels that endpoints have to have, and those of each weighted cluster.
     subset: Option<Value>,
     weighted_subsets: Vec<Option<Value>>,
@@ -47,6 +49,7 @@ impl TcpProxy {
             direction: Direction::Unspecified,
             stats: None,
             greets_clients: false,
+            buffer: usize::MAX,
             subset: labels(m)?,
             weighted_subsets,
         })

@@ -1,5 +1,6 @@
 //! A client's socket, and the bytes that were read from it before it was known who is to have them.
 
+use crate::splice::{Pipe, Splice};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -79,6 +80,23 @@ impl AsyncRead for Raw {
             traffic.received.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Splice for Raw {
+    fn is_bare(&self) -> bool {
+        self.early().is_empty()
+    }
+    fn poll_fill(&mut self, pipe: &mut Pipe, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let filled = ready!(pipe.poll_fill(&self.stream, most, cx))?;
+        if let Some(traffic) = &self.traffic {
+            traffic.received.fetch_add(filled as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(filled))
+    }
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let drained = pipe.poll_drain(&self.stream, cx);
+        self.wrote(drained)
     }
 }
 

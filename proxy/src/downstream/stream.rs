@@ -1,6 +1,7 @@
 //! A client's bytes, with TLS taken off where there is TLS.
 
 use super::raw::Raw;
+use crate::splice::{Pipe, Splice};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -33,6 +34,24 @@ impl AsyncRead for Stream {
         match &mut *self {
             Stream::Plain(io) => Pin::new(io).poll_read(cx, buf),
             Stream::Tls(io) => Pin::new(io).poll_read(cx, buf).map(crate::tls::without_leave),
+        }
+    }
+}
+
+impl Splice for Stream {
+    fn is_bare(&self) -> bool {
+        matches!(self, Stream::Plain(io) if io.is_bare())
+    }
+    fn poll_fill(&mut self, pipe: &mut Pipe, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Plain(io) => io.poll_fill(pipe, most, cx),
+            Stream::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Plain(io) => io.poll_drain(pipe, cx),
+            Stream::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }

@@ -5,11 +5,12 @@ use super::exchange::Exchange;
 use super::framing::Upgrade;
 use super::incoming::Incoming;
 use super::timeouts::Late;
-use crate::tcp::copy::{Bytes, Ended, Limits, both_ways};
+use crate::splice::Splice;
+use crate::tcp::copy::{self, Bytes, Ended, Limits, Means, both_ways};
 use crate::upstream::pool::Lease;
 use http::Response;
 use http::response::Parts;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::http::Manager;
@@ -21,6 +22,9 @@ pub fn is_refused(request: &Request<'_>, manager: &Manager, forward: Option<&For
     let protocol = if request.is_connect() { Some("connect") } else { request.header("upgrade", 0).filter(|_| asks) };
     protocol.is_some_and(|p| !manager.allows_upgrade(p, forward.map_or(&[], |f| &f.upgrades)))
 }
+
+/// hyper stands between its bytes and the socket.
+impl Splice for TokioIo<Upgraded> {}
 
 /// Joins the two connections once both have switched. The exchange lasts as long as they do.
 pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lease: Lease, downstream: Option<OnUpgrade>) -> Response<Body> {
@@ -35,9 +39,9 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
         let _lease = lease;
         if let (Ok(client), Ok(server)) = (downstream.await, upstream.await) {
             let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-            let (limits, bytes) = (Limits { idle: exchange.limits.idle(), until: exchange.limits.end().map(Into::into) }, Bytes::default());
-            let worker = exchange.connection.worker().clone();
-            let ended = both_ways(&mut client, &mut server, limits, &worker.scratch, &bytes).await;
+            let limits = Limits { idle: exchange.limits.idle(), until: exchange.limits.end().map(Into::into), buffer: copy::CHUNK };
+            let (bytes, worker) = (Bytes::default(), exchange.connection.worker().clone());
+            let ended = both_ways(&mut client, &mut server, limits, Means { scratch: &worker.scratch, pipes: &worker.pipes }, &bytes).await;
             exchange.sent = bytes.of_upstream.get();
             let late = match ended {
                 Ended::Idle => Some(Late::Idle),

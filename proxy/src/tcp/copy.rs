@@ -1,17 +1,20 @@
 //! Bytes both ways between two connections. Each direction ends by itself: what one side has finished sending, the other side
-//! is told, and may still answer. A side that takes nothing holds the other one back.
+//! is told, and may still answer. A side that takes nothing holds the other one back. Where much comes and both are sockets and nothing
+//! else, the kernel moves the bytes (`crate::splice`).
 
 use crate::http1::room;
+use crate::splice::{self, Lease, Pool, Splice};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// The most that is read at once, and so the most that waits in one direction.
-const CHUNK: usize = room::LARGE;
+pub const CHUNK: usize = room::LARGE;
 
 /// How it ended.
 #[derive(Debug)]
@@ -38,7 +41,21 @@ struct Way {
     /// What was read and not yet written.
     waiting: Vec<u8>,
     at: usize,
+    /// The same where the kernel moves it. There is one only while bytes are in it.
+    pipe: Option<Lease>,
+    flow: Flow,
     state: State,
+}
+
+/// How bytes come.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Flow {
+    /// In pieces that are as well copied.
+    #[default]
+    Little,
+    Much,
+    /// The sockets can't be spliced.
+    Copied,
 }
 
 /// Bytes so far, to be seen whatever ends the copying.
@@ -57,6 +74,14 @@ enum State {
     Done,
 }
 
+/// What a worker has for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'w> {
+    /// Between two polls nothing is in it.
+    pub scratch: &'w RefCell<Vec<u8>>,
+    pub pipes: &'w Rc<Pool>,
+}
+
 impl Way {
     /// Goes on as far as the sockets let it; ready at its end. `moved` is set where bytes went through.
     fn poll<R, W>(
@@ -64,12 +89,12 @@ impl Way {
         cx: &mut Context<'_>,
         (from, source): (&mut R, Side),
         to: &mut W,
-        scratch: &mut [u8],
+        (scratch, pipes): (&mut [u8], &Rc<Pool>),
         (count, moved): (&Cell<u64>, &mut bool),
     ) -> Poll<Result<(), (Side, io::Error)>>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: AsyncRead + Splice + Unpin,
+        W: AsyncWrite + Splice + Unpin,
     {
         let sink = if source == Side::Client { Side::Upstream } else { Side::Client };
         loop {
@@ -84,6 +109,10 @@ impl Way {
             if !self.waiting.is_empty() {
                 (self.waiting, self.at) = (Vec::new(), 0);
             }
+            while let Some(pipe) = self.pipe.as_mut().filter(|p| p.held() > 0) {
+                ready!(pipe.poll_drain(to, cx)).map_err(|e| (sink, e))?;
+                *moved = true;
+            }
             match self.state {
                 State::Done => return Poll::Ready(Ok(())),
                 State::Finishing => {
@@ -92,6 +121,27 @@ impl Way {
                     return Poll::Ready(Ok(()));
                 }
                 State::Open => {}
+            }
+            let splices = self.flow == Flow::Much && from.is_bare() && to.is_bare();
+            self.pipe = if splices { self.pipe.take().or_else(|| pipes.take()) } else { None };
+            if let Some(pipe) = &mut self.pipe {
+                let Poll::Ready(filled) = pipe.poll_fill(from, scratch.len(), cx) else {
+                    self.pipe = None;
+                    return Poll::Pending;
+                };
+                match filled {
+                    Err(e) if splice::is_refused(&e) => (self.flow, self.pipe) = (Flow::Copied, None),
+                    Err(e) => return Poll::Ready(Err((source, e))),
+                    Ok(0) => (self.state, self.pipe) = (State::Finishing, None),
+                    Ok(n) => {
+                        count.set(count.get() + n as u64);
+                        *moved = true;
+                        if n < splice::LITTLE {
+                            self.flow = Flow::Little;
+                        }
+                    }
+                }
+                continue;
             }
             let mut buf = ReadBuf::new(scratch);
             let read = match Pin::new(&mut *from).poll_read(cx, &mut buf) {
@@ -107,6 +157,9 @@ impl Way {
                 Ok(()) if buf.filled().is_empty() => self.state = State::Finishing,
                 Ok(()) => {
                     let bytes = buf.filled();
+                    if bytes.len() >= splice::MUCH && self.flow == Flow::Little {
+                        self.flow = Flow::Much;
+                    }
                     count.set(count.get() + bytes.len() as u64);
                     *moved = true;
                     // Most of it goes out at once, and is never kept.
@@ -138,24 +191,30 @@ fn gone(e: io::Error) -> io::Result<()> {
 pub struct Limits {
     pub idle: Option<Duration>,
     pub until: Option<Instant>,
+    /// Bytes that may wait in one direction; never more than [`CHUNK`], and never less than is worth a call.
+    pub buffer: usize,
 }
 
-/// Copies until the end. `scratch` is a worker's: between two polls nothing is in it.
-pub async fn both_ways<C, U>(client: &mut C, upstream: &mut U, limits: Limits, scratch: &RefCell<Vec<u8>>, bytes: &Bytes) -> Ended
+/// Less is not waited with.
+const LEAST: usize = 4 * 1024;
+
+/// Goes on until the end.
+pub async fn both_ways<C, U>(client: &mut C, upstream: &mut U, limits: Limits, means: Means<'_>, bytes: &Bytes) -> Ended
 where
-    C: AsyncRead + AsyncWrite + Unpin,
-    U: AsyncRead + AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Splice + Unpin,
+    U: AsyncRead + AsyncWrite + Splice + Unpin,
 {
     let (mut up, mut down) = (Way::default(), Way::default());
+    let most = limits.buffer.clamp(LEAST, CHUNK);
     let mut idle: Option<(Duration, Pin<Box<Sleep>>, Instant)> = limits.idle.map(|span| (span, Box::pin(tokio::time::sleep(span)), Instant::now()));
     let mut end: Option<Pin<Box<Sleep>>> = limits.until.map(|at| Box::pin(tokio::time::sleep_until(at)));
     std::future::poll_fn(|cx| {
         let mut moved = false;
         let polled = {
-            let mut scratch = scratch.borrow_mut();
+            let mut scratch = means.scratch.borrow_mut();
             scratch.resize(CHUNK, 0);
-            let going_up = up.poll(cx, (client, Side::Client), upstream, &mut scratch, (&bytes.of_client, &mut moved));
-            (going_up, down.poll(cx, (upstream, Side::Upstream), client, &mut scratch, (&bytes.of_upstream, &mut moved)))
+            let going_up = up.poll(cx, (client, Side::Client), upstream, (&mut scratch[..most], means.pipes), (&bytes.of_client, &mut moved));
+            (going_up, down.poll(cx, (upstream, Side::Upstream), client, (&mut scratch[..most], means.pipes), (&bytes.of_upstream, &mut moved)))
         };
         match polled {
             (Poll::Ready(Err((side, e))), _) | (_, Poll::Ready(Err((side, e)))) => return Poll::Ready(Ended::Failed(side, e)),

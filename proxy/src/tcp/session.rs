@@ -1,6 +1,6 @@
 //! One connection of `tcp_proxy`: asked by the filters before it, given to a cluster, copied, logged.
 
-use super::copy::{self, Bytes, Ended, Limits, Side};
+use super::copy::{self, Bytes, Ended, Limits, Means, Side};
 use crate::access_log::Log;
 use crate::config::listener::Chain;
 use crate::config::tcp_proxy::TcpProxy;
@@ -138,7 +138,8 @@ impl Session<'_> {
         let mut upstream = if cluster.config().greets_servers && agreed(tls.as_deref()) { Greeted::new(io, own) } else { Greeted::silent(io) };
         let heard = if self.proxy.direction == Direction::Inbound { stream.heard() } else { upstream.heard() };
         self.heard = Some(heard.clone());
-        let limits = Limits { idle: self.proxy.idle_timeout, until: self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span) };
+        let until = self.proxy.longest.map(|span| Instant::from_std(self.client.begun) + span);
+        let limits = Limits { idle: self.proxy.idle_timeout, until, buffer: self.proxy.buffer };
         let (record, direction, config) = (&self.record, self.proxy.direction, self.cluster.as_ref().map(|c| c.config()));
         let open = self.proxy.stats.as_ref().map(|stats| {
             let heard = heard.clone();
@@ -147,7 +148,7 @@ impl Session<'_> {
         let (bytes, counting) = (&self.bytes, &mut self.counting);
         let interval = self.proxy.stats.as_ref().and_then(|s| s.interval);
         let ended = tokio::select! {
-            ended = copy::both_ways(&mut stream, &mut upstream, limits, &worker.scratch, bytes) => ended,
+            ended = copy::both_ways(&mut stream, &mut upstream, limits, Means { scratch: &worker.scratch, pipes: &worker.pipes }, bytes) => ended,
             never = tell(bytes, counting, (&heard, open), interval) => match never {},
             () = worker.ended() => Ended::Both,
             // Nobody can be asked to finish: bytes have no such word.

@@ -3,6 +3,7 @@
 //! `google.protobuf.Any` with a Struct that has the values of the two headers of HTTP. A peer that begins otherwise is left as it is.
 
 use super::peer::{Own, Peer};
+use crate::splice::{Pipe, Splice};
 use mesh_envoy::api::{Any, Struct, Value};
 use prost::Message;
 use std::cell::{OnceCell, RefCell};
@@ -127,6 +128,19 @@ impl<S: AsyncWrite + Unpin> Greeted<S> {
         }
         let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Once both have greeted and what came with the greeting was given out, nothing is in between any more.
+impl<S: Splice> Splice for Greeted<S> {
+    fn is_bare(&self) -> bool {
+        self.own.is_empty() && self.is_open && self.seen.is_empty() && self.stream.is_bare()
+    }
+    fn poll_fill(&mut self, pipe: &mut Pipe, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.stream.poll_fill(pipe, most, cx)
+    }
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.stream.poll_drain(pipe, cx)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection's socket, shared between the connection that reads and writes it and the pool that looks whether it is
 //! still open before it hands it out.
 
+use crate::splice::{Pipe, Splice};
 use rustix::net::{RecvFlags, Shutdown};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
@@ -101,6 +102,24 @@ impl AsyncWrite for Socket {
     }
 }
 
+impl Splice for Socket {
+    fn is_bare(&self) -> bool {
+        matches!(*self.kind(), Kind::Tcp(_))
+    }
+    fn poll_fill(&mut self, pipe: &mut Pipe, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match &*self.kind() {
+            Kind::Tcp(s) => pipe.poll_fill(s, most, cx),
+            Kind::Unix(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match &*self.kind() {
+            Kind::Tcp(s) => pipe.poll_drain(s, cx),
+            Kind::Unix(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+}
+
 /// A connection's bytes, with TLS over them where there is TLS.
 #[derive(Debug)]
 pub enum Transport {
@@ -123,6 +142,24 @@ impl Drop for Transport {
     fn drop(&mut self) {
         if let Transport::Tls(io) = self {
             let _ = Pin::new(io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+impl Splice for Transport {
+    fn is_bare(&self) -> bool {
+        matches!(self, Transport::Plain(io) if io.is_bare())
+    }
+    fn poll_fill(&mut self, pipe: &mut Pipe, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Transport::Plain(io) => io.poll_fill(pipe, most, cx),
+            Transport::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Transport::Plain(io) => io.poll_drain(pipe, cx),
+            Transport::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }
