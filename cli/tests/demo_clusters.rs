@@ -144,3 +144,108 @@ fn ports_tell_clusters_apart_and_nothing_is_left() {
     assert!(told.success() && demo.it.process.wait().expect("an end").success());
     assert!(folders.iter().all(|f| !Path::new(f).exists()), "{folders:?}");
 }
+
+fn deployment(name: &str, app: &str, label: &str, script: &str) -> String {
+    let more = if label.is_empty() { String::new() } else { format!(", topology.istio.io/cluster: {label}") };
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  selector: {{matchLabels: {{app: {app}}}}}\n  \
+         template: {{metadata: {{labels: {{app: {app}{more}}}, annotations: {{demo.meshctl/script: \"{script}\"}}}}, spec: {{containers: [{{name: app, image: x}}]}}}}\n---\n"
+    )
+}
+
+fn service(name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}\n---\n"
+    )
+}
+
+const ROUTES: &str = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: web, namespace: shop}\n\
+    spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [web.example.com]}]}\n---\n\
+    apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\n\
+    spec: {hosts: [web.example.com], gateways: [web], http: [{route: [{destination: {host: web, port: {number: 80}}}]}]}\n";
+
+/// By a label, by a folder, by `--place`: each cluster has what is placed there, `api` both of them, and services and rules are in both.
+#[test]
+fn a_mesh_of_ones_own_is_spread_as_it_says_and_moves_while_it_runs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    let web = |label: &str| service("web") + &deployment("web", "web", label, "[{call: api}, {call: store}]");
+    write("web.yaml", web("") + ROUTES);
+    write("east/api.yaml", deployment("api", "api", "", "[]"));
+    write("west/api.yaml", deployment("api", "api", "", "[{call: rates}]"));
+    write(
+        "rest.yaml",
+        service("api") + &service("store") + &service("rates") + &deployment("store", "store", "west", "[]") + &deployment("rates", "rates", "", "[]"),
+    );
+    let folder = dir.path().to_str().expect("a path");
+    let demo = Demo::start(&[folder, "--name", "own", "--place", "rates.shop=east"]);
+    let by = "source_workload,source_cluster,destination_workload,destination_cluster";
+    let until = |wanted: &[&str]| {
+        let end = Instant::now() + Duration::from_secs(90);
+        loop {
+            let seen = demo.totals(by, "reporter=%22destination%22,response_code=%22200%22");
+            if wanted.iter().all(|e| seen.iter().any(|(labels, n)| labels == e && *n > 0.0)) {
+                return;
+            }
+            assert!(Instant::now() < end, "{wanted:?}: {seen:?} {:?}", demo.it.heard());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    until(&[
+        "istio-ingressgateway east web east",
+        "istio-ingressgateway west web east",
+        "web east api east",
+        "web east api west",
+        "web east store west",
+        "api west rates east",
+    ]);
+    let failed = demo.totals(by, "response_code!=%22200%22");
+    assert!(failed.is_empty(), "{failed:?}");
+    let commands: &[(&str, &[&str])] = &[
+        ("ps", &["api.shop", "api-west2.shop", "store.shop", "eastwestgateway-west.istio-system", "east", "west"]),
+        ("graph", &["east:shop/web", "west:shop/store"]),
+        ("analyze", &[]),
+        ("drift", &["0 differ", "api-west2.shop"]),
+        ("why store http://rates/", &["Deployment istio-system/eastwestgateway-east", "at Deployment shop/rates"]),
+        ("why api-west2 http://rates/", &["Deployment istio-system/eastwestgateway-east", "at Deployment shop/rates"]),
+        // A file is where it was, and so is a line.
+        ("why web http://store/", &["at Deployment shop/store", "/west/rest.yaml:18:"]),
+    ];
+    for (command, words) in commands {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let output = demo.run(command);
+            let text = format!("{}{}", output.out, output.err);
+            if output.status == 0 && words.iter().all(|w| text.contains(w)) {
+                break;
+            }
+            assert!(Instant::now() < end, "{command}: {:?} {text}", output.status);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+    demo.until("nothing is wrong", <[String]>::is_empty);
+    // A workload moves.
+    write("web.yaml", web("west") + ROUTES);
+    until(&["istio-ingressgateway east web west", "web west api west"]);
+}
+
+#[test]
+fn what_cant_be_spread_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("a.yaml"), deployment("a", "a", "", "[]")).expect("a file");
+    let folder = dir.path().to_str().expect("a path");
+    for (words, says) in [
+        (&["--clusters", "3"][..], "Bookinfo is spread over two clusters"),
+        (&["--clusters", "east,east"], "east is named twice"),
+        (&[folder, "--place", "a=west"], "say --clusters as well"),
+        (&[folder, "--clusters", "2", "--place", "b=west"], "no workload is called b; there are a.shop"),
+        (&[folder, "--clusters", "2", "--place", "a=mars"], "there is no cluster mars; there are east, west"),
+    ] {
+        let output = common::meshctl(dir.path(), &[&["demo"][..], words].concat());
+        assert!(output.status == 64 && output.err.contains(says), "{words:?}: {} {}", output.status, output.err);
+    }
+}

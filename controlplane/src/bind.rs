@@ -177,6 +177,8 @@ pub struct Bind {
     outside: Outside,
     /// Names of workloads by their ids.
     names: Vec<String>,
+    /// Those of other clusters.
+    far: BTreeSet<u32>,
     /// Workloads by the address that the mesh has for them, and whether a proxy stands before them.
     at: FxHashMap<String, (u32, bool)>,
     /// The addresses that the mesh has for workloads, by their ids.
@@ -185,7 +187,15 @@ pub struct Bind {
 
 impl Bind {
     pub fn new(places: Places) -> Bind {
-        Bind { places, cluster: 0, outside: Outside::AsWritten, names: Vec::new(), at: FxHashMap::default(), addresses: FxHashMap::default() }
+        Bind {
+            places,
+            cluster: 0,
+            outside: Outside::AsWritten,
+            names: Vec::new(),
+            far: BTreeSet::new(),
+            at: FxHashMap::default(),
+            addresses: FxHashMap::default(),
+        }
     }
 
     /// For the workloads of one of several clusters, by its index in the input.
@@ -206,6 +216,7 @@ impl Bind {
             if w.object.cluster == self.cluster { name } else { format!("{name}@{}", model.mesh.snapshot.cluster_name(w.object)) }
         };
         self.names = workloads.all().iter().map(name).collect();
+        self.far = (0..).zip(workloads.all()).filter(|(_, w)| w.object.cluster != self.cluster).map(|(id, _)| id).collect();
         self.at.clear();
         self.addresses.clear();
         for (id, w) in workloads.all().iter().enumerate() {
@@ -374,8 +385,11 @@ impl Bind {
     }
 
     /// Where an endpoint is reached on this machine, and whether it is a workload of the mesh: its proxy, its application where
-    /// it has none, or who plays it. `None` where that is elsewhere.
+    /// it has none, or who plays it. `None` where that is elsewhere, or a workload of another cluster: gateways lead there.
     pub fn reached(&mut self, address: &str, port: u16) -> Option<(SocketAddr, bool)> {
+        if self.at.get(address).is_some_and(|(id, _)| self.far.contains(id)) {
+            return None;
+        }
         let is_workload = self.at.contains_key(address);
         let here = || address.parse().ok().filter(IpAddr::is_loopback).map(|ip| SocketAddr::new(ip, port));
         self.endpoint(address, port).map(|(place, _)| place).or_else(here).map(|place| (place, is_workload))

@@ -43,5 +43,5 @@ pub fn cast(options: &Options, given: &Given<'_>) -> Result<Cast, DemoError> {
     let gateway = Some((place(entry, Role::Inbound, mesh::GATEWAY_PORT)?, mesh::HOST.to_owned()));
     let told = clusters.told();
     let scenery = Some(Scenery { clusters, programs });
-    Ok(Cast { control, proxies, scenery, manifests, clusters: told, said, gateway, own: None, folders, reserved })
+    Ok(Cast { control, proxies, scenery, manifests, clusters: told, said, gateway, own: None, folders, reserved: vec![reserved] })
 }

@@ -26,6 +26,7 @@ pub mod topology;
 mod traces;
 mod workload;
 
+pub use clusters::{NAMES as CLUSTERS, OF_BOOKINFO as CLUSTERS_OF_BOOKINFO};
 pub use load::Counts;
 pub use mesh_controlplane::places::Wanted as Loopback;
 
@@ -83,8 +84,10 @@ pub struct Options {
     pub name: String,
     /// A Zipkin that gets all traces too.
     pub zipkin: Option<String>,
-    /// How many clusters Bookinfo is spread over: 1 or 2.
-    pub clusters: usize,
+    /// Names of the clusters that the mesh is spread over; there is one without any, and Bookinfo takes two.
+    pub clusters: Vec<String>,
+    /// Workloads of a mesh of one's own, `NAME` or `NAME.NAMESPACE`, and the cluster of each.
+    pub places: Vec<(String, String)>,
     /// Proxies that have processes of their own; all are in this one without it.
     pub processes: Option<Processes>,
     pub say: Say,
@@ -148,7 +151,7 @@ pub struct Demo {
     ends: Arc<AtomicBool>,
     _control: Arc<Running>,
     _folders: Vec<tempfile::TempDir>,
-    _reserved: Reserved,
+    _reserved: Vec<Reserved>,
 }
 
 impl Demo {
@@ -184,7 +187,7 @@ impl Demo {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (counted, rate, seed, requests) = (counts.clone(), options.rate, options.seed, options.requests);
-        let entries = own.as_ref().map(|own| (own.stage.clone(), own.entries.clone()));
+        let entries = own.as_ref().map(|own| (own.stages(), own.entries.clone()));
         let (scraped, all_carried_out) = (proxies.clone(), token.clone());
         let bookinfo = gateway.as_ref().map(|(at, _)| *at);
         let within = READY_WITHIN + READY_EACH * u32::try_from(proxies.pages().len()).unwrap_or(u32::MAX);
@@ -196,7 +199,7 @@ impl Demo {
                 tokio::spawn(metrics::run(scraped, socket));
                 tokio::spawn(control::serve(orders, all_carried_out, carried_out));
                 match (entries, bookinfo) {
-                    (Some((stage, entries)), _) => drop(tokio::spawn(own::run(stage, entries, (rate, requests), seed, counted))),
+                    (Some((stages, entries)), _) => drop(tokio::spawn(own::run(stages, entries, (rate, requests), seed, counted))),
                     (None, Some(at)) => drop(tokio::spawn(load::run(at, rate, seed, requests, counted))),
                     (None, None) => {}
                 }
@@ -407,18 +410,11 @@ struct Cast {
     gateway: Option<(SocketAddr, String)>,
     own: Option<own::Own>,
     folders: Vec<tempfile::TempDir>,
-    reserved: Reserved,
+    reserved: Vec<Reserved>,
 }
 
 /// More proxies than a demo has.
 const MOST_CONNECTIONS: usize = 10_000;
-
-fn control_plane(manifests: &[PathBuf], translation: Settings, trust_domain: &str, say: &Say) -> Result<Arc<Running>, DemoError> {
-    let authority = Authority::self_signed(trust_domain, now()).map_err(|e| DemoError::ControlPlane(e.to_string()))?;
-    let control = serve(Manifests::new(manifests.iter().map(|p| p.display().to_string()).collect(), None), translation, authority, say)?;
-    until(|| control.is_ready()).map_err(|()| DemoError::ControlPlane("its manifests are not read".to_owned()))?;
-    Ok(control)
-}
 
 /// Starts a control plane, and does not wait until it has read anything.
 fn serve(input: Manifests, translation: Settings, authority: Authority, say: &Say) -> Result<Arc<Running>, DemoError> {
@@ -455,7 +451,8 @@ mod tests {
             states: None,
             name: "end".to_owned(),
             zipkin: None,
-            clusters: 1,
+            clusters: Vec::new(),
+            places: Vec::new(),
             processes: None,
             say: Arc::new(move |what| listener.lock().expect("unbroken").push(what.to_owned())),
         };

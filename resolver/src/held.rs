@@ -17,6 +17,8 @@ pub struct Held {
     pub addresses: Vec<IpAddr>,
     /// "" where the dump does not say.
     pub namespace: String,
+    /// The cluster that its Pod is in; "" where the dump does not say.
+    pub cluster: String,
     pub service_account: String,
     /// What made its Pod.
     pub workload: String,
@@ -53,6 +55,7 @@ impl Held {
             configuration,
             addresses,
             namespace: text("NAMESPACE"),
+            cluster: text("CLUSTER_ID"),
             service_account: text("SERVICE_ACCOUNT"),
             workload: text("WORKLOAD_NAME"),
             labels: labels.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),

@@ -12,6 +12,7 @@ Examples:
   meshctl demo graph.yaml          a MockServiceGraph (isotope): programs that follow its scripts
   meshctl demo --size 50           a generated mesh of so many services
   meshctl demo --clusters 2        the bookshop over two clusters on two networks
+  meshctl demo k8s/ --clusters 2 --place db=west     a mesh of your own over two
   meshctl demo --processes         each proxy in a process of its own
   meshctl demo break --list        ways to break it; `break NAME` does, `break --undo` mends it
 
@@ -60,9 +61,12 @@ pub struct DemoArgs {
     /// A generated mesh of so many services, 4 to 1000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1000), conflicts_with = "words")]
     pub size: Option<u32>,
-    /// 2: Bookinfo over two clusters with a control plane each, on networks of their own, and gateways between them
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2), hide_default_value = true)]
-    pub clusters: u8,
+    /// Spread it over so many clusters, or over those named (east,west): each with a control plane and a network of its own, and a gateway between them
+    #[arg(long, value_name = "N|NAMES", default_value = "1", hide_default_value = true, value_parser = clusters)]
+    pub clusters: Clusters,
+    /// The cluster of a workload of your own, such as web=west or web.shop=west; repeatable
+    #[arg(long, value_name = "WORKLOAD=CLUSTER", value_parser = a_place)]
+    pub place: Vec<(String, String)>,
     /// Each proxy in a process of its own: what becomes of a mesh when one is killed
     #[arg(long)]
     pub processes: bool,
@@ -72,6 +76,36 @@ pub struct DemoArgs {
     /// A mesh of your own: folders and files of Kubernetes and Istio YAML, which are followed; or one MockServiceGraph
     #[arg(value_name = "DIR")]
     pub words: Vec<PathBuf>,
+}
+
+/// Names of clusters; one or none for a mesh that has no others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clusters(pub Vec<String>);
+
+fn clusters(text: &str) -> Result<Clusters, String> {
+    let most = mesh_demo::CLUSTERS.len();
+    let names: Vec<String> = match text.parse::<usize>() {
+        Ok(n) if (1..=most).contains(&n) => mesh_demo::CLUSTERS.iter().take(n).map(|c| (*c).to_owned()).collect(),
+        Ok(_) => return Err(format!("a number of 1 to {most} is expected, or names")),
+        Err(_) => text.split(',').map(str::to_owned).collect(),
+    };
+    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_name = |n: &String| n.len() <= 40 && n.bytes().all(is_inner) && n.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && !n.ends_with('-');
+    if let Some(bad) = names.iter().find(|n| !is_name(n)) {
+        return Err(format!("`{bad}` is no name of a cluster here: small letters, digits and `-`, 40 at most, beginning with a letter"));
+    }
+    if let Some(twice) = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)) {
+        return Err(format!("{} is named twice", twice.1));
+    }
+    if names.len() > most {
+        return Err(format!("{} clusters are more than the {most} that there may be", names.len()));
+    }
+    Ok(Clusters(names))
+}
+
+fn a_place(text: &str) -> Result<(String, String), &'static str> {
+    let pair = text.split_once('=').filter(|(name, cluster)| !name.is_empty() && !cluster.is_empty());
+    pair.map(|(name, cluster)| (name.to_owned(), cluster.to_owned())).ok_or("WORKLOAD=CLUSTER is expected")
 }
 
 fn a_name(text: &str) -> Result<String, &'static str> {

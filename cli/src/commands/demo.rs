@@ -52,7 +52,8 @@ pub fn run(args: &DemoArgs, context: &Context) -> Outcome {
         states: demos::folder(),
         zipkin: args.zipkin.clone(),
         name: name.clone(),
-        clusters: usize::from(args.clusters),
+        clusters: args.clusters.0.clone(),
+        places: args.place.clone(),
         processes: processes(args)?,
         say: Arc::new(|what| stdio::note(&format!("demo: {what}"))),
     };
@@ -127,8 +128,11 @@ fn is_own(args: &DemoArgs) -> bool {
 
 /// What is not there is said, and nothing is started.
 fn refuse(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
+    let (count, most) = (args.clusters.0.len(), mesh_demo::CLUSTERS_OF_BOOKINFO);
     let refused = [
-        (is_own(args) && args.clusters > 1, "--clusters is of Bookinfo: a mesh of your own has one cluster here"),
+        (!is_own(args) && count > most, "--clusters: Bookinfo is spread over two clusters; a mesh of your own over up to four"),
+        (!is_own(args) && !args.place.is_empty(), "--place is of meshes of your own: Bookinfo has its places"),
+        (count < 2 && !args.place.is_empty(), "--place says which of several clusters a workload is in: say --clusters as well"),
         (context.out.is_some(), "--out: a demo gives more than one answer; send its standard output where you want it"),
     ];
     refused.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, why)| Err(Failure::usage(*why)))

@@ -190,7 +190,7 @@ pub fn run<'a>(stage: &'a Arc<Stage>, plan: &'a Plan, member: &'a Member, script
                 Step::Together(steps) => {
                     let mut tasks = tokio::task::JoinSet::new();
                     for step in steps {
-                        let (stage, id, headers, step) = (stage.clone(), member.workload.id(), headers.clone(), step.clone());
+                        let (stage, id, headers, step) = (stage.clone(), member.id.clone(), headers.clone(), step.clone());
                         tasks.spawn(async move {
                             let plan = stage.plan();
                             let Some(member) = plan.members.get(&id) else { return Ok(()) };
@@ -339,7 +339,14 @@ mod tests {
             proxied: Proxied::Not,
             metadata: BTreeMap::new(),
         };
-        let member = Member { workload: Arc::new(workload), program: Arc::new(Program::default()), serves: Vec::new(), begins: false, is_entry: false };
+        let member = Member {
+            id: workload.id(),
+            workload: Arc::new(workload),
+            program: Arc::new(Program::default()),
+            serves: Vec::new(),
+            begins: false,
+            is_entry: false,
+        };
         runtime().block_on(async {
             let (stage, socket) = (stage(), crate::listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port"));
             let port = Port { number: 80, carries: Carries::Http, listeners: Vec::new(), endpoints: vec![socket.local_addr().expect("an address")] };

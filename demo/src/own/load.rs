@@ -1,7 +1,7 @@
 //! The load of a mesh of one's own: by its gateways, from its client, and from programs that nobody asks.
 
 use super::app::{self, Stage};
-use super::plan::Plan;
+use super::plan::{Plan, Service};
 use super::script::{Call, Step};
 use super::supply::{CLIENT, CLIENT_NAMESPACE};
 use crate::load::Counts;
@@ -29,11 +29,11 @@ pub enum Entry {
     Begin(String),
 }
 
-/// What the load does, in turn by lot.
-pub type Entries = Arc<RwLock<Arc<Vec<Entry>>>>;
+/// What the load does, in turn by lot, and the cluster where it begins, by its index.
+pub type Entries = Arc<RwLock<Arc<Vec<(usize, Entry)>>>>;
 
 /// Sends so many requests a second, until there were `most` of them or the runtime ends.
-pub async fn run(stage: Arc<Stage>, entries: Entries, (rate, most): (u32, Option<u64>), seed: u64, counts: Arc<Counts>) {
+pub async fn run(stages: Vec<Arc<Stage>>, entries: Entries, (rate, most): (u32, Option<u64>), seed: u64, counts: Arc<Counts>) {
     let mut dice = fastrand::Rng::with_seed(seed);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut turns = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
@@ -45,7 +45,8 @@ pub async fn run(stage: Arc<Stage>, entries: Entries, (rate, most): (u32, Option
         if all.is_empty() {
             continue;
         }
-        let entry = all[dice.usize(..all.len())].clone();
+        let (cluster, entry) = all[dice.usize(..all.len())].clone();
+        let Some(stage) = stages.get(cluster) else { continue };
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
         sent += 1;
         let (stage, counts) = (stage.clone(), counts.clone());
@@ -85,30 +86,32 @@ fn client() -> String {
     format!("{CLIENT}.{CLIENT_NAMESPACE}")
 }
 
-/// What is to be asked, with what gateways are found to lead to: all of it where no script says who calls whom, else what
+/// What is to be asked in the clusters, with what gateways are found to lead to: all of it where no script says who calls whom, else what
 /// nobody calls.
-pub fn entries(plan: &Plan, gateways: Vec<(Entry, String)>) -> Vec<Entry> {
-    let mut out: Vec<Entry> = plan.members.iter().filter(|(_, m)| m.begins).map(|(id, _)| Entry::Begin(id.clone())).collect();
+pub fn entries(plans: &[Arc<Plan>], gateways: Vec<(Entry, String)>) -> Vec<(usize, Entry)> {
+    let members = || plans.iter().enumerate().flat_map(|(i, p)| p.members.iter().map(move |m| (i, m)));
+    let mut out: Vec<(usize, Entry)> = members().filter(|(_, (_, m))| m.begins).map(|(i, (id, _))| (i, Entry::Begin(id.clone()))).collect();
     let reached: BTreeSet<String> = gateways.iter().map(|(_, host)| host.clone()).collect();
-    let marked: BTreeSet<&str> = plan.services.iter().filter(|(_, s)| s.is_entry).map(|(h, _)| h.as_str()).collect();
-    let is_scripted = plan.members.values().any(|m| !m.program.script.is_empty());
-    let called = called(plan);
-    out.extend(gateways.into_iter().map(|(entry, _)| entry));
-    for (host, service) in plan.services.iter().filter(|(_, s)| s.is_played) {
+    // A service is played where its workloads are; the client, in the first cluster, finds it there.
+    let somewhere = |host: &str, is: &dyn Fn(&Service) -> bool| plans.iter().filter_map(|p| p.services.get(host)).any(is);
+    let marked: BTreeSet<&str> = plans.iter().flat_map(|p| &p.services).filter(|(_, s)| s.is_entry).map(|(h, _)| h.as_str()).collect();
+    let is_scripted = members().any(|(_, (_, m))| !m.program.script.is_empty());
+    let called: BTreeSet<String> = plans.iter().flat_map(|p| called(p)).collect();
+    out.extend(gateways.into_iter().map(|(entry, _)| (0, entry)));
+    let mut asked = BTreeSet::new();
+    for (host, service) in plans.iter().flat_map(|p| &p.services).filter(|(h, _)| somewhere(h, &|s| s.is_played)) {
         let is_asked = match (marked.is_empty(), is_scripted) {
             (false, _) => marked.contains(host.as_str()),
             (true, true) => !called.contains(host) && !reached.contains(host) && !service.is_outside,
             (true, false) => true,
         };
-        for port in service.ports.iter().filter(|p| is_asked && !p.endpoints.is_empty()) {
-            out.push(Entry::Call(Call {
-                host: host.clone(),
-                port: Some(port.number),
-                path: "/".to_owned(),
-                carries: Some(port.carries),
-                size: 0,
-                percent: 100.0,
-            }));
+        for port in service.ports.iter().filter(|p| is_asked && asked.insert((host, p.number))) {
+            let has_endpoints = |s: &Service| s.ports.iter().any(|p| p.number == port.number && !p.endpoints.is_empty());
+            if !somewhere(host, &has_endpoints) {
+                continue;
+            }
+            let call = Call { host: host.clone(), port: Some(port.number), path: "/".to_owned(), carries: Some(port.carries), size: 0, percent: 100.0 };
+            out.push((0, Entry::Call(call)));
         }
     }
     out

@@ -6,20 +6,23 @@ mod load;
 mod places;
 mod plan;
 pub mod script;
+mod spread;
 mod supply;
 
 pub(crate) use load::run;
 pub use plan::{ENTRY, ERROR_RATE, RESPONSE_SIZE, SCRIPT};
 
 use crate::proxies::Proxies;
-use crate::{DemoError, Say, limits, listen};
+use crate::{DemoError, Say, clusters, limits, listen};
 use app::Stage;
 use load::{Entries, Entry};
 use mesh_collectors::manifests;
 use mesh_controlplane::Running;
+use mesh_controlplane::bind::Role as Side;
 use mesh_model::{Role, Snapshot};
 use plan::{Member, Plan};
 use script::Carries;
+use spread::Spread;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -83,23 +86,55 @@ fn ports(mesh: &mesh_resolver::Mesh<'_>) -> Vec<u16> {
 /// A program's port that is served, by where it is.
 type Tasks = BTreeMap<SocketAddr, (Carries, String, tokio::task::AbortHandle)>;
 
-/// A mesh that follows its manifests.
+/// A mesh that follows its manifests: what runs in each of its clusters.
 pub struct Own {
-    pub stage: Arc<Stage>,
+    all: Vec<One>,
     pub entries: Entries,
-    control: Arc<Running>,
+    followed: Sources,
     runtime: tokio::runtime::Handle,
-    /// Where what the manifests lack is written.
-    supplied: PathBuf,
     /// The port of 127.0.0.1 that takes spans.
     traces: u16,
-    written: Supplied,
     say: Say,
     said: BTreeSet<String>,
+}
+
+/// What manifests are made of that the control planes read, and that is followed with them.
+#[derive(Default)]
+pub struct Sources {
+    pub graph: Option<crate::topology::Followed>,
+    pub spread: Option<Spread>,
+}
+
+/// Where a cluster's manifests are made up for.
+pub struct Place {
+    pub control: Arc<Running>,
+    /// Where what the manifests lack is written.
+    pub supplied: PathBuf,
+    /// Its name; "" where there is one only.
+    pub cluster: String,
+}
+
+/// What runs in a cluster.
+struct One {
+    stage: Arc<Stage>,
+    place: Place,
+    /// Its index in the input.
+    index: u16,
+    written: Supplied,
     tasks: Tasks,
     /// Of the control plane's input, as far as it was followed.
     generation: u64,
-    graph: Option<crate::topology::Followed>,
+    is_whole: bool,
+}
+
+/// What is the same in all clusters.
+struct Shared<'s> {
+    runtime: &'s tokio::runtime::Handle,
+    traces: u16,
+    spread: Option<&'s Spread>,
+    say: &'s Say,
+    /// Says what was not said before.
+    once: &'s mut dyn FnMut(&str),
 }
 
 /// How long callers wait for proxies that are new.
@@ -114,37 +149,33 @@ const LOOKS: u32 = 5;
 const SELDOM: Duration = Duration::from_secs(30);
 
 impl Own {
-    /// Starts programs and proxies for what the control plane has read.
+    /// Starts programs and proxies for what the control planes have read. Spans are taken at a port of 127.0.0.1.
     ///
     /// # Errors
     /// A control plane that does not take in what the mesh lacks.
     pub fn begin(
-        control: Arc<Running>,
-        proxies: Arc<Proxies>,
-        runtime: tokio::runtime::Handle,
-        (supplied, traces): (PathBuf, u16),
-        graph: Option<crate::topology::Followed>,
+        places: Vec<Place>,
+        followed: Sources,
+        proxies: &Arc<Proxies>,
+        (runtime, traces): (tokio::runtime::Handle, u16),
         say: Say,
         seed: u64,
     ) -> Result<Own, DemoError> {
-        let stage = Arc::new(Stage::new(proxies, seed));
-        let mut own = Own {
-            stage,
-            entries: Entries::default(),
-            control,
-            runtime,
-            supplied,
-            traces,
+        let one = |(index, place): (u16, Place)| One {
+            stage: Arc::new(Stage::new(proxies.clone(), seed.wrapping_add(u64::from(index)))),
+            place,
+            index,
             written: Supplied::default(),
-            say,
-            said: BTreeSet::new(),
             tasks: Tasks::new(),
             generation: 0,
-            graph,
+            is_whole: false,
         };
+        let all = (0..).zip(places).map(one).collect();
+        let mut own = Own { all, entries: Entries::default(), followed, runtime, traces, say, said: BTreeSet::new() };
         let end = Instant::now() + TAKEN_IN;
         // What the mesh lacks is known by the first reading, and in the next.
-        while own.follow() != Some(true) {
+        while !own.all.iter().all(|o| o.is_whole) {
+            own.follow();
             if Instant::now() > end {
                 return Err(DemoError::ControlPlane("its manifests are not taken in".to_owned()));
             }
@@ -153,43 +184,109 @@ impl Own {
         Ok(own)
     }
 
-    /// Takes up what has changed. Whether the mesh is whole then; `None` where nothing has changed.
-    fn follow(&mut self) -> Option<bool> {
-        if let Some(problem) = self.graph.as_mut().and_then(crate::topology::Followed::follow) {
-            (self.say)(&problem);
+    /// What the programs of each cluster share.
+    pub fn stages(&self) -> Vec<Arc<Stage>> {
+        self.all.iter().map(|o| o.stage.clone()).collect()
+    }
+
+    /// Takes up what has changed. Whether something runs otherwise then.
+    fn follow(&mut self) -> bool {
+        let Own { all, followed, runtime, traces, say, said, .. } = self;
+        let mut once = |what: &str| {
+            if said.insert(what.to_owned()) {
+                say(what);
+            }
+        };
+        if let Some(problem) = followed.graph.as_mut().and_then(crate::topology::Followed::follow) {
+            say(&problem);
         }
-        if self.control.generation() == self.generation {
-            return None;
+        followed.spread.iter_mut().flat_map(Spread::follow).for_each(|note| once(&note));
+        let mut shared = Shared { runtime, traces: *traces, spread: followed.spread.as_ref(), say, once: &mut once };
+        // Each of them, whatever the ones before have done.
+        all.iter_mut().fold(false, |changed, one| one.follow(&mut shared) | changed)
+    }
+
+    /// Learns from the gateways what they have routes for. The runtime is to run.
+    pub fn load(&mut self) {
+        let mut gateways = Vec::new();
+        let Some(first) = self.all.first() else { return };
+        for (w, admin) in first.stage.proxies.pages().into_iter().filter(|(w, _)| w.is_gateway()) {
+            let (to, from) = channel();
+            self.runtime.spawn(async move { to.send(app::json(admin, "/config_dump").await) });
+            let Ok(Ok(dump)) = from.recv_timeout(Duration::from_secs(10)) else { continue };
+            let (found, notes) = load::of_gateway(&dump);
+            for note in notes.into_iter().map(|n| format!("{}: {n}", w.id())) {
+                if self.said.insert(note.clone()) {
+                    (self.say)(&note);
+                }
+            }
+            gateways.extend(found);
         }
-        let (folder, traces) = (self.supplied.clone(), self.traces);
-        let (supplied, plan, generation) = self.control.ask(move |model, world, bind| {
-            let plan = bind.map(|b| plan::make(model, b)).unwrap_or_default();
-            (supply::of(&world.snapshot, &folder, traces), plan, world.generation)
-        })?;
+        let plans: Vec<Arc<Plan>> = self.all.iter().map(|o| o.stage.plan()).collect();
+        let entries = load::entries(&plans, gateways);
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entries);
+    }
+
+    /// Where the first gateway takes requests, and a host that it has routes for.
+    pub fn gateway(&self) -> Option<(SocketAddr, String)> {
+        let all = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().find_map(|(_, e)| match e {
+            Entry::Gateway { at, host, .. } => Some((*at, host.clone())),
+            _ => None,
+        })
+    }
+}
+
+impl One {
+    /// Takes up what has changed in the cluster's manifests. Whether something runs otherwise then.
+    fn follow(&mut self, shared: &mut Shared<'_>) -> bool {
+        if self.place.control.generation() == self.generation {
+            return false;
+        }
+        let (folder, traces, cluster) = (self.place.supplied.clone(), shared.traces, self.index);
+        let network = shared.spread.map(|s| (self.place.cluster.clone(), s.system.get(usize::from(cluster)).cloned().unwrap_or_default()));
+        let count = shared.spread.map_or(0, |s| s.clusters.len());
+        let asked = self.place.control.ask(move |model, world, bind| {
+            let (plan, gateway) = match bind {
+                None => Default::default(),
+                Some(bind) => {
+                    let gateway = network.as_ref().map(|(name, _)| format!("{}-{name}.{}", clusters::GATEWAY, clusters::SYSTEM));
+                    let gateway = gateway.map(|g| bind.places.give(&g, Side::Inbound, "", clusters::PORT));
+                    (plan::make(model, bind, cluster), gateway)
+                }
+            };
+            let network = network.as_ref().map(|(name, labels)| supply::Network { cluster: name, gateway, labels });
+            let supplied = supply::of(&world.snapshot, &supply::For { folder: &folder, traces, cluster, network });
+            (supplied, plan, world.generation, clusters::known(&world.snapshot) >= count)
+        });
+        let Some((supplied, plan, generation, is_connected)) = asked else { return false };
         if generation == self.generation || generation == 0 {
-            return None;
+            return false;
         }
         self.generation = generation;
         if supplied != self.written {
-            match crate::manifests::write(&self.supplied, &[("added.yaml", supplied.text.clone())], &[]) {
+            self.is_whole = false;
+            match crate::manifests::write(&self.place.supplied, &[("added.yaml", supplied.text.clone())], &[]) {
                 Ok(()) => self.written = supplied,
-                Err(e) => (self.say)(&format!("{}: {e}", self.supplied.display())),
+                Err(e) => (shared.say)(&format!("{}: {e}", self.place.supplied.display())),
             }
             // It comes again with them.
-            return Some(false);
+            return false;
         }
-        let notes = plan.notes.iter().chain(&self.written.notes);
-        let new: Vec<String> = notes.filter(|n| !self.said.contains(*n)).cloned().collect();
-        new.iter().for_each(|n| (self.say)(n));
-        self.said.extend(new);
-        self.run(plan);
-        Some(true)
+        if !is_connected && !self.is_whole {
+            // The others' gateways come as well.
+            return false;
+        }
+        plan.notes.iter().chain(&self.written.notes).for_each(|n| (shared.once)(n));
+        self.run(plan, shared);
+        self.is_whole = true;
+        true
     }
 
     /// Ends what is no longer there, and starts what is new.
-    fn run(&mut self, plan: Plan) {
+    fn run(&mut self, plan: Plan, shared: &mut Shared<'_>) {
         let old = self.stage.plan();
-        let goes = |m: &Member| plan.members.get(&m.workload.id()).is_none_or(|n| n.workload != m.workload);
+        let goes = |m: &Member| plan.members.get(&m.id).is_none_or(|n| n.workload != m.workload);
         for m in old.members.values().filter(|m| goes(m)) {
             self.stage.proxies.end(&m.workload.id());
         }
@@ -212,7 +309,7 @@ impl Own {
             }
             match listen_soon(at) {
                 Ok(socket) => {
-                    let task = self.runtime.spawn(app::serve(self.stage.clone(), id.clone(), carries, socket));
+                    let task = shared.runtime.spawn(app::serve(self.stage.clone(), id.clone(), carries, socket));
                     self.tasks.insert(at, (carries, id, task.abort_handle()));
                 }
                 Err(e) => failed.push(format!("{id} is not played at {at}: {e}")),
@@ -220,7 +317,7 @@ impl Own {
         }
         for m in plan.members.values().filter(|m| m.workload.has_proxy()) {
             if !self.stage.proxies.has(&m.workload.id()) {
-                match self.stage.proxies.start(&m.workload, &self.control, &self.say) {
+                match self.stage.proxies.start(&m.workload, &self.place.control, shared.say) {
                     Ok(()) => started.push(m.workload.id()),
                     Err(e) => failed.push(format!("the proxy of {} does not start: {e}", m.workload.id())),
                 }
@@ -237,36 +334,7 @@ impl Own {
             }
         }
         self.stage.set(plan);
-        failed.iter().for_each(|f| (self.say)(f));
-    }
-
-    /// Learns from the gateways what they have routes for. The runtime is to run.
-    pub fn load(&mut self) {
-        let plan = self.stage.plan();
-        let mut gateways = Vec::new();
-        for (w, admin) in self.stage.proxies.pages().into_iter().filter(|(w, _)| w.is_gateway()) {
-            let (to, from) = channel();
-            self.runtime.spawn(async move { to.send(app::json(admin, "/config_dump").await) });
-            let Ok(Ok(dump)) = from.recv_timeout(Duration::from_secs(10)) else { continue };
-            let (found, notes) = load::of_gateway(&dump);
-            for note in notes.into_iter().map(|n| format!("{}: {n}", w.id())) {
-                if self.said.insert(note.clone()) {
-                    (self.say)(&note);
-                }
-            }
-            gateways.extend(found);
-        }
-        let entries = load::entries(&plan, gateways);
-        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entries);
-    }
-
-    /// Where the first gateway takes requests, and a host that it has routes for.
-    pub fn gateway(&self) -> Option<(SocketAddr, String)> {
-        let all = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
-        all.iter().find_map(|e| match e {
-            Entry::Gateway { at, host, .. } => Some((*at, host.clone())),
-            _ => None,
-        })
+        failed.iter().for_each(|f| (shared.say)(f));
     }
 }
 
@@ -309,7 +377,7 @@ impl Follower {
         let run = move || {
             let (mut looked, mut looks) = (Instant::now(), 0);
             while stopped.recv_timeout(OFTEN) == Err(RecvTimeoutError::Timeout) {
-                if own.follow() == Some(true) {
+                if own.follow() {
                     changed();
                     looks = 0;
                 }

@@ -2,14 +2,15 @@
 
 use super::script::{self, Carries, Script, Wrong};
 use super::supply::TRACES;
+use crate::clusters;
 use crate::workload::{Proxied, Workload};
 use mesh_controlplane::bind::{Bind, Role};
-use mesh_model::{Kind, Node, Source, Span, yaml};
+use mesh_model::{Kind, Node, Object, Source, Span, yaml};
 use mesh_resolver::protocol::Protocol;
 use mesh_resolver::service::ServiceKind;
 use mesh_resolver::translate::Model;
 use mesh_resolver::workload::Workload as Declared;
-use mesh_resolver::{InMesh, Selector, host};
+use mesh_resolver::{InMesh, Mesh, Selector, host};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Served {
 /// A workload and its program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
+    /// By which the plan knows it.
+    pub id: String,
     pub workload: Arc<Workload>,
     pub program: Arc<Program>,
     pub serves: Vec<Served>,
@@ -76,6 +79,7 @@ pub struct Service {
 /// All that is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
+    /// By `NAME.NAMESPACE` of what the manifests have.
     pub members: BTreeMap<String, Member>,
     pub services: BTreeMap<String, Service>,
     /// Who is played outside of the mesh: where, and what it is called.
@@ -98,11 +102,12 @@ impl Plan {
     }
 }
 
-/// Makes the plan of a model.
-pub fn make(model: &Model<'_, '_>, bind: &mut Bind) -> Plan {
+/// Makes the plan of a model, for the cluster of its input with this index.
+pub fn make(model: &Model<'_, '_>, bind: &mut Bind, own: u16) -> Plan {
     let mesh = model.mesh;
     let mut plan = Plan { domain: if mesh.domain.is_empty() { host::CLUSTER_DOMAIN.to_owned() } else { mesh.domain.to_owned() }, ..Plan::default() };
-    for w in mesh.workloads.all() {
+    let cluster = Some(mesh.snapshot.clusters.len()).filter(|n| *n > 1).and_then(|_| mesh.snapshot.clusters.get(usize::from(own)));
+    for w in mesh.workloads.all().iter().filter(|w| w.object.cluster == own) {
         let name = format!("{} {}/{}", w.object.kind_name(), w.namespace, w.object.name());
         if !is_name(w.object.name()) || !is_name(w.namespace) {
             plan.notes.insert(format!("{name} is not played: no cluster takes such a name"));
@@ -134,22 +139,22 @@ pub fn make(model: &Model<'_, '_>, bind: &mut Bind) -> Plan {
         let id = id_of(w);
         let serves = if proxied == Proxied::Gateway { Vec::new() } else { serves(model, w, &id, bind, &mut plan.notes) };
         let workload = Workload {
-            name: w.object.name().to_owned(),
+            name: pod(mesh, w, own),
             namespace: w.namespace.to_owned(),
             account: w.service_account().to_owned(),
             labels: w.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            owner: owner(w),
+            owner: owner(w.object),
             proxied,
-            metadata: BTreeMap::new(),
+            metadata: network_view(w).into_iter().chain(cluster.into_iter().flat_map(|c| of_cluster(c))).collect(),
         };
         let begins = serves.is_empty() && proxied != Proxied::Gateway && !program.script.is_empty();
         let is_entry = w.annotation(ENTRY) == Some("true");
-        let member = Member { workload: Arc::new(workload), program: Arc::new(program), serves, begins, is_entry };
+        let member = Member { id: id.clone(), workload: Arc::new(workload), program: Arc::new(program), serves, begins, is_entry };
         if plan.members.insert(id.clone(), member).is_some() {
             plan.notes.insert(format!("{name}: another workload of its namespace has the same name, and one of them is played"));
         }
     }
-    services(model, bind, &mut plan);
+    services(model, bind, own, &mut plan);
     plan
 }
 
@@ -174,13 +179,37 @@ fn left_out(w: &Declared<'_>) -> Option<&'static str> {
 }
 
 /// The name of what has made a Pod, as Istio's injector gives it to the proxy.
-fn owner(w: &Declared<'_>) -> String {
-    let first = w.object.metadata().into_iter().flat_map(|m| m.list("ownerReferences")).next();
+pub(super) fn owner(o: &Object) -> String {
+    let first = o.metadata().into_iter().flat_map(|m| m.list("ownerReferences")).next();
     match first.map(|o| (o.text_of("kind"), o.text_of("name"))) {
         Some(("ReplicaSet", name)) => name.rsplit_once('-').map_or(name, |(deployment, _)| deployment).to_owned(),
         Some((_, name)) if !name.is_empty() => name.to_owned(),
-        _ => w.object.name().to_owned(),
+        _ => o.name().to_owned(),
     }
+}
+
+/// The network whose endpoints alone a gateway is to see, as its container is told.
+fn network_view(w: &Declared<'_>) -> Option<(String, String)> {
+    const KEY: &str = "REQUESTED_NETWORK_VIEW";
+    let containers = w.spec().into_iter().flat_map(|s| s.list("containers")).filter(|c| c.text_of("name") == "istio-proxy");
+    let view = containers.flat_map(|c| c.list("env")).find(|e| e.text_of("name").strip_prefix("ISTIO_META_") == Some(KEY))?;
+    Some((KEY.to_owned(), view.get("value")?.text().to_owned()))
+}
+
+/// What the injector of a cluster tells its proxies.
+fn of_cluster(name: &str) -> [(String, String); 2] {
+    [("CLUSTER_ID".to_owned(), name.to_owned()), ("NETWORK".to_owned(), clusters::network(name))]
+}
+
+/// What the Pod is called that plays a workload. Proxies are told apart by it, so that of a name that several clusters have the later ones' differ.
+fn pod(mesh: &Mesh<'_>, w: &Declared<'_>, own: u16) -> String {
+    let name = w.object.name();
+    let is_like = |o: &Declared<'_>| o.object.cluster < own && o.namespace == w.namespace && o.object.name() == name;
+    if !mesh.workloads.all().iter().any(is_like) {
+        return name.to_owned();
+    }
+    let cluster: String = mesh.snapshot.cluster_name(w.object).chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{name}-{cluster}{}", own + 1)
 }
 
 fn program(w: &Declared<'_>) -> Result<Program, Wrong> {
@@ -229,16 +258,27 @@ fn serves(model: &Model<'_, '_>, w: &Declared<'_>, id: &str, bind: &mut Bind, no
     ports.into_iter().map(|(port, carries)| Served { at: bind.places.give(id, Role::Application, "", port), carries }).collect()
 }
 
-fn services(model: &Model<'_, '_>, bind: &mut Bind, plan: &mut Plan) {
+fn services(model: &Model<'_, '_>, bind: &mut Bind, own: u16, plan: &mut Plan) {
     // The demo's own collector listens already.
     for s in model.registry.services.iter().filter(|s| s.host != TRACES) {
         if s.is_wildcard() {
             plan.notes.insert(format!("{}: nobody can be played for all of {}", s.object.origin(), s.host));
             continue;
         }
+        let is_outside = s.kind == ServiceKind::ServiceEntry && s.is_external;
+        let selector = Selector::from_map(s.object.spec_at(&["selector"]));
+        let behind = if selector.is_empty() { Vec::new() } else { model.mesh.workloads.matching_ids(Some(s.namespace), &selector) };
+        let behind: Vec<&Declared<'_>> = behind.iter().map(|id| model.mesh.workloads.get(*id)).collect();
+        let is_gateway = behind.iter().any(|w| model.mesh.in_mesh(w) == InMesh::Gateway);
+        let members: Vec<&Member> = behind.iter().filter(|w| w.object.cluster == own).filter_map(|w| plan.members.get(&id_of(w))).collect();
+        let is_entry = members.iter().any(|m| m.is_entry);
+        let is_played = !is_gateway && (is_outside || !members.is_empty());
         let mut ports = Vec::new();
         for port in &s.ports {
             let Some(carries) = carries(port.protocol) else {
+                if is_gateway {
+                    continue;
+                }
                 plan.notes.insert(format!("port {} of {}: TLS and UDP of programs are not played", port.number, s.object.origin()));
                 continue;
             };
@@ -258,13 +298,6 @@ fn services(model: &Model<'_, '_>, bind: &mut Bind, plan: &mut Plan) {
             }
             ports.push(Port { number: port.number, carries, listeners, endpoints });
         }
-        let is_outside = s.kind == ServiceKind::ServiceEntry && s.is_external;
-        let selector = Selector::from_map(s.object.spec_at(&["selector"]));
-        let behind = if selector.is_empty() { Vec::new() } else { model.mesh.workloads.matching_ids(Some(s.namespace), &selector) };
-        let members = || behind.iter().filter_map(|id| plan.members.get(&id_of(model.mesh.workloads.get(*id))));
-        let is_gateway = members().any(|m| m.workload.is_gateway());
-        let is_entry = members().any(|m| m.is_entry);
-        let is_played = !is_gateway && (is_outside || members().next().is_some());
         let service = Service { namespace: s.namespace.to_owned(), ports, is_outside, is_played, is_entry };
         plan.services.entry(s.host.clone()).or_insert(service);
     }

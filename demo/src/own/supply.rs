@@ -1,18 +1,21 @@
 //! What manifests leave to a cluster, and a mesh needs: namespaces, the proxies of gateways, somebody who asks. It is written
 //! beside them as manifests of its own, so that the control plane and every command know of it.
 
+use crate::clusters;
 use mesh_model::{Completeness, Kind, Node, Object, Snapshot};
 use mesh_resolver::injection::{NAMESPACE_LABEL, REVISION_LABEL};
 use mesh_resolver::{Mesh, Selector};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// The namespace and the name of the workload that the load comes from.
 pub const CLIENT_NAMESPACE: &str = "demo-load";
 pub const CLIENT: &str = "load";
 /// Where the proxies of Gateways are that name no namespace.
-const GATEWAYS: &str = "istio-system";
+const GATEWAYS: &str = clusters::SYSTEM;
+const NETWORK: &str = "topology.istio.io/network";
 
 /// Manifests, and what is to be said about them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,21 +24,55 @@ pub struct Supplied {
     pub notes: BTreeSet<String>,
 }
 
-/// What a mesh lacks, whose objects come from elsewhere than `folder`; spans are taken at a port of 127.0.0.1.
-pub fn of(whole: &Snapshot, folder: &Path, traces: u16) -> Supplied {
-    let mut own = Snapshot::new();
-    own.completeness = Completeness::Complete;
-    let is_own = |o: &Object| !Path::new(o.source().name()).starts_with(folder);
-    own.objects = whole.objects.iter().filter(|o| is_own(o)).cloned().collect();
-    let mesh = Mesh::new(&own);
+/// The folder, below that of a cluster's manifests, with what is added to them.
+pub const ADDED: &str = "added-by-the-demo";
+
+/// For whom something is added.
+pub struct For<'f> {
+    /// What is added lies there: it is passed over when it is looked what is lacking.
+    pub folder: &'f Path,
+    /// The port of 127.0.0.1 that takes spans.
+    pub traces: u16,
+    /// Its index in the input; the client is in the first.
+    pub cluster: u16,
+    /// Where there are several: its name, the address of its gateway, and labels of the control plane's namespace.
+    pub network: Option<Network<'f>>,
+}
+
+/// The network of one of several clusters.
+pub struct Network<'f> {
+    pub cluster: &'f str,
+    pub gateway: Option<SocketAddr>,
+    pub labels: &'f BTreeMap<String, String>,
+}
+
+/// What a cluster lacks.
+pub fn of(whole: &Snapshot, to: &For<'_>) -> Supplied {
+    let is_added = |o: &Object| {
+        let path = Path::new(o.source().name());
+        path.starts_with(to.folder) || to.network.is_some() && path.components().any(|c| c.as_os_str() == ADDED)
+    };
+    let part = |holds: &dyn Fn(&Object) -> bool| {
+        let mut part = Snapshot::new();
+        part.completeness = Completeness::Complete;
+        part.clusters.clone_from(&whole.clusters);
+        part.objects = whole.objects.iter().filter(|o| !is_added(o) && holds(o)).cloned().collect();
+        part
+    };
+    // Workloads may be in another cluster; namespaces are each cluster's own.
+    let (all, own) = (part(&|_| true), part(&|o| o.cluster == to.cluster));
+    let (all, mesh) = (Mesh::new(&all), Mesh::new(&own));
     let mut out = Out::default();
     // What is added for all proxies is there.
     out.namespaces.insert(GATEWAYS.to_owned());
-    gateways(&mesh, &mut out);
+    gateways(&mesh, &all, &mut out);
     kubernetes_gateways(&mesh, &mut out);
-    namespaces(&mesh, &mut out);
-    client(&mut out);
-    telemetry(&mesh, traces, &mut out);
+    namespaces(&mesh, to.network.as_ref(), &mut out);
+    if to.cluster == 0 {
+        client(&mesh, &mut out);
+    }
+    telemetry(&mesh, to.traces, &mut out);
+    out.documents.extend(to.network.iter().flat_map(between_clusters));
     Supplied { text: out.documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n") + "\n", notes: out.notes }
 }
 
@@ -79,12 +116,12 @@ fn port_name(protocol: &str) -> &'static str {
 }
 
 /// Proxies for Gateways, and for Ingresses, whose selectors pick nobody.
-fn gateways(mesh: &Mesh<'_>, out: &mut Out) {
+fn gateways(mesh: &Mesh<'_>, all: &Mesh<'_>, out: &mut Out) {
     let mut wanted: BTreeMap<BTreeMap<String, String>, BTreeMap<u16, &'static str>> = BTreeMap::new();
     for g in mesh.objects(Kind::Gateway) {
         let selector = g.spec().and_then(|s| s.get("selector"));
         let labels: BTreeMap<String, String> = selector.into_iter().flat_map(Node::entries).map(|(k, v)| (k.text().to_owned(), v.text().to_owned())).collect();
-        if labels.is_empty() || mesh.workloads.matching(None, &Selector::from_map(selector)).next().is_some() {
+        if labels.is_empty() || all.workloads.matching(None, &Selector::from_map(selector)).next().is_some() {
             continue;
         }
         let ports = wanted.entry(labels).or_default();
@@ -94,7 +131,7 @@ fn gateways(mesh: &Mesh<'_>, out: &mut Out) {
         }
     }
     let ingress: BTreeMap<String, String> = BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]);
-    let is_there = mesh.workloads.all().iter().any(|w| w.label("istio") == Some("ingressgateway"));
+    let is_there = all.workloads.all().iter().any(|w| w.label("istio") == Some("ingressgateway"));
     if !mesh.objects(Kind::Ingress).is_empty() && !is_there {
         wanted.entry(ingress).or_default().insert(80, "http2");
     }
@@ -135,23 +172,60 @@ fn kubernetes_gateways(mesh: &Mesh<'_>, out: &mut Out) {
     }
 }
 
-/// Namespaces that something runs in and that no manifest makes: they are taken to be in the mesh.
-fn namespaces(mesh: &Mesh<'_>, out: &mut Out) {
-    let is_there = |name: &str| mesh.find(Kind::Namespace, "", name).is_some();
+/// The label of namespaces whose Pods get a sidecar, as the mesh has it.
+fn injected(mesh: &Mesh<'_>) -> Value {
     let revision = mesh.objects(Kind::Namespace).iter().find_map(|n: &&Object| n.label(REVISION_LABEL));
-    let label = revision.map_or(json!({NAMESPACE_LABEL: "enabled"}), |r| json!({REVISION_LABEL: r}));
+    revision.map_or(json!({NAMESPACE_LABEL: "enabled"}), |r| json!({REVISION_LABEL: r}))
+}
+
+/// Namespaces that something runs in and that no manifest makes: they are taken to be in the mesh.
+fn namespaces(mesh: &Mesh<'_>, network: Option<&Network<'_>>, out: &mut Out) {
+    let is_there = |name: &str| mesh.find(Kind::Namespace, "", name).is_some();
+    let label = injected(mesh);
+    let own = network.map_or(json!({}), |n| {
+        let mut labels = n.labels.clone();
+        labels.insert(NETWORK.to_owned(), clusters::network(n.cluster));
+        json!(labels)
+    });
+    let labels = |name: &str, other: &Value| if name == GATEWAYS { own.clone() } else { other.clone() };
     let used: BTreeSet<&str> = mesh.workloads.all().iter().map(|w| w.namespace).filter(|n| !is_there(n)).collect();
     for name in &used {
         if *name != GATEWAYS {
             out.notes.insert(format!("no manifest makes the namespace {name}: it is taken to have sidecars injected"));
         }
-        let labels = if *name == GATEWAYS { json!({}) } else { label.clone() };
-        out.documents.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}));
+        out.documents.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels(name, &label)}}));
     }
     for name in std::mem::take(&mut out.namespaces).iter().filter(|n| !is_there(n) && !used.contains(n.as_str())) {
-        out.documents.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        out.documents.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels(name, &json!({}))}}));
     }
-    out.documents.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLIENT_NAMESPACE, "labels": label}}));
+}
+
+/// The way into a cluster from the others, as `manifests/network.yaml` has it for Bookinfo.
+fn between_clusters(network: &Network<'_>) -> Vec<Value> {
+    let (label, name, own) = (clusters::network(network.cluster), clusters::GATEWAY, format!("{}-{}", clusters::GATEWAY, network.cluster));
+    let pod = json!({"istio": name, "app": name});
+    // As the controller of a load balancer writes it.
+    let ingress: Vec<Value> = network.gateway.iter().map(|at| json!({"ip": at.ip().to_string()})).collect();
+    let port = network.gateway.map_or(clusters::PORT, |at| at.port()).to_string();
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": GATEWAYS}}),
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": GATEWAYS, "labels": {NETWORK: label, "networking.istio.io/gatewayPort": port}},
+            "spec": {"type": "LoadBalancer", "selector": {"istio": name}, "ports": [{"name": "tls", "port": clusters::PORT}]},
+            "status": {"loadBalancer": {"ingress": ingress}},
+        }),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": own, "namespace": GATEWAYS}, "spec": {
+            "selector": {"matchLabels": {"istio": name}},
+            "template": {"metadata": {"labels": pod}, "spec": {"serviceAccountName": name, "containers": [{
+                "name": "istio-proxy", "image": "mesh-proxy", "ports": [{"containerPort": clusters::PORT}],
+                "env": [{"name": "ISTIO_META_REQUESTED_NETWORK_VIEW", "value": label}],
+            }]}},
+        }}),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "cross-network", "namespace": GATEWAYS}, "spec": {
+            "selector": {"istio": name},
+            "servers": [{"port": {"number": clusters::PORT, "name": "tls", "protocol": "TLS"}, "hosts": ["*.local"], "tls": {"mode": "AUTO_PASSTHROUGH"}}],
+        }}),
+    ]
 }
 
 /// The host of the collector that is added.
@@ -182,9 +256,10 @@ fn telemetry(mesh: &Mesh<'_>, port: u16, out: &mut Out) {
 }
 
 /// Who asks the services that are asked by nobody else.
-fn client(out: &mut Out) {
+fn client(mesh: &Mesh<'_>, out: &mut Out) {
     let labels = json!({"app": CLIENT});
     out.documents.extend([
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLIENT_NAMESPACE, "labels": injected(mesh)}}),
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CLIENT, "namespace": CLIENT_NAMESPACE}}),
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": CLIENT, "namespace": CLIENT_NAMESPACE, "labels": labels}, "spec": {
             "selector": {"matchLabels": labels},
@@ -206,7 +281,7 @@ mod tests {
             let source = Source::new(name, text);
             snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
         }
-        of(&snapshot, Path::new("/supplied"), 9999)
+        of(&snapshot, &For { folder: Path::new("/supplied"), traces: 9999, cluster: 0, network: None })
     }
 
     #[test]

@@ -135,9 +135,9 @@ impl<'a> Networks<'a> {
         self.ranges.iter().find(|(r, _)| ip.is_some_and(|ip| r.contains(ip))).map(|(_, n)| n.clone()).unwrap_or_default()
     }
 
-    /// The network of a proxy, by its label or its cluster's control plane; "" where nothing says.
+    /// The network of a proxy, by its label, what it says of itself (the injector tells it), or its cluster's control plane; "" where nothing says.
     pub fn of_proxy(&self, proxy: &Proxy, pod: Option<&Workload<'_>>) -> String {
-        if let Some(own) = proxy.label(LABEL).filter(|n| !n.is_empty()) {
+        if let Some(own) = proxy.label(LABEL).or_else(|| proxy.says("NETWORK")).filter(|n| !n.is_empty()) {
             return own.to_owned();
         }
         let of = |cluster: u16| self.of_clusters.get(&cluster).map(|n| (*n).to_owned());

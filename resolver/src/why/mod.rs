@@ -276,6 +276,11 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
 /// Whether a proxy is that of a workload: by its address, or by its Pod's name.
 fn is_of(model: &Model<'_, '_>, id: u32, held: &Held) -> bool {
     let w = model.mesh.workloads.get(id);
+    let snapshot = model.mesh.snapshot;
+    // Clusters may have Deployments of the same names. Of one that is called otherwise in the input the name says nothing.
+    if snapshot.clusters.len() > 1 && snapshot.clusters.contains(&held.cluster) && snapshot.cluster_name(w.object) != held.cluster {
+        return false;
+    }
     let has_address = || model.proxy_of(id).addresses.iter().filter_map(|a| a.parse().ok()).any(|a| held.addresses.contains(&a));
     let is_pod = |pod: &str| pod == w.object.name() || find::is_made_by(pod, w.object.name());
     (held.namespace == w.namespace && held.name.rsplit_once('.').is_some_and(|(pod, _)| is_pod(pod))) || has_address()

@@ -228,6 +228,7 @@ fn ask(model: &Model<'_, '_>, id: u32) -> Result<Asked, String> {
         configuration,
         addresses: node.addresses.iter().filter_map(|a| a.parse().ok()).collect(),
         namespace: w.namespace.to_owned(),
+        cluster: model.mesh.snapshot.cluster_name(w.object).to_owned(),
         service_account: w.service_account().to_owned(),
         workload: w.object.name().to_owned(),
         labels: node.labels,
