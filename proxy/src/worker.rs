@@ -13,6 +13,7 @@ use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::framing::Upgrade;
 use crate::http::timeouts::Late;
+use crate::http2::heads::Refusal;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
 use crate::overload::Overload;
@@ -506,6 +507,20 @@ impl Worker {
         exchange.flags.push("DPE");
         self.begun(&exchange);
         exchange.is_complete = true;
+    }
+    /// A head of HTTP/2 that nobody is asked about.
+    pub fn refused_head(&self, connection: &Rc<Connection>, refusal: Refusal) {
+        let mut exchange = Exchange::new(connection.clone(), "HTTP/2", Rc::default());
+        exchange.status = refusal.status();
+        exchange.details = refusal.details().into();
+        exchange.flags.push(refusal.flag());
+        self.begun(&exchange);
+        exchange.is_complete = true;
+    }
+    /// A client that left within a head.
+    pub fn cut_head(&self, connection: &Rc<Connection>, protocol: &'static str) {
+        let exchange = Exchange::new(connection.clone(), protocol, Rc::default());
+        self.begun(&exchange);
     }
     /// A connection whose head never ended: it was answered 408 before there was a request.
     pub fn late_head(&self, connection: &Rc<Connection>, late: Late, protocol: &'static str) {

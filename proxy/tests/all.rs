@@ -34,6 +34,7 @@ mod life;
 mod live;
 mod log_operators;
 mod malformed;
+mod malformed_heads;
 mod odd_requests;
 mod peers;
 mod policies;

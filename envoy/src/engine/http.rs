@@ -207,6 +207,10 @@ impl Manager {
         if request.path.is_empty() {
             return Ok((host, "".into()));
         }
+        // `OPTIONS *`: routes match paths.
+        if !request.path.starts_with('/') {
+            return reply(404, "", "absolute_path_rejected");
+        }
         let path = self.path(request.path);
         match path {
             Path::Kept(path) => Ok((host, path)),

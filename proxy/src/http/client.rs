@@ -108,6 +108,9 @@ impl Client {
                 self.early.drain(..n);
             }
             let is_end = buf.filled().len() == before + held.len();
+            if is_end && self.is_mid_head() {
+                self.wire.set_cut();
+            }
             self.check(buf, before)?;
             if is_end || buf.filled().len() > before || self.is_over {
                 return Poll::Ready(Ok(()));

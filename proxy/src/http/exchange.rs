@@ -15,6 +15,7 @@ use crate::downstream::Downstream;
 use crate::downstream::record::Record;
 use crate::format::Subject;
 use crate::http2::answer::Respond;
+use crate::http2::heads::BROKEN;
 use crate::stats::HttpStats;
 use crate::telemetry::peer::Peer;
 use crate::trace::span::Active;
@@ -51,6 +52,8 @@ pub struct Connection {
     pub wire: Arc<Wire>,
     /// Whether a client of HTTP/2 is to be asked to go.
     pub retires: Cell<bool>,
+    /// Whether a client of HTTP/2 has broken rules that a connection ends for.
+    pub is_broken: Cell<bool>,
     /// For requests that wait for answers: those that none needs at the moment.
     pub alarms: RefCell<Vec<Alarm>>,
     /// Of rate limits that each connection has for itself.
@@ -282,8 +285,9 @@ impl Drop for Exchange {
             let is_wrong = self.body.has_failed() && self.connection.wire.wrong().is_some();
             let (flag, details) = match &self.respond {
                 _ if is_wrong => ("DPE", "downstream_remote_disconnect"),
+                Some(_) if self.connection.is_broken.get() => ("DPE", BROKEN),
                 // Envoy's details are the same for both.
-                Some(stream) if stream.is_reset() && self.body.is_wrong() => ("DPE", "http2.remote_reset"),
+                Some(stream) if stream.is_blamed() || self.body.is_wrong() => ("DPE", "http2.remote_reset"),
                 Some(stream) if stream.is_reset() => ("DR", "http2.remote_reset"),
                 _ => ("DC", "downstream_remote_disconnect"),
             };

@@ -407,8 +407,8 @@ impl Router<'_> {
     }
     fn fail(&self, mut exchange: Box<Exchange>, failure: Failure) -> Response<Body> {
         if exchange.body.has_failed() {
-            if exchange.connection.wire.wrong().is_none() && exchange.protocol != "HTTP/2" {
-                // The client ended in the middle of its body: it is logged as one that left, and nobody reads this.
+            if exchange.connection.wire.wrong().is_none() {
+                // The client ended in the middle of its body, or its stream did: it is logged so, and nobody reads this.
                 let mut out = Response::new(Body::plain(bytes::Bytes::new()));
                 *out.status_mut() = http::StatusCode::BAD_REQUEST;
                 out.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -13,6 +13,8 @@ pub enum Wrong {
     NotHttp,
     RequestLine,
     Target,
+    /// A target with a control character.
+    TargetCharacter,
     Version,
     /// A line that ends in a line feed alone, or has a carriage return inside.
     LineEnd,
@@ -20,8 +22,10 @@ pub enum Wrong {
     Folded,
     HeaderName,
     HeaderValue,
-    /// No host, several, or one that is no host.
+    /// No host, or several.
     Host,
+    /// One that is no host.
+    Authority,
     ContentLength,
     TransferEncoding,
     /// A length and chunks at once.
@@ -38,7 +42,8 @@ impl Wrong {
     pub fn details(self) -> &'static str {
         match self {
             Wrong::Target => "http1.invalid_url",
-            Wrong::HeaderName | Wrong::HeaderValue => "http1.invalid_characters",
+            Wrong::TargetCharacter | Wrong::HeaderValue => "http1.invalid_characters",
+            Wrong::Authority => "http.invalid_authority",
             Wrong::TransferEncoding => "http1.invalid_transfer_encoding",
             Wrong::TwoLengths => "http1.content_length_and_chunked_not_allowed",
             Wrong::TooLong => "http1.headers_too_large",
@@ -47,6 +52,7 @@ impl Wrong {
             | Wrong::Version
             | Wrong::LineEnd
             | Wrong::Folded
+            | Wrong::HeaderName
             | Wrong::Host
             | Wrong::ContentLength
             | Wrong::Chunk
@@ -92,8 +98,11 @@ impl Head {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 self.hosts += 1;
-                if self.hosts > 1 || !is_host(value) {
+                if self.hosts > 1 {
                     return Err(Wrong::Host);
+                }
+                if !is_host(value) {
+                    return Err(Wrong::Authority);
                 }
             }
             // An offer of HTTP/2 over plain TCP is never taken up (RFC 9113 §3.1 has done away with it).
@@ -356,7 +365,12 @@ impl Framing {
         };
         self.head.connects = method == b"CONNECT";
         if !is_target(method, target) {
-            return Err(Wrong::Target);
+            return Err(match target {
+                _ if target.iter().any(u8::is_ascii_control) => Wrong::TargetCharacter,
+                // No form of a target at all.
+                [first, ..] if !matches!(first, b'/' | b'*') && !target.windows(3).any(|w| w == b"://") => Wrong::RequestLine,
+                _ => Wrong::Target,
+            });
         }
         if memchr(b'#', target).is_some() {
             self.fragments.push((self.requests, String::from_utf8_lossy(target).into_owned()));

@@ -105,6 +105,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         quiet_since: Cell::new(now),
         wire: wire.clone(),
         retires: Cell::new(false),
+        is_broken: Cell::new(false),
         alarms: RefCell::default(),
         buckets: OnceCell::new(),
     });
@@ -135,6 +136,8 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
     } else if let Some(status) = malformed {
         http_stats.downstream_cx_protocol_error.inc();
         worker.malformed(&connection, status, opening.protocol());
+    } else if connection.wire.is_cut() {
+        worker.cut_head(&connection, opening.protocol());
     }
     http_stats.downstream_cx_active.dec();
     http_stats.downstream_cx_destroy.inc();

@@ -144,7 +144,9 @@ fn refuse(reply: mesh_envoy::engine::gate::Reply, mut exchange: Box<Exchange>) -
         let location = HeaderValue::from_str(&exchange.path).unwrap_or(HeaderValue::from_static("/"));
         return Reply::new(307, "", reply.details, "").with(http::header::LOCATION, location).closing().send(exchange);
     }
-    let out = Reply::new(reply.status, reply.flag, reply.details, "").closing();
+    let out = Reply::new(reply.status, reply.flag, reply.details, "");
+    // What is no path is no reason to end a connection.
+    let out = if reply.status == 404 { out } else { out.closing() };
     out.send(exchange)
 }
 
@@ -281,6 +283,10 @@ async fn decide(
             let reply = late.reply(&exchange);
             return reply.send(exchange);
         }
+        Err(Ended::Nowhere) => {
+            connection.stats.no_route.inc();
+            return Reply::new(404, "NR", "route_not_found", "").closing().send(exchange);
+        }
         Err(Ended::Upgrade) => return Reply::new(403, "", "upgrade_failed", "").closing().send(exchange),
         Err(Ended::Reply(reply, limit)) => {
             let mut reply = Reply::of_gate(reply, &exchange);
@@ -350,6 +356,7 @@ fn redirect(status: u16, location: &str, exchange: Box<Exchange>) -> Response<Bo
 
 enum Ended {
     Undecided(Unknown),
+    Nowhere,
     Upgrade,
     Late(Late),
     /// With the headers that a rate limit adds, and whether gRPC is to hear that something is exhausted.
@@ -376,6 +383,10 @@ async fn gates(
     let manager = &connection.manager;
     let route = exchange.route.clone();
     let forward = forwarding(route.as_ref());
+    // A CONNECT that no route matches goes nowhere, whatever the filters say.
+    if request.is_connect() && route.is_none() {
+        return Err(Ended::Nowhere);
+    }
     if upgrade::is_refused(request, &manager.engine, forward) {
         set_cluster(exchange, generation, forward.and_then(|f| target(f, request, random)).map_or("", |(n, _)| n));
         return Err(Ended::Upgrade);

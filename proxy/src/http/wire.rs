@@ -34,6 +34,8 @@ struct Seen {
     wrong: Option<Wrong>,
     upgrade: Option<Upgrade>,
     late: Option<Late>,
+    /// The client left within a head.
+    is_cut: bool,
     /// Answers before the answer that have not been sent.
     interim: Vec<u8>,
 }
@@ -83,6 +85,13 @@ impl Wire {
         self.seen().late = Some(late);
         self.is_late.store(true, Ordering::Release);
         self.server.wake();
+    }
+    /// Whether the client left within a head.
+    pub fn is_cut(&self) -> bool {
+        self.seen().is_cut
+    }
+    pub fn set_cut(&self) {
+        self.seen().is_cut = true;
     }
     /// Completes when a head took too long.
     pub async fn lateness(&self) {

@@ -1,6 +1,7 @@
 //! One stream of a client's: its request is served, and what is said before the answer, the answer and its body are sent.
 
 use super::body::Content;
+use super::heads;
 use super::send::{Sending, Sent};
 use crate::http::exchange::Connection;
 use crate::http::head::{self, strip_for_streams};
@@ -27,15 +28,26 @@ pub struct Respond {
     /// The status of the last one; 0 for none.
     early: Cell<u16>,
     is_reset: Cell<bool>,
+    /// Whether it has blamed this end for breaking rules.
+    is_blamed: Cell<bool>,
 }
 
 impl Respond {
     fn new(sender: SendResponse<Bytes>) -> Respond {
-        Respond { sender: RefCell::new(sender), said: Cell::new(0), early: Cell::new(0), is_reset: Cell::new(false) }
+        Respond { sender: RefCell::new(sender), said: Cell::new(0), early: Cell::new(0), is_reset: Cell::new(false), is_blamed: Cell::new(false) }
     }
     /// Whether the client has ended the stream before its answer was whole.
     pub fn is_reset(&self) -> bool {
         self.is_reset.get()
+    }
+    /// Whether it said that the rules were broken.
+    pub fn is_blamed(&self) -> bool {
+        self.is_blamed.get()
+    }
+    fn note(&self, reset: &Poll<Result<Reason, h2::Error>>) {
+        // Without a reason the whole connection is over.
+        self.is_reset.set(matches!(reset, Poll::Ready(Ok(_))));
+        self.is_blamed.set(matches!(reset, Poll::Ready(Ok(Reason::PROTOCOL_ERROR))));
     }
     /// The status of what the client heard last before its answer; 0 for nothing.
     pub fn early(&self) -> u16 {
@@ -58,14 +70,17 @@ impl Respond {
     /// Ready when there is nobody who waits for an answer.
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let reset = self.sender.borrow_mut().poll_reset(cx);
-        // Without a reason the whole connection is over.
-        self.is_reset.set(matches!(reset, Poll::Ready(Ok(_))));
+        self.note(&reset);
         reset.map(drop)
     }
 }
 
 /// Serves one request to the end of its answer. Dropped, it has no end.
-pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, sender: SendResponse<Bytes>) {
+pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut sender: SendResponse<Bytes>) {
+    if let Some(refusal) = heads::refusal(&request, connection.manager.limits.headers) {
+        connection.worker().refused_head(connection, refusal);
+        return sender.send_reset(refusal.reason());
+    }
     let respond = Rc::new(Respond::new(sender));
     let is_head = *request.method() == Method::HEAD;
     let (parts, stream) = request.into_parts();
@@ -109,7 +124,7 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, s
     let mut sending = Sending::new(stream, body, connection.manager.timeouts.stream_idle);
     match std::future::poll_fn(|cx| sending.poll(cx)).await {
         Sent::Whole => {}
-        Sent::Reset => respond.is_reset.set(matches!(sending.stream.poll_reset(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))),
+        Sent::Reset => respond.note(&sending.stream.poll_reset(&mut Context::from_waker(Waker::noop()))),
         Sent::Stalled => sending.stream.send_reset(Reason::INTERNAL_ERROR),
         Sent::Broken(_) => {
             // What came of it goes first: a reset would take it back.

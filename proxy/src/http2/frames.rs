@@ -36,7 +36,8 @@ impl Frames {
     pub fn head(&self) -> u32 {
         self.head
     }
-    pub fn feed(&mut self, mut bytes: &[u8]) {
+    /// Takes the next bytes; `begins` hears of each stream that begins in them.
+    pub fn feed(&mut self, mut bytes: &[u8], mut begins: impl FnMut(u32)) {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let n = self.left.min(bytes.len());
@@ -48,7 +49,7 @@ impl Frames {
                 self.read += n;
                 bytes = &bytes[n..];
                 if self.read == FRAME {
-                    self.begin();
+                    self.begin(&mut begins);
                 }
             }
             if self.left == 0 && self.ends {
@@ -56,13 +57,16 @@ impl Frames {
             }
         }
     }
-    fn begin(&mut self) {
+    fn begin(&mut self, begins: &mut impl FnMut(u32)) {
         let [a, b, c, kind, flags, s0, s1, s2, s3] = self.start;
         self.read = 0;
         self.left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
         match kind {
-            HEADERS if stream > self.newest => (self.newest, self.head) = (stream, stream),
+            HEADERS if stream > self.newest => {
+                (self.newest, self.head) = (stream, stream);
+                begins(stream);
+            }
             CONTINUATION if stream == self.head => {}
             _ => return,
         }
@@ -86,8 +90,8 @@ mod tests {
     /// What is begun after each of these, in order.
     fn heads(parts: &[Vec<u8>]) -> Vec<u32> {
         let mut frames = Frames::default();
-        frames.feed(PREFACE);
-        parts.iter().map(|part| (frames.feed(part), frames.head()).1).collect()
+        frames.feed(PREFACE, |_| {});
+        parts.iter().map(|part| (frames.feed(part, |_| {}), frames.head()).1).collect()
     }
 
     #[test]

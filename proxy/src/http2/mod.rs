@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod client;
 pub mod frames;
+pub mod heads;
 mod seats;
 pub mod send;
 pub mod server;

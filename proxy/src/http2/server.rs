@@ -1,6 +1,7 @@
 //! A client's connection of HTTP/2: one task reads and writes it, and polls all that is asked for on it. A stream that waits is not
 //! looked at until what it waits for is there, so that none holds up another.
 
+use super::heads::Heads;
 use super::seats::Seats;
 use super::socket::Socket;
 use crate::http::alarm::Alarm;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use h2::server::{self, Builder};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -45,6 +46,7 @@ struct Serving {
     connection: Rc<Connection>,
     state: State,
     seats: Seats,
+    heads: Rc<RefCell<Heads>>,
     /// When nothing was asked for so long, the connection rests.
     rest: Alarm,
     is_retired: bool,
@@ -64,8 +66,9 @@ pub async fn serve(connection: &Rc<Connection>, socket: Socket, retires: impl Fu
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(Some(FAULTS))
         .max_send_buffer_size(WAITING);
+    let heads = socket.heads();
     let state = State::Handshake(builder.handshake(socket));
-    let mut serving = Serving { connection: connection.clone(), state, seats: Seats::new(connection), rest: Alarm::default(), is_retired: false };
+    let mut serving = Serving { connection: connection.clone(), state, seats: Seats::new(connection), heads, rest: Alarm::default(), is_retired: false };
     // These are looked at when they have something to say, and not whenever there is something to be read.
     type Events<'e> = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + 'e>>>;
     let mut events: Events<'_> = FuturesUnordered::new();
@@ -124,6 +127,7 @@ impl Serving {
                 let ended = match h2.poll_accept(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(asked))) => {
+                        self.heads.borrow_mut().take(asked.1.stream_id().as_u32());
                         self.seats.serve(asked);
                         has_begun = true;
                         continue;
@@ -131,10 +135,15 @@ impl Serving {
                     Poll::Ready(None) => Ok(()),
                     Poll::Ready(Some(Err(e))) => Err(e),
                 };
+                if ended.as_ref().is_err_and(|e| e.is_go_away() && e.is_library()) {
+                    self.connection.is_broken.set(true);
+                }
+                self.tell_refused();
                 // Streams may have been reset before the end, and say so in the log.
                 self.seats.poll(cx);
                 return Poll::Ready(ended);
             }
+            self.tell_refused();
             if has_begun {
                 continue;
             }
@@ -144,6 +153,15 @@ impl Serving {
             let due = self.connection.quiet_since.get() + REST;
             ready!(self.rest.poll(due.into(), cx));
             self.seats.dismiss();
+        }
+    }
+}
+
+impl Serving {
+    /// Heads that were refused are logged.
+    fn tell_refused(&self) {
+        for refusal in self.heads.borrow_mut().refused() {
+            self.connection.worker().refused_head(&self.connection, refusal);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! A client's bytes on their way to `h2`, which tells of a head when all of it is there, and of one that never ends nothing.
 
 use super::frames::Frames;
+use super::heads::Heads;
 use crate::config::manager::Timeouts;
 use crate::downstream::stream::Stream;
 use crate::http::timeouts::Late;
 use crate::http::wire::Wire;
 use bytes::{Buf, BytesMut};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,6 +21,7 @@ pub struct Socket {
     /// What was read to see which HTTP it is.
     early: BytesMut,
     frames: Frames,
+    heads: Rc<RefCell<Heads>>,
     wire: Arc<Wire>,
     /// What a head may take, and what it is late for then.
     limit: Option<(std::time::Duration, Late)>,
@@ -27,7 +31,11 @@ pub struct Socket {
 
 impl Socket {
     pub fn new(stream: Stream, early: BytesMut, wire: Arc<Wire>, timeouts: &Timeouts) -> Socket {
-        Socket { stream, early, frames: Frames::default(), wire, limit: Late::of_head(timeouts), head: None }
+        Socket { stream, early, frames: Frames::default(), heads: Rc::default(), wire, limit: Late::of_head(timeouts), head: None }
+    }
+    /// What becomes of the heads that are read here.
+    pub fn heads(&self) -> Rc<RefCell<Heads>> {
+        self.heads.clone()
     }
     /// Says so once a head that has begun took too long. Whoever serves the connection ends it: others may be answered on it.
     fn watch_head(&mut self, cx: &mut Context<'_>) {
@@ -66,7 +74,7 @@ impl AsyncRead for Socket {
             Poll::Ready(Ok(()))
         };
         match read {
-            Poll::Ready(_) => this.frames.feed(&buf.filled()[before..]),
+            Poll::Ready(_) => this.frames.feed(&buf.filled()[before..], |stream| this.heads.borrow_mut().begin(stream)),
             Poll::Pending => this.watch_head(cx),
         }
         read
@@ -75,10 +83,23 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = written {
+            self.heads.borrow_mut().sent(&buf[..n]);
+        }
+        written
     }
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut left)) = written {
+            let mut heads = self.heads.borrow_mut();
+            for buf in bufs {
+                let n = left.min(buf.len());
+                heads.sent(&buf[..n]);
+                left -= n;
+            }
+        }
+        written
     }
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()

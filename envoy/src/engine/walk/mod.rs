@@ -336,6 +336,10 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
         random: u64,
     ) -> Walked<()> {
         let forward = route.and_then(|r| if let Action::Forward(f) = &r.action { Some(&**f) } else { None });
+        if request.is_connect() && route.is_none() {
+            self.step(StepKind::Request, "", "", "CONNECT, and no route matches".to_owned());
+            return Err(replied(404, "NR", "route_not_found"));
+        }
         let upgrade = if request.is_connect() { Some("connect") } else { request.header("upgrade", 0).filter(|_| asks_for_upgrade(request)) };
         if let Some(protocol) = upgrade
             && !manager.allows_upgrade(protocol, forward.map_or(&[], |f| &f.upgrades))
