@@ -6,16 +6,22 @@ use std::path::PathBuf;
 
 pub const ANALYZE_EXAMPLES: &str = "\
 Examples:
-  meshctl analyze                                        the current cluster, reading only
-  meshctl analyze k8s/                                   every manifest below a folder
-  meshctl analyze --world kube change.yaml               a change, beside what the cluster holds
-  helm template chart | meshctl analyze -                what a chart renders
+  # the current cluster, reading only
+  meshctl analyze
+  # every manifest below a folder
+  meshctl analyze k8s/
+  # a change, beside what the cluster holds
+  meshctl analyze --world kube change.yaml
+  # what a chart renders
+  helm template chart | meshctl analyze -
+  # the whole mesh: what is not there does not exist
   kustomize build overlays/prod | meshctl analyze --complete -
-                                                         the whole mesh: what is not there does not exist
-  meshctl analyze --base origin/main k8s/                fail only on what a branch brings in
-  meshctl analyze -o sarif --out meshctl.sarif k8s/      for code scanning
+  # fail only on what a branch brings in
+  meshctl analyze --base origin/main k8s/
+  # for code scanning
+  meshctl analyze -o sarif --out meshctl.sarif k8s/
 
-Exit status: 0 fine, 79 a finding at --fail-on or worse, 75 a source of --world, a command or a part of a cluster failed,
+Exit status: 0 fine, 79 a finding at --fail-on or worse, 75 a source of --world, a command or a part of a cluster failed, \
 65 some input unreadable, 64 usage, 1 no answer. `.meshctl.toml` holds settings of a repository.";
 
 pub const VALIDATE_EXAMPLES: &str = "\
@@ -40,100 +46,96 @@ pub struct AnalyzeArgs {
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// Files, directories and globs of manifests; `-` is standard input, `kube` or `kube:CONTEXT` a cluster
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// The same as PATH; repeatable
-    #[arg(short = 'f', long = "from", visible_alias = "filename", value_name = "SRC")]
+    #[arg(help_heading = "Input", short = 'f', long = "from", visible_alias = "filename", value_name = "SRC")]
     pub from: Vec<String>,
     /// Objects that are consulted but never judged: what exists beside the input; repeatable
-    #[arg(long, value_name = "SRC")]
+    #[arg(help_heading = "Input", long, value_name = "SRC")]
     pub world: Vec<String>,
     /// One cluster of several: its name and its manifests; repeatable
-    #[arg(long, value_name = "NAME=DIR")]
+    #[arg(help_heading = "Input", long, value_name = "NAME=DIR")]
     pub cluster: Vec<String>,
     /// The input is everything: what is not in it does not exist
-    #[arg(long)]
+    #[arg(help_heading = "Input", long)]
     pub complete: bool,
     /// Show only findings of this namespace (and of objects that have none); repeatable
-    #[arg(short, long, value_name = "NS", value_delimiter = ',')]
+    #[arg(help_heading = "Input", short, long, value_name = "NS", value_delimiter = ',')]
     pub namespace: Vec<String>,
     /// All namespaces (the default without -n)
-    #[arg(short = 'A', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true)]
+    #[arg(help_heading = "Input", short = 'A', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true)]
     pub all_namespaces: bool,
     /// Namespace of the control plane
     #[arg(short = 'i', long = "istioNamespace", alias = "istio-namespace", hide = true, value_name = "NS", default_value = "istio-system")]
     pub istio_namespace: String,
     /// Mesh configuration (MeshConfig) to assume instead of the default
-    #[arg(long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
+    #[arg(help_heading = "Input", long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
     pub mesh_config: Option<PathBuf>,
     /// Mesh networks to assume
-    #[arg(long = "meshNetworksFile", alias = "mesh-networks-file", value_name = "FILE")]
+    #[arg(help_heading = "Input", long = "meshNetworksFile", alias = "mesh-networks-file", value_name = "FILE")]
     pub mesh_networks: Option<PathBuf>,
     /// Istio version whose fields count, such as 1.30 (default: the newest known)
-    #[arg(long, value_name = "VERSION")]
+    #[arg(help_heading = "Input", long, value_name = "VERSION")]
     pub istio_version: Option<String>,
     /// Configuration file instead of the `.meshctl.toml` found upward from the first PATH
-    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    #[arg(help_heading = "Input", long, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,
     /// Take no `.meshctl.toml` into account
-    #[arg(long)]
+    #[arg(help_heading = "Input", long)]
     pub no_config: bool,
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "What is reported")]
 pub struct SelectArgs {
     /// Only these: codes, prefixes of codes (IST01), names of codes or rules; repeatable
-    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    #[arg(help_heading = "What is reported", long, value_name = "WHAT", value_delimiter = ',')]
     pub select: Vec<String>,
     /// All but these; repeatable
-    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    #[arg(help_heading = "What is reported", long, value_name = "WHAT", value_delimiter = ',')]
     pub ignore: Vec<String>,
     /// Suppress a code on objects: `IST0101=VirtualService shop/*`; repeatable
-    #[arg(short = 'S', long, value_name = "CODE=OBJECT")]
+    #[arg(help_heading = "What is reported", short = 'S', long, value_name = "CODE=OBJECT")]
     pub suppress: Vec<String>,
     /// Lowest level that makes the exit status 79: error, warning, info or never (default: error)
-    #[arg(long, alias = "failure-threshold", value_name = "LEVEL")]
+    #[arg(help_heading = "What is reported", long, alias = "failure-threshold", value_name = "LEVEL")]
     pub fail_on: Option<String>,
     /// Lowest level that is shown (default: warning in text, info in every other format)
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(help_heading = "What is reported", long, value_name = "LEVEL")]
     pub output_threshold: Option<String>,
     /// Analyse a git revision too, and fail only on findings that are new since it
-    #[arg(long, value_name = "REV")]
+    #[arg(help_heading = "What is reported", long, value_name = "REV")]
     pub base: Option<String>,
     /// Fail only on findings that are not in this file
-    #[arg(long, value_name = "FILE", conflicts_with = "base")]
+    #[arg(help_heading = "What is reported", long, value_name = "FILE", conflicts_with = "base")]
     pub baseline: Option<PathBuf>,
     /// Write the findings of today to a file for --baseline, and succeed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "baseline"])]
+    #[arg(help_heading = "What is reported", long, value_name = "FILE", conflicts_with_all = ["base", "baseline"])]
     pub write_baseline: Option<PathBuf>,
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// text, json, yaml, sarif, junit, github, gitlab or log
-    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(help_heading = "Output", short, long, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
     /// Show every finding in text, also of codes that hit many objects
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub all: bool,
     /// Say more on stderr
-    #[arg(short, long)]
+    #[arg(help_heading = "Output", short, long)]
     pub verbose: bool,
 }
 
 #[derive(Args)]
-#[command(next_help_heading = "Lists")]
 pub struct ListArgs {
     /// List the analyzers and the codes of each
-    #[arg(short = 'L', long)]
+    #[arg(help_heading = "Lists", short = 'L', long)]
     pub list_analyzers: bool,
     /// Run only these analyzers, by istioctl's name or the rule's; repeatable
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(help_heading = "Lists", long, value_name = "NAME", value_delimiter = ',')]
     pub analyzer: Vec<String>,
 }
 

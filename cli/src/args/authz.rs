@@ -26,7 +26,8 @@ pub enum AuthzCommand {
 
 pub const WHO_CAN_EXAMPLES: &str = "\
 Examples:
-  meshctl authz who-can cart -f k8s/                       any request: what is not given is a condition
+  # any request: what is not given is a condition
+  meshctl authz who-can cart -f k8s/
   meshctl authz who-can cart.shop:80 GET /api/items -f k8s/
   meshctl authz matrix -f k8s/ -o csv
 
@@ -37,8 +38,10 @@ pub struct WhoCanArgs {
     /// [KIND/]NAME[.NAMESPACE][:PORT] of a workload or Service; the port of either
     #[arg(value_name = "TO[:PORT]")]
     pub to: String,
+    /// The request's method; without it any request is asked about
     #[arg(value_name = "METHOD", requires = "path")]
     pub method: Option<String>,
+    /// The path that it asks for
     #[arg(value_name = "PATH")]
     pub path: Option<String>,
     #[command(flatten)]
@@ -50,8 +53,10 @@ pub struct WhoCanArgs {
 
 #[derive(Args, Debug)]
 pub struct MatrixArgs {
+    /// The request's method; without it any request is asked about
     #[arg(value_name = "METHOD", requires = "path")]
     pub method: Option<String>,
+    /// The path that it asks for
     #[arg(value_name = "PATH")]
     pub path: Option<String>,
     #[command(flatten)]

@@ -5,8 +5,10 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl canary --from k8s/ --prometheus http://localhost:9090     every rule that splits traffic, from manifests and metrics
-  meshctl canary reviews --from mesh.rec                            one service, from a recording
+  # every rule that splits traffic, from manifests and metrics
+  meshctl canary --from k8s/ --prometheus http://localhost:9090
+  # one service, from a recording
+  meshctl canary reviews --from mesh.rec
   meshctl canary reviews.shop --from kube --prometheus http://localhost:9090 --since 30m
 
 A share is as wanted when the wanted weight lies in its 95 % interval (Wilson's), and the interval is no wider than 20 points.

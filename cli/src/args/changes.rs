@@ -6,11 +6,13 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl changes                              what changed in the last 15 minutes, and who did it
+  # what changed in the last 15 minutes, and who did it
+  meshctl changes
   meshctl changes --since 2h -n shop
-  meshctl changes deployment/reviews-v1        and when its proxy took each resource over
-  meshctl changes --since 6h --prometheus http://localhost:9090
-                                               and when istiod pushed, and proxies refused, over time";
+  # and when its proxy took each resource over
+  meshctl changes deployment/reviews-v1
+  # and when istiod pushed, and proxies refused, over time
+  meshctl changes --since 6h --prometheus http://localhost:9090";
 
 #[derive(Args)]
 pub struct ChangesArgs {

@@ -5,9 +5,9 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl check                       the current cluster, on one page
+  meshctl check            # the current cluster, on one page
   meshctl check --context prod -o json
-  meshctl check --wait 5m             until nothing is wrong, or five minutes are over
+  meshctl check --wait 5m  # until nothing is wrong, or five minutes are over
 
 Exit status: 0 nothing is wrong (warnings are none) · 79 something is · 75 a part was not seen · 1 no answer";
 

@@ -7,10 +7,14 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl controlplane --from k8s/                     serve a folder of manifests, and what becomes of it
-  meshctl controlplane --from k8s/ --laptop --tokens t/  a mesh on this machine: proxies listen on loopback addresses
-  meshctl controlplane --from kube                     what a cluster's istiod would send, read again every 5 seconds
-  meshctl ps --from http://127.0.0.1:15014             what the proxies made of it
+  # serve a folder of manifests, and what becomes of it
+  meshctl controlplane --from k8s/
+  # a mesh on this machine: proxies listen on loopback addresses
+  meshctl controlplane --from k8s/ --laptop --tokens t/
+  # what a cluster's istiod would send, read again every 5 seconds
+  meshctl controlplane --from kube
+  # what the proxies made of it
+  meshctl ps --from http://127.0.0.1:15014
 
 It runs until it is interrupted. Plaintext and debug pages are served on loopback only. A proxy that shows no credential is served what is no secret.
 

@@ -5,16 +5,26 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl demo                     a mesh with traffic, and the terminal UI on it
-  meshctl demo --once              ten seconds of it: graph and proxies as text
-  meshctl demo --for 5m > log &    beside you, for five minutes
-  meshctl demo manifests/          a mesh of your own: its Deployments are played, its rules hold
-  meshctl demo graph.yaml          a MockServiceGraph (isotope): programs that follow its scripts
-  meshctl demo --size 50           a generated mesh of so many services
-  meshctl demo --clusters 2        the bookshop over two clusters on two networks
-  meshctl demo k8s/ --clusters 2 --place db=west     a mesh of your own over two
-  meshctl demo --processes         each proxy in a process of its own
-  meshctl demo break --list        ways to break it; `break NAME` does, `break --undo` mends it
+  # a mesh with traffic, and the terminal UI on it
+  meshctl demo
+  # ten seconds of it: graph and proxies as text
+  meshctl demo --once
+  # beside you, for five minutes
+  meshctl demo --for 5m > log &
+  # a mesh of your own: its Deployments are played, its rules hold
+  meshctl demo manifests/
+  # a MockServiceGraph (isotope): programs that follow its scripts
+  meshctl demo graph.yaml
+  # a generated mesh of so many services
+  meshctl demo --size 50
+  # the bookshop over two clusters on two networks
+  meshctl demo --clusters 2
+  # a mesh of your own over two
+  meshctl demo k8s/ --clusters 2 --place db=west
+  # each proxy in a process of its own
+  meshctl demo --processes
+  # ways to break it; `break NAME` does, `break --undo` mends it
+  meshctl demo break --list
 
 All of it is on loopback, at free ports, and ends with the command. The first lines say where everything listens and what to type next.
 
@@ -22,10 +32,14 @@ Exit status: 0 ended as asked · 79 requests failed (--once) · 65 the mesh can'
 
 pub const BREAK_EXAMPLES: &str = "\
 Examples:
-  meshctl demo break --list                  the ways to break a mesh
-  meshctl demo break mtls-mismatch           break the demo that runs; `meshctl why --from demo` is to find out why
-  meshctl demo break latency --seed 7        another victim
-  meshctl demo break --undo                  as it was
+  # the ways to break a mesh
+  meshctl demo break --list
+  # break the demo that runs; `meshctl why --from demo` is to find out why
+  meshctl demo break mtls-mismatch
+  # another victim
+  meshctl demo break latency --seed 7
+  # as it was
+  meshctl demo break --undo
 
 Exit status: 0 done · 64 usage · 1 no demo runs, or it can't be done";
 

@@ -5,11 +5,14 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl describe reviews-v1-54465994f9-7hz2x.bookinfo     a pod of the current cluster
+  # a pod of the current cluster
+  meshctl describe reviews-v1-54465994f9-7hz2x.bookinfo
   meshctl describe deployment/reviews-v1 -n bookinfo
   meshctl describe svc/reviews.bookinfo -o json
-  meshctl describe gateway/bookinfo-gateway.bookinfo        Istio's or the Gateway API's, a waypoint too
-  meshctl describe svc/reviews.bookinfo -f k8s/             the same from files";
+  # Istio's or the Gateway API's, a waypoint too
+  meshctl describe gateway/bookinfo-gateway.bookinfo
+  # the same from files
+  meshctl describe svc/reviews.bookinfo -f k8s/";
 
 #[derive(Args)]
 pub struct DescribeArgs {

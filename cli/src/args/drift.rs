@@ -6,10 +6,13 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl drift -f k8s/ -f dumps/                 what each proxy holds, against what the manifests say
+  # what each proxy holds, against what the manifests say
+  meshctl drift -f k8s/ -f dumps/
   meshctl drift -f cluster-objects/ -f bug-report.tar.gz -o json
-  meshctl drift                                   the current cluster: its objects, and a proxy of each workload
-  meshctl drift --from demo                       the demo that runs
+  # the current cluster: its objects, and a proxy of each workload
+  meshctl drift
+  # the demo that runs
+  meshctl drift --from demo
 
 Exit status: 0 in step · 79 some proxy holds something else · 75 something could not be compared · 64 usage";
 

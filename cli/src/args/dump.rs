@@ -34,28 +34,26 @@ pub struct SourceArgs {
 
 /// Which pods of several.
 #[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Cluster")]
 pub struct WhichArgs {
     /// The pods that labels select, such as app=reviews: one of each workload
-    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "pod")]
+    #[arg(help_heading = "Cluster", short = 'l', long, value_name = "LABELS", conflicts_with = "pod")]
     pub selector: Option<String>,
     /// Every pod of a workload, and not one
-    #[arg(long)]
+    #[arg(help_heading = "Cluster", long)]
     pub all_pods: bool,
     /// The node of the pod, where a command takes one.
     #[arg(skip)]
     pub node: Option<String>,
     /// Do not ask before several proxies are read
-    #[arg(short = 'y', long)]
+    #[arg(help_heading = "Cluster", short = 'y', long)]
     pub yes: bool,
 }
 
 /// How a proxy in a cluster is reached.
 #[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Cluster")]
 pub struct ReachArgs {
     /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = "Cluster", long, value_name = "NAME")]
     pub context: Option<String>,
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -63,10 +61,10 @@ pub struct ReachArgs {
     #[arg(short = 'i', long = "istioNamespace", alias = "istio-namespace", hide = true, value_name = "NS", default_value = "istio-system")]
     pub istio_namespace: String,
     /// Revision of the control plane that is asked
-    #[arg(short = 'r', long, value_name = "REVISION")]
+    #[arg(help_heading = "Cluster", short = 'r', long, value_name = "REVISION")]
     pub revision: Option<String>,
     /// The only way to take: port-forward, exec, or istiod (what it would send). Without it the first that works, in this order
-    #[arg(long, value_name = "WAY", hide_possible_values = true)]
+    #[arg(help_heading = "Cluster", long, value_name = "WAY", hide_possible_values = true)]
     pub via: Option<Way>,
     /// The admin port of the proxies
     #[arg(long, hide = true, value_name = "PORT", default_value_t = 15000)]

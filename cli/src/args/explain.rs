@@ -5,14 +5,17 @@ use clap::{Args, ValueEnum};
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl explain IST0101            what a finding means, a bad and a good manifest
-  meshctl explain UF                 a response flag; also URX,UF · via_upstream · 503 · 15006
+  # what a finding means, a bad and a good manifest
+  meshctl explain IST0101
+  # a response flag; also URX,UF · via_upstream · 503 · 15006
+  meshctl explain UF
   meshctl explain istio_requests_total
   meshctl explain 'outbound|9080|v2|reviews.default.svc.cluster.local'
   meshctl explain TLS error: Secret is not supplied by SDS
-  meshctl explain --list flags       what there is: flags, details, metrics, ports, terms, causes, rules
+  # what there is: flags, details, metrics, ports, terms, causes, rules
+  meshctl explain --list flags
+  # access logs: failures by cause, with the object responsible
   kubectl logs POD -c istio-proxy | meshctl explain - --from DUMP
-                                     access logs: failures by cause, with the object responsible
 
 Exit status of logs: 0 nothing at --fail-on or above · 79 failures · 65 a line or file that can't be read · 64 usage";
 

@@ -10,7 +10,7 @@ Examples:
   meshctl gen timeout reviews.shop 2s --retries 2 -f kube
   meshctl gen access-log -n shop --errors -f k8s/
 
-What is made is judged before it is printed, as `analyze` and `plan` judge it beside the objects of -f: what would be an error, or would
+What is made is judged before it is printed, as `analyze` and `plan` judge it beside the objects of -f: what would be an error, or would \
 take something from those who have it, is refused. An object of -f that has to change is printed whole. Nothing is applied.
 
 Exit status: 0 printed · 79 refused · 75 printed, but some of the mesh was not seen · 65 unreadable input · 64 usage";
@@ -70,11 +70,13 @@ pub enum GenFormat {
 
 const CANARY: &str = "\
 Examples:
-  meshctl gen canary reviews.shop --to v2 --weight 10 -f k8s/              the other version, where there are two
-  meshctl gen canary reviews.shop --stable v1 --to v2                      without a mesh to look at
+  # the other version, where there are two
+  meshctl gen canary reviews.shop --to v2 --weight 10 -f k8s/
+  # without a mesh to look at
+  meshctl gen canary reviews.shop --stable v1 --to v2
   meshctl gen canary reviews.shop --to blue --label colour --weight 50 -f kube
 
-Each rule of a VirtualService that sends to the service, or to these versions of it, is changed, those of gateways too; what is
+Each rule of a VirtualService that sends to the service, or to these versions of it, is changed, those of gateways too; what is \
 matched on its way to another version stays as it is. `meshctl canary` judges what comes of it.";
 
 #[derive(Args)]
@@ -100,8 +102,10 @@ pub struct Canary {
 const FAULT: &str = "\
 Examples:
   meshctl gen fault ratings.shop --delay 5s --percent 10 -f k8s/
-  meshctl gen fault ratings.shop --abort 503 --header 'end-user: jason' -f k8s/     of one user's requests
-  meshctl gen fault ratings.shop --abort 503 --source-label app=reviews -f k8s/     of one caller's";
+  # of one user's requests
+  meshctl gen fault ratings.shop --abort 503 --header 'end-user: jason' -f k8s/
+  # of one caller's
+  meshctl gen fault ratings.shop --abort 503 --source-label app=reviews -f k8s/";
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["delay", "abort", "abort_grpc"]))]
@@ -134,7 +138,7 @@ const TIMEOUT: &str = "\
 Examples:
   meshctl gen timeout reviews.shop 2s -f k8s/
   meshctl gen timeout reviews.shop 3s --retries 2 --per-try 1s --retry-on 5xx,reset -f kube
-  meshctl gen timeout api.example.com 10s -f k8s/                                   a host of a ServiceEntry";
+  meshctl gen timeout api.example.com 10s -f k8s/  # a host of a ServiceEntry";
 
 #[derive(Args)]
 pub struct Timeout {
@@ -157,7 +161,7 @@ pub struct Timeout {
 
 const BREAKER: &str = "\
 Examples:
-  meshctl gen breaker reviews.shop -f k8s/                                          endpoints that fail are left out
+  meshctl gen breaker reviews.shop -f k8s/  # endpoints that fail are left out
   meshctl gen breaker reviews.shop --max-connections 100 --max-pending 50 -f k8s/
   meshctl gen breaker db.shop --max-connections 20 --errors 3 --eject 1m -f kube";
 
@@ -205,8 +209,10 @@ pub struct Where {
 
 const ACCESS_LOG: &str = "\
 Examples:
-  meshctl gen access-log -f k8s/                             of the whole mesh
-  meshctl gen access-log -n shop --errors -f k8s/            of a namespace, what failed
+  # of the whole mesh
+  meshctl gen access-log -f k8s/
+  # of a namespace, what failed
+  meshctl gen access-log -n shop --errors -f k8s/
   meshctl gen access-log cart.shop --filter 'response.duration > duration(\"1s\")' -f k8s/
   meshctl gen access-log -n noisy --off";
 
@@ -232,7 +238,8 @@ pub struct AccessLog {
 
 const TELEMETRY: &str = "\
 Examples:
-  meshctl gen telemetry --sampling 1 --provider jaeger -f k8s/                      one trace in a hundred, of the mesh
+  # one trace in a hundred, of the mesh
+  meshctl gen telemetry --sampling 1 --provider jaeger -f k8s/
   meshctl gen telemetry cart.shop --sampling 100 --tag team=literal:shop -f k8s/
   meshctl gen telemetry -n shop --drop-label REQUEST_COUNT:response_flags
   meshctl gen telemetry -n shop --add-label REQUEST_COUNT:method=request.method --off-metric TCP_SENT_BYTES";
@@ -266,17 +273,20 @@ pub struct Telemetry {
 
 const AUTHZ: &str = "\
 Examples:
-  meshctl gen authz -f k8s/ --prometheus http://localhost:9090 --since 24h      all workloads that were called
-  meshctl gen authz cart.shop -f mesh.rec                                       one, from a recording
+  # all workloads that were called
+  meshctl gen authz -f k8s/ --prometheus http://localhost:9090 --since 24h
+  # one, from a recording
+  meshctl gen authz cart.shop -f mesh.rec
   meshctl gen authz -n shop --deny-unseen -f kube --prometheus http://localhost:9090
-  meshctl gen authz cart.shop -f mesh.rec -f logs/                              and methods and paths, from access logs
+  # and methods and paths, from access logs
+  meshctl gen authz cart.shop -f mesh.rec -f logs/
 
-For each workload an ALLOW policy with the identities whose calls arrived, and the ports that they called. A caller that was refused
-each time (403, or gRPC's status 7) loses nothing and is not let in; bytes of TCP do not tell refusals. A workload that is called without mutual TLS gets no policy, which makes the answer one in
+For each workload an ALLOW policy with the identities whose calls arrived, and the ports that they called. A caller that was refused \
+each time (403, or gRPC's status 7) loses nothing and is not let in; bytes of TCP do not tell refusals. A workload that is called without mutual TLS gets no policy, which makes the answer one in \
 part: no identity can be asked for. What was not seen in --since is not let through: take a time in which everything happens.
 
-With access logs of Envoy among the sources (text or JSON; files, folders, a recording) a caller may do what it was seen to do: methods and
-paths, where what differs from request to request (numbers, UUIDs, tokens, one of more than ten) becomes a prefix such as /reviews/*. Who
+With access logs of Envoy among the sources (text or JSON; files, folders, a recording) a caller may do what it was seen to do: methods and \
+paths, where what differs from request to request (numbers, UUIDs, tokens, one of more than ten) becomes a prefix such as /reviews/*. Who \
 asked is told by %DOWNSTREAM_PEER_URI_SAN% alone; without it each caller may do what any did. --operations methods or ports says less.";
 
 #[derive(Args)]
@@ -320,7 +330,7 @@ pub struct ServiceEntry {
 const SIDECAR: &str = "\
 Examples:
   meshctl gen sidecar cart.shop -f k8s/ --prometheus http://localhost:9090 --since 24h
-  meshctl gen sidecar -n shop -f mesh.rec                                       each workload of a namespace
+  meshctl gen sidecar -n shop -f mesh.rec  # each workload of a namespace
 
 What was not seen in --since is not known to the proxy any more: take a time in which everything happens.";
 

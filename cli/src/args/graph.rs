@@ -5,13 +5,20 @@ use clap::{Args, Subcommand};
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl graph --prometheus http://localhost:9090         who calls whom now, as text
-  meshctl graph --series mesh.json -n shop --type service  services of a namespace, from a recording
-  meshctl graph --series mesh.json -o mermaid              for a README; dot, json and kiali too
-  meshctl graph --from http://10.0.0.7:15020 -o html --out mesh.html   two scrapes, as a page that pans and explains
-  meshctl graph impact shop/cart --series mesh.json        who is hurt if it fails; path A B and cycles too
-  meshctl graph diff mesh.rec@2026-11-22T11:40:00Z mesh.rec@2026-11-22T11:50:00Z   what changed, and is it more than chance
-  meshctl graph --before a1.txt --page a.txt --over 30s    from two saved pages of a proxy's metrics
+  # who calls whom now, as text
+  meshctl graph --prometheus http://localhost:9090
+  # services of a namespace, from a recording
+  meshctl graph --series mesh.json -n shop --type service
+  # for a README; dot, json and kiali too
+  meshctl graph --series mesh.json -o mermaid
+  # two scrapes, as a page that pans and explains
+  meshctl graph --from http://10.0.0.7:15020 -o html --out mesh.html
+  # who is hurt if it fails; path A B and cycles too
+  meshctl graph impact shop/cart --series mesh.json
+  # what changed, and is it more than chance
+  meshctl graph diff mesh.rec@2026-11-22T11:40:00Z mesh.rec@2026-11-22T11:50:00Z
+  # from two saved pages of a proxy's metrics
+  meshctl graph --before a1.txt --page a.txt --over 30s
 
 Metrics: istio_requests_total, istio_tcp_*_bytes_total and their kin.";
 

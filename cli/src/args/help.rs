@@ -25,9 +25,9 @@ pub fn top_level() -> String {
         "{ABOUT}\n\n\
          Usage: meshctl COMMAND [ARGS]\n\n\
          Examples:\n  \
-           meshctl check                       something is broken: in the cluster\n  \
-           meshctl analyze k8s/                lint a pull request, with no cluster\n  \
-           meshctl analyze testdata/bookinfo   try it: a mesh with mistakes\n\n"
+           meshctl check                      # something is broken: in the cluster\n  \
+           meshctl analyze k8s/               # lint a pull request, with no cluster\n  \
+           meshctl analyze testdata/bookinfo  # try it: a mesh with mistakes\n\n"
     );
     for (group, commands) in GROUPS {
         let uses: Vec<String> = commands.iter().map(|(command, text)| format!("{command}{text}")).collect();

@@ -6,13 +6,17 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl logs deployment/reviews-v1 --since 10m      the app and its proxy, merged by time
-  meshctl logs deployment/reviews-v1 --failed -f      requests that failed, as they come
+  # the app and its proxy, merged by time
+  meshctl logs deployment/reviews-v1 --since 10m
+  # requests that failed, as they come
+  meshctl logs deployment/reviews-v1 --failed -f
   meshctl logs -l app=reviews --all-pods --flag UF,UH
-  meshctl logs deployment/reviews-v1 --explain        failures by cause, as `meshctl explain` tells them
-  meshctl logs reviews-v1 --from demo --failed        of a demo that runs; of files, folders and recordings too
-  meshctl logs --live --from http://127.0.0.1:15000 --failed --explain
-                                                      what a mesh-proxy decides, as it does so, and why requests fail";
+  # failures by cause, as `meshctl explain` tells them
+  meshctl logs deployment/reviews-v1 --explain
+  # of a demo that runs; of files, folders and recordings too
+  meshctl logs reviews-v1 --from demo --failed
+  # what a mesh-proxy decides, as it does so, and why requests fail
+  meshctl logs --live --from http://127.0.0.1:15000 --failed --explain";
 
 #[derive(Args)]
 pub struct LogsArgs {

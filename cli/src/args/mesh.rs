@@ -4,18 +4,17 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Args, Debug, Clone, Default)]
-#[command(next_help_heading = "Input")]
 pub struct MeshArgs {
     /// Manifests (files, folders, globs, `-`), config dumps of proxies, folders of both, `kube` or `kube:CONTEXT`; NAME=DIR for one cluster of several; repeatable
-    #[arg(short = 'f', long = "from", visible_alias = "filename", value_name = "SRC")]
+    #[arg(help_heading = "Input", short = 'f', long = "from", visible_alias = "filename", value_name = "SRC")]
     pub from: Vec<String>,
     /// The input is everything: what is not in it does not exist
-    #[arg(long)]
+    #[arg(help_heading = "Input", long)]
     pub complete: bool,
     /// Namespace of names that have none
-    #[arg(short, long, value_name = "NS")]
+    #[arg(help_heading = "Input", short, long, value_name = "NS")]
     pub namespace: Option<String>,
     /// Mesh configuration (MeshConfig) to assume instead of the default
-    #[arg(long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
+    #[arg(help_heading = "Input", long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
     pub mesh_config: Option<PathBuf>,
 }

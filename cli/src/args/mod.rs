@@ -11,6 +11,8 @@ pub mod demo;
 pub mod describe;
 pub mod drift;
 mod dump;
+#[cfg(test)]
+mod examples;
 mod explain;
 pub mod generate;
 mod global;

@@ -6,9 +6,12 @@ use clap::{Args, ValueEnum};
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl mtls -f k8s/ --complete            every port: what it takes, by which object, and what its clients send
-  meshctl mtls -f kube -n shop               one namespace of the current cluster
-  meshctl mtls -f k8s/ --prometheus http://localhost:9090 --since 24h   and what share was seen to come in plaintext
+  # every port: what it takes, by which object, and what its clients send
+  meshctl mtls -f k8s/ --complete
+  # one namespace of the current cluster
+  meshctl mtls -f kube -n shop
+  # and what share was seen to come in plaintext
+  meshctl mtls -f k8s/ --prometheus http://localhost:9090 --since 24h
   meshctl mtls -f k8s/ -o json | jq '.ports[] | select(.verdict == \"not encrypted\")'
 
 Exit status: 0 all ports encrypted · 79 some are not · 75 some not judged · 65 unreadable input · 64 usage";

@@ -5,9 +5,12 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl plan change.yaml -f k8s/                              what it changes for whom, before it is applied
-  meshctl plan --delete 'DestinationRule shop/cart' -f k8s/     what its removal changes
-  meshctl plan overlay/ -f kube -o json                         against what the current cluster holds
+  # what it changes for whom, before it is applied
+  meshctl plan change.yaml -f k8s/
+  # what its removal changes
+  meshctl plan --delete 'DestinationRule shop/cart' -f k8s/
+  # against what the current cluster holds
+  meshctl plan overlay/ -f kube -o json
 
 Exit status: 0 nothing gets worse · 79 something fails that did not, or is encrypted no more · 75 some not judged · 64 usage";
 

@@ -61,6 +61,7 @@ pub struct LogArgs {
 pub struct RootcaCompareArgs {
     /// A dump, or a pod of what --from names
     pub a: String,
+    /// The other one
     pub b: String,
     #[command(flatten)]
     pub source: SourceArgs,
@@ -69,12 +70,13 @@ pub struct RootcaCompareArgs {
 #[derive(Args, Debug, Default)]
 pub struct ClusterFilterArgs {
     /// Part of the host name
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub fqdn: String,
     /// inbound or outbound
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub direction: String,
-    #[arg(long, default_value = "")]
+    /// The subset, as a DestinationRule names it
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub subset: String,
 }
 
@@ -84,6 +86,7 @@ pub struct ClusterArgs {
     pub source: DumpArgs,
     #[command(flatten)]
     pub filter: ClusterFilterArgs,
+    /// Those of a port
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
     pub port: u32,
 }
@@ -99,12 +102,14 @@ pub enum Verbose {
 pub struct ListenerArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    #[arg(long, default_value = "")]
+    /// Those of an address
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub address: String,
+    /// Those of a port
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
     pub port: u32,
     /// HTTP, TCP, HTTP+TCP or UNKNOWN
-    #[arg(long = "type", default_value = "", value_name = "TYPE")]
+    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
     pub kind: String,
     /// A line a filter chain (true) or a listener (false)
     #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
@@ -118,7 +123,7 @@ pub struct RouteArgs {
     #[command(flatten)]
     pub source: DumpArgs,
     /// One route configuration
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub name: String,
     /// A line a route (true) or a route configuration (false)
     #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
@@ -129,15 +134,17 @@ pub struct RouteArgs {
 pub struct EndpointArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    #[arg(long, default_value = "")]
+    /// Those of an address
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub address: String,
+    /// Those of a port
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
     pub port: u32,
     /// A cluster's whole name
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub cluster: String,
     /// healthy, unhealthy, draining, …
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub status: String,
 }
 
@@ -147,18 +154,25 @@ pub struct AllArgs {
     pub source: DumpArgs,
     #[command(flatten)]
     pub filter: ClusterFilterArgs,
-    #[arg(long, default_value = "")]
+    /// Those of an address
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub address: String,
+    /// Those of a port
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
     pub port: u32,
-    #[arg(long = "type", default_value = "", value_name = "TYPE")]
+    /// HTTP, TCP, HTTP+TCP or UNKNOWN
+    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
     pub kind: String,
-    #[arg(long, default_value = "")]
+    /// One route configuration
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub name: String,
-    #[arg(long, default_value = "")]
+    /// A cluster's whole name
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub cluster: String,
-    #[arg(long, default_value = "")]
+    /// healthy, unhealthy, draining, …
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub status: String,
+    /// A line a filter chain or route (true), or a listener or route configuration (false)
     #[arg(long, value_enum, default_value = "true", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub verbose: Verbose,
     /// A heading over each table

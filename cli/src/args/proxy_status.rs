@@ -5,13 +5,18 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl ps --from http://istiod:15014              every proxy, as istiod sees it
-  meshctl ps --from bug-report.tar.gz                the same from a bug report
-  meshctl ps --from dumps/                           what the proxies' own dumps say
-  meshctl ps before.json after.json                  what differs, by resource and field
+  # every proxy, as istiod sees it
+  meshctl ps --from http://istiod:15014
+  # the same from a bug report
+  meshctl ps --from bug-report.tar.gz
+  # what the proxies' own dumps say
+  meshctl ps --from dumps/
+  # what differs, by resource and field
+  meshctl ps before.json after.json
+  # what istiod would send, against what the proxy holds
   meshctl ps cart-1.shop --from http://istiod:15014 --from http://localhost:15000
-                                                     what istiod would send, against what the proxy holds
-  meshctl ps --drift --from k8s/ --from dumps/       what the manifests say, against what each proxy holds
+  # what the manifests say, against what each proxy holds
+  meshctl ps --drift --from k8s/ --from dumps/
 
 Exit status: 0 all synced or nothing differs, 79 a rejected or stale update or a difference, 75 a part was not seen.";
 

@@ -9,14 +9,21 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl snapshot record mesh.rec --from k8s/ --from http://localhost:15000   manifests and a proxy, every 15 s
+  # manifests and a proxy, every 15 s
+  meshctl snapshot record mesh.rec --from k8s/ --from http://localhost:15000
   meshctl snapshot record mesh.rec --from kube --prometheus http://localhost:9090 --interval 1m --for 2h
-  meshctl snapshot record mesh.rec --from /var/log/proxy/access.log --jaeger http://localhost:16686    new lines and traces of each moment
-  meshctl snapshot info mesh.rec                                       what it holds, from when, what is missing
-  meshctl graph --from mesh.rec --at 2026-11-22T11:40:00Z              any command at any of its times
-  meshctl pc cluster --from mesh.rec@2026-11-22T11:40:00Z              the same, for one of several sources
-  meshctl snapshot bug-report --from kube --out report.tar.gz          everything once, without secrets
-  meshctl snapshot diff before.json after.json                         what differs between two dumps";
+  # new lines and traces of each moment
+  meshctl snapshot record mesh.rec --from /var/log/proxy/access.log --jaeger http://localhost:16686
+  # what it holds, from when, what is missing
+  meshctl snapshot info mesh.rec
+  # any command at any of its times
+  meshctl graph --from mesh.rec --at 2026-11-22T11:40:00Z
+  # the same, for one of several sources
+  meshctl pc cluster --from mesh.rec@2026-11-22T11:40:00Z
+  # everything once, without secrets
+  meshctl snapshot bug-report --from kube --out report.tar.gz
+  # what differs between two dumps
+  meshctl snapshot diff before.json after.json";
 
 #[derive(Args)]
 pub struct SnapshotArgs {
@@ -104,6 +111,7 @@ pub struct BugReportArgs {
 pub struct DiffArgs {
     /// A source, or a pod of what --from names
     pub a: String,
+    /// The other one
     pub b: String,
     #[command(flatten)]
     pub source: SourceArgs,

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl test mesh-tests.yaml                    from the sources that the file names
+  # from the sources that the file names
+  meshctl test mesh-tests.yaml
   meshctl test mesh-tests.yaml --from bugreport.tar.gz
-  meshctl test mesh-tests.yaml --from k8s/        before it is applied
+  # before it is applied
+  meshctl test mesh-tests.yaml --from k8s/
   meshctl test *.yaml -o junit --out report.xml
-  meshctl test slo.yaml --prometheus http://localhost:9090 --since 30m      edges of the traffic graph
+  # edges of the traffic graph
+  meshctl test slo.yaml --prometheus http://localhost:9090 --since 30m
 
 A test says who calls what, and what must come of it:
   tests:

@@ -5,9 +5,12 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl top --prometheus http://localhost:9090              workloads by what they receive
-  meshctl top cart --by edge --series mesh.json               calls to and from one thing
-  meshctl top --by service --sort errors --since 5m -o json   services that fail most, for a script";
+  # workloads by what they receive
+  meshctl top --prometheus http://localhost:9090
+  # calls to and from one thing
+  meshctl top cart --by edge --series mesh.json
+  # services that fail most, for a script
+  meshctl top --by service --sort errors --since 5m -o json";
 
 #[derive(Args)]
 pub struct TopArgs {

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl traces --jaeger http://localhost:16686 --service reviews --min-duration 500ms    the slow ones, and where their time went
-  meshctl traces --zipkin http://localhost:9411 --errors --since 10m                       those that failed
-  meshctl traces 4fd0b61f8a7c3e21 --jaeger http://localhost:16686                          one, as a waterfall
-  meshctl traces --from traces.json --tag response_flags=UH                                files of Jaeger, Zipkin or OpenTelemetry
+  # the slow ones, and where their time went
+  meshctl traces --jaeger http://localhost:16686 --service reviews --min-duration 500ms
+  # those that failed
+  meshctl traces --zipkin http://localhost:9411 --errors --since 10m
+  # one, as a waterfall
+  meshctl traces 4fd0b61f8a7c3e21 --jaeger http://localhost:16686
+  # files of Jaeger, Zipkin or OpenTelemetry
+  meshctl traces --from traces.json --tag response_flags=UH
 
 In a waterfall `#` is what the end waited for (the critical path), `-` what went on beside it; `!` marks what failed.";
 
@@ -52,33 +56,32 @@ pub struct TracesArgs {
 
 /// A server of traces, and access to it.
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Source of traces")]
 pub struct TraceServerArgs {
     /// A Jaeger, by the address of its web page
-    #[arg(long, value_name = "URL", env = "MESHCTL_JAEGER", hide_env_values = true)]
+    #[arg(help_heading = "Source of traces", long, value_name = "URL", env = "MESHCTL_JAEGER", hide_env_values = true)]
     pub jaeger: Option<String>,
     /// A Zipkin
-    #[arg(long, value_name = "URL", env = "MESHCTL_ZIPKIN", hide_env_values = true)]
+    #[arg(help_heading = "Source of traces", long, value_name = "URL", env = "MESHCTL_ZIPKIN", hide_env_values = true)]
     pub zipkin: Option<String>,
     /// A Tempo
-    #[arg(long, value_name = "URL", env = "MESHCTL_TEMPO", hide_env_values = true)]
+    #[arg(help_heading = "Source of traces", long, value_name = "URL", env = "MESHCTL_TEMPO", hide_env_values = true)]
     pub tempo: Option<String>,
     /// A file with a bearer token; it is read anew for each request
-    #[arg(long, value_name = "FILE", conflicts_with = "trace_user")]
+    #[arg(help_heading = "Source of traces", long, value_name = "FILE", conflicts_with = "trace_user")]
     pub trace_token_file: Option<PathBuf>,
     /// User of basic authentication
-    #[arg(long, value_name = "NAME", requires = "trace_password_file")]
+    #[arg(help_heading = "Source of traces", long, value_name = "NAME", requires = "trace_password_file")]
     pub trace_user: Option<String>,
     /// A file with that user's password
-    #[arg(long, value_name = "FILE", requires = "trace_user")]
+    #[arg(help_heading = "Source of traces", long, value_name = "FILE", requires = "trace_user")]
     pub trace_password_file: Option<PathBuf>,
     /// A header, such as 'X-Scope-OrgID: team'; repeatable
-    #[arg(long, value_name = "NAME: VALUE")]
+    #[arg(help_heading = "Source of traces", long, value_name = "NAME: VALUE")]
     pub trace_header: Vec<String>,
     /// Authorities in PEM that are trusted beside the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Source of traces", long, value_name = "FILE")]
     pub trace_ca: Option<PathBuf>,
     /// How long one answer may take
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[arg(help_heading = "Source of traces", long, value_name = "DURATION", default_value = "30s")]
     pub trace_timeout: String,
 }

@@ -6,20 +6,32 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl tui k8s/                                  manifests
-  meshctl tui k8s/ --from dump.json                 manifests, and what a proxy holds
-  meshctl tui --from kube                           what a cluster holds
-  meshctl tui bug-report.tar.gz                     the proxies of a bug report
-  meshctl tui http://localhost:15000                one proxy, as it is now
-  meshctl tui k8s/ --prometheus http://localhost:9090   manifests, and who calls whom, how much and how well
-  meshctl tui k8s/ --series mesh.json               the same from a recording
-  meshctl tui k8s/ --jaeger http://localhost:16686  manifests, and traces
-  meshctl tui recording/ graph                      a folder of manifests, dumps and series, opened at the graph
-  meshctl tui recording/ reviews                    the same, opened at a service or workload
-  meshctl tui http://localhost:15020                a proxy's page of metrics, scraped again and again
-  meshctl tui k8s/ --no-tui                         the same as text, as for pipes
+  # manifests
+  meshctl tui k8s/
+  # manifests, and what a proxy holds
+  meshctl tui k8s/ --from dump.json
+  # what a cluster holds
+  meshctl tui --from kube
+  # the proxies of a bug report
+  meshctl tui bug-report.tar.gz
+  # one proxy, as it is now
+  meshctl tui http://localhost:15000
+  # manifests, and who calls whom, how much and how well
+  meshctl tui k8s/ --prometheus http://localhost:9090
+  # the same from a recording
+  meshctl tui k8s/ --series mesh.json
+  # manifests, and traces
+  meshctl tui k8s/ --jaeger http://localhost:16686
+  # a folder of manifests, dumps and series, opened at the graph
+  meshctl tui recording/ graph
+  # the same, opened at a service or workload
+  meshctl tui recording/ reviews
+  # a proxy's page of metrics, scraped again and again
+  meshctl tui http://localhost:15020
+  # the same as text, as for pipes
+  meshctl tui k8s/ --no-tui
 
-Keys: ? shows those of a screen, ctrl-p finds anything, q goes back and at last quits.
+Keys: ? shows those of a screen, ctrl-p finds anything, q goes back and at last quits. \
 Settings: $XDG_CONFIG_HOME/meshctl/tui.toml; `--print-config` prints one to start from.";
 
 #[derive(Args)]

@@ -6,12 +6,17 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  meshctl why --from mesh.rec                                   what is wrong now, the likeliest cause first
-  meshctl why reviews -f k8s/ --prometheus http://localhost:9090   why calls to one service fail
+  # what is wrong now, the likeliest cause first
+  meshctl why --from mesh.rec
+  # why calls to one service fail
+  meshctl why reviews -f k8s/ --prometheus http://localhost:9090
   meshctl why productpage http://reviews:9080/reviews/1 -H 'end-user: jason' -f k8s/
-  meshctl why deploy/web.shop http://cart/ -f k8s/ -f web.json -f cart.json      manifests, and what two proxies hold
-  meshctl why istio-ingressgateway http://shop.example.com/ -f k8s/              what comes in at a gateway
-  meshctl why outside http://cart.shop/ -f k8s/                                  a client without a sidecar
+  # manifests, and what two proxies hold
+  meshctl why deploy/web.shop http://cart/ -f k8s/ -f web.json -f cart.json
+  # what comes in at a gateway
+  meshctl why istio-ingressgateway http://shop.example.com/ -f k8s/
+  # a client without a sidecar
+  meshctl why outside http://cart.shop/ -f k8s/
 
 Exit status: 0 it arrives · 79 it fails · 75 what decides was not seen · 65 unreadable input · 64 usage";
 

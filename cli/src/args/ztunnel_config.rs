@@ -49,12 +49,13 @@ pub struct ConnectionsArgs {
     #[command(flatten)]
     pub source: DumpArgs,
     /// inbound or outbound
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub direction: String,
     /// Addresses as they are, not resolved to names
     #[arg(long)]
     pub raw: bool,
-    #[arg(long, default_value = "", value_name = "NAMESPACE")]
+    /// Those of workloads of a namespace
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub workload_namespace: String,
 }
 
@@ -62,7 +63,8 @@ pub struct ConnectionsArgs {
 pub struct PolicyArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    #[arg(long, default_value = "", value_name = "NAMESPACE")]
+    /// Those of a namespace
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub policy_namespace: String,
 }
 
@@ -70,7 +72,8 @@ pub struct PolicyArgs {
 pub struct ServiceArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    #[arg(long, default_value = "", value_name = "NAMESPACE")]
+    /// Those of a namespace
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub service_namespace: String,
 }
 
@@ -78,10 +81,13 @@ pub struct ServiceArgs {
 pub struct WorkloadArgs {
     #[command(flatten)]
     pub source: DumpArgs,
-    #[arg(long, default_value = "", value_name = "NAMESPACE")]
+    /// Those of workloads of a namespace
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub workload_namespace: String,
-    #[arg(long, default_value = "", value_name = "NODE")]
+    /// Those of a node
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NODE")]
     pub workload_node: String,
-    #[arg(long, default_value = "")]
+    /// Those of an address
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub address: String,
 }
