@@ -3,7 +3,8 @@
 //! ## MSH0002 ProbableMisspelling (Warning)
 //!
 //! **What it checks.** In a part of a mesh a reference leads out of the input, and something of nearly that name is in
-//! it: a host, a gateway, a subset, a secret. Where the input owns the place that is referred to, the reference is
+//! it: a host, a gateway, a subset, a secret; or a gateway of that very name that stands in another namespace and serves
+//! the VirtualService's hosts. Where the input owns the place that is referred to, the reference is
 //! reported as broken (IST0101) instead.
 //!
 //! **Why it matters.** A reference to nothing is as good as none: its requests get 503, or its rule has no effect.
@@ -34,6 +35,34 @@
 //! kind: VirtualService
 //! metadata: {name: partner, namespace: shop}
 //! spec: {hosts: [partner.example.com], http: [{route: [{destination: {host: partner.example.com}}]}]}
+//! ```
+//!
+//! **Bad**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: Gateway
+//! metadata: {name: public, namespace: edge}
+//! spec: {selector: {istio: ingressgateway}, servers: [{hosts: ["*.example.com"], port: {name: http, number: 80, protocol: HTTP}}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: shop, namespace: shop}
+//! spec: {hosts: [shop.example.com], gateways: [public], http: [{directResponse: {status: 204}}]}
+//! ```
+//!
+//! **Good**
+//!
+//! ```yaml
+//! apiVersion: networking.istio.io/v1
+//! kind: Gateway
+//! metadata: {name: public, namespace: edge}
+//! spec: {selector: {istio: ingressgateway}, servers: [{hosts: ["*.example.com"], port: {name: http, number: 80, protocol: HTTP}}]}
+//! ---
+//! apiVersion: networking.istio.io/v1
+//! kind: VirtualService
+//! metadata: {name: shop, namespace: shop}
+//! spec: {hosts: [shop.example.com], gateways: [edge/public], http: [{directResponse: {status: 204}}]}
 //! ```
 
 use crate::codes::{self, Code};
@@ -128,7 +157,8 @@ fn half_qualified(cx: &Context<'_>, host: &str) -> Option<String> {
     exists.then(|| full.into_owned())
 }
 
-fn fix_scalar<'a>(finding: &mut crate::Finding<'a>, at: Node<'a>, value: &str) {
+/// Offers another value for a scalar, where it is written plainly.
+pub fn fix_scalar<'a>(finding: &mut crate::Finding<'a>, at: Node<'a>, value: &str) {
     if at.is_scalar() && !at.text().is_empty() && at.source().slice(at.span()) == at.text() {
         finding.fix(format!("replace with `{value}`"), at.span(), value);
     }

@@ -194,9 +194,9 @@ impl<'s> InInput<'s> {
         for (object, used) in &self.annotated {
             let Some((_, value)) = object.at(&["metadata", "annotations"]).and_then(|a| a.get_entry(ANNOTATION)) else { continue };
             for word in list(object) {
-                if let Some((message, help)) = unused_word(word, used, active) {
-                    let entry = Entry::of_unused(Some(object), Place::of_node(object, value), &message, world, base);
-                    out.push(Entry { help: Some(help.into()), ..entry });
+                if let Some(unused) = Unused::of(word, used, active, seen) {
+                    let entry = Entry::of_unused(Some(object), Place::of_node(object, value), &unused.message, world, base);
+                    out.push(Entry { help: Some(unused.help.into()), level: unused.level, ..entry });
                 }
             }
         }
@@ -212,24 +212,19 @@ impl<'s> InInput<'s> {
             // Nothing but the comment is shown: the value before it may be secret.
             let place = Place { source: Arc::clone(&comment.source), span: comment.span, visible: shown.visible().map(|_| comment.span) };
             for word in &comment.words {
-                if let Some((message, help)) = unused_word(word, &comment.used, active) {
+                if let Some(unused) = Unused::of(word, &comment.used, active, seen) {
                     let object = documents.get(&source).and_then(|list| {
                         let (span, object) = list.get(list.partition_point(|(span, _)| span.start <= comment.span.start).checked_sub(1)?)?;
                         contains(*span, comment.span.start).then_some(*object)
                     });
                     // What looks like a comment may be a line of a Secret's value.
                     let (message, help) = match place.visible {
-                        Some(_) => (message, help),
+                        Some(_) => (unused.message, unused.help),
                         None => ("a suppression in a document with a Secret matches no finding".to_owned(), "remove it, or correct its code".to_owned()),
                     };
                     let entry = Entry::of_unused(object, place.clone(), &message, world, base);
-                    out.push(Entry { help: Some(help.into()), ..entry });
+                    out.push(Entry { help: Some(help.into()), level: unused.level, ..entry });
                 }
-            }
-        }
-        if seen == Seen::Part {
-            for entry in &mut out {
-                entry.level = Level::Info;
             }
         }
         out
@@ -281,12 +276,26 @@ fn means(word: &str, code: &Code) -> bool {
     word == "*" || word.eq_ignore_ascii_case(code.id) || word.eq_ignore_ascii_case(code.name)
 }
 
-/// The message and help for a word of a suppression that hides nothing.
-fn unused_word(word: &str, used: &BTreeSet<&'static str>, active: &Codes) -> Option<(String, String)> {
-    match select::codes_of(word) {
-        Err(help) => Some((format!("the suppression names `{word}`, which is no code"), help)),
-        Ok(codes) if codes.iter().any(|c| used.contains(c)) || !codes.iter().any(|c| active.contains(c)) => None,
-        Ok(_) => Some((format!("the suppression of `{word}` matches no finding"), "remove it".to_owned())),
+/// What is said of a word of a suppression that hides nothing.
+struct Unused {
+    message: String,
+    help: String,
+    level: Level,
+}
+
+impl Unused {
+    fn of(word: &str, used: &BTreeSet<&'static str>, active: &Codes, seen: Seen) -> Option<Unused> {
+        // What the rest of the mesh would show does not make a code of what is none.
+        let wrong = |message: String, help: String| Some(Unused { message, help, level: Level::Warning });
+        match select::codes_of(word) {
+            _ if word.is_empty() => wrong("the suppression names no code".to_owned(), "write `# meshctl: ignore CODE reason`".to_owned()),
+            Err(help) => wrong(format!("the suppression names `{word}`, which is no code"), help),
+            Ok(codes) if codes.iter().any(|c| used.contains(c)) || !codes.iter().any(|c| active.contains(c)) => None,
+            Ok(_) => {
+                let level = if seen == Seen::Part { Level::Info } else { Level::Warning };
+                Some(Unused { message: format!("the suppression of `{word}` matches no finding"), help: "remove it".to_owned(), level })
+            }
+        }
     }
 }
 
@@ -309,18 +318,21 @@ fn comments_of(source: &Arc<Source>, out: &mut Vec<Comment>) {
         let Some(content) = before.strip_suffix('#').map(|b| b.trim_end_matches('#')) else { continue };
         let line_end = text[at..].find(['\n', '\r']).map_or(text.len(), |i| at + i);
         let rest = &text[at + "meshctl:".len()..line_end];
-        let Some(arguments) = rest.trim_start().strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace)) else { continue };
+        let Some(arguments) = rest.trim_start().strip_prefix("ignore").filter(|r| r.is_empty() || r.starts_with(char::is_whitespace) || r.starts_with(':'))
+        else {
+            continue;
+        };
         let words = words(arguments);
         let applies = if content.trim().is_empty() || content.trim() == "---" { lines.below(at) } else { Applies::Line(source.position(at as u32).line) };
         out.push(Comment { source: Arc::clone(source), span: Span::new(at, line_end), words, applies, used: BTreeSet::new() });
     }
 }
 
-/// `IST0101,IST0102 reason` or `IST0101, IST0102 reason`.
+/// `IST0101,IST0102 reason` or `IST0101, IST0102 reason`; with a colon before or behind them, as people write it too.
 fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    for token in text.split_whitespace() {
-        out.extend(token.split(',').filter(|w| !w.is_empty()).map(str::to_owned));
+    for token in text.trim_start_matches(':').split_whitespace() {
+        out.extend(token.split(',').map(|w| w.trim_end_matches(':')).filter(|w| !w.is_empty()).map(str::to_owned));
         if !token.ends_with(',') {
             break;
         }
@@ -419,6 +431,8 @@ mod tests {
         assert_eq!(comments("a: 1\n--- # meshctl: ignore X\nb: 2\n"), ["X in \"b: 2\""]);
         assert_eq!(comments("a: 1 # meshctl: ignored\nb: \"meshctl: ignore X\"\n"), [""; 0]);
         assert_eq!(comments("a: 1 # meshctl: ignore\n"), [" line 1"]);
+        assert_eq!(comments("a: 1 # meshctl: ignore IST0101: known\n"), ["IST0101 line 1"]);
+        assert_eq!(comments("a: 1 # meshctl: ignore: IST0101, MSH0003 known\n"), ["IST0101+MSH0003 line 1"]);
     }
 
     #[test]

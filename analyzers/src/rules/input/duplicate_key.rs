@@ -40,8 +40,12 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
             // The objects of a list share its tree.
             if (root.id()..root.end_id()).contains(&last.id()) {
                 let line = first.position().line;
+                // Two objects of which the second has no `---` before it have these twice, and nothing else has.
+                let is_of_object = matches!(last.text(), "apiVersion" | "kind") && root.entries().any(|(key, _)| [first.id(), last.id()].contains(&key.id()));
+                let help =
+                    if is_of_object { "does an object of its own begin here? Then a line `---` is missing before it" } else { "merge the two, or remove one" };
                 sink.report(&MSH0005, object, last, format!("`{}` stands twice in this mapping; the one on line {line} is dropped", last.text()))
-                    .help("merge the two, or remove one")
+                    .help(help)
                     .related(object, first, "dropped");
             }
         }
