@@ -41,6 +41,10 @@ impl Protocol {
     pub fn parse(text: &str) -> Protocol {
         SPELLINGS.iter().find(|(s, _)| s.eq_ignore_ascii_case(text)).map_or(Protocol::Unsupported, |(_, p)| *p)
     }
+    /// As it is written; `None` for what is not written, or not known.
+    pub fn spelling(self) -> Option<&'static str> {
+        SPELLINGS.iter().find(|(_, p)| *p == self).map(|(s, _)| *s)
+    }
     pub fn is_http(self) -> bool {
         matches!(self, Protocol::Http | Protocol::Http2 | Protocol::HttpProxy | Protocol::Grpc | Protocol::GrpcWeb)
     }

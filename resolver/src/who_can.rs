@@ -2,6 +2,7 @@
 //! is therefore "always", "never", or under conditions, which are printed. Pure.
 
 mod before;
+mod unlisted;
 
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Ztunnel};
 use crate::injection::InMesh;
@@ -16,6 +17,7 @@ use mesh_model::{Kind, Object, Role};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use unlisted::Unlisted;
 
 /// What is asked for; what is `None` is left open.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +111,7 @@ impl<'a> Authorizer<'a> {
 
     /// One question, to be answered for many callers.
     pub fn asking(&self, asked: &Asked) -> Asking<'_, 'a> {
-        Asking { authorizer: self, request: self.request(asked) }
+        Asking { authorizer: self, request: self.request(asked), identities: &[] }
     }
 
     /// But for the caller.
@@ -156,12 +158,19 @@ impl<'a> Authorizer<'a> {
 pub struct Asking<'z, 'a> {
     authorizer: &'z Authorizer<'a>,
     request: Request,
+    /// In their order; [`Caller::AnyIdentity`] is none of these.
+    identities: &'z [Arc<str>],
 }
 
 /// Where the rule of a policy stands.
 type Find<'f> = dyn Fn(&PolicyName<'_>) -> Option<Thing> + 'f;
 
-impl Asking<'_, '_> {
+impl<'z> Asking<'z, '_> {
+    /// With the identities that the input holds, in their order: any other one is none of them.
+    pub fn among(self, identities: &'z [Arc<str>]) -> Self {
+        Asking { identities, ..self }
+    }
+
     /// Whether a caller may, as far as that is given.
     pub fn may(&mut self, caller: &Caller, find: &Find<'_>) -> May {
         match (caller, self.authorizer.mode) {
@@ -177,10 +186,14 @@ impl Asking<'_, '_> {
             if *caller != Caller::Anybody && !self.authorizer.ways.is_empty() {
                 return self.by_ways(ztunnel, caller, self.authorizer.port, find);
             }
-            return by_ztunnel(ztunnel, caller, self.authorizer.port);
+            return by_ztunnel(ztunnel, caller, self.authorizer.port, self.identities);
         }
         self.call_as(caller);
-        decide(&self.authorizer.filters, &self.request, find)
+        self.decide(&self.authorizer.filters, find)
+    }
+
+    fn decide(&self, filters: &[Filter], find: &Find<'_>) -> May {
+        decide(filters, &Unlisted { request: &self.request, identities: self.identities }, find)
     }
 
     /// The texts of the last identity are written over.
@@ -207,7 +220,7 @@ impl Asking<'_, '_> {
 }
 
 /// What filters say of a request, as far as that is given.
-fn decide(filters: &[Filter], request: &Request, find: &Find<'_>) -> May {
+fn decide(filters: &[Filter], request: &Unlisted<'_>, find: &Find<'_>) -> May {
     let mut conditions: Vec<Condition> = Vec::new();
     for filter in filters {
         if let Ruling::Rules(shadow) = &filter.shadow {
@@ -259,10 +272,10 @@ fn decide(filters: &[Filter], request: &Request, find: &Find<'_>) -> May {
     if conditions.is_empty() { May::Always } else { May::If(conditions) }
 }
 
-fn by_ztunnel(ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16) -> May {
+fn by_ztunnel(ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16, identities: &[Arc<str>]) -> May {
     let peer = match caller {
         Caller::Identity(id) => Peer::Is(id),
-        Caller::AnyIdentity => Peer::Somebody,
+        Caller::AnyIdentity => Peer::NoneOf(identities),
         Caller::Anybody => Peer::Nobody,
     };
     match ztunnel.judge(&Connection { peer, source: None, destination: None, port }) {
@@ -315,6 +328,8 @@ pub fn identities(model: &Model<'_, '_>) -> Vec<Arc<str>> {
 }
 
 /// Who may call a port of a workload, identity by identity.
+///
+/// `identities` are in their order, as [`identities`] gives them.
 pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, identities: &[Arc<str>], asks_http: bool) -> Access {
     let mesh = model.mesh;
     let w = mesh.workloads.get(workload);
@@ -322,7 +337,7 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     let effective = mode_of(model, w, port);
     let find = |n: &PolicyName<'_>| rule(model, n);
     let callers = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]);
-    let mut asking = authorizer.asking(asked);
+    let mut asking = authorizer.asking(asked).among(identities);
     let answer = |c: Caller| {
         let may = asking.may(&c, &find);
         (c, may)

@@ -2,7 +2,7 @@
 
 use super::recorder::{Node, Recorder};
 use super::subject::{Fact, Source, Subject};
-use crate::matcher::{Cidr, HeaderMatcher, MetadataMatcher, StringMatcher, Truth, UriTemplate, path_only};
+use crate::matcher::{Cidr, HeaderMatcher, MetadataMatcher, StringMatcher, StringTest, Truth, UriTemplate, path_only};
 use crate::proto_json::{field, items, text};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -189,14 +189,18 @@ impl Test {
                 Fact::Absent => m.matches(None),
                 Fact::Is(v) => m.matches(Some(v)),
             },
-            Test::FilterState(key, m) => known(subject.filter_state(key), |v| m.matches(&v)),
+            Test::FilterState(key, m) => match subject.filter_state(key) {
+                Fact::Unknown => unseen_peer(subject, m),
+                state => known(state, |v| m.matches(&v)),
+            },
             Test::SourceIp(which, c) => known(subject.source_ip(*which), |ip| c.contains(ip).into()),
             Test::Authenticated(None) => known(subject.peer(), |_| Truth::Yes),
             // A certificate without names has an empty subject, which is compared as well.
-            Test::Authenticated(Some(m)) => known(subject.peer(), |names| match names {
-                [] => m.matches(""),
-                _ => names.iter().fold(Truth::No, |t, n| t.or(m.matches(n))),
-            }),
+            Test::Authenticated(Some(m)) => match subject.peer() {
+                Fact::Unknown => unseen_peer(subject, m),
+                Fact::Is([]) => m.matches(""),
+                peer => known(peer, |names| names.iter().fold(Truth::No, |t, n| t.or(m.matches(n)))),
+            },
             Test::Unknown(_) => Truth::Unknown,
         }
     }
@@ -222,6 +226,14 @@ impl Test {
             },
             Test::Unknown(_) => "not known".to_owned(),
         }
+    }
+}
+
+/// Whether a peer that is not known is the one that is asked for: it may be known who it is not.
+fn unseen_peer<S: Subject>(subject: &S, m: &StringMatcher) -> Truth {
+    match &m.test {
+        StringTest::Exact(name) if !m.ignore_case && subject.is_not_peer(name) => Truth::No,
+        _ => Truth::Unknown,
     }
 }
 

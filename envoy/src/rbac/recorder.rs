@@ -86,6 +86,17 @@ impl Recorder for Trace {
     }
 }
 
+/// The failures of some steps, each once.
+fn each_once<'s>(steps: impl Iterator<Item = &'s Step>) -> Vec<Failed> {
+    let mut out: Vec<Failed> = Vec::new();
+    for failed in steps.flat_map(Step::failures) {
+        if !out.contains(&failed) {
+            out.push(failed);
+        }
+    }
+    out
+}
+
 impl Step {
     /// The policy's name, "" for other steps.
     pub fn policy(&self) -> &str {
@@ -97,13 +108,17 @@ impl Step {
         match &self.kind {
             Kind::Test(test) => vec![test.clone()],
             // Where something failed for certain, what is not known does not matter.
-            Kind::Policy(_) | Kind::All if self.truth == Truth::No => self.steps.iter().filter(|s| s.truth == Truth::No).flat_map(Step::failures).collect(),
-            Kind::Policy(_) | Kind::All => open().flat_map(Step::failures).collect(),
+            Kind::Policy(_) | Kind::All if self.truth == Truth::No => each_once(self.steps.iter().filter(|s| s.truth == Truth::No)),
+            Kind::Policy(_) | Kind::All => each_once(open()),
             Kind::Any => match self.steps.as_slice() {
                 [one] => one.failures(),
                 [] => vec![Failed { wanted: "nothing: no alternative is listed".to_owned(), found: "anything".to_owned() }],
                 _ => vec![self.as_one()],
             },
+            // As istiod writes a policy without rules.
+            Kind::Not if self.steps.is_empty() => {
+                vec![Failed { wanted: "nothing, as a policy without rules: no request matches it".to_owned(), found: "a request".to_owned() }]
+            }
             Kind::Not => vec![self.as_one()],
         }
     }

@@ -50,6 +50,10 @@ pub trait Subject {
     /// The dynamic metadata of a filter.
     fn metadata(&self, filter: &str) -> Fact<&Value>;
     fn filter_state(&self, key: &str) -> Fact<Cow<'_, str>>;
+    /// Whether the peer, where it is not known who it is, is known not to have this name.
+    fn is_not_peer(&self, _name: &str) -> bool {
+        false
+    }
 }
 
 /// A request as a person or a log line tells it. What is not told is unknown, but for headers.

@@ -22,6 +22,14 @@ fn rules(action: &str, permission: Value, principal: Value) -> Rules {
 }
 
 #[test]
+fn a_policy_without_rules_says_so_once() {
+    let mut trace = Trace::default();
+    rules("ALLOW", json!({"not_rule": {"any": true}}), json!({"not_id": {"any": true}})).decide(&request("GET", "/"), &mut trace);
+    let failures = trace.steps[0].failures();
+    assert!(matches!(failures.as_slice(), [one] if one.wanted.starts_with("nothing") && one.found == "a request"), "{failures:?}");
+}
+
+#[test]
 fn each_condition_decides_both_ways() {
     let any = json!({"any": true});
     let mut asked = request("GET", "/admin/x?debug=1");

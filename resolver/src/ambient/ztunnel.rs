@@ -9,6 +9,7 @@ use crate::workload::Workload;
 use mesh_envoy::matcher::Truth;
 use mesh_model::{Kind, Node, Object};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who connects, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Peer<'p> {
     Is(&'p str),
     /// Somebody with an identity that is not known.
     Somebody,
+    /// The same, and it is none of these; SPIFFE ids without their scheme, in their order.
+    NoneOf(&'p [Arc<str>]),
     /// Plaintext: nobody.
     Nobody,
 }
@@ -211,8 +214,9 @@ fn is(field: &str, value: &str, own: &str, c: &Connection<'_>) -> Truth {
     let of_peer = |f: &dyn Fn(&str) -> bool| match c.peer {
         Peer::Is(id) => f(id).into(),
         Peer::Nobody => Truth::No,
-        Peer::Somebody if value == "*" && field != "serviceAccounts" => Truth::Yes,
-        Peer::Somebody => Truth::Unknown,
+        Peer::Somebody | Peer::NoneOf(_) if value == "*" && field != "serviceAccounts" => Truth::Yes,
+        Peer::NoneOf(ids) if field == "principals" && ids.binary_search_by(|id| (**id).cmp(value)).is_ok() => Truth::No,
+        Peer::Somebody | Peer::NoneOf(_) => Truth::Unknown,
     };
     match field {
         "ports" => value.parse().is_ok_and(|p: u16| p == c.port).into(),

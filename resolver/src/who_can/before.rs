@@ -1,7 +1,7 @@
 //! Waypoints before a workload: they judge requests to its Services, and ztunnel sees their identity in place of the caller's.
 //! Who has a sidecar goes past them, and so do gateways but where a Service asks them not to.
 
-use super::{Asking, Caller, Condition, Find, May, by_ztunnel, decide};
+use super::{Asking, Caller, Condition, Find, May, by_ztunnel};
 use crate::accounts::Accounts;
 use crate::ambient::waypoint::{self, Bound, Waypoint};
 use crate::ambient::ztunnel::Ztunnel;
@@ -175,7 +175,7 @@ impl Asking<'_, '_> {
     pub(super) fn by_ways(&mut self, ztunnel: &Ztunnel<'_>, caller: &Caller, port: u16, find: &Find<'_>) -> May {
         let ways = &self.authorizer.ways;
         let (through, past) = ways.of_caller(caller);
-        let direct = by_ztunnel(ztunnel, caller, port);
+        let direct = by_ztunnel(ztunnel, caller, port, self.identities);
         if !through {
             return direct;
         }
@@ -186,7 +186,7 @@ impl Asking<'_, '_> {
         self.call_as(caller);
         for t in &ways.through {
             self.request.destination_port = Fact::Is(t.port);
-            let may = match decide(&t.filters, &self.request, find) {
+            let may = match self.decide(&t.filters, find) {
                 May::Never(why) => May::Never(at(&t.shown, &why, !ways.guards_pods && !matches!(direct, May::Never(_)))),
                 may => both(may, behind(ztunnel, t, port)),
             };
@@ -234,7 +234,7 @@ fn at(waypoint: &str, why: &str, is_open_aside: bool) -> Cow<'static, str> {
 
 /// What the workload's ztunnel says of the waypoint.
 fn behind(ztunnel: &Ztunnel<'_>, t: &Through, port: u16) -> May {
-    match by_ztunnel(ztunnel, &Caller::Identity(Arc::clone(&t.principal)), port) {
+    match by_ztunnel(ztunnel, &Caller::Identity(Arc::clone(&t.principal)), port, &[]) {
         May::Never(why) => May::Never(Cow::Owned(format!("ztunnel refuses waypoint {}, which calls in its place: {why}", t.shown))),
         may => may,
     }

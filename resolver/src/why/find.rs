@@ -25,6 +25,9 @@ const KINDS: &[(&[&str], &[Kind])] = &[
     (&["service", "services", "svc"], &[Kind::Service]),
 ];
 
+/// Labels that name the application.
+const LABELS: &[&str] = &["app", "app.kubernetes.io/name", "service.istio.io/canonical-name"];
+
 impl<'t> Named<'t> {
     pub fn parse(text: &'t str, namespace: Option<&'t str>) -> Named<'t> {
         let (kinds, rest): (&'static [Kind], &'t str) = match text.split_once('/') {
@@ -67,8 +70,7 @@ impl<'t> Named<'t> {
             if !made.is_empty() {
                 return made;
             }
-            let labels = ["app", "app.kubernetes.io/name", "service.istio.io/canonical-name"];
-            let by_label = ids(&|w| of_kind(w) && labels.iter().any(|l| w.label(l) == Some(self.name)));
+            let by_label = ids(&|w| of_kind(w) && LABELS.iter().any(|l| w.label(l) == Some(self.name)));
             if !by_label.is_empty() || !self.kinds.is_empty() {
                 return by_label;
             }
@@ -97,6 +99,13 @@ pub(super) fn is_made_by(pod: &str, name: &str) -> bool {
 /// Names of workloads, for those who mistyped one.
 pub fn names(mesh: &Mesh<'_>) -> BTreeSet<String> {
     mesh.workloads.all().iter().map(|w| format!("{}.{}", w.object.name(), w.namespace)).collect()
+}
+
+/// What else would have been understood: Services, and what workloads are labelled; `NAME.NAMESPACE`.
+pub fn other_names(mesh: &Mesh<'_>) -> BTreeSet<String> {
+    let services = mesh.services.all().iter().filter(|s| s.kind == ServiceKind::Kubernetes).map(|s| format!("{}.{}", s.object.name(), s.namespace));
+    let labels = mesh.workloads.all().iter().flat_map(|w| LABELS.iter().filter_map(move |l| Some(format!("{}.{}", w.label(l)?, w.namespace))));
+    services.chain(labels).collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ mod url;
 mod waypoint;
 
 pub use answer::{Answer, Mark, Miss, Outcome, Part, Stage, Step, Thing};
-pub use find::{Named, names};
+pub use find::{Named, names, other_names};
 pub use host::service;
 pub use outbound::shown as shown_cluster;
 pub use question::Question;
@@ -59,7 +59,7 @@ pub const OUTSIDE: &str = "outside";
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AskError {
-    /// Nobody is called so; names that are like it.
+    /// Nobody is called so; all names that there are.
     Nobody(String, Vec<String>),
     /// The name stands for workloads of several namespaces.
     Ambiguous(String, Vec<String>),
@@ -69,7 +69,7 @@ impl std::fmt::Display for AskError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             AskError::Nobody(name, known) if known.is_empty() => write!(f, "no workload `{name}` is in the input, which holds none at all"),
-            AskError::Nobody(name, known) => write!(f, "no workload `{name}` is in the input; it holds {}", known.join(", ")),
+            AskError::Nobody(name, known) => write!(f, "no workload `{name}` is in the input; it holds {}", known[..known.len().min(20)].join(", ")),
             AskError::Ambiguous(name, all) => write!(f, "`{name}` may be any of {}: add the namespace, as in NAME.NAMESPACE", all.join(", ")),
         }
     }
@@ -151,7 +151,7 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
             self.sent_bare("default", None, question, part, &mut answer);
         } else {
             let known = names(self.model.mesh).into_iter().chain(self.held.iter().map(|h| h.name.clone()));
-            return Err(AskError::Nobody(from.to_owned(), known.take(20).collect()));
+            return Err(AskError::Nobody(from.to_owned(), known.collect()));
         }
         if answer.outcomes.is_empty() {
             let mark = answer.mark();

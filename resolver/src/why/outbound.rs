@@ -309,7 +309,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         if question.speaks_tls || port.protocol.is_http() {
             return None;
         }
-        let says = format!("port `{}` is bytes to the mesh ({:?}): no http route, retry, timeout or HTTP policy counts", port.name, port.protocol);
+        let says = format!(
+            "port `{}` is bytes to the mesh ({}): no http route, retry, timeout or HTTP policy counts",
+            port.name,
+            port.protocol.spelling().unwrap_or("TCP")
+        );
         let mut step = Step::new(Stage::Route, Mark::Doubtful, says)
             .thing(Thing::at(port.object, port.node))
             .change("name the port `http-…`, or give it `appProtocol: http`");

@@ -19,7 +19,10 @@ impl Url {
     /// What is wrong with it, in a sentence.
     pub fn parse(url: &str) -> Result<Url, String> {
         let wrong = |what: &str| format!("`{url}` {what}; a URL is http://reviews:9080/reviews/0");
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+            let path = if url.contains('/') { "" } else { "/" };
+            format!("`{url}` has no scheme: write http://{url}{path}, or tcp://HOST:PORT for bytes")
+        })?;
         let default_port = match scheme {
             "http" => 80,
             "https" => 443,

@@ -6,6 +6,7 @@ use crate::args::mesh::MeshArgs;
 use crate::commands::proxy_config::not_a_dump;
 use crate::context::Context;
 use crate::mesh_input;
+use crate::near;
 use crate::output::pretty;
 use crate::status::{Failure, Outcome, Status};
 use crate::term::{safe, safe_json};
@@ -77,7 +78,7 @@ fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Ve
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let ids = Named::parse(to, args.namespace.as_deref()).workloads(&mesh);
-    let id = *ids.first().ok_or_else(|| Failure::usage(format!("no workload or Service `{to}` is in the input")))?;
+    let id = *ids.first().ok_or_else(|| near::no_workload(to, &mesh))?;
     let w = mesh.workloads.get(id);
     let mut problems: Vec<String> = input.problems().cloned().collect();
     if !matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway) {

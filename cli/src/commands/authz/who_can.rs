@@ -3,6 +3,7 @@
 use crate::args::authz::{MatrixArgs, MatrixFormat, WhoCanArgs};
 use crate::context::Context;
 use crate::mesh_input;
+use crate::near;
 use crate::print::document::{Document, render};
 use crate::print::table::Table;
 use crate::status::{Failure, Outcome, Status};
@@ -10,7 +11,7 @@ use crate::term::safe;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::who_can::{self, Access, Asked, Caller, Condition, May};
-use mesh_resolver::why::{Named, names};
+use mesh_resolver::why::Named;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -21,8 +22,7 @@ pub fn run(args: &WhoCanArgs, context: &Context) -> Outcome {
     let (to, port) = target(&args.to)?;
     let ids = Named::parse(to, args.mesh.namespace.as_deref()).workloads(&mesh);
     if ids.is_empty() {
-        let known: Vec<String> = names(&mesh).into_iter().take(20).collect();
-        return Err(Failure::usage(format!("no workload or Service `{to}` is in the input; it holds {}", known.join(", "))));
+        return Err(near::no_workload(to, &mesh));
     }
     let asked = Asked { method: args.method.clone().map(|m| m.to_ascii_uppercase()), path: args.path.clone(), ..Asked::default() };
     let identities = who_can::identities(&model);
