@@ -46,6 +46,17 @@ impl Need {
     }
 }
 
+impl Need {
+    /// The same, to who gave something else: manifests are answered from by other commands.
+    pub fn instead_of(self, given: Content) -> String {
+        let others = match given {
+            Content::Kubernetes => "; from manifests `meshctl why FROM URL`, `authz who-can`, `mtls` and `describe` answer",
+            _ => "",
+        };
+        format!("{}{others}", self.wanted())
+    }
+}
+
 /// A page, and what could not be read beside it.
 pub struct Found {
     pub page: Page,
@@ -217,7 +228,7 @@ fn choose(mut dumps: Dumps, need: Need, pod: Option<&PodName>, context: &Context
     let proxy = list.swap_remove(at);
     note_passed_over(std::slice::from_ref(&proxy), wanted, context);
     let otherwise = match proxy.pages.as_slice() {
-        [one] => format!("{}: this is {}, not {}", one.origin, one.content.describe(), need.wanted()),
+        [one] => format!("{}: this is {}, not {}", one.origin, one.content.describe(), need.instead_of(one.content)),
         several => {
             let held: Vec<&str> = several.iter().map(|p| p.content.describe()).collect();
             format!("of {} there is {}, and not {}", proxy.name, held.join(", "), need.wanted())
@@ -250,7 +261,7 @@ fn no_choice(choice: Choice, dumps: &Dumps, problems: &[String], need: Need, pod
         Choice::Empty => {
             let istiod = dumps.control_planes.iter().flat_map(|c| &c.pages).next();
             Failure::input(match istiod {
-                Some(page) => format!("{}: this is {}, not {}", page.origin, page.content.describe(), need.wanted()),
+                Some(page) => format!("{}: this is {}, not {}", page.origin, page.content.describe(), need.instead_of(page.content)),
                 None => format!("no page of a proxy is in it; expected is {}", need.wanted()),
             })
         }

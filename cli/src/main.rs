@@ -18,6 +18,7 @@ mod glob;
 mod load;
 mod mesh_input;
 mod moment;
+mod near;
 mod output;
 mod print;
 mod reach;

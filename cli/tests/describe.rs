@@ -66,8 +66,8 @@ fn what_applies_to_a_workload_is_told_with_the_object_that_says_it() {
     for says in [
         "has a sidecar, or will be given one",
         "declares ports 9080/TCP",
-        "port http 80 as Http to port 9080",
-        "▲ port tcp-x 81 as Tcp to no port of this workload",
+        "port http 80 as HTTP to port 9080",
+        "▲ port tcp-x 81 as TCP to no port of this workload",
         "DestinationRule shop/reviews: this workload is in subset v2, and not in v1",
         "DestinationRule shop/reviews: sets connectionPool, loadBalancer",
         "VirtualService shop/reviews: is exposed for reviews, shop.example.com on gateway shop-gateway",
@@ -149,7 +149,7 @@ spec: {targetRefs: [{kind: Service, name: cart}, {kind: Service, name: loose}], 
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: old, namespace: edge}
-spec: {selector: {istio: ingress}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [old.example.com]}, {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: c}}]}
+spec: {selector: {istio: ingress}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [old.example.com], tls: {httpsRedirect: true}}, {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: c}}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -186,7 +186,7 @@ fn gateways_waypoints_and_policies_that_name_them_are_told() {
         (
             &["describe", "gateway/old"],
             &[
-                "port 80 HTTP for old.example.com\n",
+                "port 80 HTTP for old.example.com, redirects to HTTPS\n",
                 "port 443 HTTPS for *, TLS SIMPLE",
                 "Deployment edge/front-istio: as service account front-sa",
                 "VirtualService shop/on-old: for old.example.com",
@@ -236,7 +236,7 @@ fn without_files_the_current_cluster_is_described() {
     data.add(resource("", "v1", "namespaces", "Namespace", vec![json!({"metadata": {"name": "shop"}})]));
     let mesh = Mesh::with(data, Faults::default());
     let run = mesh.meshctl(&["describe", "cart-1.shop"]);
-    assert!(run.status == 0 && run.out.starts_with("Pod shop/cart-1\n") && run.out.contains("port http 80 as Http to port 8080"), "{}{}", run.out, run.err);
+    assert!(run.status == 0 && run.out.starts_with("Pod shop/cart-1\n") && run.out.contains("port http 80 as HTTP to port 8080"), "{}{}", run.out, run.err);
     let run = mesh.meshctl(&["describe", "deployment/cart", "-n", "shop"]);
     assert!(run.status == 0 && run.out.contains("Service shop/cart"), "{}{}", run.out, run.err);
 }

@@ -83,6 +83,15 @@ fn encryption_that_is_lost_is_worse_and_deleting_a_policy_is_a_change() {
 }
 
 #[test]
+fn a_change_that_is_not_there_is_no_answer() {
+    let dir = folder(&[("mesh.yaml", MESH)]);
+    let run = meshctl(dir.path(), &["plan", "nosuch.yaml", "-f", "mesh.yaml"]);
+    assert!(run.status == 65 && run.out.is_empty() && run.err.contains("nosuch.yaml: does not exist"), "{} {}{}", run.status, run.out, run.err);
+    let run = meshctl(dir.path(), &["plan", "--delete", "Deployment crat-v1.shop", "-f", "mesh.yaml"]);
+    assert!(run.status == 64 && run.err.contains("did you mean `cart-v1.shop`?"), "{}", run.err);
+}
+
+#[test]
 fn what_changes_nothing_is_fine() {
     let same = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: cart, namespace: shop}, spec: {host: cart, trafficPolicy: {loadBalancer: {simple: RANDOM}}}}";
     let (changes, run) = plan(same, &[]);

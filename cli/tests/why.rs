@@ -127,7 +127,9 @@ fn who_is_asked_for_is_found_or_the_names_are_listed() {
     let run = meshctl(&testdata(), &["why", "web", "http://cart/"]);
     assert!(run.status == 64 && run.err.contains("-f"), "{} {}", run.status, run.err);
     let run = meshctl(&testdata(), &["why", "-f", "native-sidecar.yaml", "web", "cart"]);
-    assert!(run.status == 64 && run.err.contains("has no scheme"), "{} {}", run.status, run.err);
+    assert!(run.status == 64 && run.err.contains("has no scheme: write http://cart/"), "{} {}", run.status, run.err);
+    let run = meshctl(&testdata(), &["why", "-f", "native-sidecar.yaml", "wbe", "http://cart/"]);
+    assert!(run.status == 64 && run.err.contains("did you mean `web.shop`?"), "{} {}", run.status, run.err);
 }
 
 /// The recordings, which lie beside the checkout; MESHCTL_CONFORMANCE names another place.

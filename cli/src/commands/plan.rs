@@ -2,16 +2,18 @@
 
 use crate::args::plan::PlanArgs;
 use crate::context::Context;
-use crate::mesh_input;
+use crate::mesh_input::{self, Input};
+use crate::near;
 use crate::print::document::{Document, render};
 use crate::status::{Failure, Outcome, Status};
 use crate::term::safe;
-use mesh_model::Snapshot;
+use mesh_model::{Object, Role, Snapshot};
 use mesh_resolver::Mesh;
 use mesh_resolver::plan::{Change, Plan, compare};
 use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::why::Why;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 pub fn run(args: &PlanArgs, context: &Context) -> Outcome {
@@ -24,6 +26,7 @@ pub fn run(args: &PlanArgs, context: &Context) -> Outcome {
     let before = mesh_input::read(&args.mesh, context)?;
     let all: Vec<String> = args.mesh.from.iter().chain(&args.change).cloned().collect();
     let mut after = mesh_input::read_sources(&args.mesh, &all, context)?;
+    check_change(args, &before, &after, context)?;
     for name in &args.delete {
         delete(&mut after.snapshot, name)?;
     }
@@ -46,12 +49,39 @@ pub fn run(args: &PlanArgs, context: &Context) -> Outcome {
     Ok(own.max(after.status(context)))
 }
 
+/// A change of which nothing could be read changes nothing, and that would be no answer.
+fn check_change(args: &PlanArgs, before: &Input, after: &Input, context: &Context) -> Result<(), Failure> {
+    let known: BTreeSet<&str> = before.snapshot.objects.iter().map(|o| o.source().name()).collect();
+    if args.change.is_empty() || after.snapshot.objects.iter().any(|o| !known.contains(o.source().name())) {
+        return Ok(());
+    }
+    let new: Vec<&str> = after.unreadable.iter().filter(|p| !before.unreadable.contains(p)).map(String::as_str).collect();
+    if !new.is_empty() {
+        return Err(Failure::input(new.join("; ")));
+    }
+    if args.delete.is_empty() {
+        context.note("the change holds no object beside those of -f");
+    }
+    Ok(())
+}
+
 fn delete(snapshot: &mut Snapshot, name: &str) -> Result<(), Failure> {
     let (kind, rest) = name.split_once(' ').ok_or_else(|| Failure::usage(format!("--delete takes `KIND [NAMESPACE/]NAME`, not `{name}`")))?;
-    let (namespace, own) = rest.split_once('/').map_or(("default", rest), |(ns, n)| (ns, n));
-    let count = snapshot.objects.len();
-    snapshot.objects.retain(|o| !(o.kind_name().eq_ignore_ascii_case(kind) && o.name() == own && (o.namespace() == namespace || o.namespace().is_empty())));
-    if snapshot.objects.len() == count { Err(Failure::usage(format!("--delete: the input holds no {name}"))) } else { Ok(()) }
+    let is_kind = |o: &Object| o.kind_name().eq_ignore_ascii_case(kind);
+    let is_meant = |o: &Object| {
+        let here = |namespace: &str, own: &str| o.name() == own && (o.namespace() == namespace || o.namespace().is_empty());
+        let (namespace, own) = rest.split_once('/').unwrap_or(("default", rest));
+        // NAME.NAMESPACE, as istioctl writes it.
+        is_kind(o) && (here(namespace, own) || rest.rsplit_once('.').is_some_and(|(own, namespace)| here(namespace, own)))
+    };
+    if snapshot.objects.iter().any(is_meant) {
+        snapshot.objects.retain(|o| !is_meant(o));
+        return Ok(());
+    }
+    let known: Vec<String> =
+        snapshot.objects.iter().filter(|o| is_kind(o) && o.role != Role::Assumed).map(|o| format!("{}.{}", o.name(), o.namespace())).collect();
+    let typed = rest.split_once('/').map_or_else(|| rest.to_owned(), |(namespace, own)| format!("{own}.{namespace}"));
+    Err(Failure::usage(format!("--delete: the input holds no {name}; {}", near::meant(&typed, known, [""; 0]))))
 }
 
 /// How many clients are named in a line.
@@ -67,13 +97,15 @@ fn text(plan: &Plan) -> String {
         let _ = writeln!(out, "  {}", safe(&c.witness));
         let _ = writeln!(out, "  before  {}\n  after   {}", safe(&c.before), safe(&c.after));
         if let Some(t) = &c.thing {
-            let _ = writeln!(out, "  by      {} {}  {}", safe(&t.object), safe(&t.field), safe(&t.place));
+            let by: Vec<&str> = [t.object.as_str(), &t.field].into_iter().filter(|part| !part.is_empty()).collect();
+            let _ = writeln!(out, "  by      {}  {}", safe(&by.join(" ")), safe(&t.place));
         }
         out.push('\n');
     }
     plan.not_judged.iter().for_each(|n| _ = writeln!(out, "not judged: {}", safe(n)));
     let worse = plan.changes.iter().filter(|c| c.is_worse).count();
-    let _ = writeln!(out, "{} changes, {worse} for the worse; {} requests compared", plan.changes.len(), plan.asked);
+    let changes = plan.changes.len();
+    let _ = writeln!(out, "{changes} change{}, {worse} for the worse; {} requests compared", if changes == 1 { "" } else { "s" }, plan.asked);
     out
 }
 

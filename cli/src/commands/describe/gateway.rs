@@ -2,7 +2,7 @@
 
 use super::{Facts, policies, workload};
 use mesh_model::{Kind, Node, Object};
-use mesh_resolver::{Mesh, Selector, Workload};
+use mesh_resolver::{Mesh, Protocol, Selector, Workload};
 
 /// Kinds that hang on a Gateway of the Gateway API by `parentRefs`.
 const ROUTES: &[Kind] = &[Kind::HttpRoute, Kind::GrpcRoute, Kind::TcpRoute, Kind::TlsRoute];
@@ -21,8 +21,8 @@ fn of_istio<'a>(mesh: &Mesh<'a>, gateway: &'a Object, facts: &mut Facts) {
         let port = server.get("port");
         let of = |key: &str| port.map_or("", |p| p.text_of(key));
         let hosts: Vec<&str> = server.list("hosts").map(Node::text).collect();
-        let tls = server.get("tls").map(|t| format!(", TLS {}", if t.text_of("mode").is_empty() { "PASSTHROUGH" } else { t.text_of("mode") }));
-        facts.of("listens", gateway, format!("port {} {} for {}{}", of("number"), of("protocol"), hosts.join(", "), tls.unwrap_or_default()));
+        let tls = server.get("tls").map_or_else(String::new, |t| tls(of("protocol"), t));
+        facts.of("listens", gateway, format!("port {} {} for {}{tls}", of("number"), of("protocol"), hosts.join(", ")));
     }
     let selector = Selector::from_map(gateway.spec_at(&["selector"]));
     let serving: Vec<&Workload<'a>> = mesh.workloads.matching(None, &selector).collect();
@@ -40,6 +40,16 @@ fn of_istio<'a>(mesh: &Mesh<'a>, gateway: &'a Object, facts: &mut Facts) {
             facts.of("routes", vs, format!("for {}", hosts.join(", ")));
         }
     }
+}
+
+/// What a server's `tls` does: of plaintext ports only the redirect counts.
+fn tls(protocol: &str, tls: Node<'_>) -> String {
+    if Protocol::parse(protocol).is_tls() {
+        let mode = Some(tls.text_of("mode")).filter(|m| !m.is_empty()).unwrap_or("PASSTHROUGH");
+        return format!(", TLS {mode}");
+    }
+    let redirects = tls.get("httpsRedirect").is_some_and(|r| r.text() == "true");
+    if redirects { ", redirects to HTTPS".to_owned() } else { String::new() }
 }
 
 fn of_the_api<'a>(mesh: &Mesh<'a>, gateway: &'a Object, facts: &mut Facts) {

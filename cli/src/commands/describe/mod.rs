@@ -10,6 +10,7 @@ mod workload;
 use crate::args::describe::DescribeArgs;
 use crate::context::Context;
 use crate::mesh_input;
+use crate::near;
 use crate::output::pretty;
 use crate::print::time::{parse_rfc3339, rfc3339};
 use crate::status::{Failure, Outcome, Status};
@@ -153,10 +154,8 @@ fn gateway<'a>(mesh: &Mesh<'a>, target: &Target) -> Result<&'a Object, Failure> 
     match found.as_slice() {
         [one] => Ok(one),
         [] => {
-            let mut names: Vec<String> = all().map(|o| format!("{}.{}", o.name(), o.namespace())).collect();
-            names.sort();
-            let list = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
-            Err(Failure::none(format!("there is no gateway {}; there is: {list}", target.name)))
+            let names = all().map(|o| format!("{}.{}", o.name(), o.namespace()));
+            Err(Failure::none(format!("there is no gateway {}; {}", target.name, near::meant(&target.name, names, [""; 0]))))
         }
         // One of each kind may have the same name: the Gateway API's comes first, as Istio makes the other of it.
         [first, rest @ ..] if rest.iter().all(|o| o.namespace() == first.namespace()) => Ok(first),
@@ -167,15 +166,10 @@ fn gateway<'a>(mesh: &Mesh<'a>, target: &Target) -> Result<&'a Object, Failure> 
     }
 }
 
-/// Names that are listed of what there is.
-const LISTED: usize = 10;
-
-fn no_such(target: &Target, mut names: Vec<String>) -> Failure {
-    names.sort();
-    let more = names.len().saturating_sub(LISTED);
-    names.truncate(LISTED);
-    let list = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
-    Failure::none(format!("there is no {target}; there is: {list}{}", if more > 0 { format!(" and {more} more") } else { String::new() }))
+/// `also` are names of other kinds, as they are typed.
+fn no_such(target: &Target, names: Vec<String>, also: Vec<String>) -> Failure {
+    let typed = target.namespace.as_ref().map_or_else(|| target.name.clone(), |ns| format!("{}.{ns}", target.name));
+    Failure::none(format!("there is no {target}; {}", near::meant(&typed, names, also)))
 }
 
 fn fits(target: &Target, object: &Object) -> bool {
@@ -183,10 +177,10 @@ fn fits(target: &Target, object: &Object) -> bool {
 }
 
 /// The one that is meant; of several in different namespaces none.
-fn only<'m, T>(target: &Target, found: Vec<&'m T>, namespace: impl Fn(&T) -> &str, names: impl FnOnce() -> Vec<String>) -> Result<&'m T, Failure> {
+fn only<T>(found: Vec<&T>, namespace: impl Fn(&T) -> &str, none: impl FnOnce() -> Failure) -> Result<&T, Failure> {
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(no_such(target, names())),
+        [] => Err(none()),
         [first, rest @ ..] if rest.iter().all(|s| namespace(s) == namespace(first)) => Ok(first),
         several => Err(Failure::usage(format!(
             "there are several: name the namespace, one of {}",
@@ -198,10 +192,9 @@ fn only<'m, T>(target: &Target, found: Vec<&'m T>, namespace: impl Fn(&T) -> &st
 fn service<'m, 'a>(mesh: &'m Mesh<'a>, target: &Target) -> Result<&'m Service<'a>, Failure> {
     let own = || mesh.services.all().iter().filter(|s| s.object.kind == Kind::Service && s.object.role != Role::Assumed);
     only(
-        target,
         own().filter(|s| fits(target, s.object)).collect(),
         |s| s.namespace,
-        || own().map(|s| format!("{}.{}", s.object.name(), s.namespace)).collect(),
+        || no_such(target, own().map(|s| format!("{}.{}", s.object.name(), s.namespace)).collect(), Vec::new()),
     )
 }
 
@@ -219,10 +212,13 @@ fn workload<'m, 'a>(mesh: &'m Mesh<'a>, target: &Target) -> Result<&'m Workload<
         (kind, own) => own == of(kind) && fits(target, w.object),
     };
     only(
-        target,
         all().filter(is_meant).collect(),
         |w| w.namespace,
-        || all().map(|w| format!("{}/{}.{}", w.object.kind_name(), w.object.name(), w.namespace)).collect(),
+        || {
+            let services = mesh.services.all().iter().filter(|s| s.object.kind == Kind::Service && s.object.role != Role::Assumed);
+            let names = all().map(|w| format!("{}/{}.{}", w.object.kind_name(), w.object.name(), w.namespace)).collect();
+            no_such(target, names, services.map(|s| format!("svc/{}.{}", s.object.name(), s.namespace)).collect())
+        },
     )
 }
 
@@ -240,7 +236,8 @@ fn of(kind: TargetKind) -> Kind {
 
 fn show(name: &str, facts: &Facts) -> String {
     let mut out = format!("{}\n", safe(name));
-    let mut about = "";
+    // What is said of the thing itself needs no second title.
+    let mut about = name;
     for fact in &facts.0 {
         if fact.about != about {
             about = &fact.about;

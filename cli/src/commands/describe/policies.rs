@@ -33,5 +33,11 @@ pub fn action(policy: &Object) -> String {
     }
     let action = policy.spec_at(&["action"]).map(Node::text).filter(|a| !a.is_empty()).unwrap_or("ALLOW");
     let trial = if policy.annotation("istio.io/dry-run") == Some("true") { "on trial (dry-run), " } else { "" };
-    format!("{action}, {trial}")
+    let rules = policy.spec().map_or(0, |s| s.list("rules").count());
+    let empty = match (rules, action) {
+        (0, "ALLOW") => " without rules (lets nobody in)",
+        (0, _) => " without rules (matches nothing)",
+        _ => "",
+    };
+    format!("{action}{empty}, {trial}")
 }

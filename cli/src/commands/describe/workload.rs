@@ -79,7 +79,8 @@ pub fn of_service<'a>(mesh: &Mesh<'a>, service: &Service<'a>, workload: Option<&
             None => format!("target port {}", if port.target.is_empty() { port.number.to_string() } else { port.target.to_owned() }),
         };
         let name = if port.name.is_empty() { String::new() } else { format!("{} ", port.name) };
-        let says = format!("port {name}{} as {:?} to {target}", port.number, service.protocol(port));
+        let protocol = service.protocol(port).spelling().unwrap_or("what its bytes look like");
+        let says = format!("port {name}{} as {protocol} to {target}", port.number);
         if workload.is_some_and(|w| port.of_workload(w).is_none()) { facts.warn(&about, says) } else { facts.say(&about, says) }
     }
     let mut seen: Vec<&Object> = Vec::new();

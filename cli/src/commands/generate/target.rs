@@ -1,5 +1,6 @@
 //! The service that is meant.
 
+use crate::near;
 use crate::status::Failure;
 use mesh_model::Kind;
 use mesh_resolver::why::Named;
@@ -14,9 +15,6 @@ pub struct Target<'s, 'a> {
     pub name: String,
     pub service: Option<&'s Service<'a>>,
 }
-
-/// How many names are told to those who mistyped one.
-const TOLD: usize = 20;
 
 /// Finds `[svc/]NAME[.NAMESPACE]`, `NAMESPACE/NAME` or a host.
 pub fn find<'s, 'a>(text: &str, namespace: Option<&str>, mesh: &'s Mesh<'a>) -> Result<Target<'s, 'a>, Failure> {
@@ -41,8 +39,9 @@ pub fn find<'s, 'a>(text: &str, namespace: Option<&str>, mesh: &'s Mesh<'a>) -> 
     }
     let knows = mesh.services.all();
     if !knows.is_empty() {
-        let names: Vec<&str> = knows.iter().flat_map(|s| s.hosts.iter().map(String::as_str)).take(TOLD).collect();
-        return Err(Failure::usage(format!("no service `{text}` is in the input; it holds {}", names.join(", "))));
+        let hosts = knows.iter().flat_map(|s| s.hosts.iter().map(String::as_str));
+        let short = knows.iter().filter(|s| s.kind == ServiceKind::Kubernetes).map(|s| format!("{}.{}", s.object.name(), s.namespace));
+        return Err(Failure::usage(format!("no service `{text}` is in the input; {}", near::meant(text, hosts, short))));
     }
     // Nothing is known: a name with two dots is a host outside of the cluster.
     let is_outside = !text.contains(".svc") && !text.contains('/') && text.split('.').count() > 2;

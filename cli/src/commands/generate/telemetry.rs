@@ -11,7 +11,7 @@ use mesh_analyzers::schema::json;
 use mesh_model::{Kind, Object};
 use mesh_resolver::Mesh;
 use mesh_resolver::labels::Selector;
-use mesh_resolver::why::{Named, names};
+use mesh_resolver::why::Named;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -134,8 +134,7 @@ fn workload(text: &str, namespace: Option<&str>, mesh: &Mesh<'_>) -> Result<(Str
         if mesh.workloads.all().is_empty() {
             return Err(Failure::usage(format!("which labels has {text}? name the mesh with -f, or the labels with --selector")));
         }
-        let known: Vec<String> = names(mesh).into_iter().take(20).collect();
-        return Err(Failure::usage(format!("no workload or Service `{text}` is in the input; it holds {}", known.join(", "))));
+        return Err(crate::near::no_workload(text, mesh));
     }
     let of: Vec<_> = ids.iter().map(|id| mesh.workloads.get(*id)).collect();
     let first = of[0];

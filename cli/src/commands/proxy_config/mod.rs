@@ -194,7 +194,7 @@ pub fn not_a_dump(text: &str, error: &str) -> Failure {
 pub fn cannot_be_read(text: &str, error: &str, expected: Content, need: Need) -> Failure {
     match identify(text) {
         what if what == expected => Failure::input(format!("{} can't be read: {error}", what.describe())),
-        other => Failure::input(format!("this is {}, not {} ({error})", other.describe(), need.wanted())),
+        other => Failure::input(format!("this is {}, not {} ({error})", other.describe(), need.instead_of(other))),
     }
 }
 

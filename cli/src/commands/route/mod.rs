@@ -133,7 +133,11 @@ pub fn way(args: &RouteArgs, context: &Context) -> Result<Way, Failure> {
     let (near, far) = match proxies.as_slice() {
         [near] => (near, None),
         [near, far] => (near, Some(far)),
-        [] => return Err(Failure::usage("give the proxy's config dump with --from DUMP, or its pod with --pod")),
+        [] => {
+            return Err(Failure::usage(
+                "give the proxy's config dump with --from DUMP, or its pod with --pod; from manifests `meshctl why FROM URL -f DIR` answers",
+            ));
+        }
         _ => return Err(Failure::usage("--from and --pod are given twice at most: the client and the server")),
     };
     let mut way = follow(args, method, url, near, far)?;

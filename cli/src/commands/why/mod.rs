@@ -13,7 +13,7 @@ use crate::status::{Failure, Outcome, Status};
 use mesh_envoy::engine::request::Protocol;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
-use mesh_resolver::why::{Answer, Mark, Question, Url, Why};
+use mesh_resolver::why::{Answer, AskError, Mark, Question, Url, Why, other_names};
 
 pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     if args.who.is_none() || args.url.is_none() {
@@ -46,7 +46,12 @@ pub fn answer(args: &WhyArgs, context: &Context) -> Result<(Answer, Status), Fai
     let held = std::mem::take(&mut input.held);
     let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
-    let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| Failure::usage(e.to_string()))?;
+    let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| match e {
+        AskError::Nobody(name, known) => {
+            Failure::usage(format!("no workload `{name}` is in the input; {}", crate::near::meant(&name, known, other_names(&mesh))))
+        }
+        AskError::Ambiguous(..) => Failure::usage(e.to_string()),
+    })?;
     answer.problems.extend(input.problems().cloned());
     Ok((answer, input.status(context)))
 }

@@ -146,8 +146,7 @@ pub fn is_asked(args: &Seen, asked: Option<&str>, mesh: &Mesh<'_>, name: &Name) 
     if let Some(text) = asked {
         let ids = Named::parse(text, namespaces.first().map(String::as_str)).workloads(mesh);
         if ids.is_empty() {
-            let known: Vec<String> = mesh_resolver::why::names(mesh).into_iter().take(20).collect();
-            return Err(Failure::usage(format!("no workload or Service `{text}` is in the input; it holds {}", known.join(", "))));
+            return Err(crate::near::no_workload(text, mesh));
         }
         return Ok(workload(mesh, name).is_some_and(|(id, _)| ids.contains(&id)));
     }
