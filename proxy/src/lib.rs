@@ -20,6 +20,7 @@ pub mod logging;
 pub mod options;
 pub mod overload;
 pub mod percent;
+pub mod proxy_protocol;
 pub mod server;
 pub mod splice;
 pub mod stats;

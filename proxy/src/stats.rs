@@ -1,6 +1,7 @@
 //! Counters. Each has one writer, its worker's thread: adding costs a load and a store, and nobody waits. Readers sum up the
 //! workers' blocks.
 
+use crate::proxy_protocol::Version;
 use crate::tls::reason;
 use mesh_envoy::engine::gate::{Judged, Judgement};
 use std::collections::BTreeMap;
@@ -89,6 +90,7 @@ block! {
     ListenerStats {
         Gauge downstream_cx_active, Counter downstream_cx_total, Counter downstream_cx_destroy, Counter no_filter_chain_match,
         Counter downstream_pre_cx_timeout, Counter downstream_cx_overflow, Counter downstream_global_cx_overflow, Counter downstream_cx_overload_reject,
+        Counter downstream_listener_filter_remote_close,
     }
 }
 
@@ -121,6 +123,49 @@ block! {
 block! {
     /// `local_rate_limit.PREFIX.`, of connections
     ConnectionRateStats { Counter rate_limited }
+}
+
+block! {
+    /// Of the proxy, without a prefix.
+    RootStats { Counter downstream_cx_proxy_proto_error }
+}
+
+/// `proxy_proto.PREFIX.`
+#[derive(Debug, Default)]
+pub struct ProxyProtocolStats {
+    pub not_found_allowed: Counter,
+    pub not_found_disallowed: Counter,
+    v1: VersionStats,
+    v2: VersionStats,
+}
+
+/// `proxy_proto.PREFIX.versions.vN.`
+#[derive(Debug, Default)]
+pub struct VersionStats {
+    pub found: Counter,
+    pub disallowed: Counter,
+    pub error: Counter,
+}
+
+impl ProxyProtocolStats {
+    pub fn version(&self, version: Version) -> &VersionStats {
+        match version {
+            Version::V1 => &self.v1,
+            Version::V2 => &self.v2,
+        }
+    }
+}
+
+impl Block for ProxyProtocolStats {
+    fn each(&self, visit: &mut dyn FnMut(&str, Kind, u64)) {
+        visit("not_found_allowed", Kind::Counter, self.not_found_allowed.get());
+        visit("not_found_disallowed", Kind::Counter, self.not_found_disallowed.get());
+        for (name, version) in [("v1", &self.v1), ("v2", &self.v2)] {
+            visit(&format!("versions.{name}.found"), Kind::Counter, version.found.get());
+            visit(&format!("versions.{name}.disallowed"), Kind::Counter, version.disallowed.get());
+            visit(&format!("versions.{name}.error"), Kind::Counter, version.error.get());
+        }
+    }
 }
 
 /// `PREFIX.rbac.`, with what configuration wants before each name.
@@ -229,7 +274,8 @@ impl Registry {
         for (prefix, list) in &*blocks {
             for block in list {
                 block.each(&mut |name, kind, value| {
-                    let entry: &mut (Kind, u64) = out.entry(format!("{prefix}.{name}")).or_insert((kind, 0));
+                    let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+                    let entry: &mut (Kind, u64) = out.entry(name).or_insert((kind, 0));
                     entry.1 = entry.1.wrapping_add(value);
                 });
             }

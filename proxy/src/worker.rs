@@ -19,8 +19,8 @@ use crate::logging::Logger;
 use crate::overload::Overload;
 use crate::splice::Pool;
 use crate::stats::{
-    Block, ClusterStats, ConnectionLimitStats, ConnectionRateStats, Counter, HttpStats, LimitStats, ListenerStats, RbacStats, Registry, TcpStats, TlsStats,
-    TracingStats,
+    Block, ClusterStats, ConnectionLimitStats, ConnectionRateStats, Counter, HttpStats, LimitStats, ListenerStats, ProxyProtocolStats, RbacStats, Registry,
+    RootStats, TcpStats, TlsStats, TracingStats,
 };
 use crate::telemetry::Direction;
 use crate::telemetry::exchange::Heard;
@@ -294,6 +294,8 @@ pub struct Worker {
     connection_limits: Blocks<ConnectionLimitStats>,
     connection_rates: Blocks<ConnectionRateStats>,
     rbac: Blocks<RbacStats>,
+    proxy_protocol: Blocks<ProxyProtocolStats>,
+    root: Blocks<RootStats>,
     pub handshakes: Underway,
     pub heard: Heard,
     pub counted: Counted,
@@ -330,6 +332,8 @@ impl Worker {
             connection_limits: Blocks::new(),
             connection_rates: Blocks::new(),
             rbac: Blocks::new(),
+            proxy_protocol: Blocks::new(),
+            root: Blocks::new(),
             handshakes: Underway::new(underway::MOST),
             heard: Heard::default(),
             counted: Counted::default(),
@@ -403,6 +407,21 @@ impl Worker {
     }
     pub fn connection_rate_stats(&self, prefix: &str) -> Arc<ConnectionRateStats> {
         self.connection_rates.get(&self.shared.registry, "local_rate_limit", prefix)
+    }
+    /// `proxy_proto.PREFIX.`, or `proxy_proto.` where there is none.
+    pub fn proxy_protocol_stats(&self, prefix: &str) -> Arc<ProxyProtocolStats> {
+        if let Some(found) = self.proxy_protocol.0.borrow().get(prefix) {
+            return found.clone();
+        }
+        let dot = if prefix.is_empty() || prefix.ends_with('.') { "" } else { "." };
+        let whole = format!("proxy_proto.{prefix}{dot}");
+        self.proxy_protocol.make(&self.shared.registry, prefix, whole.trim_end_matches('.'))
+    }
+    pub fn root_stats(&self) -> Arc<RootStats> {
+        if let Some(found) = self.root.0.borrow().get("") {
+            return found.clone();
+        }
+        self.root.make(&self.shared.registry, "", "")
     }
     /// Counts what policies decided. `prefix` is that of the statistics, with a dot at its end where it has one.
     pub fn judged(&self, prefix: &str, judged: &Judged<'_>) {

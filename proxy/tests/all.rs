@@ -38,6 +38,7 @@ mod malformed_heads;
 mod odd_requests;
 mod peers;
 mod policies;
+mod proxy_protocol;
 mod rate_limits;
 mod redirect;
 mod refusals;

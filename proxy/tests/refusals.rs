@@ -50,7 +50,31 @@ fn each_is_named_with_its_path_and_value() {
             filters.insert(0, json!({"name": "l", "typed_config": config}));
         })
     };
+    let listener_filters = |filters: &[(&str, Value)]| {
+        let one = |(name, config): &(&str, Value)| {
+            let mut config = config.clone();
+            config["@type"] = json!(format!("type.googleapis.com/envoy.extensions.filters.listener.{name}"));
+            json!({"name": name, "typed_config": config})
+        };
+        let filters: Vec<Value> = filters.iter().map(one).collect();
+        with(move |b| b["static_resources"]["listeners"][0]["listener_filters"] = json!(filters))
+    };
+    const PROXY: &str = "proxy_protocol.v3.ProxyProtocol";
+    let told = |config: Value| {
+        of_cluster(
+            "transport_socket",
+            json!({"name": "p", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+                "config": config}}),
+        )
+    };
     for (value, wanted) in [
+        (listener_filters(&[(PROXY, json!({"rules": [{"tlv_type": 1}]}))]), "listener_filters[0].typed_config.rules = […]: not supported"),
+        (listener_filters(&[(PROXY, json!({"pass_through_tlvs": {"match_type": "INCLUDE"}}))]), "typed_config.pass_through_tlvs"),
+        (listener_filters(&[(PROXY, json!({"disallowed_versions": ["V1", "V2"]}))]), "typed_config.disallowed_versions: no version is left"),
+        (listener_filters(&[("tls_inspector.v3.TlsInspector", json!({})), (PROXY, json!({}))]), "listener_filters[1]: proxy_protocol belongs before"),
+        (listener_filters(&[(PROXY, json!({})), (PROXY, json!({}))]), "listener_filters[1]: a second proxy_protocol filter"),
+        (told(json!({"version": "V2", "added_tlvs": [{"type": 1}]})), "transport_socket.typed_config.config.added_tlvs = […]"),
+        (told(json!({})), "typed_config.transport_socket: the transport that the head"),
         (of_cluster("lb_policy", json!("MAGLEV")), "static_resources.clusters[0].lb_policy = \"MAGLEV\""),
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),

@@ -66,7 +66,7 @@ fn nothing_is_named_where_all_is_translated() {
 fn fields_of_traffic_policies() {
     let is_named = |policy: &str, path: &str| names(&rule(policy), &[&format!("DestinationRule shop/r: `spec.{path}` is not translated")]);
     is_named("trafficPolicy: {tunnel: {targetHost: a, targetPort: 1, new: 1}}", "trafficPolicy.tunnel.new");
-    is_named("trafficPolicy: {proxyProtocol: {version: V2}}", "trafficPolicy.proxyProtocol");
+    is_named("trafficPolicy: {proxyProtocol: {version: V2, new: 1}}", "trafficPolicy.proxyProtocol.new");
     is_named("trafficPolicy: {outlierDetection: {consecutiveErrors: 7}}", "trafficPolicy.outlierDetection.consecutiveErrors");
     is_named("trafficPolicy: {loadBalancer: {warmup: {duration: 10s, aggression: 2}}}", "trafficPolicy.loadBalancer.warmup.aggression");
     is_named("subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: SIMPLE, new: 1}}}]", "subsets[0].trafficPolicy.tls.new");
@@ -80,7 +80,7 @@ fn fields_of_traffic_policies() {
 fn rules_of_services_that_the_proxy_does_not_see_are_not_its_own() {
     let other =
         "{apiVersion: v1, kind: Service, metadata: {name: other, namespace: far, annotations: {networking.istio.io/exportTo: .}}, spec: {ports: [{port: 80}]}}";
-    let rule = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r, namespace: far}, spec: {host: other, trafficPolicy: {proxyProtocol: {}}}}";
+    let rule = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r, namespace: far}, spec: {host: other, trafficPolicy: {proxyProtocol: {new: 1}}}}";
     names(&format!("{other}\n---\n{rule}"), &[]);
 }
 

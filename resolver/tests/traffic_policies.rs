@@ -165,3 +165,57 @@ spec:
     assert_eq!(of("", "PassthroughCluster"), (Some(7), None, passing.clone()));
     assert_eq!(of("", "InboundPassthroughCluster"), (Some(7), None, passing));
 }
+
+/// A transport: its type, its version of the PROXY protocol, and the transport inside.
+fn shown(socket: &Value) -> String {
+    let config = &socket["typedConfig"];
+    let name = config["@type"].as_str().and_then(|t| t.rsplit('.').next()).unwrap_or_default();
+    match name {
+        "ProxyProtocolUpstreamTransport" => {
+            assert_eq!(socket["name"], "envoy.transport_sockets.upstream_proxy_protocol");
+            format!("{} {}", config["config"]["version"].as_str().unwrap_or("V1"), shown(&config["transportSocket"]))
+        }
+        _ => format!("{name} of {}", socket["name"].as_str().unwrap_or_default()),
+    }
+}
+
+/// As istiod was asked: the head stands in front of whatever transport there is, mutual TLS included.
+#[test]
+fn servers_are_told_who_the_client_is_before_anything_else() {
+    const MUTUAL: &str = "UpstreamTlsContext of envoy.transport_sockets.tls";
+    const PLAIN: &str = "RawBuffer of envoy.transport_sockets.raw_buffer";
+    let introduced = |version: &str, inner: &str| format!("{version} {inner}");
+    for (policy, cluster, expected) in [
+        ("trafficPolicy: {proxyProtocol: {version: V2}}", "outbound|80||db", vec![introduced("V2", MUTUAL), introduced("V2", PLAIN)]),
+        ("trafficPolicy: {proxyProtocol: {}}", "outbound|5432||db", vec![introduced("V1", MUTUAL), introduced("V1", PLAIN)]),
+        ("trafficPolicy: {tls: {mode: SIMPLE, sni: x}, proxyProtocol: {version: V1}}", "outbound|80||db", vec![introduced("V1", MUTUAL)]),
+        ("trafficPolicy: {tls: {mode: DISABLE}, proxyProtocol: {version: V1}}", "outbound|80||db", vec!["V1 RawBuffer of raw_buffer".to_owned()]),
+        (
+            "subsets: [{name: a, labels: {app: db}, trafficPolicy: {proxyProtocol: {version: V2}}}]",
+            "outbound|80||db",
+            vec![MUTUAL.to_owned(), PLAIN.to_owned()],
+        ),
+        (
+            "subsets: [{name: a, labels: {app: db}, trafficPolicy: {proxyProtocol: {version: V2}}}]",
+            "outbound|80|a|db",
+            vec![introduced("V2", MUTUAL), introduced("V2", PLAIN)],
+        ),
+    ] {
+        let rule = format!(
+            "---\n{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: db, namespace: shop}}, spec: {{host: db, {policy}}}}}\n"
+        );
+        let held = translated(&snapshot(&rule, ""));
+        let name = format!("{cluster}.shop.svc.cluster.local");
+        let found = held["clusters"].as_array().expect("clusters").iter().find(|c| c["name"] == *name).unwrap_or_else(|| panic!("{name}"));
+        let matches = found["transportSocketMatches"].as_array().into_iter().flatten().map(|m| &m["transportSocket"]);
+        let sockets: Vec<String> = matches.chain(found.get("transportSocket")).map(shown).collect();
+        assert_eq!(sockets, expected, "{policy} {cluster}");
+    }
+    // What a server makes of the head is not judged.
+    let rule = "---\n{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: db, namespace: shop}, spec: {host: db, trafficPolicy: {proxyProtocol: {version: V2}}}}\n";
+    let snapshot = snapshot(rule, "");
+    let mesh = Mesh::new(&snapshot);
+    let model = Model::supposing(&mesh);
+    let answer = Why::new(&model, &[]).ask("db.shop", None, &Question::get(Url::parse("http://db").expect("a URL"))).expect("an answer");
+    assert!(answer.parts.iter().flat_map(|p| &p.steps).any(|s| s.mark == Mark::NotJudged), "{answer:#?}");
+}

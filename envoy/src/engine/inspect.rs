@@ -19,6 +19,8 @@ pub struct Inspected<'a> {
 pub struct Looks {
     /// Where a redirected connection wanted to go.
     pub destination: bool,
+    /// Who the client is and where it wanted to go, which whoever passed the connection on says first (PROXY protocol).
+    pub introduction: bool,
     /// Whether the first bytes are a TLS hello, and what it says.
     pub tls: bool,
     /// Whether they are HTTP, where they are no TLS.
@@ -28,6 +30,8 @@ pub struct Looks {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     OriginalDestination,
+    /// The addresses of a connection are those that it tells of.
+    ProxyProtocol,
     Tls,
     Http,
     /// Changes nothing that is matched on.
@@ -94,12 +98,14 @@ impl ListenerFilter {
             "OriginalDst" => Kind::OriginalDestination,
             "TlsInspector" => Kind::Tls,
             "HttpInspector" => Kind::Http,
+            "ProxyProtocol" => Kind::ProxyProtocol,
             "OriginalSrc" | "LocalRateLimit" => Kind::Transparent,
             // Older dumps carry the name alone.
             "" => match m.text("name")? {
                 "envoy.filters.listener.original_dst" | "envoy.listener.original_dst" => Kind::OriginalDestination,
                 "envoy.filters.listener.tls_inspector" | "envoy.listener.tls_inspector" => Kind::Tls,
                 "envoy.filters.listener.http_inspector" | "envoy.listener.http_inspector" => Kind::Http,
+                "envoy.filters.listener.proxy_protocol" | "envoy.listener.proxy_protocol" => Kind::ProxyProtocol,
                 other => return Err(m.unknown(format!("the listener filter {other} is not known to meshctl"))),
             },
             other => return Err(m.unknown(format!("the listener filter {other} is not known to meshctl"))),
@@ -110,6 +116,7 @@ impl ListenerFilter {
         if self.runs(port) {
             match self.kind {
                 Kind::OriginalDestination => into.destination = true,
+                Kind::ProxyProtocol => into.introduction = true,
                 Kind::Tls => into.tls = true,
                 Kind::Http => into.http = true,
                 Kind::Transparent | Kind::Unknown(_) => {}
@@ -133,7 +140,7 @@ pub fn inspect<'c, 'a>(filters: &'c [ListenerFilter], connection: &Connection<'a
     for filter in filters.iter().filter(|f| f.runs(connection.destination.port())) {
         match &filter.kind {
             Kind::Unknown(u) => return Err(u),
-            Kind::OriginalDestination | Kind::Transparent => {}
+            Kind::OriginalDestination | Kind::ProxyProtocol | Kind::Transparent => {}
             Kind::Tls => {
                 if let Some(hello) = &connection.tls {
                     found.transport = "tls";

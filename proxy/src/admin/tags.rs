@@ -32,6 +32,8 @@ const OWN: &[(&str, &str)] = &[
     ("envoy.connection_limit_prefix", r"^connection_limit\.((.*?)\.)\w+$"),
     ("envoy.rbac_prefix", r"^(([^.]+)\.)rbac\.\w+$"),
     ("envoy.rbac_http_prefix", r"^http\..*?\.rbac\.((.*?)\.)\w+$"),
+    ("envoy.proxy_protocol_prefix", r"^proxy_proto\.(?:(([^.]+)\.))?(?:versions\.v\d\.)?\w+$"),
+    ("envoy.proxy_protocol_version", r"^proxy_proto\.(?:[^.]+\.)?(versions\.v(\d)\.)\w+$"),
     ("envoy.tcp_prefix", r"^tcp\.((.*?)\.)\w+$"),
     ("envoy.cluster_name", r"^cluster\.((.*?)\.)(?:(?:ssl|outlier_detection)\.)?\w+$"),
     ("envoy.http_conn_manager_prefix", r"^http\.((.*?)\.)(?:tracing\.|rbac\.(?:\w+\.)?)?\w+$"),

@@ -3,6 +3,7 @@
 use super::Compiler;
 use super::connection_limit::Limit;
 use super::manager::{Manager, Routes};
+use super::proxy_protocol::ProxyProtocol;
 use super::tcp_proxy::TcpProxy;
 use super::transport::Server;
 use crate::access_log::Log;
@@ -33,6 +34,8 @@ pub struct Listener {
     /// Whether workers have a socket each.
     pub shares_port: bool,
     pub backlog: i32,
+    /// What connections begin with, where something passes them on.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// How long the first bytes are waited for; `None` for ever.
     pub inspection_timeout: Option<Duration>,
     /// Of connections.
@@ -127,6 +130,7 @@ impl Listener {
             direction,
             ignores_limit: m.flag("ignore_global_conn_limit")?,
             bypasses_overload: m.flag("bypass_overload_manager")?,
+            proxy_protocol: ProxyProtocol::read(&m)?,
             shares_port: m.bool("enable_reuse_port")?.or(m.bool("reuse_port")?).unwrap_or(true),
             inspection_timeout: Some(m.duration("listener_filters_timeout")?.unwrap_or(Duration::from_secs(15))).filter(|d| !d.is_zero()),
             logs: Arc::new(Log::read_all(&m, compiler)?),

@@ -11,6 +11,7 @@ pub mod listener;
 pub mod manager;
 pub mod outlier;
 pub mod overload;
+pub mod proxy_protocol;
 pub mod retry;
 pub mod route;
 pub mod tcp_proxy;

@@ -3,6 +3,7 @@
 
 use super::handshake;
 use super::inspect::{Ended, Found};
+use super::introduce::{self, Introduced};
 use super::limit;
 use super::raw::{Raw, Traffic};
 use super::record::Record;
@@ -121,18 +122,13 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
         && let Some(original) = original_destination(&stream, local)
     {
         (wanted, destination) = (original, Destination::Restored);
-        if listener.engine.hands_off
-            && let Some(other) = worker.generation().snapshot.listener_for(original)
-        {
-            listener = other;
-        }
     }
-    let open = Open::new(&worker, &listener);
-    let client = Downstream {
+    let mut client = Downstream {
         id: worker.next_connection(),
         started: SystemTime::now(),
         begun: Instant::now(),
         peer,
+        direct_peer: peer,
         local: wanted,
         destination,
         heeds_overload,
@@ -144,9 +140,70 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
         worker,
     };
     let mut raw = Raw::new(stream);
+    let mut time = Time::of(&listener, client.begun);
+    if !introduced(&mut client, &mut raw, &listener, &mut time).await {
+        return refused(client, &listener);
+    }
+    if listener.engine.hands_off
+        && client.destination == Destination::Restored
+        && let Some(other) = client.worker.generation().snapshot.listener_for(client.local)
+    {
+        (time, listener) = (Time::of(&other, Instant::now()), other);
+        if !introduced(&mut client, &mut raw, &listener, &mut time).await {
+            return refused(client, &listener);
+        }
+    }
+    let open = Open::new(&client.worker, &listener);
     // Listeners seldom log: only then bytes are counted.
     let traffic = (!listener.logs.is_empty()).then(|| raw.count());
-    serve_connection(client, raw, listener, &open.stats, traffic).await;
+    serve_connection(client, raw, (listener, time), &open.stats, traffic).await;
+}
+
+/// A connection that came to nothing before it was one.
+fn refused(client: Downstream, listener: &Listener) {
+    let worker = client.worker.clone();
+    worker.log(&listener.logs, &Record::new(Rc::new(client)));
+}
+
+/// How long a listener's own filters wait for the first bytes of a connection.
+#[derive(Clone, Copy)]
+enum Time {
+    Unlimited,
+    Until(Instant),
+    /// The connection goes on without what they would have found.
+    Over,
+}
+
+impl Time {
+    fn of(listener: &Listener, from: Instant) -> Time {
+        listener.inspection_timeout.map_or(Time::Unlimited, |span| Time::Until(from + span))
+    }
+    async fn limit<T>(self, wait: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
+        match self {
+            Time::Until(until) => tokio::time::timeout_at(until.into(), wait).await,
+            Time::Unlimited | Time::Over => Ok(wait.await),
+        }
+    }
+}
+
+/// Whether a connection goes on: with the addresses that a head of the PROXY protocol tells of, where it has to begin with one.
+async fn introduced(client: &mut Downstream, raw: &mut Raw, listener: &Listener, time: &mut Time) -> bool {
+    let Some(config) = listener.proxy_protocol.as_ref().filter(|_| listener.engine.looks(client.local.port()).introduction) else { return true };
+    let stats = client.worker.listener_stats(&listener.stat_prefix);
+    // What is rare does not make every connection's future large.
+    match Box::pin(time.limit(introduce::introduce(client, raw, config))).await {
+        Ok(Ok(Introduced::Known)) => return true,
+        Ok(Ok(Introduced::Gone)) => stats.downstream_listener_filter_remote_close.inc(),
+        // What was read of it was not answered.
+        Ok(Ok(Introduced::Refused)) => drop(SockRef::from(raw.socket()).set_linger(Some(Duration::ZERO))),
+        Ok(Err(_)) => {}
+        Err(_) => {
+            stats.downstream_pre_cx_timeout.inc();
+            *time = Time::Over;
+            return listener.engine.continues_on_timeout;
+        }
+    }
+    false
 }
 
 /// Takes TLS off, as long as there is room for it.
@@ -188,19 +245,19 @@ fn original_destination(stream: &TcpStream, local: SocketAddr) -> Option<SocketA
     found.ok()?.as_socket()
 }
 
-async fn serve_connection(mut client: Downstream, mut raw: Raw, listener: Arc<Listener>, stats: &ListenerStats, traffic: Option<Arc<Traffic>>) {
+async fn serve_connection(mut client: Downstream, mut raw: Raw, (listener, time): (Arc<Listener>, Time), stats: &ListenerStats, traffic: Option<Arc<Traffic>>) {
     let worker = client.worker.clone();
     let mut found = Found::default();
     let looks = listener.engine.looks(client.local.port());
-    if looks.tls || looks.http {
-        let looked = found.look(&mut raw, looks);
-        let ended = match listener.inspection_timeout {
-            Some(span) => tokio::time::timeout(span, looked).await,
-            None => Ok(looked.await),
-        };
-        match ended {
+    if (looks.tls || looks.http) && !matches!(time, Time::Over) {
+        match time.limit(found.look(&mut raw, looks)).await {
             Ok(Ok(Ended::Known)) => {}
-            Ok(_) => return worker.log(&listener.logs, &Record::new(Rc::new(client))),
+            Ok(ended) => {
+                if matches!(ended, Ok(Ended::Gone)) {
+                    stats.downstream_listener_filter_remote_close.inc();
+                }
+                return worker.log(&listener.logs, &Record::new(Rc::new(client)));
+            }
             Err(_) => {
                 stats.downstream_pre_cx_timeout.inc();
                 if !listener.engine.continues_on_timeout {
@@ -279,7 +336,7 @@ fn choose<'l>(client: &Downstream, found: &Found, listener: &'l Listener) -> Opt
     let connection = engine::Connection {
         destination: client.local,
         source: client.peer,
-        direct_source: client.peer.ip(),
+        direct_source: client.direct_peer.ip(),
         tls,
         protocol: found.protocol(),
         filter_state: &[],

@@ -19,8 +19,10 @@ pub struct Found {
 pub enum Ended {
     /// Enough was seen.
     Known,
-    /// The client left before, or sends more than any hello has.
+    /// The client left before.
     Gone,
+    /// More came than any hello has.
+    TooLong,
 }
 
 impl Found {
@@ -55,7 +57,10 @@ impl Found {
             if !wants_tls && !wants_http {
                 return Ok(Ended::Known);
             }
-            if early.len() > hello::LONGEST || !raw.read_ahead().await? {
+            if early.len() > hello::LONGEST {
+                return Ok(Ended::TooLong);
+            }
+            if !raw.read_ahead().await? {
                 return Ok(Ended::Gone);
             }
         }

@@ -3,12 +3,14 @@
 pub mod accept;
 pub mod handshake;
 pub mod inspect;
+pub mod introduce;
 pub mod limit;
 pub mod raw;
 pub mod record;
 pub mod stream;
 pub mod underway;
 
+use crate::proxy_protocol::Addresses;
 use crate::tls::session::Session;
 use crate::worker::Worker;
 use mesh_envoy::engine::request as engine;
@@ -24,8 +26,11 @@ pub struct Downstream {
     pub id: u64,
     pub started: SystemTime,
     pub begun: Instant,
+    /// The client, as far as whoever passed the connection on says who that is.
     pub peer: SocketAddr,
-    /// Where the client wanted to go: the address that it was redirected from, where it was.
+    /// Who the socket is connected with.
+    pub direct_peer: SocketAddr,
+    /// Where the client wanted to go: the address that it was redirected from, or that a head of the PROXY protocol tells of, where there was one.
     pub local: SocketAddr,
     pub destination: Destination,
     /// Whether the overload manager concerns it.
@@ -56,6 +61,12 @@ impl Downstream {
     pub fn original(&self) -> Option<SocketAddr> {
         (self.destination == Destination::Restored).then_some(self.local)
     }
+    /// Who the client is and where it wanted to go, for upstreams that are told; `None` where the two are not of one family.
+    pub fn addresses(&self) -> Option<Addresses> {
+        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (source, destination) = (canonical(self.peer), canonical(self.local));
+        (source.is_ipv4() == destination.is_ipv4()).then_some(Addresses { source, destination })
+    }
     /// The engine's view. Nothing of it is copied.
     pub fn engine(&self, protocol: engine::Protocol) -> engine::Connection<'_> {
         let tls = match &self.tls {
@@ -70,6 +81,6 @@ impl Downstream {
             }
             None => None,
         };
-        engine::Connection { destination: self.local, source: self.peer, direct_source: self.peer.ip(), tls, protocol, filter_state: &[] }
+        engine::Connection { destination: self.local, source: self.peer, direct_source: self.direct_peer.ip(), tls, protocol, filter_state: &[] }
     }
 }

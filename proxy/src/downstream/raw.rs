@@ -32,13 +32,25 @@ impl Raw {
     pub fn socket(&self) -> &TcpStream {
         &self.stream
     }
-    /// Counts from now on.
+    /// Counts from now on, with what was read ahead.
     pub fn count(&mut self) -> Arc<Traffic> {
-        self.traffic.get_or_insert_default().clone()
+        let ahead = self.early().len() as u64;
+        self.traffic.get_or_insert_with(|| Arc::new(Traffic { received: ahead.into(), sent: 0.into() })).clone()
     }
     /// What was read ahead.
     pub fn early(&self) -> &[u8] {
         &self.early[self.at..]
+    }
+    /// Takes bytes off that were read ahead and are none of the client's: they don't count.
+    pub fn drop_early(&mut self, length: usize) {
+        let length = length.min(self.early.len() - self.at);
+        self.at += length;
+        if let Some(traffic) = &self.traffic {
+            traffic.received.fetch_sub(length as u64, Ordering::Relaxed);
+        }
+        if self.at == self.early.len() {
+            (self.early, self.at) = (Vec::new(), 0);
+        }
     }
     /// Reads something that nobody wants, and says how much it was.
     ///

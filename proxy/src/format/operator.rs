@@ -454,7 +454,7 @@ impl Op {
             Op::UpstreamProtocol => text(of.exchange().map(|e| e.upstream_protocol), out),
             Op::DownstreamLocal(part) => write_address(client.local, *part, out),
             Op::DownstreamRemote(part) => write_address(of.exchange().map_or(client.peer, |e| e.remote), *part, out),
-            Op::DownstreamDirectRemote(part) => write_address(client.peer, *part, out),
+            Op::DownstreamDirectRemote(part) => write_address(client.direct_peer, *part, out),
             Op::ServerName => text(Some(&client.server_name), out),
             Op::RouteName => text(of.exchange().and_then(Exchange::route_name), out),
             Op::FilterChain => text(Some(&client.chain_name), out),

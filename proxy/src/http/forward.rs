@@ -332,7 +332,8 @@ impl Router<'_> {
             outgoing::http1(exchange, &headers, of_try, body)?
         };
         let interim = if exchange.connection.manager.forwards_interim { exchange.interim() } else { None };
-        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim })
+        let client = if config.transports.introduce_clients() { exchange.connection.client.addresses() } else { None };
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim, client })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
     fn expected(&self, attempt: u32) -> Option<u64> {

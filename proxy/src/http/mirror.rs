@@ -46,7 +46,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
             }
             let host = handle.choose(None, None, connection.client.original(), &[], 0, &mut connection.client.worker.dice());
             let Some(host) = host else { return };
-            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers, interim: None };
+            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers, interim: None, client: None };
             if let Ok((response, lease)) = handle.send(&host, wanted, |_| {}).await {
                 let mut body = response.into_body();
                 loop {

@@ -180,7 +180,7 @@ impl Session<'_> {
                 return None;
             };
             let speaks = if cluster.config().greets_servers { Speaks::Greeting } else { Speaks::Bytes };
-            match cluster.open(&host, speaks).await {
+            match cluster.open(&host, speaks, self.client.addresses()).await {
                 Ok(opened) => {
                     self.record.attempts = attempt;
                     self.record.host = Some(host);

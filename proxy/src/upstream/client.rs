@@ -107,7 +107,7 @@ async fn exchange(handle: &Handle, request: Request<Bytes>, most: usize) -> Resu
         parts.uri = parts.uri.path_and_query().ok_or(SendError::Malformed)?.as_str().parse().map_err(|_| SendError::Malformed)?;
     }
     let request = Outgoing::Message(Box::new(Request::from_parts(parts, Upload::of(body))));
-    let wanted = Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None };
+    let wanted = Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None, client: None };
     let (response, lease) = handle.send(&host, wanted, |_| {}).await.map_err(SendError::Failed)?;
     let (parts, mut incoming) = response.into_parts();
     let mut answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Bytes::new() };

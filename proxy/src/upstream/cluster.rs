@@ -2,7 +2,7 @@
 
 use super::balance::{Hashed, HostSet};
 use super::breaker::{self, Counts, Slot, What};
-use super::connection::{Connector, Opened};
+use super::connection::{Connector, Introduction, Opened};
 use super::host::{Address, Host};
 use super::outlier::{Cause, Comparison, Ejections, Outcome, outliers};
 use super::pool::{Lease, Pool, Rules, Via};
@@ -15,6 +15,7 @@ use crate::config::transport::Client;
 use crate::http::incoming::Incoming;
 use crate::http::interim::Interim;
 use crate::http::outgoing::Outgoing;
+use crate::proxy_protocol::Addresses;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use http::Response;
@@ -183,6 +184,8 @@ struct PoolKey {
     server_name: Option<Box<str>>,
     /// What TLS offers in place of its context's list: what is agreed upon, and which filters the server runs, goes by it.
     alpn: Option<Offer>,
+    /// Whose connections they are, where the host is told.
+    client: Option<Addresses>,
 }
 
 /// One worker's part: its connections, and its place in the round.
@@ -213,6 +216,8 @@ pub struct Wanted {
     pub offers: Option<Arc<Offers>>,
     /// The client, where it hears of answers before the answer.
     pub interim: Option<Interim>,
+    /// Who the request is from, where it is a client's; hosts may be told.
+    pub client: Option<Addresses>,
 }
 
 impl Handle {
@@ -279,20 +284,27 @@ impl Handle {
         let found = pools.iter().find(|(key, _)| *key.host == *label).map(|(_, p)| p.host.clone());
         found.unwrap_or_else(|| Arc::new(Host::new(&label, "", "", self.config().engine.transport_match(None))))
     }
-    fn connector(&self, host: &Host, server_name: Option<Box<str>>, alpn: Option<Offer>) -> Connector {
+    fn connector(&self, host: &Host, server_name: Option<Box<str>>, alpn: Option<Offer>, client: Option<Addresses>) -> Connector {
         let config = self.config();
-        Connector { timeout: config.connect_timeout, bind: config.bind.clone(), transport: config.transports.get(host.transport).clone(), server_name, alpn }
+        Connector {
+            timeout: config.connect_timeout,
+            bind: config.bind.clone(),
+            transport: config.transports.get(host.transport).clone(),
+            server_name,
+            alpn,
+            introduces: config.transports.introduces(host.transport).map(|version| Introduction { version, client }),
+        }
     }
-    /// A connection for bytes.
+    /// A connection for bytes, of a client that the host may be told of.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn open(&self, host: &Arc<Host>, speaks: Speaks) -> Result<Opened, Failure> {
+    pub async fn open(&self, host: &Arc<Host>, speaks: Speaks, client: Option<Addresses>) -> Result<Opened, Failure> {
         let Some(slot) = breaker::take(&self.runtime.counts[0], What::Connections, self.thresholds(0)) else {
             self.stats.upstream_cx_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
         };
-        let opened = self.connector(host, None, None).open(host, &self.stats, &self.tls, slot, speaks).await;
+        let opened = self.connector(host, None, None, client).open(host, &self.stats, &self.tls, slot, speaks).await;
         self.runtime.note(host, if opened.is_ok() { Outcome::Status(200) } else { Outcome::LocalFailure });
         opened
     }
@@ -301,7 +313,7 @@ impl Handle {
     fn plain_pool(&self, host: &Arc<Host>, is_http2: bool, priority: usize) -> Rc<Pool> {
         let found = self.recent.borrow().iter().find(|(h, p, pool)| *h == is_http2 && *p == priority && Arc::ptr_eq(&pool.host, host)).map(|(.., p)| p.clone());
         found.unwrap_or_else(|| {
-            let pool = self.pool(host, PoolKey { host: host.label.clone(), is_http2, priority, server_name: None, alpn: None });
+            let pool = self.pool(host, PoolKey { host: host.label.clone(), is_http2, priority, server_name: None, alpn: None, client: None });
             let mut recent = self.recent.borrow_mut();
             if recent.len() >= RECENT {
                 recent.remove(0);
@@ -323,7 +335,7 @@ impl Handle {
             max_streams: config.max_concurrent_streams,
             thresholds: config.thresholds[key.priority],
         };
-        let connector = self.connector(host, key.server_name.clone(), key.alpn.clone());
+        let connector = self.connector(host, key.server_name.clone(), key.alpn.clone(), key.client);
         let stats = (self.stats.clone(), self.tls.clone());
         let pool = Rc::new(Pool::new(host.clone(), stats, self.runtime.counts[key.priority].clone(), rules, connector));
         pools.insert(key, pool.clone());
@@ -344,9 +356,12 @@ impl Handle {
             Protocol::Downstream => wanted.downstream_is_http2,
         };
         let alpn = wanted.offers.as_ref().filter(|_| self.may_offer(host)).and_then(|o| if http2 { o.http2() } else { o.http1() });
-        let pool = match (wanted.server_name, alpn) {
-            (None, None) => self.plain_pool(host, http2, wanted.priority),
-            (server_name, alpn) => self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn }),
+        let client = wanted.client.filter(|_| self.config().transports.introduces(host.transport).is_some());
+        let pool = match (wanted.server_name, alpn, client) {
+            (None, None, None) => self.plain_pool(host, http2, wanted.priority),
+            (server_name, alpn, client) => {
+                self.pool(host, PoolKey { host: host.label.clone(), is_http2: http2, priority: wanted.priority, server_name, alpn, client })
+            }
         };
         let interim = wanted.interim.as_ref();
         let result = match wanted.request {
@@ -384,8 +399,8 @@ impl Handle {
         self.recent.borrow_mut().clear();
         let mut pools = self.pools.borrow_mut();
         pools.values().for_each(|p| p.prune());
-        if self.config().kind == Kind::OriginalDestination {
-            // Where clients want to go changes for ever: who is not spoken with is forgotten.
+        if self.config().kind == Kind::OriginalDestination || self.config().transports.introduce_clients() {
+            // Clients, and where they want to go, change for ever: who is not spoken with is forgotten.
             pools.retain(|_, p| !p.is_empty() || Rc::strong_count(p) > 1);
         }
     }

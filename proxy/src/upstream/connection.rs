@@ -9,6 +9,7 @@ use crate::config::transport::Client;
 use crate::http::upload::Upload;
 use crate::http1::client::Connection;
 use crate::http2::client::Sender;
+use crate::proxy_protocol::{Addresses, Version, write};
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::{Speaks, server_name};
 use crate::tls::reason;
@@ -22,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
@@ -126,6 +128,26 @@ pub struct Connector {
     pub server_name: Option<Box<str>>,
     /// What TLS offers in ALPN, in place of the configured list.
     pub alpn: Option<Offer>,
+    /// Who the host is told that the connection is for, before TLS.
+    pub introduces: Option<Introduction>,
+}
+
+/// A head of the PROXY protocol, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Introduction {
+    pub version: Version,
+    /// `None` for a connection of the proxy's own.
+    pub client: Option<Addresses>,
+}
+
+impl Introduction {
+    /// Over a connection between these two. Version 1 has no word for a connection of the proxy's own: its addresses are those of the
+    /// connection itself, as with Envoy.
+    fn head(self, local: Option<SocketAddr>, host: Option<SocketAddr>) -> Vec<u8> {
+        let own = || Some(Addresses { source: local?, destination: host? });
+        let addresses = self.client.or_else(|| own().filter(|_| self.version == Version::V1));
+        write::head(self.version, addresses)
+    }
 }
 
 /// A connection that is ready for bytes.
@@ -145,15 +167,25 @@ impl Connector {
     /// Why it came to nothing; it is counted.
     pub async fn open(&self, host: &Arc<Host>, stats: &Arc<ClusterStats>, tls: &TlsStats, slot: Slot, speaks: Speaks) -> Result<Opened, Failure> {
         let counted = Counted::new(host, stats, slot);
-        let made = match tokio::time::timeout(self.timeout, self.connect(host, tls, speaks)).await {
+        let made = match tokio::time::timeout(self.timeout, self.connect(host, (stats, tls), speaks)).await {
             Ok(made) => made,
             Err(_) => Err(Failure::unsent(Reason::ConnectionTimeout)),
         };
         let (io, socket, local, session) = made.inspect_err(|f| failed(host, stats, f))?;
         Ok(Opened { io, socket, local, tls: session.map(Rc::new), counted })
     }
-    async fn connect(&self, host: &Host, stats: &TlsStats, speaks: Speaks) -> Result<(Transport, Socket, Option<SocketAddr>, Option<Session>), Failure> {
-        let (socket, local) = self.socket(host).await.map_err(|e| connect_failure(&e))?;
+    async fn connect(
+        &self,
+        host: &Host,
+        (counters, stats): (&ClusterStats, &TlsStats),
+        speaks: Speaks,
+    ) -> Result<(Transport, Socket, Option<SocketAddr>, Option<Session>), Failure> {
+        let (mut socket, local) = self.socket(host).await.map_err(|e| connect_failure(&e))?;
+        if let Some(introduction) = self.introduces {
+            let head = introduction.head(local, host.address.socket());
+            socket.write_all(&head).await.map_err(|e| connect_failure(&e))?;
+            counters.upstream_cx_tx_bytes_total.add(head.len() as u64);
+        }
         let Client::Tls(context) = &self.transport else { return Ok((Transport::Plain(socket.clone()), socket, local, None)) };
         let refused = |transport: String| Failure { reason: Reason::RemoteConnectionFailure, transport, sent: false };
         let client = context.ready().map_err(|_| refused("TLS_error:_Secret_is_not_supplied_by_SDS".to_owned()))?;

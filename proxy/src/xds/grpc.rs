@@ -69,7 +69,7 @@ pub async fn connect(handle: &Handle, turn: usize) -> Result<Connection, Connect
     all.sort_by(|a, b| a.label.cmp(&b.label));
     let host = turn.checked_rem(all.len()).map(|i| all[i].clone()).ok_or_else(|| ConnectError(format!("{name} has no hosts")))?;
     let fail = |e: &dyn fmt::Display| ConnectError(format!("{name} at {}: {e}", host.label));
-    let opened = handle.open(&host, Speaks::Http2).await.map_err(|e| fail(&e))?;
+    let opened = handle.open(&host, Speaks::Http2, None).await.map_err(|e| fail(&e))?;
     // A peer that went away without a word is noticed.
     opened.socket.keep_alive(Duration::from_secs(60), Duration::from_secs(10));
     let mut builder = http2::Builder::new(Here);

@@ -9,6 +9,7 @@ use super::endpoint;
 use super::filters;
 use super::locality::Setting;
 use super::proxy::ProxyKind;
+use super::proxy_protocol;
 use super::registry::{RegisteredService, Resolution, ServicePort};
 use super::scope::{Unknown, is_alias};
 use super::tls;
@@ -314,6 +315,9 @@ impl<'a> Wanted<'_, 'a> {
         self.encryption(cx, &mut building);
         if cx.sends_hbone() {
             super::waypoint::or_by_hbone(&mut building.cluster, policy.tls.map_or("", |t| t.text_of("mode")));
+        }
+        if let Some(protocol) = policy.proxy_protocol {
+            proxy_protocol::introduce(&mut building.cluster, protocol);
         }
         building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();
 

@@ -25,6 +25,7 @@ mod open;
 mod outbound;
 mod overlooked;
 mod proxy;
+mod proxy_protocol;
 mod records;
 mod registry;
 mod request_authentication;

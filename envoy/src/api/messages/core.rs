@@ -472,6 +472,12 @@ pub struct ProxyProtocolConfig {
         deserialize_with = "json::enumeration::deserialize::<super::core::ProxyProtocolConfigVersion, _>"
     )]
     pub version: i32,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "pass_through_tlvs")]
+    pub pass_through_tlvs: Option<super::core::ProxyProtocolPassThroughTLVs>,
+    #[prost(message, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "added_tlvs")]
+    pub added_tlvs: Vec<super::core::TlvEntry>,
 }
 
 /// `envoy.config.core.v3.ProxyProtocolPassThroughTLVs`
@@ -486,6 +492,9 @@ pub struct ProxyProtocolPassThroughTLVs {
         deserialize_with = "json::enumeration::deserialize::<super::core::ProxyProtocolPassThroughTLVsPassTLVsMatchType, _>"
     )]
     pub match_type: i32,
+    #[prost(uint32, repeated, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "tlv_type")]
+    pub tlv_type: Vec<u32>,
 }
 
 /// `envoy.config.core.v3.RetryPolicy`
@@ -653,6 +662,21 @@ pub struct TcpKeepalive {
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "json::is_default", alias = "keepalive_interval")]
     pub keepalive_interval: Option<u32>,
+}
+
+/// `envoy.config.core.v3.TlvEntry`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TlvEntry {
+    #[prost(uint32, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub r#type: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", with = "json::base64")]
+    pub value: Vec<u8>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "format_string")]
+    pub format_string: Option<super::core::SubstitutionFormatString>,
 }
 
 /// `envoy.config.core.v3.TransportSocket`

@@ -24,3 +24,16 @@ impl prost::Name for FilterConfig {
         "type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterConfig".into()
     }
 }
+
+/// `envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GrpcWeb {}
+
+impl prost::Name for GrpcWeb {
+    const NAME: &'static str = "GrpcWeb";
+    const PACKAGE: &'static str = "envoy.extensions.filters.http.grpc_web.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb".into()
+    }
+}

@@ -28,6 +28,80 @@ impl prost::Name for OriginalDst {
     }
 }
 
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ProxyProtocol {
+    #[prost(message, repeated, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub rules: Vec<super::listener_filters::ProxyProtocolRule>,
+    #[prost(bool, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "allow_requests_without_proxy_protocol")]
+    pub allow_requests_without_proxy_protocol: bool,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "pass_through_tlvs")]
+    pub pass_through_tlvs: Option<super::core::ProxyProtocolPassThroughTLVs>,
+    #[prost(enumeration = "super::core::ProxyProtocolConfigVersion", repeated, tag = "4")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        alias = "disallowed_versions",
+        serialize_with = "json::repeated::enumeration::serialize::<super::core::ProxyProtocolConfigVersion, _>",
+        deserialize_with = "json::repeated::enumeration::deserialize::<super::core::ProxyProtocolConfigVersion, _>"
+    )]
+    pub disallowed_versions: Vec<i32>,
+    #[prost(string, tag = "5")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "stat_prefix")]
+    pub stat_prefix: String,
+    #[prost(enumeration = "super::listener_filters::ProxyProtocolTlvLocation", tag = "6")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        alias = "tlv_location",
+        serialize_with = "json::enumeration::serialize::<super::listener_filters::ProxyProtocolTlvLocation, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::listener_filters::ProxyProtocolTlvLocation, _>"
+    )]
+    pub tlv_location: i32,
+}
+
+impl prost::Name for ProxyProtocol {
+    const NAME: &'static str = "ProxyProtocol";
+    const PACKAGE: &'static str = "envoy.extensions.filters.listener.proxy_protocol.v3";
+    fn type_url() -> String {
+        "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol".into()
+    }
+}
+
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ProxyProtocolKeyValuePair {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "metadata_namespace")]
+    pub metadata_namespace: String,
+    #[prost(string, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default")]
+    pub key: String,
+    #[prost(enumeration = "super::listener_filters::ProxyProtocolKeyValuePairValueStringEncoding", tag = "3")]
+    #[serde(
+        skip_serializing_if = "json::is_default",
+        alias = "value_string_encoding",
+        serialize_with = "json::enumeration::serialize::<super::listener_filters::ProxyProtocolKeyValuePairValueStringEncoding, _>",
+        deserialize_with = "json::enumeration::deserialize::<super::listener_filters::ProxyProtocolKeyValuePairValueStringEncoding, _>"
+    )]
+    pub value_string_encoding: i32,
+}
+
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule`
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ProxyProtocolRule {
+    #[prost(uint32, tag = "1")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "tlv_type")]
+    pub tlv_type: u32,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "on_tlv_present")]
+    pub on_tlv_present: Option<super::listener_filters::ProxyProtocolKeyValuePair>,
+}
+
 /// `envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector`
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -46,4 +120,29 @@ impl prost::Name for TlsInspector {
     fn type_url() -> String {
         "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector".into()
     }
+}
+
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ProxyProtocolKeyValuePairValueStringEncoding {
+    Unspecified = 0,
+    SanitizedUtf8 = 1,
+    Base64 = 2,
+}
+
+impl json::Names for ProxyProtocolKeyValuePairValueStringEncoding {
+    const NAMES: &'static [(&'static str, i32)] = &[("UNSPECIFIED", 0), ("SANITIZED_UTF8", 1), ("BASE64", 2)];
+}
+
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ProxyProtocolTlvLocation {
+    DynamicMetadata = 0,
+    FilterState = 1,
+}
+
+impl json::Names for ProxyProtocolTlvLocation {
+    const NAMES: &'static [(&'static str, i32)] = &[("DYNAMIC_METADATA", 0), ("FILTER_STATE", 1)];
 }

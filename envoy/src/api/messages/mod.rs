@@ -17,6 +17,7 @@ pub mod filter_state;
 pub mod grpc_stats;
 pub mod hash_policy;
 pub mod hcm;
+pub mod header_formatters;
 pub mod http_rbac;
 pub mod internal_upstream;
 pub mod jwt_authn;
@@ -25,6 +26,7 @@ pub mod listener_filters;
 pub mod local_ratelimit;
 pub mod network_filter_state;
 pub mod network_filters;
+pub mod proxy_protocol;
 pub mod rbac;
 pub mod route;
 pub mod router;
@@ -56,6 +58,7 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", codec::<ext_authz::ExtAuthz>()),
     ("envoy.extensions.filters.http.fault.v3.HTTPFault", codec::<fault::HTTPFault>()),
     ("envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", codec::<grpc_stats::FilterConfig>()),
+    ("envoy.extensions.filters.http.grpc_web.v3.GrpcWeb", codec::<grpc_stats::GrpcWeb>()),
     ("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", codec::<jwt_authn::JwtAuthentication>()),
     ("envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", codec::<jwt_authn::PerRouteConfig>()),
     ("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", codec::<local_ratelimit::LocalRateLimit>()),
@@ -65,6 +68,7 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.filters.http.set_filter_state.v3.Config", codec::<filter_state::Config>()),
     ("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", codec::<listener_filters::HttpInspector>()),
     ("envoy.extensions.filters.listener.original_dst.v3.OriginalDst", codec::<listener_filters::OriginalDst>()),
+    ("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", codec::<listener_filters::ProxyProtocol>()),
     ("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", codec::<listener_filters::TlsInspector>()),
     ("envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit", codec::<network_filters::ConnectionLimit>()),
     ("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", codec::<hcm::HttpConnectionManager>()),
@@ -73,6 +77,7 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.filters.network.set_filter_state.v3.Config", codec::<network_filter_state::Config>()),
     ("envoy.extensions.filters.network.sni_cluster.v3.SniCluster", codec::<network_filters::SniCluster>()),
     ("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", codec::<tcp_proxy::TcpProxy>()),
+    ("envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig", codec::<header_formatters::PreserveCaseFormatterConfig>()),
     ("envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput", codec::<chain_matcher::ApplicationProtocolInput>()),
     ("envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput", codec::<chain_matcher::DestinationIPInput>()),
     ("envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput", codec::<chain_matcher::DestinationPortInput>()),
@@ -82,6 +87,7 @@ pub const CODECS: &[(&str, Codec)] = &[
     ("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", codec::<extensions::PreviousHostsPredicate>()),
     ("envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig", codec::<trace::EnvironmentResourceDetectorConfig>()),
     ("envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", codec::<internal_upstream::InternalUpstreamTransport>()),
+    ("envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport", codec::<proxy_protocol::ProxyProtocolUpstreamTransport>()),
     ("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", codec::<extensions::RawBuffer>()),
     ("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", codec::<tls::DownstreamTlsContext>()),
     ("envoy.extensions.transport_sockets.tls.v3.Secret", codec::<tls::Secret>()),

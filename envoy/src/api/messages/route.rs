@@ -951,10 +951,12 @@ pub struct WeightedClusterClusterWeight {
 pub enum RateLimitActionMetaDataSource {
     Dynamic = 0,
     RouteEntry = 1,
+    ClusterEntry = 2,
+    ClusterLocalityEntry = 3,
 }
 
 impl json::Names for RateLimitActionMetaDataSource {
-    const NAMES: &'static [(&'static str, i32)] = &[("DYNAMIC", 0), ("ROUTE_ENTRY", 1)];
+    const NAMES: &'static [(&'static str, i32)] = &[("DYNAMIC", 0), ("ROUTE_ENTRY", 1), ("CLUSTER_ENTRY", 2), ("CLUSTER_LOCALITY_ENTRY", 3)];
 }
 
 /// `envoy.config.route.v3.RedirectAction.RedirectResponseCode`

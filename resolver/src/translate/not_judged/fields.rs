@@ -84,6 +84,7 @@ const DEFAULT_TRAFFIC_POLICY: &[Field] = &[of("connectionPool", CONNECTION_POOL)
 
 const TRAFFIC_POLICY: &[Field] = &[
     of("tunnel", TUNNEL),
+    of("proxyProtocol", &[whole("version")]),
     of("connectionPool", CONNECTION_POOL),
     of("loadBalancer", LOAD_BALANCER),
     of("outlierDetection", OUTLIER_DETECTION),

@@ -7,7 +7,7 @@ use crate::translate::cluster::{self, Wanted};
 use crate::translate::locality::Setting;
 use crate::translate::registry::{RegisteredService, Resolution, ServicePort};
 use crate::translate::traffic_policy::{Rules, Subset, TrafficPolicy};
-use crate::translate::{Context, Origin, Piece, Translation, endpoint, tls};
+use crate::translate::{Context, Origin, Piece, Translation, endpoint, proxy_protocol, tls};
 use mesh_envoy::api::cluster::{Cluster, ClusterCommonLbConfigLocalityWeightedLbConfig, ClusterCustomClusterType, ClusterDiscoveryType, ClusterLbPolicy};
 use mesh_envoy::api::{Any, Value, core, dynamic_forward_proxy};
 
@@ -108,6 +108,10 @@ fn encrypt(cx: &Context<'_, '_>, building: &mut cluster::Building, policy: &Traf
             tls::own_client(settings, &[], building.is_http2(), cx.tls_defaults()).unwrap_or_else(tunnel::raw)
         }
         None => tunnel::raw(),
+    };
+    let inner = match policy.proxy_protocol {
+        Some(protocol) => proxy_protocol::around(inner, protocol),
+        None => inner,
     };
     building.cluster.transport_socket = Some(tunnel::within(inner));
 }
