@@ -2,7 +2,6 @@
 
 use crate::proxy_protocol::read::Rules;
 use mesh_envoy::engine::field::{Message, Read};
-use serde_json::Value;
 
 #[derive(Debug)]
 pub struct ProxyProtocol {
@@ -53,7 +52,7 @@ impl ProxyProtocol {
     }
     fn of(m: &Message<'_, '_>, overrides_redirection: bool) -> Read<ProxyProtocol> {
         let disallowed = m.values("disallowed_versions")?;
-        let names = |name: &str, number: u64| disallowed.iter().any(|v| *v == Value::from(name) || *v == Value::from(number));
+        let names = |name: &str, number: u64| disallowed.iter().any(|v| *v == name || *v == number);
         let rules = Rules { may_be_absent: m.flag("allow_requests_without_proxy_protocol")?, without_v1: names("V1", 0), without_v2: names("V2", 1) };
         if rules.without_v1 && rules.without_v2 {
             return Err(m.unknown_field("disallowed_versions", "no version is left"));
