@@ -43,6 +43,7 @@ mod rate_limits;
 mod redirect;
 mod refusals;
 mod splice;
+mod splice_bodies;
 mod statistics;
 mod streams;
 mod tcp;

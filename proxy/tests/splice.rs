@@ -14,14 +14,16 @@ use std::time::{Duration, Instant};
 use support::{cluster, get, log_lines, socket};
 
 /// Far more than sockets and pipes hold together.
-const LARGE: usize = 24 << 20;
+pub const LARGE: usize = 24 << 20;
 
-fn start(bootstrap: Value, pipes: usize) -> Proxy {
+/// A proxy with one worker, which has so many pipes.
+pub fn start(bootstrap: Value, pipes: usize) -> Proxy {
     let settings = Settings { flush: Duration::from_millis(5), drain: Duration::from_secs(5), pipes, ..Settings::default() };
     Proxy::start(Bootstrap::new(bootstrap).unwrap_or_else(|e| panic!("{e}")), &settings).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn spliced(proxy: &Proxy) -> u64 {
+/// Bytes that went through pipes.
+pub fn spliced(proxy: &Proxy) -> u64 {
     proxy.shared().spliced.load(Ordering::Relaxed)
 }
 
@@ -40,14 +42,14 @@ fn tcp(to: SocketAddr, log: &Path, filter: &Value, listener: &Value) -> Value {
         "static_resources": {"listeners": [own], "clusters": [cluster("up", &[to])]}})
 }
 
-fn connect(proxy: &Proxy) -> TcpStream {
+pub fn connect(proxy: &Proxy) -> TcpStream {
     let stream = TcpStream::connect(proxy.address("l").expect("a listener")).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     stream
 }
 
 /// Bytes that tell where they stood.
-fn bytes(seed: u64, n: usize) -> Vec<u8> {
+pub fn bytes(seed: u64, n: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut all = vec![0; n];
     random.fill(&mut all);
@@ -84,7 +86,7 @@ fn receive(mut stream: &TcpStream, seed: u64) -> Vec<u8> {
 }
 
 /// Resets when it is closed.
-fn resetting(stream: TcpStream) {
+pub fn resetting(stream: TcpStream) {
     let stream = socket2::Socket::from(stream);
     stream.set_linger(Some(Duration::ZERO)).expect("set");
 }
@@ -141,7 +143,7 @@ fn flood(n: usize, sent: &Arc<AtomicUsize>) -> SocketAddr {
 }
 
 /// Waits until a number has not changed for a while.
-fn settled(number: &AtomicUsize) -> usize {
+pub fn settled(number: &AtomicUsize) -> usize {
     let until = Instant::now() + Duration::from_secs(30);
     let (mut last, mut since) = (0, Instant::now());
     while since.elapsed() < Duration::from_millis(500) && Instant::now() < until {

@@ -5,6 +5,7 @@ use super::incoming::{Broken, Incoming};
 use super::timeouts::Watch;
 use super::tries::{Due, Rest};
 use super::upload::BoxError;
+use crate::splice;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -53,6 +54,10 @@ impl Stream {
     fn is_read(&self) -> bool {
         self.ahead.end.is_some() || http_body::Body::is_end_stream(&self.incoming)
     }
+    /// Whether what comes next may be moved: nothing was read ahead of it.
+    fn moves(&self) -> bool {
+        self.ahead.frames.is_empty() && self.ahead.end.is_none() && self.incoming.moves()
+    }
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
         if let Some(frame) = self.ahead.frames.pop_front() {
             self.ahead.bytes -= frame.data_ref().map_or(0, Bytes::len);
@@ -76,7 +81,7 @@ impl Stream {
                     self.ahead.frames.push_back(frame);
                 }
                 Poll::Ready(Polled::Broken(e)) => self.ahead.end = Some(Some(e)),
-                Poll::Ready(Polled::End | Polled::Late(_)) => self.ahead.end = Some(None),
+                Poll::Ready(Polled::End | Polled::Late(_) | Polled::Moved(_)) => self.ahead.end = Some(None),
                 Poll::Pending => return,
             }
         }
@@ -152,8 +157,59 @@ impl Body {
         }
         details.into()
     }
-    fn poll_stream(stream: &mut Stream, exchange: Option<&mut Box<Exchange>>, cx: &mut Context<'_>) -> Poll<Polled> {
-        let polled = stream.poll_next(cx);
+    /// A pipe to move what comes next with, where nobody looks at it.
+    pub fn pipe(&self) -> Option<splice::Lease> {
+        let (Content::Stream(stream), Some(exchange)) = (&self.content, &self.exchange) else { return None };
+        let moves = stream.moves() && !exchange.messages.are_counted();
+        moves.then(|| exchange.connection.worker().pipes.take()).flatten()
+    }
+    /// Moves what comes next into a pipe; 0 where it has to be read all the same.
+    ///
+    /// # Errors
+    /// It breaks off.
+    pub fn poll_move(&mut self, pipe: &mut splice::Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, BoxError>> {
+        let Content::Stream(stream) = &mut self.content else { return Poll::Ready(Ok(0)) };
+        match ready!(Body::poll_stream(stream, self.exchange.as_mut(), Means::Pipe(pipe, most), cx)) {
+            Polled::Moved(n) => {
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.sent += n as u64;
+                }
+                if stream.is_over() {
+                    self.end_stream();
+                }
+                Poll::Ready(Ok(n))
+            }
+            polled => Poll::Ready(Err(self.break_off(polled))),
+        }
+    }
+    fn end_stream(&mut self) {
+        if let Content::Stream(stream) = &mut self.content
+            && let Some(lease) = stream.lease.take()
+        {
+            lease.release();
+        }
+        self.end();
+    }
+    /// What came is none of the body, but why there is no more of it.
+    fn break_off(&mut self, polled: Polled) -> BoxError {
+        match polled {
+            Polled::Late(due) => {
+                let (flag, details) = due.told();
+                self.fail(flag, details.to_owned())
+            }
+            Polled::Broken(e) => {
+                let reason = e.reason();
+                let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
+                self.fail(reason.flag(), details)
+            }
+            Polled::Frame(_) | Polled::Moved(_) | Polled::End => self.fail("", String::new()),
+        }
+    }
+    fn poll_stream(stream: &mut Stream, exchange: Option<&mut Box<Exchange>>, means: Means<'_>, cx: &mut Context<'_>) -> Poll<Polled> {
+        let polled = match means {
+            Means::Read => stream.poll_next(cx),
+            Means::Pipe(pipe, most) => stream.incoming.poll_move(pipe, most, cx).map(|moved| moved.map_or_else(Polled::Broken, Polled::Moved)),
+        };
         let Some(exchange) = exchange else { return polled };
         if polled.is_ready() {
             exchange.limits.stir();
@@ -189,7 +245,15 @@ fn has_none(exchange: &Exchange) -> bool {
     exchange.method == http::Method::HEAD || matches!(exchange.status, 204 | 304)
 }
 
+/// How a part of a body is taken.
+enum Means<'p> {
+    Read,
+    /// Into a pipe, up to so many bytes.
+    Pipe(&'p mut splice::Lease, usize),
+}
+
 enum Polled {
+    Moved(usize),
     Frame(Frame<Bytes>),
     End,
     Broken(Broken),
@@ -230,7 +294,7 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Content::Stream(stream) => {
-                let polled = ready!(Body::poll_stream(stream, this.exchange.as_mut(), cx));
+                let polled = ready!(Body::poll_stream(stream, this.exchange.as_mut(), Means::Read, cx));
                 match polled {
                     Polled::Frame(frame) => {
                         // Nothing comes behind trailers, and nobody may ask for it.
@@ -248,29 +312,15 @@ impl http_body::Body for Body {
                             }
                         }
                         if is_end {
-                            if let Some(lease) = stream.lease.take() {
-                                lease.release();
-                            }
-                            this.end();
+                            this.end_stream();
                         }
                         Poll::Ready(Some(Ok(frame)))
                     }
                     Polled::End => {
-                        if let Some(lease) = stream.lease.take() {
-                            lease.release();
-                        }
-                        this.end();
+                        this.end_stream();
                         Poll::Ready(None)
                     }
-                    Polled::Broken(e) => {
-                        let reason = e.reason();
-                        let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
-                        Poll::Ready(Some(Err(this.fail(reason.flag(), details))))
-                    }
-                    Polled::Late(due) => {
-                        let (flag, details) = due.told();
-                        Poll::Ready(Some(Err(this.fail(flag, details.to_owned()))))
-                    }
+                    polled => Poll::Ready(Some(Err(this.break_off(polled)))),
                 }
             }
         }

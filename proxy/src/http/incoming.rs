@@ -3,6 +3,7 @@
 use crate::http1::client::Download;
 use crate::http1::server::Content;
 use crate::http2::{body, client};
+use crate::splice::Lease;
 use crate::upstream::Reason;
 use crate::upstream::connection::{reason_of, reason_of_stream};
 use bytes::Bytes;
@@ -59,6 +60,29 @@ impl Incoming {
     pub fn wait(&mut self, cx: &mut Context<'_>) {
         if let Incoming::StreamAnswer(body) = self {
             body.wait(cx);
+        }
+    }
+}
+
+/// What of it may be moved in place of being read.
+impl Incoming {
+    /// Whether an answer's next bytes are such.
+    pub fn moves(&self) -> bool {
+        matches!(self, Incoming::Answer(body) if body.moves())
+    }
+    /// A pipe for a request's next bytes, where they are such.
+    pub fn pipe(&self) -> Option<Lease> {
+        if let Incoming::Request(body) = self { body.pipe() } else { None }
+    }
+    /// Moves what comes next into a pipe; 0 where it has to be read all the same.
+    ///
+    /// # Errors
+    /// Why there is no more.
+    pub fn poll_move(&mut self, pipe: &mut Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        match self {
+            Incoming::Answer(body) => body.poll_move(pipe, most, cx),
+            Incoming::Request(body) => body.poll_move(pipe, most, cx),
+            Incoming::Hyper(_) | Incoming::StreamAnswer(_) | Incoming::StreamRequest(_) | Incoming::Nothing => Poll::Ready(Ok(0)),
         }
     }
 }

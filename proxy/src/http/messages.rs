@@ -18,6 +18,10 @@ impl Messages {
     pub fn watch(&self) {
         self.counts.set(true);
     }
+    /// Whether the bytes are looked at.
+    pub fn are_counted(&self) -> bool {
+        self.counts.get()
+    }
     pub fn count(&self) -> u64 {
         self.total.get()
     }

@@ -2,13 +2,14 @@
 
 use super::incoming::{Broken, Incoming};
 use super::messages::Messages;
+use crate::splice::Lease;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -127,6 +128,35 @@ impl Source {
         self.kept_bytes.set(self.kept_bytes.get() + bytes);
         self.kept.borrow_mut().push(piece.clone());
     }
+    /// A pipe to move what comes next with, where nobody looks at it and nobody asks for it again.
+    fn pipe(&self) -> Option<Lease> {
+        let keeps = self.limit.get() > 0 && !self.overflowed.get();
+        if keeps || !self.kept.borrow().is_empty() || self.messages.are_counted() {
+            return None;
+        }
+        self.incoming.borrow().as_ref()?.pipe()
+    }
+    fn poll_move(&self, pipe: &mut Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, BoxError>> {
+        let polled = {
+            let mut incoming = self.incoming.borrow_mut();
+            let Some(body) = incoming.as_mut() else { return Poll::Ready(Ok(0)) };
+            ready!(body.poll_move(pipe, most, cx))
+        };
+        let moved = polled.map_err(|e| self.fail(e))?;
+        self.last_read.set(Some(Instant::now()));
+        self.received.set(self.received.get() + moved as u64);
+        if self.incoming.borrow().as_ref().is_some_and(Body::is_end_stream) {
+            self.complete();
+        }
+        Poll::Ready(Ok(moved))
+    }
+    /// There is no more of it.
+    fn fail(&self, e: Broken) -> BoxError {
+        self.failed.set(true);
+        self.is_wrong.set(is_wrong(&e));
+        self.incoming.borrow_mut().take();
+        e.into()
+    }
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, BoxError>>> {
         let polled = {
             let mut incoming = self.incoming.borrow_mut();
@@ -139,12 +169,7 @@ impl Source {
                 self.complete();
                 return Poll::Ready(None);
             }
-            Poll::Ready(Some(Err(e))) => {
-                self.failed.set(true);
-                self.is_wrong.set(is_wrong(&e));
-                self.incoming.borrow_mut().take();
-                return Poll::Ready(Some(Err(e.into())));
-            }
+            Poll::Ready(Some(Err(e))) => return Poll::Ready(Some(Err(self.fail(e)))),
             Poll::Ready(Some(Ok(frame))) => frame,
         };
         self.last_read.set(Some(Instant::now()));
@@ -185,6 +210,17 @@ impl Upload {
     }
     pub fn new(source: &Rc<Source>) -> Upload {
         Upload { source: source.clone(), next: 0 }
+    }
+    /// A pipe to move what comes next with, where that may be.
+    pub fn pipe(&self) -> Option<Lease> {
+        self.source.pipe()
+    }
+    /// Moves what comes next into a pipe; 0 where it has to be read all the same.
+    ///
+    /// # Errors
+    /// There is no more of it.
+    pub fn poll_move(&mut self, pipe: &mut Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, BoxError>> {
+        self.source.poll_move(pipe, most, cx)
     }
     /// No body at all.
     pub fn empty() -> Upload {

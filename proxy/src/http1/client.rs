@@ -10,6 +10,7 @@ use crate::http::incoming::{Broken, Incoming};
 use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
+use crate::splice::{self, Lease, Splice};
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::{Bytes, BytesMut};
@@ -121,13 +122,21 @@ impl Connection {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         let Some(body) = self.body.as_mut().filter(|_| self.encoder != Encoder::Length(0)) else { return Poll::Pending };
         let mut is_end = true;
-        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            Some(Err(_)) => return Poll::Ready(Err(Unsent::Body)),
-            None => {}
-            Some(Ok(frame)) => {
-                is_end = frame.is_trailers() || body.is_end_stream();
-                self.is_begun = true;
-                self.write.put(frame, &mut self.encoder);
+        let moved = self.write.room_in_pipe(&self.encoder).filter(|_| self.io.is_bare()).and_then(|most| Some((body.pipe()?, most)));
+        if let Some((mut pipe, most)) = moved {
+            ready!(body.poll_move(&mut pipe, most, cx)).map_err(|_| Unsent::Body)?;
+            self.is_begun = true;
+            self.write.put_pipe(pipe, &mut self.encoder);
+            is_end = body.is_end_stream();
+        } else {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Err(_)) => return Poll::Ready(Err(Unsent::Body)),
+                None => {}
+                Some(Ok(frame)) => {
+                    is_end = frame.is_trailers() || body.is_end_stream();
+                    self.is_begun = true;
+                    self.write.put(frame, &mut self.encoder);
+                }
             }
         }
         if is_end {
@@ -257,6 +266,40 @@ impl Download {
             connection.read = BytesMut::new();
         }
         connection.write.shrink();
+    }
+    /// Whether what comes next may be moved: nothing of it was read, it comes fast, and there is enough of it.
+    pub fn moves(&self) -> bool {
+        let connection = self.connection.borrow();
+        matches!(self.rest, Rest::Bytes(splice::WORTH..)) && connection.read.is_empty() && connection.room.is_large() && connection.io.is_bare()
+    }
+    /// Moves what comes next into a pipe; 0 where it has to be read all the same.
+    ///
+    /// # Errors
+    /// Why there is no more.
+    pub fn poll_move(&mut self, pipe: &mut Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        let broken = |reason| Poll::Ready(Err(Broken::Codec(reason)));
+        let moved = {
+            let connection = &mut *self.connection.borrow_mut();
+            if let Err(reason) = connection.go_on_sending(cx) {
+                return broken(reason);
+            }
+            let Rest::Bytes(left) = &mut self.rest else { return Poll::Ready(Ok(0)) };
+            let most = usize::try_from(*left).unwrap_or(usize::MAX).min(most);
+            match ready!(pipe.poll_fill(&mut connection.io, most, cx)) {
+                Ok(0) => return broken(Reason::ProtocolError),
+                Err(e) if splice::is_refused(&e) => return Poll::Ready(Ok(0)),
+                Err(_) => return broken(Reason::ConnectionTermination),
+                Ok(n) => {
+                    connection.room.moved(n);
+                    *left -= n as u64;
+                    n
+                }
+            }
+        };
+        if matches!(self.rest, Rest::Bytes(0)) {
+            self.end();
+        }
+        Poll::Ready(Ok(moved))
     }
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Reason>>> {
         let connection = &mut *self.connection.borrow_mut();

@@ -1,6 +1,8 @@
 //! Bytes on their way to a socket: what is small is copied together, what is large goes as it is.
 
 use super::head::{self, Encoder};
+use super::room;
+use crate::splice::{Lease, Splice};
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 use std::io::{self, Write};
@@ -19,6 +21,8 @@ pub struct Output {
     pub bytes: Vec<u8>,
     at: usize,
     piece: Bytes,
+    /// A part of a body in place of the piece, which the kernel moves.
+    pipe: Option<Lease>,
     /// What comes behind the piece.
     tail: &'static [u8],
     /// Bytes of this request that are gone.
@@ -27,7 +31,7 @@ pub struct Output {
 
 impl Output {
     pub fn is_empty(&self) -> bool {
-        self.at == self.bytes.len() && self.piece.is_empty()
+        self.at == self.bytes.len() && self.piece.is_empty() && self.pipe.is_none()
     }
     /// Drops what waits.
     pub fn forget(&mut self) {
@@ -41,7 +45,19 @@ impl Output {
     }
     /// Whether more of a body may be put behind what waits.
     pub fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.bytes.len() < BODY
+        self.piece.is_empty() && self.pipe.is_none() && self.bytes.len() < BODY
+    }
+    /// How much of a body may be moved, and not read; `None` where something waits, or is put around the body.
+    pub fn room_in_pipe(&self, encoder: &Encoder) -> Option<usize> {
+        let Encoder::Length(left @ 1..) = encoder else { return None };
+        self.is_empty().then(|| usize::try_from(*left).unwrap_or(usize::MAX).min(room::LARGE))
+    }
+    /// Takes a part of a body that is in a pipe. There was room for it.
+    pub fn put_pipe(&mut self, pipe: Lease, encoder: &mut Encoder) {
+        if let Encoder::Length(left) = encoder {
+            *left = left.saturating_sub(pipe.held() as u64);
+        }
+        self.pipe = Some(pipe).filter(|p| p.held() > 0);
     }
     /// Puts a piece of a body behind what waits, while there is room.
     pub fn put(&mut self, frame: Frame<Bytes>, encoder: &mut Encoder) {
@@ -87,7 +103,12 @@ impl Output {
         }
     }
     /// Writes what waits; ready when all of it is gone.
-    pub fn poll<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll<W: AsyncWrite + Splice + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing waits beside it.
+        while let Some(pipe) = &mut self.pipe {
+            self.written += ready!(pipe.poll_drain(io, cx))? as u64;
+            self.pipe.take_if(|p| p.held() == 0);
+        }
         while !self.is_empty() {
             let rest = &self.bytes[self.at..];
             let written = if self.piece.is_empty() {
@@ -125,6 +146,8 @@ mod tests {
 
     /// A socket that takes a few bytes at a time.
     struct Slow(Vec<u8>, usize);
+
+    impl Splice for Slow {}
 
     impl AsyncWrite for Slow {
         fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {

@@ -2,6 +2,8 @@
 //! its reader: large bodies that come fast go in large pieces. What comes in small pieces is read into small ones, as each of them may
 //! be held somewhere.
 
+use crate::splice;
+
 /// The least.
 const SMALL: usize = 16 * 1024;
 /// To begin with.
@@ -22,6 +24,16 @@ impl Room {
     /// Bytes to make room for, where so many are still to come at most.
     pub fn of(self, left: u64) -> usize {
         usize::try_from(left).unwrap_or(self.0).min(self.0)
+    }
+    /// Whether the last read brought all that there was room for.
+    pub fn is_large(self) -> bool {
+        self.0 >= LARGE
+    }
+    /// Takes note of bytes that were moved: what comes in small pieces is read again.
+    pub fn moved(&mut self, n: usize) {
+        if n < splice::LITTLE {
+            *self = Room::default();
+        }
     }
     /// Takes note of a read: so many bytes came, and there was room for so many.
     pub fn took(&mut self, n: usize, room: usize) {

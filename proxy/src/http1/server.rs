@@ -11,6 +11,7 @@ use crate::http::exchange::Connection;
 use crate::http::framing::{Framing, Parts, Plain};
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::service;
+use crate::splice::{self, Lease, Pool, Splice};
 use crate::upstream::Reason;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, header};
@@ -157,7 +158,13 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
             wire.serial += 1;
             wire.serial
         };
-        let request = request.map(|_| if length == 0 { Incoming::Nothing } else { Incoming::Request(Content { wire: Rc::downgrade(&wire), serial }) });
+        let request = request.map(|_| {
+            if length == 0 {
+                Incoming::Nothing
+            } else {
+                Incoming::Request(Content { wire: Rc::downgrade(&wire), serial, pipes: connection.worker().pipes.clone() })
+            }
+        });
         let answer = {
             let mut serving = pin!(service::serve(connection.clone(), request, None));
             std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
@@ -240,6 +247,12 @@ fn is_read(wire: &mut Wire) -> bool {
     wire.left == 0 && !wire.is_over
 }
 
+/// A part of an answer's body.
+enum Taken {
+    Frame(Frame<Bytes>),
+    Moved(Lease),
+}
+
 /// Sends an answer to its end.
 async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut Output, answer: Response<body::Body>, asked: Asked) -> io::Result<Stays> {
     let (mut encoder, stays) = head::write_answer(&answer, &asked, || connection.worker().date(), &mut output.bytes);
@@ -253,13 +266,23 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
         loop {
             let mut waits = false;
             while !is_over && output.has_room() {
-                match Pin::new(&mut body).poll_frame(cx) {
+                let moved = output.room_in_pipe(&encoder).filter(|_| wire.borrow().stream.is_bare()).and_then(|most| Some((body.pipe()?, most)));
+                let polled = if let Some((mut pipe, most)) = moved {
+                    body.poll_move(&mut pipe, most, cx).map(|moved| Some(moved.map(|_| Taken::Moved(pipe))))
+                } else {
+                    Pin::new(&mut body).poll_frame(cx).map(|polled| polled.map(|p| p.map(Taken::Frame)))
+                };
+                match polled {
                     Poll::Pending => {
                         waits = true;
                         break;
                     }
                     Poll::Ready(Some(Err(_))) => (is_over, is_cut) = (true, true),
-                    Poll::Ready(Some(Ok(frame))) => {
+                    Poll::Ready(Some(Ok(Taken::Moved(pipe)))) => {
+                        is_over = body.is_end_stream();
+                        output.put_pipe(pipe, &mut encoder);
+                    }
+                    Poll::Ready(Some(Ok(Taken::Frame(frame)))) => {
                         is_over = frame.is_trailers() || body.is_end_stream();
                         output.put(frame, &mut encoder);
                     }
@@ -271,8 +294,9 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
                     Encoder::Chunks(_) | Encoder::Length(_) => {}
                 }
             }
-            let wire = &mut *wire.borrow_mut();
-            match output.poll(&mut wire.stream, cx) {
+            // The body may read the client's request meanwhile.
+            let written = output.poll(&mut wire.borrow_mut().stream, cx);
+            match written {
                 Poll::Ready(sent) => {
                     sent?;
                     stall = None;
@@ -292,6 +316,7 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
                 }
             }
             // TLS keeps back what the socket does not take: it is asked each time.
+            let wire = &mut *wire.borrow_mut();
             let flushed = Pin::new(&mut wire.stream).poll_flush(cx)?;
             if is_cut {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -311,6 +336,7 @@ async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut O
 pub struct Content {
     wire: Weak<RefCell<Wire>>,
     serial: u64,
+    pipes: Rc<Pool>,
 }
 
 impl Content {
@@ -319,6 +345,38 @@ impl Content {
         let wire = self.wire.upgrade()?;
         let wire = wire.borrow();
         (wire.serial == self.serial).then_some(wire.left)
+    }
+    /// A pipe to move what comes next with, where that may be: nothing of it was read, it comes fast, and there is enough of it.
+    pub fn pipe(&self) -> Option<Lease> {
+        let wire = self.wire.upgrade()?;
+        let wire = wire.borrow();
+        let moves = wire.serial == self.serial && wire.left >= splice::WORTH && wire.read.is_empty() && wire.room.is_large() && wire.stream.is_bare();
+        moves.then(|| self.pipes.take()).flatten()
+    }
+    /// Moves what comes next into a pipe; 0 where it has to be read all the same.
+    ///
+    /// # Errors
+    /// There is no more of it.
+    pub fn poll_move(&mut self, pipe: &mut Lease, most: usize, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        let gone = || Poll::Ready(Err(Broken::Codec(Reason::ConnectionTermination)));
+        let Some(wire) = self.wire.upgrade() else { return gone() };
+        let wire = &mut *wire.borrow_mut();
+        if wire.serial != self.serial {
+            return gone();
+        }
+        let most = usize::try_from(wire.left).unwrap_or(usize::MAX).min(most);
+        match ready!(pipe.poll_fill(&mut wire.stream, most, cx)) {
+            Err(e) if splice::is_refused(&e) => Poll::Ready(Ok(0)),
+            Ok(0) | Err(_) => {
+                wire.is_over = true;
+                gone()
+            }
+            Ok(n) => {
+                wire.room.moved(n);
+                wire.left -= n as u64;
+                Poll::Ready(Ok(n))
+            }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub const MUCH: usize = 64 * 1024;
 /// A pipe that got less than so many bytes was not worth it.
 pub const LITTLE: usize = 16 * 1024;
 
+/// With less to come it is not worth it.
+pub const WORTH: u64 = 64 * 1024;
+
 /// A stream that may be a socket and nothing else.
 pub trait Splice {
     /// Whether its next bytes are those of a socket, and what is written to it is sent as it is.

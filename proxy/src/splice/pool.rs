@@ -1,6 +1,6 @@
 //! A worker's pipes. One is held only while bytes are in it, so that few serve many connections; each has two descriptors.
 
-use super::{Pipe, Splice};
+use super::{Pipe, Splice, is_refused};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ const KEPT: usize = 4;
 
 #[derive(Debug)]
 pub struct Pool {
-    most: usize,
+    most: Cell<usize>,
     given: Cell<usize>,
     kept: RefCell<Vec<Pipe>>,
     moved: Arc<AtomicU64>,
@@ -24,11 +24,11 @@ pub struct Pool {
 impl Pool {
     /// A pool of so many pipes at most; with none of them all is copied. `moved` counts bytes that went through them.
     pub fn new(most: usize, moved: Arc<AtomicU64>) -> Rc<Pool> {
-        Rc::new(Pool { most, given: Cell::new(0), kept: RefCell::default(), moved })
+        Rc::new(Pool { most: Cell::new(most), given: Cell::new(0), kept: RefCell::default(), moved })
     }
     /// An empty pipe; `None` where there is none to be had.
     pub fn take(self: &Rc<Pool>) -> Option<Lease> {
-        if self.given.get() >= self.most {
+        if self.given.get() >= self.most.get() {
             return None;
         }
         let kept = self.kept.borrow_mut().pop();
@@ -53,10 +53,15 @@ impl Lease {
     /// Moves up to `most` bytes of a bare stream into the pipe, which is empty; 0 at the end.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// Those of the socket. [`is_refused`] where the system does not move bytes of sockets: there are no more pipes then, and nothing
+    /// was moved.
     pub fn poll_fill(&mut self, from: &mut impl Splice, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(Err(io::ErrorKind::Unsupported.into())) };
-        let filled = ready!(from.poll_fill(pipe, most, cx))?;
+        let filled = ready!(from.poll_fill(pipe, most, cx)).inspect_err(|e| {
+            if is_refused(e) {
+                self.pool.most.set(0);
+            }
+        })?;
         self.pool.moved.fetch_add(filled as u64, Ordering::Relaxed);
         Poll::Ready(Ok(filled))
     }

@@ -54,8 +54,6 @@ enum Flow {
     #[default]
     Little,
     Much,
-    /// The sockets can't be spliced.
-    Copied,
 }
 
 /// Bytes so far, to be seen whatever ends the copying.
@@ -130,7 +128,7 @@ impl Way {
                     return Poll::Pending;
                 };
                 match filled {
-                    Err(e) if splice::is_refused(&e) => (self.flow, self.pipe) = (Flow::Copied, None),
+                    Err(e) if splice::is_refused(&e) => {}
                     Err(e) => return Poll::Ready(Err((source, e))),
                     Ok(0) => (self.state, self.pipe) = (State::Finishing, None),
                     Ok(n) => {
@@ -157,7 +155,7 @@ impl Way {
                 Ok(()) if buf.filled().is_empty() => self.state = State::Finishing,
                 Ok(()) => {
                     let bytes = buf.filled();
-                    if bytes.len() >= splice::MUCH && self.flow == Flow::Little {
+                    if bytes.len() >= splice::MUCH {
                         self.flow = Flow::Much;
                     }
                     count.set(count.get() + bytes.len() as u64);
