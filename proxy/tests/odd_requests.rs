@@ -131,13 +131,37 @@ fn requests() -> Vec<(String, String)> {
     }
     add("GET", "/body", "", "hello");
     add("DELETE", "/body", "", "hello");
-    for target in ["http://c.d/p?q", "https://c.d:444/p?q", "http://c.d", "/a/../b", "//a///b", "/a%2Fb%5Cc", "/x?y=/../z"] {
+    for target in ["http://c.d/p?q", "https://c.d:444/p?q", "http://c.d", "http://c.d?x", "/a/../b", "//a///b", "/a%2Fb%5Cc", "/x?y=/../z"] {
         add("GET", target, "", "");
     }
     for headers in [
         "connection: close, upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
         "connection: close, upgrade\r\nupgrade: websocket\r\n",
         "connection: close, x-hop\r\nx-hop: 1\r\n",
+        "connection: close, x-forwarded-for\r\nx-forwarded-for: 1.2.3.4\r\n",
+        "connection: close, X-Forwarded-Proto\r\nx-forwarded-proto: https\r\n",
+        "connection: close, x-forwarded-host\r\nx-forwarded-host: z\r\n",
+        "connection: close, :path\r\n",
+        "connection: close, te\r\nte: trailers\r\n",
+        "connection: close, te\r\nte: gzip\r\n",
+        "connection: close, host\r\n",
+        "connection: close, content-length\r\n",
+        "connection: close, authorization, cookie, x-request-id, x-envoy-attempt-count\r\nauthorization: z\r\ncookie: a\r\nx-envoy-attempt-count: 5\r\n",
+        "connection: close, x-a, x-b, x-c, x-d, x-e, x-f, x-g, x-h, x-i, x-j, x-k\r\nx-k: 1\r\n",
+        "connection: close, upgrade, x-hop\r\nupgrade: websocket\r\nx-hop: 1\r\n",
+        "connection: close, a b, \r\n",
+        "connection: close\r\nconnection: x-hop\r\nx-hop: 1\r\n",
+        "x-forwarded-for: 10.0.0.1\r\nx-forwarded-for: 1.2.3.4\r\n",
+        "x-forwarded-for: 1.2.3.4\r\nx-forwarded-for: 10.0.0.1\r\n",
+        "x-forwarded-proto: https\r\nx-forwarded-proto: http\r\n",
+        "x-forwarded-proto: HTTPS\r\n",
+        "x-forwarded-proto: https\r\nx-forwarded-host: a\r\nx-forwarded-host: b\r\nx-forwarded-port: 1\r\nx-forwarded-port: 2\r\n",
+        "x-forwarded-client-cert: a\r\nx-forwarded-client-cert: b\r\n",
+        "content-type: a/b\r\ncontent-type: c/d\r\nuser-agent: a\r\nuser-agent: b\r\nvia: 1.1 a\r\nvia: 1.1 b\r\nauthorization: a\r\nauthorization: b\r\n",
+        "accept: a\r\naccept: b\r\norigin: a\r\norigin: b\r\nreferer: a\r\nreferer: b\r\naccept-encoding: a\r\naccept-encoding: b\r\ncache-control: a\r\ncache-control: b\r\n",
+        "grpc-timeout: 1S\r\ngrpc-timeout: 2S\r\ntraceparent: a\r\ntraceparent: b\r\nx-b3-traceid: a\r\nx-b3-traceid: b\r\nif-match: a\r\nif-match: b\r\n",
+        "x-envoy-upstream-rq-timeout-ms: 18446744073709551615\r\n",
+        "!xpect: 5\r\n",
         "te: trailers\r\n",
         "te: gzip, trailers\r\n",
         "te: gzip\r\n",
@@ -156,6 +180,7 @@ fn requests() -> Vec<(String, String)> {
     for status in [201, 205, 301, 404, 429, 500, 503] {
         add("GET", "/s", &format!("x-status: {status}\r\n"), "");
     }
+    add("OPTIONS", "*", "", "");
     add("POST", "/expects", "expect: 100-continue\r\n", "hello");
     out
 }

@@ -1,6 +1,7 @@
 //! The body of an answer on its way to the client. Its end is the exchange's.
 
 use super::exchange::Exchange;
+use super::hygiene::strip_trailers;
 use super::incoming::{Broken, Incoming};
 use super::timeouts::Watch;
 use super::tries::{Due, Rest};
@@ -296,7 +297,10 @@ impl http_body::Body for Body {
             Content::Stream(stream) => {
                 let polled = ready!(Body::poll_stream(stream, this.exchange.as_mut(), Means::Read, cx));
                 match polled {
-                    Polled::Frame(frame) => {
+                    Polled::Frame(mut frame) => {
+                        if let Some(trailers) = frame.trailers_mut() {
+                            strip_trailers(trailers);
+                        }
                         // Nothing comes behind trailers, and nobody may ask for it.
                         let is_end = frame.is_trailers() || stream.is_over();
                         if let Some(exchange) = &mut this.exchange {

@@ -23,6 +23,7 @@ use crate::trace::span;
 use crate::upstream::breaker::Slot;
 use crate::upstream::cluster::{Handle, Wanted};
 use crate::upstream::host::Host;
+use crate::upstream::outlier::Outcome as Failed;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
 use http::Response;
@@ -377,17 +378,20 @@ impl Router<'_> {
     }
 
     /// Counts a try that took too long.
-    fn count(&self, due: Due, host: &Host) {
+    fn count(&self, due: Due, host: &Arc<Host>) {
         let stats = &self.cluster.stats;
         match due {
+            Due::Stream(_) => return,
             // Counted with the answer to it.
-            Due::Whole | Due::Stream(_) => return,
+            Due::Whole => return self.cluster.runtime.note(host, Failed::LocalFailure),
             Due::Upstream => return stats.upstream_rq_max_duration_reached.inc(),
             Due::Try => &stats.upstream_rq_per_try_timeout,
             Due::TryIdle => &stats.upstream_rq_per_try_idle_timeout,
         }
         .inc();
         host.stats.timeouts.fetch_add(1, Ordering::Relaxed);
+        // As with Envoy, a host that does not answer in time is one that fails.
+        self.cluster.runtime.note(host, Failed::LocalFailure);
     }
     fn late(&self, exchange: Box<Exchange>, due: Due) -> Response<Body> {
         if let Due::Stream(late) = due {

@@ -439,7 +439,7 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
 }
 
 /// A host, with its port perhaps: no user, no path, no list.
-fn is_host(host: &[u8]) -> bool {
+pub fn is_host(host: &[u8]) -> bool {
     host.iter().all(|b| IS_HOST[usize::from(*b)])
 }
 

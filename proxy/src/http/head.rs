@@ -1,6 +1,7 @@
 //! Heads of messages: what a proxy takes from them, adds and takes away (Envoy's header sanitizing).
 
 use super::exchange::Connection;
+use super::hygiene::nominated;
 use super::incoming::Incoming;
 use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
@@ -169,8 +170,8 @@ const HOP_BY_HOP: [HeaderName; 6] =
 /// Of these, those that stay where another protocol is asked for.
 const OF_UPGRADES: usize = 2;
 
-/// The place of a name among [`HOP_BY_HOP`].
-fn hop_by_hop(name: &HeaderName) -> Option<usize> {
+/// The place of a name among those that are between two neighbours only.
+pub fn hop_by_hop(name: &HeaderName) -> Option<usize> {
     let at = match name.as_str().len() {
         7 => 1,
         10 if *name == header::CONNECTION => 0,
@@ -190,18 +191,12 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
     if there == 0 {
         return;
     }
-    if there & 1 != 0 && upgrades == Upgrades::No {
+    if there & 1 != 0 {
         // Headers that `connection` names go with it.
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .flat_map(|v| v.split(','))
-            .map(str::trim)
-            // This one goes in any case, and there is none of the other name.
-            .filter(|n| !n.eq_ignore_ascii_case("keep-alive") && !n.eq_ignore_ascii_case("close"))
-            .filter_map(|n| n.parse().ok())
-            .filter(|n: &HeaderName| *n != header::HOST && *n != header::CONTENT_LENGTH && *n != header::COOKIE)
+        let named: Vec<HeaderName> = nominated(headers)
+            // What a message is delimited by stays, and `te` may speak of trailers.
+            .filter(|n| !matches!(*n, header::HOST | header::CONTENT_LENGTH | header::TE))
+            .filter(|n| hop_by_hop(n).is_none())
             .collect();
         for name in named {
             headers.remove(name);
@@ -395,7 +390,7 @@ mod tests {
         strip_hop_by_hop(&mut upgraded, Upgrades::Yes);
         let mut left: Vec<_> = upgraded.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["connection", "upgrade", "x-a", "x-b"]);
+        assert_eq!(left, ["connection", "upgrade", "x-b"]);
     }
 
     #[test]

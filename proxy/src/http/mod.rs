@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod forward;
 pub mod framing;
 pub mod head;
+pub mod hygiene;
 pub mod incoming;
 pub mod interim;
 pub mod limit;

@@ -4,6 +4,7 @@ use super::body::Body;
 use super::cors::Allowed;
 use super::exchange::{Connection, Exchange, RouteRef};
 use super::head::{self, View, names};
+use super::hygiene::{self, Nominated};
 use super::incoming::Incoming;
 use super::interim::Interim;
 use super::live::World;
@@ -60,9 +61,17 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     let mut headers = parts.headers;
     headers.remove(http::header::HOST);
     // It was hidden from the parser, which would answer it.
-    if let Some(expect) = headers.remove(names::HELD_EXPECT) {
+    if let (Incoming::Hyper(_), Some(expect)) =
+        (&incoming, headers.get(names::HELD_EXPECT).filter(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")).cloned())
+    {
+        headers.remove(names::HELD_EXPECT);
         headers.insert(http::header::EXPECT, expect);
     }
+    if parts.version == http::Version::HTTP_2 {
+        // Clients cut it, so that its parts are compressed (RFC 9113 §8.2.3).
+        hygiene::join(&mut headers, http::header::COOKIE, b"; ");
+    }
+    hygiene::join_lists(&mut headers);
     let mut exchange = Box::new(Exchange::new(connection, head::protocol(parts.version), Rc::default()));
     exchange.body = Source::new(incoming, exchange.begun);
     exchange.method = parts.method;
@@ -107,6 +116,16 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
     }
     if let Some(reply) = underscores(&mut exchange) {
         return reply.send(exchange);
+    }
+    match hygiene::nominations(&exchange.headers) {
+        Nominated::Fine => {}
+        Nominated::Host => exchange.authority.clear(),
+        Nominated::Refused => {
+            // As with Envoy, whose parser refuses it, there was no request.
+            exchange.path.clear();
+            exchange.authority.clear();
+            return Reply::new(400, "DPE", "http1.connection_header_rejected", "Bad Request").closing().send(exchange);
+        }
     }
     let of_engine = connection.client.engine(engine_protocol(exchange.protocol));
     let scheme = connection.scheme();

@@ -1,5 +1,6 @@
 //! A request's body on its way to the upstream: counted, and kept where it may be needed again for another try or a mirror.
 
+use super::hygiene::strip_trailers;
 use super::incoming::{Broken, Incoming};
 use super::messages::Messages;
 use crate::splice::Lease;
@@ -179,7 +180,11 @@ impl Source {
                 self.messages.pass(&data);
                 Piece::Data(data)
             }
-            Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                strip_trailers(&mut trailers);
+                Piece::Trailers(trailers)
+            }
         };
         self.put_away(&piece, if let Piece::Data(d) = &piece { d.len() } else { 0 });
         // Nothing comes behind trailers.

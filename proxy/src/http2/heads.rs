@@ -1,6 +1,7 @@
 //! What becomes of the heads of a connection. `h2` refuses those that break HTTP/2's rules by itself and tells nobody: what it
 //! writes does.
 
+use crate::http::framing::is_host;
 use std::collections::VecDeque;
 
 const HEADERS: u8 = 1;
@@ -154,10 +155,12 @@ pub fn refusal<B>(request: &http::Request<B>, most: usize) -> Option<Refusal> {
     let (headers, uri) = (request.headers(), request.uri());
     let is_twice = |name| headers.get_all(name).iter().nth(1).is_some();
     let own = [Some(request.method().as_str()), uri.scheme_str(), uri.authority().map(|a| a.as_str()), uri.path_and_query().map(|p| p.as_str())];
+    let host = uri.authority().map(|a| a.as_str().as_bytes()).or_else(|| headers.get(http::header::HOST).map(http::HeaderValue::as_bytes));
     match () {
         () if headers.len() + own.iter().flatten().count() > most => Some(Refusal::TooMany),
         () if is_twice(http::header::CONTENT_LENGTH) || is_twice(http::header::HOST) => Some(Refusal::Field),
-        () if uri.authority().is_some_and(|a| a.as_str().contains('@')) => Some(Refusal::Field),
+        () if headers.get(http::header::CONTENT_LENGTH).is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit)) => Some(Refusal::Field),
+        () if !host.is_none_or(is_host) => Some(Refusal::Field),
         () if uri.authority().is_none() && !headers.contains_key(http::header::HOST) => Some(Refusal::Message),
         () if uri.path() == "*" && request.method() != http::Method::OPTIONS => Some(Refusal::Message),
         () => None,
@@ -219,5 +222,7 @@ mod tests {
         assert_eq!(check("/", &[("host", "a")]), None);
         assert_eq!(check("/", &[]), Some(Refusal::Message));
         assert_eq!(check("http://u@a/", &[]), Some(Refusal::Field));
+        assert_eq!(check("/", &[("host", "a b")]), Some(Refusal::Field));
+        assert_eq!((check("http://a/", &[("content-length", "")]), check("http://a/", &[("content-length", "5")])), (Some(Refusal::Field), None));
     }
 }

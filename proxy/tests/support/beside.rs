@@ -30,6 +30,7 @@ pub struct Case {
 /// What is compared beside what every differential test compares.
 const OPERATORS: &[(&str, &str)] = &[
     ("method", "%REQ(:METHOD)%"),
+    ("remote", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
     ("grpc", "%GRPC_STATUS%"),
     ("grpc_snake", "%GRPC_STATUS(SNAKE_STRING)%"),
     ("grpc_number", "%GRPC_STATUS_NUMBER%"),
