@@ -13,6 +13,9 @@ mod generate;
 mod pair;
 #[path = "support/pki.rs"]
 mod pki;
+#[allow(dead_code, reason = "the test of time-outs uses the rest")]
+#[path = "support/streams.rs"]
+mod scripted;
 mod support;
 #[path = "../../envoy/tests/differential/token.rs"]
 mod token;
@@ -36,6 +39,7 @@ mod log_operators;
 mod malformed;
 mod malformed_heads;
 mod odd_requests;
+mod odd_streams;
 mod peers;
 mod policies;
 mod proxy_protocol;
@@ -51,5 +55,6 @@ mod telemetry;
 mod tls;
 mod tls_envoy;
 mod traces;
+mod upstreams;
 mod xds;
 mod xds_swap;

@@ -64,10 +64,7 @@ fn cases() -> Vec<Case> {
     const PLAIN: [(&str, &str); 4] = [(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "a.b")];
     let mut out = Vec::new();
     let mut add = |name, more: Fields<'static>, body, trailers: Fields<'static>| {
-        let head = PLAIN
-            .iter()
-            .filter(|(n, _)| !more.iter().any(|(m, v)| m == n || v.is_empty() && m == n))
-            .chain(more.iter().filter(|(n, v)| !n.starts_with(':') || !v.is_empty()));
+        let head = PLAIN.iter().filter(|(n, _)| !more.iter().any(|(m, _)| m == n)).chain(more.iter().filter(|(n, v)| !n.starts_with(':') || !v.is_empty()));
         // Pseudo headers come first.
         let (first, then): (Vec<_>, Vec<_>) = head.copied().partition(|(n, _)| n.starts_with(':'));
         out.push(Case { name, head: first.into_iter().chain(then).collect(), body, trailers: trailers.to_vec() });
@@ -109,7 +106,7 @@ fn cases() -> Vec<Case> {
     add("upper case", &[("X-A", "1")], None, &[]);
     add("odd name", &[("x a", "1")], None, &[]);
     add("control in value", &[("x-a", "1\r\nx-b: 2")], None, &[]);
-    add("nul in value", &[("x-a", "1\02")], None, &[]);
+    add("nul in value", &[("x-a", "1\x002")], None, &[]);
     add("bytes in value", &[("x-a", "\u{e4}\tz")], None, &[]);
     add("spaces around a value", &[("x-a", " 1 ")], None, &[]);
     add("expect hidden", &[("!xpect", "200-maybe")], None, &[]);

@@ -6,11 +6,7 @@
 // It shows its count, and says when it is skipped.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code, reason = "the test of time-outs uses the rest")]
-#[path = "support/streams.rs"]
-mod scripted;
-
-use crate::{beside, envoy, support};
+use crate::{beside, envoy, scripted, support};
 use scripted::Step;
 use serde_json::{Value, json};
 use std::io::{Read, Write};

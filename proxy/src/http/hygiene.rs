@@ -112,7 +112,9 @@ mod tests {
 
     fn map(list: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        list.iter().for_each(|(name, value)| drop(headers.append(*name, HeaderValue::from_static(value))));
+        for (name, value) in list {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
         headers
     }
 

@@ -161,7 +161,7 @@ impl Connection {
             self.keeps_alive = false;
             let body = self.body.take();
             match why {
-                Unsent::Body => return Poll::Ready(Err(Lost::sent(Reason::ConnectionTermination))),
+                Unsent::Body => return Poll::Ready(Err(Lost::sent(Reason::LocalReset))),
                 Unsent::Socket if self.write.written == 0 && !self.is_begun => {
                     // Nothing was put behind its head.
                     let (encoder, head, method) = (self.encoder.clone(), std::mem::take(&mut self.write.bytes), method.clone());

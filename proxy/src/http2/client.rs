@@ -80,7 +80,8 @@ impl Sender {
             drop(sender);
             let mut upload = UploadOf((!is_whole).then(|| Box::new(Sending::new(stream, body, None))));
             let answer = std::future::poll_fn(|cx| {
-                upload.go_on(cx).map_err(Failure::sent)?;
+                // The client's fault, and not the upstream's.
+                upload.go_on(cx).map_err(|_| Failure::sent(Reason::LocalReset))?;
                 while let Some(interim) = interim
                     && let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx)
                 {

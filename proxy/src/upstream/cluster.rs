@@ -19,6 +19,7 @@ use crate::proxy_protocol::Addresses;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use http::Response;
+use http::header::{CONTENT_TYPE, HeaderMap};
 use mesh_envoy::engine::pick::{Assignment, Health};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
@@ -373,9 +374,10 @@ impl Handle {
                 let status = response.status().as_u16();
                 let counter = if (500..600).contains(&status) { &host.stats.errors } else { &host.stats.successes };
                 counter.fetch_add(1, Ordering::Relaxed);
-                self.runtime.note(host, Outcome::Status(status));
+                self.runtime.note(host, Outcome::Status(status_of_grpc(response.headers()).unwrap_or(status)));
             }
-            Err(f) if f.reason != Reason::Overflow && !f.is_unseen() => {
+            // A client that broke off says nothing of the host.
+            Err(f) if !matches!(f.reason, Reason::Overflow | Reason::LocalReset) && !f.is_unseen() => {
                 host.stats.errors.fetch_add(1, Ordering::Relaxed);
                 self.runtime.note(host, Outcome::LocalFailure);
                 if matches!(f.reason, Reason::RemoteReset | Reason::RemoteRefusedStream | Reason::ConnectionTermination) {
@@ -399,9 +401,49 @@ impl Handle {
         self.recent.borrow_mut().clear();
         let mut pools = self.pools.borrow_mut();
         pools.values().for_each(|p| p.prune());
-        if self.config().kind == Kind::OriginalDestination || self.config().transports.introduce_clients() {
-            // Clients, and where they want to go, change for ever: who is not spoken with is forgotten.
-            pools.retain(|_, p| !p.is_empty() || Rc::strong_count(p) > 1);
-        }
+        // Clients, where they want to go and by which name change for ever: who is not spoken with is forgotten.
+        pools.retain(|_, p| !p.is_empty() || Rc::strong_count(p) > 1);
+    }
+}
+
+/// The status of HTTP that one of gRPC in an answer's head stands for (Envoy's mapping).
+fn status_of_grpc(headers: &HeaderMap) -> Option<u16> {
+    let kind = headers.get(CONTENT_TYPE)?.as_bytes();
+    let status: u64 = headers.get("grpc-status").filter(|_| kind.starts_with(b"application/grpc"))?.to_str().ok()?.parse().ok()?;
+    Some(match status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compiler;
+    use serde_json::json;
+
+    #[test]
+    fn pools_of_names_that_nobody_asks_for_are_forgotten() {
+        let endpoint = json!({"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}}}});
+        let config = json!({"name": "c", "type": "STATIC", "load_assignment": {"cluster_name": "c", "endpoints": [{"lb_endpoints": [endpoint]}]}});
+        let config = Config::read(&config, "cluster", &Compiler::default()).expect("a cluster");
+        let handle = Handle::new(Arc::new(Runtime::new(Arc::new(config), Instant::now(), &Snapshot::default(), None)), Arc::default(), Arc::default());
+        let host = handle.choose(None, None, None, &[], 0, &mut fastrand::Rng::with_seed(1)).expect("a host");
+        let named = |name: &str| PoolKey { host: host.label.clone(), is_http2: false, priority: 0, server_name: Some(name.into()), alpn: None, client: None };
+        let used = handle.pool(&host, named("used"));
+        (0..100).for_each(|n| drop(handle.pool(&host, named(&format!("n{n}")))));
+        assert_eq!(handle.pools.borrow().len(), 101);
+        handle.prune();
+        assert!(handle.pools.borrow().len() == 1 && Rc::ptr_eq(&handle.pool(&host, named("used")), &used));
     }
 }

@@ -46,6 +46,8 @@ pub struct Pool {
     multiplexed: RefCell<Vec<Rc<Shared>>>,
     /// Held while a connection for many streams is made: the others wait for it.
     connecting: Mutex<()>,
+    /// How often that came to nothing, and why the last time.
+    failed: RefCell<(u64, Option<Failure>)>,
     /// Told when a connection comes back or goes away.
     freed: Notify,
     open: Cell<usize>,
@@ -55,6 +57,8 @@ struct Shared {
     http2: Http2,
     streams: Cell<u64>,
     started: Cell<u64>,
+    /// When the last stream was over.
+    idle_since: Cell<Instant>,
 }
 
 /// What a request goes out on.
@@ -87,6 +91,7 @@ impl Pool {
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
             connecting: Mutex::new(()),
+            failed: RefCell::default(),
             freed: Notify::new(),
             open: Cell::new(0),
         }
@@ -145,6 +150,14 @@ impl Pool {
         let after = self.idle.borrow().len();
         (after..before).for_each(|_| self.gone());
         self.retire();
+        let Some(timeout) = self.rules.idle_timeout else { return };
+        self.multiplexed.borrow_mut().retain(|s| {
+            let stays = s.streams.get() > 0 || s.idle_since.get().elapsed() <= timeout;
+            if !stays {
+                self.stats.upstream_cx_idle_timeout.inc();
+            }
+            stays
+        });
     }
 
     async fn http1(&self) -> Result<Http1, Failure> {
@@ -198,9 +211,16 @@ impl Pool {
         };
         self.stats.upstream_rq_pending_total.inc();
         let _active = Gauge::of(&self.stats);
+        let failures = self.failed.borrow().0;
         let _one = self.connecting.lock().await;
         if let Some(found) = self.shared() {
             return Ok(found);
+        }
+        // All that waited for a connection fail with it: one after the other they would wait for as many times as they are.
+        if let (n, Some(failure)) = &*self.failed.borrow()
+            && *n != failures
+        {
+            return Err(failure.clone());
         }
         let slot = breaker::take(&self.counts, What::Connections, &self.rules.thresholds);
         let slot = slot.or_else(|| self.multiplexed.borrow().is_empty().then(|| breaker::force(&self.counts, What::Connections)));
@@ -208,11 +228,19 @@ impl Pool {
             self.stats.upstream_cx_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
         };
-        let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http2).await?;
-        let http2 = connection::http2(opened, self.rules.max_streams, &self.stats).await?;
-        let shared = Rc::new(Shared { http2, streams: Cell::new(0), started: Cell::new(0) });
+        let made = self.connect_http2(slot).await;
+        if let Err(failure) = &made {
+            let mut failed = self.failed.borrow_mut();
+            *failed = (failed.0 + 1, Some(failure.clone()));
+        }
+        let http2 = made?;
+        let shared = Rc::new(Shared { http2, streams: Cell::new(0), started: Cell::new(0), idle_since: Cell::new(Instant::now()) });
         self.multiplexed.borrow_mut().push(shared.clone());
         Ok(shared)
+    }
+    async fn connect_http2(&self, slot: Slot) -> Result<Http2, Failure> {
+        let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http2).await?;
+        connection::http2(opened, self.rules.max_streams, &self.stats).await
     }
 
     fn request_slot(&self) -> Result<Slot, Failure> {
@@ -407,6 +435,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
             shared.streams.set(shared.streams.get() - 1);
+            shared.idle_since.set(Instant::now());
         }
         // An answer that was not read to its end: what is left of it must not reach the next request.
         if self.http1.take().is_some() {
