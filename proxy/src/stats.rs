@@ -267,6 +267,17 @@ impl Registry {
         }
         block
     }
+    /// Drops blocks that nobody adds to any more, of prefixes that are gone.
+    pub fn forget(&self, is_gone: impl Fn(&str) -> bool) {
+        if let Ok(mut blocks) = self.blocks.lock() {
+            blocks.retain(|prefix, list| {
+                if is_gone(prefix) {
+                    list.retain(|block| Arc::strong_count(block) > 1);
+                }
+                !list.is_empty()
+            });
+        }
+    }
     /// All counters by name, summed up.
     pub fn read(&self) -> BTreeMap<String, (Kind, u64)> {
         let mut out = BTreeMap::new();
@@ -287,6 +298,19 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_gone_goes_when_nobody_counts_any_more() {
+        let registry = Registry::default();
+        let (held, other) = (registry.block::<TlsStats>("cluster.a.ssl"), registry.block::<TlsStats>("cluster.b"));
+        drop((registry.block::<TlsStats>("cluster.a.ssl"), registry.block::<TlsStats>("cluster.c"), other));
+        let left = || registry.blocks.lock().expect("unbroken").iter().map(|(prefix, list)| (prefix.clone(), list.len())).collect::<Vec<_>>();
+        registry.forget(|prefix| prefix != "cluster.b");
+        assert_eq!(left(), [("cluster.a.ssl".to_owned(), 1), ("cluster.b".to_owned(), 1)]);
+        drop(held);
+        registry.forget(|prefix| prefix != "cluster.b");
+        assert_eq!(left(), [("cluster.b".to_owned(), 1)]);
+    }
 
     #[test]
     fn workers_are_summed_up_and_gauges_may_wrap_in_one() {

@@ -241,6 +241,7 @@ pub struct Generation {
     shared: Arc<Shared>,
     worker_clusters: Rc<RefCell<FxHashMap<Box<str>, Rc<Handle>>>>,
     stats: Rc<Blocks<ClusterStats>>,
+    tls: Rc<Blocks<TlsStats>>,
 }
 
 impl Generation {
@@ -252,7 +253,8 @@ impl Generation {
         }
         let stat_name = config.stat_name();
         let stats = self.stats.get(&self.shared.registry, "cluster", &stat_name);
-        let tls = if config.transports.has_tls() { self.shared.registry.block(&format!("cluster.{stat_name}.ssl")) } else { Arc::default() };
+        // Those of the cluster's configuration before this one go on.
+        let tls = if config.transports.has_tls() { self.tls.get(&self.shared.registry, "cluster", &format!("{stat_name}.ssl")) } else { Arc::default() };
         let handle = Rc::new(Handle::new(self.shared.runtime_of(config, &self.snapshot), stats, tls));
         self.worker_clusters.borrow_mut().insert(name.into(), handle.clone());
         Some(handle)
@@ -271,6 +273,9 @@ impl<B: Block + Default + 'static> Blocks<B> {
             return found.clone();
         }
         self.make(registry, name, &format!("{kind}.{name}"))
+    }
+    fn retain(&self, stays: impl Fn(&str) -> bool) {
+        self.0.borrow_mut().retain(|name, _| stays(name));
     }
     fn make(&self, registry: &Registry, name: &str, prefix: &str) -> Arc<B> {
         let block = registry.block::<B>(prefix);
@@ -301,6 +306,8 @@ pub struct Worker {
     pub counted: Counted,
     ring: Arc<Ring>,
     state: watch::Receiver<State>,
+    /// The version of configuration whose clusters have counters.
+    tidied: Cell<u64>,
     pub active: Cell<u64>,
     /// `date` of answers, for the second that it was made for.
     date: RefCell<(u64, HeaderValue)>,
@@ -317,6 +324,7 @@ impl Worker {
             shared: shared.clone(),
             worker_clusters: Rc::default(),
             stats: Rc::new(Blocks::new()),
+            tls: Rc::new(Blocks::new()),
         };
         Worker {
             hostname: shared.hostname.clone(),
@@ -339,6 +347,7 @@ impl Worker {
             counted: Counted::default(),
             ring: shared.rings.attach(),
             state: shared.state.subscribe(),
+            tidied: Cell::new(0),
             active: Cell::new(0),
             date: RefCell::new((0, HeaderValue::from_static(""))),
             scratch: RefCell::default(),
@@ -372,6 +381,7 @@ impl Worker {
                 shared: self.shared.clone(),
                 worker_clusters: current.worker_clusters.clone(),
                 stats: current.stats.clone(),
+                tls: current.tls.clone(),
             });
         }
         current.clone()
@@ -468,6 +478,16 @@ impl Worker {
         let mut clusters = generation.worker_clusters.borrow_mut();
         clusters.retain(|name, handle| generation.snapshot.clusters.get(name).is_some_and(|c| Arc::ptr_eq(c, &handle.runtime.config)));
         clusters.values().for_each(|h| h.prune());
+        if self.tidied.replace(generation.version) != generation.version {
+            let names = generation.snapshot.stat_names();
+            generation.stats.retain(|name| names.contains(name));
+            generation.tls.retain(|name| name.strip_suffix(".ssl").is_some_and(|name| names.contains(name)));
+            // Counters of clusters that went away go with them: the last worker that lets go finds nobody else there.
+            self.shared.registry.forget(|prefix| {
+                let name = prefix.strip_prefix("cluster.");
+                name.is_some_and(|n| !names.contains(n) && !n.strip_suffix(".ssl").is_some_and(|n| names.contains(n)))
+            });
+        }
     }
 
     pub fn begun(&self, exchange: &Exchange) {

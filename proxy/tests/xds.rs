@@ -45,9 +45,11 @@ fn what_a_control_plane_gives_is_served_in_either_dialect() {
         plane.give("ClusterLoadAssignment", &[endpoints("one", &[a.address]), endpoints("two", &[a.address])]);
         assert_eq!(plane.verdict("ClusterLoadAssignment"), None);
         assert_eq!(get(address, "/").text(), "a");
-        // A cluster that goes away.
+        // A cluster that goes away, with what was counted of it.
+        assert!(get(admin, "/stats").text().contains("\ncluster.two.upstream_rq_total: 2\n"));
         plane.give("Cluster", &[eds_cluster("one")]);
         until("the cluster is gone", || get(address, "/").status() == 503);
+        until("its counters are gone", || !get(admin, "/stats").text().contains("\ncluster.two."));
         // A listener that goes away takes no connections.
         plane.give("Listener", &[]);
         until("the listener is gone", || std::net::TcpStream::connect(address).is_err());

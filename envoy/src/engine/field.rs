@@ -52,6 +52,8 @@ impl fmt::Display for Path<'_> {
 
 /// So many fields are compared one by one.
 const FEW: usize = 16;
+/// Seconds.
+const LONGEST_DURATION: f64 = 315_576_000_000.0;
 
 /// A message: its fields and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +215,8 @@ impl<'v, 'p> Message<'v, 'p> {
     pub fn duration(&self, name: &str) -> Read<Option<Duration>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let seconds = value.as_str().and_then(|s| s.strip_suffix('s')).and_then(|s| s.parse::<f64>().ok());
-        let duration = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        // Protobuf's bound: ten thousand years. With more, moments would not fit where they are kept.
+        let duration = seconds.filter(|s| *s <= LONGEST_DURATION).and_then(|s| Duration::try_from_secs_f64(s).ok());
         duration.map(Some).ok_or_else(|| self.unknown_field(name, "no duration"))
     }
     /// The `@type` of an Any, without `type.googleapis.com/`; "" where there is none.
@@ -261,6 +264,15 @@ mod tests {
         assert_eq!(m.text("destination_port").map_err(|u| u.to_string()), Err("match.destination_port: a number where a string belongs".to_owned()));
         let inner = m.messages("prefix_ranges").expect("a list");
         assert_eq!(inner[0].path(), "match.prefix_ranges[0]");
+    }
+
+    #[test]
+    fn durations_are_those_that_moments_can_be_reckoned_with() {
+        let v = json!({"a": "1.5s", "b": "315576000000s", "c": "9223372036854775807s", "d": "-1s", "e": "1e300s", "f": "infs", "g": 5});
+        let m = Message::new(&v, Path::root("f")).expect("a message");
+        let read = |name| m.duration(name).ok().flatten().map(|d| d.as_millis());
+        assert_eq!((read("a"), read("b")), (Some(1500), Some(315_576_000_000_000)));
+        assert!(["c", "d", "e", "f", "g"].into_iter().all(|name| m.duration(name).is_err()));
     }
 
     #[test]

@@ -32,8 +32,9 @@ use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::listener::Addresses;
 use mesh_envoy::engine::pick::Assignment;
 use route::Table;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -87,6 +88,10 @@ impl Default for Compiler {
 }
 
 impl Snapshot {
+    /// The names that clusters are counted by.
+    pub fn stat_names(&self) -> FxHashSet<Cow<'_, str>> {
+        self.clusters.values().map(|c| c.stat_name()).collect()
+    }
     /// The listener that takes a connection which another one hands on.
     pub fn listener_for(&self, destination: SocketAddr) -> Option<Arc<Listener>> {
         let addresses = self.by_address.0.get_or_init(|| Addresses::new(self.listeners.iter().map(|l| &l.engine)));

@@ -4,7 +4,7 @@ use super::hygiene::strip_trailers;
 use super::incoming::{Broken, Incoming};
 use super::messages::Messages;
 use crate::splice::Lease;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
@@ -127,7 +127,10 @@ impl Source {
             return;
         }
         self.kept_bytes.set(self.kept_bytes.get() + bytes);
-        self.kept.borrow_mut().push(piece.clone());
+        match piece {
+            Piece::Data(data) => keep(&mut self.kept.borrow_mut(), data),
+            Piece::Trailers(_) => self.kept.borrow_mut().push(piece.clone()),
+        }
     }
     /// A pipe to move what comes next with, where nobody looks at it and nobody asks for it again.
     fn pipe(&self) -> Option<Lease> {
@@ -199,6 +202,24 @@ fn is_wrong(e: &Broken) -> bool {
     matches!(e, Broken::Http2(e) if e.is_library())
 }
 
+/// Pieces that are smaller are copied together: each would cost more than it holds, and keep what it was read into.
+const SMALL: usize = 1024;
+/// Up to so many bytes.
+const TOGETHER: usize = 16 * 1024;
+
+fn keep(kept: &mut Vec<Piece>, data: &Bytes) {
+    if data.len() >= SMALL {
+        return kept.push(Piece::Data(data.clone()));
+    }
+    if let Some(Piece::Data(last)) = kept.last_mut().filter(|p| matches!(p, Piece::Data(last) if last.len() < TOGETHER)) {
+        let mut whole = std::mem::take(last).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        whole.extend_from_slice(data);
+        *last = whole.freeze();
+        return;
+    }
+    kept.push(Piece::Data(Bytes::copy_from_slice(data)));
+}
+
 /// One try's view of the body.
 pub struct Upload {
     source: Rc<Source>,
@@ -250,15 +271,22 @@ impl Body for Upload {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let kept = self.source.kept.borrow().get(self.next).cloned();
         let piece = match kept {
-            Some(piece) => piece,
+            Some(piece) => {
+                self.next += 1;
+                piece
+            }
             None => match self.source.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(e))) => return Poll::Ready(Some(Err(e))),
-                Poll::Ready(Some(Ok(piece))) => piece,
+                Poll::Ready(Some(Ok(piece))) => {
+                    // It may be kept as a part of the piece before it.
+                    let kept = self.source.kept.borrow().len();
+                    self.next = kept;
+                    piece
+                }
             },
         };
-        self.next += 1;
         Poll::Ready(Some(Ok(match piece {
             Piece::Data(data) => Frame::data(data),
             Piece::Trailers(trailers) => Frame::trailers(trailers),
@@ -276,5 +304,21 @@ impl Body for Upload {
             hint.set_upper(rest + upper);
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_kept_together_and_keep_nothing_else() {
+        let (buffer, mut kept) = (Bytes::from(vec![7; 64 * 1024]), Vec::new());
+        (0..20_000).for_each(|n| keep(&mut kept, &buffer.slice(n..n + 1)));
+        keep(&mut kept, &buffer.slice(20_000..30_000));
+        let sizes: Vec<usize> = kept.iter().map(|p| if let Piece::Data(d) = p { d.len() } else { 0 }).collect();
+        assert_eq!(sizes, [TOGETHER, 20_000 - TOGETHER, 10_000]);
+        kept.pop();
+        assert!(buffer.is_unique());
     }
 }

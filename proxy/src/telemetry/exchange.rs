@@ -1,6 +1,6 @@
 //! Peers tell each other in headers who they are (`istio.metadata_exchange`); applications see none of it.
 
-use super::peer::Peer;
+use super::peer::{LONGEST, Peer};
 use crate::http::exchange::Exchange;
 use crate::http::head::names::{PEER_METADATA, PEER_METADATA_ID};
 use http::{HeaderMap, HeaderValue};
@@ -17,6 +17,9 @@ const MOST: usize = 1000;
 
 impl Heard {
     fn peer(&self, said: &HeaderValue) -> Option<Arc<Peer>> {
+        if said.len() > LONGEST {
+            return None;
+        }
         let mut known = self.0.borrow_mut();
         if let Some(peer) = known.get(said) {
             return peer.clone();
@@ -25,7 +28,10 @@ impl Heard {
             known.clear();
         }
         let peer = Peer::of_header(said).map(Arc::new);
-        known.insert(said.clone(), peer.clone());
+        // A value keeps all of the head that it came in: what is remembered is a copy.
+        if let Ok(own) = HeaderValue::from_bytes(said.as_bytes()) {
+            known.insert(own, peer.clone());
+        }
         peer
     }
     /// Takes away what a peer said of itself.
@@ -72,5 +78,21 @@ pub fn hear_upstream(exchange: &mut Exchange, headers: &mut HeaderMap) {
 pub fn tell_client(exchange: &Exchange, headers: &mut HeaderMap) {
     if exchange.client_asked {
         tell(exchange, headers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn what_was_heard_keeps_nothing_of_the_message_it_came_in() {
+        let (heard, head) = (Heard::default(), Bytes::from(vec![b'A'; 60_000]));
+        let value = |from: Bytes| HeaderValue::from_maybe_shared(from).expect("a value");
+        heard.peer(&value(head.slice(..100)));
+        heard.peer(&value(head.slice(..LONGEST + 1)));
+        assert_eq!(heard.0.borrow().keys().map(HeaderValue::len).collect::<Vec<_>>(), [100]);
+        assert!(head.is_unique(), "the whole head is kept");
     }
 }

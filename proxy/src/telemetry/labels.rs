@@ -31,9 +31,9 @@ pub struct Key {
     pub grpc_status: Option<u64>,
     pub flags: Box<str>,
     pub is_mutual: bool,
-    /// Values of the expressions that Telemetry asks for, and which configuration asks.
+    /// Values of the expressions that Telemetry asks for, and the mark of what asks.
     pub values: Box<[Box<str>]>,
-    pub asked_by: usize,
+    pub asked_by: u64,
 }
 
 /// The labels of one series, as the page has them.
@@ -235,6 +235,9 @@ mod tests {
         );
         assert_eq!(labels.of(Metric::RequestBytes), None);
         assert!(labels.of(Metric::Sent).is_some_and(|t| t.contains("source_principal") && !t.contains("destination_cluster")));
+        let read = |config: &serde_json::Value| Overrides::read(&Message::new(config, Path::root("y")).expect("a message")).expect("overrides").mark;
+        assert_eq!(read(&config), overrides.mark, "the same configuration, read again");
+        assert_ne!(read(&json!({"metrics": [{"name": "request_bytes", "drop": true}]})), overrides.mark);
         let bad = json!({"metrics": [{"name": "requests_total", "dimensions": {"a": "1 +"}}]});
         let refused = Overrides::read(&Message::new(&bad, Path::root("x")).expect("a message")).expect_err("no expression");
         assert_eq!(refused.path, "x.metrics[0].dimensions.a");

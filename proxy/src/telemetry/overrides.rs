@@ -2,7 +2,9 @@
 
 use super::expression::Expression;
 use mesh_envoy::engine::field::{Message, Read};
+use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 /// A standard metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +93,8 @@ pub struct Change {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     pub expressions: Vec<Expression>,
+    /// The same for overrides that say the same, of whatever configuration; 0 where nothing is changed.
+    pub mark: u64,
     by_metric: BTreeMap<Metric, Change>,
 }
 
@@ -148,6 +152,11 @@ impl Overrides {
                     }
                 }
             }
+        }
+        if !out.is_empty() {
+            let mut hasher = FxHasher::default();
+            hasher.write(format!("{out:?}").as_bytes());
+            out.mark = hasher.finish().max(1);
         }
         Ok(out)
     }

@@ -42,7 +42,7 @@ pub struct Own {
 }
 
 /// A header that is longer tells nothing.
-const LONGEST: usize = 8 * 1024;
+pub const LONGEST: usize = 8 * 1024;
 /// A name that is longer is cut: peers choose what they say.
 const LONGEST_NAME: usize = 256;
 

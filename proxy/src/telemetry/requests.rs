@@ -172,7 +172,7 @@ pub fn key(of: &impl Subject, direction: Direction, config: Option<&crate::confi
         grpc_status: None,
         flags: record.flags.join(",").into(),
         values: expressions.iter().map(|e| e.text(of).map_or_else(|| "unknown".into(), Into::into)).collect(),
-        asked_by: if stats.overrides.is_empty() { 0 } else { std::ptr::from_ref(stats).addr() },
+        asked_by: stats.overrides.mark,
     }
 }
 

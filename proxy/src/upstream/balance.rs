@@ -166,8 +166,8 @@ impl Group {
         // The hosts' weights are spread over the turns: a step that has no divisor in common with their sum visits each place
         // once, and neighbours in time are far apart in place.
         let step = coprime_step(self.total);
-        let at = (turn % self.total).checked_mul(step).map(|t| t % self.total)?;
-        self.at(at)
+        let at = u128::from(turn % self.total) * u128::from(step) % u128::from(self.total);
+        self.at(u64::try_from(at).ok()?)
     }
     fn weighted(&self, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
         if self.is_even {
@@ -215,6 +215,12 @@ mod tests {
             }
             assert_eq!(seen.values().copied().collect::<Vec<_>>(), weights);
         }
+    }
+
+    #[test]
+    fn weights_may_be_as_large_as_they_come() {
+        let g = group(&[u64::from(u32::MAX), u64::from(u32::MAX), 5]);
+        assert!((0..1000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).all(|turn| g.in_turn(turn).is_some()));
     }
 
     #[test]

@@ -77,8 +77,13 @@ impl Client {
         if let Some(found) = handles.get(cluster).filter(|h| Arc::ptr_eq(&h.runtime, &runtime)) {
             return Some(found.clone());
         }
-        let prefix = format!("cluster.{cluster}");
-        let handle = Rc::new(Handle::new(runtime, self.shared.registry.block(&prefix), self.shared.registry.block(&format!("{prefix}.ssl"))));
+        let (prefix, registry) = (format!("cluster.{cluster}"), &self.shared.registry);
+        // Counters go on where the configuration changes.
+        let (stats, tls) = match handles.get(cluster) {
+            Some(before) => (before.stats.clone(), before.tls_stats().clone()),
+            None => (registry.block(&prefix), registry.block(&format!("{prefix}.ssl"))),
+        };
+        let handle = Rc::new(Handle::new(runtime, stats, tls));
         handles.insert(cluster.into(), handle.clone());
         Some(handle)
     }

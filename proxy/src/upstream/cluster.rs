@@ -229,6 +229,10 @@ impl Handle {
         let turn = Cell::new(fastrand::u64(..1 << 32));
         Handle { runtime, name, stats, tls, set: RefCell::new(set), turn, pools: RefCell::default(), recent: RefCell::default() }
     }
+    /// What TLS counts.
+    pub fn tls_stats(&self) -> &Arc<TlsStats> {
+        &self.tls
+    }
     pub fn config(&self) -> &Config {
         &self.runtime.config
     }

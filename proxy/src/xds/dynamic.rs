@@ -37,13 +37,16 @@ pub struct Tables {
 
 /// Refusals that are remembered.
 const REMEMBERED: usize = 100;
+/// The resources of all of them; the last one is remembered whatever its size.
+const REMEMBERED_BYTES: usize = 4 << 20;
 
 impl Tables {
     pub fn remember(&mut self, refusal: Refusal) {
-        if self.refused.len() >= REMEMBERED {
-            self.refused.pop_front();
-        }
         self.refused.push_back(refusal);
+        let mut bytes: usize = self.refused.iter().map(|r| r.body.value.len()).sum();
+        while self.refused.len() > REMEMBERED || (bytes > REMEMBERED_BYTES && self.refused.len() > 1) {
+            bytes -= self.refused.pop_front().map_or(0, |r| r.body.value.len());
+        }
     }
     /// Refusals that still stand: nothing better came.
     pub fn standing(&self) -> impl Iterator<Item = &Refusal> {
@@ -94,5 +97,26 @@ impl Dynamic {
     pub fn note_time(&self, kind: Kind) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis());
         self.counters(kind).time.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_envoy::api::Any;
+
+    #[test]
+    fn what_was_refused_is_remembered_within_bounds() {
+        let refused = |bytes: usize| {
+            let mut tables = Tables::default();
+            for n in 0..200 {
+                let body = Any { type_url: Kind::Routes.url(), value: vec![0; bytes] };
+                tables.remember(Refusal { kind: Kind::Routes, name: n.to_string(), version: String::new(), at: SystemTime::now(), problems: Vec::new(), body });
+            }
+            (tables.refused.len(), tables.refused.back().map(|r| r.name.clone()))
+        };
+        assert_eq!(refused(10), (REMEMBERED, Some("199".to_owned())));
+        assert_eq!(refused(1 << 20), (4, Some("199".to_owned())));
+        assert_eq!(refused(5 << 20), (1, Some("199".to_owned())));
     }
 }
