@@ -166,6 +166,7 @@ codes! {
     MSH0511 InvalidName Error "A name that no object can have";
     MSH0512 PodAnnotation Warning "An annotation of a pod template that does not do what is meant";
     MSH0513 InjectionLabel Warning "A label for injection with a value that Istio does not know";
+    MSH0514 NamespaceNotWatched Warning "What stands in a namespace that istiod does not watch";
 
     // KIA: checks that only Kiali has, by number.
     KIA0002 SeveralPeerAuthentications Warning "Several PeerAuthentications have one scope";

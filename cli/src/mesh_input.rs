@@ -18,6 +18,7 @@ use mesh_collectors::recording;
 use mesh_envoy::identify::{Content, identify};
 use mesh_model::{Problem, ProblemKind, Role, Snapshot};
 use mesh_resolver::Held;
+use mesh_resolver::watch::Watch;
 use mesh_resolver::workload::pod_template;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -149,9 +150,20 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
         let mut known = BTreeSet::new();
         list.retain(|text| known.insert(text.clone()));
     }
+    say_left_out(&snapshot, context);
     snapshot.as_of = mesh_model::Timestamp(context.now);
     let (held, dumps) = held.drain(..).map(|h| (h.held, h.dump)).unzip();
     Ok(Input { snapshot, held, dumps, unreadable, unseen, gaps })
+}
+
+/// Names what is in the input and takes no part in the mesh, so that nobody looks for it.
+fn say_left_out(snapshot: &Snapshot, context: &Context) {
+    let left = Watch::new(snapshot).left_out(snapshot);
+    if !left.unwatched.is_empty() {
+        let named: Vec<String> =
+            left.unwatched.iter().map(|(name, n)| format!("{} ({n} {})", safe(name), if *n == 1 { "object" } else { "objects" })).collect();
+        context.note(&format!("left out: {}: istiod does not watch these namespaces (discoverySelectors of the mesh configuration)", named.join(", ")));
+    }
 }
 
 /// Whether a problem is one of reading or of seeing; of neither where it is only counted.

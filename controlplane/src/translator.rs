@@ -162,7 +162,7 @@ fn hold(
 ) -> Option<(World, Made)> {
     let start = std::time::Instant::now();
     let snapshot = Arc::clone(&world.snapshot);
-    let mesh = Mesh::in_domain(&snapshot, domain_of(&snapshot));
+    let mesh = Mesh::as_watched(&snapshot, domain_of(&snapshot));
     let addresses = if bind.is_some() { Addresses::Supposed } else { Addresses::Given };
     let model = Model::build(&mesh, settings.control_plane, addresses);
     if let Some(bind) = bind.as_mut() {

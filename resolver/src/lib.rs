@@ -25,6 +25,7 @@ pub mod server_ciphers;
 pub mod service;
 pub mod splits;
 pub mod translate;
+pub mod watch;
 pub mod who_can;
 pub mod why;
 pub mod workload;

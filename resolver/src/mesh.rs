@@ -10,7 +10,9 @@ use crate::mesh_config::MeshConfig;
 use crate::ownership::{Ownership, Place};
 use crate::peer_authentication::PeerAuthentications;
 use crate::service::{Service, Services};
+use crate::watch::{LeftOut, Watch};
 use crate::workload::{Workload, Workloads};
+use mesh_envoy::matcher::Truth;
 use mesh_model::{Completeness, Kind, Node, Object, Role, Snapshot};
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
@@ -48,6 +50,8 @@ pub struct Mesh<'a> {
     everywhere: Option<Everywhere<'a>>,
     clusters: Vec<Mesh<'a>>,
     accounts: OnceLock<Arc<Accounts>>,
+    /// Of a mesh as its control plane sees it what is not in it.
+    left_out: LeftOut<'a>,
 }
 
 #[derive(Clone)]
@@ -169,10 +173,24 @@ impl<'a> Mesh<'a> {
     /// With another cluster domain; none for a registry of files, which is no cluster: there the short name of a
     /// host ends in its namespace.
     pub fn in_domain(snapshot: &'a Snapshot, domain: &'a str) -> Mesh<'a> {
-        let named = effective(snapshot);
+        Mesh::of_watch(snapshot, domain, &Watch::default())
+    }
+
+    /// As the control plane sees it: without the objects of namespaces that it does not watch ([`Watch`]).
+    pub fn as_watched(snapshot: &'a Snapshot, domain: &'a str) -> Mesh<'a> {
+        let watch = Watch::new(snapshot);
+        let mut mesh = Mesh::of_watch(snapshot, domain, &watch);
+        mesh.left_out = watch.left_out(snapshot);
+        mesh
+    }
+
+    fn of_watch(snapshot: &'a Snapshot, domain: &'a str, watch: &Watch<'a>) -> Mesh<'a> {
+        let mut named = effective(snapshot);
+        let repeats = named.len() < snapshot.objects.len();
         let replaced = Replaced::new(snapshot, &named).map(Arc::new);
+        named.retain(|n| watch.object(n.object) != Truth::No);
         let mut mesh = Mesh::of(snapshot, &named, domain, None, replaced.clone());
-        mesh.repeats = named.len() < snapshot.objects.len();
+        mesh.repeats = repeats;
         let clusters: BTreeSet<u16> = named.iter().filter(|n| n.object.role == Role::Judged).map(|n| n.object.cluster).collect();
         if clusters.len() > 1 {
             let everywhere = Everywhere {
@@ -226,7 +244,18 @@ impl<'a> Mesh<'a> {
             everywhere,
             clusters: Vec::new(),
             accounts: OnceLock::new(),
+            left_out: LeftOut::default(),
         }
+    }
+
+    /// What is not in it because the control plane does not watch its namespace, and what may not be.
+    pub fn left_out(&self) -> &LeftOut<'a> {
+        &self.left_out
+    }
+    /// An object of a namespace that the control plane does not watch.
+    pub fn find_unwatched(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
+        let is_it = |o: &&Object| o.kind == kind && o.namespace() == namespace && o.name() == name;
+        self.left_out.unwatched.get(namespace).and_then(|_| self.snapshot.objects.iter().find(is_it))
     }
 
     /// The mesh of each cluster; empty where there is one only.

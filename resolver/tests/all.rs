@@ -20,6 +20,7 @@ mod passage;
 mod records;
 mod traffic_policies;
 mod translation;
+mod watched;
 mod waypoints;
 mod who_can;
 mod why;

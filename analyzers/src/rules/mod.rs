@@ -33,7 +33,8 @@ pub fn is_validation(rule: &Rule) -> bool {
 /// The others judge the configuration of one cluster.
 pub(crate) fn spans_clusters(rule: &Rule) -> bool {
     const COMPARES: &str = "service-multi-cluster";
-    rule.name == COMPARES || [input::RULES, form::RULES, schema::RULES].iter().any(|area| area.iter().any(|r| r.name == rule.name))
+    const OF_SINGLE_OBJECTS: &str = "injection-not-watched";
+    [COMPARES, OF_SINGLE_OBJECTS].contains(&rule.name) || [input::RULES, form::RULES, schema::RULES].iter().any(|area| area.iter().any(|r| r.name == rule.name))
 }
 
 /// Every rule, in the order of the tables.

@@ -47,7 +47,7 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
     if input.held.is_empty() {
         problems.push("no proxy of the cluster was compared".to_owned());
     }
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let mut models: Vec<(ControlPlane, Model<'_, '_>)> = Vec::new();
     let (mut text, mut values, mut differ) = (String::new(), Vec::new(), false);
     let mut all: Vec<(String, drift::Drift)> = Vec::new();

@@ -27,7 +27,7 @@ pub fn run(args: &MtlsArgs, context: &Context) -> Outcome {
     let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
     let asked = seen::ask(args, &metrics, context)?;
     let input = mesh_input::read_sources(&args.mesh, &others, context)?;
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let mut report = report(&mesh);
     let mut unseen = Vec::new();
     let seen = asked.map_or_else(|| Ok(Seen::default()), |asked| asked.take(args, &mesh, context, &mut unseen))?;

@@ -30,8 +30,8 @@ pub fn run(args: &PlanArgs, context: &Context) -> Outcome {
     for name in &args.delete {
         delete(&mut after.snapshot, name)?;
     }
-    let old = Mesh::in_domain(&before.snapshot, domain_of(&before.snapshot));
-    let new = Mesh::in_domain(&after.snapshot, domain_of(&after.snapshot));
+    let old = Mesh::as_watched(&before.snapshot, domain_of(&before.snapshot));
+    let new = Mesh::as_watched(&after.snapshot, domain_of(&after.snapshot));
     let (old, new) = (Model::supposing(&old), Model::supposing(&new));
     let plan = compare(&Why::new(&old, &[]), &Why::new(&new, &[]));
     let problems: Vec<String> =

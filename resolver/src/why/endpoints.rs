@@ -8,6 +8,7 @@ use super::waypoint::{Destination, Sender, socket};
 use super::{NOBODY, Why, server, uncounted};
 use crate::ambient::waypoint::FROM_INGRESS;
 use crate::destination_rule;
+use crate::host;
 use crate::ownership::Place;
 use crate::translate::{ENCAP, RegisteredService, Resolution, ServicePort};
 use mesh_envoy::cluster_name::ClusterName;
@@ -224,6 +225,12 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let mesh = self.model.mesh;
         let Some(service) = target.filter(|s| s.host == n.host) else {
             let short = n.host.split('.').next().unwrap_or(n.host);
+            let unwatched = host::split_service(n.host, mesh.domain).and_then(|(name, namespace)| mesh.find_unwatched(Kind::Service, namespace, name));
+            if let Some(object) = unwatched {
+                let namespace = object.namespace();
+                return of(format!("no service of the mesh is {}: istiod does not watch namespace {namespace} (discoverySelectors)", n.host))
+                    .change(format!("give the Namespace {namespace} labels that the selectors ask for"));
+            }
             let near = mesh.services.all().iter().filter(|s| s.object.name() == short);
             let mut misses: Vec<Miss> = near
                 .map(|s| Miss {

@@ -79,7 +79,7 @@ fn namespace_of(mesh: &Mesh<'_>, name: &str, own: &str) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {
         [_] => Some(own.to_owned()),
-        [_, namespace] if mesh.is_populated(namespace) => Some((*namespace).to_owned()),
+        [_, namespace] if mesh.is_populated(namespace) || mesh.left_out().unwatched.contains_key(namespace) => Some((*namespace).to_owned()),
         [_, namespace, "svc"] => Some((*namespace).to_owned()),
         [_, namespace, "svc", ..] if name.ends_with(mesh.domain) => Some((*namespace).to_owned()),
         _ => None,
@@ -99,6 +99,12 @@ pub(super) fn find<'m, 'a>(model: &'m Model<'_, 'a>, name: &str, port: u16, name
             return Found { service: None, step: step(Mark::Good, says), is_reached: true };
         };
         let short = name.split('.').next().unwrap_or(name);
+        if let Some(object) = mesh.find_unwatched(Kind::Service, &place, short) {
+            let says = format!("{} is in namespace {place}, which istiod does not watch (discoverySelectors): no proxy knows it", object.origin());
+            let step = step(Mark::Doubtful, says).thing(Thing::whole(object));
+            let change = format!("give the Namespace {place} labels that the selectors ask for, or call it from outside of the mesh");
+            return Found { service: None, step: step.change(change), is_reached: true };
+        }
         let mut near: Vec<Miss> = mesh
             .services
             .all()

@@ -35,6 +35,7 @@ pub use url::Url;
 
 pub use crate::held::Held;
 use crate::injection::InMesh;
+use crate::mesh::Mesh;
 use crate::translate::Model;
 use by_address::ByAddress;
 use mesh_envoy::engine::request::Entry;
@@ -61,6 +62,8 @@ pub const OUTSIDE: &str = "outside";
 pub enum AskError {
     /// Nobody is called so; all names that there are.
     Nobody(String, Vec<String>),
+    /// Somebody is called so in a namespace that the control plane does not watch.
+    Unwatched(String, String),
     /// The name stands for workloads of several namespaces.
     Ambiguous(String, Vec<String>),
 }
@@ -70,6 +73,11 @@ impl std::fmt::Display for AskError {
         match self {
             AskError::Nobody(name, known) if known.is_empty() => write!(f, "no workload `{name}` is in the input, which holds none at all"),
             AskError::Nobody(name, known) => write!(f, "no workload `{name}` is in the input; it holds {}", known[..known.len().min(20)].join(", ")),
+            AskError::Unwatched(name, namespace) => write!(
+                f,
+                "`{name}` is in namespace {namespace}, which istiod does not watch: `discoverySelectors` of the mesh configuration select none of its labels, \
+                 so that its proxies and services take no part in the mesh"
+            ),
             AskError::Ambiguous(name, all) => write!(f, "`{name}` may be any of {}: add the namespace, as in NAME.NAMESPACE", all.join(", ")),
         }
     }
@@ -149,6 +157,8 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
             let step = Step::new(Stage::Source, Mark::Good, "a client outside of the mesh: it speaks plaintext, and has no identity");
             let part = Part { title: OUTSIDE.to_owned(), steps: vec![step], ..Part::default() };
             self.sent_bare("default", None, question, part, &mut answer);
+        } else if let Some(namespace) = self.unwatched_namespace(&named) {
+            return Err(AskError::Unwatched(from.to_owned(), namespace));
         } else {
             let known = names(self.model.mesh).into_iter().chain(self.held.iter().map(|h| h.name.clone()));
             return Err(AskError::Nobody(from.to_owned(), known.collect()));
@@ -169,6 +179,17 @@ impl<'w, 'm, 'a> Why<'w, 'm, 'a> {
             });
         }
         Ok(answer)
+    }
+
+    /// The namespace that is not watched and has a workload of the name.
+    fn unwatched_namespace(&self, named: &Named<'_>) -> Option<String> {
+        let unwatched = &self.model.mesh.left_out().unwatched;
+        if unwatched.is_empty() {
+            return None;
+        }
+        let all = Mesh::in_domain(self.model.mesh.snapshot, self.model.mesh.domain);
+        let found = named.workloads(&all);
+        found.iter().map(|id| all.workloads.get(*id).namespace).find(|n| unwatched.contains_key(n)).map(str::to_owned)
     }
 
     fn sent_by_workload(&self, id: u32, question: &Question, answer: &mut Answer) {

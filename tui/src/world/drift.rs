@@ -42,7 +42,7 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
     if !has_objects {
         return pages.iter().map(|_| unknown("no source holds manifests to compare it with")).collect();
     }
-    let mesh = Mesh::in_domain(mesh.snapshot, domain_of(mesh.snapshot));
+    let mesh = Mesh::as_watched(mesh.snapshot, domain_of(mesh.snapshot));
     let mut compared = 0;
     let one = |p: &Pages<'_>| {
         let Some(text) = p.config_dump.filter(|_| p.teller == Teller::Proxy) else { return unknown("its config dump was not read") };

@@ -75,7 +75,7 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
 fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Vec<String>), Failure> {
     let sources: Vec<String> = args.from.iter().cloned().collect();
     let input = mesh_input::read_sources(&MeshArgs::default(), &sources, context)?;
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let ids = Named::parse(to, args.namespace.as_deref()).workloads(&mesh);
     let id = *ids.first().ok_or_else(|| near::no_workload(to, &mesh))?;

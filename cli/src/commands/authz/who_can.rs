@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 pub fn run(args: &WhoCanArgs, context: &Context) -> Outcome {
     let input = mesh_input::read(&args.mesh, context)?;
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let (to, port) = target(&args.to)?;
     let ids = Named::parse(to, args.mesh.namespace.as_deref()).workloads(&mesh);
@@ -142,7 +142,7 @@ fn object(a: &Access) -> Value {
 /// All workloads' ports by all identities.
 pub fn matrix(args: &MatrixArgs, context: &Context) -> Outcome {
     let input = mesh_input::read(&args.mesh, context)?;
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let identities = who_can::identities(&model);
     let asked = Asked { method: args.method.clone().map(|m| m.to_ascii_uppercase()), path: args.path.clone(), ..Asked::default() };

@@ -68,7 +68,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
         mesh_args.from.push("kube".to_owned());
     }
     let input = mesh_input::read(&mesh_args, context)?;
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let mut facts = Facts(Vec::new(), input.snapshot.clusters.clone());
     let name = match &subject {
         Subject::Gateway(target) => {

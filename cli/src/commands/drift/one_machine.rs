@@ -28,7 +28,7 @@ pub fn compare(snapshot: &Snapshot, proxies: &[(&Held, &Value)], found: &mut Vec
     }
     for (cluster, proxies) in by_cluster {
         let own = as_control_plane(snapshot, cluster);
-        let mesh = Mesh::in_domain(&own, domain_of(&own));
+        let mesh = Mesh::as_watched(&own, domain_of(&own));
         for (held, dump, client) in proxies {
             match one(&mesh, cluster, &client, dump) {
                 Ok(drift) => found.push((held.name.clone(), drift)),

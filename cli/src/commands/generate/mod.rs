@@ -79,7 +79,7 @@ fn read(common: &Common, context: &Context) -> Result<Input, Failure> {
 fn mesh_of(snapshot: &Snapshot) -> Mesh<'_> {
     // Without any object there is a cluster all the same.
     let domain = if snapshot.objects.is_empty() { mesh_resolver::host::CLUSTER_DOMAIN } else { domain_of(snapshot) };
-    Mesh::in_domain(snapshot, domain)
+    Mesh::as_watched(snapshot, domain)
 }
 
 /// Makes, judges, and prints what is made or why it is refused.

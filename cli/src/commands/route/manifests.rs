@@ -28,7 +28,7 @@ pub fn translated(files: &[PathBuf], proxy: &Path, mesh_config: Option<&Path>) -
     if let Some(file) = mesh_config {
         snapshot.mesh_config = Some(Object::mesh_config(document(file)?));
     }
-    let mesh = Mesh::in_domain(&snapshot, translate::domain_of(&snapshot));
+    let mesh = Mesh::as_watched(&snapshot, translate::domain_of(&snapshot));
     let node = document(proxy)?;
     let proxy = Proxy::from_node(node.root()).map_err(|e| Failure::input(format!("{}: {e}", proxy.display())))?;
     let translation = Model::new(&mesh).translate(&proxy);

@@ -116,7 +116,7 @@ fn of_file<'s>(args: &TestArgs, path: &Path, suite: &'s Suite, context: &Context
         }
         None => (&empty, Vec::new()),
     };
-    let mesh = Mesh::in_domain(snapshot, domain_of(snapshot));
+    let mesh = Mesh::as_watched(snapshot, domain_of(snapshot));
     let model = Model::supposing(&mesh);
     let members = Members::new(&model, held);
     let known = Known { members: &members, traffic: traffic.as_ref().map_err(String::as_str) };

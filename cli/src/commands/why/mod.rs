@@ -44,13 +44,13 @@ pub fn answer(args: &WhyArgs, context: &Context) -> Result<(Answer, Status), Fai
     let question = question(args, url)?;
     let mut input = mesh_input::read(&args.mesh, context)?;
     let held = std::mem::take(&mut input.held);
-    let mesh = Mesh::in_domain(&input.snapshot, domain_of(&input.snapshot));
+    let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let mut answer = Why::new(&model, &held).ask(who, args.mesh.namespace.as_deref(), &question).map_err(|e| match e {
         AskError::Nobody(name, known) => {
             Failure::usage(format!("no workload `{name}` is in the input; {}", crate::near::meant(&name, known, other_names(&mesh))))
         }
-        AskError::Ambiguous(..) => Failure::usage(e.to_string()),
+        AskError::Ambiguous(..) | AskError::Unwatched(..) => Failure::usage(e.to_string()),
     })?;
     answer.problems.extend(input.problems().cloned());
     Ok((answer, input.status(context)))

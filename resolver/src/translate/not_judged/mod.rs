@@ -54,7 +54,6 @@ const OF_BACKENDS: &[(Kind, &str)] = &[
 const OF_MESH: &[(&[&str], Effect)] = &[
     (&["serviceSettings"], Effect::Traffic),
     (&["meshMTLS"], Effect::Traffic),
-    (&["discoverySelectors"], Effect::Traffic),
     (&["zoneAwareLbSetting"], Effect::Traffic),
     (&["accessLogFile"], Effect::Observation),
     (&["enableEnvoyAccessLogService"], Effect::Observation),
@@ -130,7 +129,12 @@ fn of_mesh<'a>(cx: &Context<'_, 'a>) -> Vec<NotJudged<'a>> {
     let is_left = |(path, effect): &&(&[&str], Effect)| !cx.control_plane.records || *effect == Effect::Traffic || path[0] == "enableEnvoyAccessLogService";
     let defaults = object.at(&["defaultTrafficPolicy"]).map(fields::not_read_by_default).unwrap_or_default();
     let of_default = defaults.into_iter().map(|node| NotJudged::new(Origin { object, node }, format!("`{}` is not translated", node.path_from(object.root()))));
-    OF_MESH.iter().filter(is_left).filter_map(of).chain(of_default).collect()
+    let selectors = object.at(&["discoverySelectors"]);
+    let unknown = cx.model.mesh.left_out().unknown.keys().filter_map(|namespace| {
+        let what = format!("whether istiod watches namespace `{namespace}` is not known: its Namespace is not in the input");
+        Some(NotJudged::new(Origin { object, node: selectors? }, what))
+    });
+    OF_MESH.iter().filter(is_left).filter_map(of).chain(of_default).chain(unknown).collect()
 }
 
 /// Filters of single protocols and of capture that are not sent: they change what is counted, and what the application sees.
