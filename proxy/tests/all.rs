@@ -31,6 +31,7 @@ mod envoy_semantics;
 mod h2spec;
 mod http;
 mod http1;
+mod http10;
 mod http2;
 mod jwt;
 mod life;

@@ -295,7 +295,8 @@ impl Framing {
         }
     }
     fn next_message(&self) -> State {
-        let asks = self.head.connects || (self.head.names_upgrade && self.head.has_upgrade);
+        // Clients of HTTP/1.0 can't ask (RFC 9110 §7.8).
+        let asks = self.head.connects || (self.head.names_upgrade && self.head.has_upgrade && !self.head.is_old);
         if asks { State::Undecided } else { State::RequestLine }
     }
     /// A line without its line feed.

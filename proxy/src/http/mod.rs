@@ -18,6 +18,7 @@ pub mod limit;
 pub mod live;
 pub mod messages;
 pub mod mirror;
+pub mod old;
 pub mod outgoing;
 pub mod respond;
 pub mod serve;

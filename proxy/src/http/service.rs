@@ -8,6 +8,7 @@ use super::hygiene::{self, Nominated};
 use super::incoming::Incoming;
 use super::interim::Interim;
 use super::live::World;
+use super::old;
 use super::respond::Reply;
 use super::timeouts::{self, Late};
 use super::upload::Source;
@@ -23,7 +24,7 @@ use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::worker::Generation;
 use http::header::HeaderValue;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::action::{Action, Forward, Target};
 use mesh_envoy::engine::gate::{AddedHeader, Context, CorsPolicy, Gate, Overrides, Routed};
@@ -48,13 +49,21 @@ pub struct Onward {
 
 /// Serves a request of a connection; `respond` is its stream, if it has one.
 pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>, respond: Option<Rc<Respond>>) -> Result<Response<Body>, Infallible> {
+    let keeps = (request.version() == Version::HTTP_10).then(|| old::keeps(request.headers()));
     let (mut exchange, upgrade) = begin(connection, request);
     exchange.respond = respond;
-    Ok(answer(exchange, upgrade).await)
+    let mut answer = answer(exchange, upgrade).await;
+    if let Some(keeps) = keeps {
+        old::finish(&mut answer, keeps);
+    }
+    Ok(answer)
 }
 
 fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exchange>, Option<hyper::upgrade::OnUpgrade>) {
     connection.requests.set(connection.requests.get() + 1);
+    if request.version() == Version::HTTP_10 {
+        old::forget_what_is_new(request.headers_mut());
+    }
     let on_upgrade = head::upgrade(request.headers()).is_some().then(|| hyper::upgrade::on(&mut request));
     let authority = head::authority(&request);
     let (parts, incoming) = request.into_parts();
@@ -163,7 +172,8 @@ fn refuse(reply: mesh_envoy::engine::gate::Reply, mut exchange: Box<Exchange>) -
         let location = HeaderValue::from_str(&exchange.path).unwrap_or(HeaderValue::from_static("/"));
         return Reply::new(307, "", reply.details, "").with(http::header::LOCATION, location).closing().send(exchange);
     }
-    let out = Reply::new(reply.status, reply.flag, reply.details, "");
+    let body = if reply.status == 426 { "Upgrade Required" } else { "" };
+    let out = Reply::new(reply.status, reply.flag, reply.details, body);
     // What is no path is no reason to end a connection.
     let out = if reply.status == 404 { out } else { out.closing() };
     out.send(exchange)
