@@ -174,6 +174,32 @@ fn requests() -> Vec<(String, String)> {
         "x-close: 1\r\n",
         "x-raw: HTTP/1.1 304 Not Modified\\r\\ncontent-length: 7\\r\\n\\r\\n\r\n",
         "x-raw: no HTTP\\r\\n\\r\\n\r\n",
+        // What Envoy takes and mesh-proxy does not stands nowhere here: lines that are continued, other versions, statuses that are none, 101
+        // unasked, chunks of HTTP/1.0.
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\ncontent-length: 2\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 2, 2\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: +2\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 99999999999999999999999\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length:\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n2\\r\\nok\\r\\n0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: gzip, chunked\\r\\n\\r\\n2\\r\\nok\\r\\n0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: identity\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: gzip\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: chunked\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n2\\r\\nok\\r\\n0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: xchunked\\r\\n\\r\\n2\\r\\nok\\r\\n0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\nx-a : 1\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\nx-a\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\nx a: 1\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 600 High\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 103 Hints\\r\\n\\r\\nHTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 204 No\\r\\ncontent-length: 0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 204 No\\r\\ncontent-length: 2\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 204 No\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.0 200 OK\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nokHTTP/1.1 200 OK\\r\\n\\r\\n\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ncontent-length: 5\\r\\n\\r\\nok\r\n",
+        "x-raw: HTTP/1.1 200 OK\\r\\ntransfer-encoding: chunked\\r\\n\\r\\nx\\r\\nok\r\n",
     ] {
         add("GET", "/h", headers, "");
     }

@@ -68,6 +68,12 @@ fn each_is_named_with_its_path_and_value() {
         )
     };
     for (value, wanted) in [
+        (
+            manager("http2_protocol_options", json!({"initial_connection_window_size": 4_294_967_295u32})),
+            "initial_connection_window_size: no number from 65535",
+        ),
+        (manager("http2_protocol_options", json!({"initial_stream_window_size": 100})), "initial_stream_window_size: no number from 65535"),
+        (manager("http2_protocol_options", json!({"max_concurrent_streams": 0})), "max_concurrent_streams: no number from 1"),
         (listener_filters(&[(PROXY, json!({"rules": [{"tlv_type": 1}]}))]), "listener_filters[0].typed_config.rules = […]: not supported"),
         (listener_filters(&[(PROXY, json!({"pass_through_tlvs": {"match_type": "INCLUDE"}}))]), "typed_config.pass_through_tlvs"),
         (listener_filters(&[(PROXY, json!({"disallowed_versions": ["V1", "V2"]}))]), "typed_config.disallowed_versions: no version is left"),

@@ -259,13 +259,18 @@ impl Timeouts {
 impl Limits {
     fn read(m: &Message<'_, '_>, common: &Message<'_, '_>, http2: &Message<'_, '_>, buffer: usize) -> Read<Limits> {
         let small = |n: Option<u64>, default: u32| n.map_or(default, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        // Envoy's bounds; HTTP/2 has no larger windows (RFC 9113 §6.9.1).
+        let bounded = |name: &str, least: u64, default: u32| match http2.uint(name)? {
+            Some(n) if !(least..=0x7fff_ffff).contains(&n) => Err(http2.unknown_field(name, format!("no number from {least} to 2147483647"))),
+            n => Ok(small(n, default)),
+        };
         Ok(Limits {
             headers: small(common.uint("max_headers_count")?, 100) as usize,
             header_bytes: small(m.uint("max_request_headers_kb")?, 60) as usize * 1024,
             requests_per_connection: common.uint("max_requests_per_connection")?.unwrap_or(0),
-            concurrent_streams: small(http2.uint("max_concurrent_streams")?, 1024),
-            stream_window: small(http2.uint("initial_stream_window_size")?, 16 << 20),
-            connection_window: small(http2.uint("initial_connection_window_size")?, 24 << 20),
+            concurrent_streams: bounded("max_concurrent_streams", 1, 1024)?,
+            stream_window: bounded("initial_stream_window_size", 65_535, 16 << 20)?,
+            connection_window: bounded("initial_connection_window_size", 65_535, 24 << 20)?,
             buffer,
         })
     }

@@ -223,18 +223,21 @@ fn other(from: &[u8], fields: &mut Vec<Field>) -> Result<Option<(usize, StatusCo
     Ok(Some((end, status, version)))
 }
 
-/// RFC 9112 §6.3. A length and chunks at once are refused, as Envoy does.
+/// RFC 9112 §6.3. As with Envoy, chunks are the only coding, and what leaves open where an answer ends is refused: a length and chunks
+/// at once, a body behind 204.
 fn length(status: StatusCode, version: Version, headers: &HeaderMap, method: &Method) -> Result<Length, NoHead> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    if status == StatusCode::NO_CONTENT && (coding.is_some() || content_length(headers)?.is_some_and(|n| n > 0)) {
+        return Err(NoHead);
+    }
     if matches!(status.as_u16(), 204 | 304) || *method == Method::HEAD {
         return Ok(Length::Bytes(0));
     }
     let given = content_length(headers)?;
-    if let Some(coding) = headers.get_all(header::TRANSFER_ENCODING).iter().next_back() {
-        if version == Version::HTTP_10 || given.is_some() {
-            return Err(NoHead);
-        }
-        let last = coding.as_bytes().rsplit(|b| *b == b',').next().unwrap_or_default();
-        return Ok(if last.trim_ascii().eq_ignore_ascii_case(b"chunked") { Length::Chunks } else { Length::UntilClose });
+    if let Some(coding) = coding {
+        let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+        return if is_chunked && version != Version::HTTP_10 && given.is_none() { Ok(Length::Chunks) } else { Err(NoHead) };
     }
     Ok(given.map_or(Length::UntilClose, Length::Bytes))
 }
@@ -376,8 +379,7 @@ mod tests {
     #[test]
     fn answers_say_how_their_bodies_end() {
         assert_eq!(length_of("content-length: 3\r\n"), Ok(Length::Bytes(3)));
-        assert_eq!(length_of("transfer-encoding: gzip, Chunked\r\n"), Ok(Length::Chunks));
-        assert_eq!(length_of("transfer-encoding: chunked, gzip\r\n"), Ok(Length::UntilClose));
+        assert_eq!(length_of("transfer-encoding: Chunked\r\n"), Ok(Length::Chunks));
         assert_eq!(length_of(""), Ok(Length::UntilClose));
         for wrong in [
             "content-length: 3, 3\r\n",
@@ -385,6 +387,10 @@ mod tests {
             "content-length: +3\r\n",
             "content-length: 3\r\ntransfer-encoding: chunked\r\n",
             "content-length:\r\n",
+            "transfer-encoding: gzip, chunked\r\n",
+            "transfer-encoding: chunked, gzip\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: identity\r\n",
         ] {
             assert_eq!(length_of(wrong), Err(NoHead), "{wrong:?}");
         }
