@@ -16,6 +16,7 @@ use mesh_resolver::translate::{ControlPlane, Model, domain_of};
 use mesh_resolver::why::workload_of;
 use mesh_resolver::{Held, Mesh, drift, laptop};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const MANIFESTS: &str = "the manifests";
@@ -69,22 +70,25 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
             Err((_, e)) => problems.push(format!("{}: {e}", held.name)),
         }
     }
-    for (name, found) in all {
+    let mut not_judged: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, found) in &all {
         differ |= !found.report.differences.is_empty();
-        text += &compare::text(&found.report, MANIFESTS, &name);
-        found.not_judged.iter().for_each(|n| _ = writeln!(text, "  not judged: {}", safe(n)));
-        values.push(value(&name, &found));
-        problems.extend(found.not_judged.iter().map(|n| format!("{name}: {n}")));
+        text += &compare::text(&found.report, MANIFESTS, name);
+        values.push(value(name, found));
+        found.not_judged.iter().for_each(|n| not_judged.entry(n).or_default().push(name));
     }
+    let not_judged: Vec<String> = not_judged.iter().map(|(what, proxies)| format!("not judged for {}: {what}", named(proxies, all.len()))).collect();
+    not_judged.iter().for_each(|n| _ = writeln!(text, "{}", safe(n)));
+    if args.output == "text" {
+        problems.iter().for_each(|p| context.note(&safe(p)));
+    }
+    problems.extend(not_judged);
     problems.dedup();
     let answer = match args.output.as_str() {
         "json" => render(&json!({"proxies": values, "complete": problems.is_empty(), "problems": problems}), Document::Json),
         _ => text,
     };
     context.answer(&answer)?;
-    if args.output == "text" {
-        problems.iter().for_each(|p| context.note(&safe(p)));
-    }
     let own = match (differ, problems.is_empty()) {
         (true, _) => Status::NotFine,
         (false, false) => context.partial,
@@ -127,6 +131,19 @@ fn add_held(args: &DriftArgs, cluster: &cluster::Source, context: &Context, inpu
     Ok(())
 }
 
+/// Proxies that a line names; the others are counted.
+const SHOWN: usize = 3;
+
+/// `a.ns, b.ns`, `12 proxies (a.ns, b.ns, c.ns and 9 more)`, `all 12 proxies`.
+fn named(proxies: &[&str], all: usize) -> String {
+    let first = proxies.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match proxies.len() {
+        n if n <= SHOWN => first,
+        n if n == all => format!("all {n} proxies"),
+        n => format!("{n} proxies ({first} and {} more)", n - SHOWN),
+    }
+}
+
 fn value(name: &str, found: &drift::Drift) -> Value {
     let mut out = compare::value(&found.report, MANIFESTS, name, &[]);
     if let Some(map) = out.as_object_mut() {
@@ -136,4 +153,15 @@ fn value(name: &str, found: &drift::Drift) -> Value {
         map.insert("notJudged".to_owned(), found.not_judged.clone().into());
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn many_proxies_are_counted() {
+        let of = |n: usize, all| named(&["a", "b", "c", "d", "e"][..n], all);
+        assert_eq!([of(2, 2), of(3, 9), of(5, 5), of(5, 6)], ["a, b", "a, b, c", "all 5 proxies", "5 proxies (a, b, c and 2 more)"]);
+    }
 }

@@ -183,7 +183,7 @@ impl Kept {
         if self.records != cx.records {
             return Some("access logs or traces differ".to_owned());
         }
-        // Supposed addresses are given by the order of all names.
+        // Of names that would have the same supposed address one has another.
         let moves = !differences.services.is_empty() || !differences.workloads.is_empty();
         (base.addresses == Addresses::Supposed && moves).then(|| "addresses are supposed, and services or workloads differ".to_owned())
     }

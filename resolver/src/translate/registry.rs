@@ -148,7 +148,7 @@ pub struct Registry<'a> {
     taken: Taken,
     /// Workloads' places by namespace and name, for the addresses that they are supposed to have: the order of the input
     /// gives no address.
-    ranks: Vec<u32>,
+    places: Vec<u32>,
     /// Services by an address of one of their endpoints, for the endpoints that manifests write down.
     by_endpoint: FxHashMap<&'a str, Vec<u32>>,
 }
@@ -165,9 +165,9 @@ impl<'a> Registry<'a> {
         if addresses == Addresses::Supposed {
             this.taken = Taken::new(mesh);
             // What is only assumed to be there takes nothing from what is: who does not assume it gives the same addresses.
-            let key = |o: &'a Object, namespace: &'a str| (o.role == Role::Assumed, o.cluster, namespace, o.name(), o.kind as usize);
-            this.ranks = ranks(mesh.workloads.all().iter().map(|w| key(w.object, w.namespace)));
-            places = ranks(mesh.services.all().iter().map(|s| key(s.object, s.namespace)));
+            let key = |o: &'a Object, namespace: &'a str| (o.role == Role::Assumed, o.cluster, namespace, o.name(), o.kind.name());
+            this.places = supposed::places(mesh.workloads.all().iter().map(|w| key(w.object, w.namespace)));
+            places = supposed::places(mesh.services.all().iter().map(|s| key(s.object, s.namespace)));
         }
         for (id, service) in mesh.services.all().iter().enumerate() {
             let supposed = || supposed::of_service(*places.get(id)?, &this.taken);
@@ -309,17 +309,6 @@ impl<'a> Registry<'a> {
             }),
         }
     }
-}
-
-/// The place of each in their order.
-fn ranks<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<u32> {
-    let mut sorted: Vec<(K, usize)> = keys.enumerate().map(|(i, k)| (k, i)).collect();
-    sorted.sort();
-    let mut out = vec![0; sorted.len()];
-    for (rank, (_, i)) in sorted.into_iter().enumerate() {
-        out[i] = rank as u32;
-    }
-    out
 }
 
 /// A port of a service that a proxy serves.
@@ -475,7 +464,7 @@ impl<'a> Registry<'a> {
         let given = w.object.at(&["status", "podIP"]).map(Node::text).filter(|ip| !ip.is_empty());
         match (given, self.addresses) {
             (Some(ip), _) => Some(ip.to_owned()),
-            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(*self.ranks.get(id as usize)?, &self.taken),
+            (None, Addresses::Supposed) if w.replicas > 0 => supposed::of_workload(*self.places.get(id as usize)?, &self.taken),
             (None, _) => None,
         }
     }

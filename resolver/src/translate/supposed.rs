@@ -4,6 +4,7 @@
 
 use crate::mesh::Mesh;
 use mesh_model::{Kind, Object};
+use rustc_hash::FxHashSet;
 use std::net::Ipv4Addr;
 
 /// Whether things without an address count as if they had one.
@@ -67,12 +68,42 @@ fn range(text: &str) -> Option<(u32, u32)> {
     (first <= LAST && last >= FIRST).then(|| (first.max(FIRST), last.min(LAST)))
 }
 
-/// The address of a workload, by its place among all in the order of their names; none beyond the first 65,534.
+/// How many addresses there are of a sort.
+const MOST: u32 = 65_534;
+
+/// The place of each of some things by its name, so that one more or less leaves the others where they are: only of names that would have the
+/// same place one has the next. The smaller key comes first.
+pub fn places<'k>(keys: impl Iterator<Item = (bool, u16, &'k str, &'k str, &'k str)>) -> Vec<u32> {
+    let mut sorted: Vec<_> = keys.enumerate().map(|(i, k)| (k, i)).collect();
+    sorted.sort();
+    let mut out = vec![0; sorted.len()];
+    let mut taken: FxHashSet<u32> = FxHashSet::default();
+    for ((_, cluster, namespace, name, kind), i) in sorted {
+        let mut place = (hash([&cluster.to_string(), namespace, name, kind]) % u64::from(MOST)) as u32;
+        // Beyond the last place there is no address.
+        out[i] = MOST;
+        if taken.len() < MOST as usize {
+            while !taken.insert(place) {
+                place = (place + 1) % MOST;
+            }
+            out[i] = place;
+        }
+    }
+    out
+}
+
+/// FNV-1a: the same on every machine.
+fn hash(parts: [&str; 4]) -> u64 {
+    let bytes = parts.iter().flat_map(|p| p.bytes().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The address of a workload, by its place; none beyond 65,534 of them.
 pub fn of_workload(id: u32, taken: &Taken) -> Option<String> {
     within(18, id, taken)
 }
 
-/// The address of a Service, by its place among all in the order of their names; none beyond the first 65,534.
+/// The address of a Service, by its place; none beyond 65,534 of them.
 pub fn of_service(id: u32, taken: &Taken) -> Option<String> {
     within(19, id, taken)
 }
@@ -86,12 +117,25 @@ fn within(network: u32, id: u32, taken: &Taken) -> Option<String> {
         }
         at = at.checked_add(to - from.max(&first) + 1)?;
     }
-    (at < first + 65_534).then(|| Ipv4Addr::from(at).to_string())
+    (at < first + MOST).then(|| Ipv4Addr::from(at).to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Taken, of_service, of_workload, range};
+    use super::{MOST, Taken, of_service, of_workload, places, range};
+
+    #[test]
+    fn one_more_leaves_the_others_where_they_are() {
+        let of = |names: &[String]| places(names.iter().map(|n| (false, 0, "shop", n.as_str(), "Service")));
+        let names: Vec<String> = (0..300).map(|i| format!("s{i}")).collect();
+        let all = of(&names);
+        assert_eq!(of(&names[1..]), all[1..], "of these names none collide");
+        let many: Vec<String> = (0..MOST + 10).map(|i| format!("s{i}")).collect();
+        let mut sorted = of(&many);
+        assert_eq!(of(&many), sorted);
+        sorted.sort_unstable();
+        assert!(sorted.windows(2).all(|w| w[0] < w[1] || w[0] == MOST), "each place is had once");
+    }
 
     #[test]
     fn each_has_its_own_and_there_is_an_end() {
