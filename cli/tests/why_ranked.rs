@@ -131,6 +131,56 @@ fn the_last_change_before_the_errors_is_named() {
     assert!(always.out.lines().last().unwrap_or("").contains("have failed since before"), "{}", always.out);
 }
 
+/// Samples of `web`'s calls to `a`, `b` and `c`, a tenth of which take more than a second from a moment on; of those to the victim all do.
+fn slow_samples(victim: &str) -> String {
+    let of = |to: &str, reporter: &str| {
+        let labels = |more: &[(&str, &str)]| {
+            let mut all = serde_json::json!({
+                "reporter": reporter, "source_workload": "web", "source_workload_namespace": "shop", "source_canonical_service": "web",
+                "destination_workload": to, "destination_workload_namespace": "shop", "destination_canonical_service": to,
+                "destination_service": format!("{to}.shop.svc.cluster.local"), "destination_service_name": to, "destination_service_namespace": "shop",
+                "source_cluster": "c", "source_canonical_revision": "v1", "destination_cluster": "c", "destination_canonical_revision": "v1",
+                "request_protocol": "http", "response_code": "200", "response_flags": "-",
+            });
+            more.iter().for_each(|(k, v)| all[*k] = (*v).into());
+            all
+        };
+        let series = |metric: &str, more: &[(&str, &str)], each: &dyn Fn(i64) -> i64| {
+            let values: Vec<Value> = (0..200).map(|i| serde_json::json!([1_795_950_000 + i * 15, each(i)])).collect();
+            serde_json::json!({"metric": metric, "values": values, "labels": labels(more)})
+        };
+        let is_always = to == victim;
+        // Twenty requests a step; from the hundredth on two of them, or all, take more than a second.
+        let bucket = move |le: &'static str| {
+            move |i: i64| {
+                let slow = (i - 100).max(0) * if is_always { 20 } else { 2 };
+                if le == "100" || le == "1000" { i * 20 - slow } else { i * 20 }
+            }
+        };
+        let mut all = vec![series("istio_requests_total", &[], &|i| i * 20)];
+        all.extend(["100", "1000", "2500", "+Inf"].map(|le| series("istio_request_duration_milliseconds_bucket", &[("le", le)], &bucket(le))));
+        all
+    };
+    let all: Vec<Value> = ["a", "b", "c"].iter().flat_map(|to| [of(to, "source"), of(to, "destination")].concat()).collect();
+    serde_json::json!({"series": all, "clusterName": "c"}).to_string()
+}
+
+#[test]
+fn where_everything_is_slow_that_is_said_and_nobody_is_named_for_it() {
+    let ask = |victim: &str, more: &[&str]| {
+        let dir = folder(&[("seen.json", &slow_samples(victim))]);
+        meshctl(dir.path(), &[&["why", "-f", "seen.json", "--allow-partial"], more].concat())
+    };
+    let run = ask("", &[]);
+    assert!(run.out.starts_with("slow: 3 of 3 calls take a second or more (p95), and nobody is named for it"), "{}{}", run.out, run.err);
+    assert!(run.out.contains("the slow ones end in shop/a, shop/b, shop/c") && run.out.contains("has been slow since about 2026-11-"), "{}", run.out);
+    let value: Value = serde_json::from_str(&ask("", &["-o", "json"]).out).expect("JSON");
+    assert!(value["lines"] == serde_json::json!([]) && value["slow"]["calls"] == 3, "{value:#}");
+    // Who does nothing else is named all the same.
+    let run = ask("b", &[]);
+    assert!(run.status == 79 && run.out.starts_with("1. workload shop/b: it answers slowly") && !run.out.contains("shop/a:"), "{}{}", run.out, run.err);
+}
+
 /// `@1` to `@4`: times before, before, shortly before and after the first error.
 fn at(text: &str) -> String {
     [("@1", "2026-11-29T11:10:00Z"), ("@2", "2026-11-29T11:39:40Z"), ("@3", "2026-11-29T11:39:50Z"), ("@4", "2026-11-29T11:46:40Z")]

@@ -26,7 +26,7 @@ pub struct Cluster {
     /// "" where there is one only.
     pub name: String,
     pub control: Arc<Running>,
-    pub folder: tempfile::TempDir,
+    pub folder: crate::folders::Own,
     /// What lies in it while nothing is broken.
     pub files: Vec<(&'static str, String)>,
     pub workloads: Vec<Arc<Workload>>,

@@ -150,7 +150,7 @@ pub struct Demo {
     entry: Option<Arc<Entry>>,
     ends: Arc<AtomicBool>,
     _control: Arc<Running>,
-    _folders: Vec<tempfile::TempDir>,
+    _folders: Vec<folders::Own>,
     _reserved: Vec<Reserved>,
 }
 
@@ -167,7 +167,11 @@ impl Demo {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let traces = Traces::new(options.zipkin.as_deref(), &options.say)?;
         let jaeger = traces.address;
-        let logs = Arc::new(Logs::new().map_err(|e| {
+        match folders::sweep() {
+            0 => {}
+            n => (options.say)(&format!("{n} folders of demos that were killed are removed from {}", std::env::temp_dir().display())),
+        }
+        let logs = Arc::new(Logs::new(options.say.clone()).map_err(|e| {
             DemoError::System(format!("no folder for the proxies' logs in {}: {e}; TMPDIR names another place", std::env::temp_dir().display()))
         })?);
         let given = Given { runtime: runtime.handle(), logs: &logs, traces: jaeger.port() };
@@ -409,7 +413,7 @@ struct Cast {
     said: Option<PathBuf>,
     gateway: Option<(SocketAddr, String)>,
     own: Option<own::Own>,
-    folders: Vec<tempfile::TempDir>,
+    folders: Vec<folders::Own>,
     reserved: Vec<Reserved>,
 }
 

@@ -66,8 +66,8 @@ pub fn files(outside: u16, traces: u16) -> Vec<(&'static str, String)> {
 }
 
 /// Manifests in a folder of their own, for this user alone.
-pub fn folder(files: &[(&'static str, String)]) -> std::io::Result<tempfile::TempDir> {
-    let folder = crate::folders::own("meshctl-demo-")?;
+pub fn folder(files: &[(&'static str, String)]) -> std::io::Result<crate::folders::Own> {
+    let folder = crate::folders::own("")?;
     manifests::write(folder.path(), files, &[])?;
     Ok(folder)
 }

@@ -242,14 +242,14 @@ fn proxy(order: &Order, say: Arc<dyn Fn(&str) + Send + Sync>) -> Result<Proxy, S
 struct Envoy {
     child: Child,
     admin: SocketAddr,
-    _folder: tempfile::TempDir,
+    _folder: crate::folders::Own,
 }
 
 impl Envoy {
     /// Starts it, and waits until it has written where its admin port is.
     fn start(program: &Path, order: &Order) -> Result<Envoy, String> {
         let bad = |e: &dyn std::fmt::Display| format!("{}: {e}", program.display());
-        let folder = crate::folders::own("meshctl-demo-envoy-").map_err(|e| bad(&e))?;
+        let folder = crate::folders::own("envoy-").map_err(|e| bad(&e))?;
         let (bootstrap, admin) = (folder.path().join("bootstrap.json"), folder.path().join("admin"));
         own_file(&bootstrap, false).and_then(|mut f| f.write_all(order.bootstrap.to_string().as_bytes())).map_err(|e| bad(&e))?;
         let mut command = Command::new(program);

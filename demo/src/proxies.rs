@@ -66,9 +66,9 @@ impl Proxies {
     ///
     /// # Errors
     /// A folder that can't be made.
-    pub fn placed(self, processes: Option<&Processes>) -> Result<(Proxies, Option<tempfile::TempDir>), DemoError> {
+    pub fn placed(self, processes: Option<&Processes>) -> Result<(Proxies, Option<crate::folders::Own>), DemoError> {
         let Some(processes) = processes else { return Ok((self, None)) };
-        let folder = crate::folders::own("meshctl-demo-said-").map_err(DemoError::Folder)?;
+        let folder = crate::folders::own("said-").map_err(DemoError::Folder)?;
         Ok((Proxies { processes: Some((processes.clone(), folder.path().to_owned())), ..self }, Some(folder)))
     }
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Arc<Workload>, One)>> {

@@ -11,6 +11,8 @@ mod retries;
 mod slow;
 mod suspects;
 
+pub use slow::{AllSlow, all_slow};
+
 use crate::{Finding, Level};
 use mesh_model::graph::{EdgeRate, GRPC, Graph, HTTP, NodeType};
 use mesh_resolver::Mesh;
@@ -70,6 +72,18 @@ pub struct Retried {
     pub failing: f64,
 }
 
+/// What is counted of calls, beside their graph.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counted {
+    pub retried: Vec<Retried>,
+    /// Milliseconds within which half of the requests of a call are answered, by caller and callee (`namespace/name`), where that is known.
+    pub middle: BTreeMap<(String, String), f64>,
+    /// The 95th percentile as the callee's own proxy counts it: without what a request waits for at its caller and on the way.
+    pub served: BTreeMap<(String, String), f64>,
+    /// Seconds in which the graph's requests were counted; 0 where that is not known.
+    pub window: f64,
+}
+
 /// Everything that was seen.
 pub struct Evidence<'e, 'a> {
     /// Of workloads.
@@ -80,7 +94,7 @@ pub struct Evidence<'e, 'a> {
     pub findings: &'e [Finding<'a>],
     pub rejections: &'e [Rejection],
     pub distrusts: &'e [Distrust],
-    pub retried: &'e [Retried],
+    pub counted: &'e Counted,
     /// Objects that were changed lately, by origin, and how many seconds ago.
     pub changes: &'e BTreeMap<String, i64>,
 }
@@ -210,8 +224,8 @@ pub fn rank(evidence: &Evidence<'_, '_>) -> Vec<Fault> {
             });
         }
     }
-    retries::make_good(evidence.retried, &mut faults);
-    faults.extend(slow::slow(evidence.graph, evidence.retried));
+    retries::make_good(evidence.counted, &mut faults);
+    faults.extend(slow::slow(evidence));
     faults.extend(retries::retried(evidence));
     faults.sort_by(|a, b| b.costs.total_cmp(&a.costs).then_with(|| (&a.from, &a.to, a.ending.name()).cmp(&(&b.from, &b.to, b.ending.name()))));
     faults

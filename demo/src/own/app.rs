@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn stage() -> Arc<Stage> {
-        let logs = Arc::new(Logs::new().expect("a folder"));
+        let logs = Arc::new(Logs::new(Arc::new(|_| {})).expect("a folder"));
         Arc::new(Stage::new(Arc::new(Proxies::new("cluster.local", &logs)), 1))
     }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// Workloads that an error names.
 const SHOWN: usize = 20;
 
-fn folder() -> Result<tempfile::TempDir, DemoError> {
-    crate::folders::own("meshctl-demo-").map_err(DemoError::Folder)
+fn folder() -> Result<crate::folders::Own, DemoError> {
+    crate::folders::own("").map_err(DemoError::Folder)
 }
 
 /// What is wrong with the names of clusters.

@@ -125,6 +125,8 @@ struct One {
     /// Of the control plane's input, as far as it was followed.
     generation: u64,
     is_whole: bool,
+    /// Why what the manifests lack could not be written.
+    unwritten: Option<std::io::Error>,
 }
 
 /// What is the same in all clusters.
@@ -169,6 +171,7 @@ impl Own {
             tasks: Tasks::new(),
             generation: 0,
             is_whole: false,
+            unwritten: None,
         };
         let all = (0..).zip(places).map(one).collect();
         let mut own = Own { all, entries: Entries::default(), followed, runtime, traces, say, said: BTreeSet::new() };
@@ -176,6 +179,9 @@ impl Own {
         // What the mesh lacks is known by the first reading, and in the next.
         while !own.all.iter().all(|o| o.is_whole) {
             own.follow();
+            if let Some(e) = own.all.iter_mut().find_map(|o| o.unwritten.take()) {
+                return Err(DemoError::Folder(e));
+            }
             if Instant::now() > end {
                 return Err(DemoError::ControlPlane("its manifests are not taken in".to_owned()));
             }
@@ -267,8 +273,15 @@ impl One {
         if supplied != self.written {
             self.is_whole = false;
             match crate::manifests::write(&self.place.supplied, &[("added.yaml", supplied.text.clone())], &[]) {
-                Ok(()) => self.written = supplied,
-                Err(e) => (shared.say)(&format!("{}: {e}", self.place.supplied.display())),
+                Ok(()) => (self.written, self.unwritten) = (supplied, None),
+                Err(e) => {
+                    // It is tried again.
+                    self.generation = 0;
+                    if !self.stage.plan().members.is_empty() {
+                        (shared.once)(&format!("{}: {e}; what runs stays as it is until it can be written", self.place.supplied.display()));
+                    }
+                    self.unwritten = Some(e);
+                }
             }
             // It comes again with them.
             return false;

@@ -104,7 +104,11 @@ impl Spread {
         if is_quiet && self.seen.as_ref() != Some(&now) {
             self.seen = Some(now.clone());
             self.last = Some(now);
-            return self.make().unwrap_or_else(|e| vec![format!("{}: {e}", self.root.display())]);
+            return self.make().unwrap_or_else(|e| {
+                // It is tried again.
+                self.seen = None;
+                vec![format!("{}: {e}; what was there stays until it can be written", self.root.display())]
+            });
         }
         self.last = Some(now);
         Vec::new()

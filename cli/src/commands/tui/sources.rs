@@ -352,9 +352,9 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             None => None,
         };
         let before_then = traffic.and_then(|t| t.before(has_objects.then_some(mesh.snapshot), &context));
-        let retried = |m| traffic.map_or_else(Vec::new, |t| t.retried(m));
+        let counted = |m| traffic.map(|t| t.counted(m)).unwrap_or_default();
         let kept = request.kept();
-        let faults = measured.iter().flatten().flat_map(|(m, _)| suspects::of(&m.graph, &retried(m), mesh, &kept.state, context.now)).collect();
+        let faults = measured.iter().flatten().flat_map(|(m, _)| suspects::of(&m.graph, &counted(m), mesh, &kept.state, context.now)).collect();
         drop(kept);
         let findings: Vec<Finding> = entries.into_iter().flatten().map(finding).collect();
         let explanations: BTreeMap<String, String> =

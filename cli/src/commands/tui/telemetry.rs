@@ -1,12 +1,12 @@
 //! Metrics among the sources: whatever `meshctl graph` reads, and series files among the paths.
 
 use crate::args::telemetry::TelemetryArgs;
-use crate::commands::why::ranked::retries;
+use crate::commands::why::ranked::counted;
 use crate::context::Context;
 use crate::print::time::rfc3339;
 use crate::status::Failure;
 use crate::telemetry::{self, Answer, folder, history};
-use mesh_analyzers::ranking::Retried;
+use mesh_analyzers::ranking::Counted;
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
 use mesh_metrics::series::Store;
@@ -168,9 +168,9 @@ impl Telemetry {
         Some(asked)
     }
 
-    /// Calls of a graph that arrive more often than they are sent.
-    pub fn retried(&self, answer: &Answer) -> Vec<Retried> {
-        retries::of(&self.recording, answer)
+    /// What is counted of the calls of a graph beside it.
+    pub fn counted(&self, answer: &Answer) -> Counted {
+        counted::counted(&self.recording, answer)
     }
 
     /// The traffic graph of an hour before, where a recording reaches back so far. A live Prometheus is not asked twice.

@@ -1,11 +1,12 @@
 //! `meshctl why` with one name or none: what is wrong now, or with one thing, the likeliest cause first.
 
 mod ask;
+pub mod counted;
 mod onset;
 mod others;
 mod propagation;
 mod proxies;
-pub mod retries;
+mod slow;
 
 use crate::args::why::WhyArgs;
 use crate::commands::tui::telemetry::is_series_file;
@@ -17,7 +18,7 @@ use crate::print::time::{parse_rfc3339, rfc3339};
 use crate::status::{Failure, Outcome, Status};
 use crate::term::safe;
 use ask::Found;
-use mesh_analyzers::ranking::{Evidence, Fault, FaultKind, Host, rank};
+use mesh_analyzers::ranking::{Evidence, Fault, FaultKind, Host, all_slow, rank};
 use mesh_analyzers::{Options, analyze};
 use mesh_collectors::recording;
 use mesh_model::Snapshot;
@@ -56,7 +57,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
             "name what to answer from: --prometheus or a file of series for traffic, and with -f manifests, dumps, `kube`, or a recording that has all of it",
         ));
     }
-    let Found { traffic: answer, retried, history, snapshot, state, dropped, problems } = ask::all(args, &metrics, &others, context)?;
+    let Found { traffic: answer, counted, history, snapshot, state, dropped, problems } = ask::all(args, &metrics, &others, context)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
     let findings = analyze(&mesh, &options, |_| true).findings;
@@ -71,7 +72,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         findings: &findings,
         rejections: &state.rejections,
         distrusts: &state.distrusts,
-        retried: &retried,
+        counted: &counted,
         changes: &changes,
     };
     let mut faults = rank(&evidence);
@@ -83,19 +84,22 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
         }
         faults.retain(|f| is_about(f, who));
     }
+    let slow = if args.who.is_none() { all_slow(graph, &counted) } else { None };
+    let slow = slow.map(|all| slow::Slow::new(all, history.as_ref()));
     let onset = history.as_ref().and_then(|h| onset::onset(&faults, h, &snapshot));
     let mut lines = lines(args, &faults, &state, &findings, &metrics);
     // Nothing fails for it: the last of all.
     let demo = demos::word_of(&args.mesh.from).map(|word| format!("--from {word}"));
     lines.extend(propagation::lines(&dropped, &mesh, &args.traces, demo.as_deref()));
     let text = if args.output == "json" {
-        document(value(&lines, &faults, &state, onset.as_ref(), &problems), Document::Json, context.compat)
+        document(value(&lines, &faults, &state, (onset.as_ref(), slow.as_ref()), &problems), Document::Json, context.compat)
     } else {
-        text(args, &lines, onset.as_ref(), answer.is_some())
+        text(args, &lines, (onset.as_ref(), slow.as_ref()), answer.is_some())
     };
     context.answer(&text)?;
     problems.iter().for_each(|p| context.note(p));
-    Ok(match (lines.is_empty(), problems.is_empty()) {
+    // Who makes everything slow is not known.
+    Ok(match (lines.is_empty(), problems.is_empty() && slow.is_none()) {
         (false, _) => Status::NotFine,
         (true, false) => context.partial,
         (true, true) => Status::Fine,
@@ -194,7 +198,11 @@ fn lines(args: &WhyArgs, faults: &[Fault], state: &State, findings: &[mesh_analy
     out
 }
 
-fn text(args: &WhyArgs, lines: &[Line], onset: Option<&onset::Onset>, has_traffic: bool) -> String {
+fn text(args: &WhyArgs, lines: &[Line], (onset, slow): (Option<&onset::Onset>, Option<&slow::Slow>), has_traffic: bool) -> String {
+    let slow = slow.map_or_else(String::new, |s| format!("{}\n", safe(&s.text())));
+    if lines.is_empty() && !slow.is_empty() {
+        return slow;
+    }
     if lines.is_empty() {
         let of = args.who.as_deref().map_or_else(|| "nothing is wrong in what was seen".to_owned(), |w| format!("no call to {w} fails in what was seen"));
         return format!("{}{}\n", safe(&of), if has_traffic { "" } else { " (there were no metrics)" });
@@ -203,13 +211,14 @@ fn text(args: &WhyArgs, lines: &[Line], onset: Option<&onset::Onset>, has_traffi
     if lines.len() > LINES {
         out.push_str(&format!("and {} more: -o json lists all\n", lines.len() - LINES));
     }
+    out.push_str(&slow);
     if let Some(onset) = onset {
         out.push_str(&format!("{}\n", safe(&onset.text())));
     }
     out
 }
 
-fn value(lines: &[Line], faults: &[Fault], state: &State, onset: Option<&onset::Onset>, problems: &[String]) -> Value {
+fn value(lines: &[Line], faults: &[Fault], state: &State, (onset, slow): (Option<&onset::Onset>, Option<&slow::Slow>), problems: &[String]) -> Value {
     let fault = |f: &Fault| {
         json!({
             "kind": match f.kind { FaultKind::Fails => "fails", FaultKind::Slow(_) => "slow", FaultKind::Retried(_) => "retried" },
@@ -223,6 +232,7 @@ fn value(lines: &[Line], faults: &[Fault], state: &State, onset: Option<&onset::
         "lines": lines.iter().map(|l| json!({"subject": l.subject, "what": l.what, "more": l.more})).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
         "began": onset.map(|o| json!({"to": o.to, "at": o.at.map(rfc3339), "change": o.change.as_ref().map(|c| json!({"object": c.object, "at": rfc3339(c.at), "by": c.by}))})),
+        "slow": slow.map(slow::Slow::value),
         "rejections": state.rejections.iter().map(|r| json!({"proxy": r.proxy, "text": r.text})).collect::<Vec<_>>(),
         "endpoints": state.hosts.iter().map(|h| json!({"proxy": h.proxy, "cluster": h.cluster, "address": h.address, "ejected": h.is_ejected, "unhealthy": h.is_unhealthy})).collect::<Vec<_>>(),
     })

@@ -1,8 +1,8 @@
 //! All sources, asked beside each other: what they say within the time, and the names of those that say nothing.
 
+use super::counted;
 use super::propagation;
 use super::proxies::{self, Port, Said, State};
-use super::retries;
 use crate::args::mesh::MeshArgs;
 use crate::args::telemetry::TelemetryArgs;
 use crate::args::why::WhyArgs;
@@ -16,7 +16,7 @@ use crate::status::Failure;
 use crate::stdio::Progress;
 use crate::telemetry::{self, Answer, history};
 use crate::worlds;
-use mesh_analyzers::ranking::Retried;
+use mesh_analyzers::ranking::Counted;
 use mesh_collectors::dumps::{Dumps, Source};
 use mesh_collectors::recording;
 use mesh_collectors::telemetry::series::Recording;
@@ -34,8 +34,7 @@ const HISTORY: i64 = 3600;
 #[derive(Default)]
 pub struct Found {
     pub traffic: Option<Answer>,
-    /// The calls that arrive more often than they are sent.
-    pub retried: Vec<Retried>,
+    pub counted: Counted,
     /// How it came about, where the source has more than one moment.
     pub history: Option<History>,
     pub snapshot: Snapshot,
@@ -150,7 +149,7 @@ fn recorded(metrics: &[String], source: &TelemetryArgs, options: &Options, conte
 impl Found {
     fn take(&mut self, recording: &Recording, answer: Answer) {
         self.problems.extend(answer.problems.iter().cloned());
-        self.retried = retries::of(recording, &answer);
+        self.counted = counted::counted(recording, &answer);
         self.traffic = Some(answer);
     }
 }
