@@ -118,3 +118,56 @@ fn a_host_that_says_so_by_grpc_is_left_alone() {
     (0..4).for_each(|_| drop(ask()));
     assert!((0..6).all(|_| ask().header("x-name") == Some("good")));
 }
+
+/// As with Envoy, an answer that breaks off is a failure of its host.
+#[test]
+fn a_host_whose_answers_break_off_is_left_alone() {
+    let bad = Upstream::new(|_| Act::SendAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".to_vec()));
+    let good = Upstream::named("good");
+    let mut c = cluster("c", &[bad.address, good.address]);
+    c["outlier_detection"] = json!({"consecutive_5xx": 1, "base_ejection_time": "600s", "max_ejection_percent": 50});
+    let proxy = start(bootstrap(&manager(to("c", json!({})), None), &[c]));
+    let (address, admin) = (proxy.address("l").expect("a listener"), proxy.admin.expect("an admin port"));
+    for _ in 0..2 {
+        let mut client = connect(address);
+        client.stream().write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").expect("sent");
+        client.rest();
+    }
+    support::until("the host is ejected", || get(admin, "/clusters").text().contains(&format!("c::{}::health_flags::/failed_outlier_check", bad.address)));
+    assert!((0..4).all(|_| get(address, "/").text() == "good"));
+}
+
+/// What an upstream may have looked at goes out once, however the upstream ends it.
+#[test]
+fn a_request_that_may_have_been_looked_at_is_sent_once() {
+    const HEADERS: u8 = 1;
+    // A goodbye that covers the stream, with and without an error, or a reset of the stream; then the end of the connection.
+    for (kind, id, payload) in
+        [(7u8, 0u8, &[0, 0, 0, 1, 0, 0, 0, 0][..]), (7, 0, &[0, 0, 0, 1, 0, 0, 0, 11]), (3, 1, &[0, 0, 0, 7]), (3, 1, &[0, 0, 0, 8]), (4, 0, &[])]
+    {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = asked.clone();
+        let upstream = support::server(move |mut stream| {
+            let mut serve = || -> std::io::Result<()> {
+                stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])?;
+                stream.read_exact(&mut [0; 24])?;
+                loop {
+                    let mut head = [0; 9];
+                    stream.read_exact(&mut head)?;
+                    stream.read_exact(&mut vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize])?;
+                    if head[3] == HEADERS {
+                        seen.fetch_add(1, Ordering::SeqCst);
+                        stream.write_all(&[&[0, 0, u8::try_from(payload.len()).expect("short"), kind, 0, 0, 0, 0, id], payload].concat())?;
+                        return stream.shutdown(std::net::Shutdown::Write);
+                    }
+                }
+            };
+            let _ = serve();
+            // What is still on its way is read, so that nothing is reset.
+            while stream.read(&mut [0; 1024]).is_ok_and(|n| n > 0) {}
+        });
+        let proxy = start(bootstrap(&manager(to("c", json!({})), None), &[over_http2(cluster("c", &[upstream]), &json!({}))]));
+        let got = support::ask(proxy.address("l").expect("a listener"), "POST / HTTP/1.1\r\nhost: a", "hello");
+        assert_eq!((got.status(), asked.load(Ordering::SeqCst)), (503, 1), "{kind} {payload:?}: {}", got.text());
+    }
+}

@@ -7,6 +7,7 @@ use super::timeouts::Watch;
 use super::tries::{Due, Rest};
 use super::upload::BoxError;
 use crate::splice;
+use crate::upstream::outlier::Outcome;
 use crate::upstream::pool::Lease;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -200,6 +201,11 @@ impl Body {
             }
             Polled::Broken(e) => {
                 let reason = e.reason();
+                if let Some(exchange) = self.exchange.as_ref().filter(|e| !e.body.has_failed())
+                    && let (Some(cluster), Some(host)) = (&exchange.upstream, &exchange.host)
+                {
+                    cluster.runtime.note(host, Outcome::LocalFailure);
+                }
                 let details = format!("upstream_reset_after_response_started{{{}}}", reason.words().replace(' ', "_"));
                 self.fail(reason.flag(), details)
             }

@@ -301,5 +301,6 @@ impl Drop for Exchange {
         self.ended = Some(Instant::now());
         let worker = self.connection.worker().clone();
         worker.finish(self);
+        self.body.abandon();
     }
 }

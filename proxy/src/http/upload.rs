@@ -96,13 +96,20 @@ impl Source {
     pub fn last_read(&self) -> Option<Instant> {
         self.last_read.get()
     }
-    /// Waits until all of it was read.
+    /// Nobody reads what is left: who waits for the whole of it, as mirrors do, waits no longer.
+    pub fn abandon(&self) {
+        if self.completed_at.get().is_none() {
+            self.failed.set(true);
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+    /// Waits until all of it was read, or no more of it comes.
     pub async fn completed(&self) {
         std::future::poll_fn(|cx| self.poll_completed(cx)).await;
     }
     /// The same within a poll.
     pub fn poll_completed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.completed_at.get().is_some() {
+        if self.completed_at.get().is_some() || self.failed.get() {
             return Poll::Ready(());
         }
         let mut waiting = self.waiting.borrow_mut();
@@ -310,6 +317,22 @@ impl Body for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_body_that_nobody_reads_is_told() {
+        let (source, told) = (Rc::new(Source::default()), Rc::new(Cell::new(false)));
+        let waits = async {
+            source.completed().await;
+            told.set(true);
+        };
+        let leaves = async {
+            tokio::task::yield_now().await;
+            assert!(!told.get());
+            source.abandon();
+        };
+        tokio::join!(waits, leaves);
+        assert!(told.get() && source.has_failed());
+    }
 
     #[test]
     fn small_pieces_are_kept_together_and_keep_nothing_else() {
