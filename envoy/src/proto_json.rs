@@ -17,7 +17,10 @@ const MAPS: &[&str] = &[
     "per_socket_options",
 ];
 /// Fields whose value is a `google.protobuf.Struct` or a map of them: everything below stays as it is.
-const STRUCTS: &[&str] = &["filter_metadata", "metadata_struct", "json_format", "opaque_config"];
+const STRUCTS: &[&str] = &["filter_metadata", "metadata_struct", "json_format", "opaque_config", "static_layer"];
+/// Fields whose camelCase name does not tell where their underscores were.
+const NUMBERED: &[&str] =
+    &["proxy_100_continue", "accept_http_10", "default_host_for_http_10", "consecutive_5xx", "enforcing_consecutive_5xx", "trace_id_128bit"];
 /// Messages that wrap free JSON in `value`.
 const STRUCT_TYPES: &[&str] = &["google.protobuf.Struct", "udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct", "google.protobuf.Value"];
 
@@ -38,7 +41,15 @@ pub fn text<'v>(value: &'v Value, snake: &str) -> &'v str {
 
 /// Rewrites the keys of a value of Envoy's JSON, at any depth.
 pub fn camel_case(value: Value) -> Value {
-    rewrite(value, Zone::Message)
+    rewrite(value, Zone::Message, camel)
+}
+
+/// The other way: as Envoy prints it, whatever spelling fields have.
+pub fn proto_case(value: Value) -> Value {
+    rewrite(value, Zone::Message, |key| match NUMBERED.iter().find(|name| camel(name) == key) {
+        Some(name) => (*name).to_owned(),
+        None => snake_case(key).into_owned(),
+    })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,7 +61,7 @@ enum Zone {
     Free,
 }
 
-fn rewrite(value: Value, zone: Zone) -> Value {
+fn rewrite(value: Value, zone: Zone, spell: fn(&str) -> String) -> Value {
     match (value, zone) {
         (Value::Object(map), Zone::Message | Zone::Node) => {
             let wraps_struct = map.get("@type").and_then(Value::as_str).is_some_and(|t| STRUCT_TYPES.iter().any(|s| t.ends_with(s)));
@@ -64,12 +75,12 @@ fn rewrite(value: Value, zone: Zone) -> Value {
                     k if MAPS.contains(&k) => Zone::Map,
                     _ => Zone::Message,
                 };
-                out.insert(camel(&key), rewrite(v, below));
+                out.insert(spell(&key), rewrite(v, below, spell));
             }
             Value::Object(out)
         }
-        (Value::Object(map), Zone::Map) => Value::Object(map.into_iter().map(|(k, v)| (k, rewrite(v, Zone::Message))).collect()),
-        (Value::Array(items), z) => Value::Array(items.into_iter().map(|v| rewrite(v, z)).collect()),
+        (Value::Object(map), Zone::Map) => Value::Object(map.into_iter().map(|(k, v)| (k, rewrite(v, Zone::Message, spell))).collect()),
+        (Value::Array(items), z) => Value::Array(items.into_iter().map(|v| rewrite(v, z, spell)).collect()),
         (other, _) => other,
     }
 }
@@ -122,8 +133,11 @@ mod tests {
         let want = json!({"altStatName": "a_b", "metadata": {"filterMetadata": {"istio_x": {"services_x": 1}}},
             "typedConfig": {"@type": "type.googleapis.com/udpa.type.v1.TypedStruct", "typeUrl": "x", "value": {"a_b": 1}},
             "rules": {"policies": {"ns_a": {"anyRules": []}}}});
-        assert_eq!(camel_case(v), want);
+        assert_eq!(camel_case(v.clone()), want);
         // What is camelCase already stays as it is, its data too.
         assert_eq!(camel_case(want.clone()), want);
+        assert_eq!(proto_case(want), v);
+        let odd = json!({"proxy_100_continue": true, "http2_protocol_options": {"initial_window_size": 1}, "node": {"metadata": {"someKey": 1}}});
+        assert_eq!((proto_case(camel_case(odd.clone())), proto_case(odd.clone())), (odd.clone(), odd));
     }
 }

@@ -97,6 +97,10 @@ impl Log {
         self.line.answer_headers(&mut names);
         Some(names)
     }
+    /// Whether it looks at trailers of answers.
+    pub fn tells_trailers(&self) -> bool {
+        self.line.tells_trailers()
+    }
     /// Whether it tells of a subject.
     fn tells_of(&self, subject: &impl Subject) -> bool {
         self.filter.as_ref().is_none_or(|f| f.takes(subject))

@@ -118,6 +118,7 @@ impl Proxy {
         let mut files = Files::new(compiler.secrets.clone());
         files.look().iter().for_each(|what| (settings.complain)(Logger::Secret, what));
         let tags = admin::tags::Tags::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
+        let matcher = admin::matcher::Matcher::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
         let limits = Limits::read(&bootstrap.value).map_err(|u| StartError::Configuration(vec![u]))?;
         let plan = xds::Plan::read(&bootstrap.value, &snapshot).map_err(|u| StartError::Configuration(vec![u]))?;
         let complain = settings.complain.clone();
@@ -158,6 +159,7 @@ impl Proxy {
             dynamic,
             secrets,
             tags,
+            matcher,
             levels: settings.levels.clone(),
             drain: settings.drain,
         };

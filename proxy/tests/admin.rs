@@ -1,7 +1,13 @@
 //! Pages of the admin port that Envoy's has not: what would become of a request, what became of the last ones, what is never used.
 
-use crate::support;
+#![allow(clippy::print_stderr, reason = "it says when it is skipped")]
+
+use crate::{pair, support};
+use mesh_envoy::proto_json::camel_case;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
 use support::{Upstream, ask, bootstrap, cluster, manager, nobody, start};
 
 fn proxy() -> (mesh_proxy::Proxy, Upstream) {
@@ -110,4 +116,51 @@ fn what_nothing_came_to_is_named() {
     let names: Vec<&Value> = left["routes"].as_array().expect("a list").iter().map(|r| &r["route"]).collect();
     assert_eq!((names, &left["listeners"]), (vec![&json!("gone"), &json!("old")], &json!([])));
     assert!(left["clusters"].as_array().is_some_and(|c| c.contains(&json!("old")) && !c.contains(&json!("c"))), "{left}");
+}
+
+/// Names of fields, at any depth.
+fn keys(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, v)| {
+            out.insert(key.clone());
+            keys(v, out);
+        }),
+        Value::Array(items) => items.iter().for_each(|v| keys(v, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn dumps_name_their_fields_as_a_real_envoys_do() {
+    let upstream = Upstream::named("ok");
+    let config = |ports: &[u16], log: &Path| {
+        let mut m = manager(json!([{"match": {"prefix": "/"}, "name": "r", "route": {"cluster": "c"}}]), Some(log));
+        m["proxy_100_continue"] = json!(true);
+        let listener = json!({"name": "l0", "address": support::socket(SocketAddr::from(([127, 0, 0, 1], ports[0]))),
+            "filter_chains": [{"filters": [{"name": "h", "typed_config": m}]}]});
+        // As a control plane of another language would write it.
+        camel_case(json!({"node": {"id": "n", "cluster": "c", "metadata": {"someKey": 1}},
+            "static_resources": {"listeners": [listener], "clusters": [cluster("c", &[upstream.address])]}}))
+    };
+    let Some(pair) = pair::Pair::start(1, config) else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
+    let (theirs, ours) = pair.pages("/config_dump");
+    let read = |page: &str| serde_json::from_str::<Value>(page).expect("JSON");
+    let (theirs, ours) = (read(&theirs), read(&ours));
+    for kind in ["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump"] {
+        let of = |dump: &Value| {
+            let section =
+                dump["configs"].as_array().and_then(|l| l.iter().find(|s| s["@type"].as_str().is_some_and(|t| t.ends_with(&format!("v3.{kind}"))))).cloned();
+            let mut out = BTreeSet::new();
+            keys(&section.unwrap_or_default(), &mut out);
+            out
+        };
+        let unknown: Vec<String> = of(&ours).difference(&of(&theirs)).cloned().collect();
+        assert!(unknown.is_empty(), "{kind}: {unknown:?}");
+    }
+    let node = &ours["configs"][0]["bootstrap"]["node"];
+    assert_eq!((&node["user_agent_name"], &node["metadata"]["someKey"]), (&json!("mesh-proxy"), &json!(1)));
+    assert!(node["user_agent_build_version"]["version"].is_object(), "{node}");
 }

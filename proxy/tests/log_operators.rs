@@ -21,6 +21,11 @@ const SAME: &[(&str, &str)] = &[
     ("path_path", "%PATH(NQ:PATH)%"),
     ("path_or", "%PATH(NQ:ORIG_OR_PATH)%"),
     ("path_cut", "%PATH(WQ:PATH):4%"),
+    ("parameters", "%QUERY_PARAMS%"),
+    ("custom", "%CUSTOM_FLAGS%"),
+    ("none", "%ROUNDTRIP_DURATION%"),
+    ("fingerprints", "%TLS_JA3_FINGERPRINT%|%TLS_JA4_FINGERPRINT%|%SPAN_ID%|%DOWNSTREAM_PEER_CERT%|%UPSTREAM_PEER_CERT%"),
+    ("socket", "%DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT%"),
     ("email", "%DOWNSTREAM_PEER_EMAIL_SAN%|%DOWNSTREAM_LOCAL_IP_SAN%|%DOWNSTREAM_LOCAL_EMAIL_SAN%"),
 ];
 
@@ -32,6 +37,7 @@ const ALIKE: &[(&str, &str)] = &[
     ("request", "%REQUEST_DURATION%"),
     ("response", "%RESPONSE_DURATION%"),
     ("response_tx", "%RESPONSE_TX_DURATION%"),
+    ("socket_port", "%DOWNSTREAM_DIRECT_LOCAL_PORT%"),
     ("emitted", "%EMIT_TIME%"),
     ("emitted_as", "%EMIT_TIME(%Y)%"),
     ("unique", "%UNIQUE_ID%"),

@@ -150,3 +150,71 @@ fn with_istios_bootstrap_dashboards_find_their_labels() {
 fn without_one_the_labels_are_envoys_own() {
     compare(&json!({}), "");
 }
+
+/// The numbers of a page of text, by their names.
+fn numbers(page: &str) -> BTreeMap<&str, &str> {
+    page.lines().filter_map(|l| l.split_once(": ")).collect()
+}
+
+#[test]
+fn what_the_bootstrap_leaves_out_is_not_shown() {
+    let up = Upstream::named("x");
+    let patterns = json!({"patterns": [{"prefix": "server."}, {"suffix": "upstream_rq_total"}, {"exact": "listener_manager.workers_started"},
+        {"safe_regex": {"regex": ".*downstream_rq_[25]xx"}}, {"contains": "rbac"}]});
+    for matcher in [json!({"inclusion_list": patterns}), json!({"exclusion_list": patterns}), json!({"reject_all": true})] {
+        let start = |ports: &[u16], _: &Path| bootstrap(ports, up.address, &json!({"stats_matcher": matcher}), "");
+        let Some(pair) = pair::Pair::start(2, start) else {
+            eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+            return;
+        };
+        let (there, here) = pair.at(0);
+        assert_eq!(get(there, "/").status(), get(here, "/").status());
+        let (theirs, ours) = pair.pages("/stats");
+        let (theirs, ours) = (numbers(&theirs), numbers(&ours));
+        for name in [
+            "server.live",
+            "server.state",
+            "listener_manager.workers_started",
+            "cluster.outbound|80||a_svc.upstream_rq_total",
+            "cluster.outbound|80||a_svc.upstream_cx_total",
+            "http.inbound_0_80.downstream_rq_2xx",
+            "http.inbound_0_80.downstream_rq_4xx",
+            "http.inbound_0_80.rbac.allowed",
+        ] {
+            assert_eq!((name, ours.contains_key(name)), (name, theirs.contains_key(name)), "{matcher}");
+        }
+    }
+}
+
+#[test]
+fn choices_in_panic_are_counted() {
+    let up = Upstream::named("x");
+    let config = |ports: &[u16], health: &str| {
+        let mut bootstrap = bootstrap(ports, up.address, &json!({}), "");
+        let hosts = &mut bootstrap["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"];
+        let mut more = hosts[0].clone();
+        more["health_status"] = json!(health);
+        *hosts = json!([hosts[0], more, more, more]);
+        bootstrap["static_resources"]["clusters"][0]["load_assignment"]["policy"] = json!({"overprovisioning_factor": 100});
+        bootstrap
+    };
+    for (health, wanted) in [("UNHEALTHY", 3), ("HEALTHY", 0)] {
+        let Some(pair) = pair::Pair::start(2, |ports, _| config(ports, health)) else {
+            eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+            return;
+        };
+        let (there, here) = pair.at(0);
+        let panics = || {
+            let of = |page: String| numbers(&page).get("cluster.outbound|80||a_svc.lb_healthy_panic").and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+            let (theirs, ours) = pair.pages("/stats");
+            [of(theirs), of(ours)]
+        };
+        // Envoy was asked for connections before, to see whether it listens.
+        let before = panics();
+        for _ in 0..3 {
+            assert_eq!(get(there, "/").status(), get(here, "/").status());
+        }
+        let after = panics();
+        assert_eq!([after[0] - before[0], after[1] - before[1]], [wanted, wanted], "{health}");
+    }
+}

@@ -322,6 +322,16 @@ fn both_sides_of_a_stream_speak_at_once() {
     assert_eq!(scripted::converse(port, &["one", "two", "three"]), ["one", "two", "three", "\"\" x-last=1"]);
 }
 
+#[test]
+fn trailers_are_logged_as_by_a_real_envoy() {
+    let Some(both) = Both::start(vec![("http2".to_owned(), manager("http2", &json!({})))]) else { return };
+    for port in both.ports("http2") {
+        assert_eq!(scripted::converse(port, &["one"]), ["one", "\"\" x-last=1"]);
+    }
+    let [there, here] = [&both.log, &both.folder.path().join("ours.log")].map(|log| support::log_lines(log, 1)[0]["trailers"].clone());
+    assert_eq!((there.as_str(), here.as_str()), (Some("1 1 7"), Some("1 1 7")));
+}
+
 /// An upstream that answers the first stream of each connection, and says goodbye on the second without a look at it.
 fn one_answer_each() -> SocketAddr {
     const HEADERS: u8 = 1;

@@ -62,6 +62,8 @@ const OPERATORS: &[(&str, &str)] = &[
     ("peer issuer", "%DOWNSTREAM_PEER_ISSUER%"),
     ("peer serial", "%DOWNSTREAM_PEER_SERIAL%"),
     ("peer fingerprint", "%DOWNSTREAM_PEER_FINGERPRINT_256%"),
+    ("peer certificate", "%DOWNSTREAM_PEER_CERT%"),
+    ("upstream certificate", "%UPSTREAM_PEER_CERT%"),
     ("peer from", "%DOWNSTREAM_PEER_CERT_V_START%"),
     ("own uri", "%DOWNSTREAM_LOCAL_URI_SAN%"),
     ("own subject", "%DOWNSTREAM_LOCAL_SUBJECT%"),

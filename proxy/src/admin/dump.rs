@@ -2,8 +2,9 @@
 
 use super::Context;
 use crate::bootstrap::get;
+use mesh_envoy::proto_json::proto_case;
 use mesh_envoy::redact::{Mark, redact};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn timestamp(at: SystemTime) -> String {
@@ -26,15 +27,35 @@ pub(super) fn typed(kind: &str, value: &Value) -> Value {
     Value::Object(out)
 }
 
-/// Configuration as Envoy dumps it. Secrets are replaced.
+/// Configuration as Envoy dumps it, with its names of fields. Secrets are replaced.
 pub fn page(context: &Context, with_endpoints: EndpointsIn) -> Value {
-    redact(all(context, with_endpoints), Mark::Envoy).into_value()
+    proto_case(redact(all(context, with_endpoints), Mark::Envoy).into_value())
+}
+
+/// The node of a bootstrap, with what Envoy adds to it: the program and its version.
+fn node(bootstrap: &Value) -> Value {
+    let mut node = get(bootstrap, "node").and_then(Value::as_object).cloned().unwrap_or_default();
+    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+    let mut version = Map::new();
+    for (name, text) in
+        [("major_number", env!("CARGO_PKG_VERSION_MAJOR")), ("minor_number", env!("CARGO_PKG_VERSION_MINOR")), ("patch", env!("CARGO_PKG_VERSION_PATCH"))]
+    {
+        // As protobuf prints numbers: nothing for zero.
+        if number(text) > 0 {
+            version.insert(name.to_owned(), number(text).into());
+        }
+    }
+    let kind = if cfg!(debug_assertions) { "DEBUG" } else { "RELEASE" };
+    node.insert("user_agent_name".to_owned(), "mesh-proxy".into());
+    node.insert("user_agent_build_version".to_owned(), json!({"version": version, "metadata": {"build.type": kind, "ssl.version": "rustls"}}));
+    node.into()
 }
 
 /// The same with its secrets: nothing of it may leave as it is.
 pub(super) fn all(context: &Context, with_endpoints: EndpointsIn) -> Value {
     let updated = timestamp(context.shared.started);
-    let bootstrap = context.bootstrap.value();
+    let mut bootstrap = context.bootstrap.value();
+    bootstrap["node"] = node(&bootstrap);
     let list = |name: &str| get(&bootstrap, "static_resources").and_then(|r| get(r, name)).and_then(Value::as_array).cloned().unwrap_or_default();
     let entry = |key: &str, kind: &str, value: &Value| json!({key: typed(kind, value), "last_updated": updated});
     let clusters: Vec<Value> = list("clusters").iter().map(|c| entry("cluster", "envoy.config.cluster.v3.Cluster", c)).collect();
@@ -87,7 +108,7 @@ fn collect_routes(value: &Value, out: &mut Vec<Value>) {
 pub fn server_info(context: &Context) -> Value {
     let uptime = format!("{}s", context.shared.begun.elapsed().as_secs());
     let started = context.shared.started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let node = get(&context.bootstrap.value(), "node").cloned().unwrap_or_else(|| json!({}));
+    let node = node(&context.bootstrap.value());
     let info = json!({
         "version": format!("mesh-proxy/{}", env!("CARGO_PKG_VERSION")),
         "state": context.state(),
@@ -98,5 +119,5 @@ pub fn server_info(context: &Context) -> Value {
         "node": node,
         "started": started,
     });
-    redact(info, Mark::Envoy).into_value()
+    proto_case(redact(info, Mark::Envoy).into_value())
 }

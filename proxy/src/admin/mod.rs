@@ -6,12 +6,14 @@ mod clusters;
 mod dump;
 mod dynamic;
 mod live;
+pub mod matcher;
 mod requests;
 mod secrets;
 mod stats;
 pub mod tags;
 mod why;
 
+use self::matcher::Matcher;
 use self::tags::Tags;
 use crate::bootstrap::Kept;
 use crate::logging::{Levels, Logger};
@@ -41,6 +43,8 @@ pub struct Context {
     pub secrets: Arc<Secrets>,
     /// What is made of names of statistics.
     pub tags: Tags,
+    /// Which of them there are.
+    pub matcher: Matcher,
     pub levels: Arc<Levels>,
     /// How long a graceful drain takes.
     pub drain: Duration,

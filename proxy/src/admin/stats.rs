@@ -39,6 +39,7 @@ fn all(context: &Context) -> BTreeMap<String, (Kind, u64)> {
             runtime.ejections.each(|counter, value| put(&format!("cluster.{name}.outlier_detection.{counter}"), Kind::Counter, value));
         }
     }
+    out.retain(|name, _| context.matcher.keeps(name));
     out
 }
 

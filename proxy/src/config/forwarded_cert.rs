@@ -79,7 +79,7 @@ impl CertForwarding {
 }
 
 /// PEM in a header: what has a meaning there is escaped, as in a URI.
-fn escaped_pem(der: &[u8]) -> String {
+pub fn escaped_pem(der: &[u8]) -> String {
     let base64 = data_encoding::BASE64.encode(der).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     // Lines of 64 characters, counted before they were escaped.
     let (mut out, mut column) = ("-----BEGIN%20CERTIFICATE-----%0A".to_owned(), 0);

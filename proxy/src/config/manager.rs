@@ -24,6 +24,8 @@ pub struct Manager {
     pub logs: Vec<Log>,
     /// The headers of answers that somebody asks for when they are over; `None` for all.
     pub answer_headers: Option<Vec<HeaderName>>,
+    /// Whether a log looks at trailers of answers.
+    pub logs_trailers: bool,
     pub server: Server,
     pub generates_request_id: bool,
     pub preserves_external_request_id: bool,
@@ -162,6 +164,7 @@ impl Manager {
                 "HTTP2" => Codec::Http2,
                 _ => Codec::Auto,
             },
+            logs_trailers: logs.iter().any(Log::tells_trailers),
             logs,
             answer_headers,
             server: match m.enumeration("server_header_transformation", &["OVERWRITE", "APPEND_IF_ABSENT", "PASS_THROUGH"])? {

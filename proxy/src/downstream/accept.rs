@@ -130,6 +130,7 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (li
         peer,
         direct_peer: peer,
         local: wanted,
+        socket: local,
         destination,
         heeds_overload,
         server_name: "".into(),

@@ -32,6 +32,8 @@ pub struct Downstream {
     pub direct_peer: SocketAddr,
     /// Where the client wanted to go: the address that it was redirected from, or that a head of the PROXY protocol tells of, where there was one.
     pub local: SocketAddr,
+    /// Where it came in.
+    pub socket: SocketAddr,
     pub destination: Destination,
     /// Whether the overload manager concerns it.
     pub heeds_overload: bool,

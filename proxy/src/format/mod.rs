@@ -81,6 +81,10 @@ impl Template {
             }
         }
     }
+    /// Whether it tells of trailers of the answer.
+    fn tells_trailers(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Value { op, .. } if op.tells_trailers()))
+    }
     /// Its text where it has no operator.
     pub fn literal(&self) -> Option<&str> {
         match self.items.as_slice() {
@@ -155,6 +159,13 @@ impl Line {
             Line::Json(keys) => answer_headers(keys, names),
         }
     }
+    /// Whether it tells of trailers of the answer.
+    pub fn tells_trailers(&self) -> bool {
+        match self {
+            Line::Text(template) => template.tells_trailers(),
+            Line::Json(keys) => any(keys, &Template::tells_trailers),
+        }
+    }
     /// Appends the line, with its end.
     pub fn write(&self, of: &impl Subject, out: &mut String) {
         match self {
@@ -165,6 +176,13 @@ impl Line {
             }
         }
     }
+}
+
+fn any(keys: &[(Box<str>, Node)], holds: &impl Fn(&Template) -> bool) -> bool {
+    keys.iter().any(|(_, node)| match node {
+        Node::Value(template) => holds(template),
+        Node::Object(inner) => any(inner, holds),
+    })
 }
 
 fn answer_headers(keys: &[(Box<str>, Node)], names: &mut Vec<HeaderName>) {

@@ -3,6 +3,7 @@
 use super::moments::{self, Moment, Unit};
 use super::time::TimeFormat;
 use super::{Subject, digits};
+use crate::config::forwarded_cert::escaped_pem;
 use crate::http::exchange::Exchange;
 use crate::http::head;
 use crate::tls::facts::Facts;
@@ -94,6 +95,16 @@ pub enum Op {
     Path(Query, PathOf),
     /// Between two moments of a request, in so many a second.
     Between(Moment, Moment, Unit),
+    /// The first of these trailers of the answer that is there.
+    Trailer(Vec<HeaderName>),
+    /// Names and values of the answer's trailers, in bytes.
+    TrailerBytes,
+    QueryParameters,
+    SpanId,
+    /// The address of the socket, whatever address was asked for.
+    DownstreamSocket(Part),
+    /// There, and empty.
+    Empty,
     Never,
 }
 
@@ -203,6 +214,7 @@ pub enum Fact {
     PeerIssuer,
     PeerSerial,
     PeerFingerprint,
+    PeerCertificate,
     PeerFrom,
     PeerUntil,
     OwnUris,
@@ -225,6 +237,7 @@ impl Fact {
             "PEER_ISSUER" => Fact::PeerIssuer,
             "PEER_SERIAL" => Fact::PeerSerial,
             "PEER_FINGERPRINT_256" => Fact::PeerFingerprint,
+            "PEER_CERT" => Fact::PeerCertificate,
             "PEER_CERT_V_START" => Fact::PeerFrom,
             "PEER_CERT_V_END" => Fact::PeerUntil,
             "LOCAL_URI_SAN" => Fact::OwnUris,
@@ -259,6 +272,7 @@ impl Fact {
             Fact::PeerIssuer => peer.is_some_and(|f| text(&f.issuer, out)),
             Fact::PeerSerial => peer.is_some_and(|f| text(&f.serial, out)),
             Fact::PeerFingerprint => peer.is_some_and(|f| text(&f.sha256, out)),
+            Fact::PeerCertificate => session.peer.as_ref().is_some_and(|p| text(&escaped_pem(&p.der), out)),
             Fact::PeerFrom => peer.is_some_and(|f| at(f.not_before, out)),
             Fact::PeerUntil => peer.is_some_and(|f| at(f.not_after, out)),
             Fact::OwnUris => own.is_some_and(|f| list(&f.uris, out)),
@@ -313,6 +327,11 @@ fn alternatives(o: &Operator) -> Result<Vec<&str>, String> {
     Ok(argument.split('?').collect())
 }
 
+fn header_names(o: &Operator) -> Result<Vec<HeaderName>, String> {
+    let read = |n: &str| HeaderName::from_bytes(n.to_ascii_lowercase().as_bytes()).map_err(|_| format!("`{n}` is no name of a header"));
+    alternatives(o)?.into_iter().map(read).collect()
+}
+
 impl Op {
     pub fn compile(o: &Operator) -> Result<Op, String> {
         let plain = |op: Op| match &o.argument {
@@ -322,12 +341,7 @@ impl Op {
         match o.name.as_str() {
             "REQ" | "REQUEST_HEADER" => Ok(Op::Request(alternatives(o)?.into_iter().map(Name::parse).collect::<Result<_, _>>()?, Query::Kept)),
             "REQ_WITHOUT_QUERY" => Ok(Op::Request(alternatives(o)?.into_iter().map(Name::parse).collect::<Result<_, _>>()?, Query::Cut)),
-            "RESP" | "RESPONSE_HEADER" => {
-                let names = alternatives(o)?
-                    .into_iter()
-                    .map(|n| HeaderName::from_bytes(n.to_ascii_lowercase().as_bytes()).map_err(|_| format!("`{n}` is no name of a header")));
-                Ok(Op::Response(names.collect::<Result<_, _>>()?))
-            }
+            "RESP" | "RESPONSE_HEADER" => Ok(Op::Response(header_names(o)?)),
             "START_TIME" => Ok(Op::StartTime(o.argument.as_deref().map_or(Ok(TimeFormat::Default), TimeFormat::parse)?)),
             "PROTOCOL" => plain(Op::Protocol),
             "RESPONSE_CODE" => plain(Op::ResponseCode),
@@ -388,8 +402,17 @@ impl Op {
                 Some(way) if !way.is_empty() => Ok(Op::Metadata(way.split(':').map(Into::into).collect())),
                 _ => Err("%DYNAMIC_METADATA% needs the name of a filter".to_owned()),
             },
-            // Of virtual clusters, which are refused.
-            "VIRTUAL_CLUSTER_NAME" => plain(Op::Never),
+            "TRAILER" | "RESPONSE_TRAILER" => Ok(Op::Trailer(header_names(o)?)),
+            "RESPONSE_TRAILERS_BYTES" => plain(Op::TrailerBytes),
+            "QUERY_PARAMS" => plain(Op::QueryParameters),
+            "SPAN_ID" => plain(Op::SpanId),
+            "DOWNSTREAM_DIRECT_LOCAL_ADDRESS" => plain(Op::DownstreamSocket(Part::Whole)),
+            "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT" => plain(Op::DownstreamSocket(Part::Ip)),
+            "DOWNSTREAM_DIRECT_LOCAL_PORT" => plain(Op::DownstreamSocket(Part::Port)),
+            // Filters that raise some are refused.
+            "CUSTOM_FLAGS" => plain(Op::Empty),
+            // Of virtual clusters and of fingerprints that an inspector takes, which are refused, and of QUIC.
+            "VIRTUAL_CLUSTER_NAME" | "TLS_JA3_FINGERPRINT" | "TLS_JA4_FINGERPRINT" | "ROUNDTRIP_DURATION" => plain(Op::Never),
             other if tls(other).is_some() => plain(tls(other).unwrap_or(Op::Never)),
             other => Err(format!("the operator %{other}% is not known to mesh-proxy")),
         }
@@ -399,9 +422,10 @@ impl Op {
         let port = |p: &Part| *p == Part::Port;
         match self {
             Op::ResponseCode | Op::BytesReceived | Op::BytesSent | Op::Duration | Op::RequestDuration | Op::ResponseDuration | Op::ResponseTxDuration => true,
-            Op::Between(..) => true,
+            Op::Between(..) | Op::TrailerBytes => true,
             Op::Attempts | Op::ConnectionId | Op::GrpcStatus(StatusForm::Number) => true,
             Op::UpstreamHost(p) | Op::UpstreamLocal(p) | Op::DownstreamLocal(p) | Op::DownstreamRemote(p) | Op::DownstreamDirectRemote(p) => port(p),
+            Op::DownstreamSocket(p) => port(p),
             _ => false,
         }
     }
@@ -513,8 +537,24 @@ impl Op {
                 text(if *query == Query::Cut { value.map(|v| v.split('?').next().unwrap_or("")) } else { value }, out)
             }
             Op::Between(from, to, unit) => number(of.exchange().and_then(|e| moments::between(e, (*from, *to, *unit))), out),
+            Op::Trailer(names) => {
+                let trailers = of.exchange().and_then(|e| e.trailers.as_deref());
+                text(trailers.and_then(|t| names.iter().find_map(|n| std::str::from_utf8(t.get(n)?.as_bytes()).ok())), out)
+            }
+            Op::TrailerBytes => {
+                let trailers = of.exchange().and_then(|e| e.trailers.as_deref());
+                number(Some(trailers.map_or(0, |t| t.iter().map(|(n, v)| (n.as_str().len() + v.len()) as u64).sum())), out)
+            }
+            Op::QueryParameters => text(of.exchange().and_then(|e| e.path.split_once('?')).map(|(_, query)| query), out),
+            Op::SpanId => text(of.exchange().and_then(|e| e.trace.as_ref()?.span_id()).as_deref(), out),
+            Op::DownstreamSocket(part) => write_address(client.socket, *part, out),
+            Op::Empty => true,
             Op::Never => false,
         }
+    }
+    /// Whether it looks at trailers of the answer.
+    pub fn tells_trailers(&self) -> bool {
+        matches!(self, Op::Trailer(_) | Op::TrailerBytes)
     }
     /// A value that is more than text.
     pub fn value<'s>(&self, of: &'s impl Subject) -> Option<&'s Value> {

@@ -316,6 +316,9 @@ impl http_body::Body for Body {
                             } else if let Some(trailers) = frame.trailers_ref() {
                                 let status = trailers.get("grpc-status").and_then(|v| v.to_str().ok()?.parse().ok());
                                 exchange.grpc_status = status.or(exchange.grpc_status);
+                                if exchange.connection.manager.logs_trailers {
+                                    exchange.trailers = Some(Box::new(trailers.clone()));
+                                }
                                 if let Some(trace) = &mut exchange.trace {
                                     trace.grpc_message = trailers.get("grpc-message").and_then(|v| v.to_str().ok()).map(str::to_owned);
                                 }

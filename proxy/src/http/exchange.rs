@@ -163,6 +163,8 @@ pub struct Exchange {
     /// Of the answer, where it is gRPC's and counted.
     pub messages: Messages,
     pub answer: Answered,
+    /// Of the answer, where a log asks for them.
+    pub trailers: Option<Box<HeaderMap>>,
     /// Milliseconds until the answer began.
     pub answer_begun: Option<u64>,
     /// Whether the answer is the proxy's own.
@@ -221,6 +223,7 @@ impl Exchange {
             answer_head_bytes: 0,
             messages: Messages::default(),
             answer: Answered::default(),
+            trailers: None,
             answer_begun: None,
             is_own_answer: false,
             grpc_status: None,

@@ -94,6 +94,10 @@ impl Active {
     pub fn trace_id(&self) -> Option<String> {
         self.own.as_ref().map(|o| o.context.trace_id())
     }
+    /// For `%SPAN_ID%`.
+    pub fn span_id(&self) -> Option<String> {
+        self.own.as_ref().map(|o| format!("{:016x}", o.context.span))
+    }
 }
 
 const DOWNSTREAM_CLUSTER: HeaderName = HeaderName::from_static("x-envoy-downstream-service-cluster");

@@ -18,6 +18,8 @@ pub struct Group {
     priority: u64,
     /// Where its priority does not panic: there all are alike.
     is_degraded: bool,
+    /// Too few of its priority are healthy: health does not count.
+    panics: bool,
     share: u64,
     members: Vec<(Arc<Host>, u64)>,
     /// Whether all weights are the same.
@@ -31,7 +33,22 @@ pub struct Groups {
     list: Vec<Group>,
     total: u64,
     /// A ring a priority and health, each with its share; made when the first request is hashed.
-    rings: OnceLock<Vec<(u64, Ring)>>,
+    rings: OnceLock<Vec<OfPriority>>,
+}
+
+/// The ring of one priority and health.
+#[derive(Debug)]
+struct OfPriority {
+    share: u64,
+    panics: bool,
+    ring: Ring,
+}
+
+/// A host that was chosen, and whether its priority panics.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'g> {
+    pub host: &'g Arc<Host>,
+    pub panics: bool,
 }
 
 /// What a request is hashed to, and how many hosts were passed over for it.
@@ -92,6 +109,7 @@ impl Groups {
                 let group = by_place.entry((endpoint.priority, is_degraded, &endpoint.locality)).or_insert(Group {
                     priority: endpoint.priority,
                     is_degraded,
+                    panics: panicking.contains(&endpoint.priority),
                     share: 0,
                     members: Vec::new(),
                     is_even: true,
@@ -110,29 +128,30 @@ impl Groups {
         self.list.is_empty()
     }
 
-    fn rings(&self, size: Size) -> &[(u64, Ring)] {
+    fn rings(&self, size: Size) -> &[OfPriority] {
         self.rings.get_or_init(|| {
             // Groups are in the order of their priorities, healthy hosts first.
             let of_one = |groups: &[Group]| {
                 let members: Vec<(Arc<Host>, u64)> = groups.iter().flat_map(|g| g.members.iter().cloned()).collect();
-                (groups.iter().map(|g| g.share).sum(), Ring::new(&members, size))
+                let panics = groups.iter().any(|g| g.panics);
+                OfPriority { share: groups.iter().map(|g| g.share).sum(), panics, ring: Ring::new(&members, size) }
             };
             self.list.chunk_by(|a, b| (a.priority, a.is_degraded) == (b.priority, b.is_degraded)).map(of_one).collect()
         })
     }
     /// The host that a hash leads to; the priority is chosen by the hash as well.
-    fn hashed(&self, size: Size, Hashed { hash, attempt }: Hashed) -> Option<&Arc<Host>> {
+    fn hashed(&self, size: Size, Hashed { hash, attempt }: Hashed) -> Option<Chosen<'_>> {
         let mut at = hash.checked_rem(self.total)?;
-        let (_, ring) = self.rings(size).iter().find(|(share, _)| {
-            let here = at < *share;
-            at = at.saturating_sub(*share);
+        let found = self.rings(size).iter().find(|of| {
+            let here = at < of.share;
+            at = at.saturating_sub(of.share);
             here
         })?;
-        ring.at(hash, attempt)
+        Some(Chosen { host: found.ring.at(hash, attempt)?, panics: found.panics })
     }
 
     /// A host. `turn` counts the requests of this worker.
-    pub fn choose(&self, balance: Balance, turn: u64, hashed: Option<Hashed>, dice: &mut fastrand::Rng) -> Option<&Arc<Host>> {
+    pub fn choose(&self, balance: Balance, turn: u64, hashed: Option<Hashed>, dice: &mut fastrand::Rng) -> Option<Chosen<'_>> {
         if let Balance::RingHash(size) = balance {
             // Without anything to hash, chance decides.
             return self.hashed(size, hashed.unwrap_or_else(|| Hashed { hash: dice.u64(..), attempt: 0 }));
@@ -149,11 +168,12 @@ impl Groups {
                 })?
             }
         };
-        match balance {
+        let host = match balance {
             Balance::RoundRobin => group.in_turn(turn),
             Balance::Random | Balance::RingHash(_) => group.weighted(dice),
             Balance::LeastRequest { choices } => (0..choices).filter_map(|_| group.weighted(dice)).min_by_key(|h| h.active_requests.load(Ordering::Relaxed)),
-        }
+        };
+        Some(Chosen { host: host?, panics: group.panics })
     }
 }
 
@@ -202,7 +222,15 @@ mod tests {
 
     fn group(weights: &[u64]) -> Group {
         let members: Vec<_> = weights.iter().enumerate().map(|(i, w)| (Arc::new(Host::new(&format!("10.0.0.{i}:80"), "", "", None)), *w)).collect();
-        Group { priority: 0, is_degraded: false, share: 1, is_even: weights.windows(2).all(|w| w[0] == w[1]), total: weights.iter().sum(), members }
+        Group {
+            priority: 0,
+            is_degraded: false,
+            panics: false,
+            share: 1,
+            is_even: weights.windows(2).all(|w| w[0] == w[1]),
+            total: weights.iter().sum(),
+            members,
+        }
     }
 
     #[test]
@@ -229,7 +257,7 @@ mod tests {
         groups.list[0].members[0].0.active_requests.store(9, Ordering::Relaxed);
         let mut dice = fastrand::Rng::with_seed(7);
         let chosen =
-            (0..100).filter(|_| &*groups.choose(Balance::LeastRequest { choices: 2 }, 0, None, &mut dice).expect("a host").label == "10.0.0.1:80").count();
+            (0..100).filter(|_| &*groups.choose(Balance::LeastRequest { choices: 2 }, 0, None, &mut dice).expect("a host").host.label == "10.0.0.1:80").count();
         assert!(chosen > 60, "{chosen}");
     }
 
@@ -238,7 +266,7 @@ mod tests {
         let groups = Groups { list: vec![group(&[1, 1, 1])], total: 1, rings: OnceLock::new() };
         let mut dice = fastrand::Rng::with_seed(7);
         let ring = Balance::RingHash(Size::default());
-        let mut at = |hashed: Option<Hashed>| groups.choose(ring, 0, hashed, &mut dice).expect("a host").label.clone();
+        let mut at = |hashed: Option<Hashed>| groups.choose(ring, 0, hashed, &mut dice).expect("a host").host.label.clone();
         for hash in [0, 7, u64::MAX] {
             let first = at(Some(Hashed { hash, attempt: 0 }));
             assert!((0..10).all(|_| at(Some(Hashed { hash, attempt: 0 })) == first));

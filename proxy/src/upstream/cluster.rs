@@ -275,9 +275,12 @@ impl Handle {
         let mut found = None;
         for attempt in 0..=attempts {
             self.turn.set(self.turn.get().wrapping_add(1));
-            let host = groups.choose(self.config().balance, self.turn.get(), hash.map(|hash| Hashed { hash, attempt }), dice)?;
-            found = Some(host);
-            if !tried.iter().any(|t| Arc::ptr_eq(t, host)) {
+            let chosen = groups.choose(self.config().balance, self.turn.get(), hash.map(|hash| Hashed { hash, attempt }), dice)?;
+            if chosen.panics {
+                self.stats.lb_healthy_panic.inc();
+            }
+            found = Some(chosen.host);
+            if !tried.iter().any(|t| Arc::ptr_eq(t, chosen.host)) {
                 break;
             }
         }

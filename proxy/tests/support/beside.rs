@@ -38,6 +38,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("cluster_name", "%UPSTREAM_CLUSTER%"),
     ("parameter", "%QUERY_PARAM(q)%"),
     ("again", "%REQUEST_HEADER(x-no?:path)% %RESPONSE_HEADER(x-no?x-c)%"),
+    ("trailers", "%TRAILER(x-no?x-last)% %RESPONSE_TRAILER(x-last)% %RESPONSE_TRAILERS_BYTES%"),
     ("variable", "%ENVIRONMENT(NO_SUCH_VARIABLE)%"),
 ];
 
