@@ -21,6 +21,7 @@ pub mod rbac;
 pub mod redact;
 pub mod response_code_details;
 pub mod response_flags;
+pub mod strict_json;
 pub mod ztunnel;
 
 pub use cluster_name::{ClusterName, Direction};

@@ -140,12 +140,20 @@ fn filter(world: &World) -> Value {
         "remote": {"issuer": "remote", "remote_jwks": remote("keys"), "clock_skew_seconds": 5},
         "broken": {"issuer": "broken", "remote_jwks": remote("away")},
         "nobody": {"local_jwks": local, "from_headers": [{"name": "x-nobody"}]},
+        "expires": {"issuer": "expires", "local_jwks": local, "require_expiration": true, "max_lifetime": "1000s"},
+        "subject": {"issuer": "subject", "local_jwks": local, "subjects": {"prefix": "spiffe://"}},
+        "cookies": {"issuer": "cookies", "local_jwks": local, "from_cookies": ["one", "two"]},
     },
     "bypass_cors_preflight": true,
     "requirement_map": {"both": any(json!([name("main"), name("other")]))},
     "rules": [
         rule("/one", name("main")), rule("/rbac", name("main")), rule("/params", name("params")), rule("/any", any(json!([name("main"), name("other")]))),
         rule("/all", json!({"requires_all": {"requirements": [name("main"), name("other")]}})),
+        rule("/all-or-missing", json!({"requires_all": {"requirements": [name("main"), {"allow_missing": {}}]}})),
+        rule("/any-or-missing", any(json!([name("main"), name("other"), {"allow_missing": {}}]))),
+        rule("/any-or-failed", any(json!([name("main"), name("other"), {"allow_missing_or_failed": {}}]))),
+        rule("/nested", any(json!([{"requires_all": {"requirements": [name("main"), name("other")]}}, name("params")]))),
+        rule("/expires", name("expires")), rule("/subject", name("subject")), rule("/cookies", name("cookies")),
         rule("/optional", any(json!([name("main"), {"allow_missing": {}}]))), rule("/lenient", json!({"allow_missing": {}})),
         rule("/failing", json!({"allow_missing_or_failed": {}})), rule("/audiences", json!({"provider_and_audiences": {"provider_name": "main", "audiences": ["x"]}})),
         rule("/elsewhere", json!({"provider_and_audiences": {"provider_name": "main", "audiences": ["y"]}})),
@@ -223,6 +231,25 @@ fn requests(world: &World) -> Vec<(String, String, String)> {
         ("another name", changed("main", |c| c["name"] = "m".into())),
     ];
     odd.iter().for_each(|(name, c)| tokens.push((name, world.rsa.token(head("RS256", "rsa"), c))));
+    // As bytes, of which JSON libraries make different things.
+    let raw = |header: &str, payload: String| {
+        let signed = format!("{}.{}", B64.encode(header.as_bytes()), B64.encode(payload.as_bytes()));
+        format!("{signed}.{}", B64.encode(&world.rsa.sign("RS256", signed.as_bytes())))
+    };
+    let rs256 = r#"{"alg":"RS256","kid":"rsa"}"#;
+    let end = now() + 3600;
+    tokens.push(("an issuer twice", raw(rs256, format!(r#"{{"iss":"else","iss":"main","aud":"x","exp":{end}}}"#))));
+    tokens.push(("a name twice within", raw(rs256, format!(r#"{{"iss":"main","aud":"https://aud","exp":{end},"deep":{{"er":1,"er":2}}}}"#))));
+    tokens.push(("an algorithm twice", raw(r#"{"alg":"none","alg":"RS256"}"#, claims("main").to_string())));
+    tokens.push(("null", raw(rs256, "null".to_owned())));
+    tokens.push(("nothing", raw(rs256, "{}".to_owned())));
+    tokens.push(("white space around", raw(rs256, format!(" {} ", claims("main")))));
+    tokens.push(("expires before 1970", world.rsa.token(head("RS256", "rsa"), &changed("main", |c| c["exp"] = (-5).into()))));
+    tokens.push(("expires late", world.rsa.token(head("RS256", "rsa"), &changed("main", |c| c["exp"] = (1u64 << 63).into()))));
+    tokens.push(("expires too late", world.rsa.token(head("RS256", "rsa"), &changed("main", |c| c["exp"] = 1e30.into()))));
+    tokens.push(("not before 1970", world.rsa.token(head("RS256", "rsa"), &changed("main", |c| c["nbf"] = (-1).into()))));
+    tokens.push(("a large age", world.rsa.token(head("RS256", "rsa"), &changed("main", |c| c["age"] = ((1u64 << 53) + 1).into()))));
+    tokens.push(("white space within", format!("{} {}", &main[..20], &main[20..])));
     let mut broken = main.clone();
     broken.pop();
     for (name, text) in [
@@ -272,6 +299,44 @@ fn requests(world: &World) -> Vec<(String, String, String)> {
     more("broken", "/broken", bearer(&world.rsa.token(head("RS256", "rsa"), &claims("broken"))));
     more("broken with another", "/broken", bearer(&main));
     more("any issuer", "/nobody", format!("x-nobody: {main}\r\n"));
+    let bad = world.stranger.token(head("RS256", "rsa"), &claims("other"));
+    let strange = world.stranger.token(head("RS256", "rsa"), &claims("main"));
+    for path in ["/all", "/all-or-missing", "/any-or-missing", "/any-or-failed", "/nested", "/any", "/lenient"] {
+        for (a, authorization) in [("none", ""), ("good", main.as_str()), ("bad", strange.as_str()), ("malformed", "a.b.c"), ("another's", other.as_str())] {
+            for (b, raw) in [("none", ""), ("good", other.as_str()), ("bad", bad.as_str()), ("malformed", "a.b"), ("another's", main.as_str())] {
+                let first = if authorization.is_empty() { String::new() } else { bearer(authorization) };
+                let second = if raw.is_empty() { String::new() } else { format!("x-raw: {raw}\r\n") };
+                more(&format!("{path} {a} and {b}"), path, format!("{first}{second}"));
+            }
+        }
+    }
+    let until = |span: u64| changed("expires", |c| c["exp"] = (now() + span).into());
+    let mut expires = vec![("soon", until(900)), ("late", until(90_000))];
+    expires.push(("never", changed("expires", |c| drop(c.as_object_mut().expect("an object").remove("exp")))));
+    expires.push(("at 0", changed("expires", |c| c["exp"] = 0.into())));
+    expires.push(("within a second", changed("expires", |c| c["exp"] = ((now() + 800) as f64 + 0.5).into())));
+    for (name, claims) in expires {
+        more(&format!("expires {name}"), "/expires", bearer(&world.rsa.token(head("RS256", "rsa"), &claims)));
+    }
+    for (name, claims) in [
+        ("another", claims("subject")),
+        ("right", changed("subject", |c| c["sub"] = "spiffe://a".into())),
+        ("expired", changed("subject", |c| c["exp"] = 1.into())),
+        ("none", changed("subject", |c| drop(c.as_object_mut().expect("an object").remove("sub")))),
+    ] {
+        more(&format!("subject {name}"), "/subject", bearer(&world.rsa.token(head("RS256", "rsa"), &claims)));
+    }
+    let baked = world.rsa.token(head("RS256", "rsa"), &claims("cookies"));
+    for text in ["one={}", "two={}", "a=b; two={}; c=d", "one=\"{}\"", "one=x; two={}", "one={}; one=x", "One={}", "one = {}", "one={};"] {
+        more(&format!("cookie {text}"), "/cookies", format!("cookie: {}\r\n", text.replace("{}", &baked)));
+    }
+    let own = world.rsa.token(head("RS256", "rsa"), &claims("params"));
+    for text in ["p={}&", "a=b&p={}&c=d", "p={}&p=x", "p=x&p={}", "p=%20{}", "P={}"] {
+        more(&format!("parameter {text}"), &format!("/params?{}", text.replace("{}", &own)), String::new());
+    }
+    for text in ["bearer {}", "Bearer  {}", "Bearer", "x Bearer {}", "Bearer \"{}\"", "{}"] {
+        more(&format!("as {text}"), "/one", format!("authorization: {}\r\n", text.replace("{}", &main)));
+    }
     more("a long path", &format!("/one/{}", "x".repeat(400)), String::new());
     out
 }

@@ -27,7 +27,7 @@ pub fn apply(changes: Vec<Change>, headers: &mut HeaderMap, path: &mut String) {
             Change::RemoveParameter(name) => {
                 let Some((before, query)) = path.split_once('?') else { continue };
                 let left: Vec<&str> = query.split('&').filter(|p| p.split('=').next() != Some(&*name)).collect();
-                *path = if left.is_empty() { before.to_owned() } else { format!("{before}?{}", left.join("&")) };
+                *path = if left.iter().all(|p| p.is_empty()) { before.to_owned() } else { format!("{before}?{}", left.join("&")) };
             }
         }
     }
@@ -47,7 +47,8 @@ fn text(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Bool(b) => Some(b.to_string()),
         Value::Number(n) => Some(match (n.as_u64(), n.as_f64()) {
-            (Some(whole), _) => whole.to_string(),
+            // Numbers of JSON are doubles, as protobuf reads them.
+            (Some(whole), _) => format!("{}", whole as f64 as u64),
             (None, Some(f)) if f >= 0.0 && f.fract() == 0.0 && f < 1.8e19 => format!("{}", f as u64),
             (None, f) => format!("{:.6}", f.unwrap_or(0.0)),
         }),

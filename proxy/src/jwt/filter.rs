@@ -58,7 +58,7 @@ impl Filter {
                 let token = Token::parse(&found.text);
                 token.is_ok_and(|t| (provider.issuer.is_empty() || *provider.issuer == *t.issuer()) && t.check_time(now, u64::from(u32::MAX)).is_ok())
             };
-            if extract(&[provider], request).iter().any(may_count) {
+            if extract(&[provider], request, &[]).iter().any(may_count) {
                 out.push(remote.clone());
             }
         }
@@ -69,7 +69,7 @@ impl Filter {
         let Some(provider) = self.provider(name) else { return Judged::Invalid(Refusal::NoSuchProvider.to_string()) };
         let mut state = Judged::Missing;
         // The last one first, as Envoy does; one bad token is one too many.
-        for found in extract(&[provider], request).iter().rev() {
+        for found in extract(&[provider], request, changes).iter().rev() {
             match accept(provider, found, audiences, now, changes) {
                 Ok(claims) => state = Judged::Valid(claims),
                 Err(refusal) => return Judged::Invalid(refusal.to_string()),
@@ -81,7 +81,7 @@ impl Filter {
     pub fn any_token(&self, names: &[&str], audiences: &[&[Box<str>]], request: &Request<'_>, now: u64, changes: &mut Vec<Change>) -> (Judged, usize) {
         let providers: Vec<&Provider> = names.iter().filter_map(|n| self.provider(n)).collect();
         let (mut state, mut of) = (Judged::Missing, 0);
-        for found in extract(&providers, request).iter().rev() {
+        for found in extract(&providers, request, changes).iter().rev() {
             let issuer = Token::parse(&found.text).map(|t| t.issuer().to_owned());
             let outcome = issuer.and_then(|issuer| {
                 let named = providers.iter().position(|p| !p.issuer.is_empty() && *p.issuer == *issuer);

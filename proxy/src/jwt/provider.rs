@@ -1,5 +1,6 @@
 //! One issuer that is believed: where its tokens stand, whom they are for, whose keys count, what is handed on.
 
+use super::claims::Change;
 use super::keys::Keys;
 use super::remote::{Remote, Remotes};
 use super::token::{Refusal, Token};
@@ -115,11 +116,11 @@ impl Provider {
     /// # Errors
     /// Why not.
     pub fn check(&self, token: &Token, audiences: &[Box<str>], now: u64) -> Result<(), Refusal> {
+        token.check_time(now, self.skew)?;
         if self.subjects.as_ref().is_some_and(|s| s.matches(token.subject()) != Truth::Yes) {
             return Err(Refusal::SubjectNotAllowed);
         }
-        token.check_time(now, self.skew)?;
-        let expires = token.claims.get("exp").and_then(serde_json::Value::as_u64);
+        let expires = token.expires();
         if self.requires_expiration && expires.is_none() {
             return Err(Refusal::NoExpiration);
         }
@@ -144,8 +145,20 @@ fn behind<'v>(value: &'v str, prefix: &str) -> Option<&'v str> {
     Some(starts.map_or(value, |at| &rest[at..]))
 }
 
-/// The tokens that a request has for any of these providers: those of headers, of parameters, of cookies.
-pub fn extract(providers: &[&Provider], request: &Request<'_>) -> Vec<Found> {
+impl Place {
+    /// Whether a change took away what stood there.
+    fn is_gone(&self, changes: &[Change]) -> bool {
+        changes.iter().any(|change| match (self, change) {
+            (Place::Header(name), Change::Remove(gone)) => name == gone,
+            (Place::Parameter(name), Change::RemoveParameter(gone)) => name == gone,
+            _ => false,
+        })
+    }
+}
+
+/// The tokens that a request has for any of these providers: those of headers, of parameters, of cookies. Those that were accepted for
+/// others, and are not forwarded, are there no more.
+pub fn extract(providers: &[&Provider], request: &Request<'_>, changes: &[Change]) -> Vec<Found> {
     let mut headers: BTreeMap<String, (&HeaderName, &str, Vec<Box<str>>)> = BTreeMap::new();
     let mut parameters: BTreeMap<&str, Vec<Box<str>>> = BTreeMap::new();
     let mut cookies: BTreeMap<&str, Vec<Box<str>>> = BTreeMap::new();
@@ -182,6 +195,7 @@ pub fn extract(providers: &[&Provider], request: &Request<'_>) -> Vec<Found> {
             out.push(Found { text: value.trim_matches('"').to_owned(), place: Place::Cookie, issuers });
         }
     }
+    out.retain(|found| !found.place.is_gone(changes));
     out
 }
 

@@ -2,7 +2,9 @@
 
 use super::keys::Algorithm;
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
+use mesh_envoy::strict_json;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why a token is not accepted.
@@ -21,6 +23,10 @@ pub enum Refusal {
     IssuedAt,
     NotBefore,
     Expires,
+    /// The same, and they are numbers.
+    IssuedAtRange,
+    NotBeforeRange,
+    ExpiresRange,
     Id,
     Audience,
     SignatureBase64,
@@ -55,6 +61,9 @@ impl Refusal {
             Refusal::IssuedAt => "Jwt payload [iat] field is not an integer",
             Refusal::NotBefore => "Jwt payload [nbf] field is not an integer",
             Refusal::Expires => "Jwt payload [exp] field is not an integer",
+            Refusal::IssuedAtRange => "Jwt payload [iat] field is not a positive 64 bit integer",
+            Refusal::NotBeforeRange => "Jwt payload [nbf] field is not a positive 64 bit integer",
+            Refusal::ExpiresRange => "Jwt payload [exp] field is not a positive 64 bit integer",
             Refusal::Id => "Jwt payload [jti] field is not a string",
             Refusal::Audience => "Jwt payload [aud] field is not a string or string list",
             Refusal::SignatureBase64 => "Jwt signature is an invalid Base64url encoded",
@@ -65,10 +74,8 @@ impl Refusal {
             Refusal::FetchFailed => "Jwks remote fetch is failed",
             Refusal::NoMatchingKey => "Jwks doesn't have key to match kid or alg from Jwt",
             Refusal::SignatureLength => "Jwt ED25519 signature is wrong length",
-            Refusal::Unverified => "Jwt verification fails",
-            Refusal::SubjectNotAllowed => "Subject in Jwt is not allowed",
-            Refusal::NoExpiration => "Jwt has no expiration",
-            Refusal::TooLong => "Jwt lifetime is too long",
+            // As Envoy has it, these are told apart for nobody.
+            Refusal::Unverified | Refusal::SubjectNotAllowed | Refusal::NoExpiration | Refusal::TooLong => "Jwt verification fails",
         }
     }
 }
@@ -98,8 +105,9 @@ pub struct Token {
 /// Longer ones are refused unread.
 const LONGEST: usize = 64 * 1024;
 
-/// As absl's decoder: padding may be there or not.
+/// As absl's decoder: padding may be there or not, and white space does not count.
 fn decode(part: &str) -> Option<Vec<u8>> {
+    let part: Cow<'_, str> = if part.bytes().any(|b| b.is_ascii_whitespace()) { part.split_ascii_whitespace().collect() } else { part.into() };
     let bytes = part.as_bytes();
     if part.ends_with('=') { BASE64URL.decode(bytes).ok() } else { BASE64URL_NOPAD.decode(bytes).ok() }
 }
@@ -110,9 +118,12 @@ fn text(claims: &Map<String, Value>, name: &str, wrong: Refusal) -> Result<(), R
 }
 
 /// A claim that has to be a point of time; parts of a second are cut off.
-fn seconds(claims: &Map<String, Value>, name: &str, wrong: Refusal) -> Result<Option<u64>, Refusal> {
+fn seconds(claims: &Map<String, Value>, name: &str, wrong: Refusal, range: Refusal) -> Result<Option<u64>, Refusal> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    let number = value.as_f64().filter(|n| (0.0..9.2e18).contains(n)).ok_or(wrong)?;
+    let number = value.as_f64().ok_or(wrong)?;
+    if !(0.0..1.844_674_407_370_955e19).contains(&number) {
+        return Err(range);
+    }
     Ok(Some(value.as_u64().unwrap_or(number as u64)))
 }
 
@@ -125,20 +136,24 @@ impl Token {
         if header.is_empty() || payload.is_empty() || signature.is_empty() || text_of.len() > LONGEST {
             return Err(Refusal::Form);
         }
-        let object = |bytes: Vec<u8>, wrong: Refusal| match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(fields),
+        let object = |bytes: Vec<u8>, wrong: Refusal| match strict_json::read(&bytes) {
+            Some(Value::Object(fields)) => Ok(fields),
             _ => Err(wrong),
         };
         let fields = object(decode(header).ok_or(Refusal::HeaderBase64)?, Refusal::HeaderJson)?;
         let named = fields.get("alg").and_then(Value::as_str).ok_or(Refusal::HeaderAlgorithm)?;
         let algorithm = Algorithm::parse(named).ok_or(Refusal::UnknownAlgorithm)?;
         text(&fields, "kid", Refusal::HeaderKid)?;
-        let claims = object(decode(payload).ok_or(Refusal::PayloadBase64)?, Refusal::PayloadJson)?;
+        let claims = match decode(payload).ok_or(Refusal::PayloadBase64)? {
+            // As protobuf reads it, nothing at all is an object with nothing in it.
+            nothing if nothing == b"null" => Map::new(),
+            bytes => object(bytes, Refusal::PayloadJson)?,
+        };
         text(&claims, "iss", Refusal::Issuer)?;
         text(&claims, "sub", Refusal::Subject)?;
-        seconds(&claims, "iat", Refusal::IssuedAt)?;
-        seconds(&claims, "nbf", Refusal::NotBefore)?;
-        seconds(&claims, "exp", Refusal::Expires)?;
+        seconds(&claims, "iat", Refusal::IssuedAt, Refusal::IssuedAtRange)?;
+        seconds(&claims, "nbf", Refusal::NotBefore, Refusal::NotBeforeRange)?;
+        seconds(&claims, "exp", Refusal::Expires, Refusal::ExpiresRange)?;
         text(&claims, "jti", Refusal::Id)?;
         let audiences = match claims.get("aud") {
             None => Vec::new(),
@@ -172,7 +187,11 @@ impl Token {
         self.claims.get("sub").and_then(Value::as_str).unwrap_or("")
     }
     fn at(&self, name: &str) -> u64 {
-        seconds(&self.claims, name, Refusal::Expires).ok().flatten().unwrap_or(0)
+        seconds(&self.claims, name, Refusal::Expires, Refusal::ExpiresRange).ok().flatten().unwrap_or(0)
+    }
+    /// When it expires; `None` for never, which 0 is too.
+    pub fn expires(&self) -> Option<u64> {
+        Some(self.at("exp")).filter(|e| *e > 0)
     }
     /// Whether it may be used now: `now` and `skew` are seconds.
     ///
@@ -213,7 +232,8 @@ mod tests {
             (made(good, "x"), Refusal::PayloadJson),
             (made(good, r#"{"iss":1}"#), Refusal::Issuer),
             (made(good, r#"{"exp":"1"}"#), Refusal::Expires),
-            (made(good, r#"{"nbf":-1}"#), Refusal::NotBefore),
+            (made(good, r#"{"nbf":-1}"#), Refusal::NotBeforeRange),
+            (made(good, r#"{"iss":"a","iss":"a"}"#), Refusal::PayloadJson),
             (made(good, r#"{"aud":[1]}"#), Refusal::Audience),
             (made(good, "{}").replace("c2ln", "!"), Refusal::SignatureBase64),
         ] {

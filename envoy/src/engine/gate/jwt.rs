@@ -175,6 +175,8 @@ impl Authentication {
                         Verdict::Fine => return Verdict::Fine,
                         Verdict::Missing => {}
                         Verdict::Invalid(reason) if reason == UNKNOWN_ISSUER && worst != Verdict::Missing => {}
+                        // What a provider says of its token says more.
+                        Verdict::Invalid(_) if worst != Verdict::Missing && matches!(r, Requirement::AllowMissing) => {}
                         invalid => worst = invalid,
                     }
                 }
