@@ -142,6 +142,41 @@ fn an_upgrade_joins_the_two_ends() {
     assert_eq!(client.rest(), b"hello world");
 }
 
+/// It is a connection for limits, for statistics and for a drain.
+#[test]
+fn a_connection_that_became_another_protocol_counts_until_that_is_over() {
+    let up = support::server(|stream| {
+        let mut reader = support::Reader::new(stream);
+        if reader.head().is_some() {
+            let _ = reader.stream().write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+            while let Some(got) = reader.exactly(1) {
+                let _ = reader.stream().write_all(&got);
+            }
+        }
+    });
+    let mut m = manager(json!([forward("/", json!({"cluster": "up"}))]), None);
+    m["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+    let proxy = start(bootstrap(&m, &[cluster("up", &[up])]));
+    let (address, admin) = (proxy.address("l").expect("a listener"), proxy.admin.expect("an admin port"));
+    let mut client = connect(address);
+    client.stream().write_all(b"GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").expect("sent");
+    assert_eq!(client.head().map(|h| h.status()), Some(101));
+    let mut speaks = |word: &[u8]| {
+        client.stream().write_all(word).expect("sent");
+        assert_eq!(client.exactly(word.len()).as_deref(), Some(word));
+    };
+    speaks(b"hello");
+    let active = |n: u64| get(admin, "/stats").text().lines().any(|l| l == format!("http.in.downstream_cx_active: {n}"));
+    assert!(active(1));
+    proxy.drain();
+    // Were it not counted, the proxy would have ended by now.
+    support::until("no more connections are taken", || std::net::TcpStream::connect(address).is_err());
+    std::thread::sleep(Duration::from_millis(200));
+    speaks(b"still there");
+    drop(client);
+    proxy.wait();
+}
+
 #[test]
 fn draining_lets_requests_end_and_takes_no_new_ones() {
     let up = Upstream::new(|_| {

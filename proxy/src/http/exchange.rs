@@ -31,6 +31,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::oneshot;
 
 /// A client's connection that HTTP is spoken on.
 pub struct Connection {
@@ -54,6 +55,8 @@ pub struct Connection {
     pub retires: Cell<bool>,
     /// Whether a client of HTTP/2 has broken rules that a connection ends for.
     pub is_broken: Cell<bool>,
+    /// Where it became another protocol: completes when that is over.
+    pub tunnel: Cell<Option<oneshot::Receiver<()>>>,
     /// For requests that wait for answers: those that none needs at the moment.
     pub alarms: RefCell<Vec<Alarm>>,
     /// Of rate limits that each connection has for itself.

@@ -106,6 +106,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         wire: wire.clone(),
         retires: Cell::new(false),
         is_broken: Cell::new(false),
+        tunnel: Cell::default(),
         alarms: RefCell::default(),
         buckets: OnceCell::new(),
     });
@@ -120,6 +121,10 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
                 let ended = Box::pin(http1(&connection, TokioIo::new(client))).await;
                 if ended.as_ref().is_err_and(hyper::Error::is_parse) || connection.wire.wrong() == Some(Wrong::NotHttp) {
                     malformed = Some(if ended.is_err_and(|e| e.is_parse_too_large()) { 431 } else { 400 });
+                }
+                // hyper has done with a connection that became another protocol: it counts for as long as that lasts.
+                if let Some(tunnel) = connection.tunnel.take() {
+                    let _ = tunnel.await;
                 }
             }
         }

@@ -34,6 +34,8 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
         return super::respond::Reply::new(502, "UPE", "upstream_reset_before_response_started{protocol_error}", "").send(exchange);
     };
     exchange.connection.wire.decide(Upgrade::Switched);
+    let (over, tunnel) = tokio::sync::oneshot::channel();
+    exchange.connection.tunnel.set(Some(tunnel));
     tokio::task::spawn_local(async move {
         // The connection is in use for as long as the two speak, and is never used again.
         let _lease = lease;
@@ -55,6 +57,8 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
             }
         }
         exchange.is_complete = true;
+        drop(exchange);
+        let _ = over.send(());
     });
     let mut out = Response::new(Body::plain(bytes::Bytes::new()));
     *out.status_mut() = parts.status;
