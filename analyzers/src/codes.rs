@@ -114,6 +114,8 @@ codes! {
     MSH0101 ShadowedRoute Warning "A rule never takes a request, because earlier rules do";
     MSH0102 ShadowedMatch Info "A match never takes a request, because an earlier rule does";
     MSH0103 ShadowedByMerge Warning "A rule never takes a request, because another VirtualService of its hosts does";
+    MSH0104 MatchNeverHolds Warning "A match that no request meets";
+    MSH0105 RoutesNotServed Warning "Routes of a kind that no server of the gateway takes for their hosts";
     MSH0121 SubsetsNotJudged Info "Subsets whose DestinationRule is not in the input";
     MSH0122 DelegateNotFound Warning "A route delegates to a VirtualService that can not be its delegate";
     MSH0123 DelegateNested Warning "A delegate delegates again";

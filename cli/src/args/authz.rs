@@ -108,7 +108,7 @@ pub struct CanArgs {
     /// The port of the workload; needed where it has several
     #[arg(long)]
     pub port: Option<u16>,
-    /// Who calls, over mutual TLS: `cluster.local/ns/NAMESPACE/sa/ACCOUNT`
+    /// Who calls, over mutual TLS: `cluster.local/ns/NAMESPACE/sa/ACCOUNT`, or NAMESPACE/ACCOUNT
     #[arg(long, value_name = "ID", conflicts_with = "plaintext")]
     pub principal: Option<String>,
     /// The call comes without TLS, so the caller has no principal

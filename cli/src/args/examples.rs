@@ -59,6 +59,30 @@ fn examples_can_be_pasted_as_they_stand() {
 }
 
 #[test]
+fn what_the_book_tells_to_type_is_understood() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = std::fs::read_dir(root.join("docs")).expect("the book").flatten().map(|e| e.path()).chain([root.join("README.md")]);
+    let mut seen = 0;
+    for page in pages.filter(|p| p.extension().is_some_and(|e| e == "md")) {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let mut fenced = false;
+        for line in text.lines() {
+            if line.starts_with("```") {
+                fenced = !fenced;
+            }
+            let code = line.strip_prefix("    ").filter(|_| !fenced).or_else(|| fenced.then(|| line.trim_start_matches("$ ")));
+            for words in code.map(programs).into_iter().flatten().filter(|words| words.first().is_some_and(|w| w == "meshctl")) {
+                seen += 1;
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{}: `{line}` does not work: {error}", page.display());
+                }
+            }
+        }
+    }
+    assert!(seen > 60, "{seen} commands");
+}
+
+#[test]
 fn an_option_stands_below_its_own_heading() {
     let mut unexplained = Vec::new();
     for (name, mut command) in commands() {

@@ -69,7 +69,13 @@ pub fn read_path(path: &Path, want: &Want<'_>, limits: Limits) -> Dumps {
     } else {
         match std::fs::File::open(path) {
             Ok(opened) => file::read(&path.display().to_string(), opened, &mut group, limits),
-            Err(e) => group.problem(&path.display().to_string(), format!("it can't be read: {e}")),
+            Err(e) => {
+                let name = path.display().to_string();
+                // `localhost:15000` is an address that lacks its scheme.
+                let port = name.rsplit_once(':').filter(|(host, port)| !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok());
+                let meant = if port.is_some() { format!("; is http://{name} meant?") } else { String::new() };
+                group.problem(&name, format!("it can't be read: {e}{meant}"));
+            }
         }
     }
     group.finish()

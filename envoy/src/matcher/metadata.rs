@@ -109,10 +109,16 @@ impl fmt::Display for ValueMatcher {
     }
 }
 
-/// "envoy.filters.http.jwt_authn payload.iss is `x`".
+/// Where Envoy's filter for tokens leaves their claims, below `payload`.
+const TOKENS: &str = "envoy.filters.http.jwt_authn";
+
+/// "the token's `iss` is `x`", "some.filter key is `x`".
 impl fmt::Display for MetadataMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.filter, self.path.join("."))?;
+        match self.path.split_first() {
+            Some((first, claim)) if first == "payload" && !claim.is_empty() && self.filter == TOKENS => write!(f, "the token's `{}`", claim.join("."))?,
+            _ => write!(f, "{} {}", self.filter, self.path.join("."))?,
+        }
         if self.invert {
             f.write_str(" (not:)")?;
         }

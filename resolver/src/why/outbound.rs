@@ -139,7 +139,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
             {
                 unrouted::step(self.model, party, &place, verdict, service, question, self.pod_at(question))
             }
-            _ => of(Mark::Good, place).thing(party.listener(&verdict.listener)),
+            _ => {
+                // One listener of a port serves many Services: the one that is asked for says more than the first of them.
+                let own = service.filter(|_| !party.is_gateway()).and_then(|s| s.port(question.url.port).map(|p| Thing::at(s.object, p.node)));
+                of(Mark::Good, place).thing(own.or_else(|| party.listener(&verdict.listener)))
+            }
         }
     }
 

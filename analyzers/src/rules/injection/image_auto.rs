@@ -38,6 +38,21 @@
 //!     spec: {containers: [{name: istio-proxy, image: auto}]}
 //! ```
 //!
+//! **Good**
+//!
+//! The injector is not in the input: the label asks for it.
+//!
+//! ```yaml
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata: {name: gateway, namespace: shop}
+//! spec:
+//!   selector: {matchLabels: {app: gateway}}
+//!   template:
+//!     metadata: {labels: {app: gateway, sidecar.istio.io/inject: "true"}}
+//!     spec: {containers: [{name: istio-proxy, image: auto}]}
+//! ```
+//!
 //! ## IST0147 ImageAutoWithoutInjectionError (Error)
 //!
 //! **What it checks.** A Pod whose proxy has the image `auto`.
@@ -87,12 +102,29 @@ pub fn run<'a>(cx: &Context<'a>, sink: &mut Sink<'a>) {
         if webhooks.iter().any(|w| selects(cx, *w, deployment, template)) {
             continue;
         }
+        // The injector comes from another source mostly: where it is not in the input, labels tell what it does.
+        if webhooks.is_empty() && asks_for_injection(cx, deployment, template) {
+            sink.not_judged(NotJudged::ObjectOutside);
+            continue;
+        }
         if !cx.mesh.owns(deployment, Place::Objects(Kind::MutatingWebhookConfiguration, "")) || !cx.mesh.owns(deployment, Place::Objects(Kind::Namespace, "")) {
             sink.not_judged(NotJudged::ObjectOutside);
             continue;
         }
         sink.report(&IST0146, deployment, image, format!("Deployment `{}` runs the image `auto`, but no injection webhook selects it", deployment.name()))
             .help("label the pod template or the namespace for injection");
+    }
+}
+
+/// Whether labels of a pod or its namespace ask Istio's own webhooks for a proxy.
+fn asks_for_injection(cx: &Context<'_>, deployment: &Object, template: Node<'_>) -> bool {
+    let namespace = cx.mesh.find(Kind::Namespace, "", deployment.namespace());
+    let own = |key: &str| template.at(&["metadata", "labels"]).and_then(|l| l.get(key)).map(Node::text);
+    let of_namespace = |key: &str| namespace.and_then(|n| n.label(key));
+    let is_asked = of_namespace("istio-injection") == Some("enabled") || of_namespace("istio.io/rev").is_some() || own("istio.io/rev").is_some();
+    match own("sidecar.istio.io/inject") {
+        Some(inject) => inject == "true",
+        None => is_asked && of_namespace("istio-injection") != Some("disabled"),
     }
 }
 

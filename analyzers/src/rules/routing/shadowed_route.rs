@@ -72,6 +72,7 @@
 //! ```
 
 use super::http_match::{HttpMatch, matches_of};
+use super::never_matches;
 use crate::codes::{MSH0101, MSH0102};
 use crate::containment::Requests;
 use crate::rule::{Context, Sink};
@@ -104,7 +105,12 @@ fn check<'a>(sink: &mut Sink<'a>, vs: &'a Object, spec: Node<'a>) {
         if !route.is_mapping() {
             continue;
         }
-        let Some(own) = matches_of(route, &gateways) else { continue };
+        let Some(mut own) = matches_of(route, &gateways) else { continue };
+        // What no request meets is taken by nothing (MSH0104), and takes nothing.
+        own.retain(|m| !never_matches::is_never(m.node));
+        if own.is_empty() {
+            continue;
+        }
         let covering: Vec<Option<Vec<&HttpMatch<'a>>>> = own.iter().map(|m| cover(m, &before)).collect();
         let all = covering.iter().all(Option::is_some);
         // A rule that repeats earlier matches word for word is IST0130's.

@@ -207,13 +207,17 @@ fn elsewhere<'a>(cx: &Context<'a>, object: &'a Object, name: &str) -> Option<&'a
 
 /// The hosts that a Gateway's servers take from VirtualServices of a namespace.
 fn hosts_of_servers<'a>(gateway: &'a Object, namespace: &str) -> Option<Vec<&'a str>> {
-    let servers = gateway.spec().into_iter().flat_map(|s| s.list("servers"));
-    let hosts = servers.flat_map(|s| s.list("hosts")).map(Node::text).filter_map(|h| match h.split_once('/') {
-        None | Some(("*", _)) => Some(h.split_once('/').map_or(h, |(_, h)| h)),
+    Some(gateway.spec().into_iter().flat_map(|s| s.list("servers")).flat_map(|s| hosts_of_server(s, gateway, namespace)).collect())
+}
+
+/// The hosts that one server of a Gateway takes from VirtualServices of a namespace.
+pub(super) fn hosts_of_server<'a>(server: Node<'a>, gateway: &'a Object, namespace: &str) -> impl Iterator<Item = &'a str> {
+    server.list("hosts").map(Node::text).filter_map(move |h| match h.split_once('/') {
+        None => Some(h),
+        Some(("*", host)) => Some(host),
         Some((".", host)) => (gateway.namespace() == namespace).then_some(host),
         Some((ns, host)) => (ns == namespace).then_some(host),
-    });
-    Some(hosts.collect())
+    })
 }
 
 /// The hostnames of the listeners; `None` where one takes every host.

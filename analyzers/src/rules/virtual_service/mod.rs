@@ -12,6 +12,7 @@ mod destination_subset;
 pub(crate) mod gateway_reference;
 mod ingress_subset;
 mod jwt_claim_route;
+mod served_routes;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -39,6 +40,7 @@ pub const RULES: &[Rule] = &[
         analyzer: "virtualservice.GatewayAnalyzer",
         run: gateway_reference::run,
     },
+    Rule { name: "served-routes", codes: &[&codes::MSH0105], analyzer: "", run: served_routes::run },
     Rule { name: "jwt-claim-route", codes: &[&codes::IST0149], analyzer: "virtualservice.JWTClaimRouteAnalyzer", run: jwt_claim_route::run },
     Rule { name: "deprecated-fields", codes: &[&codes::IST0002], analyzer: "deprecation.DeprecationAnalyzer", run: deprecated_fields::run },
     Rule { name: "delegate", codes: &[&codes::MSH0122, &codes::MSH0123, &codes::MSH0002], analyzer: "", run: delegate::run },

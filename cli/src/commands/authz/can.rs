@@ -4,6 +4,7 @@ use crate::args::SourceArgs;
 use crate::args::authz::{CanArgs, CanFormat};
 use crate::args::mesh::MeshArgs;
 use crate::commands::proxy_config::not_a_dump;
+use crate::commands::route::request::spiffe;
 use crate::context::Context;
 use crate::mesh_input;
 use crate::near;
@@ -29,7 +30,8 @@ const JWT: &str = "envoy.filters.http.jwt_authn";
 const PEER: &str = "io.istio.peer_principal";
 
 pub fn run(args: &CanArgs, context: &Context) -> Outcome {
-    let mut request = request(args)?;
+    let mut assumed = Vec::new();
+    let mut request = request(args, &mut assumed)?;
     let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
     let (text, problems) = match &args.to {
         Some(to) => translated(to, args, context)?,
@@ -43,7 +45,7 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     let port = port(args, &proxy)?;
     request.destination_port = Fact::Is(port);
     let chains = proxy.chains_of(Some(port));
-    let judgement = match chain(args, &chains) {
+    let mut judgement = match chain(args, &chains) {
         Some(chain) => judge(chain, proxy.table_of(chain), &request),
         None => Judgement {
             allowed: Truth::No,
@@ -55,6 +57,7 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
             assumptions: Vec::new(),
         },
     };
+    judgement.assumptions.extend(assumed);
     let text = match args.output {
         CanFormat::Json => safe_json(pretty(&object(&judgement, &proxy), b"  ")),
         CanFormat::Text => show(&judgement),
@@ -91,7 +94,7 @@ fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Ve
 }
 
 /// The request as it was typed.
-fn request(args: &CanArgs) -> Result<Request, Failure> {
+fn request(args: &CanArgs, assumed: &mut Vec<String>) -> Result<Request, Failure> {
     let mut r = Request { other_metadata: Fact::Absent, server_name: Fact::Unknown, ..Request::default() };
     let (host, path) = match args.path.as_deref() {
         // A URL has the host as well.
@@ -116,7 +119,7 @@ fn request(args: &CanArgs) -> Result<Request, Failure> {
         r.headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
     }
     if let Some(id) = &args.principal {
-        let id = if id.starts_with("spiffe://") { id.clone() } else { format!("spiffe://{id}") };
+        let id = spiffe(id, "--principal", assumed)?;
         r.filter_state.insert(PEER.to_owned(), id.clone());
         r.peer = Fact::Is(vec![id]);
     } else if args.plaintext {

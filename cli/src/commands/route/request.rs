@@ -142,14 +142,14 @@ impl fmt::Display for Described {
 /// The trust domain of identities that are given without one; the same is said among the assumptions.
 pub const TRUST_DOMAIN: &str = "cluster.local";
 
-/// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id.
-pub fn spiffe(who: &str, assumptions: &mut Vec<String>) -> Result<String, Failure> {
+/// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id. `option` is what it was given with.
+pub fn spiffe(who: &str, option: &str, assumptions: &mut Vec<String>) -> Result<String, Failure> {
     if who.starts_with("spiffe://") {
         return Ok(who.to_owned());
     }
     match who.split('/').collect::<Vec<_>>().as_slice() {
         [namespace, account] if !namespace.is_empty() && !account.is_empty() => {
-            assumptions.push(format!("the caller's trust domain is {TRUST_DOMAIN} (--caller spiffe://DOMAIN/ns/{namespace}/sa/{account} names another)"));
+            assumptions.push(format!("the caller's trust domain is {TRUST_DOMAIN} ({option} spiffe://DOMAIN/ns/{namespace}/sa/{account} names another)"));
             Ok(format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}"))
         }
         // As Istio writes principals: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
