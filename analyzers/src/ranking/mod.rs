@@ -78,8 +78,8 @@ pub struct Counted {
     pub retried: Vec<Retried>,
     /// Milliseconds within which half of the requests of a call are answered, by caller and callee (`namespace/name`), where that is known.
     pub middle: BTreeMap<(String, String), f64>,
-    /// The 95th percentile as the callee's own proxy counts it: without what a request waits for at its caller and on the way.
-    pub served: BTreeMap<(String, String), f64>,
+    /// The same and the 95th percentile as the callee's own proxy counts them: without what a request waits for at its caller and on the way.
+    pub served: BTreeMap<(String, String), [f64; 2]>,
     /// Seconds in which the graph's requests were counted; 0 where that is not known.
     pub window: f64,
 }

@@ -103,7 +103,9 @@ fn fault(evidence: &Evidence<'_, '_>, call: &Timed<'_>) -> Fault {
     let mut said = vec![if calls.is_empty() { "it calls nobody".to_owned() } else { format!("its own calls ({}) are faster", calls.join(", ")) }];
     let mut suspects = Vec::new();
     // Who answers fast is not slow: its callers wait before their requests go out, for a connection that a limit keeps from them.
-    let served = evidence.counted.served.get(&(from.clone(), to.clone())).filter(|served| **served * USUAL <= at_least(call.time));
+    let half = call.middle.is_some_and(|m| at_least(m) >= LONG * SHARE);
+    let served = evidence.counted.served.get(&(from.clone(), to.clone())).map(|[middle, slowest]| if half { middle } else { slowest });
+    let served = served.filter(|served| **served * USUAL <= at_least(call.time));
     if let Some(served) = served {
         said.push(format!("its own proxy counts {:.1} s: the rest is lost before requests get there", served / 1000.0));
         for (object, path) in limits(evidence, &from, call.edge) {

@@ -1,6 +1,6 @@
 //! `meshctl drift`: what each proxy holds against what the manifests say that it should.
 
-mod one_machine;
+pub mod one_machine;
 
 use crate::args::drift::DriftArgs;
 use crate::cluster;

@@ -80,6 +80,7 @@ fn world_of(manifests: &str, dump: &str, clusters: &str) -> World {
         before: None,
         created: None,
         write: written,
+        on_one_machine: |_, _| Vec::new(),
     })
 }
 

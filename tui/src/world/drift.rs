@@ -3,9 +3,10 @@
 use super::proxies::{Pages, Teller};
 use mesh_envoy::diff::{Change, Difference, Side};
 use mesh_envoy::proto_json::{field, items, text};
+use mesh_model::Snapshot;
 use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::why::workload_of;
-use mesh_resolver::{Held, Mesh, drift};
+use mesh_resolver::{Held, Mesh, drift, laptop};
 use serde_json::Value;
 
 /// Proxies that are compared; each costs a translation.
@@ -35,8 +36,11 @@ pub enum Drift {
     Unknown(String),
 }
 
+/// Compares proxies that listen at places of one machine with the manifests: an answer for each, or why there is none.
+pub type OnOneMachine = fn(&Snapshot, &[(&Held, &Value)]) -> Vec<Result<drift::Drift, String>>;
+
 /// Compares proxies with the translation of the manifests for them, one answer for each.
-pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
+pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>], on_one_machine: OnOneMachine) -> Vec<Drift> {
     let has_objects = mesh.snapshot.objects.iter().any(|o| o.role != mesh_model::Role::Assumed);
     let unknown = |why: &str| Drift::Unknown(why.to_owned());
     if !has_objects {
@@ -44,29 +48,44 @@ pub(super) fn compare(mesh: &Mesh<'_>, pages: &[Pages<'_>]) -> Vec<Drift> {
     }
     let mesh = Mesh::as_watched(mesh.snapshot, domain_of(mesh.snapshot));
     let mut compared = 0;
-    let one = |p: &Pages<'_>| {
+    let mut placed: Vec<(usize, Held, Value)> = Vec::new();
+    let mut one = |(i, p): (usize, &Pages<'_>)| {
         let Some(text) = p.config_dump.filter(|_| p.teller == Teller::Proxy) else { return unknown("its config dump was not read") };
         compared += 1;
         if compared > MOST {
             return Drift::Unknown(format!("of many proxies only {MOST} are compared here; `meshctl drift` compares all"));
         }
         let Ok(dump) = serde_json::from_str::<Value>(text) else { return unknown("its config dump can't be read") };
-        if is_at_loopback(&dump) {
-            return unknown("its listeners are at loopback addresses, as a demo's are, which no manifest says");
-        }
         let Ok(held) = Held::read(p.name, &dump) else { return unknown("its config dump can't be read") };
+        if laptop::put_back(&dump).is_some() {
+            placed.push((i, held, dump));
+            return unknown("its listeners are at places of this machine");
+        }
+        if is_at_loopback(&dump) {
+            return unknown("its listeners are at loopback addresses, which no manifest says");
+        }
         let model = Model::of(&mesh, drift::control_plane_of(text));
         let Some(id) = workload_of(&model, &held) else { return unknown("the manifests hold no workload of this proxy") };
         match drift::compare(&model, id, &dump) {
-            Ok(found) => Drift::Compared {
-                rows: found.report.differences.iter().map(row).collect(),
-                same: found.report.same.iter().map(|(_, n)| n).sum(),
-                not_judged: found.not_judged,
-            },
+            Ok(found) => compared_as(found),
             Err(_) => unknown("its config dump can't be compared"),
         }
     };
-    pages.iter().map(one).collect()
+    let mut out: Vec<Drift> = pages.iter().enumerate().map(&mut one).collect();
+    let proxies: Vec<(&Held, &Value)> = placed.iter().map(|(_, held, dump)| (held, dump)).collect();
+    let answers = if proxies.is_empty() { Vec::new() } else { on_one_machine(mesh.snapshot, &proxies) };
+    for ((i, ..), answer) in placed.iter().zip(answers) {
+        out[*i] = answer.map_or_else(Drift::Unknown, compared_as);
+    }
+    out
+}
+
+fn compared_as(found: drift::Drift) -> Drift {
+    Drift::Compared {
+        rows: found.report.differences.iter().map(row).collect(),
+        same: found.report.same.iter().map(|(_, n)| n).sum(),
+        not_judged: found.not_judged,
+    }
 }
 
 /// Whether every listener of a dump is bound to an address of its own machine: none that is made for a pod is.

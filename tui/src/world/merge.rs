@@ -80,7 +80,7 @@ pub(super) fn proxies(input: &Input<'_>) -> (Held, Sections) {
         };
         return (held, Sections::NONE);
     }
-    let drifts = drift::compare(input.mesh, &input.proxies);
+    let drifts = drift::compare(input.mesh, &input.proxies, input.on_one_machine);
     let read = |(page, drift)| Proxy { drift: Some(drift), ..proxies::read(page) };
     let mut list: Vec<Proxy> = input.proxies.iter().zip(drifts).map(read).collect();
     // A page of endpoints alone says nothing of a proxy that others say more of.

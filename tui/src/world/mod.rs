@@ -234,6 +234,8 @@ pub struct Input<'i> {
     pub created: Option<Vec<(i64, String)>>,
     /// How an object is written for people.
     pub write: documents::Writing,
+    /// How proxies at places of one machine, as a demo's are, are compared with the manifests.
+    pub on_one_machine: drift::OnOneMachine,
 }
 
 /// The traffic graph of some time.

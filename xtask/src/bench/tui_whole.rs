@@ -55,6 +55,7 @@ fn world() -> World {
         before: None,
         created: None,
         write: mesh_collectors::recording::redact::object,
+        on_one_machine: |_, _| Vec::new(),
     });
     let key = |i: usize| (format!("ns{:02}", i / 20), format!("workload-{i:04}"));
     let flow = Flow { requests: 10.0, failed: 0.0, p95: Some(20.0), secure: 10.0, judged: 10.0, ..Flow::default() };

@@ -15,28 +15,34 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Compares proxies, each by the manifests of its own cluster, and adds what was found or why nothing was.
+/// Compares proxies, and adds what was found or why nothing was.
 pub fn compare(snapshot: &Snapshot, proxies: &[(&Held, &Value)], found: &mut Vec<(String, Drift)>, problems: &mut Vec<String>) {
-    let mut by_cluster: BTreeMap<u16, Vec<(&Held, &Value, Client)>> = BTreeMap::new();
-    for (held, dump) in proxies {
-        let Some(client) = client_of(dump) else {
-            problems.push(format!("{}: its dump does not say which proxy it is", held.name));
-            continue;
-        };
+    for ((held, _), answer) in proxies.iter().zip(each(snapshot, proxies)) {
+        match answer {
+            Ok(drift) => found.push((held.name.clone(), drift)),
+            Err(why) => problems.push(format!("{}: {why}", held.name)),
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+}
+
+/// Compares proxies, each by the manifests of its own cluster: an answer for each of them, or why there is none.
+pub fn each(snapshot: &Snapshot, proxies: &[(&Held, &Value)]) -> Vec<Result<Drift, String>> {
+    let mut out: Vec<Result<Drift, String>> = proxies.iter().map(|_| Err("its dump does not say which proxy it is".to_owned())).collect();
+    let mut by_cluster: BTreeMap<u16, Vec<(usize, &Value, Client)>> = BTreeMap::new();
+    for (i, (_, dump)) in proxies.iter().enumerate() {
+        let Some(client) = client_of(dump) else { continue };
         let cluster = snapshot.clusters.iter().position(|c| *c == client.cluster).and_then(|i| u16::try_from(i).ok()).unwrap_or(0);
-        by_cluster.entry(cluster).or_default().push((held, dump, client));
+        by_cluster.entry(cluster).or_default().push((i, dump, client));
     }
     for (cluster, proxies) in by_cluster {
         let own = as_control_plane(snapshot, cluster);
         let mesh = Mesh::as_watched(&own, domain_of(&own));
-        for (held, dump, client) in proxies {
-            match one(&mesh, cluster, &client, dump) {
-                Ok(drift) => found.push((held.name.clone(), drift)),
-                Err(why) => problems.push(format!("{}: {why}", held.name)),
-            }
+        for (i, dump, client) in proxies {
+            out[i] = one(&mesh, cluster, &client, dump);
         }
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
+    out
 }
 
 /// The input as the control plane of one cluster reads it: addresses are supposed by the order of what is there, so that nothing may

@@ -11,6 +11,7 @@ use crate::args::traces::TraceServerArgs;
 use crate::args::{Cli, Command};
 use crate::cluster;
 use crate::commands::analyze;
+use crate::commands::drift::one_machine;
 use crate::commands::why::ranked::{State, endpoints};
 use crate::context::{Clock, Context};
 use crate::demos;
@@ -383,6 +384,7 @@ pub fn world(request: &Request, load: Load, before: Option<&World>) -> Result<Wo
             faults,
             created: created(mesh.snapshot),
             write: redact::object,
+            on_one_machine: one_machine::each,
             before: before_then.as_ref().map(|m| Measured {
                 graph: &m.graph,
                 graph_type: GraphType::Workload,

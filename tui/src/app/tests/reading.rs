@@ -29,6 +29,7 @@ fn nothing(asked: Asked<'_>) -> World {
         before: None,
         created: None,
         write: written,
+        on_one_machine: |_, _| Vec::new(),
     })
 }
 

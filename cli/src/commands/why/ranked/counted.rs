@@ -13,10 +13,13 @@ type Key = [String; 5];
 const BY: &str = "source_workload_namespace, source_workload, destination_workload_namespace, destination_workload, destination_service";
 
 pub fn counted(recording: &Recording, answer: &Answer) -> Counted {
+    let served = |quantile| times(recording, answer, quantile, "{reporter=\"destination\"}");
+    let slowest = served(0.95);
+    let both = |(call, middle): ((String, String), f64)| Some((call.clone(), [middle, *slowest.get(&call)?]));
     Counted {
         retried: retried(recording, answer),
         middle: times(recording, answer, 0.5, ""),
-        served: times(recording, answer, 0.95, "{reporter=\"destination\"}"),
+        served: served(0.5).into_iter().filter_map(both).collect(),
         window: answer.options.duration as f64,
     }
 }
