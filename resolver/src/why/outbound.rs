@@ -359,7 +359,7 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                         } else {
                             "no rule of the ALLOW policies matches"
                         };
-                        let asks_token = misses.iter().any(|m| m.why.contains("jwt_authn"));
+                        let asks_token = misses.iter().any(|m| m.why.contains("the token's `"));
                         let reads_none = party.proxy.as_ref().is_some_and(|p| self.model.policies_for(Kind::RequestAuthentication, p).is_empty());
                         let (says, change) = match asks_token && reads_none {
                             true => (
