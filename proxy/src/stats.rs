@@ -267,16 +267,18 @@ impl Registry {
         }
         block
     }
-    /// Drops blocks that nobody adds to any more, of prefixes that are gone.
-    pub fn forget(&self, is_gone: impl Fn(&str) -> bool) {
-        if let Ok(mut blocks) = self.blocks.lock() {
-            blocks.retain(|prefix, list| {
-                if is_gone(prefix) {
-                    list.retain(|block| Arc::strong_count(block) > 1);
-                }
-                !list.is_empty()
-            });
-        }
+    /// Drops blocks that nobody adds to any more, of prefixes that are gone; how many are still held.
+    pub fn forget(&self, is_gone: impl Fn(&str) -> bool) -> usize {
+        let Ok(mut blocks) = self.blocks.lock() else { return 0 };
+        let mut held = 0;
+        blocks.retain(|prefix, list| {
+            if is_gone(prefix) {
+                list.retain(|block| Arc::strong_count(block) > 1);
+                held += list.len();
+            }
+            !list.is_empty()
+        });
+        held
     }
     /// All counters by name, summed up.
     pub fn read(&self) -> BTreeMap<String, (Kind, u64)> {
@@ -305,10 +307,10 @@ mod tests {
         let (held, other) = (registry.block::<TlsStats>("cluster.a.ssl"), registry.block::<TlsStats>("cluster.b"));
         drop((registry.block::<TlsStats>("cluster.a.ssl"), registry.block::<TlsStats>("cluster.c"), other));
         let left = || registry.blocks.lock().expect("unbroken").iter().map(|(prefix, list)| (prefix.clone(), list.len())).collect::<Vec<_>>();
-        registry.forget(|prefix| prefix != "cluster.b");
+        assert_eq!(registry.forget(|prefix| prefix != "cluster.b"), 1);
         assert_eq!(left(), [("cluster.a.ssl".to_owned(), 1), ("cluster.b".to_owned(), 1)]);
         drop(held);
-        registry.forget(|prefix| prefix != "cluster.b");
+        assert_eq!(registry.forget(|prefix| prefix != "cluster.b"), 0);
         assert_eq!(left(), [("cluster.b".to_owned(), 1)]);
     }
 

@@ -478,15 +478,18 @@ impl Worker {
         let mut clusters = generation.worker_clusters.borrow_mut();
         clusters.retain(|name, handle| generation.snapshot.clusters.get(name).is_some_and(|c| Arc::ptr_eq(c, &handle.runtime.config)));
         clusters.values().for_each(|h| h.prune());
-        if self.tidied.replace(generation.version) != generation.version {
+        if self.tidied.get() != generation.version {
             let names = generation.snapshot.stat_names();
             generation.stats.retain(|name| names.contains(name));
             generation.tls.retain(|name| name.strip_suffix(".ssl").is_some_and(|name| names.contains(name)));
-            // Counters of clusters that went away go with them: the last worker that lets go finds nobody else there.
-            self.shared.registry.forget(|prefix| {
+            // Counters of clusters that went away go with them, once other workers and requests that are under way let go of them.
+            let held = self.shared.registry.forget(|prefix| {
                 let name = prefix.strip_prefix("cluster.");
                 name.is_some_and(|n| !names.contains(n) && !n.strip_suffix(".ssl").is_some_and(|n| names.contains(n)))
             });
+            if held == 0 {
+                self.tidied.set(generation.version);
+            }
         }
     }
 
