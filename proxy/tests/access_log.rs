@@ -21,7 +21,7 @@ fn filters() -> Vec<(Value, &'static [&'static str])> {
         (json!({"status_code_filter": comparison("GE", 500)}), &["/away", "/fails"]),
         (json!({"status_code_filter": comparison("EQ", 200)}), &["/a", "/grpc", "/slow"]),
         (json!({"status_code_filter": comparison("NE", 200)}), &["/away", "/fails"]),
-        (json!({"duration_filter": comparison("GE", 100)}), &["/slow"]),
+        (json!({"duration_filter": comparison("GE", 1000)}), &["/slow"]),
         (json!({"response_flag_filter": {"flags": ["UF"]}}), &["/away"]),
         (json!({"response_flag_filter": {}}), &["/away"]),
         (header(json!({"name": ":path", "string_match": {"prefix": "/s"}})), &["/slow"]),
@@ -29,7 +29,7 @@ fn filters() -> Vec<(Value, &'static [&'static str])> {
         (header(json!({"name": "x-a", "present_match": true, "invert_match": true})), &["/away", "/fails", "/grpc", "/slow"]),
         (json!({"grpc_status_filter": {"statuses": ["UNAVAILABLE"]}}), &["/away", "/fails", "/grpc"]),
         (json!({"and_filter": {"filters": [{"status_code_filter": comparison("GE", 500)}, {"response_flag_filter": {}}]}}), &["/away"]),
-        (json!({"or_filter": {"filters": [{"response_flag_filter": {}}, {"duration_filter": comparison("GE", 100)}]}}), &["/away", "/slow"]),
+        (json!({"or_filter": {"filters": [{"response_flag_filter": {}}, {"duration_filter": comparison("GE", 1000)}]}}), &["/away", "/slow"]),
         (json!({"not_health_check_filter": {}}), &["/a", "/away", "/fails", "/grpc", "/slow"]),
         (json!({"runtime_filter": {"runtime_key": "x", "percent_sampled": {"numerator": 0}}}), &[]),
         (json!({"traceable_filter": {}}), &[]),
@@ -57,7 +57,7 @@ fn each_log_tells_of_what_its_filter_lets_through() {
         "/fails" => answer(503, "", ""),
         "/grpc" => answer(200, "content-type: application/grpc\r\ngrpc-status: 14\r\n", ""),
         "/slow" => {
-            std::thread::sleep(std::time::Duration::from_millis(150));
+            std::thread::sleep(std::time::Duration::from_millis(1100));
             answer(200, "", "")
         }
         _ => answer(200, "", ""),
