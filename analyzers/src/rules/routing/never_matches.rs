@@ -104,7 +104,8 @@ fn path<'a>(at: Node<'a>, kind: &str) -> Option<Never<'a>> {
             _ => format!("write `prefix: {before}`"),
         };
         let instead = (kind == "prefix").then(|| before.to_owned());
-        ("a `*` is no wildcard in `exact` and `prefix`", help, instead)
+        let says = format!("`{kind}: {path}` matches only paths that have a `*` there: it is no wildcard in `exact` and `prefix`");
+        return Some(Never { at, says, help, instead });
     };
     Some(Never { at, says: format!("`{kind}: {path}` never matches: {says}"), help, instead })
 }
