@@ -15,9 +15,12 @@ const MAPS: &[&str] = &[
     "typed_dns_resolver_map",
     "key_values",
     "per_socket_options",
+    "providers",
+    "requirement_map",
 ];
 /// Fields whose value is a `google.protobuf.Struct` or a map of them: everything below stays as it is.
-const STRUCTS: &[&str] = &["filter_metadata", "metadata_struct", "json_format", "opaque_config", "static_layer"];
+const STRUCTS: &[&str] =
+    &["filter_metadata", "metadata_struct", "json_format", "opaque_config", "static_layer", "default_subset", "context_extensions", "filter_context"];
 /// Fields whose camelCase name does not tell where their underscores were.
 const NUMBERED: &[&str] =
     &["proxy_100_continue", "accept_http_10", "default_host_for_http_10", "consecutive_5xx", "enforcing_consecutive_5xx", "trace_id_128bit"];
@@ -57,19 +60,23 @@ enum Zone {
     Message,
     /// `node` of a bootstrap and its build version: their `metadata` is a Struct.
     Node,
+    /// `transport_socket_matches` of a cluster: their `match` is a Struct, as that of routes is none.
+    SocketMatches,
     Map,
     Free,
 }
 
 fn rewrite(value: Value, zone: Zone, spell: fn(&str) -> String) -> Value {
     match (value, zone) {
-        (Value::Object(map), Zone::Message | Zone::Node) => {
+        (Value::Object(map), Zone::Message | Zone::Node | Zone::SocketMatches) => {
             let wraps_struct = map.get("@type").and_then(Value::as_str).is_some_and(|t| STRUCT_TYPES.iter().any(|s| t.ends_with(s)));
             let mut out = Map::with_capacity(map.len());
             for (key, v) in map {
                 let below = match snake_case(&key).as_ref() {
                     "value" if wraps_struct => Zone::Free,
                     "metadata" if zone == Zone::Node => Zone::Free,
+                    "match" if zone == Zone::SocketMatches => Zone::Free,
+                    "transport_socket_matches" => Zone::SocketMatches,
                     "node" | "user_agent_build_version" => Zone::Node,
                     k if STRUCTS.contains(&k) => Zone::Free,
                     k if MAPS.contains(&k) => Zone::Map,
@@ -139,5 +146,14 @@ mod tests {
         assert_eq!(proto_case(want), v);
         let odd = json!({"proxy_100_continue": true, "http2_protocol_options": {"initial_window_size": 1}, "node": {"metadata": {"someKey": 1}}});
         assert_eq!((proto_case(camel_case(odd.clone())), proto_case(odd.clone())), (odd.clone(), odd));
+    }
+
+    #[test]
+    fn labels_that_sockets_are_chosen_by_are_data() {
+        let v = json!({"transport_socket_matches": [{"match": {"tlsMode": "istio", "a_b": "c"}, "transport_socket": {"typed_config": {"sni": "x"}}}],
+            "routes": [{"match": {"case_sensitive": false}}]});
+        let want = json!({"transportSocketMatches": [{"match": {"tlsMode": "istio", "a_b": "c"}, "transportSocket": {"typedConfig": {"sni": "x"}}}],
+            "routes": [{"match": {"caseSensitive": false}}]});
+        assert_eq!((camel_case(v.clone()), proto_case(want.clone())), (want, v));
     }
 }
