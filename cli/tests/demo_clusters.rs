@@ -36,6 +36,22 @@ impl Demo {
         answer["data"]["result"].as_array().into_iter().flatten().map(|s| (labels(s), value(s))).collect()
     }
 
+    /// Waits until each command has an answer with its words in it: rates need some seconds.
+    fn says(&self, commands: &[(&str, &[&str])]) {
+        for (command, words) in commands {
+            let end = Instant::now() + Duration::from_secs(60);
+            loop {
+                let output = self.run(command);
+                let text = format!("{}{}", output.out, output.err);
+                if output.status == 0 && words.iter().all(|w| text.contains(w)) {
+                    break;
+                }
+                assert!(Instant::now() < end, "{command}: {:?} {text}", output.status);
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        }
+    }
+
     /// Waits until `why` names subjects as it should.
     fn until(&self, what: &str, is_it: impl Fn(&[String]) -> bool) {
         let end = Instant::now() + Duration::from_secs(90);
@@ -98,19 +114,7 @@ fn requests_pass_between_clusters_and_every_command_shows_both() {
         ("why reviews-v2 http://ratings:9080/ratings/0", &["Deployment istio-system/eastwestgateway-east", "at Deployment bookinfo/ratings-v1"]),
         ("authz who-can ratings", &[]),
     ];
-    for (command, words) in commands {
-        // Rates need some seconds.
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let output = demo.run(command);
-            let text = format!("{}{}", output.out, output.err);
-            if output.status == 0 && words.iter().all(|w| text.contains(w)) {
-                break;
-            }
-            assert!(Instant::now() < end, "{command}: {:?} {text}", output.status);
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    }
+    demo.says(commands);
     demo.until("nothing is wrong", <[String]>::is_empty);
     // A program of the far cluster fails, and is named.
     let told = demo.it.run(&["demo", "break", "failing-version", "-o", "json", "--seed", "2"]);
@@ -215,18 +219,7 @@ fn a_mesh_of_ones_own_is_spread_as_it_says_and_moves_while_it_runs() {
         // A file is where it was, and so is a line.
         ("why web http://store/", &["at Deployment shop/store", "/west/rest.yaml:18:"]),
     ];
-    for (command, words) in commands {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let output = demo.run(command);
-            let text = format!("{}{}", output.out, output.err);
-            if output.status == 0 && words.iter().all(|w| text.contains(w)) {
-                break;
-            }
-            assert!(Instant::now() < end, "{command}: {:?} {text}", output.status);
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    }
+    demo.says(commands);
     demo.until("nothing is wrong", <[String]>::is_empty);
     // A workload moves.
     write("web.yaml", web("west") + ROUTES);

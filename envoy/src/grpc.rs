@@ -44,6 +44,24 @@ pub fn number_of(name: &str) -> Option<u8> {
     number(name, Spelling::Envoy).or_else(|| number(name, Spelling::Grpc))
 }
 
+/// The HTTP status that stands for a status of gRPC, to clients that speak none and where hosts are judged (Envoy's mapping).
+pub fn http_status(grpc: u64) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -128,7 +128,8 @@ impl Way {
                     return Poll::Pending;
                 };
                 match filled {
-                    Err(e) if splice::is_refused(&e) => {}
+                    // It is read instead. Kept, the pipe would be tried again, and for ever.
+                    Err(e) if splice::is_refused(&e) => self.pipe = None,
                     Err(e) => return Poll::Ready(Err((source, e))),
                     Ok(0) => (self.state, self.pipe) = (State::Finishing, None),
                     Ok(n) => {
@@ -236,4 +237,71 @@ where
         Poll::Pending
     })
     .await
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    /// A stream that passes for a socket, and can't be spliced.
+    struct Odd {
+        io: DuplexStream,
+        tries: usize,
+    }
+
+    impl Splice for Odd {
+        fn is_bare(&self) -> bool {
+            true
+        }
+        fn poll_fill(&mut self, _: &mut splice::Pipe, _: usize, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
+            self.tries += 1;
+            assert!(self.tries < 10, "it is tried again and again");
+            Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+        }
+    }
+
+    impl AsyncRead for Odd {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Odd {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.io).poll_write(cx, buf)
+        }
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_flush(cx)
+        }
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_shutdown(cx)
+        }
+    }
+
+    #[test]
+    fn what_the_system_does_not_move_is_copied() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            const SIZE: usize = 4 * CHUNK;
+            let odd = || tokio::io::duplex(CHUNK);
+            let ((mut sender, from), (mut receiver, to)) = (odd(), odd());
+            let (mut client, mut upstream) = (Odd { io: from, tries: 0 }, Odd { io: to, tries: 0 });
+            let (scratch, pipes, bytes) = (RefCell::default(), Pool::new(2, std::sync::Arc::default()), Bytes::default());
+            let limits = Limits { buffer: CHUNK, ..Limits::default() };
+            let means = Means { scratch: &scratch, pipes: &pipes };
+            let sends = async {
+                sender.write_all(&vec![7; SIZE]).await.expect("sent");
+                sender.shutdown().await.expect("finished");
+            };
+            let receives = async {
+                let mut got = Vec::new();
+                receiver.read_to_end(&mut got).await.expect("received");
+                receiver.shutdown().await.expect("finished");
+                got
+            };
+            let (ended, (), got) = tokio::join!(both_ways(&mut client, &mut upstream, limits, means, &bytes), sends, receives);
+            assert!(matches!(ended, Ended::Both) && got.len() == SIZE && client.tries == 1, "{ended:?} {} {}", got.len(), client.tries);
+        });
+    }
 }

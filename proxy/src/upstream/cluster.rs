@@ -417,20 +417,7 @@ impl Handle {
 fn status_of_grpc(headers: &HeaderMap) -> Option<u16> {
     let kind = headers.get(CONTENT_TYPE)?.as_bytes();
     let status: u64 = headers.get("grpc-status").filter(|_| kind.starts_with(b"application/grpc"))?.to_str().ok()?.parse().ok()?;
-    Some(match status {
-        0 => 200,
-        1 => 499,
-        3 | 9 | 11 => 400,
-        4 => 504,
-        5 => 404,
-        6 | 10 => 409,
-        7 => 403,
-        8 => 429,
-        12 => 501,
-        14 => 503,
-        16 => 401,
-        _ => 500,
-    })
+    Some(mesh_envoy::grpc::http_status(status))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Fault {
                 named.filter(|s| (200..600).contains(s) && happens(live, Chance::FaultAbort, share))
             }
             Some((Abort::Status(status), share)) => happens(live, Chance::FaultAbort, share).then_some(status),
-            Some((Abort::Grpc(status), share)) => happens(live, Chance::FaultAbort, share).then(|| http_status(status)),
+            Some((Abort::Grpc(status), share)) => happens(live, Chance::FaultAbort, share).then(|| crate::grpc::http_status(status)),
             None => None,
         };
         match (status, delay) {
@@ -101,23 +101,5 @@ impl Fault {
             (None, Some(delay)) => Gate::Delay(delay),
             (None, None) => Gate::Continue,
         }
-    }
-}
-
-/// The HTTP status that stands for a gRPC status in answers to clients that speak no gRPC.
-fn http_status(grpc: u64) -> u16 {
-    match grpc {
-        0 => 200,
-        1 => 499,
-        3 | 9 | 11 => 400,
-        4 => 504,
-        5 => 404,
-        6 | 10 => 409,
-        7 => 403,
-        8 => 429,
-        12 => 501,
-        14 => 503,
-        16 => 401,
-        _ => 500,
     }
 }
