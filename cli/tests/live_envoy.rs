@@ -1,7 +1,7 @@
 //! Commands on the admin port of a real Envoy 1.40, over TCP and over a Unix socket, and what `pc log` changes there.
 
 use crate::common;
-use common::envoy::{Admin, Envoy, find, free_port};
+use common::envoy::{Admin, Envoy, find};
 use common::{Run, meshctl};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ static_resources:
       cluster_name: outbound|80||reviews.shop.svc.cluster.local
       endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 9}}}}}}}}]}}]
 ",
-            free_port()
+            mesh_testserver::ports::free_address().port()
         )
     };
     Envoy::start(program, admin, bootstrap)

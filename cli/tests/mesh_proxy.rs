@@ -6,6 +6,7 @@ use common::{command, component, meshctl};
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::server::{Proxy, Settings};
 use mesh_testserver::apiserver::Faults;
+use mesh_testserver::ports::free_address;
 use mesh_testserver::prometheus;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -40,10 +41,6 @@ fn upstream() -> SocketAddr {
 
 fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
-}
-
-fn nobody() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address")
 }
 
 /// Secrets in a file, as SDS tells them, and a socket of TLS that asks for them and for one that nobody has.
@@ -93,13 +90,13 @@ fn start(log: &Path) -> Proxy {
                 {"name": "0.0.0.0_80", "traffic_direction": "OUTBOUND", "address": socket(any), "filter_chains": [{"filters": filters}]},
                 {"name": "tls", "address": socket(any), "filter_chains": [{"filters": filters, "transport_socket": tls(log.parent().expect("a folder"))}]}],
             "secrets": [{"name": "static", "validation_context": {"trusted_ca": {"filename": log.with_file_name("cert.pem")}}}],
-            "clusters": [cluster(CLUSTER, upstream()), cluster(DOWN, nobody())],
+            "clusters": [cluster(CLUSTER, upstream()), cluster(DOWN, free_address())],
         },
     });
     let settings = Settings { flush: Duration::from_millis(5), drain: Duration::from_secs(5), ..Settings::default() };
     // A dump has the port that was asked for, as Envoy's has; somebody else may take it first.
     for _ in 0..20 {
-        bootstrap["static_resources"]["listeners"][0]["address"] = socket(nobody());
+        bootstrap["static_resources"]["listeners"][0]["address"] = socket(free_address());
         if let Ok(proxy) = Proxy::start(Bootstrap::new(bootstrap.clone()).unwrap_or_else(|e| panic!("{e}")), &settings) {
             return proxy;
         }
@@ -216,7 +213,7 @@ fn its_log_and_its_decisions_are_explained() {
     assert!(explained.out.contains("UF") && explained.out.contains("down.shop"), "{} {}{}", explained.status, explained.out, explained.err);
     let bad = meshctl(folder.path(), &["logs", "--live", "--from", &from, "--status", "bad"]);
     assert!(bad.status == 64 && bad.err.contains("--status"), "{}", bad.err);
-    let none = meshctl(folder.path(), &["logs", "--live", "--from", &format!("http://{}", nobody())]);
+    let none = meshctl(folder.path(), &["logs", "--live", "--from", &format!("http://{}", free_address())]);
     assert!(none.status == 1 && none.err.contains("does not answer"), "{} {}", none.status, none.err);
 }
 

@@ -198,7 +198,7 @@ fn a_prometheus_that_does_not_answer_takes_nothing_from_the_objects() {
         common::run(common::command(dir.path()).args(words).env("MESHCTL_PROMETHEUS", url).output().expect("meshctl runs"))
     };
     // A port that nobody has.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let port = mesh_testserver::ports::free_address().port();
     let run = ask(&format!("http://127.0.0.1:{port}"));
     assert!(run.status == 75 && run.out.contains("STRICT") && run.err.contains("what came in plaintext was not seen"), "{} {}{}", run.status, run.out, run.err);
     assert_eq!(ask("no url").status, 64, "a wrong call stays one");

@@ -6,7 +6,7 @@
 #![cfg(unix)]
 
 use crate::common;
-use common::envoy::{Admin, Envoy, free_port};
+use common::envoy::{Admin, Envoy};
 use common::zipkin::Zipkin;
 use common::{Run, component, folder, meshctl};
 use mesh_testserver::prometheus;
@@ -116,7 +116,7 @@ struct Mesh {
 
 /// web calls cart, cart calls db for what is no error of its own; web calls mail too, which has no endpoints.
 fn mesh(program: &Path, zipkin: u16) -> Mesh {
-    let [to_cart, to_mail, cart_in, to_db, db_in] = [(); 5].map(|()| free_port());
+    let [to_cart, to_mail, cart_in, to_db, db_in] = [(); 5].map(|()| mesh_testserver::ports::free_address().port());
     let route = |prefix: &str, action: (&str, Value)| json!({"match": {"prefix": prefix}, action.0: action.1});
     let forward = |name: &str| ("route", json!({"cluster": name}));
     let answer = |status: u16| ("direct_response", json!({"status": status, "body": {"inline_string": "."}}));

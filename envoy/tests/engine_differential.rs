@@ -98,7 +98,7 @@ fn requests(program: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("access.log");
     let mut lot = Lot(20_261);
-    let ports = envoy::free_ports(LISTENERS);
+    let ports = mesh_testserver::ports::free(LISTENERS);
     let clusters: Vec<Value> =
         [("up", Some(upstream)), ("up2", Some(upstream)), ("empty", None), ("full", Some(upstream))].iter().map(|(n, u)| cluster(n, *u)).collect();
     let mut listeners = Vec::new();
@@ -225,7 +225,7 @@ fn connections(program: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("access.log");
     let mut lot = Lot(7);
-    let ports = envoy::free_ports(CHAIN_LISTENERS);
+    let ports = mesh_testserver::ports::free(CHAIN_LISTENERS);
     let clusters = [cluster("up", Some(upstream))];
     let proxy = json!({"name": "tcp", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "t", "cluster": "up"}});

@@ -208,7 +208,7 @@ fn a_real_envoy_takes_the_connection_for_http() {
         return;
     };
     let pair = Pair::new();
-    let (bytes, ports) = (Upstream::named("bytes"), envoy::free_ports(1));
+    let (bytes, ports) = (Upstream::named("bytes"), mesh_testserver::ports::free(1));
     let _envoy = envoy::Envoy::start(&program, tempfile::tempdir().expect("a folder"), &guessing(&pair, ports[0], bytes.address), &ports);
     let peer = SocketAddr::from(([127, 0, 0, 1], ports[0]));
     let proxy = pair.front(peer, peer);

@@ -172,7 +172,7 @@ fn a_real_envoy_does_the_same() {
     }
     let scratch = tempfile::tempdir().expect("a folder");
     let ours = scratch.path().join("ours.log");
-    let ports = envoy::free_ports(LISTENERS);
+    let ports = mesh_testserver::ports::free(LISTENERS);
     let folder = tempfile::tempdir().expect("a folder");
     let theirs = folder.path().join("access.log");
     let real = envoy::Envoy::start(&program, folder, &bootstrap(&managers, &ports, &theirs, &clusters), &ports);

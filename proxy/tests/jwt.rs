@@ -379,13 +379,13 @@ fn tokens_are_judged_as_envoy_judges_them() {
     let list = requests(&world);
     let theirs = {
         let folder = tempfile::tempdir().expect("a folder");
-        let (port, log) = (envoy::free_ports(1)[0], folder.path().join("log"));
+        let (port, log) = (mesh_testserver::ports::free(1)[0], folder.path().join("log"));
         let config = bootstrap(&world, port, &log, &clusters);
         let _envoy = envoy::Envoy::start(&program, folder, &config, &[port]);
         seen(port, &log, &upstream, &list)
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let (port, log) = (envoy::free_ports(1)[0], folder.path().join("log"));
+    let (port, log) = (mesh_testserver::ports::free(1)[0], folder.path().join("log"));
     let _proxy = start(bootstrap(&world, port, &log, &clusters));
     let ours = seen(port, &log, &upstream, &list);
     let mut different = Vec::new();

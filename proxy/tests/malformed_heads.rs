@@ -125,7 +125,7 @@ fn what_breaks_the_rules_is_logged_as_by_a_real_envoy() {
     let clusters = [support::cluster("up", &[upstream])];
     let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
-    let port = envoy::free_ports(1);
+    let port = mesh_testserver::ports::free(1);
     let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &port, &logs[0]), &port);
     let proxy = support::start(beside::bootstrap(&managers, &clusters, &[0], &logs[1]));
     let ports = [port[0], proxy.address("l").expect("a listener").port()];

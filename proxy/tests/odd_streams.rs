@@ -163,7 +163,7 @@ fn odd_heads_are_met_as_by_a_real_envoy() {
     edge["skip_xff_append"] = json!(true);
     let managers = [("inner", plain), ("edge", edge)];
     let (of_envoy, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let (theirs, ours, ports) = (of_envoy.path().join("envoy.log"), folder.path().join("ours.log"), envoy::free_ports(2));
+    let (theirs, ours, ports) = (of_envoy.path().join("envoy.log"), folder.path().join("ours.log"), mesh_testserver::ports::free(2));
     let real = envoy::Envoy::start(&program, of_envoy, &bootstrap(&managers, &upstream, &ports, &theirs), &ports);
     let proxy = support::start(bootstrap(&managers, &upstream, &[0, 0], &ours));
     let mut played = Vec::new();

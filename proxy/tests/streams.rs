@@ -113,7 +113,7 @@ impl Both {
             return None;
         };
         let (of_envoy, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        let (log, clusters, ports) = (folder.path().join("envoy.log"), clusters(), envoy::free_ports(managers.len()));
+        let (log, clusters, ports) = (folder.path().join("envoy.log"), clusters(), mesh_testserver::ports::free(managers.len()));
         let real = envoy::Envoy::start(&program, of_envoy, &bootstrap(&managers, &clusters, &ports, &log), &ports);
         let proxy = support::start(bootstrap(&managers, &clusters, &vec![0; ports.len()], &folder.path().join("ours.log")));
         Some(Both { managers, ports, real, proxy, folder, log })

@@ -345,7 +345,7 @@ fn what_a_client_makes_no_room_for_ends_as_with_a_real_envoy() {
     };
     let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
-    let ports = envoy::free_ports(managers.len());
+    let ports = mesh_testserver::ports::free(managers.len());
     let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &ports, &logs[0]), &ports);
     let proxy = support::start(beside::bootstrap(&managers, &clusters, &vec![0; ports.len()], &logs[1]));
     let both = |i: usize, name: &str| [ports[i], proxy.address(name).expect("a listener").port()];

@@ -336,7 +336,7 @@ fn a_real_envoy_does_the_same_with_tls_and_bytes() {
     let bytes = bytes_server();
     let (_back, back) = back(&world, up.address);
     let probe = setup(&world, up.address, bytes, back, nobody());
-    let ports = envoy::free_ports(probe.listeners.len());
+    let ports = mesh_testserver::ports::free(probe.listeners.len());
     let s = setup(&world, up.address, bytes, back, SocketAddr::from(([127, 0, 0, 1], ports[0])));
     let folder = tempfile::tempdir().expect("a folder");
     let (theirs, scratch) = (folder.path().join("access.log"), tempfile::tempdir().expect("a folder"));

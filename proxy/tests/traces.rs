@@ -250,13 +250,13 @@ fn spans_are_what_envoy_tells_of_the_same_requests() {
     };
     let (upstream, otel, collector) = (scripted(), Upstream::new(|_| answer(200, "", "")), Upstream::new(|_| answer(202, "", "")));
     let away = nobody();
-    let ports = envoy::free_ports(LISTENERS);
+    let ports = mesh_testserver::ports::free(LISTENERS);
     let config = bootstrap(&ports, upstream.address, collector.address, otel.address, away);
     let theirs = {
         let _envoy = envoy::Envoy::start(&program, tempfile::tempdir().expect("a folder"), &config, &ports);
         seen(&ports, &upstream, [&collector, &otel])
     };
-    let ports = envoy::free_ports(LISTENERS);
+    let ports = mesh_testserver::ports::free(LISTENERS);
     let proxy = start(bootstrap(&ports, upstream.address, collector.address, otel.address, away));
     let ours = seen(&ports, &upstream, [&collector, &otel]);
     assert_eq!(theirs.len(), LISTENERS * requests().len());

@@ -6,4 +6,5 @@ pub mod apiserver;
 pub mod counting;
 mod loopback;
 pub mod mutate;
+pub mod ports;
 pub mod prometheus;

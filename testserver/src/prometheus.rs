@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ pub fn start_scraping(binary: &Path, config: &str) -> Result<Prometheus, String>
 /// A free port and a folder of its own.
 fn place() -> Result<(u16, PathBuf), String> {
     let io = |e: std::io::Error| e.to_string();
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(io)?.port();
+    let port = crate::ports::free_address().port();
     let folder = std::env::temp_dir().join(format!("meshctl-prometheus-{}-{port}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(io)?;
     Ok((port, folder))

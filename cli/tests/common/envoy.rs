@@ -1,7 +1,7 @@
 //! A real Envoy with a bootstrap of the test's, on loopback.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,17 +35,13 @@ pub enum Admin {
     Unix,
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port").port()
-}
-
 impl Envoy {
     /// Starts it in a folder of its own, into which the bootstrap may write; `bootstrap` gets the folder and the JSON of the
     /// admin port's address.
     pub fn start(program: &Path, admin: Admin, bootstrap: impl FnOnce(&Path, &str) -> String) -> Envoy {
         let folder = super::folder(&[]);
         let socket = folder.path().join("admin.sock").display().to_string();
-        let port = free_port();
+        let port = mesh_testserver::ports::free_address().port();
         let (address, source) = match admin {
             Admin::Tcp => (format!("{{\"socket_address\": {{\"address\": \"127.0.0.1\", \"port_value\": {port}}}}}"), format!("http://127.0.0.1:{port}")),
             Admin::Unix => (format!("{{\"pipe\": {{\"path\": \"{socket}\"}}}}"), format!("unix:{socket}")),

@@ -23,7 +23,7 @@ impl Zipkin {
     /// `None` where there is none.
     pub fn start() -> Option<Zipkin> {
         let jar = component("zipkin.jar")?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let port = mesh_testserver::ports::free_address().port();
         let process = Command::new("java")
             .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-jar"])
             .arg(&jar)

@@ -102,7 +102,7 @@ impl Plane {
     /// An Envoy beside a workload of the shop.
     pub fn envoy(&self, program: &Path, kind: &str, name: &str, account: &str, labels: &[(&str, &str)], is_delta: bool) -> Envoy {
         let token = self.running.token(Identity::new("cluster.local", "shop", account)).expect("a token");
-        let admin = free_port();
+        let admin = mesh_testserver::ports::free_address();
         let bootstrap = Bootstrap {
             kind,
             name,
@@ -117,10 +117,6 @@ impl Plane {
         };
         Envoy::start(program, &bootstrap.envoy(), admin)
     }
-}
-
-pub fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port")
 }
 
 pub struct Envoy {

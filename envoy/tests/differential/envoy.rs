@@ -2,12 +2,11 @@
 //! stops with the test.
 
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The Envoy that `.ci/install-components` installed; `None` where there is none.
@@ -43,25 +42,6 @@ impl Client {
     pub fn key(self) -> String {
         format!("{} to {}", self.address, self.port)
     }
-}
-
-/// What [`free_ports`] gave to tests of this process: two Envoys on one port would share its connections, and neither would say so.
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-
-/// Ports that were free a moment ago, each given once.
-pub fn free_ports(n: usize) -> Vec<u16> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (mut held, mut ports) = (Vec::new(), Vec::new());
-    while ports.len() < n {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        // It is held either way, so that the next one is another.
-        held.push(listener);
-        if given.insert(port) {
-            ports.push(port);
-        }
-    }
-    ports
 }
 
 /// An upstream that answers every request with 200, but what asks for another status in its path (`/authz/deny…`: 403).

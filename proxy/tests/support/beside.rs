@@ -120,7 +120,7 @@ pub fn differences(managers: &[(&'static str, Value)], clusters: &[Value], cases
     let program = envoy::find()?;
     let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let (theirs, ours) = (folder.path().join("access.log"), scratch.path().join("ours.log"));
-    let ports = envoy::free_ports(managers.len());
+    let ports = mesh_testserver::ports::free(managers.len());
     let real = envoy::Envoy::start(&program, folder, &bootstrap(managers, clusters, &ports, &theirs), &ports);
     let proxy = support::start(bootstrap(managers, clusters, &vec![0; ports.len()], &ours));
     let mut played = Vec::new();

@@ -68,9 +68,9 @@ pub fn any(value: &Value) -> Any {
 }
 
 impl ControlPlane {
-    /// On a port of its own.
+    /// On a port of its own, which it finds again after it was stopped.
     pub fn start() -> ControlPlane {
-        ControlPlane::at("127.0.0.1:0")
+        ControlPlane::at(&mesh_testserver::ports::free_address().to_string())
     }
     /// On an address, or on a Unix socket where it is a path.
     pub fn at(place: &str) -> ControlPlane {

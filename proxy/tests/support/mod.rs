@@ -250,9 +250,9 @@ pub fn with_operators(mut log: Value, lists: &[&[(&str, &str)]]) -> Value {
     log
 }
 
-/// An address that nothing listens on.
+/// An address that nothing listens on, until the test that asks for it does.
 pub fn nobody() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address")
+    mesh_testserver::ports::free_address()
 }
 
 pub fn socket(address: SocketAddr) -> Value {

@@ -26,7 +26,7 @@ impl Pair {
         let program = envoy::find()?;
         let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let (theirs, ours) = (folder.path().join("access.log"), scratch.path().join("ours.log"));
-        let mut ports = envoy::free_ports(listeners + 1);
+        let mut ports = mesh_testserver::ports::free(listeners + 1);
         let admin = ports.pop().expect("a port");
         let with_admin = |ports: &[u16], admin: u16, log: &Path| {
             let mut value = bootstrap(ports, log);
