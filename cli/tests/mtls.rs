@@ -128,6 +128,30 @@ fn a_request_is_judged_from_manifests_as_from_a_dump() {
     assert_eq!(can(&["GET", "/", "--plaintext"]).status, 79);
 }
 
+/// The caller is of the mesh whose manifests are given, and whom a policy asks is not judged where that was not given.
+#[test]
+fn callers_are_of_the_trust_domain_of_the_manifests_and_unseen_providers_are_not_judged() {
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'trustDomain: td.local'}\n";
+    let policy = |spec: &str| {
+        format!(
+            "---\n{{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {{name: cart, namespace: shop}}, spec: {{selector: {{matchLabels: {{app: cart}}}}, {spec}}}}}\n"
+        )
+    };
+    let from_web = policy("rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]");
+    let custom = policy("action: CUSTOM, provider: {name: opa}, rules: [{to: [{operation: {paths: [/admin]}}]}]");
+    let base = namespace("shop", INJECTED) + &workload("cart", "shop", "");
+    let dir =
+        folder(&[("td.yaml", &(base.clone() + config + &from_web)), ("custom.yaml", &(base.clone() + &custom)), ("known.yaml", &(base + config + &custom))]);
+    for (file, path, status, says) in [
+        ("td.yaml", "/", 0, "AuthorizationPolicy shop/cart, rule 0"),
+        ("custom.yaml", "/admin", 75, "not known: AuthorizationPolicy shop/cart asks a provider of the mesh configuration, which is not in the input"),
+        ("known.yaml", "/admin", 79, "DENY by AuthorizationPolicy shop/cart, rule 0"),
+    ] {
+        let run = meshctl(dir.path(), &["authz", "can", "GET", path, "--to", "cart.shop", "--from", file, "--port", "8080", "--principal", "shop/web"]);
+        assert!(run.status == status && run.out.contains(says), "{file}: {} {} {}", run.status, run.out, run.err);
+    }
+}
+
 /// One request a second into a workload, as its own proxy counted it.
 fn seen(workload: &str, security: &str, rate: f64) -> Value {
     serde_json::json!({"metric": "istio_requests_total", "rate": rate, "labels": {

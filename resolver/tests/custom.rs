@@ -21,7 +21,7 @@ fn snapshot(labels: &str, policies: &str, completeness: Completeness) -> Snapsho
     let workload = |name: &str| {
         format!(
             "---\n{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}, namespace: shop}}, spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{serviceAccountName: {name}, containers: [{{name: app, ports: [{{containerPort: 8080}}]}}]}}}}}}}}\n\
-             ---\n{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}}, spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}, {{name: tcp, port: 81, targetPort: 8080}}]}}}}\n"
+             ---\n{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}}, spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}, {{name: tcp, port: 81, targetPort: 8080}}, {{name: tcp-raw, port: 82, targetPort: 8082}}]}}}}\n"
         )
     };
     let text = [
@@ -83,11 +83,102 @@ fn policies_of_another_service_leave_nothing_open_at_a_waypoint() {
     let of_web = policy("ask", "opa", "targetRefs: [{kind: Service, group: '', name: web}]");
     let of_cart = policy("ask", "opa", "targetRefs: [{kind: Service, group: '', name: cart}]");
     assert_eq!(ask(&snapshot(WAYPOINT, &of_web, Completeness::Part), "http://cart.shop/admin"), (Mark::Good, None));
-    // Whom they ask about bytes is not translated.
     assert_eq!(ask(&snapshot(WAYPOINT, &of_web, Completeness::Complete), "tcp://cart.shop:81"), (Mark::Good, None));
-    let bytes = snapshot(WAYPOINT, &of_cart, Completeness::Complete);
-    let mesh = Mesh::new(&bytes);
+    // Whom they ask about bytes is not translated, but that nobody can be asked.
+    for (completeness, expected) in [(Completeness::Part, Mark::NotJudged), (Completeness::Complete, Mark::Broken)] {
+        let bytes = snapshot(WAYPOINT, &of_cart, completeness);
+        let mesh = Mesh::new(&bytes);
+        let model = Model::supposing(&mesh);
+        let answer = Why::new(&model, &[]).ask("web.shop", None, &Question::get(Url::parse("tcp://cart.shop:81").expect("a URL"))).expect("an answer");
+        assert_eq!(answer.mark(), expected, "{:?}", answer.parts);
+    }
+}
+
+/// A whole mesh whose configuration has these providers.
+fn with_providers(policies: &str, providers: &str) -> Snapshot {
+    let config = format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\ndata:\n  mesh: 'extensionProviders: [{providers}]'\n"
+    );
+    snapshot(SIDECARS, &(policies.to_owned() + &config), Completeness::Complete)
+}
+
+fn says(snapshot: &Snapshot, url: &str) -> (Mark, String) {
+    let mesh = Mesh::new(snapshot);
     let model = Model::supposing(&mesh);
-    let answer = Why::new(&model, &[]).ask("web.shop", None, &Question::get(Url::parse("tcp://cart.shop:81").expect("a URL"))).expect("an answer");
-    assert_eq!(answer.mark(), Mark::NotJudged, "{:?}", answer.parts);
+    let answer = Why::new(&model, &[]).ask("web.shop", None, &Question::get(Url::parse(url).expect("a URL"))).expect("an answer");
+    let step = answer.parts.iter().flat_map(|p| &p.steps).max_by_key(|s| s.mark).expect("a step");
+    (answer.mark(), step.says.clone())
+}
+
+/// As istiod has it: whom it can't find or believe is not asked, and what it was to decide is denied, of HTTP and of bytes.
+#[test]
+fn providers_that_istiod_can_not_use_deny() {
+    let ask = policy("ask", "opa", "selector: {matchLabels: {app: cart}}");
+    for (providers, why) in [
+        ("{name: opa, envoyExtAuthzGrpc: {service: web.shop.svc.cluster.local, port: 80}}", ""),
+        ("{name: opa, envoyExtAuthzGrpc: {service: shop/web.shop.svc.cluster.local, port: 80}}", ""),
+        ("{name: opa, envoyExtAuthzHttp: {service: lost.shop.svc.cluster.local, port: 80}}", "whose service is not in the mesh"),
+        ("{name: opa, envoyExtAuthzHttp: {service: bank/web.shop.svc.cluster.local, port: 80}}", "whose service is not in the mesh"),
+        ("{name: opa, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local}}", "has no port"),
+        ("{name: opa, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local, port: 80, pathPrefix: check}}", "begins with no `/`"),
+        ("{name: opa, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local, port: 80, statusOnError: 999}}", "is no status"),
+        ("{name: opa, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local, port: 80, headersToUpstreamOnAllow: [\"*\"]}}", "has a header `*`"),
+        ("{name: opa, zipkin: {service: web.shop.svc.cluster.local, port: 80}}", "authorizes nothing"),
+        ("{name: other, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local, port: 80}}", "that the mesh configuration does not have"),
+    ] {
+        let whole = with_providers(&ask, providers);
+        if why.is_empty() {
+            assert!(matches!(may(&whole, "/admin"), May::If(list) if list[0].wants == "its provider allows it"), "{providers}");
+            continue;
+        }
+        assert!(matches!(may(&whole, "/admin"), May::Never(_)), "{providers}");
+        let (mark, says) = says(&whole, "http://cart.shop/admin");
+        assert!(mark == Mark::Broken && says.contains(why), "{providers}: {says}");
+    }
+    let two = ask.clone() + &policy("more", "other", "selector: {matchLabels: {app: cart}}");
+    let (_, says) = says(&with_providers(&two, "{name: opa, envoyExtAuthzHttp: {service: web.shop.svc.cluster.local, port: 80}}"), "http://cart.shop/admin");
+    assert!(says.contains("beside others (opa, other)"), "{says}");
+}
+
+/// Of bytes a rule's paths tell nothing: all of them are asked about.
+#[test]
+fn connections_of_bytes_are_asked_about_over_grpc_and_denied_where_nobody_can_be_asked() {
+    let ask = policy("ask", "opa", "selector: {matchLabels: {app: cart}}");
+    let bytes = |snapshot: &Snapshot| {
+        let mesh = Mesh::new(snapshot);
+        let model = Model::supposing(&mesh);
+        let found = access(&model, 0, 8082, &Asked::default(), &["cluster.local/ns/shop/sa/web".into()], false);
+        found.callers.into_iter().next().map(|(_, may)| may).expect("an answer")
+    };
+    let of = |kind: &str, service: &str| with_providers(&ask, &format!("{{name: opa, {kind}: {{service: {service}.shop.svc.cluster.local, port: 80}}}}"));
+    assert!(matches!(bytes(&of("envoyExtAuthzGrpc", "web")), May::If(list) if list[0].wants == "its provider allows it"));
+    assert_eq!(bytes(&of("envoyExtAuthzHttp", "web")), May::Always);
+    assert!(matches!(bytes(&of("envoyExtAuthzHttp", "lost")), May::Never(_)));
+    assert!(matches!(bytes(&snapshot(SIDECARS, &ask, Completeness::Part)), May::If(_)));
+}
+
+#[test]
+fn a_provider_over_grpc_leaves_open_what_becomes_of_bytes() {
+    let of_cart = policy("ask", "opa", "selector: {matchLabels: {app: cart}}");
+    let of = |kind: &str| {
+        says(&with_providers(&of_cart, &format!("{{name: opa, {kind}: {{service: web.shop.svc.cluster.local, port: 80}}}}")), "tcp://cart.shop:82").0
+    };
+    assert_eq!(of("envoyExtAuthzGrpc"), Mark::NotJudged);
+    assert_ne!(of("envoyExtAuthzHttp"), Mark::NotJudged);
+    assert_eq!(of("zipkin"), Mark::Broken);
+}
+
+#[test]
+fn a_policy_is_on_trial_by_all_spellings_of_true() {
+    let deny = |value: &str| {
+        format!(
+            "---\n{{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {{name: deny, namespace: shop, annotations: {{istio.io/dry-run: '{value}'}}}}, spec: {{action: DENY, rules: [{{}}]}}}}\n"
+        )
+    };
+    for labels in [SIDECARS, "istio.io/dataplane-mode: ambient"] {
+        for (value, on_trial) in [("true", true), ("True", true), ("1", true), ("t", true), ("false", false), ("yes", false), ("", false)] {
+            let got = may(&snapshot(labels, &deny(value), Completeness::Complete), "/");
+            assert_eq!(got == May::Always, on_trial, "{labels} {value}: {got:?}");
+        }
+    }
 }

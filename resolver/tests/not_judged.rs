@@ -145,12 +145,16 @@ fn filters_of_single_protocols_and_of_capture() {
 fn outside_authorizers_of_bytes() {
     let custom = "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: c, namespace: shop}, spec: {action: CUSTOM, provider: {name: p}, rules: [{}]}}";
     let bytes = "AuthorizationPolicy shop/c: whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be";
-    names(custom, &[bytes]);
+    // Nobody can be asked: istiod has all denied then. Over HTTP nobody is asked about bytes.
+    names(custom, &[]);
+    let grpc = "{extensionProviders: [{name: p, envoyExtAuthzGrpc: {service: cart.shop.svc.cluster.local, port: 80}}]}";
+    assert_eq!(named(custom, grpc, ""), [bytes]);
+    assert_eq!(named(custom, &grpc.replace("Grpc", "Http"), ""), [""; 0]);
     let http = "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: edge, namespace: shop}, spec: {selector: {app: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}}";
     let tcp = http.replace("HTTP", "TCP");
     let router = "{type: router, id: gw-1.shop, ips: [10.1.0.8], configNamespace: shop, labels: {app: gw}}";
-    assert_eq!(named(&format!("{custom}\n---\n{http}"), "", router), [""; 0]);
-    assert_eq!(named(&format!("{custom}\n---\n{tcp}"), "", router), [bytes]);
+    assert_eq!(named(&format!("{custom}\n---\n{http}"), grpc, router), [""; 0]);
+    assert_eq!(named(&format!("{custom}\n---\n{tcp}"), grpc, router), [bytes]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use crate::mesh::Mesh;
 use crate::peer_authentication::{Effective, MtlsMode, own_mode};
-use crate::translate::Model;
+use crate::translate::{Model, is_on_trial};
 use crate::workload::Workload;
 use mesh_envoy::matcher::Truth;
 use mesh_model::{Kind, Node, Object};
@@ -74,9 +74,8 @@ impl<'a> Ztunnel<'a> {
     pub fn of(model: &Model<'_, 'a>, workload: u32) -> Ztunnel<'a> {
         let mut out = Ztunnel::default();
         for object in model.policies_for(Kind::AuthorizationPolicy, &model.proxy_of(workload)) {
-            let is_trial = object.annotation("istio.io/dry-run") == Some("true");
             match object.spec().map_or("", |s| s.text_of("action")) {
-                _ if is_trial => {}
+                _ if is_on_trial(object) => {}
                 "" | "ALLOW" => out.allow.push(object),
                 "DENY" => out.deny.push(object),
                 _ => out.ignored.push(object),

@@ -325,7 +325,9 @@ impl<'a> Context<'_, 'a> {
     /// The trust domains that a server takes.
     pub fn trust_domains(&self) -> Vec<&'a str> {
         let config = &self.model.mesh.config;
-        std::iter::once(config.trust_domain()).chain(config.trust_domain_aliases()).collect()
+        // In istiod's order (`pkg/config/mesh/mesh.go`, `ApplyMeshConfig`).
+        let aliases: std::collections::BTreeSet<&'a str> = config.trust_domain_aliases().collect();
+        std::iter::once(config.trust_domain()).chain(aliases).collect()
     }
     /// The mode of mutual TLS at one of the proxy's ports; 0 for the proxy's own.
     fn peer_mode(&self, port: u16) -> crate::peer_authentication::Effective<'a> {

@@ -43,7 +43,7 @@ mod waypoint;
 mod witnesses;
 
 pub use alike::Alike;
-pub use authorization::{Layer, PEER_PRINCIPAL};
+pub use authorization::{Layer, PEER_PRINCIPAL, Provider, is_on_trial};
 pub use differences::Differences;
 pub use envoy_filter::may_change_access;
 pub use kept::{Entry, Kept, Renewed, Section};

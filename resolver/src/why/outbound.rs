@@ -344,10 +344,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
                             .change("give the mesh configuration as well, or --complete where the input is everything")
                     }
                     (true, Some(thing)) if s.policy.ends_with(BAD_CUSTOM) => {
-                        let says = format!("{} asks a provider that the mesh configuration does not have: what it covers is denied", policy_name(&s.policy));
-                        Step::new(Stage::Authorization, Mark::Broken, says)
-                            .thing(thing.clone())
-                            .change("add the provider to `extensionProviders` of the mesh configuration, or name one that it has")
+                        let (bad, change) = self.bad_provider(party, verdict);
+                        let says = format!("{} asks a provider {bad}: what it covers is denied", policy_name(&s.policy));
+                        Step::new(Stage::Authorization, Mark::Broken, says).thing(thing.clone()).change(change)
                     }
                     (true, Some(thing)) => Step::new(Stage::Authorization, Mark::Broken, format!("denied by {}", policy_name(&s.policy)))
                         .thing(thing.clone())
@@ -405,6 +404,22 @@ impl<'w, 'a> Why<'w, '_, 'a> {
     fn is_provider_unseen(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> bool {
         let Some(proxy) = party.proxy.as_ref().filter(|_| party.held.is_none() && !self.model.mesh.knows_config()) else { return false };
         self.model.custom_providers(proxy, self.service_of_chain(party, &verdict.filter_chain)).len() < 2
+    }
+
+    /// Why the provider of a policy is not asked, and what to do.
+    fn bad_provider(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> (String, &'static str) {
+        let all = party.proxy.as_ref().map(|p| self.model.custom_providers(p, self.service_of_chain(party, &verdict.filter_chain))).unwrap_or_default();
+        match all.as_slice() {
+            [] => ("that istiod could not use".to_owned(), "see `extensionProviders` of the mesh configuration"),
+            [one] => {
+                let change = "add the provider to `extensionProviders` of the mesh configuration, correct it there, or name one that it has";
+                (self.model.provider(one).err().unwrap_or_else(|| "that istiod could not use".to_owned()), change)
+            }
+            several => {
+                let says = format!("beside others ({}), and of several at one proxy istiod lets none be asked", several.join(", "));
+                (says, "name the same provider in all CUSTOM policies of the proxy")
+            }
+        }
     }
 
     fn first_policy(&self, party: &Party<'w, 'a>, verdict: &Verdict) -> Option<Thing> {

@@ -4,7 +4,7 @@ use crate::args::SourceArgs;
 use crate::args::authz::{CanArgs, CanFormat};
 use crate::args::mesh::MeshArgs;
 use crate::commands::proxy_config::not_a_dump;
-use crate::commands::route::request::spiffe;
+use crate::commands::route::request::{other_domain, spiffe};
 use crate::context::Context;
 use crate::mesh_input;
 use crate::near;
@@ -17,7 +17,7 @@ use mesh_analyzers::explain::proxy::{Chain, Proxy};
 use mesh_envoy::matcher::Truth;
 use mesh_envoy::rbac::{Fact, Failed, Request};
 use mesh_envoy::redact;
-use mesh_model::Kind;
+use mesh_model::{Kind, Object};
 use mesh_resolver::translate::{Effect, Model, domain_of};
 use mesh_resolver::why::Named;
 use mesh_resolver::{InMesh, Mesh};
@@ -30,18 +30,20 @@ const JWT: &str = "envoy.filters.http.jwt_authn";
 const PEER: &str = "io.istio.peer_principal";
 
 pub fn run(args: &CanArgs, context: &Context) -> Outcome {
-    let mut assumed = Vec::new();
-    let mut request = request(args, &mut assumed)?;
     let place = SourceArgs { from: Vec::new(), namespace: args.namespace.clone(), reach: args.reach.clone() };
-    let (text, problems) = match &args.to {
+    // What was typed wrong is said before anything is read.
+    request(args, None, &mut Vec::new())?;
+    let held = match &args.to {
         Some(to) => translated(to, args, context)?,
         None => {
             let found = crate::dump::whole(args.from.as_deref(), args.pod.as_deref(), &place, context)?;
-            (found.page.text, found.problems)
+            Holds { text: found.page.text, problems: found.problems, ..Holds::default() }
         }
     };
-    let mut proxy = Proxy::read(&text).map_err(|e| not_a_dump(&text, &e.to_string()))?;
-    proxy.problems.extend(problems);
+    let mut assumed = Vec::new();
+    let mut request = request(args, other_domain(&held.trust_domain), &mut assumed)?;
+    let mut proxy = Proxy::read(&held.text).map_err(|e| not_a_dump(&held.text, &e.to_string()))?;
+    proxy.problems.extend(held.problems);
     let port = port(args, &proxy)?;
     request.destination_port = Fact::Is(port);
     let chains = proxy.chains_of(Some(port));
@@ -58,6 +60,11 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
         },
     };
     judgement.assumptions.extend(assumed);
+    let unseen = held.unseen.iter().find(|policy| judgement.reason.starts_with(&format!("DENY by {policy},")));
+    if let (Truth::No, Some(policy)) = (judgement.allowed, unseen) {
+        judgement.allowed = Truth::Unknown;
+        judgement.reason = format!("{policy} asks a provider of the mesh configuration, which is not in the input");
+    }
     let text = match args.output {
         CanFormat::Json => safe_json(pretty(&object(&judgement, &proxy), b"  ")),
         CanFormat::Text => show(&judgement),
@@ -74,8 +81,21 @@ pub fn run(args: &CanArgs, context: &Context) -> Outcome {
     })
 }
 
-/// What the proxy of a workload would hold, as its dump, and what of that is not known.
-fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Vec<String>), Failure> {
+/// What a proxy holds.
+#[derive(Default)]
+struct Holds {
+    /// Its dump.
+    text: String,
+    /// What of that is not known.
+    problems: Vec<String>,
+    /// The mesh's; "" where it is not known.
+    trust_domain: String,
+    /// Policies whose provider was not seen, as they are called: in the translation they deny, as with one that is not there.
+    unseen: Vec<String>,
+}
+
+/// What the proxy of a workload would hold.
+fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<Holds, Failure> {
     let sources: Vec<String> = args.from.iter().cloned().collect();
     let input = mesh_input::read_sources(&MeshArgs::default(), &sources, context)?;
     let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
@@ -87,14 +107,20 @@ fn translated(to: &str, args: &CanArgs, context: &Context) -> Result<(String, Ve
     if !matches!(mesh.in_mesh(w), InMesh::Sidecar | InMesh::Gateway) {
         problems.push(format!("{} has no sidecar, or none that is known: what enforces its policies is not judged", w.object.origin()));
     }
-    let translation = model.translate(&model.proxy_of(id));
+    let node = model.proxy_of(id);
+    let translation = model.translate(&node);
     let touching = translation.not_judged.iter().filter(|n| n.effect == Effect::Traffic && n.origin.is_none_or(|o| o.object.kind != Kind::DestinationRule));
     problems.extend(touching.map(|n| n.origin.map_or_else(|| n.what.to_string(), |o| format!("{}: {}", o.object.origin(), n.what))));
-    Ok((translation.dump().to_string(), problems))
+    let is_custom = |o: &&Object| o.spec().is_some_and(|s| s.text_of("action") == "CUSTOM");
+    let unseen = match model.custom_providers(&node, None).len() {
+        1 if !mesh.knows_config() => model.policies_for(Kind::AuthorizationPolicy, &node).into_iter().filter(is_custom).map(Object::origin).collect(),
+        _ => Vec::new(),
+    };
+    Ok(Holds { text: translation.dump().to_string(), problems, trust_domain: mesh.config.trust_domain().to_owned(), unseen })
 }
 
 /// The request as it was typed.
-fn request(args: &CanArgs, assumed: &mut Vec<String>) -> Result<Request, Failure> {
+fn request(args: &CanArgs, trust_domain: Option<&str>, assumed: &mut Vec<String>) -> Result<Request, Failure> {
     let mut r = Request { other_metadata: Fact::Absent, server_name: Fact::Unknown, ..Request::default() };
     let (host, path) = match args.path.as_deref() {
         // A URL has the host as well.
@@ -119,7 +145,7 @@ fn request(args: &CanArgs, assumed: &mut Vec<String>) -> Result<Request, Failure
         r.headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
     }
     if let Some(id) = &args.principal {
-        let id = spiffe(id, "--principal", assumed)?;
+        let id = spiffe(id, "--principal", trust_domain, assumed)?;
         r.filter_state.insert(PEER.to_owned(), id.clone());
         r.peer = Fact::Is(vec![id]);
     } else if args.plaintext {

@@ -3,6 +3,7 @@
 use super::Facts;
 use mesh_model::{Kind, Node, Object};
 use mesh_resolver::Mesh;
+use mesh_resolver::translate::is_on_trial;
 
 /// Kinds that choose workloads by `spec.selector.matchLabels`, or by the older names of that field, or name their targets.
 pub const KINDS: &[Kind] = &[Kind::AuthorizationPolicy, Kind::RequestAuthentication, Kind::Sidecar, Kind::EnvoyFilter, Kind::Telemetry, Kind::WasmPlugin];
@@ -32,7 +33,7 @@ pub fn action(policy: &Object) -> String {
         return String::new();
     }
     let action = policy.spec_at(&["action"]).map(Node::text).filter(|a| !a.is_empty()).unwrap_or("ALLOW");
-    let trial = if policy.annotation("istio.io/dry-run") == Some("true") { "on trial (dry-run), " } else { "" };
+    let trial = if is_on_trial(policy) { "on trial (dry-run), " } else { "" };
     let rules = policy.spec().map_or(0, |s| s.list("rules").count());
     let empty = match (rules, action) {
         (0, "ALLOW") => " without rules (lets nobody in)",

@@ -152,7 +152,7 @@ fn follow(args: &RouteArgs, method: &str, url: &str, near: &Held, far: Option<&H
     let mut way = Way { request: described.to_string(), told: Vec::new(), assumptions: Vec::new(), problems: near.problems() };
     let destination = described.destination(near, inbound, &mut way.assumptions);
     let source = described.source(near, inbound, &mut way.assumptions);
-    let certificate = args.caller.as_deref().map(|c| request::spiffe(c, "--caller", &mut way.assumptions)).transpose()?;
+    let certificate = args.caller.as_deref().map(|c| request::spiffe(c, "--caller", None, &mut way.assumptions)).transpose()?;
     let connection = described.connection(source, destination, certificate.as_deref());
     let entry = if inbound { near.entry_inbound() } else { near.entry_outbound() };
     let headers = described.headers();

@@ -142,15 +142,24 @@ impl fmt::Display for Described {
 /// The trust domain of identities that are given without one; the same is said among the assumptions.
 pub const TRUST_DOMAIN: &str = "cluster.local";
 
-/// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id. `option` is what it was given with.
-pub fn spiffe(who: &str, option: &str, assumptions: &mut Vec<String>) -> Result<String, Failure> {
+/// A mesh's trust domain where it says one; where it is the usual one that stays an assumption.
+pub fn other_domain(trust_domain: &str) -> Option<&str> {
+    Some(trust_domain).filter(|d| !d.is_empty() && *d != TRUST_DOMAIN)
+}
+
+/// `NAMESPACE/SERVICE-ACCOUNT` or a SPIFFE id, as a SPIFFE id. `option` is what it was given with; the trust domain of the mesh is given where it
+/// is known.
+pub fn spiffe(who: &str, option: &str, trust_domain: Option<&str>, assumptions: &mut Vec<String>) -> Result<String, Failure> {
     if who.starts_with("spiffe://") {
         return Ok(who.to_owned());
     }
     match who.split('/').collect::<Vec<_>>().as_slice() {
         [namespace, account] if !namespace.is_empty() && !account.is_empty() => {
-            assumptions.push(format!("the caller's trust domain is {TRUST_DOMAIN} ({option} spiffe://DOMAIN/ns/{namespace}/sa/{account} names another)"));
-            Ok(format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}"))
+            let domain = trust_domain.unwrap_or_else(|| {
+                assumptions.push(format!("the caller's trust domain is {TRUST_DOMAIN} ({option} spiffe://DOMAIN/ns/{namespace}/sa/{account} names another)"));
+                TRUST_DOMAIN
+            });
+            Ok(format!("spiffe://{domain}/ns/{namespace}/sa/{account}"))
         }
         // As Istio writes principals: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
         [_, "ns", _, "sa", _] => Ok(format!("spiffe://{who}")),

@@ -147,7 +147,10 @@ impl<'t, 'm> Journey<'t, 'm> {
         self.not_judged.extend(near.not_judged.iter().cloned());
         let principal = match who {
             Who::Nobody => None,
-            Who::Id(id) => Some(spiffe(&id, "caller:", &mut self.way.assumptions).map_err(|e| e.to_string())?),
+            Who::Id(id) => {
+                let domain = request::other_domain(&self.members.trust_domain);
+                Some(spiffe(&id, "caller:", domain, &mut self.way.assumptions).map_err(|e| e.to_string())?)
+            }
             Who::Member(m) => match self.members.identity(m).standing {
                 Standing::Alone => None,
                 _ => Some(self.members.ask(m)?.proxy.principal(&self.members.trust_domain, &mut self.way.assumptions)),

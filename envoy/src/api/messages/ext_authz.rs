@@ -83,6 +83,9 @@ pub struct ExtAuthz {
     #[prost(string, tag = "13")]
     #[serde(skip_serializing_if = "json::is_default", alias = "stat_prefix")]
     pub stat_prefix: String,
+    #[prost(message, optional, tag = "17")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "allowed_headers")]
+    pub allowed_headers: Option<super::common::ListStringMatcher>,
 }
 
 impl prost::Name for ExtAuthz {

@@ -3,6 +3,8 @@
 mod custom;
 mod told;
 
+pub use custom::Provider;
+pub(super) use custom::providers;
 pub use told::PEER_PRINCIPAL;
 
 use super::proxy::{Proxy, ProxyKind};
@@ -56,7 +58,13 @@ impl<'a> Model<'_, 'a> {
                 let all = custom.into_iter().chain(cx.rules_of(service));
                 all.filter(|f| f.name.contains("rbac")).map(|f| serde_json::to_value(&f)).collect::<Vec<_>>()
             }
-            Layer::Tcp => cx.network_policies_of(service).into_iter().map(|f| serde_json::to_value(&f)).collect(),
+            Layer::Tcp => {
+                let mut custom = cx.custom_asked_bytes(service);
+                if custom.is_empty() || self.mesh.knows_config() {
+                    custom.splice(..0, cx.custom_denied_bytes(service));
+                }
+                custom.into_iter().chain(cx.network_rules_of(service)).map(|f| serde_json::to_value(&f)).collect()
+            }
         };
         // Our own messages are JSON always.
         configs.into_iter().filter_map(Result::ok).filter_map(|mut f| f.get_mut("typedConfig").map(serde_json::Value::take)).collect()
@@ -93,6 +101,12 @@ impl<'a> Context<'_, 'a> {
 
     /// The same of a waypoint's chain for a service.
     pub fn network_policies_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<listener::Filter> {
+        let mut out = self.custom_denied_bytes(service);
+        out.extend(self.network_rules_of(service));
+        out
+    }
+
+    fn network_rules_of(&self, service: Option<&RegisteredService<'a>>) -> Vec<listener::Filter> {
         let filter = |(rules, shadow): (Option<RBAC>, Option<RBAC>)| {
             let config = network_filters::RBAC {
                 shadow_rules_stat_prefix: shadow_prefix(shadow.as_ref()),
@@ -122,7 +136,7 @@ impl<'a> Context<'_, 'a> {
         let actions = [("AUDIT", RBACAction::Log), ("DENY", RBACAction::Deny), ("ALLOW", RBACAction::Allow)];
         let of = |(name, action)| {
             let all = self.with_action(name, service);
-            let (trial, real): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.annotation("istio.io/dry-run") == Some("true"));
+            let (trial, real): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| is_on_trial(o));
             let rules = |list: &[&'a Object]| (!list.is_empty()).then(|| self.rbac(list, action, level, ""));
             let (real, trial) = (rules(&real), rules(&trial));
             (real.is_some() || trial.is_some()).then_some((real, trial))
@@ -213,7 +227,7 @@ impl<'a> Context<'_, 'a> {
             if list.is_empty() {
                 continue;
             }
-            let one = match self.principal_of(object, who, list, level) {
+            let one = match self.principal_of(object, who, list, level, is_allow) {
                 Ok(one) => one,
                 Err(Untold) if is_allow => return Err(Untold),
                 Err(Untold) => continue,
@@ -223,7 +237,7 @@ impl<'a> Context<'_, 'a> {
         Ok(())
     }
 
-    fn principal_of(&self, object: &'a Object, who: &Who<'_>, values: &[&str], level: Level) -> Result<Principal, Untold> {
+    fn principal_of(&self, object: &'a Object, who: &Who<'_>, values: &[&str], level: Level, is_allow: bool) -> Result<Principal, Untold> {
         let any = |ids: Vec<Principal>| Principal { or_ids: Some(PrincipalSet { ids }), ..Default::default() };
         let metadata = |m: MetadataMatcher| Principal { metadata: Some(m), ..Default::default() };
         if who.is_http() && level == Level::Tcp {
@@ -259,7 +273,8 @@ impl<'a> Context<'_, 'a> {
         // Who has made a tunnel is not who shows a certificate inside of it.
         let told = if self.proxy.kind == ProxyKind::Waypoint { Told::ByFilterState } else { Told::ByCertificate };
         let ids: Vec<Principal> = expanded.iter().filter_map(|v| one_principal(object, who, v, told)).collect();
-        if ids.len() < expanded.len() { Err(Untold) } else { Ok(any(ids)) }
+        // Where others than ALLOW are wider without a value, the rest counts still.
+        if ids.is_empty() || (is_allow && ids.len() < expanded.len()) { Err(Untold) } else { Ok(any(ids)) }
     }
 
     /// A principal of this trust domain or of an alias, in all of them.
@@ -292,6 +307,11 @@ impl<'a> Context<'_, 'a> {
         }
         out
     }
+}
+
+/// Whether a policy is on trial (`istio.io/dry-run`): it is counted and decides nothing. The value is one that Go's `strconv.ParseBool` takes.
+pub fn is_on_trial(policy: &Object) -> bool {
+    policy.annotation("istio.io/dry-run").is_some_and(|v| matches!(v, "1" | "t" | "T" | "TRUE" | "true" | "True"))
 }
 
 fn shadow_prefix(shadow: Option<&RBAC>) -> String {

@@ -41,6 +41,14 @@ impl<'k> What<'k> {
 
 pub(super) fn permission(what: &What<'_>, values: &[&str], not_values: &[&str], level: Level, is_allow: bool, and: &mut Vec<Permission>) -> Result<(), Untold> {
     for (list, negated) in [(values, false), (not_values, true)] {
+        // All values of metadata stand in one matcher.
+        if let (What::Metadata(filter, key), false) = (what, list.is_empty()) {
+            let matcher =
+                MetadataMatcher { filter: (*filter).to_owned(), path: vec![segment(key)], value: Some(any_of(list, of_metadata)), ..Default::default() };
+            let of = Permission { metadata: Some(matcher), ..Default::default() };
+            and.push(if negated { Permission { not_rule: Some(Box::new(of)), ..Default::default() } } else { of });
+            continue;
+        }
         let mut or = Vec::new();
         for value in list {
             match one_permission(what, value).filter(|_| !(what.is_http() && level == Level::Tcp)) {
@@ -71,16 +79,25 @@ fn one_permission(what: &What<'_>, value: &str) -> Option<Permission> {
         What::Port => out.destination_port = Some(u32::from(value.parse::<u16>().ok()?)),
         What::DestinationIp => out.destination_ip = Some(Range::parse(value)?.message()),
         What::Sni => out.requested_server_name = Some(string(value)),
-        What::Metadata(filter, key) => {
-            let list = value.strip_prefix('[').and_then(|v| v.strip_suffix(']'));
-            let value = match list {
-                Some(inner) => ValueMatcher { list_match: Some(Box::new(ListMatcher { one_of: Some(Box::new(text(string(inner)))) })), ..Default::default() },
-                None => text(string(value)),
-            };
-            out.metadata = Some(MetadataMatcher { filter: (*filter).to_owned(), path: vec![segment(key)], value: Some(value), ..Default::default() });
-        }
+        What::Metadata(..) => return None,
     }
     Some(out)
+}
+
+/// One value of a filter's metadata: `[value]` is one of a list.
+fn of_metadata(value: &str) -> ValueMatcher {
+    match value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
+        Some(inner) => ValueMatcher { list_match: Some(Box::new(ListMatcher { one_of: Some(Box::new(text(string(inner)))) })), ..Default::default() },
+        None => text(string(value)),
+    }
+}
+
+/// One of several values.
+fn any_of(values: &[&str], one: impl Fn(&str) -> ValueMatcher) -> ValueMatcher {
+    match values {
+        [single] => one(single),
+        several => ValueMatcher { or_match: Some(OrMatcher { value_matchers: several.iter().map(|v| one(v)).collect() }), ..Default::default() },
+    }
 }
 
 /// What a caller is told by.
@@ -191,9 +208,7 @@ pub const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
 
 /// A claim that is one of the values, or a list with one of them.
 pub(super) fn claim(path: &[&str], values: &[&str]) -> MetadataMatcher {
-    let mut matchers: Vec<ValueMatcher> = values.iter().map(|v| text(string(v))).collect();
-    let one =
-        if matchers.len() == 1 { matchers.remove(0) } else { ValueMatcher { or_match: Some(OrMatcher { value_matchers: matchers }), ..Default::default() } };
+    let one = any_of(values, |v| text(string(v)));
     let list = ValueMatcher { list_match: Some(Box::new(ListMatcher { one_of: Some(Box::new(one.clone())) })), ..Default::default() };
     MetadataMatcher {
         filter: JWT.into(),

@@ -107,10 +107,12 @@ fn key<'n>(n: &'n NotJudged<'_>) -> (Option<(&'n str, &'n str, &'n str, u16)>, &
 /// What is said of a CUSTOM policy: it means no HTTP request.
 pub const OF_BYTES: &str = "whom it asks about connections that are not HTTP is not translated: they look allowed, and may not be";
 
-/// Policies that ask an outside party. Requests are translated; bytes are not.
+/// Policies that ask an outside party. Requests are translated; of bytes it is only that nobody can be asked.
 fn custom_of<'a>(cx: &Context<'_, 'a>, policies: Vec<&'a Object>, takes_bytes: bool, out: &mut Vec<NotJudged<'a>>) {
+    let all = super::authorization::providers(&policies);
+    let may_be_asked = matches!(all.as_slice(), [name] if !cx.model.mesh.knows_config() || cx.model.provider(name).is_ok_and(|p| p.is_grpc));
     for object in policies {
-        if takes_bytes {
+        if takes_bytes && may_be_asked {
             out.push(NotJudged::new(Origin::whole(object), OF_BYTES));
         }
         if !cx.model.mesh.knows_config() {
