@@ -145,7 +145,8 @@ pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
 /// What a worker fills.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    by_sink: Vec<(Option<Arc<Sink>>, String)>,
+    /// With the lines of each text.
+    by_sink: Vec<(Option<Arc<Sink>>, String, u64)>,
 }
 
 /// A buffer is handed on when it has so many bytes.
@@ -165,22 +166,23 @@ impl Buffers {
         if self.by_sink.len() <= index {
             self.by_sink.resize_with(index + 1, Default::default);
         }
-        let (sink, text) = &mut self.by_sink[index];
+        let (sink, text, lines) = &mut self.by_sink[index];
         sink.get_or_insert_with(|| log.sink.clone());
         if text.capacity() == 0 {
             // A line behind which it is full fits as well.
             text.reserve(FULL + 2048);
         }
         log.write(subject, text);
+        *lines += 1;
         if text.len() >= FULL {
-            writer.send(&log.sink, std::mem::take(text));
+            writer.send(&log.sink, std::mem::take(text), std::mem::take(lines));
         }
     }
     /// Hands everything on.
     pub fn flush(&mut self, writer: &Writer) {
-        for (sink, text) in &mut self.by_sink {
+        for (sink, text, lines) in &mut self.by_sink {
             if let (Some(sink), false) = (sink, text.is_empty()) {
-                writer.send(sink, std::mem::take(text));
+                writer.send(sink, std::mem::take(text), std::mem::take(lines));
             }
         }
     }
@@ -241,8 +243,7 @@ impl Writer {
         let thread = thread.cloned().map_or_else(|| WriterThread::with(QUEUED), Ok)?;
         Ok(Writer { thread, outlet: Arc::new(Outlet { complain: Box::new(complain), output }), dropped: Arc::default() })
     }
-    fn send(&self, sink: &Arc<Sink>, text: String) {
-        let lines = text.bytes().filter(|b| *b == b'\n').count() as u64;
+    fn send(&self, sink: &Arc<Sink>, text: String, lines: u64) {
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.thread.0.try_send((self.outlet.clone(), Job::Write(sink.clone(), text))) {
             self.dropped.fetch_add(lines, Ordering::Relaxed);
         }

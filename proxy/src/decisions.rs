@@ -6,7 +6,6 @@ mod wanted;
 pub use wanted::Wanted;
 
 use crate::http::exchange::Exchange;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -102,16 +101,25 @@ impl Decision {
 
 /// One worker's.
 #[derive(Debug, Default)]
-pub struct Ring(Mutex<VecDeque<Decision>>);
+pub struct Ring(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    list: Vec<Decision>,
+    /// Where the oldest is, once there are as many as are kept.
+    oldest: usize,
+}
 
 impl Ring {
     /// Remembers a request. A worker waits for nobody: while a page is made of the ring, requests are not remembered.
     pub fn note(&self, exchange: &Exchange) {
-        if let Ok(mut ring) = self.0.try_lock() {
-            let oldest = if ring.len() >= KEPT { ring.pop_front() } else { None };
-            let mut decision = oldest.unwrap_or_else(Decision::nothing);
-            decision.become_of(exchange);
-            ring.push_back(decision);
+        if let Ok(mut kept) = self.0.try_lock() {
+            let Kept { list, oldest } = &mut *kept;
+            if list.len() < KEPT {
+                return list.push(Decision::of(exchange));
+            }
+            list[*oldest].become_of(exchange);
+            *oldest = (*oldest + 1) % KEPT;
         }
     }
 }
@@ -129,8 +137,7 @@ impl Rings {
     /// What is remembered, the newest first.
     pub fn read(&self) -> Vec<Decision> {
         let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut all: Vec<Decision> =
-            rings.iter().flat_map(|r| r.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect::<Vec<_>>()).collect();
+        let mut all: Vec<Decision> = rings.iter().flat_map(|r| r.0.lock().unwrap_or_else(PoisonError::into_inner).list.clone()).collect();
         all.sort_by_key(|d| std::cmp::Reverse(d.started));
         all
     }

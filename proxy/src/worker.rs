@@ -9,6 +9,7 @@ use crate::decisions::feed::Feed;
 use crate::decisions::{Ring, Rings};
 use crate::downstream::underway::{self, Underway};
 use crate::format::Subject;
+use crate::format::texts::Texts;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::framing::Upgrade;
@@ -314,6 +315,7 @@ pub struct Worker {
     /// Bytes on their way from one socket to another, within one poll.
     pub scratch: RefCell<Vec<u8>>,
     pub pipes: Rc<Pool>,
+    pub texts: Texts,
 }
 
 impl Worker {
@@ -352,6 +354,7 @@ impl Worker {
             date: RefCell::new((0, HeaderValue::from_static(""))),
             scratch: RefCell::default(),
             pipes: Pool::new(shared.pipes, shared.spliced.clone()),
+            texts: Texts::default(),
             shared,
         }
     }

@@ -54,8 +54,9 @@ fn by_length(list: &mut Vec<(usize, FxHashMap<Box<str>, u32>)>, length: usize) -
 
 /// A host without its port; the colons of an IPv6 address in brackets are none.
 pub fn without_port(host: &str) -> &str {
-    match (host.rfind(':'), host.rfind(']')) {
-        (Some(colon), bracket) if bracket.is_none_or(|b| b < colon) => &host[..colon],
+    let bytes = host.as_bytes();
+    match bytes.iter().rposition(|b| matches!(b, b':' | b']')) {
+        Some(at) if bytes[at] == b':' => &host[..at],
         _ => host,
     }
 }

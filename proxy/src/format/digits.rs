@@ -52,11 +52,55 @@ impl<const N: usize> Short<N> {
     }
 }
 
+/// The least numbers as texts: three digits each, of which those behind the zeros in front are shown.
+static SMALL_DIGITS: [[u8; 3]; 256] = {
+    let mut all = [[b'0'; 3]; 256];
+    let mut n = 0;
+    while n < all.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "digits")]
+        let digits = [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+        all[n] = digits;
+        n += 1;
+    }
+    all
+};
+
+const fn three_digits(n: usize) -> &'static str {
+    match str::from_utf8(&SMALL_DIGITS[n]) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
+static SMALL: [&str; 256] = {
+    let mut all = [""; 256];
+    let mut n = 0;
+    while n < all.len() {
+        let zeros = (n < 100) as usize + (n < 10) as usize;
+        all[n] = three_digits(n).split_at(zeros).1;
+        n += 1;
+    }
+    all
+};
+
+/// A number as text, where it is below 256: as most are.
+pub fn small(n: u64) -> Option<&'static str> {
+    SMALL.get(usize::try_from(n).ok()?).copied()
+}
+
+/// Appends thousandths as three digits; of those that are none the last three.
+pub fn thousandths(n: u32, out: &mut String) {
+    match SMALL_DIGITS.get(n as usize).map(|digits| str::from_utf8(digits)) {
+        Some(Ok(text)) => out.push_str(text),
+        _ => padded(u64::from(n % 1000), 3, out),
+    }
+}
+
 /// Appends a number, with zeros in front where it is shorter than `width`, which is 20 at most.
 pub fn padded(n: u64, width: usize, out: &mut String) {
-    // Many are 0, or a few milliseconds.
-    if n < 10 && width <= 1 {
-        return out.push(char::from(b'0' + n as u8));
+    // Many are 0, a status, or a few milliseconds.
+    if let Some(text) = small(n).filter(|_| width <= 1) {
+        return out.push_str(text);
     }
     let mut short = Short::<20>::new();
     short.decimal(n, width);
@@ -130,12 +174,17 @@ mod tests {
 
     #[test]
     fn they_are_written_as_the_general_way_writes_them() {
-        for n in [0, 7, 10, 99, 100, 999, 1000, 12_345, u64::MAX] {
+        for n in [0, 7, 9, 10, 99, 100, 200, 255, 256, 999, 1000, 12_345, u64::MAX] {
             for width in [0, 1, 2, 3, 4, 9] {
                 let mut out = String::from("x");
                 padded(n, width, &mut out);
                 assert_eq!(out, format!("x{n:0width$}"));
             }
+        }
+        for n in [0, 7, 99, 255, 256, 999] {
+            let mut out = String::new();
+            thousandths(n, &mut out);
+            assert_eq!(out, format!("{n:03}"));
         }
         for text in ["10.0.0.255:80", "0.0.0.0:0", "[::1]:65535", "[fe80::1%3]:1"] {
             let parsed: SocketAddr = text.parse().expect("an address");

@@ -3,9 +3,10 @@
 //! Parsing is `mesh_envoy::access_log`'s; here each operator becomes a variant once, so that a line is written into a buffer
 //! without a look at a name.
 
-mod digits;
+pub mod digits;
 mod moments;
 mod operator;
+pub mod texts;
 pub mod time;
 
 use crate::downstream::record::Record;

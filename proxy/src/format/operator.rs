@@ -4,6 +4,7 @@ use super::moments::{self, Moment, Unit};
 use super::time::TimeFormat;
 use super::{Subject, digits};
 use crate::config::forwarded_cert::escaped_pem;
+use crate::downstream::Downstream;
 use crate::http::exchange::Exchange;
 use crate::http::head;
 use crate::tls::facts::Facts;
@@ -447,7 +448,10 @@ impl Op {
                 text(of.exchange().and_then(|e| names.iter().find_map(|n| e.answer.get(n).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()))), out)
             }
             Op::StartTime(format) => {
-                format.write(record.started, out);
+                match format {
+                    TimeFormat::Default => client.worker.texts.time(record.started, out),
+                    TimeFormat::Parts(_) => format.write(record.started, out),
+                }
                 true
             }
             Op::Protocol => text(Some(record.protocol), out),
@@ -463,7 +467,7 @@ impl Op {
             Op::ResponseDuration => number(of.exchange().and_then(Exchange::upstream_answered), out),
             Op::ResponseTxDuration => number(of.exchange().and_then(Exchange::upstream_answered).map(|b| milliseconds().saturating_sub(b)), out),
             Op::UpstreamHost(part) => match record.host.as_ref().map(|h| h.address.socket()) {
-                Some(Some(address)) => write_address(address, *part, out),
+                Some(Some(address)) => write_address(client, address, *part, out),
                 Some(None) if *part == Part::Whole => text(record.host.as_ref().map(|h| &*h.label), out),
                 _ => false,
             },
@@ -472,13 +476,13 @@ impl Op {
                 let shown = of.exchange().and_then(|e| e.upstream.as_ref()).map(|u| u.config().shown_name());
                 text(record.cluster.as_deref().map(|raw| shown.unwrap_or(raw)), out)
             }
-            Op::UpstreamLocal(part) => record.upstream_local.is_some_and(|a| write_address(a, *part, out)),
+            Op::UpstreamLocal(part) => record.upstream_local.is_some_and(|a| write_address(client, a, *part, out)),
             Op::UpstreamFailure => text(Some(&record.transport_failure), out),
             Op::Attempts => number(Some(u64::from(record.attempts)), out),
             Op::UpstreamProtocol => text(of.exchange().map(|e| e.upstream_protocol), out),
-            Op::DownstreamLocal(part) => write_address(client.local, *part, out),
-            Op::DownstreamRemote(part) => write_address(of.exchange().map_or(client.peer, |e| e.remote), *part, out),
-            Op::DownstreamDirectRemote(part) => write_address(client.direct_peer, *part, out),
+            Op::DownstreamLocal(part) => write_address(client, client.local, *part, out),
+            Op::DownstreamRemote(part) => write_address(client, of.exchange().map_or(client.peer, |e| e.remote), *part, out),
+            Op::DownstreamDirectRemote(part) => write_address(client, client.direct_peer, *part, out),
             Op::ServerName => text(Some(&client.server_name), out),
             Op::RouteName => text(of.exchange().and_then(Exchange::route_name), out),
             Op::FilterChain => text(Some(&client.chain_name), out),
@@ -488,7 +492,7 @@ impl Op {
             Op::GrpcStatus(form) => of.exchange().and_then(grpc_status).inspect(|status| form.write(*status, out)).is_some(),
             Op::HostName(port) => match &record.host {
                 Some(host) if host.hostname.is_empty() => match host.address.socket() {
-                    Some(address) => write_address(address, if *port == Port::Cut { Part::Ip } else { Part::Whole }, out),
+                    Some(address) => write_address(client, address, if *port == Port::Cut { Part::Ip } else { Part::Whole }, out),
                     None => text(Some(&host.label), out),
                 },
                 Some(host) => text(Some(if *port == Port::Cut { without_port(&host.hostname) } else { &host.hostname }), out),
@@ -547,7 +551,7 @@ impl Op {
             }
             Op::QueryParameters => text(of.exchange().and_then(|e| e.path.split_once('?')).map(|(_, query)| query), out),
             Op::SpanId => text(of.exchange().and_then(|e| e.trace.as_ref()?.span_id()).as_deref(), out),
-            Op::DownstreamSocket(part) => write_address(client.socket, *part, out),
+            Op::DownstreamSocket(part) => write_address(client, client.socket, *part, out),
             Op::Empty => true,
             Op::Never => false,
         }
@@ -575,9 +579,9 @@ fn write_flags(flags: &[&'static str], spell: impl Fn(&'static str) -> &'static 
     true
 }
 
-fn write_address(address: SocketAddr, part: Part, out: &mut String) -> bool {
+fn write_address(client: &Downstream, address: SocketAddr, part: Part, out: &mut String) -> bool {
     match part {
-        Part::Whole => digits::address(address, out),
+        Part::Whole => client.worker.texts.address(address, out),
         Part::Ip => digits::ip(address.ip(), out),
         Part::Port => digits::number(address.port().into(), out),
     }

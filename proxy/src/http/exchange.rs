@@ -41,6 +41,8 @@ pub struct Connection {
     pub chain: Arc<Chain>,
     /// What the client's certificate adds to `x-forwarded-client-cert`, where it is to add anything.
     pub certificate: Option<HeaderValue>,
+    /// The client in `x-forwarded-for`, once a request needs it.
+    pub forwarded_for: OnceCell<HeaderValue>,
     /// Requests so far.
     pub requests: Cell<u64>,
     /// Requests that are not over.

@@ -18,6 +18,7 @@ use crate::config::alpn::Offers;
 use crate::config::cluster::Protocol;
 use crate::config::hash_policy;
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
+use crate::format::digits;
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::upstream::breaker::Slot;
@@ -452,7 +453,7 @@ impl Router<'_> {
         if !manager.suppresses_envoy_headers {
             let from = exchange.body.completed_at().map_or(self.begun, |c| Instant::from_std(c).max(self.begun));
             let spent = u64::try_from(Instant::from_std(now).saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX);
-            parts.headers.insert(names::SERVICE_TIME, HeaderValue::from(spent));
+            parts.headers.insert(names::SERVICE_TIME, number(spent));
         }
         if self.route.host_extras().tells_attempts_downstream {
             parts.headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
@@ -483,6 +484,11 @@ impl Router<'_> {
         *out.headers_mut() = parts.headers;
         out
     }
+}
+
+/// A number as a header's value. Most are a few milliseconds.
+fn number(n: u64) -> HeaderValue {
+    digits::small(n).map_or_else(|| HeaderValue::from(n), HeaderValue::from_static)
 }
 
 /// The name that a server is asked by, of the host of a request; `None` for addresses.

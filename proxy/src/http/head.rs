@@ -246,7 +246,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     let is_believed = may_be_internal(headers, uses_remote);
     if uses_remote {
         if !manager.skips_forwarded_for {
-            append(headers, FORWARDED_FOR, &connection.client.peer.ip().to_string());
+            forward_for(headers, connection);
         }
         if manager.trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
             headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
@@ -314,6 +314,17 @@ fn forward_certificate(headers: &mut HeaderMap, connection: &Connection) {
     }
 }
 
+/// Adds the client to those that the request was forwarded for.
+fn forward_for(headers: &mut HeaderMap, connection: &Connection) {
+    let ip = || connection.client.peer.ip().to_string();
+    if headers.contains_key(FORWARDED_FOR) {
+        return append(headers, FORWARDED_FOR, &ip());
+    }
+    // It is the same for all requests of a connection.
+    let made = connection.forwarded_for.get_or_init(|| HeaderValue::from_str(&ip()).unwrap_or_else(|_| HeaderValue::from_static("")));
+    headers.insert(FORWARDED_FOR, made.clone());
+}
+
 /// Adds to a list in one header.
 pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     let before = headers.get_all(&name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
@@ -325,18 +336,23 @@ pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 fn request_id(dice: &mut fastrand::Rng) -> HeaderValue {
-    HeaderValue::from_str(&unique_id(dice)).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_bytes(&uuid(dice)).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// A UUID of version 4.
 pub fn unique_id(dice: &mut fastrand::Rng) -> String {
+    uuid(dice).iter().map(|b| char::from(*b)).collect()
+}
+
+fn uuid(dice: &mut fastrand::Rng) -> [u8; 36] {
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let digit = |n: u8| b"0123456789abcdef"[usize::from(n & 0xf)];
     let bits = (dice.u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = [b'-'; 36];
-    let places = (0..36).filter(|i| ![8, 13, 18, 23].contains(i));
-    for (place, nibble) in places.zip((0..32).rev()) {
-        text[place] = b"0123456789abcdef"[(bits >> (4 * nibble)) as usize & 0xf];
+    for (place, byte) in PLACES.into_iter().zip(bits.to_be_bytes()) {
+        (text[place], text[place + 1]) = (digit(byte >> 4), digit(byte));
     }
-    text.iter().map(|b| char::from(*b)).collect()
+    text
 }
 
 /// Puts an answer's headers in order before they go to the client.

@@ -7,7 +7,6 @@ use super::upload::Upload;
 use crate::http1::head::{self, Encoder, ROOM};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
-use std::io::Write;
 
 pub enum Outgoing {
     Plain(Plain),
@@ -58,15 +57,14 @@ impl OfTry {
             || (self.attempts.is_some() && *name == names::ATTEMPT_COUNT)
     }
     fn write(&self, out: &mut Vec<u8>) {
-        // Writing to a Vec does not fail.
         if let Some(ms) = self.expected_timeout {
-            let _ = write!(out, "{}: {ms}\r\n", names::EXPECTED_TIMEOUT.as_str());
+            head::write_number(&names::EXPECTED_TIMEOUT, ms, out);
         }
         if let Some(value) = &self.grpc_timeout {
             head::write_header(&names::GRPC_TIMEOUT, value, out);
         }
         if let Some(n) = self.attempts {
-            let _ = write!(out, "{}: {n}\r\n", names::ATTEMPT_COUNT.as_str());
+            head::write_number(&names::ATTEMPT_COUNT, n.into(), out);
         }
     }
 }

@@ -98,6 +98,7 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         manager: manager.clone(),
         stats: http_stats.clone(),
         certificate: client.tls.as_ref().and_then(|s| manager.forwarding.element(s)),
+        forwarded_for: OnceCell::new(),
         requests: Cell::new(0),
         active: Cell::new(0),
         begun: now,

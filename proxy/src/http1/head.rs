@@ -358,6 +358,20 @@ pub fn write_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
     }
 }
 
+/// A header whose value is a number.
+pub fn write_number(name: &HeaderName, n: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    let (mut digits, mut at, mut left) = ([b'0'; 20], 20, n);
+    while left > 0 || at == digits.len() {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+}
+
 pub fn write_header(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");

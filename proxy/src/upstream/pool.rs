@@ -42,7 +42,7 @@ pub struct Pool {
     counts: Arc<Counts>,
     rules: Rules,
     connector: Connector,
-    idle: RefCell<Vec<Http1>>,
+    idle: RefCell<Vec<Box<Http1>>>,
     multiplexed: RefCell<Vec<Rc<Shared>>>,
     /// Held while a connection for many streams is made: the others wait for it.
     connecting: Mutex<()>,
@@ -73,7 +73,7 @@ pub struct Via {
 /// An answer's hold on its connection. The connection goes back when the answer was read to its end, and is closed otherwise.
 pub struct Lease {
     pool: Rc<Pool>,
-    http1: Option<Http1>,
+    http1: Option<Box<Http1>>,
     shared: Option<Rc<Shared>>,
     request: Option<Slot>,
     active: Option<Active>,
@@ -98,7 +98,7 @@ impl Pool {
     }
 
     /// The connection that was used last, if it still is one.
-    fn take_idle(&self) -> Option<Http1> {
+    fn take_idle(&self) -> Option<Box<Http1>> {
         loop {
             let mut connection = self.idle.borrow_mut().pop()?;
             let expired = self.rules.idle_timeout.is_some_and(|t| connection.idle_since.elapsed() > t);
@@ -139,7 +139,7 @@ impl Pool {
     /// Closes what nobody uses any more.
     pub fn prune(&self) {
         let before = self.idle.borrow().len();
-        let quiet = |c: &Http1| {
+        let quiet = |c: &Box<Http1>| {
             let is_old = self.is_old(c.made);
             if is_old {
                 self.stats.upstream_cx_max_duration_reached.inc();
@@ -160,7 +160,7 @@ impl Pool {
         });
     }
 
-    async fn http1(&self) -> Result<Http1, Failure> {
+    async fn http1(&self) -> Result<Box<Http1>, Failure> {
         match self.take_idle() {
             Some(connection) => Ok(connection),
             // What is rare does not make every request's future large.
@@ -168,7 +168,7 @@ impl Pool {
         }
     }
     /// Room for a connection, or the wait for one that comes back. A worker without any may pass the limit by one.
-    async fn another_http1(&self) -> Result<Http1, Failure> {
+    async fn another_http1(&self) -> Result<Box<Http1>, Failure> {
         let Some(_pending) = breaker::take(&self.counts, What::Pending, &self.rules.thresholds) else {
             self.stats.upstream_rq_pending_overflow.inc();
             return Err(Failure::unsent(Reason::Overflow));
@@ -183,7 +183,7 @@ impl Pool {
                 let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http1).await?;
                 let made = connection::http1(opened, &self.stats);
                 opening.done();
-                return Ok(Http1 { served: 1, ..made });
+                return Ok(Box::new(Http1 { served: 1, ..made }));
             }
             self.stats.upstream_cx_overflow.inc();
             self.freed.notified().await;
@@ -425,7 +425,7 @@ impl Lease {
 }
 
 impl Pool {
-    fn put_back(&self, connection: Http1) {
+    fn put_back(&self, connection: Box<Http1>) {
         self.idle.borrow_mut().push(connection);
         self.freed.notify_one();
     }
