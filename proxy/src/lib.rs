@@ -17,6 +17,7 @@ pub mod http2;
 pub mod jwt;
 pub mod listeners;
 pub mod logging;
+pub mod message;
 pub mod options;
 pub mod overload;
 pub mod percent;

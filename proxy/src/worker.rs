@@ -17,6 +17,7 @@ use crate::http::timeouts::Late;
 use crate::http2::heads::Refusal;
 use crate::listeners::Listeners;
 use crate::logging::Logger;
+use crate::message::HeaderMap;
 use crate::overload::Overload;
 use crate::splice::Pool;
 use crate::stats::{
@@ -30,7 +31,7 @@ use crate::telemetry::requests::Counted;
 use crate::telemetry::series;
 use crate::trace::span;
 use crate::upstream::cluster::{Handle, Runtime};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use mesh_envoy::engine::gate::Judged;
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell, RefMut};

@@ -1,8 +1,8 @@
 //! Which requests and connections a log tells of (`envoy.config.accesslog.v3.AccessLogFilter`).
 
 use crate::format::Subject;
+use crate::message::HeaderMap;
 use crate::telemetry::expression::Expression;
-use http::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::route::Fraction;
 use mesh_envoy::grpc;

@@ -3,7 +3,8 @@
 use crate::format::{Absent, Template};
 use crate::http::exchange::Exchange;
 use crate::http::limit;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::gate::Append;
 

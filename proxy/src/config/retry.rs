@@ -1,7 +1,7 @@
 //! When a request is tried again (`envoy.config.route.v3.RetryPolicy`), by policy or by headers of the request.
 
 use crate::http::head::{View, speaks_to_envoy};
-use http::HeaderMap;
+use crate::message::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::header::HeaderCheck;
 use mesh_envoy::engine::recorder::Off;

@@ -4,7 +4,7 @@
 use super::exchange::{Exchange, RouteRef};
 use super::head::speaks_to_envoy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
-use http::header::HeaderMap;
+use crate::message::HeaderMap;
 
 /// The scopes of a route whose changes of headers apply, in their order.
 fn scopes(route: &RouteRef) -> Vec<&HeaderChanges> {

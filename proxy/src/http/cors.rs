@@ -1,6 +1,7 @@
 //! What answers tell browsers of other origins (`envoy.filters.http.cors`).
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
 use mesh_envoy::engine::gate::CorsPolicy;
 
 /// Headers for the answer to a request of another origin.

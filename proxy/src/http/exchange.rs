@@ -16,12 +16,13 @@ use crate::downstream::record::Record;
 use crate::format::Subject;
 use crate::http2::answer::Respond;
 use crate::http2::heads::BROKEN;
+use crate::message::HeaderMap;
 use crate::stats::HttpStats;
 use crate::telemetry::peer::Peer;
 use crate::trace::span::Active;
 use crate::upstream::cluster::Handle;
 use crate::worker::Worker;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
@@ -169,7 +170,7 @@ pub struct Exchange {
     pub messages: Messages,
     pub answer: Answered,
     /// Of the answer, where a log asks for them.
-    pub trailers: Option<Box<HeaderMap>>,
+    pub trailers: Option<Box<http::HeaderMap>>,
     /// Milliseconds until the answer began.
     pub answer_begun: Option<u64>,
     /// Whether the answer is the proxy's own.

@@ -19,6 +19,7 @@ use crate::config::cluster::Protocol;
 use crate::config::hash_policy;
 use crate::config::retry::{Conditions, RetryPolicy, RetryState};
 use crate::format::digits;
+use crate::message::Response;
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::upstream::breaker::Slot;
@@ -27,7 +28,6 @@ use crate::upstream::host::Host;
 use crate::upstream::outlier::Outcome as Failed;
 use crate::upstream::pool::{Lease, Via};
 use crate::upstream::{Failure, Reason};
-use http::Response;
 use http::header::{self, HeaderValue};
 use mesh_envoy::engine::action::Forward;
 use mesh_envoy::engine::request as engine;
@@ -165,7 +165,7 @@ impl Outcome {
     /// For its span.
     fn tried(&self) -> span::Tried {
         match self {
-            Outcome::Answer(a) => span::Tried::Answer { status: a.0.status().as_u16(), is_whole: http_body::Body::is_end_stream(a.0.body()) },
+            Outcome::Answer(a) => span::Tried::Answer { status: a.0.status.as_u16(), is_whole: http_body::Body::is_end_stream(&a.0.body) },
             Outcome::Failed(failure) => span::Tried::Failed(failure.reason),
             Outcome::Late(_) => span::Tried::Late,
         }
@@ -352,7 +352,7 @@ impl Router<'_> {
     fn judge(&mut self, outcome: &Outcome, body: &Source) -> Next {
         let Some(retry) = &mut self.retry else { return Next::No };
         let wants = match outcome {
-            Outcome::Answer(answer) => retry.wants_another_answer(self.policy, answer.0.status().as_u16(), answer.0.headers()),
+            Outcome::Answer(answer) => retry.wants_another_answer(self.policy, answer.0.status.as_u16(), &answer.0.headers),
             Outcome::Failed(failure) => !body.has_failed() && wants_another_try(retry.on, failure),
             Outcome::Late(Due::Whole | Due::Stream(_)) => false,
             // As Envoy has it, a try that took too long is a reset by the proxy.
@@ -416,8 +416,8 @@ impl Router<'_> {
             if exchange.connection.wire.wrong().is_none() {
                 // The client ended in the middle of its body, or its stream did: it is logged so, and nobody reads this.
                 let mut out = Response::new(Body::plain(bytes::Bytes::new()));
-                *out.status_mut() = http::StatusCode::BAD_REQUEST;
-                out.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                out.status = http::StatusCode::BAD_REQUEST;
+                out.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 return out;
             }
             let details = exchange.connection.wire.details();
@@ -436,53 +436,50 @@ impl Router<'_> {
     }
 
     fn answer(self, mut exchange: Box<Exchange>, response: Response<Incoming>, lease: Lease) -> Response<Body> {
-        let (mut parts, incoming) = response.into_parts();
-        peers::hear_upstream(&mut exchange, &mut parts.headers);
-        exchange.status = parts.status.as_u16();
+        let Response { status, mut headers, extensions, body: incoming, .. } = response;
+        peers::hear_upstream(&mut exchange, &mut headers);
+        exchange.status = status.as_u16();
         exchange.details = "via_upstream".into();
         exchange.upstream_protocol = if lease.is_http2() { "HTTP/2" } else { "HTTP/1.1" };
-        exchange.grpc_status = parts.headers.get(names::GRPC_STATUS).and_then(|v| v.to_str().ok()?.parse().ok());
+        exchange.grpc_status = headers.get(names::GRPC_STATUS).and_then(|v| v.to_str().ok()?.parse().ok());
         let now = std::time::Instant::now();
         exchange.answer_begun = u64::try_from(now.saturating_duration_since(exchange.begun).as_millis()).ok();
         if exchange.attempts > 1 && exchange.status < 500 {
             self.cluster.stats.upstream_rq_retry_success.inc();
         }
-        let switches = parts.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        let switches = status == http::StatusCode::SWITCHING_PROTOCOLS;
         let connection = exchange.connection.clone();
         let manager = &connection.manager;
         if !manager.suppresses_envoy_headers {
             let from = exchange.body.completed_at().map_or(self.begun, |c| Instant::from_std(c).max(self.begun));
             let spent = u64::try_from(Instant::from_std(now).saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX);
-            parts.headers.insert(names::SERVICE_TIME, number(spent));
+            headers.insert(names::SERVICE_TIME, number(spent));
         }
         if self.route.host_extras().tells_attempts_downstream {
-            parts.headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
+            headers.insert(names::ATTEMPT_COUNT, HeaderValue::from(exchange.attempts));
         }
-        span::answer(&mut exchange, &mut parts.headers);
-        change_answer(&mut parts.headers, &exchange);
+        span::answer(&mut exchange, &mut headers);
+        change_answer(&mut headers, &exchange);
         if let Some(cors) = &exchange.cors {
-            cors.apply(&mut parts.headers, &exchange.details);
+            cors.apply(&mut headers, &exchange.details);
         }
-        limit::tell(&exchange.told, &mut parts.headers);
+        limit::tell(&exchange.told, &mut headers);
         let request_id = exchange.headers.get(names::REQUEST_ID).cloned();
-        let keep = if switches && upgrade(&parts.headers).is_some() { Upgrades::Yes } else { Upgrades::No };
-        finish_answer(&mut parts.headers, manager, request_id.as_ref(), keep);
-        peers::tell_client(&exchange, &mut parts.headers);
-        exchange.connection.client.worker.close_if_draining(&exchange, &mut parts.headers);
-        exchange.answer = Answered::of(&parts.headers, manager.answer_headers.as_deref());
+        let keep = if switches && upgrade(&headers).is_some() { Upgrades::Yes } else { Upgrades::No };
+        finish_answer(&mut headers, manager, request_id.as_ref(), keep);
+        peers::tell_client(&exchange, &mut headers);
+        exchange.connection.client.worker.close_if_draining(&exchange, &mut headers);
+        exchange.answer = Answered::of(&headers, manager.answer_headers.as_deref());
         if manager.telemetry.stats.is_some() {
-            exchange.answer_head_bytes = answer_bytes(&parts.headers, parts.status);
+            exchange.answer_head_bytes = answer_bytes(&headers, status);
         }
         if switches {
-            return upgrades::switch(exchange, parts, incoming, lease, self.upgrade);
+            return upgrades::switch(exchange, (status, headers), extensions, lease, self.upgrade);
         }
         exchange.limits.stir();
         let rest = Rest::new(self.limits, self.connected.map_or(now, Instant::into_std), now);
         let stream = Stream::new(incoming, lease, rest);
-        let mut out = Response::new(Body::stream(stream, exchange));
-        *out.status_mut() = parts.status;
-        *out.headers_mut() = parts.headers;
-        out
+        Response { status, headers, ..Response::new(Body::stream(stream, exchange)) }
     }
 }
 

@@ -5,9 +5,10 @@ use super::hygiene::nominated;
 use super::incoming::Incoming;
 use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
+use crate::message::{HeaderMap, Request};
 use crate::trace::sampling;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Uri, Version};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Uri, Version};
 use mesh_envoy::engine::request::Headers;
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +29,7 @@ impl<'h> View<'h> {
         self.mended.get_or_init(|| {
             let mut mended = Vec::new();
             for name in self.map.keys() {
-                for (n, value) in self.map.get_all(name).iter().enumerate() {
+                for (n, value) in self.map.get_all(name).enumerate() {
                     if std::str::from_utf8(value.as_bytes()).is_err() {
                         mended.push((name.clone(), n, String::from_utf8_lossy(value.as_bytes()).into_owned()));
                     }
@@ -39,19 +40,9 @@ impl<'h> View<'h> {
     }
 }
 
-/// So many names are looked through one after the other.
-const FEW: usize = 12;
-
 impl Headers for View<'_> {
     fn nth(&self, name: &str, n: usize) -> Option<&str> {
-        let value = if self.map.keys_len() <= FEW {
-            // Cheaper than to make a name of the text.
-            self.map.iter().filter(|(k, _)| k.as_str().eq_ignore_ascii_case(name)).map(|(_, v)| v).nth(n)?
-        } else if n == 0 {
-            self.map.get(name)?
-        } else {
-            self.map.get_all(name).iter().nth(n)?
-        };
+        let value = self.map.get_all(name).nth(n)?;
         match std::str::from_utf8(value.as_bytes()) {
             Ok(text) => Some(text),
             Err(_) => self.mended().iter().find(|(k, i, _)| k == name && *i == n).map(|(.., text)| text.as_str()),
@@ -117,10 +108,10 @@ const EDGE_ONLY: &[&str] = &["x-envoy-decorator-operation", "x-envoy-downstream-
 
 /// The host that a request names; "" for none.
 pub fn authority(request: &Request<Incoming>) -> String {
-    if let Some(authority) = request.uri().authority() {
+    if let Some(authority) = request.uri.authority() {
         return authority.as_str().to_owned();
     }
-    request.headers().get(header::HOST).and_then(|h| std::str::from_utf8(h.as_bytes()).ok()).unwrap_or("").to_owned()
+    request.headers.get(header::HOST).and_then(|h| std::str::from_utf8(h.as_bytes()).ok()).unwrap_or("").to_owned()
 }
 
 /// Path and query.
@@ -234,7 +225,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     // Most requests have none of them: one look at the names is cheaper than a look-up each.
     if headers.keys().any(|name| *name == header::TE || *name == INTERNAL) {
         let takes = |v: &HeaderValue| v.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"trailers"));
-        let te_trailers = headers.get_all(header::TE).iter().any(takes);
+        let te_trailers = headers.get_all(header::TE).any(takes);
         headers.remove(header::TE);
         if te_trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -309,7 +300,7 @@ fn forward_certificate(headers: &mut HeaderMap, connection: &Connection) {
     match (mode, &connection.certificate) {
         (Mode::ForwardOnly, _) if has_certificate => {}
         (Mode::AppendForward, Some(own)) => append(headers, FORWARDED_CLIENT_CERT, own.to_str().unwrap_or("")),
-        (Mode::SanitizeSet, Some(own)) => drop(headers.insert(FORWARDED_CLIENT_CERT, own.clone())),
+        (Mode::SanitizeSet, Some(own)) => headers.insert(FORWARDED_CLIENT_CERT, own.clone()),
         _ => drop(headers.remove(FORWARDED_CLIENT_CERT)),
     }
 }
@@ -327,7 +318,7 @@ fn forward_for(headers: &mut HeaderMap, connection: &Connection) {
 
 /// Adds to a list in one header.
 pub fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    let before = headers.get_all(&name).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
+    let before = headers.get_all(&name).filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
     // Most lists begin here.
     let made = if matches!(before[..], [] | [""]) { HeaderValue::from_str(value) } else { HeaderValue::from_str(&format!("{},{value}", before.join(","))) };
     if let Ok(value) = made {
@@ -359,8 +350,8 @@ fn uuid(dice: &mut fastrand::Rng) -> [u8; 36] {
 pub fn finish_answer(headers: &mut HeaderMap, manager: &Manager, request_id: Option<&HeaderValue>, upgrades: Upgrades) {
     strip_hop_by_hop(headers, upgrades);
     match &manager.server {
-        Server::Overwrite(name) => drop(headers.insert(header::SERVER, name.clone())),
-        Server::IfAbsent(name) => drop(headers.entry(header::SERVER).or_insert_with(|| name.clone())),
+        Server::Overwrite(name) => headers.insert(header::SERVER, name.clone()),
+        Server::IfAbsent(name) => headers.insert_absent(header::SERVER, || name.clone()),
         Server::PassThrough => {}
     }
     if let Some(via) = &manager.via {
@@ -398,7 +389,7 @@ mod tests {
     fn what_is_for_the_neighbour_goes_no_further() {
         let mut headers = HeaderMap::new();
         for (k, v) in [("connection", "close, x-a"), ("x-a", "1"), ("keep-alive", "5"), ("x-b", "2"), ("transfer-encoding", "chunked"), ("upgrade", "h2c")] {
-            headers.append(k, HeaderValue::from_static(v));
+            headers.append(HeaderName::from_static(k), HeaderValue::from_static(v));
         }
         let mut upgraded = headers.clone();
         strip_hop_by_hop(&mut headers, Upgrades::No);
@@ -414,14 +405,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         for (value, whole) in [("1.1.1.1", "1.1.1.1"), ("2.2.2.2", "1.1.1.1,2.2.2.2")] {
             append(&mut headers, FORWARDED_FOR, value);
-            assert_eq!(headers.get_all(FORWARDED_FOR).iter().collect::<Vec<_>>(), [whole]);
+            assert_eq!(headers.get_all(FORWARDED_FOR).collect::<Vec<_>>(), [whole]);
         }
     }
 
     #[test]
     fn values_that_are_no_text_are_still_seen() {
         let mut headers = HeaderMap::new();
-        headers.insert("x-a", HeaderValue::from_bytes(b"a\xffb").expect("a value"));
+        headers.insert(HeaderName::from_static("x-a"), HeaderValue::from_bytes(b"a\xffb").expect("a value"));
         assert_eq!(View::new(&headers).nth("x-a", 0), Some("a\u{fffd}b"));
         assert_eq!(View::new(&headers).nth("x-b", 0), None);
     }

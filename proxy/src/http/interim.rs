@@ -3,7 +3,8 @@
 use super::head::{Upgrades, strip_hop_by_hop};
 use super::wire::Wire;
 use crate::http2::answer::Respond;
-use http::{HeaderMap, StatusCode};
+use crate::message::HeaderMap;
+use http::StatusCode;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! What local rate limits add to requests and answers.
 
 use super::bucket::Tokens;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
 use mesh_envoy::engine::gate::{AddedHeader, Append};
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ mod tests {
                 headers.insert(name.clone(), HeaderValue::from_str(before).expect("a value"));
             }
             put(&mut headers, list.iter().map(|(v, a)| (name.clone(), HeaderValue::from_str(v).expect("a value"), *a)).collect());
-            headers.get_all(name).iter().map(|v| v.to_str().expect("text").to_owned()).collect::<Vec<_>>().join(" ")
+            headers.get_all(name).map(|v| v.to_str().expect("text").to_owned()).collect::<Vec<_>>().join(" ")
         };
         use Append::{Always, IfAbsent, Overwrite, OverwriteIfExists};
         assert_eq!(put_in("", &[("a", Always), ("b", IfAbsent), ("c", OverwriteIfExists)]), "a b");

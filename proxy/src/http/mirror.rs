@@ -48,7 +48,7 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
             let Some(host) = host else { return };
             let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers, interim: None, client: None };
             if let Ok((response, lease)) = handle.send(&host, wanted, |_| {}).await {
-                let mut body = response.into_body();
+                let mut body = response.body;
                 loop {
                     let frame = std::future::poll_fn(|cx| http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx)).await;
                     match frame {

@@ -5,8 +5,9 @@ use super::exchange::Exchange;
 use super::head::{names, upgrade};
 use super::upload::Upload;
 use crate::http1::head::{self, Encoder, ROOM};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Uri};
+use crate::message::{HeaderMap, Request};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Uri};
 
 pub enum Outgoing {
     Plain(Plain),
@@ -26,7 +27,7 @@ impl Plain {
     pub fn of(mut request: Request<Upload>) -> Plain {
         let mut head = Vec::with_capacity(ROOM);
         let encoder = head::write_request(&mut request, &mut head);
-        Plain { method: request.method().clone(), head, encoder, body: request.into_body() }
+        Plain { method: request.method, head, encoder, body: request.body }
     }
 }
 
@@ -130,17 +131,17 @@ pub enum Version {
 pub fn message(exchange: &Exchange, headers: HeaderMap, authority: &str, version: Version, body: Upload) -> Option<Outgoing> {
     let says_none = version == Version::Http1 && says_none(&exchange.method, &headers, &body);
     let mut request = Request::new(body);
-    *request.method_mut() = exchange.method.clone();
-    *request.headers_mut() = headers;
+    request.method = exchange.method.clone();
+    request.headers = headers;
     if version == Version::Http2 {
         let uri = Uri::builder().scheme(exchange.scheme).authority(authority).path_and_query(exchange.path.as_str());
-        *request.uri_mut() = uri.build().ok()?;
-        *request.version_mut() = http::Version::HTTP_2;
+        request.uri = uri.build().ok()?;
+        request.version = http::Version::HTTP_2;
     } else {
-        *request.uri_mut() = exchange.path.parse().ok()?;
-        request.headers_mut().insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+        request.uri = exchange.path.parse().ok()?;
+        request.headers.insert(header::HOST, HeaderValue::from_str(authority).ok()?);
         if says_none {
-            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+            request.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
         }
     }
     Some(Outgoing::Message(Box::new(request)))

@@ -5,11 +5,12 @@ use super::changes::change_answer;
 use super::exchange::{Answered, Exchange, RouteRef};
 use super::head::{Upgrades, answer_bytes, finish_answer, names};
 use super::limit;
+use crate::message::{HeaderMap, Response};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{self, HeaderValue};
 use mesh_envoy::engine::gate::AddedHeader;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -101,7 +102,7 @@ impl Reply {
             }
             (status, body) = (200, Bytes::new());
         } else if !body.is_empty() {
-            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
+            headers.insert_absent(header::CONTENT_TYPE, || HeaderValue::from_static("text/plain"));
         }
         if !headers.contains_key(header::CONTENT_LENGTH) && status >= 200 && status != 204 {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -129,8 +130,8 @@ impl Reply {
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         exchange.answer_head_bytes = answer_bytes(&headers, code);
         let mut response = Response::new(Body::text(body, exchange));
-        *response.status_mut() = code;
-        *response.headers_mut() = headers;
+        response.status = code;
+        response.headers = headers;
         response
     }
 }

@@ -14,13 +14,14 @@ use crate::downstream::stream::Stream;
 use crate::http1::server::{self, Ended, Rest};
 use crate::http2::server as http2;
 use crate::http2::socket::Socket;
+use crate::message::Request;
 use crate::tls::hello::PREFACE;
 use bytes::BytesMut;
-use http::Request;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::request as engine;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -169,9 +170,9 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.header_bytes);
     let (of_requests, tender) = (connection.clone(), Rc::<Tender>::default());
     let of_answers = tender.clone();
-    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (answer, tender) = (service::serve(of_requests.clone(), request.map(Incoming::Hyper), None), of_answers.clone());
-        async move { answer.await.map(|a| a.map(|body| tender.tend(body))) }
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let (answer, tender) = (service::serve(of_requests.clone(), Request::from(request).map(Incoming::Hyper), None), of_answers.clone());
+        async move { Ok::<_, Infallible>(http::Response::from(answer.await.map(|body| tender.tend(body)))) }
     });
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {

@@ -20,18 +20,18 @@ use crate::config::route::Table;
 use crate::http2::answer::Respond;
 use crate::jwt::claims::{self, Change};
 use crate::logging::Logger;
+use crate::message::{Request, Response};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::worker::Generation;
+use http::Version;
 use http::header::HeaderValue;
-use http::{Request, Response, Version};
 use mesh_envoy::engine::Unknown;
 use mesh_envoy::engine::action::{Action, Forward, Target};
 use mesh_envoy::engine::gate::{AddedHeader, Context, CorsPolicy, Gate, Overrides, Routed};
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{self as engine, Metadata};
 use mesh_envoy::engine::route::{Choice, RequireTls};
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,26 +48,29 @@ pub struct Onward {
 }
 
 /// Serves a request of a connection; `respond` is its stream, if it has one.
-pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>, respond: Option<Rc<Respond>>) -> Result<Response<Body>, Infallible> {
-    let keeps = (request.version() == Version::HTTP_10).then(|| old::keeps(request.headers()));
+pub async fn serve(connection: Rc<Connection>, request: Request<Incoming>, respond: Option<Rc<Respond>>) -> Response<Body> {
+    let keeps = (request.version == Version::HTTP_10).then(|| old::keeps(&request.headers));
     let (mut exchange, upgrade) = begin(connection, request);
     exchange.respond = respond;
     let mut answer = answer(exchange, upgrade).await;
     if let Some(keeps) = keeps {
         old::finish(&mut answer, keeps);
     }
-    Ok(answer)
+    answer
 }
 
 fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exchange>, Option<hyper::upgrade::OnUpgrade>) {
     connection.requests.set(connection.requests.get() + 1);
-    if request.version() == Version::HTTP_10 {
-        old::forget_what_is_new(request.headers_mut());
+    if request.version == Version::HTTP_10 {
+        old::forget_what_is_new(&mut request.headers);
     }
-    let on_upgrade = head::upgrade(request.headers()).is_some().then(|| hyper::upgrade::on(&mut request));
     let authority = head::authority(&request);
-    let (parts, incoming) = request.into_parts();
-    let mut headers = parts.headers;
+    let Request { method, uri, version, mut headers, extensions, body: incoming } = request;
+    let on_upgrade = head::upgrade(&headers).is_some().then(|| {
+        let mut asks = http::Request::new(());
+        *asks.extensions_mut() = extensions;
+        hyper::upgrade::on(&mut asks)
+    });
     headers.remove(http::header::HOST);
     // It was hidden from the parser, which would answer it.
     if let (Incoming::Hyper(_), Some(expect)) =
@@ -76,16 +79,16 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
         headers.remove(names::HELD_EXPECT);
         headers.insert(http::header::EXPECT, expect);
     }
-    if parts.version == http::Version::HTTP_2 {
+    if version == Version::HTTP_2 {
         // Clients cut it, so that its parts are compressed (RFC 9113 §8.2.3).
         hygiene::join(&mut headers, http::header::COOKIE, b"; ");
     }
     hygiene::join_lists(&mut headers);
-    let mut exchange = Box::new(Exchange::new(connection, head::protocol(parts.version), Rc::default()));
+    let mut exchange = Box::new(Exchange::new(connection, head::protocol(version), Rc::default()));
     exchange.body = Source::new(incoming, exchange.begun);
-    exchange.method = parts.method;
+    exchange.method = method;
     exchange.authority = authority;
-    head::path(&parts.uri).clone_into(&mut exchange.path);
+    head::path(&uri).clone_into(&mut exchange.path);
     exchange.headers = headers;
     if exchange.connection.manager.telemetry.stats.is_some() {
         exchange.head_bytes = head::request_bytes(&exchange);

@@ -3,13 +3,12 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::framing::Upgrade;
-use super::incoming::Incoming;
 use super::timeouts::Late;
+use crate::message::{HeaderMap, Response};
 use crate::splice::Splice;
 use crate::tcp::copy::{self, Bytes, Ended, Limits, Means, both_ways};
 use crate::upstream::pool::Lease;
-use http::Response;
-use http::response::Parts;
+use http::{Extensions, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::action::Forward;
@@ -27,8 +26,15 @@ pub fn is_refused(request: &Request<'_>, manager: &Manager, forward: Option<&For
 impl Splice for TokioIo<Upgraded> {}
 
 /// Joins the two connections once both have switched. The exchange lasts as long as they do.
-pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lease: Lease, downstream: Option<OnUpgrade>) -> Response<Body> {
-    let mut answer = Response::from_parts(parts.clone(), incoming);
+pub fn switch(
+    mut exchange: Box<Exchange>,
+    (status, headers): (StatusCode, HeaderMap),
+    extensions: Extensions,
+    lease: Lease,
+    downstream: Option<OnUpgrade>,
+) -> Response<Body> {
+    let mut answer = http::Response::new(());
+    *answer.extensions_mut() = extensions;
     let upstream = hyper::upgrade::on(&mut answer);
     let Some(downstream) = downstream else {
         return super::respond::Reply::new(502, "UPE", "upstream_reset_before_response_started{protocol_error}", "").send(exchange);
@@ -60,8 +66,5 @@ pub fn switch(mut exchange: Box<Exchange>, parts: Parts, incoming: Incoming, lea
         drop(exchange);
         let _ = over.send(());
     });
-    let mut out = Response::new(Body::plain(bytes::Bytes::new()));
-    *out.status_mut() = parts.status;
-    *out.headers_mut() = parts.headers;
-    out
+    Response { status, headers, ..Response::new(Body::plain(bytes::Bytes::new())) }
 }

@@ -3,8 +3,9 @@
 use super::framing::{Upgrade, Wrong};
 use super::head::{Upgrades, strip_hop_by_hop};
 use super::timeouts::Late;
+use crate::message::HeaderMap;
 use futures_util::task::AtomicWaker;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -10,11 +10,12 @@ use crate::http::incoming::{Broken, Incoming};
 use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
+use crate::message::Response;
 use crate::splice::{self, Lease, Splice};
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::{Bytes, BytesMut};
-use http::{Method, Response};
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::RefCell;
 use std::io;
@@ -225,9 +226,8 @@ pub async fn send(connection: &Rc<RefCell<Connection>>, request: Plain, interim:
     let Plain { method, head, encoder, body } = request;
     connection.borrow_mut().begin(encoder, head, body);
     let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, interim, cx)).await?;
-    let mut response = Response::new(Incoming::Answer(Download::new(connection, answer.length)));
-    (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (answer.status, answer.version, answer.headers);
-    Ok(response)
+    let body = Incoming::Answer(Download::new(connection, answer.length));
+    Ok(Response { status: answer.status, version: answer.version, headers: answer.headers, ..Response::new(body) })
 }
 
 /// An answer's body, read from its connection.

@@ -2,9 +2,10 @@
 
 use super::lines::{self, Field, Split};
 use crate::http::framing::Parts;
+use crate::message::{HeaderMap, Request, Response};
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri, Version};
 use std::io::Write;
 
 /// Bytes that an answer's head may have: as much as hyper takes.
@@ -70,13 +71,12 @@ pub fn answer(
 /// Makes a request of a head that was found plain. `None` for what is better left to hyper: a target that is none.
 pub fn request<B>(head: &Bytes, parts: &Parts, body: B) -> Option<(Request<B>, Stays)> {
     let mut request = Request::new(body);
-    *request.method_mut() = Method::from_bytes(&head[parts.method.clone()]).ok()?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.slice(parts.target.clone())).ok()?;
-    let headers = request.headers_mut();
+    request.method = Method::from_bytes(&head[parts.method.clone()]).ok()?;
+    request.uri = Uri::from_maybe_shared(head.slice(parts.target.clone())).ok()?;
     // Room for those that a proxy adds.
-    headers.reserve(parts.fields.len() + 6);
-    fill(head, &parts.fields, headers).ok()?;
-    let stays = if keeps_alive(Version::HTTP_11, headers) { Stays::Yes } else { Stays::No };
+    request.headers = HeaderMap::with_capacity(parts.fields.len() + 6);
+    fill(head, &parts.fields, &mut request.headers).ok()?;
+    let stays = if keeps_alive(Version::HTTP_11, &request.headers) { Stays::Yes } else { Stays::No };
     Some((request, stays))
 }
 
@@ -99,10 +99,10 @@ pub enum Stays {
 
 /// Writes the head of an answer. Returns how its body goes behind it, and whether the connection stays.
 pub fn write_answer<B: http_body::Body>(answer: &Response<B>, to: &Asked, date: impl FnOnce() -> HeaderValue, out: &mut Vec<u8>) -> (Encoder, Stays) {
-    let status = answer.status();
+    let status = answer.status;
     let is_silent = status.is_informational() || matches!(status.as_u16(), 204 | 304);
     let may_have_body = !is_silent && !to.is_head;
-    let known = if answer.body().is_end_stream() { Some(0) } else { answer.body().size_hint().exact() };
+    let known = if answer.body.is_end_stream() { Some(0) } else { answer.body.size_hint().exact() };
     out.reserve(ROOM);
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
@@ -111,11 +111,11 @@ pub fn write_answer<B: http_body::Body>(answer: &Response<B>, to: &Asked, date: 
     out.extend_from_slice(b"\r\n");
     let (mut length, mut says_length, mut has_date, mut stays, mut says_close) = (known, false, false, to.stays, false);
     let mut announced = Vec::new();
-    for (name, value) in answer.headers() {
+    for (name, value) in &answer.headers {
         match *name {
             header::TRANSFER_ENCODING => continue,
             // Of an empty body it says nothing; with 304 it is that of the answer which is not sent.
-            header::CONTENT_LENGTH if says_length || (answer.body().is_end_stream() && !to.is_head && status != StatusCode::NOT_MODIFIED) => continue,
+            header::CONTENT_LENGTH if says_length || (answer.body.is_end_stream() && !to.is_head && status != StatusCode::NOT_MODIFIED) => continue,
             header::CONTENT_LENGTH => {
                 let given = std::str::from_utf8(value.as_bytes()).ok().and_then(|v| v.parse().ok());
                 if known.is_none() && given.is_none() {
@@ -226,7 +226,7 @@ fn other(from: &[u8], fields: &mut Vec<Field>) -> Result<Option<(usize, StatusCo
 /// RFC 9112 §6.3. As with Envoy, chunks are the only coding, and what leaves open where an answer ends is refused: a length and chunks
 /// at once, a body behind 204.
 fn length(status: StatusCode, version: Version, headers: &HeaderMap, method: &Method) -> Result<Length, NoHead> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING);
     let coding = codings.next();
     if status == StatusCode::NO_CONTENT && (coding.is_some() || content_length(headers)?.is_some_and(|n| n > 0)) {
         return Err(NoHead);
@@ -255,7 +255,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, NoHead> {
 
 /// Whether the connection stays open behind the message.
 fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
-    let says = |word: &str| headers.get_all(header::CONNECTION).iter().any(|v| lists(v, word));
+    let says = |word: &str| headers.get_all(header::CONNECTION).any(|v| lists(v, word));
     if version == Version::HTTP_11 { !says("close") } else { says("keep-alive") && !says("close") }
 }
 
@@ -271,38 +271,38 @@ pub enum Encoder {
 /// Writes a request's head. What a body's length is follows from its headers, or else from its size where that is known.
 pub fn write_request<B: http_body::Body>(request: &mut Request<B>, out: &mut Vec<u8>) -> Encoder {
     let encoder = encoder(request);
-    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    match (request.uri().authority(), request.uri().path_and_query()) {
+    match (request.uri.authority(), request.uri.path_and_query()) {
         (None, Some(path)) => out.extend_from_slice(path.as_str().as_bytes()),
         // Writing to a Vec does not fail.
-        _ => drop(write!(out, "{}", request.uri())),
+        _ => drop(write!(out, "{}", request.uri)),
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_headers(request.headers(), out);
+    write_headers(&request.headers, out);
     out.extend_from_slice(b"\r\n");
     encoder
 }
 
 fn encoder<B: http_body::Body>(request: &mut Request<B>) -> Encoder {
     // What comes behind it is no body.
-    if *request.method() == Method::CONNECT && !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
-        request.headers_mut().remove(header::TRANSFER_ENCODING);
-        if let Ok(Some(given)) = content_length(request.headers()) {
+    if request.method == Method::CONNECT && !request.body.is_end_stream() && request.body.size_hint().exact().is_none() {
+        request.headers.remove(header::TRANSFER_ENCODING);
+        if let Ok(Some(given)) = content_length(&request.headers) {
             return Encoder::Length(given);
         }
-        request.headers_mut().remove(header::CONTENT_LENGTH);
+        request.headers.remove(header::CONTENT_LENGTH);
         return Encoder::Length(0);
     }
-    let delimits = delimits(request.headers(), request.body());
-    let headers = request.headers_mut();
+    let delimits = delimits(&request.headers, &request.body);
+    let headers = &mut request.headers;
     headers.remove(header::TRANSFER_ENCODING);
     if delimits.says_nothing_valid {
         headers.remove(header::CONTENT_LENGTH);
     }
     match &delimits.encoder {
-        Encoder::Length(n) if delimits.is_said => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(*n))),
-        Encoder::Chunks(_) => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        Encoder::Length(n) if delimits.is_said => headers.insert(header::CONTENT_LENGTH, HeaderValue::from(*n)),
+        Encoder::Chunks(_) => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
         Encoder::Length(_) => {}
     }
     delimits.encoder
@@ -328,7 +328,7 @@ pub fn delimits<B: http_body::Body>(headers: &HeaderMap, body: &B) -> Delimits {
     }
     let encoder = match body.size_hint().exact() {
         Some(known) => Encoder::Length(known),
-        None => Encoder::Chunks(headers.get_all(header::TRAILER).iter().flat_map(names).collect()),
+        None => Encoder::Chunks(headers.get_all(header::TRAILER).flat_map(names).collect()),
     };
     Delimits { is_said: matches!(encoder, Encoder::Length(1..)), encoder, says_nothing_valid: true }
 }
@@ -420,7 +420,7 @@ mod tests {
             assert!(read(&whole[..end], &Method::GET).expect("so far well").is_none(), "{end}");
         }
         let answer = read(whole, &Method::GET).expect("an answer").expect("a whole head");
-        assert_eq!((answer.status, answer.headers["x-a"].as_bytes(), answer.keeps_alive), (StatusCode::OK, &b"1"[..], true));
+        assert_eq!((answer.status, answer.headers.get("x-a").expect("a header").as_bytes(), answer.keeps_alive), (StatusCode::OK, &b"1"[..], true));
         assert!(read("HTTP/1.1 101 Switching Protocols\r\n\r\n", &Method::GET).is_err());
         assert!(read("SSH-2.0-x\r\n\r\n", &Method::GET).is_err());
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));

@@ -1,6 +1,5 @@
 //! The lines of a head that are headers, as nearly all heads have them: what is odd is for others to judge.
 
-use crate::http::framing::field;
 use memchr::memchr;
 
 /// Start and end of a name, and of its value without the white space around it, as places in the bytes.
@@ -18,7 +17,8 @@ pub enum Split {
     Odd,
 }
 
-/// Splits the lines from `at` on. `takes` hears of each name and its value, and says whether it is usual.
+/// Splits the lines from `at` on. `takes` hears of each name and its value, and says whether it is usual. Whether their characters may
+/// stand in names and values is not looked at: that is seen where they become headers.
 pub fn split(bytes: &[u8], mut at: usize, fields: &mut Vec<Field>, mut takes: impl FnMut(&[u8], &[u8]) -> bool) -> Split {
     fields.clear();
     loop {
@@ -28,7 +28,7 @@ pub fn split(bytes: &[u8], mut at: usize, fields: &mut Vec<Field>, mut takes: im
         if line.is_empty() {
             return Split::End(at + 2);
         }
-        let Ok((name, value)) = field(line) else { return Split::Odd };
+        let Some((name, value)) = field(line) else { return Split::Odd };
         if fields.len() == USUAL || !takes(name, value) {
             return Split::Odd;
         }
@@ -37,4 +37,18 @@ pub fn split(bytes: &[u8], mut at: usize, fields: &mut Vec<Field>, mut takes: im
         fields.push([at, at + name.len(), from, from + value.len()]);
         at += end + 1;
     }
+}
+
+/// A name and its value without the white space around it. A line that goes on with the one before is none.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr(b':', line)?;
+    (colon > 0 && !matches!(line[0], b' ' | b'\t')).then(|| (&line[..colon], trim(&line[colon + 1..])))
+}
+
+/// Without spaces and tabs around it. Other white space stays: it may not be there.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }

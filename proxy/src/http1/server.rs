@@ -11,10 +11,11 @@ use crate::http::exchange::Connection;
 use crate::http::framing::{Framing, Parts, Plain};
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::service;
+use crate::message::{Request, Response};
 use crate::splice::{self, Lease, Pool, Splice};
 use crate::upstream::Reason;
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, header};
+use http::{Method, header};
 use http_body::{Body, Frame, SizeHint};
 use std::cell::RefCell;
 use std::io;
@@ -104,7 +105,7 @@ fn front(read: &mut BytesMut, framing: &mut Framing, parts: &mut Parts, connecti
         Plain::Other => return Front::Unusual,
     };
     let head = read.split_to(end).freeze();
-    let made = head::request(&head, parts, length).filter(|(request, _)| request.headers().len() <= connection.manager.limits.headers);
+    let made = head::request(&head, parts, length).filter(|(request, _)| request.headers.len() <= connection.manager.limits.headers);
     let Some((request, stays)) = made else {
         // It goes back where it was.
         let mut whole = BytesMut::from(&head[..]);
@@ -113,8 +114,8 @@ fn front(read: &mut BytesMut, framing: &mut Framing, parts: &mut Parts, connecti
         return Front::Unusual;
     };
     framing.pass_plain();
-    let takes_trailers = request.headers().get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    let asked = Asked { is_head: *request.method() == Method::HEAD, takes_trailers, stays };
+    let takes_trailers = request.headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let asked = Asked { is_head: request.method == Method::HEAD, takes_trailers, stays };
     Front::Request(Box::new((request, asked)))
 }
 
@@ -151,7 +152,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
             },
             Some(Front::Part | Front::Nothing) | None => break,
         };
-        let length = *request.body();
+        let length = request.body;
         let serial = {
             let wire = &mut *wire.borrow_mut();
             (wire.left, wire.room) = (length, Room::default());
@@ -179,7 +180,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, early: BytesMut,
             })
             .await
         };
-        let Some(Ok(answer)) = answer else { return Ended::Closed };
+        let Some(answer) = answer else { return Ended::Closed };
         output.bytes.extend(connection.wire.take_interim().into_iter().flatten());
         let stays = match write(connection, &wire, &mut output, answer, asked).await {
             Ok(stays) => stays,
@@ -256,7 +257,7 @@ enum Taken {
 /// Sends an answer to its end.
 async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut Output, answer: Response<body::Body>, asked: Asked) -> io::Result<Stays> {
     let (mut encoder, stays) = head::write_answer(&answer, &asked, || connection.worker().date(), &mut output.bytes);
-    let mut body = answer.into_body();
+    let mut body = answer.body;
     // The body of an answer to HEAD is given to nobody.
     let mut is_over = encoder == Encoder::Length(0) || body.is_end_stream();
     // Its source broke off: the client gets what came of it.

@@ -7,10 +7,11 @@ use crate::http::exchange::Connection;
 use crate::http::head::{self, strip_for_streams};
 use crate::http::incoming::Incoming;
 use crate::http::service;
+use crate::message::{HeaderMap, Request, Response};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, StatusCode, header};
 use http_body::Body;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -63,9 +64,8 @@ impl Respond {
         }
         self.said.set(said);
         self.early.set(status.as_u16());
-        let mut answer = Response::new(());
-        (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
-        let _ = sender.send_informational(answer);
+        let answer = Response { status, headers, ..Response::new(()) };
+        let _ = sender.send_informational(answer.into());
     }
     /// Ready when there is nobody who waits for an answer.
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -76,7 +76,7 @@ impl Respond {
 }
 
 /// Serves one request to the end of its answer. Dropped, it has no end.
-pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut sender: SendResponse<Bytes>) {
+pub async fn answer(connection: &Rc<Connection>, request: http::Request<RecvStream>, mut sender: SendResponse<Bytes>) {
     if let Some(refusal) = heads::refusal(&request, connection.manager.limits.headers) {
         connection.worker().refused_head(connection, refusal);
         return sender.send_reset(refusal.reason());
@@ -84,11 +84,12 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, m
     let respond = Rc::new(Respond::new(sender));
     let is_head = *request.method() == Method::HEAD;
     let (parts, stream) = request.into_parts();
+    let request = Request::from(http::Request::from_parts(parts, ()));
     // Tunnels are refused.
-    let has_body = parts.method != Method::CONNECT && !stream.is_end_stream();
-    let incoming = if has_body { Incoming::StreamRequest(Content::new(stream, &parts.headers)) } else { Incoming::Nothing };
+    let has_body = request.method != Method::CONNECT && !stream.is_end_stream();
+    let incoming = if has_body { Incoming::StreamRequest(Content::new(stream, &request.headers)) } else { Incoming::Nothing };
     let answer = {
-        let mut serving = pin!(service::serve(connection.clone(), Request::from_parts(parts, incoming), Some(respond.clone())));
+        let mut serving = pin!(service::serve(connection.clone(), request.map(|()| incoming), Some(respond.clone())));
         let mut has_begun = false;
         std::future::poll_fn(|cx| {
             // Who asked and left at once is told of in the log all the same.
@@ -102,15 +103,15 @@ pub async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, m
         })
         .await
     };
-    let Some(Ok(answer)) = answer else { return };
-    let (mut parts, body) = answer.into_parts();
-    strip_for_streams(&mut parts.headers);
-    parts.headers.entry(header::DATE).or_insert_with(|| connection.worker().date());
-    let is_over = is_head || matches!(parts.status.as_u16(), 204 | 304) || body.is_end_stream();
+    let Some(answer) = answer else { return };
+    let Response { status, mut headers, body, .. } = answer;
+    strip_for_streams(&mut headers);
+    headers.insert_absent(header::DATE, || connection.worker().date());
+    let is_over = is_head || matches!(status.as_u16(), 204 | 304) || body.is_end_stream();
     if let (false, Some(length)) = (is_over, body.size_hint().exact()) {
-        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+        headers.insert_absent(header::CONTENT_LENGTH, || length.into());
     }
-    let begun = respond.sender.borrow_mut().send_response(Response::from_parts(parts, ()), is_over);
+    let begun = respond.sender.borrow_mut().send_response(Response { status, headers, ..Response::new(()) }.into(), is_over);
     let stream = match begun {
         Ok(stream) => stream,
         Err(_) => {

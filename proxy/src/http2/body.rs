@@ -1,9 +1,10 @@
 //! A body as it arrives on a stream. Room for more is given back as it is taken, and not before.
 
 use crate::http::incoming::Broken;
+use crate::message::HeaderMap;
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::{HeaderMap, header};
+use http::header;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -7,12 +7,13 @@ use crate::http::head::strip_for_streams;
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::interim::Interim;
 use crate::http::upload::Upload;
+use crate::message::{Request, Response};
 use crate::upstream::connection::reason_of_stream;
 use crate::upstream::io::Transport;
 use crate::upstream::{Failure, Reason};
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use http::{Request, Response, StatusCode, header};
+use http::{StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future;
 use std::pin::Pin;
@@ -69,13 +70,14 @@ impl Sender {
     pub fn send<'i>(&self, request: Request<Upload>, interim: Option<&'i Interim>) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'i> {
         let mut sender = self.0.clone();
         async move {
-            let (mut parts, body) = request.into_parts();
-            strip_for_streams(&mut parts.headers);
-            if let Some(length @ 1..) = body.size_hint().exact() {
-                parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+            let mut head = request;
+            strip_for_streams(&mut head.headers);
+            if let Some(length @ 1..) = head.body.size_hint().exact() {
+                head.headers.insert_absent(header::CONTENT_LENGTH, || length.into());
             }
-            let is_whole = body.is_end_stream();
-            let begun = sender.send_request(Request::from_parts(parts, ()), is_whole);
+            let is_whole = head.body.is_end_stream();
+            let (parts, body) = http::Request::from(head).into_parts();
+            let begun = sender.send_request(http::Request::from_parts(parts, ()), is_whole);
             let (mut answer, stream) = begun.map_err(|e| Failure::unsent(reason_of_stream(&e)))?;
             drop(sender);
             let mut upload = UploadOf((!is_whole).then(|| Box::new(Sending::new(stream, body, None))));
@@ -86,14 +88,15 @@ impl Sender {
                     && let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx)
                 {
                     if early.status() != StatusCode::SWITCHING_PROTOCOLS {
-                        interim.forward(early.status(), early.headers());
+                        interim.forward(early.status(), &early.headers().clone().into());
                     }
                 }
                 Pin::new(&mut answer).poll(cx).map_err(|e| failure(&e))
             });
             let (parts, stream) = answer.await?.into_parts();
-            let content = Content::new(stream, &parts.headers);
-            Ok(Response::from_parts(parts, Incoming::StreamAnswer(Download { content, upload })))
+            let head = Response::from(http::Response::from_parts(parts, ()));
+            let content = Content::new(stream, &head.headers);
+            Ok(head.map(|()| Incoming::StreamAnswer(Download { content, upload })))
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::provider::Provider;
 use super::token::Token;
 use crate::http::limit;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::{HeaderName, HeaderValue};
 use mesh_envoy::engine::gate::Append;
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ pub fn apply(changes: Vec<Change>, headers: &mut HeaderMap, path: &mut String) {
     for change in changes {
         match change {
             Change::Remove(name) => drop(headers.remove(name)),
-            Change::Add(name, value) => drop(headers.append(name, value)),
+            Change::Add(name, value) => headers.append(name, value),
             Change::Put(list) => limit::put(headers, list),
             Change::RemoveParameter(name) => {
                 let Some((before, query)) = path.split_once('?') else { continue };

@@ -3,7 +3,8 @@
 use super::peer::{LONGEST, Peer};
 use crate::http::exchange::Exchange;
 use crate::http::head::names::{PEER_METADATA, PEER_METADATA_ID};
-use http::{HeaderMap, HeaderValue};
+use crate::message::HeaderMap;
+use http::HeaderValue;
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use crate::downstream::record::Record;
 use crate::format::Subject;
 use crate::http::exchange::Exchange;
+use crate::message::HeaderMap;
 use crate::telemetry::config::Direction;
 use crate::telemetry::peer::Peer;
 use crate::tls::session::Session;
@@ -119,8 +120,8 @@ fn value(json: Json) -> Value {
     }
 }
 
-fn headers(map: &http::HeaderMap) -> Json {
-    let text = |name: &http::HeaderName| map.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect::<Vec<_>>().join(",");
+fn headers(map: &HeaderMap) -> Json {
+    let text = |name: &http::HeaderName| map.get_all(name).map(|v| String::from_utf8_lossy(v.as_bytes())).collect::<Vec<_>>().join(",");
     Json::Object(map.keys().map(|k| (k.as_str().to_owned(), text(k).into())).collect())
 }
 

@@ -3,7 +3,8 @@
 //! What is read and written is what Envoy 1.40 reads and writes. Headers of other systems, as `uber-trace-id` without the
 //! feature `jaeger`, go through as they came.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::{HeaderName, HeaderValue};
 
 /// Numbers of a trace and of a span in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -190,7 +191,7 @@ fn w3c(headers: &HeaderMap) -> Found {
     if parts.next().is_some() {
         return Found::Broken;
     }
-    let state: Vec<&str> = headers.get_all(TRACESTATE).iter().filter_map(|v| v.to_str().ok()).collect();
+    let state: Vec<&str> = headers.get_all(TRACESTATE).filter_map(|v| v.to_str().ok()).collect();
     let context = Context { trace: id, span, parent: None, sampled: false, state: state.join(",") };
     Found::Context(context, Some(flags & 1 == 1))
 }
@@ -235,9 +236,12 @@ mod tests {
         assert_eq!(of_single, headers(&[("b3", "0000000000000005-0000000000000006-1-0000000000000007")]));
         let mut others = headers(&[("uber-trace-id", "1:2:3:1")]);
         BOTH.inject(&context, &mut others);
-        assert_eq!(others["uber-trace-id"], "1:2:3:1");
-        assert_eq!((&others["x-b3-parentspanid"], &others["x-b3-sampled"]), (&"0000000000000007".parse().expect("a value"), &"1".parse().expect("a value")));
-        assert_eq!(others["traceparent"], "00-00000000000000000000000000000005-0000000000000006-01");
+        assert_eq!(others.get("uber-trace-id").expect("a header"), "1:2:3:1");
+        assert_eq!(
+            (others.get("x-b3-parentspanid").expect("a header"), others.get("x-b3-sampled").expect("a header")),
+            (&"0000000000000007".parse().expect("a value"), &"1".parse().expect("a value"))
+        );
+        assert_eq!(others.get("traceparent").expect("a header"), "00-00000000000000000000000000000005-0000000000000006-01");
     }
 
     proptest! {

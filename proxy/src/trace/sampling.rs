@@ -1,7 +1,8 @@
 //! Which requests are told of. The decision stands in `x-request-id`, so that every proxy on a request's way makes the same one.
 
 use super::config::Tracing;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::HeaderMap;
+use http::{HeaderName, HeaderValue};
 
 /// Why a request is told of, or that it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +95,9 @@ mod tests {
     fn decided(tracing: &Tracing, id: &'static str, more: &[&'static str]) -> (Reason, String) {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_static(id));
-        more.iter().for_each(|name| drop(headers.insert(*name, HeaderValue::from_static("1"))));
+        more.iter().for_each(|name| headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1")));
         let reason = decide(tracing, true, true, &mut headers);
-        (reason, headers[REQUEST_ID].to_str().expect("a text").to_owned())
+        (reason, headers.get(REQUEST_ID).expect("an id").to_str().expect("a text").to_owned())
     }
 
     #[test]

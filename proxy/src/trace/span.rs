@@ -6,9 +6,10 @@ use super::sampling;
 use crate::format::Absent;
 use crate::http::exchange::Exchange;
 use crate::http::head::names;
+use crate::message::HeaderMap;
 use crate::telemetry::Direction;
 use crate::upstream::Reason;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 

@@ -4,7 +4,8 @@
 //! Source: "Propagation Format" of Jaeger's client libraries, <https://www.jaegertracing.io/docs/1.35/client-libraries/>.
 
 use super::context::{Context, Found, hex, text};
-use http::{HeaderMap, HeaderName};
+use crate::message::HeaderMap;
+use http::HeaderName;
 
 pub const TRACE_ID: HeaderName = HeaderName::from_static("uber-trace-id");
 

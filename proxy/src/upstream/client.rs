@@ -6,9 +6,10 @@ use crate::config::cluster::Protocol;
 use crate::http::forward::asked_by;
 use crate::http::outgoing::Outgoing;
 use crate::http::upload::Upload;
+use crate::message::{HeaderMap, Request};
 use crate::worker::Shared;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Version, header};
+use http::{HeaderValue, Version, header};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::fmt;
@@ -92,30 +93,30 @@ impl Client {
     ///
     /// # Errors
     /// Why there is none; whatever status it has, an answer is one.
-    pub async fn send(&self, cluster: &str, request: Request<Bytes>, timeout: Duration, most: usize) -> Result<Answer, SendError> {
+    pub async fn send(&self, cluster: &str, request: http::Request<Bytes>, timeout: Duration, most: usize) -> Result<Answer, SendError> {
         let handle = self.handle(cluster).ok_or(SendError::NoCluster)?;
-        tokio::time::timeout(timeout, exchange(&handle, request, most)).await.unwrap_or(Err(SendError::Late))
+        tokio::time::timeout(timeout, exchange(&handle, request.into(), most)).await.unwrap_or(Err(SendError::Late))
     }
 }
 
 async fn exchange(handle: &Handle, request: Request<Bytes>, most: usize) -> Result<Answer, SendError> {
     let host = handle.choose(None, None, None, &[], 0, &mut fastrand::Rng::new()).ok_or(SendError::NoHost)?;
-    let (mut parts, body) = request.into_parts();
-    let is_grpc = parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t == "application/grpc");
+    let mut request = request;
+    let is_grpc = request.headers.get(header::CONTENT_TYPE).is_some_and(|t| t == "application/grpc");
     let protocol = if is_grpc { Protocol::Http2 } else { handle.config().protocol };
-    let authority = parts.uri.authority().ok_or(SendError::Malformed)?.clone();
+    let authority = request.uri.authority().ok_or(SendError::Malformed)?.clone();
     let server_name = handle.config().names_request.then(|| asked_by(authority.as_str())).flatten();
     if protocol == Protocol::Http2 {
-        parts.version = Version::HTTP_2;
+        request.version = Version::HTTP_2;
     } else {
-        parts.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| SendError::Malformed)?);
-        parts.uri = parts.uri.path_and_query().ok_or(SendError::Malformed)?.as_str().parse().map_err(|_| SendError::Malformed)?;
+        request.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| SendError::Malformed)?);
+        request.uri = request.uri.path_and_query().ok_or(SendError::Malformed)?.as_str().parse().map_err(|_| SendError::Malformed)?;
     }
-    let request = Outgoing::Message(Box::new(Request::from_parts(parts, Upload::of(body))));
+    let request = Outgoing::Message(Box::new(request.map(Upload::of)));
     let wanted = Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None, client: None };
     let (response, lease) = handle.send(&host, wanted, |_| {}).await.map_err(SendError::Failed)?;
-    let (parts, mut incoming) = response.into_parts();
-    let mut answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Bytes::new() };
+    let mut incoming = response.body;
+    let mut answer = Answer { status: response.status.as_u16(), headers: response.headers, body: Bytes::new() };
     let mut read = BytesMut::new();
     loop {
         let frame = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut incoming), cx)).await;
@@ -126,7 +127,7 @@ async fn exchange(handle: &Handle, request: Request<Bytes>, most: usize) -> Resu
         match frame.into_data() {
             Ok(data) if read.len() + data.len() > most => return Err(SendError::Body),
             Ok(data) => read.extend_from_slice(&data),
-            Err(frame) => answer.headers.extend(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => answer.headers.extend(HeaderMap::from(frame.into_trailers().unwrap_or_default())),
         }
     }
     lease.release();

@@ -15,11 +15,11 @@ use crate::config::transport::Client;
 use crate::http::incoming::Incoming;
 use crate::http::interim::Interim;
 use crate::http::outgoing::Outgoing;
+use crate::message::{HeaderMap, Response};
 use crate::proxy_protocol::Addresses;
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
-use http::Response;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::CONTENT_TYPE;
 use mesh_envoy::engine::pick::{Assignment, Health};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
@@ -378,10 +378,10 @@ impl Handle {
         };
         match &result {
             Ok((response, _)) => {
-                let status = response.status().as_u16();
+                let status = response.status.as_u16();
                 let counter = if (500..600).contains(&status) { &host.stats.errors } else { &host.stats.successes };
                 counter.fetch_add(1, Ordering::Relaxed);
-                self.runtime.note(host, Outcome::Status(status_of_grpc(response.headers()).unwrap_or(status)));
+                self.runtime.note(host, Outcome::Status(status_of_grpc(&response.headers).unwrap_or(status)));
             }
             // A client that broke off says nothing of the host.
             Err(f) if !matches!(f.reason, Reason::Overflow | Reason::LocalReset) && !f.is_unseen() => {

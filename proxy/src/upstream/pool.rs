@@ -11,10 +11,10 @@ use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
 use crate::http::upload::Upload;
 use crate::http1::client::{self, Lost};
+use crate::message::{Request, Response};
 use crate::stats::{ClusterStats, TlsStats};
 use crate::tls::context::Speaks;
 use crate::tls::session::Session;
-use http::{Request, Response};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -42,6 +42,7 @@ pub struct Pool {
     counts: Arc<Counts>,
     rules: Rules,
     connector: Connector,
+    #[allow(clippy::vec_box, reason = "they are lent out for every request, and moved several times then")]
     idle: RefCell<Vec<Box<Http1>>>,
     multiplexed: RefCell<Vec<Rc<Shared>>>,
     /// Held while a connection for many streams is made: the others wait for it.
@@ -139,14 +140,14 @@ impl Pool {
     /// Closes what nobody uses any more.
     pub fn prune(&self) {
         let before = self.idle.borrow().len();
-        let quiet = |c: &Box<Http1>| {
+        let quiet = |c: &Http1| {
             let is_old = self.is_old(c.made);
             if is_old {
                 self.stats.upstream_cx_max_duration_reached.inc();
             }
             !is_old && c.socket.is_quiet() && self.rules.idle_timeout.is_none_or(|t| c.idle_since.elapsed() <= t)
         };
-        self.idle.borrow_mut().retain(quiet);
+        self.idle.borrow_mut().retain(|c| quiet(c));
         let after = self.idle.borrow().len();
         (after..before).for_each(|_| self.gone());
         self.retire();
@@ -308,7 +309,7 @@ impl Pool {
 async fn over(line: &mut Line, request: Outgoing, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
     match (line, request) {
         (Line::Codec(connection), Outgoing::Plain(plain)) => client::send(connection, plain, interim).await,
-        (Line::Codec(connection), Outgoing::Message(request)) if upgrade(request.headers()).is_none() => {
+        (Line::Codec(connection), Outgoing::Message(request)) if upgrade(&request.headers).is_none() => {
             client::send(connection, Plain::of(*request), interim).await
         }
         (line, Outgoing::Message(request)) => Box::pin(over_hyper(line, *request, interim)).await,
@@ -318,21 +319,22 @@ async fn over(line: &mut Line, request: Outgoing, interim: Option<&Interim>) -> 
 }
 
 /// The same for what hyper sends.
-async fn over_hyper(line: &mut Line, mut request: Request<Upload>, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
+async fn over_hyper(line: &mut Line, request: Request<Upload>, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
     let sender = match line.hyper().await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
+    let mut request = http::Request::from(request);
     // Streams of HTTP/2 don't become another protocol.
     if let Some(Interim::Http1(wire)) = interim.cloned() {
-        hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), answer.headers()));
+        hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), &answer.headers().clone().into()));
     }
     match sender.try_send_request(request).await {
-        Ok(response) => Ok(response.map(Incoming::Hyper)),
+        Ok(response) => Ok(Response::from(response).map(Incoming::Hyper)),
         Err(mut e) => {
             let (request, reason) = (e.take_message(), reason_of(e.error()));
             let failure = if request.is_some() { Failure::unsent(reason) } else { Failure::sent(reason) };
-            Err(Lost { failure, request: request.map(|r| Outgoing::Message(Box::new(r))) })
+            Err(Lost { failure, request: request.map(|r| Outgoing::Message(Box::new(r.into()))) })
         }
     }
 }
