@@ -7,6 +7,8 @@ use crate::config::cluster::{self, Cluster as ClusterConfig};
 use crate::config::overload::{Kind, Limits};
 use crate::decisions::feed::Feed;
 use crate::decisions::{Ring, Rings};
+use crate::downstream::accept::Accepted;
+use crate::downstream::servers::Servers;
 use crate::downstream::underway::{self, Underway};
 use crate::format::Subject;
 use crate::format::texts::Texts;
@@ -317,6 +319,8 @@ pub struct Worker {
     pub scratch: RefCell<Vec<u8>>,
     pub pipes: Rc<Pool>,
     pub texts: Texts,
+    /// Who serves connections.
+    pub servers: Servers<Accepted>,
 }
 
 impl Worker {
@@ -356,6 +360,7 @@ impl Worker {
             scratch: RefCell::default(),
             pipes: Pool::new(shared.pipes, shared.spliced.clone()),
             texts: Texts::default(),
+            servers: Servers::default(),
             shared,
         }
     }

@@ -44,8 +44,7 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
     let take = |stream: TcpStream, peer: SocketAddr| {
         let listener = slot.current();
         match worker.shared.overload.admit(&listener, || worker.dice().u32(..1000)) {
-            // What a connection needs is moved into its place once; a task moves what it is given several times.
-            Ok(admission) => drop(tokio::task::spawn_local(Box::pin(connection(worker.clone(), stream, peer, (slot.address, listener), admission)))),
+            Ok(admission) => worker.servers.take(Accepted { worker: worker.clone(), stream, peer, listens: slot.address, listener, admission }, connection),
             Err(refusal) => {
                 let stats = worker.listener_stats(&listener.stat_prefix);
                 match refusal {
@@ -111,7 +110,20 @@ impl Drop for Open {
     }
 }
 
-async fn connection(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, (listens, listener): (SocketAddr, Arc<Listener>), _admission: Admission) {
+/// A connection that was taken, and by whom.
+pub struct Accepted {
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// The address of the socket that it came on.
+    listens: SocketAddr,
+    listener: Arc<Listener>,
+    /// Held for as long as it lasts.
+    admission: Admission,
+}
+
+async fn connection(accepted: Accepted) {
+    let Accepted { worker, stream, peer, listens, listener, admission: _admission } = accepted;
     let heeds_overload = !listener.bypasses_overload;
     // A socket that listens on one address alone need not be asked.
     let asked = if listens.ip().is_unspecified() { stream.local_addr() } else { Ok(listens) };

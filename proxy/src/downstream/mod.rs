@@ -7,6 +7,7 @@ pub mod introduce;
 pub mod limit;
 pub mod raw;
 pub mod record;
+pub mod servers;
 pub mod stream;
 pub mod underway;
 

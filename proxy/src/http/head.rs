@@ -156,7 +156,7 @@ pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
 }
 
 /// What is between two neighbours only.
-const HOP_BY_HOP: [HeaderName; 6] =
+static HOP_BY_HOP: [HeaderName; 6] =
     [header::CONNECTION, header::UPGRADE, KEEP_ALIVE, HeaderName::from_static("http2-settings"), PROXY_CONNECTION, header::TRANSFER_ENCODING];
 /// Of these, those that stay where another protocol is asked for.
 const OF_UPGRADES: usize = 2;

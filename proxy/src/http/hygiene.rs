@@ -9,7 +9,10 @@ use http::header::{self, HeaderName, HeaderValue};
 pub fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let words = headers.get_all(header::CONNECTION).flat_map(|v| v.as_bytes().split(|b| *b == b','));
     // Of these there is nothing to be taken away.
-    words.map(<[u8]>::trim_ascii).filter(|n| !n.eq_ignore_ascii_case(b"close")).filter_map(|n| HeaderName::from_bytes(n).ok())
+    words
+        .map(<[u8]>::trim_ascii)
+        .filter(|n| !n.eq_ignore_ascii_case(b"close") && !n.eq_ignore_ascii_case(b"keep-alive"))
+        .filter_map(|n| HeaderName::from_bytes(n).ok())
 }
 
 /// What a request's `connection` asks for that is not to be had.
