@@ -219,3 +219,59 @@ fn servers_are_told_who_the_client_is_before_anything_else() {
     let answer = Why::new(&model, &[]).ask("db.shop", None, &Question::get(Url::parse("http://db").expect("a URL"))).expect("an answer");
     assert!(answer.parts.iter().flat_map(|p| &p.steps).any(|s| s.mark == Mark::NotJudged), "{answer:#?}");
 }
+
+/// As istiod was asked: what a subset's port does not say, who takes the client's protocol, and which clusters there are.
+#[test]
+fn subsets_ports_and_what_comes_in_are_as_a_real_istiod_has_them() {
+    let of = |policy: &str| {
+        let rule = format!(
+            "---\n{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: db, namespace: shop}}, spec: {{host: db, {policy}}}}}\n"
+        );
+        let held = translated(&snapshot(&rule, ""));
+        move |name: &str, at: &str| {
+            let found = held["clusters"].as_array().expect("clusters").iter().find(|c| c["name"] == *name.replace("DB", "db.shop.svc.cluster.local"));
+            found.and_then(|c| c.pointer(at)).map_or_else(String::new, ToString::to_string)
+        }
+    };
+    const HTTP: &str = "/typedExtensionProtocolOptions/envoy.extensions.upstreams.http.v3.HttpProtocolOptions/useDownstreamProtocolConfig/httpProtocolOptions";
+    const BUDGET: &str = "/circuitBreakers/thresholds/0/retryBudget/budgetPercent/value";
+    // The rule's own budget and head stay where a subset says something else of the port.
+    let port = "portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 3}}}]";
+    let held = of(&format!(
+        "trafficPolicy: {{retryBudget: {{percent: 30}}, proxyProtocol: {{version: V2}}}}, subsets: [{{name: a, labels: {{app: db}}, trafficPolicy: {{{port}}}}}]"
+    ));
+    assert_eq!(held("outbound|80|a|DB", BUDGET), "30");
+    assert_eq!(held("outbound|80|a|DB", "/transportSocketMatches/0/transportSocket/name"), "\"envoy.transport_sockets.upstream_proxy_protocol\"");
+    assert_eq!(held("outbound|80|a|DB", "/circuitBreakers/thresholds/0/maxConnections"), "3");
+    assert_eq!(held("inbound|8080||", BUDGET), "30");
+    // What comes in goes on in the client's protocol, too.
+    let held = of("trafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}");
+    assert_eq!([held("outbound|80||DB", HTTP), held("inbound|8080||", HTTP)], ["{}", "{}"]);
+    // A subset of a cluster that passes through does too, and one that asks for it by itself, whatever it says of a port.
+    let held =
+        of("trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}, subsets: [{name: a, labels: {app: db}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}]");
+    assert_eq!([held("outbound|80||DB", "/type"), held("outbound|80|a|DB", "/type")], ["\"ORIGINAL_DST\""; 2]);
+    let held = of(&format!("subsets: [{{name: a, labels: {{app: db}}, trafficPolicy: {{loadBalancer: {{simple: PASSTHROUGH}}, {port}}}}}]"));
+    assert_eq!([held("outbound|80||DB", "/type"), held("outbound|80|a|DB", "/type")], ["\"EDS\"", "\"ORIGINAL_DST\""]);
+    // No rate of success ejects anybody.
+    let held = of("trafficPolicy: {outlierDetection: {splitExternalLocalOriginErrors: true}}");
+    assert_eq!(held("outbound|80||DB", "/outlierDetection/enforcingLocalOriginSuccessRate"), "0");
+}
+
+/// The host of a ServiceEntry that DNS is asked for has no labels: a subset of it has no endpoint, and gets no cluster.
+#[test]
+fn subsets_of_what_dns_is_asked_for_need_endpoints_with_their_labels() {
+    let entry = |endpoints: &str| {
+        format!(
+            "---\n{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: out, namespace: shop}}, spec: {{hosts: [out.example], ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: DNS{endpoints}}}}}\n\
+             ---\n{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: out, namespace: shop}}, spec: {{host: out.example, subsets: [{{name: a, labels: {{v: a}}}}, {{name: all}}]}}}}\n"
+        )
+    };
+    let names = |objects: &str| {
+        let held = translated(&snapshot(objects, ""));
+        let all = held["clusters"].as_array().expect("clusters").iter().filter_map(|c| c["name"].as_str()).filter(|n| n.contains("out.example"));
+        all.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&entry("")), ["outbound|80||out.example", "outbound|80|all|out.example"]);
+    assert_eq!(names(&entry(", endpoints: [{address: a.example, labels: {v: a}}]")).len(), 3);
+}

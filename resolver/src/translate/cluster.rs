@@ -22,7 +22,7 @@ use crate::service::ServiceKind;
 use mesh_envoy::api::cluster::{self, Cluster, ClusterDiscoveryType, ClusterLbPolicy};
 use mesh_envoy::api::{Any, Duration, Struct, Value, core, dynamic_forward_proxy, extensions, upstream_http};
 use mesh_model::Node;
-use settings::{connection_pool, retry_budget};
+use settings::{connection_pool, keeps_protocol, retry_budget};
 
 pub const BLACK_HOLE: &str = "BlackHoleCluster";
 pub const PASSTHROUGH: &str = "PassthroughCluster";
@@ -293,7 +293,10 @@ impl<'a> Wanted<'_, 'a> {
         let subset_name = subset.map_or("", |s| s.name);
         let mut kind = discovery(cx, service);
         let simple = policy.load_balancer.map_or("", |l| l.text_of("simple"));
-        if simple == "PASSTHROUGH" {
+        // A subset is what the whole is, and may be more of it by its own policy, whatever it says of the port.
+        let of_whole = rules.policy(port.number).load_balancer;
+        let of_subset = subset.and_then(|s| s.node.at(&["trafficPolicy", "loadBalancer"]));
+        if simple == "PASSTHROUGH" || [of_whole, of_subset].into_iter().flatten().any(|l| l.text_of("simple") == "PASSTHROUGH") {
             kind = ClusterDiscoveryType::OriginalDst;
         }
         let mut building = base(cx, name(port.number, subset_name, &service.host), service, port, kind);
@@ -352,20 +355,12 @@ impl<'a> Wanted<'_, 'a> {
         let pool = self.policy.connection_pool;
         let upgrade = pool.and_then(|p| p.at(&["http", "h2UpgradePolicy"])).map_or("", Node::text);
         let by_mesh = cx.model.mesh.config.at(&["h2UpgradePolicy"]).map(Node::text) == Some("UPGRADE") && self.port.protocol.is_http();
-        let keeps = pool.and_then(|p| p.at(&["http", "useClientProtocol"])).and_then(Node::bool) == Some(true);
-        if !keeps && (upgrade == "UPGRADE" || (by_mesh && upgrade != "DO_NOT_UPGRADE")) && building.http.explicit_http_config.is_none() {
+        if !keeps_protocol(pool) && (upgrade == "UPGRADE" || (by_mesh && upgrade != "DO_NOT_UPGRADE")) && building.http.explicit_http_config.is_none() {
             building.http.use_downstream_protocol_config = None;
             building.http.explicit_http_config = Some(http2());
         }
         connection_pool(cx, building, pool);
-        if let Some(budget) = self.policy.retry_budget {
-            let thresholds = building.cluster.circuit_breakers.iter_mut().flat_map(|c| &mut c.thresholds);
-            thresholds.for_each(|t| t.retry_budget = Some(retry_budget(budget)));
-        }
-        if keeps {
-            building.http.explicit_http_config = None;
-            building.http.use_downstream_protocol_config = Some(either_protocol());
-        }
+        retry_budget(building, self.policy.retry_budget);
     }
 
     fn encryption(&self, cx: &mut Context<'_, 'a>, building: &mut Building) {
@@ -439,6 +434,7 @@ fn sni_dnat<'a>(cx: &mut Context<'_, 'a>, service: &RegisteredService<'a>, out: 
             let policy = subset.map_or(whole, |s| Rules::subset_policy_over(whole, s, port.number));
             let mut building = base(cx, sni(port.number, name, &service.host), service, port, discovery(cx, service));
             connection_pool(cx, &mut building, policy.connection_pool);
+            retry_budget(&mut building, policy.retry_budget);
             outliers(&mut building.cluster, policy.outlier_detection);
             balance(&mut building.cluster, policy.load_balancer, policy.load_balancer.map_or("", |l| l.text_of("simple")));
             building.cluster.filters = filters::cluster_exchange(cx).into_iter().collect();

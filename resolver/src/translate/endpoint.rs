@@ -50,8 +50,7 @@ pub fn assignment<'a>(
     let name = subset.map_or("", |s| s.name);
     if let Some(subset) = subset.filter(|_| from != From::Ingress) {
         let labels = subset.node.get("labels");
-        // The host itself, asked from DNS, stands for every subset.
-        endpoints.retain(|e| e.address == service.host || labels.into_iter().flat_map(Node::entries).all(|(k, v)| e.label(k.text()) == Some(v.text())));
+        endpoints.retain(|e| labels.into_iter().flat_map(Node::entries).all(|(k, v)| e.label(k.text()) == Some(v.text())));
     }
     if endpoints.is_empty() {
         return None;

@@ -39,7 +39,8 @@ impl<'a> TrafficPolicy<'a> {
     fn overlaid(self, subset: Node<'a>, port: u16) -> TrafficPolicy<'a> {
         let (own, is_of_port) = TrafficPolicy::for_port(subset, port);
         if is_of_port {
-            return own;
+            // Ports have none of these (pilot/pkg/model/destination_rule.go, `MergeTrafficPolicy`).
+            return TrafficPolicy { proxy_protocol: self.proxy_protocol, retry_budget: self.retry_budget, ..own };
         }
         TrafficPolicy {
             connection_pool: own.connection_pool.or(self.connection_pool),

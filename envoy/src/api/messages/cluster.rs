@@ -463,6 +463,9 @@ pub struct OutlierDetection {
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "json::is_default", alias = "enforcing_consecutive_local_origin_failure")]
     pub enforcing_consecutive_local_origin_failure: Option<u32>,
+    #[prost(message, optional, tag = "15")]
+    #[serde(skip_serializing_if = "json::is_default", alias = "enforcing_local_origin_success_rate")]
+    pub enforcing_local_origin_success_rate: Option<u32>,
     #[prost(message, optional, tag = "21")]
     #[serde(skip_serializing_if = "json::is_default", alias = "max_ejection_time")]
     pub max_ejection_time: Option<crate::api::Duration>,

@@ -1,6 +1,6 @@
 //! Clusters to the application itself.
 
-use super::{Building, bind_to, connection_pool, either_protocol, fixed, http2, services_metadata};
+use super::{Building, bind_to, connection_pool, either_protocol, fixed, http2, retry_budget, services_metadata};
 use crate::protocol::Protocol;
 use crate::translate::proxy::Interception;
 use crate::translate::registry::{RegisteredService, Target};
@@ -51,7 +51,9 @@ fn inbound_of_services<'a>(cx: &Context<'_, 'a>, port: u16) -> Piece<'a, Cluster
     }
     let rules = cx.rules(service);
     let sidecar = cx.scope.sidecar.and_then(|s| s.spec_at(&["inboundConnectionPool"]));
-    connection_pool(cx, &mut building, sidecar.or(rules.policy(service_port.number).or_of_mesh(&cx.model.mesh.config).connection_pool));
+    let policy = rules.policy(service_port.number).or_of_mesh(&cx.model.mesh.config);
+    connection_pool(cx, &mut building, sidecar.or(policy.connection_pool));
+    retry_budget(&mut building, policy.retry_budget);
     if !service.is_external {
         let mut known: Vec<&RegisteredService<'a>> = Vec::new();
         for t in &targets {

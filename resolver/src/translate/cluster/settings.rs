@@ -1,6 +1,6 @@
 //! What traffic policies set of a cluster: connections, outliers, balancing.
 
-use super::Building;
+use super::{Building, either_protocol};
 use crate::translate::Context;
 use crate::translate::virtual_service::duration;
 use mesh_envoy::api::cluster::{self, Cluster, ClusterDiscoveryType, ClusterLbPolicy};
@@ -21,13 +21,21 @@ fn percent_of(node: Node<'_>) -> Option<f64> {
     if node.is_mapping() { node.get("value").and_then(Node::float) } else { node.float() }
 }
 
-/// Retries at once as a share of the requests.
-pub fn retry_budget(node: Node<'_>) -> cluster::CircuitBreakersThresholdsRetryBudget {
-    cluster::CircuitBreakersThresholdsRetryBudget {
+/// Retries at once as a share of the requests, where connections are limited already.
+pub fn retry_budget(building: &mut Building, node: Option<Node<'_>>) {
+    let Some(node) = node else { return };
+    let budget = cluster::CircuitBreakersThresholdsRetryBudget {
         budget_percent: Some(Percent { value: node.get("percent").and_then(percent_of).unwrap_or(20.0) }),
         budget_interval: node.get("budgetInterval").and_then(|n| duration(n.text())),
         min_retry_concurrency: Some(node.get("minRetryConcurrency").and_then(Node::int).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(3)),
-    }
+    };
+    let thresholds = building.cluster.circuit_breakers.iter_mut().flat_map(|c| &mut c.thresholds);
+    thresholds.for_each(|t| t.retry_budget = Some(budget.clone()));
+}
+
+/// Whether the protocol is the one that the client speaks.
+pub fn keeps_protocol(pool: Option<Node<'_>>) -> bool {
+    pool.and_then(|p| p.at(&["http", "useClientProtocol"])).and_then(Node::bool) == Some(true)
 }
 
 /// Keeping connections alive, where either asks for it: each setting of the second counts before that of the first.
@@ -74,6 +82,10 @@ pub fn connection_pool(cx: &Context<'_, '_>, building: &mut Building, pool: Opti
     if let Some(h2) = building.http.explicit_http_config.as_mut().and_then(|c| c.http2_protocol_options.as_mut()) {
         h2.max_concurrent_streams = streams;
     }
+    if keeps_protocol(pool) {
+        building.http.explicit_http_config = None;
+        building.http.use_downstream_protocol_config = Some(either_protocol());
+    }
 }
 
 pub fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
@@ -96,6 +108,7 @@ pub fn outliers(out: &mut Cluster, node: Option<Node<'_>>) {
         split_external_local_origin_errors: splits,
         consecutive_local_origin_failure: local.filter(|_| splits),
         enforcing_consecutive_local_origin_failure: local.filter(|_| splits).map(|_| 100),
+        enforcing_local_origin_success_rate: splits.then_some(0),
         ..Default::default()
     }));
     let least = node.get("minHealthPercent").and_then(Node::float).unwrap_or(0.0);
