@@ -116,7 +116,7 @@ impl Spread {
 
     /// Says what is said of files of the folders with the names of those that they are made of, and once what all control planes say.
     pub fn heard(&self, say: &Say) -> Say {
-        let (say, names) = (say.clone(), Renamed { sources: self.sources.clone(), folders: self.clusters.iter().map(|c| self.folder(c)).collect() });
+        let (say, names) = (say.clone(), Renamed::new(&self.sources, self.clusters.iter().map(|c| self.folder(c)).collect()));
         let last: Mutex<BTreeMap<String, Instant>> = Mutex::default();
         Arc::new(move |what| {
             let what = names.rename(what);
@@ -228,20 +228,25 @@ struct Renamed {
 }
 
 impl Renamed {
+    fn new(sources: &[PathBuf], mut folders: Vec<PathBuf>) -> Renamed {
+        // One folder's name may be the beginning of another's.
+        folders.sort_by_key(|f| std::cmp::Reverse(f.as_os_str().len()));
+        Renamed { sources: sources.to_vec(), folders }
+    }
+
     fn rename(&self, text: &str) -> String {
         let mut out = text.to_owned();
         let is_one = matches!(self.sources.as_slice(), [one] if one.is_dir());
-        for folder in &self.folders {
-            // What is added is of no source.
-            let (own, kept) = (folder.join(ADDED).display().to_string(), "\u{0}");
-            out = out.replace(&own, kept);
+        // What is added is of no source.
+        let own: Vec<(String, String)> = self.folders.iter().zip(0..).map(|(f, i)| (f.join(ADDED).display().to_string(), format!("\u{0}{i}\u{0}"))).collect();
+        for (folder, (added, kept)) in self.folders.iter().zip(&own) {
+            out = out.replace(added, kept);
             for (source, name) in self.sources.iter().zip(names(&self.sources)) {
                 let place = if is_one { folder.clone() } else { folder.join(name) };
                 out = out.replace(&place.display().to_string(), &source.display().to_string());
             }
-            out = out.replace(kept, &own);
         }
-        out
+        own.iter().fold(out, |out, (added, kept)| out.replace(kept, added))
     }
 }
 
@@ -470,6 +475,17 @@ mod tests {
             say(&format!("{}/{cluster}/broken.yaml:6: bad", to.path().display()));
         }
         assert_eq!(*heard.lock().expect("unbroken"), [format!("{}: bad", from.path().join("broken.yaml:6").display())]);
+    }
+
+    #[test]
+    fn a_file_is_told_by_its_source_whatever_the_clusters_are_called() {
+        let folders = ["eu", "eu2"].map(|c| Path::new("/tmp/spread").join(c)).to_vec();
+        let renamed = Renamed::new(&[std::env::temp_dir()], folders);
+        let file = std::env::temp_dir().join("a.yaml");
+        for cluster in ["eu", "eu2"] {
+            assert_eq!(renamed.rename(&format!("/tmp/spread/{cluster}/a.yaml:6: bad")), format!("{}:6: bad", file.display()));
+        }
+        assert_eq!(renamed.rename(&format!("/tmp/spread/eu2/{ADDED}/x.yaml")), format!("/tmp/spread/eu2/{ADDED}/x.yaml"));
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl Target {
                 clusters.push(WeightedCluster {
                     name: Some(c.text("name")?).filter(|n| !n.is_empty()).map(Into::into),
                     header: c.text("cluster_header")?.to_ascii_lowercase().into(),
-                    weight: c.uint("weight")?.unwrap_or(0),
+                    weight: c.uint32("weight")?.unwrap_or(0),
                     overrides: Overrides::read(&c)?,
                 });
             }

@@ -201,6 +201,13 @@ impl<'v, 'p> Message<'v, 'p> {
             Some(n) => u64::try_from(n).map(Some).map_err(|_| self.unknown_field(name, "a number below zero")),
         }
     }
+    /// The same of a field of 32 bits, such as a weight: sums of larger ones would not fit where they are kept.
+    pub fn uint32(&self, name: &str) -> Read<Option<u64>> {
+        match self.uint(name)? {
+            Some(n) if n > u64::from(u32::MAX) => Err(self.unknown_field(name, "a number of more than 32 bits")),
+            n => Ok(n),
+        }
+    }
     /// An enum value by name, from its name or its number; "" where the field is absent.
     pub fn enumeration(&self, name: &str, names: &[&'static str]) -> Read<&'static str> {
         let found = match self.value(name) {
@@ -273,6 +280,14 @@ mod tests {
         let read = |name| m.duration(name).ok().flatten().map(|d| d.as_millis());
         assert_eq!((read("a"), read("b")), (Some(1500), Some(315_576_000_000_000)));
         assert!(["c", "d", "e", "f", "g"].into_iter().all(|name| m.duration(name).is_err()));
+    }
+
+    #[test]
+    fn weights_are_those_that_can_be_added_up() {
+        let v = json!({"a": u32::MAX, "b": 4_294_967_296u64, "c": i64::MAX, "d": "7"});
+        let m = Message::new(&v, Path::root("f")).expect("a message");
+        assert_eq!([m.uint32("a").ok().flatten(), m.uint32("d").ok().flatten(), m.uint32("e").ok().flatten()], [Some(u64::from(u32::MAX)), Some(7), None]);
+        assert!(m.uint32("b").is_err() && m.uint32("c").is_err());
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn tcp_target(m: &Message<'_, '_>) -> Read<Target> {
         let mut clusters = Vec::new();
         for c in weighted.messages("clusters")? {
             let name = Some(c.text("name")?).filter(|n| !n.is_empty()).map(Into::into);
-            clusters.push(WeightedCluster { name, header: "".into(), weight: c.uint("weight")?.unwrap_or(0), overrides: Overrides::default() });
+            clusters.push(WeightedCluster { name, header: "".into(), weight: c.uint32("weight")?.unwrap_or(0), overrides: Overrides::default() });
         }
         return Ok(Target::Weighted(Weighted { clusters, random_header: "".into() }));
     }

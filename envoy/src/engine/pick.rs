@@ -349,12 +349,12 @@ impl Assignment {
             let place = locality.message_or_empty("locality")?;
             let parts: Vec<&str> = [place.text("region")?, place.text("zone")?, place.text("sub_zone")?].into_iter().filter(|p| !p.is_empty()).collect();
             let place: Box<str> = parts.join("/").into();
-            let (priority, weight) = (locality.uint("priority")?.unwrap_or(0), locality.uint("load_balancing_weight")?.unwrap_or(0));
+            let (priority, weight) = (locality.uint32("priority")?.unwrap_or(0), locality.uint32("load_balancing_weight")?.unwrap_or(0));
             for e in locality.messages("lb_endpoints")? {
                 endpoints.push(Endpoint::read(&e, priority, &place, weight)?);
             }
         }
-        let overprovisioning = m.message_or_empty("policy")?.uint("overprovisioning_factor")?.unwrap_or(140);
+        let overprovisioning = m.message_or_empty("policy")?.uint32("overprovisioning_factor")?.unwrap_or(140);
         Ok(Assignment { endpoints, overprovisioning })
     }
 }
@@ -386,7 +386,7 @@ impl Endpoint {
                 _ => Health::Unhealthy,
             },
             is_draining: m.enumeration("health_status", HEALTH)? == "DRAINING",
-            weight: m.uint("load_balancing_weight")?.unwrap_or(1),
+            weight: m.uint32("load_balancing_weight")?.unwrap_or(1),
             priority,
             locality: locality.into(),
             workload: filters.message_or_empty("istio")?.text("workload")?.into(),
