@@ -299,7 +299,11 @@ fn port<'a>(mesh: &Mesh<'a>, server: &Client<'_, 'a>, number: u16, services: &[(
         places.into_iter().map(|p| Arc::clone(&callers.names[p as usize])).collect()
     };
     let sends: Vec<Sends> = sends.into_iter().map(|((what, why, thing), places)| Sends { what, why, thing, clients: named(places) }).collect();
-    let (verdict, mut says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
+    let (mut verdict, mut says) = judged(mesh, takes, &sends, services.is_empty(), is_excluded, server);
+    if takes_mtls && verdict == Verdict::Encrypted && w.annotation("sidecar.istio.io/interceptionMode") == Some("NONE") {
+        let who = "nothing is redirected to the sidecar (interception mode NONE): whether it or the application takes the port is not judged";
+        (verdict, says) = (Verdict::NotJudged, who.to_owned());
+    }
     if takes == Takes::Ambient
         && let Some(why) = ztunnel::left_out(mesh, w, number)
     {

@@ -46,7 +46,9 @@ pub struct Effective<'a> {
 
 /// Where a policy writes the mode that is in force at a port.
 pub fn mode_node(policy: &Object, port: u16) -> Node<'_> {
-    let of_port = policy.spec_at(&["portLevelMtls"]).and_then(|p| p.get(&port.to_string())?.get("mode"));
+    // Of whole namespaces and the mesh no settings of ports count.
+    let selects = policy.spec_at(&["selector", "matchLabels"]).is_some_and(|l| !l.is_empty());
+    let of_port = policy.spec_at(&["portLevelMtls"]).filter(|_| selects).and_then(|p| p.get(&port.to_string())?.get("mode"));
     of_port.or_else(|| policy.spec_at(&["mtls", "mode"])).unwrap_or(policy.name_node())
 }
 

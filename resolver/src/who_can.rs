@@ -7,7 +7,7 @@ mod unlisted;
 use crate::ambient::ztunnel::{self, Connection, Decision, Peer, Ztunnel};
 use crate::injection::InMesh;
 use crate::peer_authentication::{Effective, MtlsMode};
-use crate::translate::{Layer, Model, PEER_PRINCIPAL};
+use crate::translate::{Interception, Layer, Model, PEER_PRINCIPAL};
 use crate::why::Thing;
 use crate::workload::Workload;
 use before::Ways;
@@ -338,15 +338,19 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
     let find = |n: &PolicyName<'_>| rule(model, n);
     let callers = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]);
     let mut asking = authorizer.asking(asked).among(identities);
+    let in_mesh = mesh.in_mesh(w);
+    let goes_past = matches!(in_mesh, InMesh::Sidecar | InMesh::Gateway) && !w.captures_inbound(port);
+    // Nobody enforces anything there, whatever policies say.
+    let is_open = in_mesh == InMesh::No || goes_past;
     let answer = |c: Caller| {
-        let may = asking.may(&c, &find);
+        let may = if is_open { May::Always } else { asking.may(&c, &find) };
         (c, may)
     };
     let callers = callers.map(answer).collect();
     let proxy = model.proxy_of(workload);
     let mut policies: Vec<&Object> = model.policies_for(Kind::AuthorizationPolicy, &proxy);
     let mut not_judged: Vec<String> = Vec::new();
-    match mesh.in_mesh(w) {
+    match in_mesh {
         InMesh::No => not_judged.push(format!("{} has no sidecar: no policy counts for it, and everybody may", w.object.origin())),
         InMesh::Ambient => {
             let (open, by_waypoints) = before::described(model, w, port);
@@ -356,8 +360,11 @@ pub fn access(model: &Model<'_, '_>, workload: u32, port: u16, asked: &Asked, id
         InMesh::Unknown => not_judged.push(format!("whether {} has a sidecar, which enforces policies, is not in the input", w.object.origin())),
         InMesh::Sidecar | InMesh::Gateway => {}
     }
-    if !w.captures_inbound(port) {
+    if goes_past {
         not_judged.push(format!("port {port} goes past the sidecar: no policy counts for it, and everybody may"));
+    } else if !is_open && in_mesh != InMesh::Ambient && proxy.interception == Interception::None {
+        not_judged
+            .push(format!("nothing is redirected to the sidecar (interception mode NONE): whether it or the application takes port {port} is not judged"));
     }
     for kind in [Kind::EnvoyFilter, Kind::WasmPlugin] {
         let all = model.policies_for(kind, &proxy);

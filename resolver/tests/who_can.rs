@@ -4,8 +4,9 @@ use mesh_model::snapshot::read_manifest;
 use mesh_model::yaml::Limits;
 use mesh_model::{Completeness, Role, Snapshot, Source};
 use mesh_resolver::Mesh;
+use mesh_resolver::mtls;
 use mesh_resolver::translate::Model;
-use mesh_resolver::who_can::{Asked, Authorizer, Caller, May};
+use mesh_resolver::who_can::{Asked, Authorizer, Caller, May, access};
 use mesh_resolver::why::{Mark, Question, Stage, Url, Why};
 use proptest::prelude::*;
 
@@ -103,5 +104,36 @@ proptest! {
                 May::If(conditions) => prop_assert!(!conditions.is_empty()),
             }
         }
+    }
+}
+
+/// Policies that nobody enforces keep nobody out, and what an application may take by itself is not called encrypted.
+#[test]
+fn where_no_sidecar_stands_before_a_port_nobody_is_kept_out() {
+    let strict =
+        "---\n{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: shop}, spec: {mtls: {mode: STRICT}}}\n";
+    let nobody = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: nobody, namespace: shop}, spec: {}}\n";
+    for (annotation, is_open, is_judged, verdict) in [
+        ("", false, true, mtls::Verdict::Encrypted),
+        ("traffic.sidecar.istio.io/excludeInboundPorts: '8080'", true, false, mtls::Verdict::NotEncrypted),
+        ("sidecar.istio.io/inject: 'false'", true, false, mtls::Verdict::NotEncrypted),
+        ("sidecar.istio.io/interceptionMode: NONE", false, false, mtls::Verdict::NotJudged),
+    ] {
+        let text = mesh_text(&[strict.to_owned(), nobody.to_owned()])
+            .replace("template: {metadata: {labels: {app: cart}}", &format!("template: {{metadata: {{labels: {{app: cart}}, annotations: {{{annotation}}}}}"));
+        let source = Source::new("", text);
+        let mut snapshot = Snapshot::new();
+        snapshot.completeness = Completeness::Complete;
+        snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+        assert!(snapshot.problems.is_empty(), "{:?}", snapshot.problems);
+        let mesh = Mesh::new(&snapshot);
+        let model = Model::supposing(&mesh);
+        let id = (0u32..).zip(mesh.workloads.all()).find(|(_, w)| w.object.name() == "cart").expect("a workload").0;
+        let found = access(&model, id, 8080, &Asked::default(), &["cluster.local/ns/shop/sa/web".into()], true);
+        assert!(found.callers.iter().all(|(_, may)| (*may == May::Always) == is_open), "{annotation}: {:?}", found.callers);
+        assert_eq!(found.not_judged.is_empty(), is_judged, "{annotation}: {:?}", found.not_judged);
+        let report = mtls::report(&mesh);
+        let port = report.ports.iter().find(|p| p.workload == "cart").expect("its port");
+        assert_eq!(port.verdict, verdict, "{annotation}: {}", port.says);
     }
 }
