@@ -1,6 +1,6 @@
 //! The command line: Envoy's flags, as pilot-agent passes them.
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -73,27 +73,71 @@ pub struct Options {
     /// Local address that is IPv4 (taken, and not needed)
     #[arg(long, value_name = "VERSION")]
     pub local_address_ip_version: Option<String>,
-    /// Taken for Envoy's sake: there is no hot restart
+    #[command(flatten)]
+    pub taken: Taken,
+}
+
+/// Flags that change nothing here. They are taken, as a proxy that stops at one of the agent's does not start at all.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Taken for Envoy's sake, and without effect")]
+pub struct Taken {
+    /// There is no hot restart
     #[arg(long)]
     pub disable_hot_restart: bool,
-    /// Taken for Envoy's sake: unknown fields are always refused, unless they are harmless
-    #[arg(long)]
+    /// Unknown fields are always refused, unless they are harmless
+    #[arg(long, alias = "allow-unknown-fields")]
     pub allow_unknown_static_fields: bool,
-    /// Taken for Envoy's sake
+    /// They are refused
     #[arg(long)]
     pub reject_unknown_dynamic_fields: bool,
-    /// Taken for Envoy's sake
+    /// They are refused, unless they are harmless
     #[arg(long)]
     pub ignore_unknown_dynamic_fields: bool,
-    /// Taken for Envoy's sake: there is no hot restart
+    /// Fields that are deprecated are not warned of
+    #[arg(long)]
+    pub skip_deprecated_logs: bool,
+    /// There is no hot restart
     #[arg(long, value_name = "ID")]
     pub base_id: Option<String>,
-    /// Taken for Envoy's sake: there is no hot restart
+    /// There is no hot restart
+    #[arg(long)]
+    pub use_dynamic_base_id: bool,
+    /// There is no hot restart
+    #[arg(long, value_name = "FILE")]
+    pub base_id_path: Option<PathBuf>,
+    /// There is no hot restart
     #[arg(long, value_name = "EPOCH")]
     pub restart_epoch: Option<u64>,
-    /// Taken for Envoy's sake
+    /// There is no hot restart
+    #[arg(long)]
+    pub skip_hot_restart_on_no_parent: bool,
+    /// There is no hot restart
+    #[arg(long)]
+    pub skip_hot_restart_parent_stats: bool,
+    /// There is no hot restart
+    #[arg(long, value_name = "PATH")]
+    pub socket_path: Option<String>,
+    /// There is no hot restart
+    #[arg(long, value_name = "MODE")]
+    pub socket_mode: Option<String>,
+    /// Lines of access logs are written by time
+    #[arg(long, value_name = "KB")]
+    pub file_flush_min_size_kb: Option<u64>,
+    /// Threads are as many as `--concurrency` says, or as there are cores for the process
     #[arg(long)]
     pub cpuset_threads: bool,
+    /// Whether there are core dumps is the system's to say
+    #[arg(long)]
+    pub enable_core_dump: bool,
+    /// There are no such locks
+    #[arg(long)]
+    pub enable_mutex_tracing: bool,
+    /// `--component-log-level` says levels of single loggers
+    #[arg(long)]
+    pub enable_fine_grain_logging: bool,
+    /// A stack is one line
+    #[arg(long)]
+    pub log_stacktrace_single_entry: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -115,4 +159,34 @@ pub enum Level {
     Error,
     Critical,
     Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_agent_of_istio_1_31_passes_is_taken() {
+        let line = "mesh-proxy -c etc/istio/proxy/envoy-rev.json --drain-time-s 45 --drain-strategy immediate --local-address-ip-version v4 \
+            --file-flush-interval-msec 1000 --file-flush-min-size-kb 64 --disable-hot-restart --allow-unknown-static-fields -l warning \
+            --component-log-level misc:error --skip-deprecated-logs --enable-core-dump --config-yaml {} --concurrency 2";
+        let options = Options::try_parse_from(line.split_whitespace()).unwrap_or_else(|e| panic!("{e}"));
+        assert!(options.taken.skip_deprecated_logs && options.concurrency == Some(2));
+    }
+
+    /// Those of `envoy --help`, version 1.40, but those that ask for something that is not done: `--stats-tag`,
+    /// `--disable-extensions`, `--hot-restart-version`.
+    #[test]
+    fn flags_of_envoy_are_taken() {
+        for flag in "allow-unknown-fields allow-unknown-static-fields base-id-path=f base-id=1 component-log-level=http:debug concurrency=1 \
+            config-path=f config-yaml={} cpuset-threads disable-hot-restart drain-strategy=gradual drain-time-s=1 enable-core-dump \
+            enable-fine-grain-logging enable-mutex-tracing file-flush-interval-msec=1 file-flush-min-size-kb=1 ignore-unknown-dynamic-fields \
+            local-address-ip-version=v4 log-format-escaped log-format=x log-level=info log-path=f log-stacktrace-single-entry mode=validate \
+            parent-shutdown-time-s=1 reject-unknown-dynamic-fields restart-epoch=0 service-cluster=c service-node=n service-zone=z \
+            skip-deprecated-logs skip-hot-restart-on-no-parent skip-hot-restart-parent-stats socket-mode=600 socket-path=@x use-dynamic-base-id"
+            .split_whitespace()
+        {
+            assert!(Options::try_parse_from(["mesh-proxy", &format!("--{flag}")]).is_ok(), "{flag}");
+        }
+    }
 }
