@@ -73,10 +73,15 @@ impl<'a> Workload<'a> {
         };
         included && !lists("traffic.sidecar.istio.io/excludeInboundPorts")
     }
-    /// Whether it takes requests, as far as the input tells: a Pod that has ended or is not ready does not.
+    /// Whether it takes requests, as far as the input tells: a Pod that has ended or is not ready does not, nor does a template of
+    /// which its controller says that no Pod is.
     pub fn is_ready(&self) -> bool {
-        let status = self.object.at(&["status"]).filter(|_| self.object.kind == Kind::Pod);
-        let Some(status) = status else { return true };
+        let Some(status) = self.object.at(&["status"]) else { return true };
+        if self.source == WorkloadSource::Template {
+            let counts = ["readyReplicas", "numberReady"].into_iter().any(|k| status.get(k).and_then(Node::int).is_some_and(|n| n > 0));
+            // Jobs don't say it, and what no controller has seen yet says nothing.
+            return counts || status.get("observedGeneration").is_none() || matches!(self.object.kind, Kind::Job | Kind::CronJob);
+        }
         let says_no = |c: Node<'_>| c.text_of("type") == "Ready" && c.text_of("status") == "False";
         !matches!(status.text_of("phase"), "Succeeded" | "Failed") && !status.list("conditions").any(says_no)
     }

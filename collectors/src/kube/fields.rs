@@ -103,7 +103,17 @@ const WORKLOAD: &Keep = &Fields(&[
             ("jobTemplate", &Fields(&[("spec", &Fields(&[("template", TEMPLATE)]))])),
         ]),
     ),
-    ("status", &Fields(&[("replicas", &All), ("readyReplicas", &All), ("updatedReplicas", &All), ("conditions", CONDITIONS)])),
+    (
+        "status",
+        &Fields(&[
+            ("observedGeneration", &All),
+            ("replicas", &All),
+            ("readyReplicas", &All),
+            ("numberReady", &All),
+            ("updatedReplicas", &All),
+            ("conditions", CONDITIONS),
+        ]),
+    ),
 ]);
 
 const NAMED: &Keep = &Fields(&[("metadata", METADATA)]);

@@ -59,12 +59,12 @@ pub(super) struct PageMeta {
     pub resource_version: String,
 }
 
-/// All objects at a path. `selector` is a field selector, such as `type!=x`; "" for all.
-pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: &str) -> Result<Listed, ApiError> {
+/// All objects at a path. `selector` is a parameter of the request: of fields or of labels; left out where it is empty.
+pub async fn list(cluster: &Cluster, resource: &Resource, path: &str, selector: (&str, &str)) -> Result<Listed, ApiError> {
     let (resource, context) = (resource.clone(), cluster.name.clone());
     let read = move |body: &[u8]| page(body, &resource, &context);
     let mut out = Listed::default();
-    for listed in pages(cluster, path, &[("fieldSelector", selector)], read).await? {
+    for listed in pages(cluster, path, &[selector], read).await? {
         out.objects.extend(listed.objects);
         out.odd.extend(listed.odd);
         out.version = listed.version;

@@ -36,10 +36,14 @@ pub struct What {
 }
 
 /// Kinds that say nothing about a mesh which the Pods do not say as well.
-const NOT_LISTED: &[Kind] = &[Kind::ReplicaSet, Kind::ReplicationController, Kind::Job, Kind::Endpoints, Kind::EndpointSlice];
+const NOT_LISTED: &[Kind] = &[Kind::ReplicaSet, Kind::ReplicationController, Kind::Job, Kind::Endpoints];
 
 /// Of Helm's own records nobody reads a certificate, and they are large.
-const NOT_OF_HELM: &str = "type!=helm.sh/release.v1";
+const NOT_OF_HELM: (&str, &str) = ("fieldSelector", "type!=helm.sh/release.v1");
+
+/// Those that Kubernetes makes of Pods say nothing which the Pods do not say as well, and change with each of them. What is left
+/// are the endpoints of Services without a selector.
+const NOT_OF_PODS: (&str, &str) = ("labelSelector", "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
 
 /// Adds a cluster's objects to a snapshot. What could not be seen stands in `snapshot.problems` and
 /// `snapshot.unseen`; only where nothing at all can be learned is that an error.
@@ -155,9 +159,13 @@ impl Ask {
         let path = self.resource.path(self.namespace.as_deref());
         self.name.as_ref().map_or_else(|| path.clone(), |name| format!("{path}/{name}"))
     }
-    /// The selector of fields.
-    pub fn selector(&self) -> &'static str {
-        if self.resource.kind == Kind::Secret { NOT_OF_HELM } else { "" }
+    /// Which objects of the kind, as a parameter of the request: of fields or of labels; empty for all.
+    pub fn selector(&self) -> (&'static str, &'static str) {
+        match self.resource.kind {
+            Kind::Secret => NOT_OF_HELM,
+            Kind::EndpointSlice => NOT_OF_PODS,
+            _ => ("fieldSelector", ""),
+        }
     }
     /// The same question of some namespaces, where the whole cluster may not be seen.
     pub fn in_namespaces(&self, cluster: &Cluster, what: &What) -> Vec<Ask> {

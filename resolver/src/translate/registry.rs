@@ -234,17 +234,22 @@ impl<'a> Registry<'a> {
     pub fn endpoints(&self, mesh: &Mesh<'a>, service: &RegisteredService<'a>, port: &ServicePort<'a>) -> Vec<Endpoint<'a>> {
         match service.kind {
             ServiceKind::ServiceEntry => self.of_service_entry(mesh, service, port),
-            ServiceKind::Kubernetes => match self.slices.get(&(service.namespace, service.name)) {
-                Some(slices) => slices.iter().flat_map(|s| of_slice(mesh, s, port)).collect(),
-                None => {
-                    let selector = mesh.services.get(service.id).selector();
-                    let ids = if selector.is_empty() { Vec::new() } else { mesh.workloads.matching_ids(Some(service.namespace), &selector) };
-                    // As Kubernetes' own controller makes EndpointSlices.
-                    let all = mesh.services.get(service.id).object.spec_at(&["publishNotReadyAddresses"]).and_then(Node::bool) == Some(true);
-                    let ready = ids.into_iter().filter(|id| all || mesh.workloads.get(*id).is_ready());
-                    ready.filter_map(|id| self.of_workload(mesh, id, target_port(port, mesh.workloads.get(id))?)).collect()
+            ServiceKind::Kubernetes => {
+                let slices = self.slices.get(&(service.namespace, service.name)).map_or(&[][..], Vec::as_slice);
+                let mut out: Vec<Endpoint<'a>> = slices.iter().flat_map(|s| of_slice(mesh, s, port)).collect();
+                let selector = mesh.services.get(service.id).selector();
+                // What a cluster will see is what it sees and what Kubernetes' own controller will add to it.
+                let complete = self.addresses == Addresses::Given || slices.iter().any(|s| is_of_pods(s));
+                if selector.is_empty() || (complete && !slices.is_empty()) {
+                    return out;
                 }
-            },
+                let all = mesh.services.get(service.id).object.spec_at(&["publishNotReadyAddresses"]).and_then(Node::bool) == Some(true);
+                let ids = mesh.workloads.matching_ids(Some(service.namespace), &selector);
+                let ready = ids.into_iter().filter(|id| all || mesh.workloads.get(*id).is_ready());
+                let pods: Vec<Endpoint<'a>> = ready.filter_map(|id| self.of_workload(mesh, id, target_port(port, mesh.workloads.get(id))?)).collect();
+                out.extend(pods.into_iter().filter(|p| slices.is_empty() || !listed(slices, &p.address)));
+                out
+            }
         }
     }
 
@@ -309,6 +314,16 @@ impl<'a> Registry<'a> {
             }),
         }
     }
+}
+
+/// Whether an EndpointSlice is one that Kubernetes' controller makes of the Pods that a Service selects.
+fn is_of_pods(slice: &Object) -> bool {
+    slice.label("endpointslice.kubernetes.io/managed-by") == Some("endpointslice-controller.k8s.io")
+}
+
+/// Whether an address stands in EndpointSlices, ready or not.
+fn listed(slices: &[&Object], address: &str) -> bool {
+    slices.iter().flat_map(|s| s.root().list("endpoints")).flat_map(|e| e.list("addresses")).any(|a| a.text() == address)
 }
 
 /// A port of a service that a proxy serves.

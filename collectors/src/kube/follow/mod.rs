@@ -267,7 +267,7 @@ async fn follow_one(cluster: &Cluster, ask: &Ask, shared: &Shared) -> ApiError {
         loop {
             let opened = match watch.take() {
                 Some(watch) => Ok(watch),
-                None => Watch::open(cluster, &ask.path(), ("fieldSelector", ask.selector()), Start::Version(&version)).await,
+                None => Watch::open(cluster, &ask.path(), ask.selector(), Start::Version(&version)).await,
             };
             let error = match opened {
                 Ok(mut open) => {
@@ -339,7 +339,7 @@ async fn beginning(cluster: &Cluster, ask: &Ask, shared: &Shared) -> Result<(Str
 /// A streaming list: its objects come as events, and a bookmark ends them.
 async fn streamed(cluster: &Cluster, ask: &Ask) -> Result<(Collection, String, Watch), ApiError> {
     let _permit = cluster.permit().await?;
-    let mut watch = Watch::open(cluster, &ask.path(), ("fieldSelector", ask.selector()), Start::Beginning).await?;
+    let mut watch = Watch::open(cluster, &ask.path(), ask.selector(), Start::Beginning).await?;
     let mut out = Collection::new();
     loop {
         let event = tokio::time::timeout(cluster.timeout, watch.next()).await.map_err(|_| ApiError::TimedOut(cluster.timeout))??;
