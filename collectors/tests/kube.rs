@@ -298,6 +298,12 @@ fn the_viewers_rights_are_those_that_are_used() {
     let followed = Followed::start(client.options.clone(), what()).unwrap();
     followed.read(&what(), Duration::from_secs(20), &mut Snapshot::new()).unwrap();
     drop(followed);
+    // Of EndpointSlices only those that are not made of Pods.
+    let slices = |r: &&String| r.contains("/endpointslices?");
+    let requests = server.counts().requests();
+    assert!(requests.iter().filter(slices).count() >= 2, "{requests:?}");
+    let left_out = "labelSelector=endpointslice.kubernetes.io%2Fmanaged-by%21%3Dendpointslice-controller.k8s.io";
+    assert!(requests.iter().filter(slices).all(|r| r.contains(left_out)), "{requests:?}");
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/rbac-viewer.yaml")).unwrap();
     let source = mesh_model::Source::new("rbac", text);
     let manifest = mesh_model::snapshot::read_manifest(&source, Role::Judged, 0, mesh_model::yaml::Limits::default());
