@@ -46,6 +46,77 @@ fn a_broken_document_is_one_finding_and_the_rest_goes_on() {
 }
 
 #[test]
+fn input_of_which_nothing_is_judged_is_not_fine() {
+    const APP: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop, namespace: argo}\n";
+    let overlay = "resources: [../base]\nnamePrefix: x-\n";
+    let dir = folder(&[
+        ("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 1.0.0\n"),
+        ("chart/values.yaml", "replicas: 1\n"),
+        ("chart/templates/vs.yaml", &BROKEN.replace("reviews", "{{ .Values.name }}")),
+        ("over/kustomization.yaml", overlay),
+        ("both/svc.yaml", REVIEWS),
+        ("both/over/kustomization.yaml", overlay),
+        ("values/values.yaml", "replicas: 1\n"),
+        ("apps/app.yaml", APP),
+        ("none/readme.txt", "nothing"),
+        ("rendered.yaml", "---\n# Source: chart/templates/vs.yaml\n"),
+    ]);
+    let run = |args: &[&str]| meshctl(dir.path(), &[&["analyze", "-q"], args].concat());
+    for (args, words) in [
+        (&["chart"][..], "render them first: `helm template"),
+        (&["over"], "`over` holds charts or kustomizations that are not rendered"),
+        (&["chart", "over"], "the input holds charts"),
+        (&["chart/**/*.yaml"], "not rendered"),
+        (&["none"], "no manifest (*.yaml, *.yml, *.json) is in `none`"),
+        (&["values"], "no Kubernetes object is in `values`"),
+        (&["rendered.yaml"], "no Kubernetes object is in `rendered.yaml`"),
+        (&["-"], "standard input is empty; see whether the program that writes it failed"),
+        (&["--cluster", "east=none"], "no manifest (*.yaml, *.yml, *.json) is in `none` of cluster east"),
+    ] {
+        let run = run(args);
+        assert_eq!((run.status, run.err.contains(words)), (75, true), "{args:?}: {}", run.err);
+        assert_eq!(run.err.matches("error: ").count(), 1, "{args:?}: {}", run.err);
+        assert_eq!(run_with(dir.path(), args, "--allow-partial"), 0, "{args:?}");
+        assert_eq!(run_with(dir.path(), args, "--compat=istioctl"), 0, "{args:?}");
+    }
+    // What a pipe says in place of manifests.
+    let piped = |text: &str| meshctl_with_input(dir.path(), &["analyze", "-"], text);
+    let failed = piped("Error: chart \"shop\" not found\n");
+    assert_eq!((failed.status, failed.err.contains("standard input holds no Kubernetes object")), (75, true), "{}", failed.err);
+    assert_eq!(piped(REVIEWS).status, 0);
+    assert_eq!(meshctl(dir.path(), &["validate", "none"]).status, 75);
+    // Something was judged, or read and found to be no business of a mesh.
+    for args in [&["both"][..], &["both", "chart", "none"], &["apps"]] {
+        assert_eq!(run(args).status, 0, "{args:?}");
+    }
+    // The files of a commit, as a hook names them.
+    for args in [&["chart/values.yaml"][..], &["chart/templates/vs.yaml"], &["over/kustomization.yaml"], &["values/values.yaml", "rendered.yaml"]] {
+        let run = run(args);
+        assert_eq!((run.status, run.err.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+fn run_with(dir: &std::path::Path, args: &[&str], more: &str) -> i32 {
+    meshctl(dir, &[&["analyze", "-q", more], args].concat()).status
+}
+
+#[test]
+fn each_world_of_a_repository_has_something_to_judge() {
+    let dir = folder(&[
+        ("k8s/svc.yaml", REVIEWS),
+        ("empty/readme.txt", ""),
+        (".meshctl.toml", "[[world]]\nname = \"prod\"\npaths = [\"k8s\"]\n[[world]]\nname = \"dev\"\ncommand = [\"true\"]\n"),
+    ]);
+    let run = meshctl(dir.path(), &["analyze", "-q"]);
+    assert_eq!(run.status, 75, "{}", run.err);
+    assert!(run.err.contains("world dev: nothing was judged: the output of `true` is empty"), "{}", run.err);
+    assert_eq!(meshctl(dir.path(), &["analyze", "-q", "k8s/svc.yaml"]).status, 0);
+    // Files that the settings leave out are none that a hook's user misses.
+    write(dir.path(), &[(".meshctl.toml", "exclude = [\"empty\"]\n"), ("empty/none.yaml", "")]);
+    assert_eq!(meshctl(dir.path(), &["analyze", "empty/none.yaml"]).status, 0);
+}
+
+#[test]
 fn without_input_it_says_what_can_be_typed() {
     let dir = folder(&[]);
     let run = meshctl(dir.path(), &["analyze"]);

@@ -22,7 +22,7 @@ Examples:
   meshctl analyze -o sarif --out meshctl.sarif k8s/
 
 Exit status: 0 fine, 79 a finding at --fail-on or worse, 75 a source of --world, a command or a part of a cluster failed, \
-65 some input unreadable, 64 usage, 1 no answer. `.meshctl.toml` holds settings of a repository.";
+or nothing in the input could be judged, 65 some input unreadable, 64 usage, 1 no answer. `.meshctl.toml` holds settings of a repository.";
 
 pub const VALIDATE_EXAMPLES: &str = "\
 Examples:

@@ -2,6 +2,7 @@
 
 mod run;
 mod summary;
+mod unjudged;
 
 use crate::args::AnalyzeArgs;
 use crate::baseline::{self, Known};
@@ -61,7 +62,7 @@ pub fn run(args: &AnalyzeArgs, part: Part, context: &Context) -> Outcome {
     let gone = known.map(|k| k.mark(&mut answer.entries));
     let fails = |e: &&Entry| settings.fail_on.is_some_and(|limit| e.level <= limit) && e.age != Some(Age::Known);
     let mut status = Status::Fine;
-    if !answer.unseen.is_empty() {
+    if !answer.unseen.is_empty() || !answer.unjudged.is_empty() {
         status = status.max(context.partial);
     }
     if !answer.unreadable.is_empty() || answer.entries.iter().any(|e| e.code == &codes::MSH0001 && e.age != Some(Age::Known)) {

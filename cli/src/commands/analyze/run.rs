@@ -1,6 +1,6 @@
 //! One world: read, judged, suppressed.
 
-use super::Part;
+use super::{Part, unjudged};
 use crate::entry::{Entry, Names};
 use crate::git::Tree;
 use crate::load::{self, Shared};
@@ -28,6 +28,8 @@ pub struct Answer {
     pub unrendered: Vec<Problem>,
     /// What was asked for beside the input and could not be seen.
     pub unseen: Vec<String>,
+    /// Worlds of which nothing was judged, and what to do.
+    pub unjudged: Vec<String>,
     pub suppressed: usize,
     pub objects: usize,
     pub files: usize,
@@ -159,6 +161,7 @@ pub fn look(
         }
     }
     let (objects, files) = load::judged(&loaded);
+    answer.unjudged.extend(unjudged::why(plan, settings, &loaded, objects));
     answer.objects += objects;
     answer.files += files;
     answer.clusters.extend(loaded.clusters.iter().cloned());

@@ -9,7 +9,7 @@ use mesh_model::{Problem, ProblemKind};
 /// Notes of one sort that are shown at most.
 const SHOWN: usize = 5;
 
-/// What could not be read.
+/// What could not be read, and what was not judged at all.
 pub fn before(answer: &Answer) -> String {
     let mut out = String::new();
     for problem in &answer.unreadable {
@@ -18,6 +18,9 @@ pub fn before(answer: &Answer) -> String {
     }
     for text in &answer.unseen {
         out.push_str(&format!("error: not seen: {text}\n"));
+    }
+    for text in &answer.unjudged {
+        out.push_str(&format!("error: {text}\n"));
     }
     out
 }
