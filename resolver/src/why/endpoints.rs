@@ -372,7 +372,11 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         let asleep: Vec<Miss> = picked
             .iter()
             .filter(|w| !w.is_ready())
-            .map(|w| Miss { name: w.object.origin(), thing: Some(Thing::whole(w.object)), why: if w.object.kind == Kind::Pod { "is not ready" } else { "has no Pod that is ready" }.to_owned() })
+            .map(|w| Miss {
+                name: w.object.origin(),
+                thing: Some(Thing::whole(w.object)),
+                why: if w.object.kind == Kind::Pod { "is not ready" } else { "has no Pod that is ready" }.to_owned(),
+            })
             .collect();
         let change = "see why its Pods are not ready: their probes, their logs";
         if let Some(slice) = slices.first().filter(|_| listed > 0) {
