@@ -19,6 +19,7 @@ use crate::labels::Selector;
 use crate::peer_authentication::MtlsMode;
 use crate::protocol::Protocol;
 use crate::service::ServiceKind;
+use crate::workload::WorkloadSource;
 use mesh_envoy::api::cluster::{self, Cluster, ClusterDiscoveryType, ClusterLbPolicy};
 use mesh_envoy::api::{Any, Duration, Struct, Value, core, dynamic_forward_proxy, extensions, upstream_http};
 use mesh_model::Node;
@@ -479,7 +480,8 @@ impl<'a> Context<'_, 'a> {
         let selector = mesh.services.get(service.id).selector();
         let mut out: Vec<String> = Vec::new();
         if !selector.is_empty() {
-            let workloads = mesh.workloads.matching(Some(service.namespace), &selector);
+            // Of what runs nowhere istiod sees no account.
+            let workloads = mesh.workloads.matching(Some(service.namespace), &selector).filter(|w| w.source == WorkloadSource::Pod || w.is_ready());
             out.extend(workloads.flat_map(|w| spiffe(w.namespace, w.service_account())));
         }
         if service.kind == ServiceKind::ServiceEntry {
