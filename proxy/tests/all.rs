@@ -29,6 +29,7 @@ mod connection_limits;
 mod differential;
 mod envoy_semantics;
 mod h2spec;
+mod header_names;
 mod http;
 mod http1;
 mod http10;

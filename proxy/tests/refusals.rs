@@ -85,6 +85,10 @@ fn each_is_named_with_its_path_and_value() {
         (of_cluster("health_checks", json!([{}])), "static_resources.clusters[0].health_checks = […]"),
         (of_cluster("type", json!("LOGICAL_DNS")), "clusters[0].type = \"LOGICAL_DNS\""),
         (manager("local_reply_config", json!({"mappers": []})), "typed_config.local_reply_config = {…}"),
+        (
+            manager("http_protocol_options", json!({"header_key_format": {"stateful_formatter": {"name": "preserve_case"}}})),
+            "header_key_format.stateful_formatter: the formatter is not known",
+        ),
         (manager("scoped_routes", json!({"name": "x"})), "typed_config.scoped_routes = {…}"),
         (route("hash_policy", json!([{"cookie": {"name": "c"}}])), "routes[0].route.hash_policy[0].cookie"),
         (route("retry_policy", json!({"retry_on": "5xx,whenever"})), "retry_on: the condition `whenever`"),

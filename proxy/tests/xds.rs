@@ -116,10 +116,10 @@ fn what_can_not_be_honoured_is_refused_and_the_rest_is_taken() {
         assert!(clusters["dynamic_warming_clusters"][0]["error_state"]["details"].as_str().is_some_and(|d| d.contains(wanted)), "{clusters}");
         // A listener: the old one goes on.
         let mut bad = rds_listener("l", 0, "80");
-        bad["filterChains"][0]["filters"][0]["typedConfig"]["httpProtocolOptions"] = json!({"headerKeyFormat": {"properCaseWords": {}}});
+        bad["filterChains"][0]["filters"][0]["typedConfig"]["localReplyConfig"] = json!({});
         plane.give("Listener", &[bad]);
         let told = plane.verdict("Listener").expect("a refusal");
-        assert!(told.contains("l: filterChains[0].filters[0].typedConfig.httpProtocolOptions.headerKeyFormat = {…}: not supported by mesh-proxy"), "{told}");
+        assert!(told.contains("l: filterChains[0].filters[0].typedConfig.localReplyConfig = {}: not supported by mesh-proxy"), "{told}");
         assert_eq!(get(address, "/").text(), "a");
         let dump: Value = serde_json::from_str(&get(admin, "/config_dump").text()).expect("JSON");
         let listener = &dump["configs"][2]["dynamic_listeners"][0];

@@ -1,5 +1,6 @@
 //! Clusters: the engine's part, and beside it how connections to them are made and kept.
 
+use super::header_format::Format;
 use super::listener::greets_peers;
 use super::outlier::Outlier;
 use super::transport::Transports;
@@ -25,6 +26,8 @@ pub struct Cluster {
     /// Of the default and of the high priority.
     pub thresholds: [Thresholds; 2],
     pub protocol: Protocol,
+    /// Of names of headers, over HTTP/1.
+    pub format: Format,
     /// How long a connection may be kept without a request on it; `None` for ever.
     pub idle_timeout: Option<Duration>,
     /// How old a connection may become (`max_connection_duration`).
@@ -142,9 +145,12 @@ impl Cluster {
         let m = Message::new(value, Path::root(root))?;
         let engine = pick::Cluster::read(value, Path::root(root))?;
         let options = match m.message("typed_extension_protocol_options")? {
-            Some(map) => map.any(OPTIONS)?.map(|(_, o)| Options::read(&o)).transpose()?.unwrap_or_default(),
-            None => Options::default(),
+            Some(map) => map.any(OPTIONS)?.map(|(_, o)| Options::read(&o)).transpose()?,
+            None => None,
         };
+        // What stands beside these options is of an older kind, and does not count then.
+        let format = options.as_ref().map_or_else(|| Format::read(&m), |o| Ok(o.format))?;
+        let options = options.unwrap_or_default();
         let kinds = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
         let policies = ["ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "MAGLEV", "", "CLUSTER_PROVIDED", "LOAD_BALANCING_POLICY_CONFIG"];
         let seconds = Duration::from_secs;
@@ -173,6 +179,7 @@ impl Cluster {
                 (None, true) => Protocol::Http2,
                 (None, false) => Protocol::Http1,
             },
+            format,
             max_connection_duration: options.max_age,
             max_stream_duration: options.max_stream,
             idle_timeout: Some(options.idle_timeout.unwrap_or(seconds(3600))).filter(|d| !d.is_zero()),
@@ -210,6 +217,7 @@ impl Cluster {
 #[derive(Default)]
 struct Options {
     protocol: Option<Protocol>,
+    format: Format,
     idle_timeout: Option<Duration>,
     max_age: Option<Duration>,
     max_stream: Option<Duration>,
@@ -244,6 +252,7 @@ impl Options {
         let upstream = m.message_or_empty("upstream_http_protocol_options")?;
         let mut out = Options {
             protocol: None,
+            format: Format::default(),
             idle_timeout: common.duration("idle_timeout")?,
             max_age: common.duration("max_connection_duration")?.filter(|d| !d.is_zero()),
             max_stream: common.duration("max_stream_duration")?.filter(|d| !d.is_zero()),
@@ -259,9 +268,11 @@ impl Options {
         };
         if let Some(explicit) = m.message("explicit_http_config")? {
             streams(explicit.message("http2_protocol_options")?)?;
+            out.format = Format::read(&explicit)?;
             out.protocol = Some(if explicit.has("http2_protocol_options") { Protocol::Http2 } else { Protocol::Http1 });
         } else if let Some(same) = m.message("use_downstream_protocol_config")? {
             streams(same.message("http2_protocol_options")?)?;
+            out.format = Format::read(&same)?;
             out.protocol = Some(Protocol::Downstream);
         }
         Ok(out)

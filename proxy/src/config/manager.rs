@@ -1,6 +1,7 @@
 //! The HTTP connection manager: the engine's part, and beside it how messages are read, changed and logged.
 
 use super::forwarded_cert::CertForwarding;
+use super::header_format::Format;
 use super::route::Table;
 use super::{Compiler, alpn};
 use crate::access_log::Log;
@@ -21,6 +22,8 @@ pub struct Manager {
     pub routes: Routes,
     pub stat_prefix: Box<str>,
     pub codec: Codec,
+    /// Of names of headers, over HTTP/1.
+    pub format: Format,
     pub logs: Vec<Log>,
     /// The headers of answers that somebody asks for when they are over; `None` for all.
     pub answer_headers: Option<Vec<HeaderName>>,
@@ -164,6 +167,7 @@ impl Manager {
                 "HTTP2" => Codec::Http2,
                 _ => Codec::Auto,
             },
+            format: Format::read(m)?,
             logs_trailers: logs.iter().any(Log::tells_trailers),
             logs,
             answer_headers,

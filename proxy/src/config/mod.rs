@@ -6,6 +6,7 @@ pub mod connection_limit;
 mod fields;
 pub mod forwarded_cert;
 pub mod hash_policy;
+pub mod header_format;
 pub mod header_ops;
 pub mod listener;
 pub mod manager;
@@ -91,6 +92,10 @@ impl Snapshot {
     /// The names that clusters are counted by.
     pub fn stat_names(&self) -> FxHashSet<Cow<'_, str>> {
         self.clusters.values().map(|c| c.stat_name()).collect()
+    }
+    /// Whether any cluster keeps names of headers as upstreams write them.
+    pub fn keeps_names(&self) -> bool {
+        self.clusters.values().any(|c| c.format.keeping().is_some())
     }
     /// The listener that takes a connection which another one hands on.
     pub fn listener_for(&self, destination: SocketAddr) -> Option<Arc<Listener>> {

@@ -3,6 +3,8 @@
 
 use super::framing::{Framing, Upgrade, Wrong};
 use super::head::{Upgrades, finish_answer};
+use super::spelling::{Names, Spelling};
+use super::spelt::Answers;
 use super::timeouts::Late;
 use super::wire::Wire;
 use crate::config::manager::Manager;
@@ -35,6 +37,8 @@ pub struct Client {
     own: Vec<u8>,
     /// Whether all that hyper gave was sent.
     is_flushed: bool,
+    /// Follows what it gives, where names of headers are spelt otherwise than it does.
+    answers: Option<Box<Answers>>,
 }
 
 /// What no parser takes for part of a head.
@@ -42,7 +46,12 @@ const REFUSED: &[u8] = b"\0\r\n\r\n";
 
 impl Client {
     pub fn new(stream: Stream, early: Vec<u8>, framing: Framing, wire: Arc<Wire>, manager: Arc<Manager>) -> Client {
-        Client { stream, early, framing, is_over: false, wire, manager, held: Vec::new(), head: None, own: Vec::new(), is_flushed: true }
+        Client { stream, early, framing, is_over: false, wire, manager, held: Vec::new(), head: None, own: Vec::new(), is_flushed: true, answers: None }
+    }
+    /// Has names of headers spelt as those who answer say.
+    pub fn spelling(mut self) -> Client {
+        self.answers = Some(Box::new(Answers::new(self.manager.format)));
+        self
     }
 
     /// Looks at what was read behind `before`, and takes back what is wrong, or may not be seen yet.
@@ -57,6 +66,9 @@ impl Client {
         }
         if framing.asks() {
             self.wire.take_upgrade();
+        }
+        if let Some(keeping) = self.manager.format.keeping() {
+            framing.take_heads().into_iter().for_each(|(request, names)| self.wire.add_names(request, Names::new(names, keeping)));
         }
         for at in framing.take_expectations() {
             // hyper would answer it by itself; the proxy decides who answers.
@@ -153,6 +165,9 @@ impl Client {
             out.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
         out.extend_from_slice(b"\r\n");
+        if let Some(spelling) = Spelling::of(None, self.manager.format) {
+            spelling.head(&mut out, 0);
+        }
         out.extend_from_slice(late.text().as_bytes());
         out
     }
@@ -175,6 +190,23 @@ impl Client {
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
+
+    /// Writes what hyper gives up to the next head; a head goes out with the next write, or flush.
+    fn poll_spelt(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(answers) = &mut self.answers else { return Poll::Ready(Ok(0)) };
+        let body = answers.behind_head(buf);
+        if body == 0 && !buf.is_empty() {
+            let (taken, head) = answers.head(buf, self.wire.take_answer().as_ref());
+            self.own = head;
+            return Poll::Ready(Ok(taken));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, &buf[..body]);
+        if let Poll::Ready(Ok(n)) = &written {
+            answers.pass(&buf[..*n]);
+        }
+        self.wire.note_write(&written);
+        written
+    }
 }
 
 impl AsyncRead for Client {
@@ -195,7 +227,7 @@ impl AsyncRead for Client {
         if let Poll::Ready(late) = this.poll_head(cx) {
             this.wire.set_late(late);
             this.is_over = true;
-            if this.is_flushed {
+            if this.is_flushed && this.own.is_empty() {
                 this.own = this.refusal(late);
             }
             return this.poll_own(cx);
@@ -208,6 +240,9 @@ impl AsyncWrite for Client {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_own(cx))?;
         self.is_flushed = false;
+        if self.answers.is_some() {
+            return self.poll_spelt(cx, buf);
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wire.note_write(&written);
         written
@@ -215,6 +250,10 @@ impl AsyncWrite for Client {
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         ready!(self.poll_own(cx))?;
         self.is_flushed = false;
+        if self.answers.is_some() {
+            let first = bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b);
+            return self.poll_spelt(cx, first);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wire.note_write(&written);
         written

@@ -5,6 +5,7 @@ use super::bucket::{Buckets, Tokens};
 use super::cors::Allowed;
 use super::interim::Interim;
 use super::messages::Messages;
+use super::spelling::Names;
 use super::timeouts::Limits;
 use super::upload::Source;
 use super::wire::Wire;
@@ -153,6 +154,8 @@ pub struct Exchange {
     pub path: String,
     /// Without `host`, which is the authority.
     pub headers: HeaderMap,
+    /// How the client wrote their names, where that is kept.
+    pub names: Option<Names>,
     /// The client's address as forwarding headers tell it; port 0 where they do.
     pub remote: SocketAddr,
     pub body: Rc<Source>,
@@ -218,6 +221,7 @@ impl Exchange {
             authority: String::new(),
             path: String::new(),
             headers: HeaderMap::new(),
+            names: None,
             remote: connection.client.peer,
             body,
             respond: None,
@@ -251,7 +255,7 @@ impl Exchange {
     pub fn interim(&self) -> Option<Interim> {
         match &self.respond {
             Some(respond) => Some(Interim::Http2(respond.clone())),
-            None => (self.protocol == "HTTP/1.1").then(|| Interim::Http1(self.connection.wire.clone())),
+            None => (self.protocol == "HTTP/1.1").then(|| Interim::Http1(self.connection.wire.clone(), self.connection.manager.format)),
         }
     }
     pub fn milliseconds(&self) -> u64 {

@@ -10,6 +10,7 @@ use super::limit;
 use super::outgoing::{self, OfTry};
 use super::respond::Reply;
 use super::service::Onward;
+use super::spelling::Names;
 use super::timeouts::grpc_timeout_value;
 use super::tries::{Due, Limits, Rest, Watch};
 use super::upload::{Source, Upload};
@@ -479,7 +480,11 @@ impl Router<'_> {
         exchange.limits.stir();
         let rest = Rest::new(self.limits, self.connected.map_or(now, Instant::into_std), now);
         let stream = Stream::new(incoming, lease, rest);
-        Response { status, headers, ..Response::new(Body::stream(stream, exchange)) }
+        let mut out = Response { status, headers, ..Response::new(Body::stream(stream, exchange)) };
+        if let Some(names) = extensions.get::<Names>() {
+            out.extensions.insert(names.clone());
+        }
+        out
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod plain;
 
+use bytes::Bytes;
 use memchr::memchr;
 pub use plain::{Parts, Plain};
 
@@ -156,6 +157,10 @@ pub struct Framing {
     expectations: Vec<usize>,
     /// Whether the line that was read last is one.
     expects: bool,
+    /// Names of headers of the head that is read, where they are kept as they are written.
+    names: Option<Vec<Bytes>>,
+    /// Those of heads that are there whole, by their numbers.
+    heads: Vec<(u64, Vec<Bytes>)>,
 }
 
 const EXPECT: &[u8] = b"expect:";
@@ -179,7 +184,17 @@ impl Framing {
             fragments: Vec::new(),
             expectations: Vec::new(),
             expects: false,
+            names: None,
+            heads: Vec::new(),
         }
+    }
+    /// Keeps names of headers as they are written.
+    pub fn keep_names(&mut self) {
+        self.names = Some(Vec::new());
+    }
+    /// Those of the heads in the bytes fed since the last call, by the numbers of their requests from 1.
+    pub fn take_heads(&mut self) -> Vec<(u64, Vec<Bytes>)> {
+        std::mem::take(&mut self.heads)
     }
     /// Whether the next bytes belong to a head, so that the parser waits for more of it.
     pub fn is_in_head(&self) -> bool {
@@ -321,6 +336,9 @@ impl Framing {
             }
             State::Header if line.is_empty() => {
                 self.head_bytes = 0;
+                if let Some(names) = &mut self.names {
+                    self.heads.push((self.requests, std::mem::take(names)));
+                }
                 self.state = self.body()?;
             }
             State::Header => self.header(line)?,
@@ -382,6 +400,9 @@ impl Framing {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"expect") {
             self.expects = line.len() < EXPECT_LINE && value.eq_ignore_ascii_case(b"100-continue");
+        }
+        if let Some(names) = &mut self.names {
+            names.push(Bytes::copy_from_slice(name));
         }
         self.head.header(name, value)
     }

@@ -1,7 +1,9 @@
 //! Where answers before the answer (RFC 9110 §15.2) go.
 
 use super::head::{Upgrades, strip_hop_by_hop};
+use super::spelling::{Names, Spelling};
 use super::wire::Wire;
+use crate::config::header_format::Format;
 use crate::http2::answer::Respond;
 use crate::message::HeaderMap;
 use http::StatusCode;
@@ -12,15 +14,15 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub enum Interim {
     /// Its connection has one request at a time.
-    Http1(Arc<Wire>),
+    Http1(Arc<Wire>, Format),
     Http2(Rc<Respond>),
 }
 
 impl Interim {
-    /// Sends that of an upstream.
-    pub fn forward(&self, status: StatusCode, headers: &HeaderMap) {
+    /// Sends that of an upstream, which wrote names of headers so.
+    pub fn forward(&self, status: StatusCode, headers: &HeaderMap, names: Option<&Names>) {
         match self {
-            Interim::Http1(wire) => wire.forward(status, headers),
+            Interim::Http1(wire, format) => wire.forward(status, headers, Spelling::of(names, *format)),
             Interim::Http2(respond) => {
                 let mut headers = headers.clone();
                 strip_hop_by_hop(&mut headers, Upgrades::No);
@@ -31,7 +33,7 @@ impl Interim {
     /// The client may send what it waits with.
     pub fn continues(&self) {
         match self {
-            Interim::Http1(wire) => wire.continues(),
+            Interim::Http1(wire, _) => wire.continues(),
             Interim::Http2(respond) => respond.interim(StatusCode::CONTINUE, HeaderMap::new()),
         }
     }

@@ -23,6 +23,8 @@ pub mod outgoing;
 pub mod respond;
 pub mod serve;
 pub mod service;
+pub mod spelling;
+pub mod spelt;
 pub mod tended;
 pub mod timeouts;
 pub mod tries;

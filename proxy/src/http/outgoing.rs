@@ -3,6 +3,7 @@
 
 use super::exchange::Exchange;
 use super::head::{names, upgrade};
+use super::spelling::Names;
 use super::upload::Upload;
 use crate::http1::head::{self, Encoder, ROOM};
 use crate::message::{HeaderMap, Request};
@@ -21,13 +22,16 @@ pub struct Plain {
     pub head: Vec<u8>,
     pub encoder: Encoder,
     pub body: Upload,
+    /// How the client wrote the names of headers; the head has them in small letters.
+    pub names: Option<Names>,
 }
 
 impl Plain {
     pub fn of(mut request: Request<Upload>) -> Plain {
         let mut head = Vec::with_capacity(ROOM);
         let encoder = head::write_request(&mut request, &mut head);
-        Plain { method: request.method, head, encoder, body: request.body }
+        let names = request.extensions.remove();
+        Plain { method: request.method, head, encoder, body: request.body, names }
     }
 }
 
@@ -89,7 +93,11 @@ pub fn http1(exchange: &Exchange, headers: &HeaderMap, of_try: OfTry, body: Uplo
     if upgrade(headers).is_some() || exchange.method == Method::CONNECT {
         let mut headers = headers.clone();
         of_try.apply(&mut headers);
-        return message(exchange, headers, authority, Version::Http1, body);
+        let mut outgoing = message(exchange, headers, authority, Version::Http1, body)?;
+        if let (Outgoing::Message(request), Some(names)) = (&mut outgoing, &exchange.names) {
+            request.extensions.insert(names.clone());
+        }
+        return Some(outgoing);
     }
     if !authority.bytes().all(|b| b == b'\t' || matches!(b, b' '..=b'~')) {
         return None;
@@ -118,7 +126,7 @@ pub fn http1(exchange: &Exchange, headers: &HeaderMap, of_try: OfTry, body: Uplo
     of_try.write(&mut head);
     let encoder = delimits.write(&mut head);
     head.extend_from_slice(b"\r\n");
-    Some(Outgoing::Plain(Plain { method: exchange.method.clone(), head, encoder, body }))
+    Some(Outgoing::Plain(Plain { method: exchange.method.clone(), head, encoder, body, names: exchange.names.clone() }))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,11 @@ use super::exchange::Connection;
 use super::framing::{Framing, Wrong};
 use super::incoming::Incoming;
 use super::service;
+use super::spelling::Names;
+use super::spelt::Answered;
 use super::tended::Tender;
 use super::wire::Wire;
+use crate::config::header_format::Format;
 use crate::config::listener::Chain;
 use crate::config::manager::{Codec, Manager};
 use crate::downstream::Downstream;
@@ -120,7 +123,9 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
             if let Ended::Unusual(rest) = plain(&connection, stream, early).await {
                 let Rest { stream, early, framing } = *rest;
                 let client = Client::new(stream, early, framing, wire, manager.clone());
-                let ended = Box::pin(http1(&connection, TokioIo::new(client))).await;
+                let spells = manager.format != Format::Small || worker.generation().snapshot.keeps_names();
+                let (client, spells) = if spells { (client.spelling(), Spells::Yes) } else { (client, Spells::No) };
+                let ended = Box::pin(http1(&connection, TokioIo::new(client), spells)).await;
                 if ended.as_ref().is_err_and(hyper::Error::is_parse) || connection.wire.wrong() == Some(Wrong::NotHttp) {
                     malformed = Some(if ended.is_err_and(|e| e.is_parse_too_large()) { 431 } else { 400 });
                 }
@@ -153,7 +158,10 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
 
 /// Serves what is plain.
 async fn plain(connection: &Rc<Connection>, stream: Stream, early: BytesMut) -> Ended {
-    let framing = Framing::new(connection.manager.limits.header_bytes);
+    let mut framing = Framing::new(connection.manager.limits.header_bytes);
+    if connection.manager.format.keeping().is_some() {
+        framing.keep_names();
+    }
     let ends = async {
         tokio::select! {
             () = ends(connection, DRAIN) => {}
@@ -163,7 +171,14 @@ async fn plain(connection: &Rc<Connection>, stream: Stream, early: BytesMut) -> 
     server::serve(connection, stream, early, framing, ends).await
 }
 
-async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::Result<()> {
+/// Whether names of headers are spelt behind hyper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spells {
+    Yes,
+    No,
+}
+
+async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>, spells: Spells) -> hyper::Result<()> {
     let limits = &connection.manager.limits;
     let mut builder = http1::Builder::new();
     // Heads that never end are seen where the bytes are read.
@@ -171,8 +186,16 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>) -> hyper::R
     let (of_requests, tender) = (connection.clone(), Rc::<Tender>::default());
     let of_answers = tender.clone();
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let is_head = *request.method() == http::Method::HEAD;
+        let wire = (spells == Spells::Yes).then(|| of_requests.wire.clone());
         let (answer, tender) = (service::serve(of_requests.clone(), Request::from(request).map(Incoming::Hyper), None), of_answers.clone());
-        async move { Ok::<_, Infallible>(http::Response::from(answer.await.map(|body| tender.tend(body)))) }
+        async move {
+            let answer = answer.await;
+            if let Some(wire) = wire {
+                wire.answers(Answered { names: answer.extensions.get::<Names>().cloned(), is_head });
+            }
+            Ok::<_, Infallible>(http::Response::from(answer.map(|body| tender.tend(body))))
+        }
     });
     let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {

@@ -10,6 +10,7 @@ use super::interim::Interim;
 use super::live::World;
 use super::old;
 use super::respond::Reply;
+use super::spelling::Names;
 use super::timeouts::{self, Late};
 use super::upload::Source;
 use super::{forward, upgrade};
@@ -66,6 +67,8 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     }
     let authority = head::authority(&request);
     let Request { method, uri, version, mut headers, extensions, body: incoming } = request;
+    let keeps = connection.manager.format.keeping().is_some();
+    let names = if keeps { extensions.get::<Names>().cloned().or_else(|| connection.wire.take_names(connection.requests.get())) } else { None };
     let on_upgrade = head::upgrade(&headers).is_some().then(|| {
         let mut asks = http::Request::new(());
         *asks.extensions_mut() = extensions;
@@ -90,6 +93,7 @@ fn begin(connection: Rc<Connection>, mut request: Request<Incoming>) -> (Box<Exc
     exchange.authority = authority;
     head::path(&uri).clone_into(&mut exchange.path);
     exchange.headers = headers;
+    exchange.names = names;
     if exchange.connection.manager.telemetry.stats.is_some() {
         exchange.head_bytes = head::request_bytes(&exchange);
         if exchange.is_grpc() {

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::framing::Upgrade;
+use super::spelling::Names;
 use super::timeouts::Late;
 use crate::message::{HeaderMap, Response};
 use crate::splice::Splice;
@@ -33,6 +34,7 @@ pub fn switch(
     lease: Lease,
     downstream: Option<OnUpgrade>,
 ) -> Response<Body> {
+    let names = extensions.get::<Names>().cloned();
     let mut answer = http::Response::new(());
     *answer.extensions_mut() = extensions;
     let upstream = hyper::upgrade::on(&mut answer);
@@ -66,5 +68,9 @@ pub fn switch(
         drop(exchange);
         let _ = over.send(());
     });
-    Response { status, headers, ..Response::new(Body::plain(bytes::Bytes::new())) }
+    let mut out = Response { status, headers, ..Response::new(Body::plain(bytes::Bytes::new())) };
+    if let Some(names) = names {
+        out.extensions.insert(names);
+    }
+    out
 }

@@ -2,6 +2,8 @@
 
 use super::framing::{Upgrade, Wrong};
 use super::head::{Upgrades, strip_hop_by_hop};
+use super::spelling::{Names, Spelling};
+use super::spelt::Answered;
 use super::timeouts::Late;
 use crate::message::HeaderMap;
 use futures_util::task::AtomicWaker;
@@ -32,6 +34,10 @@ pub struct Wire {
 struct Seen {
     /// The requests whose targets have a fragment, which hyper drops and Envoy refuses: their numbers, and those targets.
     fragments: VecDeque<(u64, String)>,
+    /// How names of headers were written, of requests by their numbers.
+    names: VecDeque<(u64, Names)>,
+    /// Of answers that hyper will write.
+    answers: VecDeque<Answered>,
     wrong: Option<Wrong>,
     upgrade: Option<Upgrade>,
     late: Option<Late>,
@@ -56,6 +62,23 @@ impl Wire {
     }
     pub fn add_fragments(&self, found: Vec<(u64, String)>) {
         self.seen().fragments.extend(found);
+    }
+    /// How a request, by its number from 1, wrote the names of its headers, where that is kept.
+    pub fn take_names(&self, request: u64) -> Option<Names> {
+        let mut seen = self.seen();
+        let at = seen.names.iter().position(|(n, _)| *n == request)?;
+        seen.names.remove(at).map(|(_, names)| names)
+    }
+    pub fn add_names(&self, request: u64, names: Names) {
+        self.seen().names.push_back((request, names));
+    }
+    /// An answer that hyper is about to write.
+    pub fn answers(&self, answer: Answered) {
+        self.seen().answers.push_back(answer);
+    }
+    /// The next one that it writes.
+    pub fn take_answer(&self) -> Option<Answered> {
+        self.seen().answers.pop_front()
     }
     /// Why no more bytes were taken.
     pub fn wrong(&self) -> Option<Wrong> {
@@ -134,7 +157,7 @@ impl Wire {
     }
 
     /// Sends an answer that comes before the answer (RFC 9110 §15.2). To be called before that one begins.
-    pub fn interim(&self, status: StatusCode, headers: &HeaderMap) {
+    fn interim(&self, status: StatusCode, headers: &HeaderMap, spelling: Option<Spelling<'_>>) {
         let mut text = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("Unknown")).into_bytes();
         for (name, value) in headers {
             text.extend_from_slice(name.as_str().as_bytes());
@@ -143,6 +166,9 @@ impl Wire {
             text.extend_from_slice(b"\r\n");
         }
         text.extend_from_slice(b"\r\n");
+        if let Some(spelling) = spelling {
+            spelling.head(&mut text, 0);
+        }
         {
             // A client that does not read them misses some.
             let interim = &mut self.seen().interim;
@@ -154,14 +180,14 @@ impl Wire {
         self.reader.wake();
     }
     /// Sends that of an upstream.
-    pub fn forward(&self, status: StatusCode, headers: &HeaderMap) {
+    pub fn forward(&self, status: StatusCode, headers: &HeaderMap, spelling: Option<Spelling<'_>>) {
         let mut headers = headers.clone();
         strip_hop_by_hop(&mut headers, Upgrades::No);
-        self.interim(status, &headers);
+        self.interim(status, &headers, spelling);
     }
     /// The client may send what it waits with.
     pub fn continues(&self) {
-        self.interim(StatusCode::CONTINUE, &HeaderMap::new());
+        self.interim(StatusCode::CONTINUE, &HeaderMap::new(), None);
     }
     /// What is to be sent before all else.
     pub fn take_interim(&self) -> Option<Vec<u8>> {

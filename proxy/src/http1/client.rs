@@ -6,9 +6,11 @@ use super::head::{self, Answer, Encoder, Length};
 use super::lines::Field;
 use super::output::Output;
 use super::room::Room;
+use crate::config::header_format::Format;
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
+use crate::http::spelling::{Names, Spelling};
 use crate::http::upload::Upload;
 use crate::message::Response;
 use crate::splice::{self, Lease, Splice};
@@ -48,6 +50,10 @@ pub struct Connection {
     is_answered: bool,
     /// Whether what was written has left: TLS keeps back what the socket does not take.
     is_flushed: bool,
+    /// Of names of headers.
+    format: Format,
+    /// How the client of the request wrote them.
+    names: Option<Names>,
 }
 
 /// What is left of a request cannot be sent.
@@ -58,7 +64,7 @@ enum Unsent {
 }
 
 impl Connection {
-    pub fn new(io: Transport) -> Connection {
+    pub fn new(io: Transport, format: Format) -> Connection {
         Connection {
             io,
             read: BytesMut::new(),
@@ -71,6 +77,8 @@ impl Connection {
             keeps_alive: true,
             is_answered: true,
             is_flushed: true,
+            format,
+            names: None,
         }
     }
     /// Whether it can take another request: both messages are over, and nothing came behind them.
@@ -83,9 +91,12 @@ impl Connection {
         self.io
     }
 
-    fn begin(&mut self, encoder: Encoder, head: Vec<u8>, body: Upload) {
+    fn begin(&mut self, encoder: Encoder, mut head: Vec<u8>, body: Upload, names: Option<Names>) {
+        if let Some(spelling) = Spelling::of(names.as_ref(), self.format) {
+            spelling.head(&mut head, 0);
+        }
         (self.write.written, self.write.bytes) = (0, head);
-        (self.encoder, self.body) = (encoder, Some(body));
+        (self.encoder, self.body, self.names) = (encoder, Some(body), names);
         (self.keeps_alive, self.is_answered, self.is_begun, self.is_flushed) = (true, false, false, false);
     }
 
@@ -166,7 +177,8 @@ impl Connection {
                 Unsent::Socket if self.write.written == 0 && !self.is_begun => {
                     // Nothing was put behind its head.
                     let (encoder, head, method) = (self.encoder.clone(), std::mem::take(&mut self.write.bytes), method.clone());
-                    let request = body.map(|body| Outgoing::Plain(Plain { method, head, encoder, body }));
+                    let names = self.names.take();
+                    let request = body.map(|body| Outgoing::Plain(Plain { method, head, encoder, body, names }));
                     return Poll::Ready(Err(Lost { failure: Failure::unsent(Reason::ConnectionTermination), request }));
                 }
                 // An answer may be there all the same: some refuse a body that they have not read.
@@ -174,7 +186,8 @@ impl Connection {
             }
         }
         loop {
-            match head::answer(&mut self.read, &mut self.fields, method, |status, headers| interim.iter().for_each(|w| w.forward(status, headers))) {
+            let hear = |status, headers: &_, names: Option<&_>| interim.iter().for_each(|w| w.forward(status, headers, names));
+            match head::answer(&mut self.read, &mut self.fields, method, self.format.keeping(), hear) {
                 Ok(Some(answer)) => {
                     self.keeps_alive &= answer.keeps_alive;
                     return Poll::Ready(Ok(answer));
@@ -223,11 +236,15 @@ impl Lost {
 /// # Errors
 /// Why there is none.
 pub async fn send(connection: &Rc<RefCell<Connection>>, request: Plain, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
-    let Plain { method, head, encoder, body } = request;
-    connection.borrow_mut().begin(encoder, head, body);
+    let Plain { method, head, encoder, body, names } = request;
+    connection.borrow_mut().begin(encoder, head, body, names);
     let answer = std::future::poll_fn(|cx| connection.borrow_mut().poll_answer(&method, interim, cx)).await?;
     let body = Incoming::Answer(Download::new(connection, answer.length));
-    Ok(Response { status: answer.status, version: answer.version, headers: answer.headers, ..Response::new(body) })
+    let mut response = Response { status: answer.status, version: answer.version, headers: answer.headers, ..Response::new(body) };
+    if let Some(names) = answer.names {
+        response.extensions.insert(names);
+    }
+    Ok(response)
 }
 
 /// An answer's body, read from its connection.

@@ -1,7 +1,9 @@
 //! Heads of messages: read into maps of headers, and written from them.
 
 use super::lines::{self, Field, Split};
+use crate::config::header_format::Keeping;
 use crate::http::framing::Parts;
+use crate::http::spelling::Names;
 use crate::message::{HeaderMap, Request, Response};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
@@ -31,6 +33,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub length: Length,
     pub keeps_alive: bool,
+    /// How the upstream wrote the names of headers, where that is kept.
+    pub names: Option<Names>,
 }
 
 /// The bytes are no head of an answer.
@@ -46,23 +50,25 @@ pub fn answer(
     from: &mut BytesMut,
     fields: &mut Vec<Field>,
     method: &Method,
-    mut interim: impl FnMut(StatusCode, &HeaderMap),
+    keeping: Option<Keeping>,
+    mut interim: impl FnMut(StatusCode, &HeaderMap, Option<&Names>),
 ) -> Result<Option<Answer>, NoHead> {
     loop {
         if from.is_empty() {
             return Ok(None);
         }
-        let Some((status, version, headers)) = parse(from, fields)? else {
+        let Some((status, version, headers, head)) = parse(from, fields)? else {
             return if from.len() > LONGEST { Err(NoHead) } else { Ok(None) };
         };
+        let names = keeping.map(|k| Names::of_answer(&head, fields, k));
         match status.as_u16() {
             // Nobody asked to go over to another protocol here.
             101 => return Err(NoHead),
-            100..=199 => interim(status, &headers),
+            100..=199 => interim(status, &headers, names.as_ref()),
             _ => {
                 let length = length(status, version, &headers, method)?;
                 let keeps_alive = length != Length::UntilClose && keeps_alive(version, &headers);
-                return Ok(Some(Answer { status, version, headers, length, keeps_alive }));
+                return Ok(Some(Answer { status, version, headers, length, keeps_alive, names }));
             }
         }
     }
@@ -172,7 +178,7 @@ fn lists(value: &HeaderValue, word: &str) -> bool {
     value.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn parse(from: &mut BytesMut, fields: &mut Vec<Field>) -> Result<Option<(StatusCode, Version, HeaderMap)>, NoHead> {
+fn parse(from: &mut BytesMut, fields: &mut Vec<Field>) -> Result<Option<(StatusCode, Version, HeaderMap, Bytes)>, NoHead> {
     let (end, status, version) = match usual(from, fields) {
         Some(Usual::Head(end, status)) => (end, status, Version::HTTP_11),
         Some(Usual::Part) => return Ok(None),
@@ -184,7 +190,7 @@ fn parse(from: &mut BytesMut, fields: &mut Vec<Field>) -> Result<Option<(StatusC
     let head = from.split_to(end).freeze();
     let mut headers = HeaderMap::with_capacity(fields.len() + 4);
     fill(&head, fields, &mut headers)?;
-    Ok(Some((status, version, headers)))
+    Ok(Some((status, version, headers, head)))
 }
 
 enum Usual {
@@ -384,7 +390,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, method: &Method) -> Result<Option<Answer>, NoHead> {
-        answer(&mut BytesMut::from(text), &mut Vec::new(), method, |_, _| {})
+        answer(&mut BytesMut::from(text), &mut Vec::new(), method, None, |_, _, _| {})
     }
     fn length_of(text: &str) -> Result<Length, NoHead> {
         read(&format!("HTTP/1.1 200 OK\r\n{text}\r\n"), &Method::GET).map(|a| a.expect("a whole head").length)

@@ -11,6 +11,7 @@ use crate::http::exchange::Connection;
 use crate::http::framing::{Framing, Parts, Plain};
 use crate::http::incoming::{Broken, Incoming};
 use crate::http::service;
+use crate::http::spelling::{Names, Spelling};
 use crate::message::{Request, Response};
 use crate::splice::{self, Lease, Pool, Splice};
 use crate::upstream::Reason;
@@ -106,7 +107,7 @@ fn front(read: &mut BytesMut, framing: &mut Framing, parts: &mut Parts, connecti
     };
     let head = read.split_to(end).freeze();
     let made = head::request(&head, parts, length).filter(|(request, _)| request.headers.len() <= connection.manager.limits.headers);
-    let Some((request, stays)) = made else {
+    let Some((mut request, stays)) = made else {
         // It goes back where it was.
         let mut whole = BytesMut::from(&head[..]);
         whole.extend_from_slice(read);
@@ -114,6 +115,9 @@ fn front(read: &mut BytesMut, framing: &mut Framing, parts: &mut Parts, connecti
         return Front::Unusual;
     };
     framing.pass_plain();
+    if let Some(keeping) = connection.manager.format.keeping() {
+        request.extensions.insert(Names::of(&head, &parts.fields, keeping));
+    }
     let takes_trailers = request.headers.get(header::TE).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let asked = Asked { is_head: request.method == Method::HEAD, takes_trailers, stays };
     Front::Request(Box::new((request, asked)))
@@ -256,7 +260,11 @@ enum Taken {
 
 /// Sends an answer to its end.
 async fn write(connection: &Connection, wire: &Rc<RefCell<Wire>>, output: &mut Output, answer: Response<body::Body>, asked: Asked) -> io::Result<Stays> {
+    let start = output.bytes.len();
     let (mut encoder, stays) = head::write_answer(&answer, &asked, || connection.worker().date(), &mut output.bytes);
+    if let Some(spelling) = Spelling::of(answer.extensions.get(), connection.manager.format) {
+        spelling.head(&mut output.bytes, start);
+    }
     let mut body = answer.body;
     // The body of an answer to HEAD is given to nobody.
     let mut is_over = encoder == Encoder::Length(0) || body.is_end_stream();

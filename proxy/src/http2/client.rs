@@ -88,7 +88,7 @@ impl Sender {
                     && let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx)
                 {
                     if early.status() != StatusCode::SWITCHING_PROTOCOLS {
-                        interim.forward(early.status(), &early.headers().clone().into());
+                        interim.forward(early.status(), &early.headers().clone().into(), None);
                     }
                 }
                 Pin::new(&mut answer).poll(cx).map_err(|e| failure(&e))

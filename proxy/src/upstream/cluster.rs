@@ -342,6 +342,7 @@ impl Handle {
             max_requests: config.max_requests_per_connection,
             max_streams: config.max_concurrent_streams,
             thresholds: config.thresholds[key.priority],
+            format: config.format,
         };
         let connector = self.connector(host, key.server_name.clone(), key.alpn.clone(), key.client);
         let stats = (self.stats.clone(), self.tls.clone());

@@ -5,7 +5,9 @@ use super::host::{Address, Host};
 use super::io::{Socket, Transport};
 use super::{Failure, Reason};
 use crate::config::alpn::Offer;
+use crate::config::header_format::Format;
 use crate::config::transport::Client;
+use crate::http::spelt::{First, One};
 use crate::http::upload::Upload;
 use crate::http1::client::Connection;
 use crate::http2::client::Sender;
@@ -69,7 +71,7 @@ pub struct Http1 {
 pub enum Line {
     Codec(Rc<RefCell<Connection>>),
     /// For one request, which asks for another protocol.
-    Hyper(http1::SendRequest<Upload>),
+    Hyper(http1::SendRequest<Upload>, One),
     /// Nobody any more.
     Nobody,
 }
@@ -83,25 +85,27 @@ impl Line {
     ///
     /// # Errors
     /// Those of hyper.
-    pub async fn hyper(&mut self) -> Result<&mut http1::SendRequest<Upload>, Failure> {
+    pub async fn hyper(&mut self) -> Result<(&mut http1::SendRequest<Upload>, One), Failure> {
         let taken = std::mem::replace(self, Line::Nobody);
-        let sender = match taken {
-            Line::Hyper(sender) => sender,
+        let (sender, one) = match taken {
+            Line::Hyper(sender, one) => (sender, one),
             Line::Codec(connection) => {
                 let connection = Rc::try_unwrap(connection).map_err(|_| Failure::unsent(Reason::LocalReset))?;
-                let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(connection.into_inner().into_io())).await;
+                let one = One::default();
+                let io = First::new(connection.into_inner().into_io(), one.clone());
+                let made = http1::Builder::new().max_headers(256).handshake(TokioIo::new(io)).await;
                 let (sender, connection) = made.map_err(|e| Failure::unsent(reason_of(&e)))?;
                 // Its end is seen by those who use it.
                 tokio::task::spawn_local(async move {
                     let _ = connection.with_upgrades().await;
                 });
-                sender
+                (sender, one)
             }
             Line::Nobody => return Err(Failure::unsent(Reason::LocalReset)),
         };
-        *self = Line::Hyper(sender);
+        *self = Line::Hyper(sender, one);
         match self {
-            Line::Hyper(sender) => Ok(sender),
+            Line::Hyper(sender, one) => Ok((sender, one.clone())),
             Line::Codec(_) | Line::Nobody => Err(Failure::unsent(Reason::LocalReset)),
         }
     }
@@ -243,10 +247,10 @@ fn connect_failure(e: &io::Error) -> Failure {
 }
 
 /// Speaks HTTP/1.1 on a connection.
-pub fn http1(opened: Opened, stats: &ClusterStats) -> Http1 {
+pub fn http1(opened: Opened, format: Format, stats: &ClusterStats) -> Http1 {
     let Opened { io, socket, local, tls, counted } = opened;
     stats.upstream_cx_http1_total.inc();
-    let line = Line::Codec(Rc::new(RefCell::new(Connection::new(io))));
+    let line = Line::Codec(Rc::new(RefCell::new(Connection::new(io, format))));
     let now = Instant::now();
     Http1 { line, socket, local, tls, made: now, idle_since: now, served: 0, counted }
 }

@@ -5,10 +5,12 @@ use super::connection::{self, Connector, Http1, Http2, Line};
 use super::host::Host;
 use super::{Failure, Reason};
 use crate::config::cluster::Thresholds;
+use crate::config::header_format::Format;
 use crate::http::head::upgrade;
 use crate::http::incoming::Incoming;
 use crate::http::interim::Interim;
 use crate::http::outgoing::{Outgoing, Plain};
+use crate::http::spelling::Spelling;
 use crate::http::upload::Upload;
 use crate::http1::client::{self, Lost};
 use crate::message::{Request, Response};
@@ -33,6 +35,8 @@ pub struct Rules {
     pub max_requests: u64,
     pub max_streams: u32,
     pub thresholds: Thresholds,
+    /// Of names of headers.
+    pub format: Format,
 }
 
 pub struct Pool {
@@ -182,7 +186,7 @@ impl Pool {
             if let Some(slot) = room {
                 let opening = Opening::new(self);
                 let opened = self.connector.open(&self.host, &self.stats, &self.tls, slot, Speaks::Http1).await?;
-                let made = connection::http1(opened, &self.stats);
+                let made = connection::http1(opened, self.rules.format, &self.stats);
                 opening.done();
                 return Ok(Box::new(Http1 { served: 1, ..made }));
             }
@@ -270,7 +274,7 @@ impl Pool {
             lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
             lease.active = Some(self.begin());
             let Some(connection) = lease.http1.as_mut() else { return Err(Failure::unsent(Reason::LocalReset)) };
-            match over(&mut connection.line, request, interim).await {
+            match over(&mut connection.line, request, interim, self.rules.format).await {
                 Ok(response) => return Ok((response, lease)),
                 // It never left: the connection closed a moment ago. Another one takes it, but not for ever.
                 Err(Lost { request: Some(again), .. }) if reused => request = again,
@@ -306,31 +310,39 @@ impl Pool {
 }
 
 /// Sends a request over a connection of HTTP/1, and waits for the head of its answer. `interim` hears of answers before it.
-async fn over(line: &mut Line, request: Outgoing, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
+async fn over(line: &mut Line, request: Outgoing, interim: Option<&Interim>, format: Format) -> Result<Response<Incoming>, Lost> {
     match (line, request) {
         (Line::Codec(connection), Outgoing::Plain(plain)) => client::send(connection, plain, interim).await,
         (Line::Codec(connection), Outgoing::Message(request)) if upgrade(&request.headers).is_none() => {
             client::send(connection, Plain::of(*request), interim).await
         }
-        (line, Outgoing::Message(request)) => Box::pin(over_hyper(line, *request, interim)).await,
+        (line, Outgoing::Message(request)) => Box::pin(over_hyper(line, *request, interim, format)).await,
         // Nobody gives a connection that hyper has to somebody else.
         (_, Outgoing::Plain(_)) => Err(Lost { failure: Failure::unsent(Reason::LocalReset), request: None }),
     }
 }
 
 /// The same for what hyper sends.
-async fn over_hyper(line: &mut Line, request: Request<Upload>, interim: Option<&Interim>) -> Result<Response<Incoming>, Lost> {
-    let sender = match line.hyper().await {
+async fn over_hyper(line: &mut Line, request: Request<Upload>, interim: Option<&Interim>, format: Format) -> Result<Response<Incoming>, Lost> {
+    let (sender, one) = match line.hyper().await {
         Ok(sender) => sender,
         Err(failure) => return Err(Lost { failure, request: None }),
     };
     let mut request = http::Request::from(request);
     // Streams of HTTP/2 don't become another protocol.
-    if let Some(Interim::Http1(wire)) = interim.cloned() {
-        hyper::ext::on_informational(&mut request, move |answer| wire.forward(answer.status(), &answer.headers().clone().into()));
+    if let Some(Interim::Http1(wire, of_client)) = interim.cloned() {
+        hyper::ext::on_informational(&mut request, move |answer| {
+            wire.forward(answer.status(), &answer.headers().clone().into(), Spelling::of(None, of_client))
+        });
     }
+    one.ask(request.extensions().get().cloned(), format);
     match sender.try_send_request(request).await {
-        Ok(response) => Ok(Response::from(response).map(Incoming::Hyper)),
+        Ok(mut response) => {
+            if let Some(names) = one.answer() {
+                response.extensions_mut().insert(names);
+            }
+            Ok(Response::from(response).map(Incoming::Hyper))
+        }
         Err(mut e) => {
             let (request, reason) = (e.take_message(), reason_of(e.error()));
             let failure = if request.is_some() { Failure::unsent(reason) } else { Failure::sent(reason) };
