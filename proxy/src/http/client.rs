@@ -27,6 +27,8 @@ pub struct Client {
     early: Vec<u8>,
     framing: Framing,
     is_over: bool,
+    /// Bytes were given, and nobody had the time to look at what they ask for.
+    is_fresh: bool,
     wire: Arc<Wire>,
     manager: Arc<Manager>,
     /// The beginning of a line that may be `expect`: it is shown when the line is there.
@@ -46,7 +48,20 @@ const REFUSED: &[u8] = b"\0\r\n\r\n";
 
 impl Client {
     pub fn new(stream: Stream, early: Vec<u8>, framing: Framing, wire: Arc<Wire>, manager: Arc<Manager>) -> Client {
-        Client { stream, early, framing, is_over: false, wire, manager, held: Vec::new(), head: None, own: Vec::new(), is_flushed: true, answers: None }
+        Client {
+            stream,
+            early,
+            framing,
+            is_over: false,
+            is_fresh: false,
+            wire,
+            manager,
+            held: Vec::new(),
+            head: None,
+            own: Vec::new(),
+            is_flushed: true,
+            answers: None,
+        }
     }
     /// Has names of headers spelt as those who answer say.
     pub fn spelling(mut self) -> Client {
@@ -217,12 +232,17 @@ impl AsyncRead for Client {
             // The connection ends once the client was told.
             return sent.map(Ok);
         }
-        if this.is_over {
+        let before = buf.filled().len();
+        if this.is_over || this.poll_bytes(cx, buf)?.is_ready() {
+            let is_end = buf.filled().len() == before;
+            // hyper throws away what was asked for where it sees the end at once: an end is told after that.
+            if std::mem::replace(&mut this.is_fresh, !is_end) && is_end {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(Ok(()));
         }
-        if this.poll_bytes(cx, buf)?.is_ready() {
-            return Poll::Ready(Ok(()));
-        }
+        this.is_fresh = false;
         this.wire.wait_for_interim(cx.waker());
         if let Poll::Ready(late) = this.poll_head(cx) {
             this.wire.set_late(late);

@@ -27,11 +27,13 @@ pub struct Socket {
     limit: Option<(std::time::Duration, Late)>,
     /// Of the head that has begun, and its stream.
     head: Option<(Pin<Box<Sleep>>, u32)>,
+    /// Bytes were given, and nobody had the time to look at what they ask for.
+    is_fresh: bool,
 }
 
 impl Socket {
     pub fn new(stream: Stream, early: BytesMut, wire: Arc<Wire>, timeouts: &Timeouts) -> Socket {
-        Socket { stream, early, frames: Frames::default(), heads: Rc::default(), wire, limit: Late::of_head(timeouts), head: None }
+        Socket { stream, early, frames: Frames::default(), heads: Rc::default(), wire, limit: Late::of_head(timeouts), head: None, is_fresh: false }
     }
     /// What becomes of the heads that are read here.
     pub fn heads(&self) -> Rc<RefCell<Heads>> {
@@ -73,6 +75,12 @@ impl AsyncRead for Socket {
             }
             Poll::Ready(Ok(()))
         };
+        // `h2` throws away what was asked for where it sees the end at once: an end is told after that.
+        let is_end = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before;
+        if std::mem::replace(&mut this.is_fresh, read.is_ready() && !is_end) && is_end {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         match read {
             Poll::Ready(_) => this.frames.feed(&buf.filled()[before..], |stream| this.heads.borrow_mut().begin(stream)),
             Poll::Pending => this.watch_head(cx),
