@@ -287,7 +287,8 @@ impl<'a> Mesh<'a> {
     /// Whether what is missing does not exist. Objects that are only looked up by their names, such as Secrets, may be
     /// unseen all the same; [`Mesh::owns`] knows of them.
     pub fn is_complete(&self) -> bool {
-        let by_name = |kind: Kind| matches!(kind, Kind::Secret | Kind::ConfigMap);
+        // EndpointSlices are asked for by Services without a selector alone, which look whether they were seen.
+        let by_name = |kind: Kind| matches!(kind, Kind::Secret | Kind::ConfigMap | Kind::EndpointSlice);
         self.snapshot.completeness == Completeness::Complete && self.snapshot.unseen.iter().all(|(_, kind)| by_name(*kind))
     }
     /// Whether the mesh configuration is known, be it that there is none and the defaults hold.

@@ -58,3 +58,24 @@ fn labels_of_a_namespace_that_was_not_seen_are_left_open() {
         assert_eq!((is_open, found.not_judged.is_empty()), (mark == Mark::NotJudged, mark != Mark::NotJudged), "{labels} {selector}: {found:?}");
     }
 }
+
+#[test]
+fn a_service_without_a_selector_is_judged_by_endpoint_slices_that_were_seen() {
+    let text = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, annotations: {sidecar.istio.io/status: '{}'}}, spec: {containers: [{name: app}, {name: istio-proxy}]}, status: {podIP: 10.1.0.1}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.0.0.7, ports: [{name: http, port: 80}]}}
+";
+    let source = Source::new("", text);
+    let mut snapshot = Snapshot::new();
+    snapshot.completeness = Completeness::Complete;
+    snapshot.add(&source, read_manifest(&source, Role::Judged, 0, Limits::default()));
+    let mark = |snapshot: &Snapshot| {
+        let mesh = Mesh::new(snapshot);
+        let model = Model::new(&mesh);
+        assert!(mesh.is_complete(), "nobody else asks for them");
+        Why::new(&model, &[]).ask("web.shop", None, &Question::get(Url::parse("http://cart.shop/").expect("a URL"))).expect("an answer").outcomes[0].mark
+    };
+    assert_eq!(mark(&snapshot), Mark::Broken);
+    snapshot.unseen.insert((0, mesh_model::Kind::EndpointSlice));
+    assert_eq!(mark(&snapshot), Mark::NotJudged);
+}

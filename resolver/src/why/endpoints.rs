@@ -301,6 +301,9 @@ impl<'w, 'a> Why<'w, '_, 'a> {
         };
         if picked.is_empty() {
             let Some(node) = selector else {
+                // Who may not list EndpointSlices has seen no endpoint of any such Service.
+                let was_seen = mesh.snapshot.unseen.iter().all(|(_, kind)| *kind != Kind::EndpointSlice);
+                let unseen = if was_seen { unseen } else { Mark::NotJudged };
                 return of(unseen, format!("{} selects nothing, and no EndpointSlice of it is in the input", object.origin())).thing(Thing::whole(object));
             };
             let pairs: Vec<String> = node.entries().map(|(k, v)| format!("{}={}", k.text(), v.text())).collect();
