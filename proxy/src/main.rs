@@ -1,5 +1,7 @@
 //! `mesh-proxy`: a sidecar that takes Envoy's configuration.
 
+mod allocator;
+
 use clap::Parser;
 use mesh_proxy::bootstrap::Bootstrap;
 use mesh_proxy::config::{Compiler, Snapshot};
@@ -10,10 +12,6 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Gives memory back: of what configuration was read from nothing stays.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The proxy's own log: a line a message, to standard error or a file.
 #[derive(Clone)]
@@ -87,8 +85,10 @@ fn run(options: &Options, log: &Log) -> Result<(), String> {
         levels: log.levels.clone(),
         pipes: options.splice_pipes,
         threads: None,
+        settled: Arc::new(allocator::give_back),
     };
     let proxy = Proxy::start(bootstrap, &settings).map_err(|e| e.to_string())?;
+    allocator::give_back();
     for (name, address) in proxy.listeners() {
         log.write(Logger::Main, Level::Info, &format!("listener {name} on {address}"));
     }

@@ -73,6 +73,9 @@ pub struct Settings {
     pub pipes: usize,
     /// Threads that it shares with other proxies of the process; its own without.
     pub threads: Option<Arc<Threads>>,
+    /// Called on the thread of the control plane when nothing has changed for a while after a change: what reading it took can be
+    /// given back to the system.
+    pub settled: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Default for Settings {
@@ -89,6 +92,7 @@ impl Default for Settings {
             levels: Arc::default(),
             pipes: splice::PIPES,
             threads: None,
+            settled: Arc::new(|| {}),
         }
     }
 }
@@ -149,9 +153,10 @@ impl Proxy {
         shared.publish(snapshot.clone());
         let (secrets, exporters) = (compiler.secrets.clone(), compiler.exporters.clone());
         let beside_workers = Beside { to_watch, files, exporters, remotes: compiler.remotes.clone() };
-        let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, settings.drain, settings.kept.clone()));
+        let (drain, kept, settled) = (settings.drain, settings.kept.clone(), settings.settled.clone());
+        let control = plan.map(|plan| xds::Control::new(plan, shared.clone(), compiler, snapshot, drain, kept, settled));
         let dynamic = control.as_ref().map(|c| c.dynamic().clone());
-        let (background, drain) = (shared.clone(), settings.drain);
+        let background = shared.clone();
         let context = admin::Context {
             shared: shared.clone(),
             bootstrap: Arc::new(bootstrap.into()),

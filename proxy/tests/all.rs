@@ -40,6 +40,7 @@ mod live;
 mod log_operators;
 mod malformed;
 mod malformed_heads;
+mod memory;
 mod odd_requests;
 mod odd_streams;
 mod peers;

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use stream::{Stream, Subject};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// The thread that follows the control plane.
@@ -41,23 +42,34 @@ pub struct Control {
     state: State,
     shared: Arc<Shared>,
     kept: Option<PathBuf>,
+    settled: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// How soon after a change the file of the last good configuration is written.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
+/// After so long without a change configuration has settled.
+const QUIET: Duration = Duration::from_millis(500);
 
 impl Control {
     /// `statics` is what stands in the bootstrap; what is replaced may keep its connections for `drain`. `kept` is where the last
-    /// good configuration is kept.
-    pub fn new(plan: Plan, shared: Arc<Shared>, compiler: Compiler, statics: Snapshot, drain: Duration, kept: Option<PathBuf>) -> Control {
-        Control { state: State::new(plan.clone(), shared.clone(), compiler, statics, drain), plan, shared, kept }
+    /// good configuration is kept; `settled` is called when nothing has changed for a while after a change.
+    pub fn new(
+        plan: Plan,
+        shared: Arc<Shared>,
+        compiler: Compiler,
+        statics: Snapshot,
+        drain: Duration,
+        kept: Option<PathBuf>,
+        settled: Arc<dyn Fn() + Send + Sync>,
+    ) -> Control {
+        Control { state: State::new(plan.clone(), shared.clone(), compiler, statics, drain), plan, shared, kept, settled }
     }
     pub fn dynamic(&self) -> &Arc<Dynamic> {
         self.state.dynamic()
     }
     /// Runs until the proxy ends.
     pub async fn run(self) {
-        let Control { plan, mut state, shared, kept } = self;
+        let Control { plan, mut state, shared, kept, settled } = self;
         let mut session = Session::new(plan.node.clone());
         if let Some(path) = &kept {
             restore(path, &plan.node.id, &mut state, &mut session);
@@ -71,6 +83,7 @@ impl Control {
         if let Some(path) = kept {
             tokio::task::spawn_local(keep(path, plan.node.id, state.clone(), shared.clone()));
         }
+        tokio::task::spawn_local(tell_when_settled(state.borrow().changes(), settled));
         tokio::task::spawn_local(clock(state));
         shared.reached(Phase::Stopping).await;
     }
@@ -147,6 +160,20 @@ async fn follow_secrets(state: Rc<RefCell<State>>, shared: Arc<Shared>, node: No
         }
         // Something may have waited for it.
         state.borrow_mut().settle();
+    }
+}
+
+/// Calls when nothing has changed for a while after a change.
+async fn tell_when_settled(mut changes: watch::Receiver<u64>, settled: Arc<dyn Fn() + Send + Sync>) {
+    // What was kept from before counts as a change.
+    changes.mark_changed();
+    while changes.changed().await.is_ok() {
+        while let Ok(change) = tokio::time::timeout(QUIET, changes.changed()).await {
+            if change.is_err() {
+                return;
+            }
+        }
+        settled();
     }
 }
 

@@ -298,7 +298,12 @@ pub fn bootstrap(manager: &Value, clusters: &[Value]) -> Value {
 
 /// Starts a proxy with one worker.
 pub fn start(bootstrap: Value) -> Proxy {
-    let settings = Settings { flush: Duration::from_millis(5), drain: Duration::from_secs(5), ..Settings::default() };
+    start_with(bootstrap, &Settings::default())
+}
+
+/// The same with settings, but for times.
+pub fn start_with(bootstrap: Value, settings: &Settings) -> Proxy {
+    let settings = Settings { flush: Duration::from_millis(5), drain: Duration::from_secs(5), ..settings.clone() };
     let bootstrap = Bootstrap::new(bootstrap).unwrap_or_else(|e| panic!("{e}"));
     Proxy::start(bootstrap, &settings).unwrap_or_else(|e| panic!("{e}"))
 }
