@@ -31,6 +31,12 @@ impl<B> Request<B> {
 impl<B> From<http::Request<B>> for Request<B> {
     fn from(request: http::Request<B>) -> Request<B> {
         let (parts, body) = request.into_parts();
+        (parts, body).into()
+    }
+}
+
+impl<B> From<(http::request::Parts, B)> for Request<B> {
+    fn from((parts, body): (http::request::Parts, B)) -> Request<B> {
         let http::request::Parts { method, uri, version, headers, extensions, .. } = parts;
         Request { method, uri, version, headers: headers.into(), extensions, body }
     }

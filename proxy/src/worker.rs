@@ -12,6 +12,7 @@ use crate::downstream::servers::Servers;
 use crate::downstream::underway::{self, Underway};
 use crate::format::Subject;
 use crate::format::texts::Texts;
+use crate::http::alarm::Alarm;
 use crate::http::bucket::Buckets;
 use crate::http::exchange::{Connection, Exchange};
 use crate::http::framing::Upgrade;
@@ -319,6 +320,8 @@ pub struct Worker {
     pub scratch: RefCell<Vec<u8>>,
     pub pipes: Rc<Pool>,
     pub texts: Texts,
+    /// For what waits: those that nobody needs at the moment.
+    pub alarms: RefCell<Vec<Alarm>>,
     /// Who serves connections.
     pub servers: Servers<Accepted>,
 }
@@ -360,6 +363,7 @@ impl Worker {
             scratch: RefCell::default(),
             pipes: Pool::new(shared.pipes, shared.spliced.clone()),
             texts: Texts::default(),
+            alarms: RefCell::default(),
             servers: Servers::default(),
             shared,
         }

@@ -304,6 +304,10 @@ fn split_query(path: &str) -> (&str, &str) {
 }
 
 impl Rewrite {
+    /// Whether path and host stay what they are, whatever the request.
+    pub fn is_nothing(&self) -> bool {
+        self.prefix.is_none() && self.regex.is_none() && self.host.is_none() && self.host_header.is_none()
+    }
     /// The path that the upstream sees.
     pub fn path(&self, request: &Request<'_>) -> String {
         let (path, query) = split_query(request.path);

@@ -73,6 +73,10 @@ impl ChainMatch {
             source_ports: ports.collect::<Read<_>>()?,
         })
     }
+    /// Whether it matches by these criteria.
+    fn takes(&self, criteria: &[Criterion], s: Subject<'_>) -> bool {
+        criteria.iter().all(|by| rank(self, *by, s).is_some())
+    }
 }
 
 /// The criteria in Envoy's order.
@@ -282,6 +286,12 @@ impl Chains {
         } else {
             let destination = subject.connection.destination;
             let found = index.find(destination.port(), destination.ip(), &subject.inspected.server_name);
+            // As a rule one is left, and asks for nothing more.
+            if let [only] = found {
+                let chain =
+                    self.list.get(*only as usize).filter(|c| c.criteria.as_ref().is_ok_and(|m| m.takes(&Criterion::ALL[Criterion::INDEXED..], subject)));
+                return chain.or(self.default.as_ref()).map_or(Choice::None, Choice::Chain);
+            }
             (found.iter().filter_map(|i| self.list.get(*i as usize)).filter_map(known).collect(), &Criterion::ALL[Criterion::INDEXED..])
         };
         for criterion in criteria.iter().copied() {

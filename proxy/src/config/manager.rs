@@ -116,6 +116,10 @@ pub enum Underscores {
 }
 
 impl Manager {
+    /// Whether any filter before the router has a say in what becomes of a request.
+    pub fn asks_filters(&self) -> bool {
+        self.engine.filters.iter().any(|f| !f.is_router() && !f.is_transparent())
+    }
     /// `engine` was read from the same message.
     pub(super) fn read(m: &Message<'_, '_>, engine: &engine::Manager, buffer: usize, compiler: &Compiler) -> Read<Manager> {
         if let Some(u) = engine.unknown() {

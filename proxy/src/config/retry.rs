@@ -1,6 +1,6 @@
 //! When a request is tried again (`envoy.config.route.v3.RetryPolicy`), by policy or by headers of the request.
 
-use crate::http::head::{View, speaks_to_envoy};
+use crate::http::head::View;
 use crate::message::HeaderMap;
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::header::HeaderCheck;
@@ -121,7 +121,7 @@ impl RetryState {
         if !limiting.is_empty() && !limiting.iter().any(|h| h.check(request, &mut Off)) {
             return None;
         }
-        let asks = speaks_to_envoy(headers);
+        let asks = headers.speaks_to_envoy();
         let mut on = policy.map_or(Conditions(0), |p| p.on);
         if !asks && on.is_empty() {
             return None;
@@ -145,7 +145,7 @@ impl RetryState {
     }
     /// Whether an answer is one that is asked for again.
     pub fn wants_another_answer(&self, policy: Option<&RetryPolicy>, status: u16, headers: &HeaderMap) -> bool {
-        let speaks = speaks_to_envoy(headers);
+        let speaks = headers.speaks_to_envoy();
         if speaks && headers.contains_key("x-envoy-overloaded") {
             return false;
         }

@@ -11,6 +11,7 @@ use super::stream::Stream;
 use super::{Destination, Downstream};
 use crate::config::listener::{Chain, End, Listener};
 use crate::config::transport::Server;
+use crate::http::aside::Aside;
 use crate::http::serve;
 use crate::listeners::Accept;
 use crate::logging::Logger;
@@ -24,8 +25,9 @@ use mesh_envoy::engine::chain::{Choice, Subject};
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request as engine;
 use socket2::SockRef;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +35,12 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
+
+/// Why a socket takes no more connections.
+enum Over {
+    Stopped,
+    Closed,
+}
 
 /// Accepts connections until the worker is told to stop, or the socket is closed.
 pub async fn listen(worker: Rc<Worker>, accept: Accept) {
@@ -57,22 +65,42 @@ pub async fn listen(worker: Rc<Worker>, accept: Accept) {
         }
     };
     let mut accepts = worker.shared.overload.accepts();
-    let mut stopped = std::pin::pin!(worker.stopped());
-    let mut closed = std::pin::pin!(slot.closed());
-    loop {
-        let waits = !*accepts.borrow_and_update() && !slot.current().bypasses_overload;
-        let accepted = tokio::select! {
-            biased;
-            () = &mut stopped => return,
-            () = &mut closed => break,
-            // Whoever connects meanwhile waits in the socket.
-            _ = accepts.changed() => continue,
-            accepted = socket.accept(), if !waits => accepted,
+    let may_accept = Cell::new(true);
+    // Looked at when something of it happens, and not for each connection.
+    let events = async {
+        let changes = async {
+            loop {
+                may_accept.set(*accepts.borrow_and_update());
+                if accepts.changed().await.is_err() {
+                    return std::future::pending::<()>().await;
+                }
+            }
         };
-        match accepted {
-            Ok((stream, peer)) => take(stream, peer),
+        tokio::select! {
+            biased;
+            () = worker.stopped() => Over::Stopped,
+            () = slot.closed() => Over::Closed,
+            () = changes => Over::Closed,
+        }
+    };
+    let (mut events, aside) = (pin!(events), Aside::default());
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            if let Poll::Ready(over) = aside.poll(events.as_mut(), cx) {
+                return Poll::Ready(Err(over));
+            }
+            // Whoever connects meanwhile waits in the socket.
+            if !may_accept.get() && !slot.current().bypasses_overload {
+                return Poll::Pending;
+            }
+            socket.poll_accept(cx).map(Ok)
+        });
+        match next.await {
+            Ok(Ok((stream, peer))) => take(stream, peer),
             // Out of files, or the client was gone before it was taken: others may still come.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Ok(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(Over::Stopped) => return,
+            Err(Over::Closed) => break,
         }
     }
     // Closing a socket resets the connections that wait on it.

@@ -53,8 +53,8 @@ impl<const N: usize> Short<N> {
 }
 
 /// The least numbers as texts: three digits each, of which those behind the zeros in front are shown.
-static SMALL_DIGITS: [[u8; 3]; 256] = {
-    let mut all = [[b'0'; 3]; 256];
+static SMALL_DIGITS: [[u8; 3]; 1000] = {
+    let mut all = [[b'0'; 3]; 1000];
     let mut n = 0;
     while n < all.len() {
         #[allow(clippy::cast_possible_truncation, reason = "digits")]
@@ -72,8 +72,8 @@ const fn three_digits(n: usize) -> &'static str {
     }
 }
 
-static SMALL: [&str; 256] = {
-    let mut all = [""; 256];
+static SMALL: [&str; 1000] = {
+    let mut all = [""; 1000];
     let mut n = 0;
     while n < all.len() {
         let zeros = (n < 100) as usize + (n < 10) as usize;
@@ -83,17 +83,18 @@ static SMALL: [&str; 256] = {
     all
 };
 
-/// A number as text, where it is below 256: as most are.
+/// A number as text, where it is below 1000: as most are.
 pub fn small(n: u64) -> Option<&'static str> {
     SMALL.get(usize::try_from(n).ok()?).copied()
 }
 
 /// Appends thousandths as three digits; of those that are none the last three.
 pub fn thousandths(n: u32, out: &mut String) {
-    match SMALL_DIGITS.get(n as usize).map(|digits| str::from_utf8(digits)) {
-        Some(Ok(text)) => out.push_str(text),
-        _ => padded(u64::from(n % 1000), 3, out),
+    let n = n % 1000;
+    if n < 100 {
+        out.push_str(if n < 10 { "00" } else { "0" });
     }
+    out.push_str(SMALL[n as usize]);
 }
 
 /// Appends a number, with zeros in front where it is shorter than `width`, which is 20 at most.
@@ -111,6 +112,18 @@ pub fn number(n: u64, out: &mut String) {
     padded(n, 1, out);
 }
 
+/// Appends a port.
+pub fn port(port: u16, out: &mut String) {
+    let (thousands, rest) = (u64::from(port / 1000), u32::from(port % 1000));
+    match small(thousands) {
+        Some(text) if thousands > 0 => {
+            out.push_str(text);
+            thousandths(rest, out);
+        }
+        _ => number(rest.into(), out),
+    }
+}
+
 pub fn ip(ip: IpAddr, out: &mut String) {
     match ip {
         IpAddr::V4(v4) => {
@@ -125,11 +138,9 @@ pub fn ip(ip: IpAddr, out: &mut String) {
 pub fn address(address: SocketAddr, out: &mut String) {
     match address {
         SocketAddr::V4(v4) => {
-            let mut short = Short::<21>::new();
-            short.v4(*v4.ip());
-            short.push(b':');
-            short.decimal(v4.port().into(), 1);
-            short.append(out);
+            ip(address.ip(), out);
+            out.push(':');
+            port(v4.port(), out);
         }
         SocketAddr::V6(v6) => out.push_str(&v6.to_string()),
     }
@@ -185,6 +196,11 @@ mod tests {
             let mut out = String::new();
             thousandths(n, &mut out);
             assert_eq!(out, format!("{n:03}"));
+        }
+        for n in [0, 9, 80, 999, 1000, 1007, 8080, 15_001, u16::MAX] {
+            let mut out = String::new();
+            port(n, &mut out);
+            assert_eq!(out, n.to_string());
         }
         for text in ["10.0.0.255:80", "0.0.0.0:0", "[::1]:65535", "[fe80::1%3]:1"] {
             let parsed: SocketAddr = text.parse().expect("an address");

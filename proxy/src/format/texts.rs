@@ -3,7 +3,7 @@
 use super::digits;
 use super::time::TimeFormat;
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Addresses that are remembered: each has one place, which the next one that belongs there takes.
@@ -13,6 +13,8 @@ const PLACES: usize = 256;
 #[derive(Debug, Default)]
 pub struct Texts {
     addresses: RefCell<Vec<Option<(SocketAddr, String)>>>,
+    /// The address of the last one that was made without its port: connections come from few machines.
+    machine: RefCell<Option<(IpAddr, String)>>,
     /// A second since 1970, and its text up to the fraction.
     second: RefCell<(u64, String)>,
 }
@@ -31,11 +33,26 @@ impl Texts {
                 // The room of the text before is used again.
                 let mut text = place.take().map(|(_, text)| text).unwrap_or_default();
                 text.clear();
-                digits::address(address, &mut text);
+                self.make(address, &mut text);
                 out.push_str(&text);
                 *place = Some((address, text));
             }
         }
+    }
+    fn make(&self, address: SocketAddr, out: &mut String) {
+        if address.is_ipv6() {
+            return digits::address(address, out);
+        }
+        let mut machine = self.machine.borrow_mut();
+        match &*machine {
+            Some((known, text)) if *known == address.ip() => out.push_str(text),
+            _ => {
+                digits::ip(address.ip(), out);
+                *machine = Some((address.ip(), out.clone()));
+            }
+        }
+        out.push(':');
+        digits::port(address.port(), out);
     }
     /// As [`TimeFormat::Default`] has it.
     pub fn time(&self, at: SystemTime, out: &mut String) {

@@ -34,8 +34,8 @@ pub struct Lent<'a> {
     of: &'a RefCell<Vec<Alarm>>,
 }
 
-/// So many are kept.
-const KEPT: usize = 32;
+/// So many a worker keeps.
+const KEPT: usize = 256;
 
 impl Lent<'_> {
     pub fn of(alarms: &RefCell<Vec<Alarm>>) -> Lent<'_> {

@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 pub struct Body {
     content: Content,
@@ -185,10 +186,14 @@ impl Body {
         }
     }
     fn end_stream(&mut self) {
+        let now = Instant::now();
         if let Content::Stream(stream) = &mut self.content
             && let Some(lease) = stream.lease.take()
         {
-            lease.release();
+            lease.release_at(now);
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.ended = Some(now);
         }
         self.end();
     }

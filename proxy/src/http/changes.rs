@@ -2,7 +2,6 @@
 //! proxy alone.
 
 use super::exchange::{Exchange, RouteRef};
-use super::head::speaks_to_envoy;
 use crate::config::header_ops::{HeaderChanges, HeaderOps};
 use crate::message::HeaderMap;
 
@@ -49,8 +48,7 @@ pub fn change_request(exchange: &mut Exchange) {
 
 /// Takes away what was said to this proxy alone.
 pub fn remove_own(headers: &mut HeaderMap, names: &[&str]) {
-    // Most requests have none of them.
-    if speaks_to_envoy(headers) {
+    if headers.speaks_to_envoy() {
         for name in names {
             headers.remove(*name);
         }

@@ -1,6 +1,5 @@
 //! A request and its answer, as logs, statistics and header values see them. When it is dropped it is over, and is logged.
 
-use super::alarm::Alarm;
 use super::bucket::{Buckets, Tokens};
 use super::cors::Allowed;
 use super::interim::Interim;
@@ -27,7 +26,7 @@ use http::{HeaderName, HeaderValue, Method};
 use mesh_envoy::engine::action::Action;
 use mesh_envoy::engine::request::Metadata;
 use mesh_envoy::engine::route::{Route, VirtualHost};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -61,8 +60,6 @@ pub struct Connection {
     pub is_broken: Cell<bool>,
     /// Where it became another protocol: completes when that is over.
     pub tunnel: Cell<Option<oneshot::Receiver<()>>>,
-    /// For requests that wait for answers: those that none needs at the moment.
-    pub alarms: RefCell<Vec<Alarm>>,
     /// Of rate limits that each connection has for itself.
     pub buckets: OnceCell<Box<Buckets>>,
 }
@@ -311,7 +308,7 @@ impl Drop for Exchange {
                 self.status = stream.early();
             }
         }
-        self.ended = Some(Instant::now());
+        self.ended = Some(self.ended.unwrap_or_else(Instant::now));
         let worker = self.connection.worker().clone();
         worker.finish(self);
         self.body.abandon();

@@ -43,6 +43,9 @@ use tokio::time::Instant;
 
 /// Rewrites host and path, and leaves what they were.
 fn rewrite(exchange: &mut Exchange, forward: &Forward, route: &RouteRef) {
+    if forward.rewrite.is_nothing() {
+        return;
+    }
     let (host, path) = {
         let view = super::head::View::new(&exchange.headers);
         let request =
@@ -187,8 +190,8 @@ impl Router<'_> {
     async fn run(mut self, mut exchange: Box<Exchange>) -> Response<Body> {
         let body = exchange.body.clone();
         let connection = exchange.connection.clone();
-        let mut alarm = Lent::of(&connection.alarms);
-        let mut unseen = 0;
+        let mut alarm = Lent::of(&connection.client.worker.alarms);
+        let (mut unseen, mut first) = (0, Some(self.begun));
         loop {
             exchange.attempts += 1;
             span::begin_attempt(&mut exchange);
@@ -199,7 +202,8 @@ impl Router<'_> {
             if self.host_of_endpoint && !host.hostname.is_empty() && *host.hostname != *exchange.authority {
                 rename(&mut exchange, host.hostname.to_string(), self.route);
             }
-            let Some(wanted) = self.request(&exchange) else {
+            let begun = first.take().unwrap_or_else(Instant::now);
+            let Some(wanted) = self.request(&exchange, begun) else {
                 return Reply::new(400, "DPE", "invalid_path", "").send(exchange);
             };
             let outcome = {
@@ -213,7 +217,6 @@ impl Router<'_> {
                     }
                 });
                 let mut sending = std::pin::pin!(sending);
-                let begun = Instant::now();
                 let mut is_noted = false;
                 let outcome = std::future::poll_fn(|cx| {
                     if let Poll::Ready(result) = sending.as_mut().poll(cx) {
@@ -307,8 +310,8 @@ impl Router<'_> {
         }
     }
 
-    /// The request of one try. `None` where its path is none that can be sent.
-    fn request(&self, exchange: &Exchange) -> Option<Wanted> {
+    /// The request of one try that begins at `begun`. `None` where its path is none that can be sent.
+    fn request(&self, exchange: &Exchange, begun: Instant) -> Option<Wanted> {
         let mut headers = Cow::Borrowed(&exchange.headers);
         if peers::tells_upstream(exchange) {
             peers::tell_upstream(exchange, headers.to_mut());
@@ -336,7 +339,8 @@ impl Router<'_> {
         };
         let interim = if exchange.connection.manager.forwards_interim { exchange.interim() } else { None };
         let client = if config.transports.introduce_clients() { exchange.connection.client.addresses() } else { None };
-        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers: self.offers.clone(), interim, client })
+        let (offers, begun) = (self.offers.clone(), begun.into_std());
+        Some(Wanted { request, protocol, downstream_is_http2, priority: self.priority, server_name, offers, interim, client, begun })
     }
     /// Milliseconds that the upstream has; one try's where that is less than what is left.
     fn expected(&self, attempt: u32) -> Option<u64> {

@@ -5,6 +5,7 @@ use super::hygiene::nominated;
 use super::incoming::Incoming;
 use crate::config::forwarded_cert::Mode;
 use crate::config::manager::{Manager, Server};
+use crate::message::headers::marks;
 use crate::message::{HeaderMap, Request};
 use crate::trace::sampling;
 use http::header::{self, HeaderName, HeaderValue};
@@ -158,6 +159,8 @@ pub fn answer_bytes(headers: &HeaderMap, status: http::StatusCode) -> u64 {
 /// What is between two neighbours only.
 static HOP_BY_HOP: [HeaderName; 6] =
     [header::CONNECTION, header::UPGRADE, KEEP_ALIVE, HeaderName::from_static("http2-settings"), PROXY_CONNECTION, header::TRANSFER_ENCODING];
+/// The same for a first look.
+const HOPS: u64 = marks(&["connection", "upgrade", "keep-alive", "http2-settings", "proxy-connection", "transfer-encoding"]);
 /// Of these, those that stay where another protocol is asked for.
 const OF_UPGRADES: usize = 2;
 
@@ -175,14 +178,22 @@ pub fn hop_by_hop(name: &HeaderName) -> Option<usize> {
     (*name == HOP_BY_HOP[at]).then_some(at)
 }
 
+/// Whether a line of `connection` is nothing but a word on the connection itself, as most are.
+fn names_nothing(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
+}
+
 /// Takes away what is between two neighbours only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
-    // Most messages have none of them, or one: one look at the names is cheaper than a look-up each.
+    // Most messages have none of them.
+    if !headers.may_have_any(HOPS) {
+        return;
+    }
     let there = headers.keys().filter_map(hop_by_hop).fold(0u8, |there, at| there | 1 << at);
     if there == 0 {
         return;
     }
-    if there & 1 != 0 {
+    if there & 1 != 0 && !headers.get_all(header::CONNECTION).all(names_nothing) {
         // Headers that `connection` names go with it.
         let named: Vec<HeaderName> = nominated(headers)
             // What a message is delimited by stays, and `te` may speak of trailers.
@@ -202,11 +213,9 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, upgrades: Upgrades) {
 
 /// Takes away what HTTP/2 has no headers for.
 pub fn strip_for_streams(headers: &mut HeaderMap) {
-    if headers.keys().any(|name| hop_by_hop(name).is_some() || *name == header::TE) {
-        strip_hop_by_hop(headers, Upgrades::No);
-        if headers.get(header::TE).is_some_and(|v| v != "trailers") {
-            headers.remove(header::TE);
-        }
+    strip_hop_by_hop(headers, Upgrades::No);
+    if headers.get(header::TE).is_some_and(|v| v != "trailers") {
+        headers.remove(header::TE);
     }
 }
 
@@ -222,8 +231,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
     let manager = &*connection.manager;
     let upgrades = if upgrade(headers).is_some() { Upgrades::Yes } else { Upgrades::No };
     strip_hop_by_hop(headers, upgrades);
-    // Most requests have none of them: one look at the names is cheaper than a look-up each.
-    if headers.keys().any(|name| *name == header::TE || *name == INTERNAL) {
+    if headers.contains_key(header::TE) || headers.contains_key(INTERNAL) {
         let takes = |v: &HeaderValue| v.as_bytes().split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(b"trailers"));
         let te_trailers = headers.get_all(header::TE).any(takes);
         headers.remove(header::TE);
@@ -254,7 +262,7 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
         headers.insert(INTERNAL, HeaderValue::from_static("true"));
     } else {
         let lists: &[&[&str]] = if is_edge { &[INTERNAL_ONLY, EDGE_ONLY] } else { &[INTERNAL_ONLY] };
-        if speaks_to_envoy(headers) {
+        if headers.speaks_to_envoy() {
             for name in lists.iter().copied().flatten() {
                 headers.remove(*name);
             }
@@ -283,11 +291,6 @@ pub fn sanitize(headers: &mut HeaderMap, connection: &Connection, remote: IpAddr
 fn may_be_internal(headers: &HeaderMap, uses_remote: bool) -> bool {
     let forwarded = headers.get(FORWARDED_FOR);
     if uses_remote { forwarded.is_none() } else { forwarded.and_then(|v| v.to_str().ok()?.trim().parse::<IpAddr>().ok()).is_some() }
-}
-
-/// Whether any header is one for Envoy: most messages have none of them.
-pub fn speaks_to_envoy(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name.as_str().starts_with("x-envoy-"))
 }
 
 /// `x-forwarded-client-cert`. Clients without a certificate can't speak of one, but where all of them are believed.
@@ -383,6 +386,15 @@ mod tests {
         };
         assert!(of(None, true) && !of(Some("10.0.0.1"), true) && !of(Some("x"), true));
         assert!(!of(None, false) && of(Some("10.0.0.1"), false) && !of(Some("x"), false) && !of(Some("10.0.0.1, 10.0.0.2"), false));
+    }
+
+    #[test]
+    fn a_first_look_overlooks_nothing() {
+        for name in &HOP_BY_HOP {
+            let mut headers = HeaderMap::new();
+            headers.append(name.clone(), HeaderValue::from_static("x"));
+            assert!(headers.may_have_any(HOPS), "{name}");
+        }
     }
 
     #[test]

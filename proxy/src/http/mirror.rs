@@ -11,7 +11,7 @@ use crate::upstream::cluster::Wanted;
 use http::HeaderValue;
 use mesh_envoy::engine::action::Mirror;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest that a copy is kept on its way where the route has no timeout.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -46,7 +46,8 @@ pub fn send(exchange: &Exchange, mirror: &Mirror, onward: &Onward, timeout: Opti
             }
             let host = handle.choose(None, None, connection.client.original(), &[], 0, &mut connection.client.worker.dice());
             let Some(host) = host else { return };
-            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers, interim: None, client: None };
+            let begun = Instant::now();
+            let wanted = Wanted { request, protocol, downstream_is_http2, priority: 0, server_name, offers, interim: None, client: None, begun };
             if let Ok((response, lease)) = handle.send(&host, wanted, |_| {}).await {
                 let mut body = response.body;
                 loop {

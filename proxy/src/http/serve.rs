@@ -1,5 +1,6 @@
 //! HTTP on a client's connection: which one it is, and who reads and writes it.
 
+use super::alarm::Lent;
 use super::client::Client;
 use super::exchange::Connection;
 use super::framing::{Framing, Wrong};
@@ -23,11 +24,13 @@ use bytes::BytesMut;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use mesh_envoy::engine::request as engine;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 
@@ -80,10 +83,21 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
                 Opening::Http1
             }
         }
-        Codec::Auto => match tokio::time::timeout(manager.timeouts.headers.unwrap_or(FIRST_BYTES), opening(&mut stream, &mut early)).await {
-            Ok(Ok(opening)) => opening,
-            _ => return "",
-        },
+        Codec::Auto => {
+            let (mut alarm, mut due) = (Lent::of(&worker.alarms), None);
+            let mut opens = pin!(opening(&mut stream, &mut early));
+            let opened = std::future::poll_fn(|cx| match opens.as_mut().poll(cx) {
+                Poll::Ready(opened) => Poll::Ready(opened.ok()),
+                Poll::Pending => {
+                    let due = *due.get_or_insert_with(|| Instant::now() + manager.timeouts.headers.unwrap_or(FIRST_BYTES));
+                    alarm.poll(due.into(), cx).map(|()| None)
+                }
+            });
+            match opened.await {
+                Some(opening) => opening,
+                None => return "",
+            }
+        }
     };
     let protocol = match opening {
         Opening::Http1 => engine::Protocol::Http11,
@@ -112,7 +126,6 @@ pub async fn http(client: &Rc<Downstream>, mut stream: Stream, manager: &Arc<Man
         retires: Cell::new(false),
         is_broken: Cell::new(false),
         tunnel: Cell::default(),
-        alarms: RefCell::default(),
         buckets: OnceCell::new(),
     });
     // The status of an answer to what is no request.
@@ -197,7 +210,7 @@ async fn http1(connection: &Rc<Connection>, client: TokioIo<Client>, spells: Spe
             Ok::<_, Infallible>(http::Response::from(answer.map(|body| tender.tend(body))))
         }
     });
-    let mut serving = std::pin::pin!(builder.serve_connection(client, service).with_upgrades());
+    let mut serving = pin!(builder.serve_connection(client, service).with_upgrades());
     tokio::select! {
         ended = serving.as_mut() => return ended,
         () = tender.stalled(connection) => return Ok(()),

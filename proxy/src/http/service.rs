@@ -33,6 +33,7 @@ use mesh_envoy::engine::gate::{AddedHeader, Context, CorsPolicy, Gate, Overrides
 use mesh_envoy::engine::recorder::Off;
 use mesh_envoy::engine::request::{self as engine, Metadata};
 use mesh_envoy::engine::route::{Choice, RequireTls};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -149,13 +150,15 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
         let view = View::new(&exchange.headers);
         let request = engine::Request { method: exchange.method.as_str(), scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
         let remote = manager.engine.remote_address(&of_engine, &view);
-        manager.engine.prepare(&request, &of_engine).map(|(host, path)| (host.into_owned(), path.into_owned(), remote))
+        // What is borrowed is as it was.
+        manager.engine.prepare(&request, &of_engine).map(|(host, path)| (changed(host), changed(path), remote))
     };
     let (host, path, remote) = match prepared {
         Ok(prepared) => prepared,
         Err(reply) => return refuse(reply, exchange),
     };
-    (exchange.authority, exchange.path) = (host, path);
+    exchange.authority = host.unwrap_or_else(|| std::mem::take(&mut exchange.authority));
+    exchange.path = path.unwrap_or_else(|| std::mem::take(&mut exchange.path));
     arrange(&mut exchange, remote);
     peers::hear_client(&mut exchange);
     let generation = connection.client.worker.generation();
@@ -164,6 +167,10 @@ async fn answer(mut exchange: Box<Exchange>, upgrade: Option<hyper::upgrade::OnU
         Routes::Named { name, .. } => generation.snapshot.routes.get(name).cloned(),
     };
     decide(exchange, table, generation, &of_engine, upgrade).await
+}
+
+fn changed(text: Cow<'_, str>) -> Option<String> {
+    if let Cow::Owned(text) = text { Some(text) } else { None }
 }
 
 /// A request that the manager refuses before any route is asked.
@@ -276,12 +283,11 @@ async fn decide(
             exchange.headers.remove(n);
         });
     }
-    // Filters may wait: what they look at stays as it is until the last of them has spoken.
-    let (method, authority, mut path) = (exchange.method.clone(), exchange.authority.clone(), exchange.path.clone());
     let mut headers = std::mem::take(&mut exchange.headers);
     let found = {
         let view = View::new(&headers);
-        let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
+        let request =
+            engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
         table.as_ref().map(|t| find(t, &request, of_engine, random)).transpose()
     };
     let ended = match found {
@@ -296,8 +302,15 @@ async fn decide(
                 timeouts::of_route(&mut exchange, &route, &mut headers);
             }
             span::begin(&mut exchange, &mut headers);
+            // Filters may wait: what they look at stays as it is until the last of them has spoken. Where none is asked nobody waits.
+            let method = exchange.method.clone();
+            let (authority, mut path) = if connection.manager.asks_filters() {
+                (exchange.authority.clone(), exchange.path.clone())
+            } else {
+                (std::mem::take(&mut exchange.authority), std::mem::take(&mut exchange.path))
+            };
             let mut from = 0;
-            loop {
+            let ended = loop {
                 let view = View::new(&headers);
                 let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
                 match gates(&mut exchange, &request, of_engine, &generation, (random, from), found.wants_tls).await {
@@ -308,10 +321,12 @@ async fn decide(
                     }
                     ended => break ended,
                 }
-            }
+            };
+            (exchange.authority, exchange.path) = (authority, path);
+            ended
         }
     };
-    (exchange.headers, exchange.path) = (headers, path);
+    exchange.headers = headers;
     let cluster = match ended {
         Err(Ended::Undecided(u)) => return undecided(&u, exchange),
         Err(Ended::Changed(..)) => return Reply::new(500, "", "filter_chain_undecided", "").send(exchange),
@@ -435,21 +450,25 @@ async fn gates(
     if let (Some(r), Some((_, Some((index, _))))) = (exchange.route.as_mut(), chosen) {
         r.weighted = Some(index);
     }
-    let mut scopes: Vec<&Overrides> = Vec::with_capacity(4);
-    if let Some(route) = &route {
-        scopes.extend(chosen.and_then(|(_, own)| own).map(|(_, overrides)| overrides));
-        scopes.extend([&route.route().overrides, &route.virtual_host().overrides, &route.table.engine.overrides]);
-    }
+    let of_route = route.as_ref().map(|route| [&route.route().overrides, &route.virtual_host().overrides, &route.table.engine.overrides]);
+    let of_target = of_route.zip(chosen.and_then(|(_, own)| own)).map(|([a, b, c], (_, overrides))| [overrides, a, b, c]);
+    let scopes: &[&Overrides] = match (&of_target, &of_route) {
+        (Some(list), _) => list,
+        (None, Some(list)) => list,
+        (None, None) => &[],
+    };
     let routed = match (forward, route.is_some() || wants_tls) {
         (Some(_), _) => Routed::Forwarded,
         (None, true) => Routed::Answered,
         (None, false) => Routed::Nowhere,
     };
-    let mut metadata = std::mem::take(&mut exchange.metadata);
-    let ended = ask(exchange, request, of_engine, &scopes, (name, routed, from), &mut metadata).await;
-    exchange.metadata = metadata;
-    ended?;
-    let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(&scopes)));
+    if manager.asks_filters() {
+        let mut metadata = std::mem::take(&mut exchange.metadata);
+        let ended = ask(exchange, request, of_engine, scopes, (name, routed, from), &mut metadata).await;
+        exchange.metadata = metadata;
+        ended?;
+    }
+    let alpn = manager.alpn.as_ref().filter(|a| manager.engine.filters.get(a.index).is_some_and(|f| f.is_on(scopes)));
     Ok(Passed { wants_tls, offers: alpn.map(|a| a.offers.clone()) })
 }
 

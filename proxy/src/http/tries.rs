@@ -2,7 +2,7 @@
 
 use super::alarm::Alarm;
 use super::exchange::{Exchange, RouteRef};
-use super::head::{names, speaks_to_envoy};
+use super::head::names;
 use super::timeouts::{Late, Limits as StreamLimits, grpc_timeout};
 use super::upload::Source;
 use crate::config::cluster::Cluster;
@@ -29,7 +29,7 @@ pub struct Limits {
 impl Limits {
     /// From the route and the cluster, or from headers of clients that are internal: others' were taken away before.
     pub fn new(forward: &Forward, route: &RouteRef, cluster: &Cluster, exchange: &Exchange) -> Limits {
-        let asks = speaks_to_envoy(&exchange.headers);
+        let asks = exchange.headers.speaks_to_envoy();
         let milliseconds = |name: &HeaderName| {
             Some(&exchange.headers).filter(|_| asks).and_then(|h| h.get(name)).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_millis)
         };

@@ -67,6 +67,10 @@ impl Respond {
         let answer = Response { status, headers, ..Response::new(()) };
         let _ = sender.send_informational(answer.into());
     }
+    /// Room for an answer wakes whoever looked for a reset last: nobody has to hear of room while the answer is sent, which looks again.
+    fn hush(&self) {
+        let _ = self.sender.borrow_mut().poll_reset(&mut Context::from_waker(Waker::noop()));
+    }
     /// Ready when there is nobody who waits for an answer.
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let reset = self.sender.borrow_mut().poll_reset(cx);
@@ -77,14 +81,14 @@ impl Respond {
 
 /// Serves one request to the end of its answer. Dropped, it has no end.
 pub async fn answer(connection: &Rc<Connection>, request: http::Request<RecvStream>, mut sender: SendResponse<Bytes>) {
+    let (parts, stream) = request.into_parts();
+    let request = Request::from((parts, ()));
     if let Some(refusal) = heads::refusal(&request, connection.manager.limits.headers) {
         connection.worker().refused_head(connection, refusal);
         return sender.send_reset(refusal.reason());
     }
     let respond = Rc::new(Respond::new(sender));
-    let is_head = *request.method() == Method::HEAD;
-    let (parts, stream) = request.into_parts();
-    let request = Request::from(http::Request::from_parts(parts, ()));
+    let is_head = request.method == Method::HEAD;
     // Tunnels are refused.
     let has_body = request.method != Method::CONNECT && !stream.is_end_stream();
     let incoming = if has_body { Incoming::StreamRequest(Content::new(stream, &request.headers)) } else { Incoming::Nothing };
@@ -104,6 +108,7 @@ pub async fn answer(connection: &Rc<Connection>, request: http::Request<RecvStre
         .await
     };
     let Some(answer) = answer else { return };
+    respond.hush();
     let Response { status, mut headers, body, .. } = answer;
     strip_for_streams(&mut headers);
     headers.insert_absent(header::DATE, || connection.worker().date());

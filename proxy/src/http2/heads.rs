@@ -2,6 +2,8 @@
 //! writes does.
 
 use crate::http::framing::is_host;
+use crate::message::Request;
+use http::HeaderName;
 use std::collections::VecDeque;
 
 const HEADERS: u8 = 1;
@@ -151,10 +153,10 @@ impl Heads {
 
 /// What of a request that `h2` lets through is not to be forwarded; `most` are the headers that it may have, those before the path
 /// included.
-pub fn refusal<B>(request: &http::Request<B>, most: usize) -> Option<Refusal> {
-    let (headers, uri) = (request.headers(), request.uri());
-    let is_twice = |name| headers.get_all(name).iter().nth(1).is_some();
-    let own = [Some(request.method().as_str()), uri.scheme_str(), uri.authority().map(|a| a.as_str()), uri.path_and_query().map(|p| p.as_str())];
+pub fn refusal<B>(request: &Request<B>, most: usize) -> Option<Refusal> {
+    let (headers, uri) = (&request.headers, &request.uri);
+    let is_twice = |name: HeaderName| headers.get_all(name).nth(1).is_some();
+    let own = [Some(request.method.as_str()), uri.scheme_str(), uri.authority().map(|a| a.as_str()), uri.path_and_query().map(|p| p.as_str())];
     let host = uri.authority().map(|a| a.as_str().as_bytes()).or_else(|| headers.get(http::header::HOST).map(http::HeaderValue::as_bytes));
     match () {
         () if headers.len() + own.iter().flatten().count() > most => Some(Refusal::TooMany),
@@ -162,7 +164,7 @@ pub fn refusal<B>(request: &http::Request<B>, most: usize) -> Option<Refusal> {
         () if headers.get(http::header::CONTENT_LENGTH).is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit)) => Some(Refusal::Field),
         () if !host.is_none_or(is_host) => Some(Refusal::Field),
         () if uri.authority().is_none() && !headers.contains_key(http::header::HOST) => Some(Refusal::Message),
-        () if uri.path() == "*" && request.method() != http::Method::OPTIONS => Some(Refusal::Message),
+        () if uri.path() == "*" && request.method != http::Method::OPTIONS => Some(Refusal::Message),
         () => None,
     }
 }
@@ -213,7 +215,7 @@ mod tests {
             for (name, value) in headers {
                 builder = builder.header(*name, *value);
             }
-            builder.body(()).expect("a request")
+            Request::from(builder.body(()).expect("a request"))
         };
         let check = |uri: &str, headers: &[(&'static str, &'static str)]| refusal(&request(uri, headers), 6);
         assert_eq!(check("http://a/", &[("x", "1"), ("y", "1")]), None);

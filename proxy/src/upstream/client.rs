@@ -16,7 +16,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why there is no answer, or none that is of use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,8 @@ async fn exchange(handle: &Handle, request: Request<Bytes>, most: usize) -> Resu
         request.uri = request.uri.path_and_query().ok_or(SendError::Malformed)?.as_str().parse().map_err(|_| SendError::Malformed)?;
     }
     let request = Outgoing::Message(Box::new(request.map(Upload::of)));
-    let wanted = Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None, client: None };
+    let wanted =
+        Wanted { request, protocol, downstream_is_http2: false, priority: 0, server_name, offers: None, interim: None, client: None, begun: Instant::now() };
     let (response, lease) = handle.send(&host, wanted, |_| {}).await.map_err(SendError::Failed)?;
     let mut incoming = response.body;
     let mut answer = Answer { status: response.status.as_u16(), headers: response.headers, body: Bytes::new() };

@@ -219,6 +219,7 @@ pub struct Wanted {
     pub interim: Option<Interim>,
     /// Who the request is from, where it is a client's; hosts may be told.
     pub client: Option<Addresses>,
+    pub begun: Instant,
 }
 
 impl Handle {
@@ -375,7 +376,7 @@ impl Handle {
         let interim = wanted.interim.as_ref();
         let result = match wanted.request {
             Outgoing::Message(request) if http2 => Box::pin(pool.send_http2(*request, interim, ready)).await,
-            request => pool.send_http1(request, interim, ready).await,
+            request => pool.send_http1(request, wanted.begun, interim, ready).await,
         };
         match &result {
             Ok((response, _)) => {

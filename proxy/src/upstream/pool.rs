@@ -103,10 +103,10 @@ impl Pool {
     }
 
     /// The connection that was used last, if it still is one.
-    fn take_idle(&self) -> Option<Box<Http1>> {
+    fn take_idle(&self, now: Instant) -> Option<Box<Http1>> {
         loop {
             let mut connection = self.idle.borrow_mut().pop()?;
-            let expired = self.rules.idle_timeout.is_some_and(|t| connection.idle_since.elapsed() > t);
+            let expired = self.rules.idle_timeout.is_some_and(|t| now.saturating_duration_since(connection.idle_since) > t);
             if expired {
                 self.stats.upstream_cx_idle_timeout.inc();
             } else if self.is_old(connection.made) {
@@ -165,8 +165,8 @@ impl Pool {
         });
     }
 
-    async fn http1(&self) -> Result<Box<Http1>, Failure> {
-        match self.take_idle() {
+    async fn http1(&self, now: Instant) -> Result<Box<Http1>, Failure> {
+        match self.take_idle(now) {
             Some(connection) => Ok(connection),
             // What is rare does not make every request's future large.
             None => Box::pin(self.another_http1()).await,
@@ -192,7 +192,7 @@ impl Pool {
             }
             self.stats.upstream_cx_overflow.inc();
             self.freed.notified().await;
-            if let Some(connection) = self.take_idle() {
+            if let Some(connection) = self.take_idle(Instant::now()) {
                 return Ok(connection);
             }
         }
@@ -256,22 +256,23 @@ impl Pool {
         })
     }
 
-    /// Sends a request over HTTP/1.1, and waits for the head of its answer. `ready` hears of the connection once there is
-    /// one.
+    /// Sends a request over HTTP/1.1 that was asked for at `now`, and waits for the head of its answer. `ready` hears of the connection
+    /// once there is one.
     pub async fn send_http1(
         self: &Rc<Pool>,
         request: Outgoing,
+        now: Instant,
         interim: Option<&Interim>,
         ready: impl Fn(Via),
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut request = request;
         loop {
-            let connection = self.http1().await?;
+            let connection = self.http1(now).await?;
             let reused = connection.served > 1;
             let slot = self.request_slot();
             ready(Via { local: connection.local, tls: connection.tls.clone(), protocol: "HTTP/1.1" });
             let mut lease = Lease { pool: self.clone(), http1: Some(connection), shared: None, request: None, active: None };
-            lease.request = Some(slot.inspect_err(|_| lease.give_back())?);
+            lease.request = Some(slot.inspect_err(|_| lease.give_back(now))?);
             lease.active = Some(self.begin());
             let Some(connection) = lease.http1.as_mut() else { return Err(Failure::unsent(Reason::LocalReset)) };
             match over(&mut connection.line, request, interim, self.rules.format).await {
@@ -413,10 +414,14 @@ impl Lease {
         self.shared.is_some()
     }
     /// The answer was read to its end: the connection may take another request.
-    pub fn release(mut self) {
-        self.give_back();
+    pub fn release(self) {
+        self.release_at(Instant::now());
     }
-    fn give_back(&mut self) {
+    /// The same for who knows what time it is.
+    pub fn release_at(mut self, now: Instant) {
+        self.give_back(now);
+    }
+    fn give_back(&mut self, now: Instant) {
         self.request.take();
         self.active.take();
         let Some(mut connection) = self.http1.take() else { return };
@@ -433,7 +438,7 @@ impl Lease {
             self.pool.gone();
             return;
         }
-        connection.idle_since = Instant::now();
+        connection.idle_since = now;
         self.pool.put_back(connection);
     }
 }
