@@ -35,6 +35,7 @@ mod http1;
 mod http10;
 mod http2;
 mod jwt;
+mod leaving;
 mod life;
 mod live;
 mod log_operators;

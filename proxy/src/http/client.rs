@@ -29,6 +29,8 @@ pub struct Client {
     is_over: bool,
     /// Bytes were given, and nobody had the time to look at what they ask for.
     is_fresh: bool,
+    /// How the stream ended, where that is still to be told.
+    broken: Option<io::Error>,
     wire: Arc<Wire>,
     manager: Arc<Manager>,
     /// The beginning of a line that may be `expect`: it is shown when the line is there.
@@ -54,6 +56,7 @@ impl Client {
             framing,
             is_over: false,
             is_fresh: false,
+            broken: None,
             wire,
             manager,
             held: Vec::new(),
@@ -233,14 +236,20 @@ impl AsyncRead for Client {
             return sent.map(Ok);
         }
         let before = buf.filled().len();
-        if this.is_over || this.poll_bytes(cx, buf)?.is_ready() {
+        let read = match this.broken.take() {
+            Some(e) => Poll::Ready(Err(e)),
+            None if this.is_over => Poll::Ready(Ok(())),
+            None => this.poll_bytes(cx, buf),
+        };
+        if let Poll::Ready(read) = read {
             let is_end = buf.filled().len() == before;
-            // hyper throws away what was asked for where it sees the end at once: an end is told after that.
+            // hyper throws away what was asked for where it sees the end at once, and a reset: an end is told after that.
             if std::mem::replace(&mut this.is_fresh, !is_end) && is_end {
+                this.broken = read.err();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(read);
         }
         this.is_fresh = false;
         this.wire.wait_for_interim(cx.waker());

@@ -29,11 +29,14 @@ pub struct Socket {
     head: Option<(Pin<Box<Sleep>>, u32)>,
     /// Bytes were given, and nobody had the time to look at what they ask for.
     is_fresh: bool,
+    /// How the stream ended, where that is still to be told.
+    broken: Option<io::Error>,
 }
 
 impl Socket {
     pub fn new(stream: Stream, early: BytesMut, wire: Arc<Wire>, timeouts: &Timeouts) -> Socket {
-        Socket { stream, early, frames: Frames::default(), heads: Rc::default(), wire, limit: Late::of_head(timeouts), head: None, is_fresh: false }
+        let limit = Late::of_head(timeouts);
+        Socket { stream, early, frames: Frames::default(), heads: Rc::default(), wire, limit, head: None, is_fresh: false, broken: None }
     }
     /// What becomes of the heads that are read here.
     pub fn heads(&self) -> Rc<RefCell<Heads>> {
@@ -64,7 +67,9 @@ impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        let read = if this.early.is_empty() {
+        let read = if let Some(e) = this.broken.take() {
+            Poll::Ready(Err(e))
+        } else if this.early.is_empty() {
             Pin::new(&mut this.stream).poll_read(cx, buf)
         } else {
             let n = buf.remaining().min(this.early.len());
@@ -75,9 +80,12 @@ impl AsyncRead for Socket {
             }
             Poll::Ready(Ok(()))
         };
-        // `h2` throws away what was asked for where it sees the end at once: an end is told after that.
-        let is_end = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before;
+        // `h2` throws away what was asked for where it sees the end at once, and a reset: an end is told after that.
+        let is_end = read.is_ready() && buf.filled().len() == before;
         if std::mem::replace(&mut this.is_fresh, read.is_ready() && !is_end) && is_end {
+            if let Poll::Ready(Err(e)) = read {
+                this.broken = Some(e);
+            }
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
