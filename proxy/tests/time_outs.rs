@@ -465,3 +465,24 @@ fn who_may_continue_is_said_as_a_real_envoy_does() {
     add("forwards", "the upstream refuses", vec![Step::Send(expects("/refuse")), Step::Until("no")]);
     check(&managers, &cases);
 }
+
+/// Heads alone fill what there is between the two; hyper writes them, as what is asked for comes in chunks.
+#[test]
+fn a_client_that_takes_no_heads_is_let_go() {
+    for format in [json!({}), json!({"header_key_format": {"proper_case_words": {}}})] {
+        let mut route = json!({"match": {"prefix": "/"}, "direct_response": {"status": 204}});
+        route["response_headers_to_add"] = json!([{"header": {"key": "x-long", "value": "a".repeat(8000)}}]);
+        let mut manager = support::manager(json!([route]), None);
+        (manager["stream_idle_timeout"], manager["http_protocol_options"]) = (json!("1s"), format.clone());
+        let proxy = support::start(support::bootstrap(&manager, &[]));
+        let mut stream = TcpStream::connect(proxy.address("l").expect("a listener")).expect("a connection");
+        stream.set_write_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        let asks = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".repeat(100);
+        let ended = loop {
+            if let Err(e) = stream.write_all(asks.as_bytes()) {
+                break e.kind();
+            }
+        };
+        assert!(matches!(ended, std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{format}: {ended:?}");
+    }
+}

@@ -200,7 +200,9 @@ impl Client {
             self.own = interim;
         }
         while !self.own.is_empty() {
-            let n = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.own))?;
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.own);
+            self.wire.note_write(&written);
+            let n = ready!(written)?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -292,7 +294,10 @@ impl AsyncWrite for Client {
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.wire.note_write(&flushed);
+        // With a head that is still to go nothing is known before that.
+        if self.own.is_empty() || flushed.is_pending() {
+            self.wire.note_write(&flushed);
+        }
         ready!(flushed)?;
         self.is_flushed = true;
         self.poll_own(cx)
