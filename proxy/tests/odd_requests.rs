@@ -111,6 +111,14 @@ fn requests() -> Vec<(String, String)> {
     add("GET", "/again-limited", "x-status: 429\r\n", "");
     add("GET", "/again-4xx", "x-status: 409\r\n", "");
     add("GET", "/again-reset", "x-close: 1\r\n", "");
+    add("GET", "/asks", "x-status: 503\r\nx-envoy-retry-on: reset\r\nx-envoy-retry-on: 5xx\r\nx-forwarded-for: 10.0.0.1\r\n", "");
+    let codes = "x-envoy-retriable-status-codes: 411\r\nx-envoy-retriable-status-codes: 410\r\nx-forwarded-for: 10.0.0.1\r\n";
+    add(
+        "GET",
+        "/asks",
+        &format!("x-status: 410\r\nx-envoy-retry-on: retriable-status-codes\r\nx-envoy-max-retries: 2\r\nx-envoy-max-retries: 3\r\n{codes}"),
+        "",
+    );
     add("GET", "/again-header", "x-give-x-again: 1\r\n", "");
     add("GET", "/again-code", "x-status: 410\r\n", "");
     add("POST", "/again-grpc", "content-type: application/grpc\r\nx-give-content-type: application/grpc\r\nx-give-grpc-status: 14\r\n", "");
@@ -153,6 +161,7 @@ fn requests() -> Vec<(String, String)> {
         "connection: close\r\nconnection: x-hop\r\nx-hop: 1\r\n",
         "x-forwarded-for: 10.0.0.1\r\nx-forwarded-for: 1.2.3.4\r\n",
         "x-forwarded-for: 1.2.3.4\r\nx-forwarded-for: 10.0.0.1\r\n",
+        "x-forwarded-for: 1.2.3.4\r\nx-forwarded-for:\r\nvia:\r\nvia: 1.1 a\r\nvia:\r\n",
         "x-forwarded-proto: https\r\nx-forwarded-proto: http\r\n",
         "x-forwarded-proto: HTTPS\r\n",
         "x-forwarded-proto: https\r\nx-forwarded-host: a\r\nx-forwarded-host: b\r\nx-forwarded-port: 1\r\nx-forwarded-port: 2\r\n",

@@ -112,6 +112,36 @@ fn cases() -> Vec<Case> {
     add("expect hidden", &[("!xpect", "200-maybe")], None, &[]);
     add("forwarded twice", &[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-for", "1.2.3.4")], None, &[]);
     add("proto twice", &[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")], None, &[]);
+    add(
+        "forwarded by nobody",
+        &[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", ""), ("via", ""), ("via", "1.1 a"), ("cookie", ""), ("cookie", "a=1")],
+        None,
+        &[],
+    );
+    add("of Envoy's own", &[("x-envoy-original-host", "h"), ("x-envoy-original-path", "/p"), ("x-envoy-decorator-operation", "o")], None, &[]);
+    add(
+        "Envoy's own twice",
+        &[("x-envoy-attempt-count", "5"), ("x-envoy-attempt-count", "6"), ("x-client-trace-id", "a"), ("x-client-trace-id", "b")],
+        None,
+        &[],
+    );
+    add(
+        "twice",
+        &[
+            ("content-encoding", "a"),
+            ("content-encoding", "b"),
+            ("pragma", "a"),
+            ("pragma", "b"),
+            ("accept-language", "a"),
+            ("accept-language", "b"),
+            ("if-range", "a"),
+            ("if-range", "b"),
+            ("range", "a"),
+            ("range", "b"),
+        ],
+        None,
+        &[],
+    );
     add("trailers", &[("trailer", "x-t"), ("te", "trailers")], Some("hello"), &[("x-t", "1")]);
     add("trailers that delimit", &[("trailer", "content-length, x-t")], Some("hello"), &[("content-length", "9"), ("x-t", "2")]);
     add("trailers with a host", &[("trailer", "host, connection")], Some("hello"), &[("host", "9")]);

@@ -29,7 +29,10 @@ impl<'h> View<'h> {
     fn mended(&self) -> &[(HeaderName, usize, String)] {
         self.mended.get_or_init(|| {
             let mut mended = Vec::new();
-            for name in self.map.keys() {
+            for (at, name) in self.map.keys().enumerate() {
+                if self.map.keys().take(at).any(|before| before == name) {
+                    continue;
+                }
                 for (n, value) in self.map.get_all(name).enumerate() {
                     if std::str::from_utf8(value.as_bytes()).is_err() {
                         mended.push((name.clone(), n, String::from_utf8_lossy(value.as_bytes()).into_owned()));
@@ -105,7 +108,8 @@ const INTERNAL_ONLY: &[&str] = &[
     "x-envoy-hedge-on-per-try-timeout",
 ];
 /// What clients at the edge may not say either.
-const EDGE_ONLY: &[&str] = &["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-original-path"];
+const EDGE_ONLY: &[&str] =
+    &["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-original-host", "x-envoy-original-path"];
 
 /// The host that a request names; "" for none.
 pub fn authority(request: &Request<Incoming>) -> String {
@@ -427,5 +431,8 @@ mod tests {
         headers.insert(HeaderName::from_static("x-a"), HeaderValue::from_bytes(b"a\xffb").expect("a value"));
         assert_eq!(View::new(&headers).nth("x-a", 0), Some("a\u{fffd}b"));
         assert_eq!(View::new(&headers).nth("x-b", 0), None);
+        headers.append(HeaderName::from_static("x-a"), HeaderValue::from_bytes(b"\xff").expect("a value"));
+        let view = View::new(&headers);
+        assert_eq!((view.nth("x-a", 1), view.mended().len()), (Some("\u{fffd}"), 2));
     }
 }

@@ -43,7 +43,7 @@ pub fn nominations(headers: &HeaderMap) -> Nominated {
 
 /// Headers that are one value, however many lines they came in: as Envoy has it, they are joined. Whoever looked at the first line
 /// alone would take what a client wrote for what the proxy before this one added.
-const JOINED: [HeaderName; 26] = [
+const JOINED: [HeaderName; 36] = [
     FORWARDED_FOR,
     FORWARDED_PROTO,
     FORWARDED_HOST,
@@ -58,7 +58,15 @@ const JOINED: [HeaderName; 26] = [
     ORIGINAL_PATH,
     ORIGINAL_HOST,
     EXTERNAL_ADDRESS,
+    ATTEMPT_COUNT,
+    HeaderName::from_static("x-client-trace-id"),
+    HeaderName::from_static("x-envoy-max-retries"),
+    HeaderName::from_static("x-envoy-retriable-header-names"),
+    HeaderName::from_static("x-envoy-retriable-status-codes"),
+    HeaderName::from_static("x-envoy-retry-grpc-on"),
+    HeaderName::from_static("x-envoy-retry-on"),
     header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
     header::CONTENT_TYPE,
     header::USER_AGENT,
     header::VIA,
@@ -70,6 +78,8 @@ const JOINED: [HeaderName; 26] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
+    header::IF_RANGE,
+    header::PRAGMA,
 ];
 
 /// Joins the lines of [`JOINED`].
@@ -85,16 +95,19 @@ pub fn join_lists(headers: &mut HeaderMap) {
 
 /// Joins the lines of one header.
 pub fn join(headers: &mut HeaderMap, name: HeaderName, between: &[u8]) {
-    let mut values = headers.get_all(&name);
-    if let (Some(first), Some(second)) = (values.next(), values.next()) {
-        let mut whole = [first.as_bytes(), between, second.as_bytes()].concat();
-        for value in values {
+    if headers.get_all(&name).nth(1).is_none() {
+        return;
+    }
+    let mut whole = Vec::new();
+    // As with Envoy, an empty line adds nothing: in a list of addresses it would pass for one.
+    for value in headers.get_all(&name).filter(|v| !v.is_empty()) {
+        if !whole.is_empty() {
             whole.extend_from_slice(between);
-            whole.extend_from_slice(value.as_bytes());
         }
-        if let Ok(whole) = HeaderValue::from_bytes(&whole) {
-            headers.insert(name, whole);
-        }
+        whole.extend_from_slice(value.as_bytes());
+    }
+    if let Ok(whole) = HeaderValue::from_bytes(&whole) {
+        headers.insert(name, whole);
     }
 }
 
@@ -133,7 +146,16 @@ mod tests {
 
     #[test]
     fn lines_of_one_value_are_joined_and_others_are_not() {
-        let mut headers = map(&[("x-forwarded-for", "a"), ("x-d", "1"), ("x-forwarded-for", "b"), ("x-d", "2"), ("x-forwarded-for", "c")]);
+        let mut headers = map(&[
+            ("x-forwarded-for", ""),
+            ("x-forwarded-for", "a"),
+            ("x-d", "1"),
+            ("x-forwarded-for", ""),
+            ("x-forwarded-for", "b"),
+            ("x-d", "2"),
+            ("x-forwarded-for", "c"),
+            ("x-forwarded-for", ""),
+        ]);
         join_lists(&mut headers);
         assert_eq!(headers.get_all("x-forwarded-for").collect::<Vec<_>>(), ["a,b,c"]);
         assert_eq!(headers.get_all("x-d").collect::<Vec<_>>(), ["1", "2"]);
