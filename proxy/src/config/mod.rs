@@ -49,17 +49,23 @@ pub struct Snapshot {
     pub clusters: Arc<FxHashMap<Box<str>, Arc<Cluster>>>,
     /// Endpoints that came over EDS, by their name there.
     pub assignments: Arc<FxHashMap<Box<str>, Arc<Assignment>>>,
-    by_address: ByAddress,
+    by_address: Found<Addresses>,
+    keeps_names: Found<bool>,
 }
 
-/// The listeners by address, looked through when one is first asked for. A copy of a snapshot may get other listeners, and so
-/// begins without.
-#[derive(Debug, Default)]
-struct ByAddress(OnceLock<Addresses>);
+/// What is found out when it is first asked for. A copy of a snapshot may get other listeners and clusters, and so begins without.
+#[derive(Debug)]
+struct Found<T>(OnceLock<T>);
 
-impl Clone for ByAddress {
-    fn clone(&self) -> ByAddress {
-        ByAddress::default()
+impl<T> Default for Found<T> {
+    fn default() -> Found<T> {
+        Found(OnceLock::new())
+    }
+}
+
+impl<T> Clone for Found<T> {
+    fn clone(&self) -> Found<T> {
+        Found::default()
     }
 }
 
@@ -95,7 +101,8 @@ impl Snapshot {
     }
     /// Whether any cluster keeps names of headers as upstreams write them.
     pub fn keeps_names(&self) -> bool {
-        self.clusters.values().any(|c| c.format.keeping().is_some())
+        // Each connection that is not plain asks, and there may be thousands of clusters.
+        *self.keeps_names.0.get_or_init(|| self.clusters.values().any(|c| c.format.keeping().is_some()))
     }
     /// The listener that takes a connection which another one hands on.
     pub fn listener_for(&self, destination: SocketAddr) -> Option<Arc<Listener>> {
@@ -189,5 +196,17 @@ mod tests {
         snapshot = snapshot.clone();
         snapshot.listeners = Arc::new(snapshot.listeners.iter().take(2).cloned().collect());
         assert_eq!(found(&snapshot, "10.0.0.1:80").as_deref(), Some("any"));
+    }
+
+    #[test]
+    fn a_copy_with_other_clusters_does_not_remember_how_those_of_before_wrote_names() {
+        let formatter = json!({"@type": "type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"});
+        let options = json!({"header_key_format": {"stateful_formatter": {"name": "preserve_case", "typed_config": formatter}}});
+        let resources = json!({"clusters": [{"name": "c", "type": "STATIC", "connect_timeout": "1s", "http_protocol_options": options}]});
+        let mut snapshot = Snapshot::compile(&resources, &Compiler::default()).expect("a snapshot");
+        assert!(snapshot.keeps_names());
+        snapshot = snapshot.clone();
+        snapshot.clusters = Arc::default();
+        assert!(!snapshot.keeps_names());
     }
 }

@@ -137,4 +137,30 @@ mod tests {
         // Nobody waits for ever.
         local.await;
     }
+
+    /// What goes wrong with one connection costs no other.
+    #[tokio::test]
+    async fn a_task_that_panics_takes_nothing_with_it() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let (servers, done) = (Servers::default(), Rc::<Cell<u32>>::default());
+                let count = done.clone();
+                let serve = move |panics: bool| {
+                    let done = count.clone();
+                    async move {
+                        assert!(!panics, "on purpose");
+                        done.set(done.get() + 1);
+                    }
+                };
+                for panics in [false, true, false, true, true, false] {
+                    servers.take(panics, serve.clone());
+                    for _ in 0..8 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                assert_eq!((done.get(), servers.free.borrow().len()), (3, 1));
+            })
+            .await;
+    }
 }
