@@ -9,6 +9,7 @@ mod dist;
 mod docs;
 mod envoy;
 mod envoy_types;
+mod pgo;
 mod pictures;
 mod soak;
 
@@ -28,14 +29,15 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "bench",
-        about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; resolver [SERVICES]: the translation for one proxy; graph: from answers to a graph, and the page scanner; inspect [SERVICES]: tables of a large config dump, and decisions of the matching engine; proxy [CASE…]: what requests cost at mesh-proxy and at a real Envoy; tui: the graph's layout and frames",
+        about: "analyze [SERVICES…]: measure `meshctl analyze` on a generated mesh; resolver [SERVICES]: the translation for one proxy; graph: from answers to a graph, and the page scanner; inspect [SERVICES]: tables of a large config dump, and decisions of the matching engine; proxy [--pgo] [CASE…]: what requests cost at mesh-proxy and at a real Envoy; tui: the graph's layout and frames",
         run: bench::run,
     },
     Task { name: "crds", about: "DIR: make the schema tables from the CRDs in DIR", run: crds::run },
-    Task { name: "dist", about: "build what a release holds: the stripped binary, completions, manual pages, checksums", run: dist::run },
+    Task { name: "dist", about: "[--pgo]: build what a release holds: the stripped binaries, completions, manual pages, checksums", run: dist::run },
     Task { name: "docs", about: "[--check]: write docs/rules/ from the rules' own doc comments", run: docs::run },
     Task { name: "envoy", about: "FILE: make the table of Envoy's messages from a FileDescriptorSet of its API", run: envoy::run },
     Task { name: "envoy-types", about: "FILE: make the Rust types of the messages in envoy_types.txt from the same", run: envoy_types::run },
+    Task { name: "pgo", about: "make target/pgo/mesh-proxy: optimized by what a run of it under load does", run: pgo::run },
     Task { name: "pictures", about: "draw docs/pictures/ with `meshctl tui`", run: pictures::run },
     Task { name: "soak", about: "[SECONDS]: the sidecar under load while all around it changes", run: soak::run },
 ];

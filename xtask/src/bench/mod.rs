@@ -5,7 +5,7 @@ mod cluster;
 mod controlplane;
 mod graph;
 mod inspect;
-mod proxy;
+pub mod proxy;
 mod resolver;
 mod tui;
 mod tui_whole;

@@ -33,18 +33,18 @@ impl Certificates {
 }
 
 /// Istio's default text.
-const FORMAT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
+pub const FORMAT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
 
-fn socket(address: SocketAddr) -> Value {
+pub fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-fn cluster(name: &str, upstream: SocketAddr) -> Value {
+pub fn cluster(name: &str, upstream: SocketAddr) -> Value {
     let endpoint = json!({"endpoint": {"address": socket(upstream)}});
     json!({"name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}})
 }
 
-fn manager(hosts: &[Value], filters: &[Value]) -> Value {
+pub fn manager(hosts: &[Value], filters: &[Value]) -> Value {
     let router = json!({"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
     let filters: Vec<&Value> = filters.iter().chain([&router]).collect();
     json!({
@@ -55,7 +55,7 @@ fn manager(hosts: &[Value], filters: &[Value]) -> Value {
     })
 }
 
-fn bootstrap(listeners: &[Value], clusters: &[Value]) -> Value {
+pub fn bootstrap(listeners: &[Value], clusters: &[Value]) -> Value {
     json!({
         "node": {"id": "sidecar~127.0.0.1~bench-1.bench~bench.svc.cluster.local", "cluster": "bench", "metadata": {
             "WORKLOAD_NAME": "bench", "NAMESPACE": "bench", "CLUSTER_ID": "Kubernetes", "LABELS": {"app": "bench", "version": "v1"}}},

@@ -26,6 +26,17 @@ pub struct Done {
     pub failed: u64,
 }
 
+/// What makes load, and the upstream behind it, is there.
+pub fn tools() -> Result<(), String> {
+    for tool in ["wrk", "h2load", "nginx", "taskset"] {
+        Command::new(tool)
+            .arg("--version")
+            .output()
+            .map_err(|e| format!("{tool}: {e}; the load needs it (Debian's packages wrk, nghttp2-client, nginx-light, util-linux)"))?;
+    }
+    Ok(())
+}
+
 pub fn run(load: &Load, proxy: &Proxy, certificates: &Certificates, span: Duration) -> Result<Done, String> {
     let seconds = span.as_secs();
     match load {
@@ -49,7 +60,7 @@ pub fn run(load: &Load, proxy: &Proxy, certificates: &Certificates, span: Durati
     }
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+pub fn output(command: &mut Command) -> Result<String, String> {
     let done = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if !done.status.success() {
         return Err(format!("{command:?}: {}: {}", done.status, String::from_utf8_lossy(&done.stderr)));
@@ -70,7 +81,7 @@ fn wrk(text: &str) -> Result<Done, String> {
 }
 
 /// `requests: 1 total, 1 started, 1 done, 1 succeeded, 0 failed, 0 errored, 0 timeout`.
-fn h2load(text: &str) -> Result<Done, String> {
+pub fn h2load(text: &str) -> Result<Done, String> {
     let line = text.lines().find(|l| l.starts_with("requests:")).ok_or_else(|| format!("h2load said nothing of requests: {text}"))?;
     let of = |what: &str| line.split(',').find(|p| p.ends_with(what)).map_or(0, number);
     Ok(Done { requests: of(" done").max(1), failed: of(" failed") + of(" errored") + of(" timeout") })

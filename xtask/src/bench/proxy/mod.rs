@@ -1,14 +1,15 @@
-//! `cargo xtask bench proxy [CASE…]`: what requests cost at `mesh-proxy` and at a real Envoy, turn by turn on the same load, in CPU
+//! `cargo xtask bench proxy [--pgo] [CASE…]`: what requests cost at `mesh-proxy` and at a real Envoy, turn by turn on the same load, in CPU
 //! seconds of the proxy per million requests. The proxy has one worker and a core of its own where there are two; the load and the
 //! upstream share the other. `mesh-proxy` also counts Istio's metrics, which this Envoy cannot. Where bytes can be handed on as they
-//! are, a third line tells what the calls of a proxy cost that does nothing else: the share that is the kernel's.
+//! are, a third line tells what the calls of a proxy cost that does nothing else: the share that is the kernel's. With `--pgo` it is
+//! the `mesh-proxy` that `cargo xtask pgo` made, as releases have it.
 //!
 //! Needs wrk, h2load and nginx, and the Envoy that `.ci/install-components` installs.
 
-mod config;
+pub mod config;
 mod handshake;
-mod load;
-mod running;
+pub mod load;
+pub mod running;
 
 use crate::{Outcome, root};
 use load::Load;
@@ -40,7 +41,7 @@ const CASES: [Case; 5] = [
 ];
 
 /// What is run, and where.
-struct Tools {
+pub struct Tools {
     envoy: PathBuf,
     mesh_proxy: PathBuf,
     floor: PathBuf,
@@ -48,7 +49,11 @@ struct Tools {
 }
 
 pub fn run(args: &[String]) -> Outcome {
-    let tools = tools()?;
+    let (profiled, args) = match args.split_first() {
+        Some((first, rest)) if first == "--pgo" => (Some(crate::pgo::made()?), rest),
+        _ => (None, args),
+    };
+    let tools = tools(profiled)?;
     let upstream = Upstream::start(&tools.scratch)?;
     let wants = |name: &str| args.is_empty() || args.iter().any(|a| name.contains(a.as_str()));
     let certificates = config::Certificates::new().map_err(|e| e.to_string())?;
@@ -161,17 +166,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn tools() -> Result<Tools, String> {
+fn tools(profiled: Option<PathBuf>) -> Result<Tools, String> {
     let folder = std::env::var_os("MESHCTL_COMPONENTS").map_or_else(|| root().join("target/components"), PathBuf::from);
     // The package's own command is a script that starts this one.
     let envoy = find(&folder.join("venv/lib")).ok_or_else(|| format!("no Envoy below {}; `.ci/install-components` installs one", folder.display()))?;
-    for tool in ["wrk", "h2load", "nginx", "taskset"] {
-        Command::new(tool).arg("--version").output().map_err(|e| format!("{tool}: {e}; the benchmark needs it"))?;
-    }
+    load::tools()?;
     super::analyze::status(Command::new("cargo").args(["build", "--release", "--package", "mesh-proxy", "--bins", "--examples"]).current_dir(root()))?;
     let scratch = root().join("target/bench/proxy");
     std::fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
-    Ok(Tools { envoy, mesh_proxy: root().join("target/release/mesh-proxy"), floor: root().join("target/release/examples/floor"), scratch })
+    let mesh_proxy = profiled.unwrap_or_else(|| root().join("target/release/mesh-proxy"));
+    Ok(Tools { envoy, mesh_proxy, floor: root().join("target/release/examples/floor"), scratch })
 }
 
 fn find(lib: &Path) -> Option<PathBuf> {

@@ -36,6 +36,7 @@ impl Kind {
 
 pub struct Proxy {
     process: Child,
+    pub admin: SocketAddr,
     pub plain: SocketAddr,
     /// The listener of mTLS; that in the clear where there is none.
     pub tls: SocketAddr,
@@ -50,7 +51,8 @@ impl Drop for Proxy {
     }
 }
 
-fn free_port() -> Result<u16, String> {
+/// A port of loopback that nobody has yet.
+pub fn free_port() -> Result<u16, String> {
     let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
     held.local_addr().map(|a| a.port()).map_err(|e| e.to_string())
 }
@@ -66,31 +68,37 @@ pub fn on_core(core: usize, program: &Path) -> Command {
 impl Proxy {
     /// Starts a proxy with one worker; the ports of its listeners and of its admin page are put into the bootstrap.
     pub fn start(kind: Kind, tools: &Tools, bootstrap: &Value) -> Result<Proxy, String> {
+        let mut command = on_core(0, if kind == Kind::Envoy { &tools.envoy } else { &tools.mesh_proxy });
+        if kind == Kind::Envoy {
+            command.args(["--disable-hot-restart", "--file-flush-interval-msec", "1000"]);
+        }
+        Proxy::launch(kind.name(), command, bootstrap, &tools.scratch)
+    }
+    /// Starts what a command says with a bootstrap, in which ports that are 0 get numbers.
+    pub fn launch(name: &str, mut command: Command, bootstrap: &Value, scratch: &Path) -> Result<Proxy, String> {
         let mut bootstrap = bootstrap.clone();
         let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let admin = local(free_port()?);
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = admin.port().into();
         let mut listeners = Vec::new();
         for listener in bootstrap["static_resources"]["listeners"].as_array_mut().into_iter().flatten() {
-            let address = local(free_port()?);
-            listener["address"]["socket_address"]["port_value"] = address.port().into();
+            let port = &mut listener["address"]["socket_address"]["port_value"];
+            let given = port.as_u64().and_then(|p| u16::try_from(p).ok()).filter(|p| *p > 0);
+            let address = local(given.map_or_else(free_port, Ok)?);
+            *port = address.port().into();
             listeners.push(address);
         }
-        let path = tools.scratch.join(format!("{}.json", kind.name()));
+        let path = scratch.join(format!("{name}.json"));
         std::fs::write(&path, bootstrap.to_string()).map_err(|e| format!("{}: {e}", path.display()))?;
-        let program = if kind == Kind::Envoy { &tools.envoy } else { &tools.mesh_proxy };
-        let mut command = on_core(0, program);
         command.arg("-c").arg(&path).args(["--concurrency", "1", "-l", "error"]).stdout(Stdio::null()).stderr(Stdio::inherit());
-        if kind == Kind::Envoy {
-            command.args(["--disable-hot-restart", "--file-flush-interval-msec", "1000"]);
-        }
         let start = Instant::now();
-        let process = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
-        let plain = *listeners.first().ok_or("no listener")?;
-        let mut proxy = Proxy { process, plain, tls: listeners.get(1).copied().unwrap_or(plain), ready_after: Duration::ZERO };
+        let process = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
+        // One whose listeners come from a control plane has none yet.
+        let plain = listeners.first().copied().unwrap_or(admin);
+        let mut proxy = Proxy { process, admin, plain, tls: listeners.get(1).copied().unwrap_or(plain), ready_after: Duration::ZERO };
         while !is_live(admin) {
             if start.elapsed() > PATIENCE || proxy.process.try_wait().is_ok_and(|s| s.is_some()) {
-                return Err(format!("{} did not start with {}", kind.name(), path.display()));
+                return Err(format!("{name} did not start with {}", path.display()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -108,7 +116,7 @@ impl Proxy {
         command.arg(plain.port().to_string()).arg(upstream.port().to_string()).arg(tls.port().to_string()).arg(&path);
         let start = Instant::now();
         let process = command.stdout(Stdio::null()).spawn().map_err(|e| format!("{}: {e}", tools.floor.display()))?;
-        let mut proxy = Proxy { process, plain, tls, ready_after: Duration::ZERO };
+        let mut proxy = Proxy { process, admin: plain, plain, tls, ready_after: Duration::ZERO };
         // A connection to the port of TLS that says nothing would keep the others waiting.
         while TcpStream::connect(plain).is_err() {
             if start.elapsed() > PATIENCE || proxy.process.try_wait().is_ok_and(|s| s.is_some()) {
@@ -118,6 +126,19 @@ impl Proxy {
         }
         proxy.ready_after = start.elapsed();
         Ok(proxy)
+    }
+    /// Has it end by itself, as it does on SIGTERM, and waits for that.
+    pub fn end(mut self) -> Result<(), String> {
+        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().map_err(|e| format!("kill: {e}"))?;
+        let end = Instant::now() + PATIENCE;
+        while asked.success() && Instant::now() < end {
+            match self.process.try_wait().map_err(|e| e.to_string())? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("it ended with {status}")),
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        Err(format!("it did not end within {PATIENCE:?} of being asked to"))
     }
     /// CPU seconds, user and system, so far.
     pub fn cpu(&self) -> Result<f64, String> {
