@@ -153,6 +153,7 @@ codes! {
     MSH0408 ListenerCredential Error "A listener's certificate is missing or not valid";
     MSH0409 RepeatedRouteMatch Warning "A route has a match twice";
     MSH0410 ListenerNotSupported Warning "A listener that Istio does not support";
+    MSH0411 GatewayProtocolConflict Warning "Servers of one port whose protocols exclude each other";
 
     // MSH05: schema.
     MSH0501 UnknownField Error "A field that the kind does not have";

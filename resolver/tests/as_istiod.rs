@@ -204,3 +204,38 @@ fn who_takes_no_mutual_tls_is_not_reached_through_a_gateway_between_networks() {
     assert_eq!(hosts("outbound_.80_._.web.shop.svc.cluster.local"), 1);
     assert_eq!(hosts("outbound|80||web.shop.svc.cluster.local"), 2);
 }
+
+/// Servers of one port and several addresses: each is compared with the plain one that was added last, whatever its address.
+#[test]
+fn servers_of_a_port_meet_the_plain_one_that_came_last() {
+    let server = |(i, (bind, host, protocol)): (usize, &(&str, &str, &str))| {
+        let tls = if *protocol == "HTTPS" { ", tls: {mode: SIMPLE, credentialName: x}" } else { "" };
+        format!("{{bind: 10.0.0.{bind}, hosts: ['{host}'], port: {{name: p{i}, number: 80, protocol: {protocol}}}{tls}}}")
+    };
+    // For each listener its chains: hosts of TLS, then the hosts of its routes, or `tcp`.
+    let of = |servers: &[(&str, &str, &str)]| {
+        let servers = servers.iter().enumerate().map(server).collect::<Vec<_>>().join(", ");
+        let objects = format!(
+            "{SERVICE}{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {{name: g, namespace: shop}}, spec: {{selector: {{app: gw}}, servers: [{servers}]}}}}\n---\n{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: v, namespace: shop}}, spec: {{hosts: ['*'], gateways: [g], http: [{{route: [{{destination: {{host: web}}}}]}}], tcp: [{{route: [{{destination: {{host: web, port: {{number: 80}}}}}}]}}]}}}}\n"
+        );
+        let held = held(&objects, "", "{type: router, id: gw.shop, ips: [10.1.0.8], labels: {app: gw}, configNamespace: shop}");
+        let chain = |c: &Value| {
+            let last = list(&c["filters"]).last().expect("a filter");
+            let name = text(&last["typedConfig"]["rds"]["routeConfigName"]);
+            let found = list(&held["routes"]).iter().find(|r| r["name"] == name.as_str());
+            let hosts: Vec<String> = found.into_iter().flat_map(|r| list(&r["virtualHosts"])).flat_map(|v| list(&v["domains"])).map(text).collect();
+            let sni: String = list(&c["filterChainMatch"]["serverNames"]).iter().map(|n| text(n) + "=").collect();
+            sni + &if name.is_empty() { "tcp".to_owned() } else { hosts.join("+") }
+        };
+        let listener = |l: &Value| format!("{}: {}", text(&l["name"]), list(&l["filterChains"]).iter().map(chain).collect::<Vec<_>>().join(" "));
+        list(&held["listeners"]).iter().map(listener).collect::<Vec<_>>()
+    };
+    let first = [("1", "a.com", "HTTP"), ("2", "b.com", "HTTP")];
+    let then = |more| of(&[&first[..], &[more]].concat());
+    assert_eq!(then(("2", "*", "TCP")), ["10.0.0.1_80: a.com", "10.0.0.2_80: b.com"]);
+    assert_eq!(then(("1", "*", "TCP")), ["10.0.0.1_80: a.com tcp", "10.0.0.2_80: b.com"]);
+    assert_eq!(then(("1", "d.com", "GRPC")), ["10.0.0.1_80: d.com d.com", "10.0.0.2_80: b.com"], "routes of one name are those of the last");
+    assert_eq!(then(("1", "d.com", "HTTP")), ["10.0.0.1_80: a.com+d.com", "10.0.0.2_80: b.com"]);
+    let mixed = [("1", "a.com", "HTTP"), ("2", "*", "TCP"), ("1", "c.com", "HTTPS"), ("2", "d.com", "HTTPS")];
+    assert_eq!(of(&mixed), ["10.0.0.1_80: a.com c.com=c.com", "10.0.0.2_80: tcp"]);
+}

@@ -1,7 +1,9 @@
 //! Gateways: the servers of all that select a proxy merged by port, their listeners and route configurations.
 
+mod carries;
 mod routes;
 
+pub use carries::Carries;
 pub use routes::routes;
 
 use super::filters::{self, Class, Http, MTLS_ALL, Routes, texts};
@@ -79,7 +81,10 @@ impl Server<'_> {
         self.protocol == Protocol::Https && self.tls.is_some() && !self.is_passthrough()
     }
     pub fn is_tls(&self) -> bool {
-        self.tls.is_some() && !self.protocol.is_http()
+        self.carries() == Carries::Tls
+    }
+    fn carries(&self) -> Carries {
+        Carries::of(self.protocol, self.tls.is_some())
     }
     fn redirects(&self) -> bool {
         self.tls.as_ref().is_some_and(|t| t.https_redirect)
@@ -227,9 +232,8 @@ pub fn merge<'a>(cx: &Context<'_, 'a>) -> Option<MergedGateway<'a>> {
                 }
                 if let Some(current) = plaintext.get(&number).copied() {
                     let port = &out.ports[current];
-                    let can = (port.protocol.is_http() || port.protocol == server.protocol) && server.protocol.is_http();
                     if port.bind == server.bind {
-                        if can && !routes.is_empty() {
+                        if server.carries().may_join(out.servers[port.servers[0]].server.carries()) && !routes.is_empty() {
                             out.join(current, merged);
                         }
                     } else if let Some(at) = out.ports.iter().position(same) {
@@ -239,7 +243,7 @@ pub fn merge<'a>(cx: &Context<'_, 'a>) -> Option<MergedGateway<'a>> {
                     }
                     continue;
                 }
-                if !server.is_tls() {
+                if server.carries().is_plain() {
                     out.add(number, merged, &mut plaintext);
                     continue;
                 }
@@ -270,16 +274,19 @@ impl<'a> MergedGateway<'a> {
             None => self.by_routes.push((routes.to_owned(), vec![server])),
         }
     }
+    /// As istiod does it: of a number's plain servers the last added one, whatever its address, is the one that later
+    /// servers are compared with; and the routes of a name are those of the last added, and of what joined it.
     fn add(&mut self, number: u16, merged: MergedServer<'a>, plaintext: &mut FxHashMap<u16, usize>) {
         let server = &merged.server;
-        if !server.is_tls() {
-            plaintext.entry(number).or_insert(self.ports.len());
+        if server.carries().is_plain() {
+            plaintext.insert(number, self.ports.len());
         }
         let (protocol, protocol_text, bind, is_http, routes) =
             (server.protocol, server.protocol_text.clone(), server.bind.to_owned(), server.is_http(), merged.routes.clone());
         let at = self.servers.len();
         self.ports.push(OnPort { number, protocol, protocol_text, bind, routes: routes.clone(), servers: vec![at] });
         self.servers.push(merged);
+        self.by_routes.retain(|(name, _)| !is_http || *name != routes);
         self.named(&routes, at, is_http);
     }
     fn join(&mut self, port: usize, merged: MergedServer<'a>) {

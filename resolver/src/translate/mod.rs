@@ -46,6 +46,7 @@ pub use alike::Alike;
 pub use authorization::{Layer, PEER_PRINCIPAL, Provider, is_on_trial};
 pub use differences::Differences;
 pub use envoy_filter::may_change_access;
+pub use gateway::Carries;
 pub use kept::{Entry, Kept, Renewed, Section};
 pub use locality::Whereabouts;
 pub use lost_delegates::LostDelegate;

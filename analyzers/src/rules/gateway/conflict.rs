@@ -199,7 +199,7 @@ fn port(server: Node<'_>) -> i64 {
 }
 
 /// The namespaces that a server's host is for, and the host itself.
-fn split<'a>(gateway: &'a Object, host: &'a str) -> (&'a str, &'a str) {
+pub fn split<'a>(gateway: &'a Object, host: &'a str) -> (&'a str, &'a str) {
     match host.split_once('/') {
         Some((".", bare)) => (gateway.namespace(), bare),
         Some((ns, bare)) => (ns, bare),
