@@ -17,17 +17,17 @@ pub struct File {
     pub exclude: Vec<String>,
     pub select: Vec<String>,
     pub ignore: Vec<String>,
-    pub fail_on: Option<String>,
+    pub fail_on: Option<Spanned<String>>,
     /// The version of meshctl whose rules count: later ones are not run.
-    pub rule_set: Option<String>,
-    pub istio_version: Option<String>,
+    pub rule_set: Option<Spanned<String>>,
+    pub istio_version: Option<Spanned<String>>,
     pub complete: bool,
     pub mesh_config: Option<PathBuf>,
     pub mesh_networks: Option<PathBuf>,
     /// Objects that are consulted and never judged, as `--world`.
     pub consulted: Vec<String>,
     /// Code → error, warning, info or off.
-    pub levels: BTreeMap<String, String>,
+    pub levels: BTreeMap<String, Spanned<String>>,
     pub suppress: Vec<Spanned<Suppress>>,
     pub world: Vec<World>,
 }
@@ -93,6 +93,14 @@ pub struct Config {
     /// Its folder, absolute: paths in it are relative to this.
     pub dir: PathBuf,
     pub text: String,
+}
+
+impl Config {
+    /// `FILE:LINE` of a value.
+    pub fn place<T>(&self, value: &Spanned<T>) -> String {
+        let before = self.text.get(..value.span().start).unwrap_or_default();
+        format!("{}:{}", self.path.display(), before.matches('\n').count() + 1)
+    }
 }
 
 /// Reads the file that is named.

@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use toml::Spanned;
 
 /// What a level in the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,30 +65,28 @@ impl Settings {
             let ignored = select::all_of(ignore, &whence[1])?;
             codes.retain(|c| !ignored.contains(c));
         }
-        if let Some(pin) = file.and_then(|f| f.rule_set.as_deref()) {
-            let pin = version(pin).ok_or_else(|| Failure::usage(format!("{config_name}: rule-set is a version of meshctl such as \"0.1\", not `{pin}`")))?;
+        let place = |value: &Spanned<String>| config.map_or_else(String::new, |c| c.place(value));
+        if let Some(written) = file.and_then(|f| f.rule_set.as_ref()) {
+            let (at, pin) = (place(written), written.get_ref());
+            let pin = version(pin).ok_or_else(|| Failure::usage(format!("{at}: rule-set is a version of meshctl such as \"0.1\", not `{pin}`")))?;
             let own = version(env!("CARGO_PKG_VERSION")).unwrap_or_default();
             if pin > own {
-                return Err(Failure::usage(format!(
-                    "{config_name}: the rule set {}.{} is newer than this meshctl ({})",
-                    pin.0,
-                    pin.1,
-                    env!("CARGO_PKG_VERSION")
-                )));
+                return Err(Failure::usage(format!("{at}: the rule set {}.{} is newer than this meshctl ({})", pin.0, pin.1, env!("CARGO_PKG_VERSION"))));
             }
             codes.retain(|id| codes::find(id).is_some_and(|c| c.since() <= pin));
         }
 
         let mut levels = BTreeMap::new();
         for (word, level) in file.into_iter().flat_map(|f| &f.levels) {
-            let setting = match level.to_ascii_lowercase().as_str() {
+            let at = place(level);
+            let setting = match level.get_ref().to_ascii_lowercase().as_str() {
                 "off" => Setting::Off,
                 other => Setting::Level(
                     Level::parse(other)
-                        .ok_or_else(|| Failure::usage(format!("{config_name}: levels: `{word}` is error, warning, info or off, not `{level}`")))?,
+                        .ok_or_else(|| Failure::usage(format!("{at}: levels: `{word}` is error, warning, info or off, not `{}`", level.get_ref())))?,
                 ),
             };
-            for code in select::codes_of(word).map_err(|e| Failure::usage(format!("{config_name}: levels: {e}")))? {
+            for code in select::codes_of(word).map_err(|e| Failure::usage(format!("{at}: levels: {e}")))? {
                 levels.insert(code, setting);
             }
         }
@@ -97,11 +96,14 @@ impl Settings {
             suppressions.extend(suppressions_of(config, &config_name)?);
         }
 
-        let fail_on = args.select.fail_on.as_deref().or(file.and_then(|f| f.fail_on.as_deref()));
-        let fail_on = match fail_on {
+        let typed = args.select.fail_on.as_deref().map(|word| ("--fail-on".to_owned(), word));
+        let written = || file.and_then(|f| f.fail_on.as_ref()).map(|w| (format!("{}: fail-on", place(w)), w.get_ref().as_str()));
+        let fail_on = match typed.or_else(written) {
             None => Some(Level::Error),
-            Some(word) if word.eq_ignore_ascii_case("never") || word.eq_ignore_ascii_case("none") => None,
-            Some(word) => Some(Level::parse(word).ok_or_else(|| Failure::usage(format!("--fail-on takes error, warning, info or never, not `{word}`")))?),
+            Some((_, word)) if word.eq_ignore_ascii_case("never") || word.eq_ignore_ascii_case("none") => None,
+            Some((whence, word)) => {
+                Some(Level::parse(word).ok_or_else(|| Failure::usage(format!("{whence} takes error, warning, info or never, not `{word}`")))?)
+            }
         };
         let format = args.output.output.unwrap_or(if compat == Compat::Istioctl { Format::Log } else { Format::Text });
         let threshold = match args.select.output_threshold.as_deref() {
@@ -111,8 +113,10 @@ impl Settings {
         };
 
         let mut options = Options::default();
-        if let Some(text) = args.input.istio_version.as_deref().or(file.and_then(|f| f.istio_version.as_deref())) {
-            options.istio_minor = istio_minor(text, options.istio_minor, &mut notes)?;
+        let typed = args.input.istio_version.as_deref().map(|text| ("--istio-version".to_owned(), text));
+        let written = || file.and_then(|f| f.istio_version.as_ref()).map(|w| (format!("{}: istio-version", place(w)), w.get_ref().as_str()));
+        if let Some((whence, text)) = typed.or_else(written) {
+            options.istio_minor = istio_minor(&whence, text, options.istio_minor, &mut notes)?;
         }
         let exclude = match file.map(|f| &f.exclude) {
             Some(list) if !list.is_empty() => Some(config::globs(list, &format!("{config_name}: exclude"))?),
@@ -178,11 +182,11 @@ fn analyzers(words: &[String]) -> Result<Option<BTreeSet<&'static str>>, Failure
 }
 
 /// `1.30`, `1.30.2`, `v1.30`.
-fn istio_minor(text: &str, newest: u16, notes: &mut Vec<String>) -> Result<u16, Failure> {
+fn istio_minor(whence: &str, text: &str, newest: u16, notes: &mut Vec<String>) -> Result<u16, Failure> {
     let mut parts = text.trim().trim_start_matches('v').split(['.', '-']);
     let minor = match (parts.next(), parts.next().map(str::parse::<u16>)) {
         (Some("1"), Some(Ok(minor))) => minor,
-        _ => return Err(Failure::usage(format!("--istio-version takes a version such as 1.{newest}, not `{text}`"))),
+        _ => return Err(Failure::usage(format!("{whence} takes a version such as 1.{newest}, not `{text}`"))),
     };
     let oldest = *ISTIO_MINORS.start();
     if minor > newest {

@@ -159,6 +159,10 @@ fn the_configuration_of_the_repository_is_found_and_checked() {
         ("[[suppress]]\ncode = \"IST9999\"", "IST9999"),
         ("rule-set = \"99.0\"", "newer than this meshctl"),
         ("colour = true", "colour"),
+        ("# by the team\nfail-on = \"errors\"", ".meshctl.toml:2: fail-on takes error, warning, info or never, not `errors`"),
+        ("istio-version = \"2\"", ".meshctl.toml:1: istio-version takes a version such as 1."),
+        ("rule-set = \"new\"", ".meshctl.toml:1: rule-set is a version of meshctl"),
+        ("[levels]\nIST0101 = \"bad\"", ".meshctl.toml:2: levels:"),
         ("[[world]]\nname = \"a\"", "neither paths nor a command"),
         ("not toml", "expected"),
     ] {
