@@ -6,6 +6,7 @@ use super::{Counted, Ending, Evidence, Fault, FaultKind, Suspect, name_of};
 use mesh_envoy::buckets::BUCKETS;
 use mesh_model::Object;
 use mesh_model::graph::{Edge, EdgeRate, GRPC, Graph, HTTP};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
 /// Milliseconds of a call that are worth a word: a page of which one part takes so long is slow.
@@ -51,48 +52,92 @@ impl Timed<'_> {
 fn timed<'g>(graph: &'g Graph, middles: &BTreeMap<(String, String), f64>) -> Vec<Timed<'g>> {
     let mut out = Vec::new();
     let middle = |from: usize, to: usize| middles.get(&(name_of(graph, from), name_of(graph, to))).copied();
+    // What a callee's own calls take, once for all of its callers.
+    let further = |of: usize| graph.nodes[of].edges.iter().filter(move |e| e.to != of);
+    let waits: Vec<f64> = (0..graph.nodes.len()).map(|of| further(of).filter_map(|e| e.response_time).sum()).collect();
+    let middles: Vec<f64> = (0..graph.nodes.len()).map(|of| further(of).filter_map(|e| middle(of, e.to)).sum()).collect();
     for (from, node) in graph.nodes.iter().enumerate() {
         for edge in node.edges.iter().filter(|e| matches!(e.protocol, GRPC | HTTP)) {
             let Some(time) = edge.response_time else { continue };
-            let further = || graph.nodes[edge.to].edges.iter().filter(|e| e.to != edge.to);
-            let waits = further().filter_map(|e| e.response_time).sum();
-            let own = middle(from, edge.to).map(|m| (m - further().filter_map(|e| middle(edge.to, e.to)).sum::<f64>()).max(0.0));
-            out.push(Timed { from, edge, time, waits, middle: own });
+            let own = middle(from, edge.to).map(|m| (m - middles[edge.to]).max(0.0));
+            out.push(Timed { from, edge, time, waits: waits[edge.to], middle: own });
         }
     }
     out
 }
 
-/// What calls to others than one callee take of their own: the middle one of all. 0 where there are none.
-fn usual(times: impl Iterator<Item = (f64, usize)>, callee: usize) -> f64 {
-    let mut others: Vec<f64> = times.filter(|(_, to)| *to != callee).map(|(time, _)| time).collect();
-    others.sort_by(f64::total_cmp);
-    // Of two in the middle the quicker one: several that are slow beside as many that are not are told.
-    others.get(others.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+/// What calls take of their own, sorted once for all questions.
+struct Usual {
+    times: Vec<f64>,
+    /// Where the times of each callee are.
+    places: FxHashMap<usize, Vec<usize>>,
+}
+
+impl Usual {
+    /// Of times and callees.
+    fn new(times: impl Iterator<Item = (f64, usize)>) -> Usual {
+        let mut sorted: Vec<(f64, usize)> = times.collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut places: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
+        for (place, (_, callee)) in sorted.iter().enumerate() {
+            places.entry(*callee).or_default().push(place);
+        }
+        Usual { times: sorted.into_iter().map(|(time, _)| time).collect(), places }
+    }
+    /// What calls to others than one callee take: the middle one of all. 0 where there are none.
+    fn beside(&self, callee: usize) -> f64 {
+        let own = self.places.get(&callee).map_or(&[][..], Vec::as_slice);
+        // Of two in the middle the quicker one: several that are slow beside as many that are not are told.
+        let middle = (self.times.len() - own.len()).saturating_sub(1) / 2;
+        // So many of the callee's come before it: those with no more than `middle` others before them. Both rise with the place.
+        let (mut low, mut high) = (0, own.len());
+        while low < high {
+            let half = usize::midpoint(low, high);
+            if own[half] - half <= middle { low = half + 1 } else { high = half }
+        }
+        self.times.get(middle + low).copied().unwrap_or(0.0)
+    }
+}
+
+/// What is usual for the slowest requests, and for half of all.
+struct Usuals {
+    own: Usual,
+    middle: Usual,
+}
+
+impl Usuals {
+    fn of(all: &[Timed<'_>]) -> Usuals {
+        let of = |time: fn(&Timed<'_>) -> Option<f64>| Usual::new(all.iter().filter_map(|t| Some((time(t)?, t.edge.to))));
+        Usuals { own: of(|t| Some(t.own())), middle: of(|t| t.middle) }
+    }
 }
 
 /// Whether a call takes far more than is usual. Its slowest requests do as far as that is known for certain, or half of all: where a machine is
 /// out of breath any call has slow requests, and few have nothing else.
-fn stands_out(call: &Timed<'_>, all: &[Timed<'_>], window: f64) -> bool {
-    let of = |time: fn(&Timed<'_>) -> Option<f64>| usual(all.iter().filter_map(|t| Some((time(t)?, t.edge.to))), call.edge.to);
+fn stands_out(call: &Timed<'_>, usual: &Usuals, window: f64) -> bool {
     // Of twenty requests the 95th percentile is one of them.
     let are_many = window <= 0.0 || call.edge.rate(EdgeRate::Total) * window * SLOW >= FEW;
-    let tail = are_many && (at_least(call.time) - call.waits).max(0.0) >= of(|t| Some(t.own())) * USUAL;
-    let half = call.middle.is_some_and(|m| at_least(m) >= LONG * SHARE && m >= of(|t| t.middle) * USUAL);
+    let tail = are_many && (at_least(call.time) - call.waits).max(0.0) >= usual.own.beside(call.edge.to) * USUAL;
+    let half = call.middle.is_some_and(|m| at_least(m) >= LONG * SHARE && m >= usual.middle.beside(call.edge.to) * USUAL);
     tail || half
 }
 
 /// Each of its callee's tries may be fast, and all of them together slow.
-fn is_retried(graph: &Graph, edge: &Edge, counted: &Counted) -> bool {
-    let to = name_of(graph, edge.to);
-    counted.retried.iter().any(|r| r.from == to && r.received >= r.sent * TIMES)
+fn is_retried(graph: &Graph, edge: &Edge, retrying: &FxHashSet<&str>) -> bool {
+    retrying.contains(name_of(graph, edge.to).as_str())
+}
+
+/// Who tries its calls again and again.
+fn retrying(counted: &Counted) -> FxHashSet<&str> {
+    counted.retried.iter().filter(|r| r.received >= r.sent * TIMES).map(|r| r.from.as_str()).collect()
 }
 
 /// The calls that are slow by their callee's own doing. Those whose callee waits for another are not told.
 pub fn slow(evidence: &Evidence<'_, '_>) -> Vec<Fault> {
     let (graph, counted) = (evidence.graph, evidence.counted);
     let all = timed(graph, &counted.middle);
-    let slow = all.iter().filter(|t| t.time >= LONG && t.is_own() && stands_out(t, &all, counted.window) && !is_retried(graph, t.edge, counted));
+    let (usual, retrying) = (Usuals::of(&all), retrying(counted));
+    let slow = all.iter().filter(|t| t.time >= LONG && t.is_own() && stands_out(t, &usual, counted.window) && !is_retried(graph, t.edge, &retrying));
     slow.map(|t| fault(evidence, t)).collect()
 }
 
@@ -144,28 +189,37 @@ pub struct AllSlow {
 pub fn all_slow(graph: &Graph, counted: &Counted) -> Option<AllSlow> {
     let all = timed(graph, &counted.middle);
     let is_slow = |t: &&Timed<'_>| t.time >= LONG;
-    let mut own: Vec<&Timed<'_>> = all.iter().filter(is_slow).filter(|t| t.is_own() && !is_retried(graph, t.edge, counted)).collect();
-    if own.is_empty() || own.iter().any(|t| stands_out(t, &all, counted.window)) {
+    let (usual, retrying) = (Usuals::of(&all), retrying(counted));
+    let mut own: Vec<&Timed<'_>> = all.iter().filter(is_slow).filter(|t| t.is_own() && !is_retried(graph, t.edge, &retrying)).collect();
+    if own.is_empty() || own.iter().any(|t| stands_out(t, &usual, counted.window)) {
         return None;
     }
-    let usual = usual(all.iter().map(|t| (t.own(), t.edge.to)), usize::MAX);
+    let usual = usual.own.beside(usize::MAX);
     // Else it is but a few requests of a few calls.
     if usual * USUAL < LONG {
         return None;
     }
     own.sort_by(|a, b| b.time.total_cmp(&a.time));
-    let mut ends: Vec<String> = Vec::new();
-    for end in own.iter().map(|t| name_of(graph, t.edge.to)) {
-        if !ends.contains(&end) {
-            ends.push(end);
-        }
-    }
+    let mut seen = FxHashSet::default();
+    let ends = own.iter().map(|t| name_of(graph, t.edge.to)).filter(|end| seen.insert(end.clone())).collect();
     Some(AllSlow { slow: all.iter().filter(is_slow).count(), of: all.len(), usual, ends })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_usual_beside_a_callee_is_the_middle_of_the_others(times in prop::collection::vec((0u8..6, 0usize..5), 0..40), callee in 0usize..6) {
+            let times: Vec<(f64, usize)> = times.into_iter().map(|(time, to)| (f64::from(time), to)).collect();
+            let mut others: Vec<f64> = times.iter().filter(|(_, to)| *to != callee).map(|(time, _)| *time).collect();
+            others.sort_by(f64::total_cmp);
+            let middle = others.get(others.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+            prop_assert_eq!(Usual::new(times.into_iter()).beside(callee), middle);
+        }
+    }
 
     #[test]
     fn a_quantile_is_known_as_far_as_its_bucket_is() {
@@ -178,7 +232,7 @@ mod tests {
         let edges: Vec<Edge> = (0..times.len()).map(|to| Edge::new(to, HTTP)).collect();
         let one = |(i, edge)| Timed { from: 99, edge, time: times[i], waits: 0.0, middle: middles.get(i).copied() };
         let all: Vec<Timed<'_>> = edges.iter().enumerate().map(one).collect();
-        stands_out(&all[0], &all, 0.0)
+        stands_out(&all[0], &Usuals::of(&all), 0.0)
     }
 
     #[test]
@@ -207,7 +261,8 @@ mod tests {
         edge.rates[EdgeRate::Total as usize] = 2.0;
         let of = |middle| {
             let one = Timed { from: 99, edge: &edge, time: 2_400.0, waits: 0.0, middle: Some(middle) };
-            [8.0, 60.0, 0.0].map(|window| stands_out(&one, std::slice::from_ref(&one), window))
+            let usual = Usuals::of(std::slice::from_ref(&one));
+            [8.0, 60.0, 0.0].map(|window| stands_out(&one, &usual, window))
         };
         assert_eq!([of(30.0), of(1_700.0)], [[false, true, true], [true; 3]]);
     }
