@@ -63,10 +63,31 @@ pub fn options(args: &ConnectArgs) -> Result<kube::Options, Failure> {
     })
 }
 
+/// What a command takes to find its cluster, or in place of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// `--kubeconfig` and `--from`.
+    KubeconfigAndSources,
+    /// `--kubeconfig`, and nothing but a cluster.
+    Kubeconfig,
+    /// `--from`, and clusters by KUBECONFIG.
+    Sources,
+}
+
+impl Takes {
+    fn help(self) -> &'static str {
+        match self {
+            Takes::KubeconfigAndSources => "name one with --kubeconfig, or give a source with --from",
+            Takes::Kubeconfig => "name one with --kubeconfig: this command asks a cluster and reads no files",
+            Takes::Sources => "name one in KUBECONFIG, or with -f what to answer from: manifests, config dumps, folders of both, or a recording",
+        }
+    }
+}
+
 /// Why a command that asks a cluster has no answer.
-pub fn no_connection(error: ConnectError) -> Failure {
+pub fn no_connection(error: ConnectError, takes: Takes) -> Failure {
     match error {
-        ConnectError::NoKubeconfig => Failure::usage(format!("{error}; name one with --kubeconfig, or give a source with --from")),
+        ConnectError::NoKubeconfig => Failure::usage(format!("{error}; {}", takes.help())),
         ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. } => Failure::usage(error.to_string()),
         _ => Failure::none(error.to_string()),
     }
@@ -230,16 +251,16 @@ impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Failure {
         match error {
             ClusterError::Connect(ConnectError::NoKubeconfig) => Failure::usage(worlds::NOTHING),
-            ClusterError::Connect(error) => no_connection(error),
+            ClusterError::Connect(error) => no_connection(error, Takes::KubeconfigAndSources),
             error @ ClusterError::Unreadable(_) => Failure::none(error.to_string()),
         }
     }
 }
 
 /// What to type to analyse something is no help to who asks a cluster something else.
-pub fn as_asked(failure: Failure) -> Failure {
+pub fn as_asked(failure: Failure, takes: Takes) -> Failure {
     match failure {
-        Failure::Usage(text) if text == worlds::NOTHING => no_connection(ConnectError::NoKubeconfig),
+        Failure::Usage(text) if text == worlds::NOTHING => no_connection(ConnectError::NoKubeconfig, takes),
         other => other,
     }
 }

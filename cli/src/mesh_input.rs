@@ -4,7 +4,7 @@
 
 use crate::args::mesh::MeshArgs;
 use crate::args::{AnalyzeArgs, Cli, Command, ConnectArgs};
-use crate::cluster::{self, Access, Source};
+use crate::cluster::{self, Access, Source, Takes};
 use crate::context::Context;
 use crate::dump;
 use crate::load::{self, Shared};
@@ -134,7 +134,8 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
         let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?.within(sources.within);
         let shared = Shared::read(sources.mesh_config, None, access)?;
         let plan = Plan { paths: manifests, clusters, live, complete: sources.complete, ..Plan::default() };
-        let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text)).map_err(cluster::as_asked)?;
+        let takes = if sources.connect.is_some() { Takes::KubeconfigAndSources } else { Takes::Sources };
+        let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text)).map_err(|e| cluster::as_asked(e, takes))?;
         gaps = loaded.unseen;
         unseen.extend(gaps.iter().cloned());
         snapshot = loaded.snapshot;

@@ -1,7 +1,7 @@
 //! Pods of a cluster as sources: which are meant, and the pages that their proxies show.
 
 use crate::args::{DumpArgs, ReachArgs, SourceArgs, Way};
-use crate::cluster;
+use crate::cluster::{self, Takes};
 use crate::commands::proxy_config::Answer;
 use crate::context::Context;
 use crate::dump::{Found, Need, block_on, of_admin};
@@ -24,11 +24,16 @@ pub const MOST: usize = 20;
 /// Names that an error lists.
 const LISTED: usize = 10;
 
-/// A connection by which proxies are reached.
+/// A connection by which proxies are reached, for a command that takes other sources too.
 pub async fn connect(args: &ReachArgs, context_name: Option<&str>) -> Result<Reach, Failure> {
+    connect_for(Takes::KubeconfigAndSources, args, context_name).await
+}
+
+/// The same for a command that takes what is said.
+pub async fn connect_for(takes: Takes, args: &ReachArgs, context_name: Option<&str>) -> Result<Reach, Failure> {
     let mut options = cluster::options(&args.connect)?;
     options.context = context_name.or(args.context.as_deref()).map(str::to_owned);
-    let cluster = Cluster::connect(&options).await.map_err(cluster::no_connection)?;
+    let cluster = Cluster::connect(&options).await.map_err(|e| cluster::no_connection(e, takes))?;
     let ways = match args.via {
         None => Via::ALL.to_vec(),
         Some(Way::PortForward) => vec![Via::PortForward],

@@ -33,7 +33,8 @@ fn a_word_that_is_no_command_is_answered_with_the_right_one() {
     }
     // Clusters are read by now.
     let check = here(&["check"]);
-    assert!(check.status == 64 && check.err.contains("there is no kubeconfig"), "{}", check.err);
+    assert!(check.status == 64 && check.err.contains("there is no kubeconfig") && check.err.contains("--kubeconfig"), "{}", check.err);
+    assert!(!check.err.contains("--from") && here(&["check", "--from", "x"]).status == 64, "no flag is named that it does not take: {}", check.err);
     assert_eq!(here(&["analyze", "--no-such-flag"]).status, 64);
 }
 

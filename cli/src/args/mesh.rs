@@ -18,3 +18,11 @@ pub struct MeshArgs {
     #[arg(help_heading = "Input", long = "meshConfigFile", alias = "mesh-config-file", value_name = "FILE")]
     pub mesh_config: Option<PathBuf>,
 }
+
+impl MeshArgs {
+    /// The same, with the current cluster where no source is named.
+    pub fn or_current(&self) -> MeshArgs {
+        let from = if self.from.is_empty() { vec!["kube".to_owned()] } else { self.from.clone() };
+        MeshArgs { from, ..self.clone() }
+    }
+}

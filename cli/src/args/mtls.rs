@@ -9,7 +9,7 @@ Examples:
   # every port: what it takes, by which object, and what its clients send
   meshctl mtls -f k8s/ --complete
   # one namespace of the current cluster
-  meshctl mtls -f kube -n shop
+  meshctl mtls -n shop
   # and what share was seen to come in plaintext
   meshctl mtls -f k8s/ --prometheus http://localhost:9090 --since 24h
   meshctl mtls -f k8s/ -o json | jq '.ports[] | select(.verdict == \"not encrypted\")'

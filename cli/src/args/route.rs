@@ -59,7 +59,7 @@ pub struct RouteArgs {
 }
 
 /// A request beside its method and URL, and the world that it is sent in.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct RequestArgs {
     /// A header, `NAME: VALUE`
     #[arg(short = 'H', long = "header", value_name = "HEADER")]

@@ -6,7 +6,8 @@ use clap::Args;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  # what is wrong now, the likeliest cause first
+  # what is wrong now in the current cluster, the likeliest cause first
+  meshctl why
   meshctl why --from mesh.rec
   # why calls to one service fail
   meshctl why reviews -f k8s/ --prometheus http://localhost:9090
@@ -20,7 +21,7 @@ Examples:
 
 Exit status: 0 it arrives · 79 it fails · 75 what decides was not seen · 65 unreadable input · 64 usage";
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct WhyArgs {
     /// Who sends it: [KIND/]NAME[.NAMESPACE] of a workload, Service or gateway; `outside` for a client that is no part of the mesh
     #[arg(value_name = "FROM")]

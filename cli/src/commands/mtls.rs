@@ -22,7 +22,7 @@ use std::path::Path;
 
 pub fn run(args: &MtlsArgs, context: &Context) -> Outcome {
     let is_series = |w: &&String| is_series_file(Path::new(w));
-    let (series, others): (Vec<String>, Vec<String>) = args.mesh.from.iter().cloned().partition(|w| is_series(&w));
+    let (series, others): (Vec<String>, Vec<String>) = args.mesh.or_current().from.into_iter().partition(|w| is_series(&w));
     let recorded = others.iter().filter(|w| recording::find(Path::new(w)).is_some());
     let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
     let asked = seen::ask(args, &metrics, context)?;

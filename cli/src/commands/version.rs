@@ -1,6 +1,7 @@
 //! `meshctl version`: of meshctl, of the control plane, of the proxies.
 
 use crate::args::version::VersionArgs;
+use crate::cluster::Takes;
 use crate::context::{Compat, Context};
 use crate::dump::block_on;
 use crate::reach;
@@ -58,7 +59,7 @@ pub fn run(args: &VersionArgs, context: &Context) -> Outcome {
 }
 
 async fn mesh(args: &VersionArgs) -> Result<Mesh, Failure> {
-    let reach = reach::connect(&args.reach, None).await?;
+    let reach = reach::connect_for(Takes::Kubeconfig, &args.reach, None).await?;
     let istiods = reach
         .istiods()
         .await

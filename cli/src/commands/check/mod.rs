@@ -9,6 +9,7 @@ mod webhooks;
 
 use crate::args::check::CheckArgs;
 use crate::args::{AnalyzeArgs, Cli, Command, SourceArgs};
+use crate::cluster::Takes;
 use crate::commands::analyze;
 use crate::commands::proxy_status::WithProxy;
 use crate::context::Context;
@@ -103,7 +104,7 @@ fn of_objects(mesh: &Mesh<'_>, entries: &[Entry], args: &CheckArgs, now: i64) ->
 
 fn cluster(args: &CheckArgs) -> Result<Section, Failure> {
     let (name, version) = block_on(async {
-        let reach = reach::connect(&args.reach, None).await?;
+        let reach = reach::connect_for(Takes::Kubeconfig, &args.reach, None).await?;
         let version = pods::object(&reach.cluster, "/version").await;
         let version =
             version.map_err(|e| Failure::none(format!("cluster {}: {e}{}", reach.cluster.name, e.help().map_or_else(String::new, |h| format!("; {h}")))))?;

@@ -63,10 +63,7 @@ pub fn run(args: &DescribeArgs, context: &Context) -> Outcome {
         return Err(Failure::usage(format!("-o takes text or json, not `{}`", args.output)));
     }
     let subject = Subject::parse(&args.what.join("/"), args.mesh.namespace.as_deref())?;
-    let mut mesh_args = args.mesh.clone();
-    if mesh_args.from.is_empty() {
-        mesh_args.from.push("kube".to_owned());
-    }
+    let mesh_args = args.mesh.or_current();
     let input = mesh_input::read(&mesh_args, context)?;
     let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let mut facts = Facts(Vec::new(), input.snapshot.clusters.clone());

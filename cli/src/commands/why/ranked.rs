@@ -52,11 +52,6 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     let (series, others): (Vec<String>, Vec<String>) = args.mesh.from.iter().cloned().partition(|w| is_series(&w));
     let recorded = others.iter().filter(|w| recording::find(Path::new(w)).is_some());
     let metrics: Vec<String> = series.iter().chain(recorded).cloned().collect();
-    if others.is_empty() && metrics.is_empty() && args.prometheus.is_none() {
-        return Err(Failure::usage(
-            "name what to answer from: --prometheus or a file of series for traffic, and with -f manifests, dumps, `kube`, or a recording that has all of it",
-        ));
-    }
     let Found { traffic: answer, counted, history, snapshot, state, dropped, problems } = ask::all(args, &metrics, &others, context)?;
     let mesh = Mesh::new(&snapshot);
     let options = Options::default();
