@@ -234,12 +234,17 @@ fn a_matrix_is_a_table_csv_or_a_page() {
     let web = workload("web", "shop", "").replace("spec: {containers", "spec: {serviceAccountName: web, containers");
     let dir = folder(&[("mesh.yaml", &(namespace("shop", INJECTED) + &workload("cart", "shop", "") + &web + policy))]);
     let ask = |format: &str, request: &[&str]| meshctl(dir.path(), &[&["authz", "matrix"], request, &["-f", "mesh.yaml", "--complete", "-o", format]].concat());
-    let text = ask("text", &[]);
+    let short = ask("text", &["GET", "/"]);
+    let lines: Vec<Vec<&str>> = short.out.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["SERVER", "MAY", "CALLERS"], "{}", short.out);
+    assert_eq!(lines[1], ["cart.shop:8080", "yes", "shop/web"], "{}", short.out);
+    assert!(short.out.contains("no   anybody without mutual TLS, any other identity and 1 more\nweb.shop:8080   yes  everybody"), "{}", short.out);
+    let text = ask("wide", &[]);
     let columns: Vec<&str> = text.out.lines().next().unwrap_or("").split_whitespace().collect();
     assert_eq!(columns[..3], ["SERVER", "cluster.local/ns/shop/sa/default", "cluster.local/ns/shop/sa/web"], "{}", text.out);
     let row = |out: &str, of: &str| out.lines().find(|l| l.starts_with(of)).unwrap_or("").split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!((text.status, row(&text.out, "cart.shop:8080")[..2].to_vec()), (0, vec!["no".to_owned(), "if".to_owned()]), "{}", text.out);
-    let asked = ask("text", &["GET", "/"]);
+    let asked = ask("wide", &["GET", "/"]);
     assert_eq!(row(&asked.out, "cart.shop:8080")[..2].to_vec(), ["no", "yes"], "{}", asked.out);
     let csv = ask("csv", &["POST", "/"]);
     assert!(csv.out.lines().any(|l| l == "cart.shop:8080,no,no,no,no"), "{}", csv.out);
@@ -251,4 +256,35 @@ fn a_matrix_is_a_table_csv_or_a_page() {
         html.out
     );
     assert!(!html.out.contains("http://") && !html.out.contains("<script"));
+}
+
+/// So many identities that no table with a column for each fits a terminal.
+#[test]
+fn a_matrix_of_many_callers_fits_a_terminal() {
+    let of = |n: usize| workload(&format!("w{n}"), "shop", "").replace("spec: {containers", &format!("spec: {{serviceAccountName: w{n}, containers"));
+    let policy = "---\n{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: w1, namespace: shop}, spec: {selector: {matchLabels: {app: w1}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/w2]}}]}]}}\n";
+    let dir = folder(&[("mesh.yaml", &(namespace("shop", INJECTED) + &(0..40).map(of).collect::<String>() + policy))]);
+    let run = meshctl(dir.path(), &["authz", "matrix", "-f", "mesh.yaml", "--complete"]);
+    assert!(run.out.lines().all(|l| l.len() <= 80), "{}", run.out);
+    let no = "w1.shop:8080   no   anybody without mutual TLS, any other identity and ";
+    assert!(run.out.contains("w1.shop:8080   yes  shop/w2\n") || run.out.contains("w1.shop:8080   if   shop/w2\n"), "{}", run.out);
+    assert!(run.out.contains(no), "{}", run.out);
+}
+
+#[test]
+fn without_a_source_the_current_cluster_is_asked() {
+    let dir = folder(&[]);
+    for args in [
+        &["mtls"][..],
+        &["why"],
+        &["why", "cart.shop"],
+        &["why", "web.shop", "http://cart.shop/"],
+        &["authz", "who-can", "cart.shop"],
+        &["authz", "matrix"],
+        &["describe", "svc/cart.shop"],
+    ] {
+        let run = meshctl(dir.path(), args);
+        let says = ["there is no kubeconfig", "KUBECONFIG", "-f"];
+        assert!(run.status == 64 && says.iter().all(|s| run.err.contains(s)) && !run.err.contains("--kubeconfig"), "{args:?}: {} {}", run.status, run.err);
+    }
 }

@@ -26,8 +26,8 @@ pub enum AuthzCommand {
 
 pub const WHO_CAN_EXAMPLES: &str = "\
 Examples:
-  # any request: what is not given is a condition
-  meshctl authz who-can cart -f k8s/
+  # any request, in the current cluster: what is not given is a condition
+  meshctl authz who-can cart.shop
   meshctl authz who-can cart.shop:80 GET /api/items -f k8s/
   meshctl authz matrix -f k8s/ -o csv
 
@@ -61,7 +61,7 @@ pub struct MatrixArgs {
     pub path: Option<String>,
     #[command(flatten)]
     pub mesh: MeshArgs,
-    /// text, csv or html
+    /// text (callers by what they may), wide (a column for each caller), csv or html
     #[arg(short, long, default_value = "text", value_name = "FORMAT")]
     pub output: MatrixFormat,
 }
@@ -69,6 +69,7 @@ pub struct MatrixArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MatrixFormat {
     Text,
+    Wide,
     Csv,
     Html,
 }

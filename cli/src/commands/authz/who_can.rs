@@ -13,10 +13,12 @@ use mesh_resolver::translate::{Model, domain_of};
 use mesh_resolver::who_can::{self, Access, Asked, Caller, Condition, May};
 use mesh_resolver::why::Named;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 pub fn run(args: &WhoCanArgs, context: &Context) -> Outcome {
-    let input = mesh_input::read(&args.mesh, context)?;
+    let input = mesh_input::read(&args.mesh.or_current(), context)?;
     let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let (to, port) = target(&args.to)?;
@@ -141,7 +143,7 @@ fn object(a: &Access) -> Value {
 
 /// All workloads' ports by all identities.
 pub fn matrix(args: &MatrixArgs, context: &Context) -> Outcome {
-    let input = mesh_input::read(&args.mesh, context)?;
+    let input = mesh_input::read(&args.mesh.or_current(), context)?;
     let mesh = Mesh::as_watched(&input.snapshot, domain_of(&input.snapshot));
     let model = Model::supposing(&mesh);
     let identities = who_can::identities(&model);
@@ -166,29 +168,83 @@ pub fn matrix(args: &MatrixArgs, context: &Context) -> Outcome {
         }
     }
     all.sort_by(|a, b| (&a.namespace, &a.workload, a.port).cmp(&(&b.namespace, &b.workload, b.port)));
+    let answer = if args.output == MatrixFormat::Text { by_answer(&all) } else { by_caller(&all, identities, args.output) };
+    context.answer(&answer)?;
+    input.problems().for_each(|p| context.note(&safe(p)));
+    let own = if all.iter().any(|a| !a.not_judged.is_empty()) { context.partial } else { Status::Fine };
+    Ok(own.max(input.status(context)))
+}
+
+/// What a cell says.
+fn word(access: &Access, may: &May) -> &'static str {
+    if access.not_judged.is_empty() { ["yes", "if", "no"][usize::from(rank(may))] } else { "?" }
+}
+
+fn server(a: &Access) -> String {
+    format!("{}.{}:{}", a.workload, a.namespace, a.port)
+}
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
+/// Callers that a line names at most, where they fit; the others are counted.
+const NAMED: usize = 6;
+
+/// The first of some names that have room, at least one, and how many more there are.
+fn fitting(names: &[String], room: usize) -> String {
+    let first = |n: usize| {
+        let more = names.len().checked_sub(n).filter(|more| *more > 0).map_or_else(String::new, |more| format!(" and {more} more"));
+        names.iter().take(n).cloned().collect::<Vec<_>>().join(", ") + &more
+    };
+    (1..=NAMED.min(names.len())).rev().map(first).find(|text| text.chars().count() <= room).unwrap_or_else(|| first(1))
+}
+
+/// A line for each answer that a port has for some caller. The mesh's own identities are written NAMESPACE/ACCOUNT where they have one trust domain.
+fn by_answer(all: &[Access]) -> String {
+    let parts = |c: &Caller| match c {
+        Caller::Identity(id) => id.split_once("/ns/").map(|(domain, rest)| (domain.to_owned(), rest.replacen("/sa/", "/", 1))),
+        _ => None,
+    };
+    let domains: BTreeSet<String> = all.iter().flat_map(|a| &a.callers).filter_map(|(c, _)| Some(parts(c)?.0)).collect();
+    let name = |c: &Caller| parts(c).filter(|_| domains.len() == 1).map_or_else(|| caller(c).to_owned(), |(_, short)| short);
+    let mut table = Table::new(["SERVER", "MAY", "CALLERS"]);
+    let widest = all.iter().map(|a| server(a).chars().count()).max().unwrap_or(0);
+    let room = COLUMNS.saturating_sub(widest + "  MAY  ".len());
+    for a in all {
+        for answer in ["yes", "if", "no", "?"] {
+            let with: Vec<&Caller> = a.callers.iter().filter(|(_, m)| word(a, m) == answer).map(|(c, _)| c).collect();
+            if with.is_empty() {
+                continue;
+            }
+            // Who is none of the mesh's identities comes first: of whom most is to be feared.
+            let (known, others): (Vec<&Caller>, Vec<&Caller>) = with.iter().partition(|c| matches!(c, Caller::Identity(_)));
+            let names: Vec<String> = others.into_iter().rev().chain(known).map(name).collect();
+            let who = if with.len() == a.callers.len() { "everybody".to_owned() } else { fitting(&names, room) };
+            table.row(vec![server(a), answer.to_owned(), who]);
+        }
+    }
+    table.render(2)
+}
+
+/// A row for each port, a column for each caller.
+fn by_caller(all: &[Access], identities: Vec<Arc<str>>, format: MatrixFormat) -> String {
     let mut header = vec!["SERVER".to_owned()];
-    let callers: Vec<Caller> = identities.iter().cloned().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]).collect();
+    let callers: Vec<Caller> = identities.into_iter().map(Caller::Identity).chain([Caller::AnyIdentity, Caller::Anybody]).collect();
     header.extend(callers.iter().map(|c| caller(c).to_owned()));
     let rows: Vec<Vec<String>> = all
         .iter()
         .map(|a| {
-            let name = format!("{}.{}:{}", a.workload, a.namespace, a.port);
-            let cell = |may: &May| if a.not_judged.is_empty() { ["yes", "if", "no"][usize::from(rank(may))].to_owned() } else { "?".to_owned() };
-            std::iter::once(name).chain(a.callers.iter().map(|(_, m)| cell(m))).collect()
+            let cells = a.callers.iter().map(|(_, m)| word(a, m).to_owned());
+            std::iter::once(server(a)).chain(cells).collect()
         })
         .collect();
-    let answer = match args.output {
+    match format {
         MatrixFormat::Html => html(&header, &rows),
         format => {
             let mut table = Table::new(header.iter().map(String::as_str));
             rows.into_iter().for_each(|r| table.row(r));
             if format == MatrixFormat::Csv { table.csv() } else { table.render(2) }
         }
-    };
-    context.answer(&answer)?;
-    input.problems().for_each(|p| context.note(&safe(p)));
-    let own = if all.iter().any(|a| !a.not_judged.is_empty()) { context.partial } else { Status::Fine };
-    Ok(own.max(input.status(context)))
+    }
 }
 
 fn same_maker(a: &str, b: &str) -> bool {
