@@ -246,9 +246,11 @@ fn heads_are_taken() {
         for listener in (0..n).filter(is_asked) {
             compare(name, listener, &[&whole], None);
         }
-        // In parts.
-        let (a, b) = whole.split_at(head.len() / 2);
-        compare(name, 0, &[a, b], None);
+        // In parts. A line that is too long counts as no head or as a wrong one, with Envoy too, by whether its end has come when it is found so long.
+        if name != "v1-long" {
+            let (a, b) = whole.split_at(head.len() / 2);
+            compare(name, 0, &[a, b], None);
+        }
     }
     let request: &[u8] = b"GET /late HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     for (name, part) in [("nothing", &b""[..]), ("a part", b"PRO"), ("a line without an end", b"PROXY TCP4"), ("a signature", SIGNATURE)] {

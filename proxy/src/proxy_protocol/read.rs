@@ -49,7 +49,8 @@ impl Rules {
     }
 }
 
-/// Reads the head that a connection begins with. More bytes never change what was seen, but [`Seen::More`].
+/// Reads the head that a connection begins with. More bytes never change what was seen, but [`Seen::More`], and [`Seen::Endless`] where the end of a line
+/// that is too long comes after all: that is [`Seen::Wrong`], as with Envoy.
 ///
 /// Where heads may be absent, one of a version that is not wanted is no head, as with Envoy.
 pub fn read(bytes: &[u8], rules: Rules) -> Seen {
