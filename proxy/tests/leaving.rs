@@ -5,11 +5,13 @@
 
 #![allow(clippy::print_stderr, reason = "it says when it is skipped")]
 
+use crate::pair::Pair;
 use crate::{beside, envoy, support};
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
@@ -88,4 +90,33 @@ fn who_asks_and_leaves_at_once_is_told_of_as_by_envoy() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn who_leaves_while_a_filter_waits_is_told_of_with_all_that_was_asked() {
+    let delay = json!({"name": "envoy.filters.http.fault", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixed_delay": "60s", "percentage": {"numerator": 100}}}});
+    let mut manager = support::manager(json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]), None);
+    manager["http_filters"].as_array_mut().expect("filters").insert(0, delay);
+    let bootstrap = |ports: &[u16], log: &Path| {
+        let asked = [("agent", "%REQ(USER-AGENT)%"), ("host", "%REQ(:AUTHORITY)%"), ("whole_path", "%REQ(:PATH)%"), ("again", "%REQ(X-AGAIN)%")];
+        let mut manager = manager.clone();
+        manager["access_log"] = support::with_operators(envoy::access_log(log), &[&asked]);
+        json!({"static_resources": {"listeners": [{"name": "l0", "address": support::socket(SocketAddr::from(([127, 0, 0, 1], ports[0]))),
+            "filter_chains": [{"filters": [{"name": "h", "typed_config": manager}]}]}]}})
+    };
+    let Some(pair) = Pair::start(1, bootstrap) else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
+    let (theirs, ours) = pair.at(0);
+    let clients = [theirs, ours].map(|at| {
+        let mut stream = TcpStream::connect(at).expect("a connection");
+        stream.write_all(b"GET /x?y=z HTTP/1.1\r\nhost: a.b\r\nuser-agent: c/1\r\nx-again: d\r\n\r\n").expect("sent");
+        envoy::Client { address: stream.local_addr().expect("an address"), port: at.port() }
+    });
+    let told = [&pair.theirs, &pair.ours].into_iter().zip(clients).map(|(log, client)| beside::lines(log, &[(client, 1)]).remove(&client.key()));
+    let told: Vec<Option<Vec<Value>>> =
+        told.map(|line| line.map(|l| ["agent", "host", "whole_path", "again", "status", "flags", "details"].map(|k| l[k].clone()).to_vec())).collect();
+    assert!(told[0].is_some() && told[0] == told[1], "Envoy {:?}, mesh-proxy {:?}", told[0], told[1]);
 }

@@ -21,7 +21,7 @@ use crate::config::route::Table;
 use crate::http2::answer::Respond;
 use crate::jwt::claims::{self, Change};
 use crate::logging::Logger;
-use crate::message::{Request, Response};
+use crate::message::{HeaderMap, Request, Response};
 use crate::telemetry::exchange as peers;
 use crate::trace::span;
 use crate::worker::Generation;
@@ -269,6 +269,25 @@ fn undecided(unknown: &Unknown, exchange: Box<Exchange>) -> Response<Body> {
     Reply::new(500, "", "filter_chain_undecided", "").send(exchange)
 }
 
+/// Headers that filters look at while they change the exchange. It gets them back, whatever becomes of it: who leaves while a filter
+/// waits is told of with them.
+struct Looked<'e> {
+    exchange: &'e mut Exchange,
+    headers: HeaderMap,
+}
+
+impl Looked<'_> {
+    fn at(exchange: &mut Exchange) -> Looked<'_> {
+        Looked { headers: std::mem::take(&mut exchange.headers), exchange }
+    }
+}
+
+impl Drop for Looked<'_> {
+    fn drop(&mut self) {
+        self.exchange.headers = std::mem::take(&mut self.headers);
+    }
+}
+
 async fn decide(
     mut exchange: Box<Exchange>,
     table: Option<Arc<Table>>,
@@ -283,9 +302,8 @@ async fn decide(
             exchange.headers.remove(n);
         });
     }
-    let mut headers = std::mem::take(&mut exchange.headers);
     let found = {
-        let view = View::new(&headers);
+        let view = View::new(&exchange.headers);
         let request =
             engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
         table.as_ref().map(|t| find(t, &request, of_engine, random)).transpose()
@@ -295,13 +313,15 @@ async fn decide(
         Ok(found) => {
             let found = found.unwrap_or(Found { route: None, wants_tls: false });
             exchange.route = found.route;
+            let mut looked = Looked::at(&mut exchange);
+            let Looked { exchange, headers } = &mut looked;
             if let Some(used) = exchange.route.as_ref().map(|r| &r.extras().used).filter(|u| !u.load(Ordering::Relaxed)) {
                 used.store(true, Ordering::Relaxed);
             }
             if let Some(route) = exchange.route.clone() {
-                timeouts::of_route(&mut exchange, &route, &mut headers);
+                timeouts::of_route(exchange, &route, headers);
             }
-            span::begin(&mut exchange, &mut headers);
+            span::begin(exchange, headers);
             // Filters may wait: what they look at stays as it is until the last of them has spoken. Where none is asked nobody waits.
             let method = exchange.method.clone();
             let (authority, mut path) = if connection.manager.asks_filters() {
@@ -311,13 +331,13 @@ async fn decide(
             };
             let mut from = 0;
             let ended = loop {
-                let view = View::new(&headers);
+                let view = View::new(headers);
                 let request = engine::Request { method: method.as_str(), scheme: exchange.scheme, authority: &authority, path: &path, headers: &view };
-                match gates(&mut exchange, &request, of_engine, &generation, (random, from), found.wants_tls).await {
+                match gates(exchange, &request, of_engine, &generation, (random, from), found.wants_tls).await {
                     // What a filter changed is what the next ones see.
                     Err(Ended::Changed(next, changes)) => {
                         from = next;
-                        claims::apply(changes, &mut headers, &mut path);
+                        claims::apply(changes, headers, &mut path);
                     }
                     ended => break ended,
                 }
@@ -326,7 +346,6 @@ async fn decide(
             ended
         }
     };
-    exchange.headers = headers;
     let cluster = match ended {
         Err(Ended::Undecided(u)) => return undecided(&u, exchange),
         Err(Ended::Changed(..)) => return Reply::new(500, "", "filter_chain_undecided", "").send(exchange),
