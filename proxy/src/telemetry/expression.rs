@@ -120,9 +120,20 @@ fn value(json: Json) -> Value {
     }
 }
 
+/// The values of a name together, as those of one line.
 fn headers(map: &HeaderMap) -> Json {
-    let text = |name: &http::HeaderName| map.get_all(name).map(|v| String::from_utf8_lossy(v.as_bytes())).collect::<Vec<_>>().join(",");
-    Json::Object(map.keys().map(|k| (k.as_str().to_owned(), text(k).into())).collect())
+    let mut fields = serde_json::Map::new();
+    for (name, value) in map {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        match fields.get_mut(name.as_str()) {
+            Some(Json::String(text)) => {
+                text.push(',');
+                text.push_str(&value);
+            }
+            _ => drop(fields.insert(name.as_str().to_owned(), value.into())),
+        }
+    }
+    Json::Object(fields)
 }
 
 fn address(of: Option<SocketAddr>) -> Json {
