@@ -38,7 +38,7 @@ fn code(text: &str) -> String {
 }
 
 const PURE: &[(&str, &[&str])] = &[
-    ("envoy", &["data-encoding", "prost", "regex", "rustc-hash", "serde", "serde_json", "sha2", "x509-parser"]),
+    ("envoy", &["data-encoding", "hashbrown", "prost", "regex", "rustc-hash", "serde", "serde_json", "sha2", "x509-parser"]),
     ("metrics", &["memchr", "regex", "rustc-hash", "serde_json"]),
     ("model", &["mesh-metrics", "granit-parser", "memchr", "petgraph", "rayon", "rustc-hash", "sha2"]),
     ("resolver", &["mesh-envoy", "mesh-model", "rayon", "rustc-hash", "serde", "serde_json"]),

@@ -35,16 +35,16 @@ impl Any {
     pub fn type_name(&self) -> &str {
         self.type_url.rsplit('/').next().unwrap_or_default()
     }
-    fn codec(&self) -> Option<Codec> {
-        find(self.type_name())
-    }
 }
+
+type ToJson = fn(&[u8]) -> Result<serde_json::Value, String>;
+type ToWire = fn(serde_json::Value) -> Result<Vec<u8>, String>;
 
 /// How a type goes from the wire to JSON and back.
 #[derive(Clone, Copy)]
 pub struct Codec {
-    to_json: fn(&[u8]) -> Result<serde_json::Value, String>,
-    to_wire: fn(serde_json::Value) -> Result<Vec<u8>, String>,
+    to_json: ToJson,
+    to_wire: ToWire,
 }
 
 pub const fn codec<M: Message + Default + Serialize + DeserializeOwned>() -> Codec {
@@ -71,7 +71,7 @@ fn mark_lost(value: &mut serde_json::Value, lost: Vec<String>) {
 
 /// Whether there is a type of ours for a message, by its full name.
 pub fn is_known(name: &str) -> bool {
-    find(name).is_some()
+    find(&TO_JSON, name).is_some()
 }
 
 /// JSON in which each TypedStruct of a message that we have a type for is that message: Envoy takes one for the other, and
@@ -95,7 +95,7 @@ fn of_struct(fields: &serde_json::Map<String, serde_json::Value>) -> Option<serd
     let mut message = fields.get("value")?.as_object()?.clone();
     message.insert("@type".into(), url.clone().into());
     let written = serde_json::Value::from(message);
-    find(url.rsplit('/').next().unwrap_or_default())?;
+    is_known(url.rsplit('/').next().unwrap_or_default()).then_some(())?;
     let (mut read, lost) = unread::read::<Any>(&written).ok()?;
     // What our type lacks stays to be compared.
     read.as_object_mut()?.extend(lost.iter().filter_map(|path| Some((unread::shown(path), unread::at(&written, path)?.clone()))));
@@ -103,18 +103,39 @@ fn of_struct(fields: &serde_json::Map<String, serde_json::Value>) -> Option<serd
 }
 
 /// Protobuf's own among them.
-const WELL_KNOWN: &[(&str, Codec)] = &[("google.protobuf.StringValue", codec::<super::StringValue>())];
+const STRING: (&str, Codec) = ("google.protobuf.StringValue", codec::<super::StringValue>());
+const TYPES: usize = CODECS.len() + 1;
 
-fn find(name: &str) -> Option<Codec> {
-    CODECS.iter().chain(WELL_KNOWN).find(|(n, _)| *n == name).map(|(_, c)| *c)
+/// One way of each codec. A table of its own: a program that only goes one way is not linked with the other, which is megabytes.
+static TO_JSON: [(&str, ToJson); TYPES] = {
+    let mut out = [(STRING.0, STRING.1.to_json); TYPES];
+    let mut i = 0;
+    while i < CODECS.len() {
+        out[i] = (CODECS[i].0, CODECS[i].1.to_json);
+        i += 1;
+    }
+    out
+};
+static TO_WIRE: [(&str, ToWire); TYPES] = {
+    let mut out = [(STRING.0, STRING.1.to_wire); TYPES];
+    let mut i = 0;
+    while i < CODECS.len() {
+        out[i] = (CODECS[i].0, CODECS[i].1.to_wire);
+        i += 1;
+    }
+    out
+};
+
+fn find<F: Copy>(table: &[(&str, F)], name: &str) -> Option<F> {
+    table.iter().find(|(n, _)| *n == name).map(|(_, way)| *way)
 }
 
 impl Serialize for Any {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serde_json::Map::new();
         out.insert("@type".into(), self.type_url.clone().into());
-        if let Some(codec) = self.codec() {
-            match (codec.to_json)(&self.value).map_err(|e| S::Error::custom(format!("{}: {e}", self.type_name())))? {
+        if let Some(to_json) = find(&TO_JSON, self.type_name()) {
+            match to_json(&self.value).map_err(|e| S::Error::custom(format!("{}: {e}", self.type_name())))? {
                 serde_json::Value::Object(fields) => out.extend(fields),
                 other => drop(out.insert("value".into(), other)),
             }
@@ -132,8 +153,8 @@ impl<'de> Deserialize<'de> for Any {
             _ => return Err(D::Error::custom("an Any needs @type")),
         };
         let mut any = Any { type_url, value: Vec::new() };
-        if let Some(codec) = any.codec() {
-            any.value = (codec.to_wire)(serde_json::Value::Object(fields)).map_err(|e| D::Error::custom(format!("{}: {e}", any.type_name())))?;
+        if let Some(to_wire) = find(&TO_WIRE, any.type_name()) {
+            any.value = to_wire(serde_json::Value::Object(fields)).map_err(|e| D::Error::custom(format!("{}: {e}", any.type_name())))?;
         }
         Ok(any)
     }

@@ -64,7 +64,8 @@ pub struct WeightedCluster {
 #[derive(Clone, Debug, Default)]
 pub struct Rewrite {
     prefix: Option<(Matched, Box<str>)>,
-    regex: Option<Substitution>,
+    /// Beside the rest, as few routes have one.
+    regex: Option<Box<Substitution>>,
     host: Option<Box<str>>,
     host_header: Option<Box<str>>,
     /// The host becomes the endpoint's name.
@@ -118,7 +119,7 @@ pub struct Forward {
     /// What requests are kept together by, for load balancers that hash.
     pub hashes: bool,
     /// Labels that endpoints must have.
-    pub subset: Option<serde_json::Value>,
+    pub subset: Option<Box<serde_json::Value>>,
     pub rate_limits: Policies,
     /// Whether the virtual host's rate limits count as well.
     pub includes_host_limits: bool,
@@ -212,7 +213,7 @@ impl Forward {
             not_found,
             rewrite: Rewrite {
                 prefix: Some(m.text("prefix_rewrite")?).filter(|p| !p.is_empty()).map(|p| (Matched::by(path), p.into())),
-                regex: m.message("regex_rewrite")?.map(|r| Substitution::read(&r)).transpose()?,
+                regex: m.message("regex_rewrite")?.map(|r| Substitution::read(&r).map(Box::new)).transpose()?,
                 host: Some(m.text("host_rewrite_literal")?).filter(|h| !h.is_empty()).map(Into::into),
                 host_header: Some(m.text("host_rewrite_header")?).filter(|h| !h.is_empty()).map(|h| h.to_ascii_lowercase().into()),
                 host_of_endpoint: m.flag("auto_host_rewrite")?,
@@ -222,7 +223,7 @@ impl Forward {
             mirrors,
             upgrades: m.messages("upgrade_configs")?.iter().map(upgrade).collect::<Read<_>>()?,
             hashes: !m.values("hash_policy")?.is_empty(),
-            subset: m.message_or_empty("metadata_match")?.message_or_empty("filter_metadata")?.value("envoy.lb").cloned(),
+            subset: m.message_or_empty("metadata_match")?.message_or_empty("filter_metadata")?.value("envoy.lb").cloned().map(Box::new),
             rate_limits: Policies::read(m, "rate_limits"),
             includes_host_limits: m.flag("include_vh_rate_limits")?,
         })

@@ -172,8 +172,13 @@ impl<'v, 'p> Message<'v, 'p> {
         }
     }
     pub fn texts(&self, name: &str) -> Read<Vec<&'v str>> {
-        let wrong = |v| self.unknown_field(name, format!("{} where a string belongs", kind(v)));
-        self.values(name)?.iter().map(|v| v.as_str().ok_or_else(|| wrong(v))).collect()
+        let values = self.values(name)?;
+        // Collected, a list that may fail has room for more than it holds, and is kept with it.
+        let mut out = Vec::with_capacity(values.len());
+        for value in values {
+            out.push(value.as_str().ok_or_else(|| self.unknown_field(name, format!("{} where a string belongs", kind(value))))?);
+        }
+        Ok(out)
     }
     pub fn bool(&self, name: &str) -> Read<Option<bool>> {
         match self.value(name) {

@@ -46,7 +46,7 @@ pub struct Cluster {
     subsets: Option<SubsetFallback>,
     transport: UpstreamTransport,
     /// Labels of endpoints, and the transport for them; the first match counts.
-    transport_matches: Vec<(BTreeMap<Box<str>, Value>, UpstreamTransport)>,
+    transport_matches: Vec<(Labels, UpstreamTransport)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,25 @@ pub struct Endpoint {
     /// It is on its way out: its priority's health is that of the others.
     is_draining: bool,
     locality_weight: u64,
-    labels: BTreeMap<Box<str>, Value>,
-    match_labels: BTreeMap<Box<str>, Value>,
+    labels: Labels,
+    match_labels: Labels,
+}
+
+/// Labels of an endpoint, or those that it must have. There are none or one of them, mostly: a map has room for eleven.
+#[derive(Clone, Debug, Default)]
+struct Labels(Box<[(Box<str>, Value)]>);
+
+impl Labels {
+    fn read(value: Option<&Value>) -> Labels {
+        let fields = value.and_then(Value::as_object);
+        let mut out = Vec::with_capacity(fields.map_or(0, serde_json::Map::len));
+        out.extend(fields.into_iter().flatten().map(|(k, v)| (Box::from(k.as_str()), v.clone())));
+        Labels(out.into())
+    }
+    /// Whether all of `wanted` are among them.
+    fn have(&self, wanted: &Labels) -> bool {
+        wanted.0.iter().all(|label| self.0.contains(label))
+    }
 }
 
 /// `envoy.config.core.v3.HealthStatus`
@@ -140,8 +157,7 @@ impl Cluster {
         let panic_percent = if common.has("healthy_panic_threshold") { panic_value.unwrap_or(0.0) } else { 50.0 };
         let mut transport_matches = Vec::new();
         for t in m.messages("transport_socket_matches")? {
-            let labels = labels(t.value("match"));
-            transport_matches.push((labels, UpstreamTransport::read(t.message("transport_socket")?.as_ref())?));
+            transport_matches.push((Labels::read(t.value("match")), UpstreamTransport::read(t.message("transport_socket")?.as_ref())?));
         }
         let subsets = m.message("lb_subset_config")?;
         let subsets = match subsets.filter(|s| !s.values("subset_selectors").unwrap_or(&[]).is_empty()) {
@@ -169,14 +185,15 @@ impl Cluster {
 
     /// What the cluster does below HTTP towards an endpoint.
     pub fn transport(&self, endpoint: Option<&Endpoint>) -> &UpstreamTransport {
-        let found = endpoint.and_then(|e| self.transport_matches.iter().find(|(wanted, _)| wanted.iter().all(|(k, v)| e.match_labels.get(k) == Some(v))));
+        let found = endpoint.and_then(|e| self.transport_matches.iter().find(|(wanted, _)| e.match_labels.have(wanted)));
         found.map_or(&self.transport, |(_, t)| t)
     }
 
     /// Which of `transport_socket_matches` is for an endpoint, or for one that nothing is known of; `None` for the cluster's own.
     pub fn transport_match(&self, endpoint: Option<&Endpoint>) -> Option<usize> {
-        let has = |k: &str, v: &Value| endpoint.is_some_and(|e| e.match_labels.get(k) == Some(v));
-        self.transport_matches.iter().position(|(wanted, _)| wanted.iter().all(|(k, v)| has(k, v)))
+        let none = Labels::default();
+        let labels = endpoint.map_or(&none, |e| &e.match_labels);
+        self.transport_matches.iter().position(|(wanted, _)| labels.have(wanted))
     }
 
     /// The endpoints that a request may go to. `assignments` are those that came over EDS; `subset` are labels that a route
@@ -204,8 +221,8 @@ impl Cluster {
     /// The endpoints of an assignment that a request may go to.
     pub fn among<'c>(&self, assignment: &'c Assignment, subset: Option<&Value>) -> Pick<'c> {
         let mut candidates = Candidates::default();
-        let wanted = if self.subsets.is_some() { labels(subset) } else { BTreeMap::new() };
-        let in_subset = |e: &Endpoint| wanted.iter().all(|(k, v)| e.labels.get(k) == Some(v));
+        let wanted = if self.subsets.is_some() { Labels::read(subset) } else { Labels::default() };
+        let in_subset = |e: &Endpoint| e.labels.have(&wanted);
         let mut pool: Vec<&Endpoint> = Vec::new();
         for endpoint in &assignment.endpoints {
             if in_subset(endpoint) {
@@ -318,10 +335,6 @@ fn closed_by(m: &Message<'_, '_>) -> Read<Option<&'static str>> {
     Ok(None)
 }
 
-fn labels(value: Option<&Value>) -> BTreeMap<Box<str>, Value> {
-    value.and_then(Value::as_object).into_iter().flatten().map(|(k, v)| (k.as_str().into(), v.clone())).collect()
-}
-
 impl UpstreamTransport {
     fn read(m: Option<&Message<'_, '_>>) -> Read<UpstreamTransport> {
         let Some(m) = m else { return Ok(UpstreamTransport::Plaintext) };
@@ -350,7 +363,10 @@ impl Assignment {
             let parts: Vec<&str> = [place.text("region")?, place.text("zone")?, place.text("sub_zone")?].into_iter().filter(|p| !p.is_empty()).collect();
             let place: Box<str> = parts.join("/").into();
             let (priority, weight) = (locality.uint32("priority")?.unwrap_or(0), locality.uint32("load_balancing_weight")?.unwrap_or(0));
-            for e in locality.messages("lb_endpoints")? {
+            let list = locality.messages("lb_endpoints")?;
+            // Without room for more: most clusters have few, and there are thousands of them.
+            endpoints.reserve_exact(list.len());
+            for e in list {
                 endpoints.push(Endpoint::read(&e, priority, &place, weight)?);
             }
         }
@@ -391,8 +407,8 @@ impl Endpoint {
             locality: locality.into(),
             workload: filters.message_or_empty("istio")?.text("workload")?.into(),
             locality_weight,
-            labels: labels(filters.value("envoy.lb")),
-            match_labels: labels(filters.value("envoy.transport_socket_match")),
+            labels: Labels::read(filters.value("envoy.lb")),
+            match_labels: Labels::read(filters.value("envoy.transport_socket_match")),
         })
     }
 }

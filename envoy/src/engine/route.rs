@@ -41,7 +41,7 @@ pub struct VirtualHost {
     pub overrides: Overrides,
     pub rate_limits: Policies,
     pub source: Box<str>,
-    unknown: Option<Unknown>,
+    unknown: Option<Box<Unknown>>,
 }
 
 #[derive(Clone, Debug)]
@@ -159,6 +159,7 @@ impl Table {
             host.domains.iter().for_each(|d| domains.add(d, u32::try_from(i).unwrap_or(u32::MAX)));
             hosts.push(host);
         }
+        domains.shrink();
         Ok(Table {
             name: m.text("name")?.into(),
             hosts,
@@ -252,7 +253,7 @@ impl VirtualHost {
         Some(RateLimits { route: &forward.rate_limits, host: &self.rate_limits, includes_host: forward.includes_host_limits })
     }
     fn unknown(&self) -> Option<&Unknown> {
-        self.unknown.as_ref().or_else(|| self.overrides.unknown()).or_else(|| self.routes.iter().find_map(Route::unknown))
+        self.unknown.as_deref().or_else(|| self.overrides.unknown()).or_else(|| self.routes.iter().find_map(Route::unknown))
     }
     fn read(m: &Message<'_, '_>, index: usize) -> Read<VirtualHost> {
         let unknown = m.only(&[
@@ -298,7 +299,7 @@ impl VirtualHost {
             overrides: Overrides::read(m)?,
             rate_limits: Policies::read(m, "rate_limits"),
             source: super::source_of(m),
-            unknown: unknown.err(),
+            unknown: unknown.err().map(Box::new),
         })
     }
 }

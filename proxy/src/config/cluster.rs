@@ -36,7 +36,7 @@ pub struct Cluster {
     /// 0 for no limit.
     pub max_requests_per_connection: u64,
     pub max_concurrent_streams: u32,
-    pub outlier: Option<Outlier>,
+    pub outlier: Option<Box<Outlier>>,
     pub dns: Dns,
     /// How long it waits for its endpoints over EDS before it is used without; `None` for ever.
     pub fetch_timeout: Option<Duration>,
@@ -185,7 +185,7 @@ impl Cluster {
             idle_timeout: Some(options.idle_timeout.unwrap_or(seconds(3600))).filter(|d| !d.is_zero()),
             max_requests_per_connection: options.max_requests.or(m.uint("max_requests_per_connection")?).unwrap_or(0),
             max_concurrent_streams: options.max_streams.unwrap_or(1024),
-            outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o)).transpose()?,
+            outlier: m.message("outlier_detection")?.map(|o| Outlier::read(&o).map(Box::new)).transpose()?,
             dns: Dns::read(&m)?,
             fetch_timeout: super::fetch_timeout(&m.message_or_empty("eds_cluster_config")?, "eds_config")?,
             transports: Transports::read(&m, compiler, names)?,

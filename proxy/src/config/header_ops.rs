@@ -8,9 +8,13 @@ use http::header::{HeaderName, HeaderValue};
 use mesh_envoy::engine::field::{Message, Read};
 use mesh_envoy::engine::gate::Append;
 
-/// Changes to a set of headers: what is removed goes first.
+/// Changes to a set of headers. Most scopes have none, and there are four for each route and four for each virtual host.
 #[derive(Clone, Debug, Default)]
-pub struct HeaderOps {
+pub struct HeaderOps(Option<Box<Ops>>);
+
+/// What is removed goes first.
+#[derive(Clone, Debug, Default)]
+struct Ops {
     remove: Vec<HeaderName>,
     add: Vec<Addition>,
 }
@@ -48,26 +52,28 @@ impl HeaderChanges {
 
 impl HeaderOps {
     pub fn read(m: &Message<'_, '_>, add: &str, remove: &str) -> Read<HeaderOps> {
-        let mut ops = HeaderOps::default();
+        let mut ops = Ops::default();
         for name in m.texts(remove)? {
             ops.remove.push(header_name(name).map_err(|what| m.unknown_field(remove, what))?);
         }
         for option in m.messages(add)? {
             ops.add.push(Addition::read(&option)?);
         }
-        Ok(ops)
+        let is_empty = ops.add.is_empty() && ops.remove.is_empty();
+        Ok(HeaderOps((!is_empty).then(|| Box::new(ops))))
     }
     pub fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.remove.is_empty()
+        self.0.is_none()
     }
 
     /// Changes headers; values may speak of the exchange.
     pub fn apply(&self, headers: &mut HeaderMap, exchange: &Exchange) {
-        for name in &self.remove {
+        let Some(ops) = &self.0 else { return };
+        for name in &ops.remove {
             headers.remove(name);
         }
-        let mut put = Vec::with_capacity(self.add.len());
-        for addition in &self.add {
+        let mut put = Vec::with_capacity(ops.add.len());
+        for addition in &ops.add {
             let value = match &addition.value {
                 Value::Fixed(value) => value.clone(),
                 Value::Made(template) => {

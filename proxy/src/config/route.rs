@@ -41,7 +41,8 @@ pub struct Route {
     pub weighted: Vec<HeaderChanges>,
     /// Of a direct response.
     pub body: Bytes,
-    pub retry: Option<RetryPolicy>,
+    /// Routes that have the same after each other have one, as all of a control plane's default do.
+    pub retry: Option<Arc<RetryPolicy>>,
     pub hash: Vec<HashPolicy>,
     /// `None`: as the connection manager has it. Zero: none.
     pub idle_timeout: Option<Duration>,
@@ -91,8 +92,9 @@ impl Table {
         let m = Message::new(value, Path::root(root))?;
         let list = m.messages("virtual_hosts")?;
         let mut hosts = Vec::with_capacity(list.len());
+        let mut retries = Retries::default();
         for host in list {
-            hosts.push(Host::read(&host)?);
+            hosts.push(Host::read(&host, &mut retries)?);
         }
         let mut internal_only = Vec::new();
         for name in m.texts("internal_only_headers")? {
@@ -129,13 +131,29 @@ fn duplicate_domain(table: &route::Table) -> Read<()> {
     Ok(())
 }
 
+/// The policy that was read last, and what of.
+#[derive(Default)]
+struct Retries<'v>(Option<(&'v Value, Arc<RetryPolicy>)>);
+
+impl<'v> Retries<'v> {
+    /// That of a message with `retry_policy`.
+    fn read(&mut self, m: &Message<'v, '_>) -> Read<Option<Arc<RetryPolicy>>> {
+        let (Some(value), Some(message)) = (m.value("retry_policy"), m.message("retry_policy")?) else { return Ok(None) };
+        if let Some((_, same)) = self.0.as_ref().filter(|(last, _)| *last == value) {
+            return Ok(Some(same.clone()));
+        }
+        let policy = Arc::new(RetryPolicy::read(&message)?);
+        self.0 = Some((value, policy.clone()));
+        Ok(Some(policy))
+    }
+}
+
 impl Host {
-    fn read(m: &Message<'_, '_>) -> Read<Host> {
-        let default_retry = m.message("retry_policy")?;
+    fn read<'v>(m: &Message<'v, '_>, retries: &mut Retries<'v>) -> Read<Host> {
         let list = m.messages("routes")?;
         let mut routes = Vec::with_capacity(list.len());
         for route in list {
-            routes.push(Route::read(&route, default_retry.as_ref())?);
+            routes.push(Route::read(&route, m, retries)?);
         }
         Ok(Host {
             changes: HeaderChanges::read(m)?,
@@ -147,7 +165,7 @@ impl Host {
 }
 
 impl Route {
-    fn read(m: &Message<'_, '_>, host_retry: Option<&Message<'_, '_>>) -> Read<Route> {
+    fn read<'v>(m: &Message<'v, '_>, host: &Message<'v, '_>, retries: &mut Retries<'v>) -> Read<Route> {
         let mut out = Route { changes: HeaderChanges::read(m)?, ..Route::default() };
         if let Some(direct) = m.message("direct_response")? {
             out.body = direct.message("body")?.map(|b| super::data_source(&b)).transpose()?.unwrap_or_default().into();
@@ -156,8 +174,7 @@ impl Route {
             out.decorator = Some(Decorator { operation: d.text("operation")?.into(), propagates: d.bool("propagate")?.unwrap_or(true) });
         }
         let Some(action) = m.message("route")? else { return Ok(out) };
-        let own = action.message("retry_policy")?;
-        out.retry = own.as_ref().or(host_retry).map(RetryPolicy::read).transpose()?;
+        out.retry = retries.read(if action.has("retry_policy") { &action } else { host })?;
         for policy in action.messages("hash_policy")? {
             out.hash.push(HashPolicy::read(&policy)?);
         }

@@ -104,7 +104,7 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         let view = super::head::View::new(&exchange.headers);
         let request =
             engine::Request { method: exchange.method.as_str(), scheme: exchange.scheme, authority: &exchange.authority, path: &exchange.path, headers: &view };
-        RetryState::new(route.extras().retry.as_ref(), &exchange.headers, &request)
+        RetryState::new(route.extras().retry.as_deref(), &exchange.headers, &request)
     };
     remove_own(&mut exchange.headers, OF_RETRIES);
     let mirrors: Vec<_> = action.mirrors.iter().filter(|m| m.fraction.is_none_or(|f| f.holds(onward.random.rotate_left(17)))).collect();
@@ -118,10 +118,10 @@ pub async fn forward(mut exchange: Box<Exchange>, action: &Forward, onward: Onwa
         cluster,
         priority: usize::from(route.extras().high_priority),
         host_of_endpoint: action.rewrite.host_of_endpoint,
-        subset: action.subset.as_ref(),
+        subset: action.subset.as_deref(),
         limits,
         retry,
-        policy: route.extras().retry.as_ref(),
+        policy: route.extras().retry.as_deref(),
         tried: Vec::new(),
         slot: None,
         begun: Instant::now(),

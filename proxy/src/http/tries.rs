@@ -45,7 +45,7 @@ impl Limits {
         if let Some(asked) = milliseconds(&names::TIMEOUT) {
             whole = Some(asked).filter(|d| !d.is_zero());
         }
-        let policy = extras.retry.as_ref();
+        let policy = extras.retry.as_deref();
         let one_try = milliseconds(&names::TRY_TIMEOUT).or(policy.and_then(|r| r.per_try_timeout)).filter(|d| !d.is_zero());
         // One try can't take longer than all of them.
         let one_try = one_try.filter(|t| whole.is_none_or(|w| *t < w));

@@ -144,7 +144,7 @@ impl Runtime {
         if back {
             self.refresh(&set);
         }
-        if let Some(rules) = self.config.outlier.as_ref().filter(|r| r.rates.any()) {
+        if let Some(rules) = self.config.outlier.as_deref().filter(|r| r.rates.any()) {
             self.compare(rules);
         }
     }

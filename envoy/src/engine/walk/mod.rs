@@ -515,7 +515,7 @@ impl<'c, 'a> Walker<'c, '_, 'a> {
     }
 
     fn endpoints(&mut self, cluster: &Cluster, forward: Option<&Forward>, branch: &mut Branch) {
-        match cluster.pick(&self.configuration.assignments, forward.and_then(|f| f.subset.as_ref())) {
+        match cluster.pick(&self.configuration.assignments, forward.and_then(|f| f.subset.as_deref())) {
             Pick::OriginalDestination => {
                 let destination = self.call.connection.destination.to_string();
                 self.step(StepKind::Endpoint, &destination, "", "where the connection wanted to go".to_owned());
