@@ -73,9 +73,11 @@ impl ChainMatch {
             source_ports: ports.collect::<Read<_>>()?,
         })
     }
-    /// Whether it matches by these criteria.
-    fn takes(&self, criteria: &[Criterion], s: Subject<'_>) -> bool {
-        criteria.iter().all(|by| rank(self, *by, s).is_some())
+    /// Whether it matches by what no index answers.
+    fn takes(&self, s: Subject<'_>) -> bool {
+        let asks = self.source_type != SourceType::Any || !self.transport.is_empty() || !self.application.is_empty() || !self.source_ports.is_empty();
+        let asks = asks || !self.direct_source.is_empty() || !self.source.is_empty();
+        !asks || Criterion::ALL[Criterion::INDEXED..].iter().all(|by| rank(self, *by, s).is_some())
     }
 }
 
@@ -288,8 +290,7 @@ impl Chains {
             let found = index.find(destination.port(), destination.ip(), &subject.inspected.server_name);
             // As a rule one is left, and asks for nothing more.
             if let [only] = found {
-                let chain =
-                    self.list.get(*only as usize).filter(|c| c.criteria.as_ref().is_ok_and(|m| m.takes(&Criterion::ALL[Criterion::INDEXED..], subject)));
+                let chain = self.list.get(*only as usize).filter(|c| c.criteria.as_ref().is_ok_and(|m| m.takes(subject)));
                 return chain.or(self.default.as_ref()).map_or(Choice::None, Choice::Chain);
             }
             (found.iter().filter_map(|i| self.list.get(*i as usize)).filter_map(known).collect(), &Criterion::ALL[Criterion::INDEXED..])

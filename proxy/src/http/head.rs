@@ -134,7 +134,8 @@ pub fn protocol(version: Version) -> &'static str {
 
 /// The protocol that a request asks to go over to. An offer of HTTP/2 over plain TCP is none: it goes unheard, as with Envoy.
 pub fn upgrade(headers: &HeaderMap) -> Option<&str> {
-    let asks = headers.get(header::CONNECTION)?.to_str().ok()?.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade"));
+    let says = headers.get(header::CONNECTION).filter(|says| !names_nothing(says))?;
+    let asks = says.to_str().ok()?.split(',').any(|w| w.trim().eq_ignore_ascii_case("upgrade"));
     if asks { headers.get(header::UPGRADE)?.to_str().ok().filter(|p| !p.eq_ignore_ascii_case("h2c")) } else { None }
 }
 
@@ -183,7 +184,7 @@ pub fn hop_by_hop(name: &HeaderName) -> Option<usize> {
 }
 
 /// Whether a line of `connection` is nothing but a word on the connection itself, as most are.
-fn names_nothing(value: &HeaderValue) -> bool {
+pub fn names_nothing(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
 }
 

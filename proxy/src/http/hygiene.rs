@@ -1,7 +1,7 @@
 //! Heads and trailers that others could read as another message, or as somebody else's: they are refused, or brought into the one
 //! form that all read alike.
 
-use super::head::{hop_by_hop, names::*};
+use super::head::{hop_by_hop, names::*, names_nothing};
 use crate::message::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
@@ -30,7 +30,7 @@ const MANY: usize = 10;
 
 /// Looks at the headers that `connection` names: who has one taken away that an earlier proxy wrote could pass for somebody else.
 pub fn nominations(headers: &HeaderMap) -> Nominated {
-    if !headers.contains_key(header::CONNECTION) {
+    if headers.get_all(header::CONNECTION).all(names_nothing) {
         return Nominated::Fine;
     }
     let words = || headers.get_all(header::CONNECTION).flat_map(|v| v.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);

@@ -21,6 +21,8 @@ pub enum Split {
 /// stand in names and values is not looked at: that is seen where they become headers.
 pub fn split(bytes: &[u8], mut at: usize, fields: &mut Vec<Field>, mut takes: impl FnMut(&[u8], &[u8]) -> bool) -> Split {
     fields.clear();
+    // Room for those of most heads is made once.
+    fields.reserve(16);
     loop {
         let rest = &bytes[at..];
         let Some(end) = memchr(b'\n', rest) else { return Split::Part };
