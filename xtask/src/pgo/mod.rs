@@ -1,10 +1,12 @@
 //! `cargo xtask pgo`: makes target/pgo/mesh-proxy, optimized by its profile: a build that counts what it does is put under load
 //! ([`training`]), and the compiler lays out and inlines the next one by these counts (rustc's `-C profile-generate` and `-C profile-use`).
-//! What no load runs through is built for size and lies apart, which spares memory as well.
+//! What no load runs through is built for size, and the linker puts what was run side by side ([`order`]), which spares memory as well: the
+//! kernel maps a program in pieces of 64 KiB.
 //!
 //! Needs what `cargo xtask bench proxy` puts load on with (wrk, h2load, nginx), and `llvm-profdata` of LLVM as new as rustc's: the component
 //! `llvm-tools` of rustup, or that of a system's LLVM.
 
+mod order;
 mod training;
 
 use crate::bench::proxy::load;
@@ -29,7 +31,7 @@ pub fn run(args: &[String]) -> Outcome {
     let raw = raw.canonicalize().map_err(|e| format!("{}: {e}", raw.display()))?;
 
     println!("a build that counts");
-    let counting = build(&rustc.host, &folder.join("counting"), &format!("-Cprofile-generate={}", raw.display()))?;
+    let counting = build(&rustc.host, &folder.join("counting"), &[format!("-Cprofile-generate={}", raw.display())])?;
     println!("load on it");
     training::run(&counting, &raw, &folder)?;
 
@@ -48,7 +50,15 @@ pub fn run(args: &[String]) -> Outcome {
 
     println!("the build that it is for");
     let merged = merged.canonicalize().map_err(|e| format!("{}: {e}", merged.display()))?;
-    let optimized = build(&rustc.host, &folder.join("optimized"), &format!("-Cprofile-use={}", merged.display()))?;
+    let mut flags = vec![format!("-Cprofile-use={}", merged.display())];
+    // Where rustc links with LLVM's linker by itself. Others take no such list.
+    if rustc.host == "x86_64-unknown-linux-gnu" {
+        let list = merged.with_extension("order");
+        let counts = output(Command::new(&profdata).args(["show", "--all-functions", "--counts"]).arg(&merged))?;
+        std::fs::write(&list, order::of(&counts)).map_err(|e| format!("{}: {e}", list.display()))?;
+        flags.extend(["-Clink-arg=-Wl,--no-warn-symbol-ordering".to_owned(), format!("-Clink-arg=-Wl,--symbol-ordering-file={}", list.display())]);
+    }
+    let optimized = build(&rustc.host, &folder.join("optimized"), &flags)?;
     let made = place();
     std::fs::copy(&optimized, &made).map_err(|e| format!("{}: {e}", optimized.display()))?;
     println!("{}", made.strip_prefix(root()).unwrap_or(&made).display());
@@ -67,14 +77,14 @@ pub fn made() -> Result<PathBuf, String> {
     Some(place()).filter(|p| p.exists()).ok_or_else(|| "there is no target/pgo/mesh-proxy; `cargo xtask pgo` makes it".to_owned())
 }
 
-/// Builds the sidecar with a flag of rustc. With a target named, programs that only run during the build are spared the flag.
-fn build(host: &str, target: &Path, flag: &str) -> Result<PathBuf, String> {
+/// Builds the sidecar with flags of rustc. With a target named, programs that only run during the build are spared them.
+fn build(host: &str, target: &Path, flags: &[String]) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.args(["rustc", "--release", "--locked", "--package", "mesh-proxy", "--bin", "mesh-proxy", "--target", host]);
     // Stripped of symbols as well, which a release build for developers keeps.
     command.args(["--", "-C", "strip=symbols"]);
-    let flags = [std::env::var("RUSTFLAGS").unwrap_or_default(), flag.to_owned()].join(" ");
+    let flags = [std::env::var("RUSTFLAGS").unwrap_or_default(), flags.join(" ")].join(" ");
     succeed(command.env("RUSTFLAGS", flags.trim()).env("CARGO_TARGET_DIR", target).current_dir(root()))?;
     Ok(target.join(host).join("release").join(format!("mesh-proxy{}", std::env::consts::EXE_SUFFIX)))
 }
