@@ -53,9 +53,11 @@ pub fn run(args: &[String]) -> Outcome {
     let mut flags = vec![format!("-Cprofile-use={}", merged.display())];
     // Where rustc links with LLVM's linker by itself. Others take no such list.
     if rustc.host == "x86_64-unknown-linux-gnu" {
-        let list = merged.with_extension("order");
-        let counts = output(Command::new(&profdata).args(["show", "--all-functions", "--counts"]).arg(&merged))?;
-        std::fs::write(&list, order::of(&counts)).map_err(|e| format!("{}: {e}", list.display()))?;
+        let (list, started) = (merged.with_extension("order"), folder.join("start.profdata"));
+        let is_start = |p: &&PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(training::START));
+        succeed(Command::new(&profdata).arg("merge").arg("-o").arg(&started).args(found.iter().filter(is_start)))?;
+        let shown = |of: &Path| output(Command::new(&profdata).args(["show", "--all-functions", "--counts"]).arg(of));
+        std::fs::write(&list, order::of(&shown(&started)?, &shown(&merged)?)).map_err(|e| format!("{}: {e}", list.display()))?;
         flags.extend(["-Clink-arg=-Wl,--no-warn-symbol-ordering".to_owned(), format!("-Clink-arg=-Wl,--symbol-ordering-file={}", list.display())]);
     }
     let optimized = build(&rustc.host, &folder.join("optimized"), &flags)?;

@@ -1,11 +1,13 @@
 //! Which functions a profile has been in, for the linker to put side by side.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// The list that LLVM's linker takes (`--symbol-ordering-file`, a symbol a line): what was run most comes first, what was not run is not in it.
+/// The list that LLVM's linker takes (`--symbol-ordering-file`, a symbol a line): what a start runs, then what else was run; of both, what was
+/// run most first. What was not run is not in it. A sidecar that rests has little more than its start in memory.
 ///
-/// Made of what `llvm-profdata show --all-functions --counts` prints:
+/// Made of what `llvm-profdata show --all-functions --counts` prints of the one and of all:
 ///
 /// ```text
 ///   some_crate.1afc8d33-cgu.0;_ZN10some_crate4main17h9d5f16e361b8e174E:
@@ -15,7 +17,18 @@ use std::fmt::Write as _;
 /// ```
 ///
 /// The name of a function that its crate alone sees is behind its unit's.
-pub fn of(shown: &str) -> String {
+pub fn of(start: &str, all: &str) -> String {
+    let first = run(start);
+    let known: BTreeSet<&str> = first.iter().copied().collect();
+    let rest = run(all).into_iter().filter(|name| !known.contains(name));
+    first.iter().copied().chain(rest).fold(String::new(), |mut out, name| {
+        let _ = writeln!(out, "{name}");
+        out
+    })
+}
+
+/// The functions that were run, those that were run most first.
+fn run(shown: &str) -> Vec<&str> {
     let mut all: Vec<(Reverse<u64>, &str)> = Vec::new();
     let mut name = "";
     for line in shown.lines() {
@@ -32,10 +45,7 @@ pub fn of(shown: &str) -> String {
         }
     }
     all.sort_unstable();
-    all.iter().fold(String::new(), |mut out, (_, name)| {
-        let _ = writeln!(out, "{name}");
-        out
-    })
+    all.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -43,9 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_run_most_comes_first() {
-        let shown = "Counters:\n  a-cgu.0;_ZN1a17h1E:\n    Hash: 0x01\n    Counters: 2\n    Block counts: [3, 1]\n  _ZN1b17h2E:\n    Hash: 0x02\n    Counters: 1\n    Block counts: [0]\n  \
+    fn what_a_start_runs_comes_first_and_what_was_run_most() {
+        let start = "Counters:\n  a-cgu.0;_ZN1a17h1E:\n    Hash: 0x01\n    Counters: 2\n    Block counts: [1, 0]\n  main:\n    Hash: 0x03\n    Counters: 1\n    Block counts: [0]\n";
+        let all = "Counters:\n  a-cgu.0;_ZN1a17h1E:\n    Hash: 0x01\n    Counters: 2\n    Block counts: [3, 1]\n  _ZN1b17h2E:\n    Hash: 0x02\n    Counters: 1\n    Block counts: [0]\n  \
                      main:\n    Hash: 0x03\n    Counters: 1\n    Block counts: [9]\nInstrumentation level: IR  entry_first = 0\nFunctions shown: 3\n";
-        assert_eq!(of(shown), "main\n_ZN1a17h1E\n");
+        assert_eq!(of(start, all), "_ZN1a17h1E\nmain\n");
+        assert_eq!(of("", all), "main\n_ZN1a17h1E\n");
     }
 }

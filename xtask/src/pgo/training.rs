@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Of each load.
 const SPAN: Duration = Duration::from_secs(3);
 
+/// What the counts of a start alone are called.
+pub const START: &str = "start";
+
 /// # Errors
 /// Where the load or the sidecar fails: a profile of failures would optimize those.
 pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
@@ -25,7 +28,14 @@ pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
         Proxy::launch(name, command, bootstrap, scratch)
     };
 
-    let proxy = start("loaded", &config::loaded(Kind::Ours, upstream.address, &certificates, scratch))?;
+    // At rest for a moment, with a look at whether it is ready, as kubelets do.
+    let loaded = config::loaded(Kind::Ours, upstream.address, &certificates, scratch);
+    let proxy = start(START, &loaded)?;
+    std::thread::sleep(SPAN);
+    ask(proxy.admin, "ready")?;
+    proxy.end()?;
+
+    let proxy = start("loaded", &loaded)?;
     for load in [
         Load::Http1 { path: "/", closes: Closes::No },
         Load::Http2,
@@ -74,7 +84,12 @@ pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
     // A large mesh is taken in.
     let proxy = start("many", &config::many(upstream.address, 1_000))?;
     ask(proxy.admin, "config_dump")?;
-    proxy.end()
+    proxy.end()?;
+    // Half a gigabyte of logs.
+    for log in ["mesh-proxy.log", "mesh.log"] {
+        let _ = std::fs::remove_file(scratch.join(log));
+    }
+    Ok(())
 }
 
 fn ask(admin: SocketAddr, page: &str) -> Outcome {
