@@ -134,8 +134,9 @@ fn who_is_not_for_one_proxy_does_not_meet() {
     assert_eq!(count(&one_host), 0, "left to IST0145");
 }
 
-fn servers(binds: &'static [&'static str]) -> impl Strategy<Value = Vec<Vec<Server>>> {
-    let server = (prop::sample::select(&["HTTP", "GRPC", "TCP", "HTTPS", "TLS"][..]), prop::sample::select(binds));
+/// Of one address: what several do to each other is reported of bytes alone (see the roadmap).
+fn servers() -> impl Strategy<Value = Vec<Vec<Server>>> {
+    let server = (prop::sample::select(&["HTTP", "GRPC", "TCP", "HTTPS", "TLS"][..]), Just(""));
     prop::collection::vec(prop::collection::vec(server, 1..4), 1..4)
 }
 
@@ -143,7 +144,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn what_is_dropped_is_told_and_nothing_else(gateways in servers(&[""]), ages in Just(vec![0u32, 1, 2]).prop_shuffle()) {
+    fn what_is_dropped_is_told_and_nothing_else(gateways in servers(), ages in Just(vec![0u32, 1, 2]).prop_shuffle()) {
         let count = gateways.iter().map(Vec::len).sum();
         let snapshot = snapshot(&manifests(&gateways, Some(&ages)), Role::Judged);
         let told: Vec<usize> = told(&snapshot).into_iter().map(|(n, _)| n).collect();
@@ -152,13 +153,12 @@ proptest! {
 
     /// What is said for certain without ages holds for all of them, and where anything is dropped something is said.
     #[test]
-    fn without_ages_no_more_is_said_than_holds_for_all(gateways in servers(&["", "10.0.0.1"]), ages in Just(vec![0u32, 1, 2]).prop_shuffle()) {
+    fn without_ages_no_more_is_said_than_holds_for_all(gateways in servers(), ages in Just(vec![0u32, 1, 2]).prop_shuffle()) {
         let count = gateways.iter().map(Vec::len).sum();
         let told = told(&snapshot(&manifests(&gateways, None), Role::Judged));
         let dropped = dropped(&snapshot(&manifests(&gateways, Some(&ages)), Role::Judged), count);
         let is_certain = |m: &str| m.contains("is not served: ");
-        let is_one_address = gateways.iter().flatten().all(|(_, bind)| *bind == gateways[0][0].1);
-        for (n, message) in told.iter().filter(|(_, m)| is_certain(m) && is_one_address) {
+        for (n, message) in told.iter().filter(|(_, m)| is_certain(m)) {
             prop_assert!(dropped.contains(n), "{n}: {message}");
         }
         prop_assert!(dropped.is_empty() || !told.is_empty(), "{dropped:?} {told:?}");
