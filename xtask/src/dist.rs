@@ -72,7 +72,8 @@ fn checksums(dir: &Path, file: &str) -> Result<String, String> {
     Err("neither sha256sum nor shasum can be run".to_owned())
 }
 
-fn succeed(command: &mut Command) -> Outcome {
+/// Runs a command, and waits until it has ended well.
+pub fn succeed(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }

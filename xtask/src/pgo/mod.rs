@@ -9,7 +9,8 @@
 mod order;
 mod training;
 
-use crate::bench::proxy::load;
+use crate::bench::proxy::load::{self, output};
+use crate::dist::succeed;
 use crate::{Outcome, root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -135,16 +136,6 @@ fn major(version: &str) -> Option<u32> {
 /// The major version that a tool of LLVM tells, whoever packaged it: `Debian LLVM version 22.1.8`.
 fn of_llvm(text: &str) -> Option<u32> {
     text.lines().find_map(|l| major(l.split_once("LLVM version ")?.1))
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let done = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if done.status.success() { Ok(String::from_utf8_lossy(&done.stdout).into_owned()) } else { Err(format!("{command:?}: {}", done.status)) }
-}
-
-fn succeed(command: &mut Command) -> Outcome {
-    let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
 
 #[cfg(test)]
