@@ -64,14 +64,17 @@ pub fn options(args: &ConnectArgs) -> Result<kube::Options, Failure> {
 }
 
 /// What a command takes to find its cluster, or in place of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Takes {
     /// `--kubeconfig` and `--from`.
     KubeconfigAndSources,
     /// `--kubeconfig`, and nothing but a cluster.
     Kubeconfig,
     /// `--from`, and clusters by KUBECONFIG.
+    #[default]
     Sources,
+    /// The same, or metrics alone.
+    SourcesOrMetrics,
 }
 
 impl Takes {
@@ -80,6 +83,9 @@ impl Takes {
             Takes::KubeconfigAndSources => "name one with --kubeconfig, or give a source with --from",
             Takes::Kubeconfig => "name one with --kubeconfig: this command asks a cluster and reads no files",
             Takes::Sources => "name one in KUBECONFIG, or with -f what to answer from: manifests, config dumps, folders of both, or a recording",
+            Takes::SourcesOrMetrics => {
+                "name one in KUBECONFIG, or with -f what to answer from: manifests, config dumps, folders of both, or a recording; --prometheus alone tells which calls fail"
+            }
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Sources<'s> {
     pub within: Option<Duration>,
     /// How clusters are asked, where a command has flags for it.
     pub connect: Option<&'s ConnectArgs>,
+    /// What an error names where there is no cluster.
+    pub takes: Takes,
 }
 
 /// What was read.
@@ -81,9 +83,9 @@ pub fn read_sources(args: &MeshArgs, from: &[String], context: &Context) -> Resu
     read_all(&named(args, from), context)
 }
 
-/// The same of clusters that have so long.
+/// The same of clusters that have so long, for a question that metrics answer, too.
 pub fn read_within(args: &MeshArgs, from: &[String], within: Duration, context: &Context) -> Result<Input, Failure> {
-    read_all(&Sources { within: Some(within), ..named(args, from) }, context)
+    read_all(&Sources { within: Some(within), takes: Takes::SourcesOrMetrics, ..named(args, from) }, context)
 }
 
 fn named<'s>(args: &'s MeshArgs, from: &'s [String]) -> Sources<'s> {
@@ -134,8 +136,7 @@ pub fn read_all(sources: &Sources<'_>, context: &Context) -> Result<Input, Failu
         let access = Access::new(&analyze.kube, &analyze.input.istio_namespace, &analyze.input.namespace, context)?.within(sources.within);
         let shared = Shared::read(sources.mesh_config, None, access)?;
         let plan = Plan { paths: manifests, clusters, live, complete: sources.complete, ..Plan::default() };
-        let takes = if sources.connect.is_some() { Takes::KubeconfigAndSources } else { Takes::Sources };
-        let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text)).map_err(|e| cluster::as_asked(e, takes))?;
+        let loaded = load::load(&plan, &settings, Path::new("."), &shared, &|text| context.note(text)).map_err(|e| cluster::as_asked(e, sources.takes))?;
         gaps = loaded.unseen;
         unseen.extend(gaps.iter().cloned());
         snapshot = loaded.snapshot;

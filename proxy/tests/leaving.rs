@@ -57,30 +57,24 @@ fn play(port: u16, [first, end, request]: [&[u8]; 3], leaves: Leaves) -> envoy::
 
 #[test]
 fn who_asks_and_leaves_at_once_is_told_of_as_by_envoy() {
-    let Some(program) = envoy::find() else {
-        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
-        return;
-    };
     // It answers nobody.
     let upstream = support::server(|mut stream| while stream.read(&mut [0; 1024]).is_ok_and(|n| n > 0) {});
     let routes = json!([{"match": {"path": "/direct"}, "direct_response": {"status": 200, "body": {"inline_string": "a"}}},
         {"match": {"prefix": "/"}, "route": {"cluster": "up"}}]);
     let managers = [("l", support::manager(routes, None))];
     let clusters = [support::cluster("up", &[upstream])];
-    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
-    let port = mesh_testserver::ports::free(1);
-    let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &port, &logs[0]), &port);
-    let proxy = support::start(beside::bootstrap(&managers, &clusters, &[0], &logs[1]));
-    let ports = [port[0], proxy.address("l").expect("a listener").port()];
+    let Some(both) = beside::Both::start(&managers, &clusters) else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
     let mut played = Vec::new();
     for (name, texts) in REQUESTS {
         for leaves in [Leaves::Quietly, Leaves::Suddenly] {
             let n = 1 + usize::from(name != "HTTP/2");
-            played.push((format!("{name} {leaves:?}"), n, ports.map(|port| play(port, texts, leaves))));
+            played.push((format!("{name} {leaves:?}"), n, both.ports("l").map(|port| play(port, texts, leaves))));
         }
     }
-    let told = [0, 1].map(|i| beside::lines(&logs[i], &played.iter().map(|(_, n, c)| (c[i], *n)).collect::<Vec<_>>()));
+    let told = both.lines(&played.iter().map(|(_, n, c)| (*c, *n)).collect::<Vec<_>>());
     let mut wrong = Vec::new();
     for (name, _, [there, here]) in played {
         let of = |i: usize, client: envoy::Client| ["method", "status", "flags", "details"].map(|k| told[i].get(&client.key()).map(|l| l[k].clone()));

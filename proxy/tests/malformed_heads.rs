@@ -108,10 +108,6 @@ fn lines() -> Vec<Case> {
 
 #[test]
 fn what_breaks_the_rules_is_logged_as_by_a_real_envoy() {
-    let Some(program) = envoy::find() else {
-        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
-        return;
-    };
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let upstream = support::server(move |stream| {
@@ -123,12 +119,10 @@ fn what_breaks_the_rules_is_logged_as_by_a_real_envoy() {
     });
     let managers = [("l", support::manager(json!([{"match": {"prefix": "/"}, "route": {"cluster": "up"}}]), None))];
     let clusters = [support::cluster("up", &[upstream])];
-    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
-    let port = mesh_testserver::ports::free(1);
-    let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &port, &logs[0]), &port);
-    let proxy = support::start(beside::bootstrap(&managers, &clusters, &[0], &logs[1]));
-    let ports = [port[0], proxy.address("l").expect("a listener").port()];
+    let Some(both) = beside::Both::start(&managers, &clusters) else {
+        eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
+        return;
+    };
     let play = |case: &Case, port: u16| {
         let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
@@ -148,8 +142,8 @@ fn what_breaks_the_rules_is_logged_as_by_a_real_envoy() {
         client
     };
     let cases: Vec<(&str, Case)> = streams().into_iter().map(|c| ("HTTP/2", c)).chain(lines().into_iter().map(|c| ("HTTP/1.1", c))).collect();
-    let clients: Vec<_> = cases.iter().map(|(_, case)| ports.map(|port| play(case, port))).collect();
-    let told = [0, 1].map(|i| beside::lines(&logs[i], &clients.iter().map(|c| (c[i], 1)).collect::<Vec<_>>()));
+    let clients: Vec<_> = cases.iter().map(|(_, case)| both.ports("l").map(|port| play(case, port))).collect();
+    let told = both.lines(&clients.iter().map(|c| (*c, 1)).collect::<Vec<_>>());
     let mut wrong = Vec::new();
     for ((protocol, case), [there, here]) in cases.iter().zip(clients) {
         let (there, here) = (told[0].get(&there.key()).cloned().unwrap_or_default(), told[1].get(&here.key()).cloned().unwrap_or_default());

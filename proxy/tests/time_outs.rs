@@ -339,30 +339,24 @@ fn what_a_client_makes_no_room_for_ends_as_with_a_real_envoy() {
     let upstream = upstream();
     let over_http2 = with_options("http2", scripted::upstream(), json!({"explicit_http_config": {"http2_protocol_options": {}}}));
     let clusters = [support::cluster("up", &[upstream]), short(upstream, SPAN), over_http2];
-    let Some(program) = envoy::find() else {
+    let Some(both) = beside::Both::start(&managers, &clusters) else {
         eprintln!("SKIPPED: no Envoy; `.ci/install-components` installs one");
         return;
     };
-    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
-    let ports = mesh_testserver::ports::free(managers.len());
-    let _real = envoy::Envoy::start(&program, folder, &beside::bootstrap(&managers, &clusters, &ports, &logs[0]), &ports);
-    let proxy = support::start(beside::bootstrap(&managers, &clusters, &vec![0; ports.len()], &logs[1]));
-    let both = |i: usize, name: &str| [ports[i], proxy.address(name).expect("a listener").port()];
     let (mut asked, mut held, mut streams) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, (name, _)) in managers.iter().enumerate().filter(|(_, (name, _))| !name.contains("long")) {
+    for (name, _) in managers.iter().filter(|(name, _)| !name.contains("long")) {
         // Heads with a body in chunks have another reader, and their answers another writer.
         for text in ["GET /huge HTTP/1.1\r\nhost: a\r\n\r\n", "POST /huge HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
-            let clients = both(i, name).map(|port| starve(port, text));
+            let clients = both.ports(name).map(|port| starve(port, text));
             asked.push((format!("{name} {}", &text[..4]), clients.each_ref().map(|c| c.0)));
             held.extend(clients.map(|c| c.1));
         }
-        streams.push((name, both(i, name).map(|port| std::thread::spawn(move || envoy::Client { address: scripted::starve(port, "/huge").0, port }))));
+        streams.push((name, both.ports(name).map(|port| std::thread::spawn(move || envoy::Client { address: scripted::starve(port, "/huge").0, port }))));
     }
     for (name, clients) in streams {
         asked.push((format!("{name} HTTP/2"), clients.map(|c| c.join().expect("a client"))));
     }
-    let lines = [0, 1].map(|i| beside::lines(&logs[i], &asked.iter().map(|a| (a.1[i], 1)).collect::<Vec<_>>()));
+    let lines = both.lines(&asked.iter().map(|(_, clients)| (*clients, 1)).collect::<Vec<_>>());
     let told = |i: usize, client: envoy::Client| ["status", "flags", "details"].map(|k| lines[i].get(&client.key()).map(|l| l[k].clone()));
     for (name, [there, here]) in asked {
         let want = told(0, there);
@@ -371,8 +365,8 @@ fn what_a_client_makes_no_room_for_ends_as_with_a_real_envoy() {
     }
     // What the upstream has sent to its end is late for nobody.
     std::thread::scope(|scope| {
-        for (i, (name, _)) in managers.iter().enumerate().filter(|(_, (name, _))| name.contains("long")) {
-            for port in both(i, name) {
+        for (name, _) in managers.iter().filter(|(name, _)| name.contains("long")) {
+            for port in both.ports(name) {
                 scope.spawn(move || assert_eq!(scripted::take_late(port, "/big", Duration::from_secs(4)).1, 1_000_000, "{name}"));
             }
         }

@@ -3,7 +3,7 @@
 pub mod one_machine;
 
 use crate::args::drift::DriftArgs;
-use crate::cluster;
+use crate::cluster::{self, Takes};
 use crate::commands::proxy_status::compare;
 use crate::context::Context;
 use crate::mesh_input::{self, Sources};
@@ -32,6 +32,7 @@ pub fn run(args: &DriftArgs, context: &Context) -> Outcome {
         complete: args.mesh.complete,
         mesh_config: args.mesh.mesh_config.as_deref(),
         connect: Some(&args.reach.connect),
+        takes: Takes::KubeconfigAndSources,
         ..Sources::default()
     };
     let mut input = mesh_input::read_all(&sources, context)?;

@@ -3,11 +3,12 @@
 
 use super::envoy;
 use super::support;
+use mesh_proxy::Proxy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What a client does; then it reads to the end.
@@ -47,7 +48,7 @@ pub fn log(path: &Path) -> Value {
 }
 
 /// Connection managers by the names of their listeners.
-pub fn bootstrap(managers: &[(&'static str, Value)], clusters: &[Value], ports: &[u16], path: &Path) -> Value {
+fn bootstrap(managers: &[(&'static str, Value)], clusters: &[Value], ports: &[u16], path: &Path) -> Value {
     let listener = |((name, manager), port): (&(&str, Value), &u16)| {
         let mut manager = manager.clone();
         manager["access_log"] = log(path);
@@ -115,26 +116,47 @@ pub fn lines(path: &Path, clients: &[(envoy::Client, usize)]) -> BTreeMap<String
     }
 }
 
+/// Both, with the same listeners, each with a log of its own.
+pub struct Both {
+    /// It stops when it is dropped, before its folder goes.
+    _real: envoy::Envoy,
+    proxy: Proxy,
+    names: Vec<&'static str>,
+    ports: Vec<u16>,
+    logs: [PathBuf; 2],
+    _scratch: tempfile::TempDir,
+}
+
+impl Both {
+    /// `None` without an Envoy.
+    pub fn start(managers: &[(&'static str, Value)], clusters: &[Value]) -> Option<Both> {
+        let program = envoy::find()?;
+        let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let logs = [scratch.path().join("envoy.log"), scratch.path().join("ours.log")];
+        let ports = mesh_testserver::ports::free(managers.len());
+        let real = envoy::Envoy::start(&program, folder, &bootstrap(managers, clusters, &ports, &logs[0]), &ports);
+        let proxy = support::start(bootstrap(managers, clusters, &vec![0; ports.len()], &logs[1]));
+        Some(Both { _real: real, proxy, names: managers.iter().map(|(name, _)| *name).collect(), ports, logs, _scratch: scratch })
+    }
+    /// The ports of a listener, Envoy's and mesh-proxy's.
+    pub fn ports(&self, listener: &str) -> [u16; 2] {
+        let index = self.names.iter().position(|n| *n == listener).expect("a listener");
+        [self.ports[index], self.proxy.address(listener).expect("a listener").port()]
+    }
+    /// What each tells of its clients: the last line of each, once there are so many.
+    pub fn lines(&self, clients: &[([envoy::Client; 2], usize)]) -> [BTreeMap<String, Value>; 2] {
+        [0, 1].map(|i| lines(&self.logs[i], &clients.iter().map(|(c, n)| (c[i], *n)).collect::<Vec<_>>()))
+    }
+}
+
 /// What differs, a text a case; `None` without an Envoy.
 pub fn differences(managers: &[(&'static str, Value)], clusters: &[Value], cases: &[Case]) -> Option<Vec<String>> {
-    let program = envoy::find()?;
-    let (folder, scratch) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let (theirs, ours) = (folder.path().join("access.log"), scratch.path().join("ours.log"));
-    let ports = mesh_testserver::ports::free(managers.len());
-    let real = envoy::Envoy::start(&program, folder, &bootstrap(managers, clusters, &ports, &theirs), &ports);
-    let proxy = support::start(bootstrap(managers, clusters, &vec![0; ports.len()], &ours));
-    let mut played = Vec::new();
-    for case in cases {
-        let index = managers.iter().position(|(n, _)| *n == case.listener).expect("a listener");
-        let there = play(case, ports[index]);
-        let here = play(case, proxy.address(case.listener).expect("a listener").port());
-        played.push((case, there, here));
-    }
-    let there = lines(&theirs, &played.iter().map(|p| (p.1.0, p.0.lines)).collect::<Vec<_>>());
-    let here = lines(&ours, &played.iter().map(|p| (p.2.0, p.0.lines)).collect::<Vec<_>>());
-    drop(real);
+    let both = Both::start(managers, clusters)?;
+    let played: Vec<_> = cases.iter().map(|case| (case, both.ports(case.listener).map(|port| play(case, port)))).collect();
+    let [there, here] = both.lines(&played.iter().map(|(case, clients)| (clients.each_ref().map(|c| c.0), case.lines)).collect::<Vec<_>>());
+    drop(both);
     let mut wrong = Vec::new();
-    for (case, (a, answer), (b, own)) in &played {
+    for (case, [(a, answer), (b, own)]) in &played {
         let mut found = Vec::new();
         let mut compare = |what: &str, want: String, got: String| {
             if want != got {

@@ -8,7 +8,6 @@ use crate::bench::proxy::running::{Kind, Proxy, Upstream, free_port, on_core};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// Of each load.
@@ -32,7 +31,7 @@ pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
     let loaded = config::loaded(Kind::Ours, upstream.address, &certificates, scratch);
     let proxy = start(START, &loaded)?;
     std::thread::sleep(SPAN);
-    ask(proxy.admin, "ready")?;
+    proxy.ask("ready")?;
     proxy.end()?;
 
     let proxy = start("loaded", &loaded)?;
@@ -49,7 +48,7 @@ pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
         }
     }
     for page in ["stats/prometheus", "stats", "config_dump", "clusters?format=json", "clusters", "server_info", "listeners", "certs"] {
-        ask(proxy.admin, page)?;
+        proxy.ask(page)?;
     }
     proxy.end()?;
 
@@ -83,21 +82,13 @@ pub fn run(program: &Path, raw: &Path, scratch: &Path) -> Outcome {
 
     // A large mesh is taken in.
     let proxy = start("many", &config::many(upstream.address, 1_000))?;
-    ask(proxy.admin, "config_dump")?;
+    proxy.ask("config_dump")?;
     proxy.end()?;
     // Half a gigabyte of logs.
     for log in ["mesh-proxy.log", "mesh.log"] {
         let _ = std::fs::remove_file(scratch.join(log));
     }
     Ok(())
-}
-
-fn ask(admin: SocketAddr, page: &str) -> Outcome {
-    let url = format!("http://{admin}/{page}");
-    // No more than it takes to ask; what wrk says of one request is said by none of its figures.
-    let mut command = Command::new("h2load");
-    let done = load::h2load(&load::output(command.args(["--h1", "-n", "2", "-c", "1", &url]))?)?;
-    if done.failed > 0 { Err(format!("{url} failed")) } else { Ok(()) }
 }
 
 /// Listeners of the sidecar, on loopback.

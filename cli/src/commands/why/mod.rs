@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::mesh_input;
 use crate::print::document::{Document, render};
 use crate::status::{Failure, Outcome, Status};
-use mesh_collectors::kube::ConnectError;
 use mesh_envoy::engine::request::Protocol;
 use mesh_resolver::Mesh;
 use mesh_resolver::translate::{Model, domain_of};
@@ -22,11 +21,7 @@ pub fn run(args: &WhyArgs, context: &Context) -> Outcome {
     let mesh = if has_metrics { args.mesh.clone() } else { args.mesh.or_current() };
     let args = &WhyArgs { mesh, ..args.clone() };
     if args.who.is_none() || args.url.is_none() {
-        let none = ConnectError::NoKubeconfig.to_string();
-        return ranked::run(args, context).map_err(|failure| match failure {
-            Failure::Usage(text) if text.starts_with(&none) => Failure::usage(format!("{text}; --prometheus alone tells which calls fail")),
-            other => other,
-        });
+        return ranked::run(args, context);
     }
     let format = match args.output.as_str() {
         "text" => None,

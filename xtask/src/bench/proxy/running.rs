@@ -36,7 +36,7 @@ impl Kind {
 
 pub struct Proxy {
     process: Child,
-    pub admin: SocketAddr,
+    admin: SocketAddr,
     pub plain: SocketAddr,
     /// The listener of mTLS; that in the clear where there is none.
     pub tls: SocketAddr,
@@ -96,7 +96,7 @@ impl Proxy {
         // One whose listeners come from a control plane has none yet.
         let plain = listeners.first().copied().unwrap_or(admin);
         let mut proxy = Proxy { process, admin, plain, tls: listeners.get(1).copied().unwrap_or(plain), ready_after: Duration::ZERO };
-        while !is_live(admin) {
+        while !has_page(admin, "ready") {
             if start.elapsed() > PATIENCE || proxy.process.try_wait().is_ok_and(|s| s.is_some()) {
                 return Err(format!("{name} did not start with {}", path.display()));
             }
@@ -140,6 +140,10 @@ impl Proxy {
         }
         Err(format!("it did not end within {PATIENCE:?} of being asked to"))
     }
+    /// Asks for a page of the admin port.
+    pub fn ask(&self, page: &str) -> Result<(), String> {
+        if has_page(self.admin, page) { Ok(()) } else { Err(format!("http://{}/{page} does not answer", self.admin)) }
+    }
     /// CPU seconds, user and system, so far.
     pub fn cpu(&self) -> Result<f64, String> {
         let text = self.proc("stat")?;
@@ -161,11 +165,12 @@ impl Proxy {
     }
 }
 
-fn is_live(admin: SocketAddr) -> bool {
+/// Whether an admin port has a page.
+fn has_page(admin: SocketAddr, page: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(admin) else { return false };
-    let mut answer = String::new();
-    let asked = stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+    let mut answer = Vec::new();
+    let asked = write!(stream, "GET /{page} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    asked.is_ok() && stream.read_to_end(&mut answer).is_ok() && answer.starts_with(b"HTTP/1.1 200")
 }
 
 /// nginx with a small answer, and one of 1 MiB.
